@@ -6,6 +6,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from api.admin.alerts import routes as admin_alerts
+from api.admin.payments import routes as admin_payments
 from api.admin.system import routes as admin_system
 from api.admin.users import routes as admin_users
 from api.admin.watch import routes as admin_watch
@@ -76,7 +77,7 @@ def create_app() -> OpenAPI:
         health,
     ):
         app.register_api(noun.blueprint)
-    for noun in (admin_users, admin_alerts, admin_watch, admin_system):
+    for noun in (admin_users, admin_alerts, admin_watch, admin_payments, admin_system):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(pages.blueprint)

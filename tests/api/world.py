@@ -13,7 +13,9 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.notification import Match, MatchSlot
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
+from api.models.stripe_event import StripeEvent
 from api.models.user import Grant
 from configs.clock import clock
 from configs.plan import PlanName
@@ -114,6 +116,41 @@ def match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
         s.flush()
         s.add_all(MatchSlot(match_id=made.id, slot_id=slot) for slot in slots)
         return made.id
+
+
+def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J) -> UUID:
+    """Write a paid order, without a grant and unknown to Stripe."""
+    with session() as s:
+        payment = Payment(
+            user_id=user_id,
+            plan=name,
+            amount_cents=1499,
+            created_at=clock(),
+            consent={"startNow": True, "acknowledgesLoss": True},
+            consented_at=clock(),
+        )
+        s.add(payment)
+        s.flush()
+        paid = PaymentEvent(
+            payment_id=payment.id, kind=PaymentEventKind.PAID, at=clock(), recorded_at=clock()
+        )
+        s.add(paid)
+        return payment.id
+
+
+def add_stripe_event(name: str = "evt_1", **columns: Any) -> str:
+    """Write an event of Stripe's that is applied."""
+    values = {
+        "type": "charge.refunded",
+        "created_at": clock(),
+        "object_type": "charge",
+        "object_id": "ch_1",
+        "received_at": clock(),
+        "applied_at": clock(),
+    } | columns
+    with session() as s:
+        s.add(StripeEvent(id=name, **values))
+    return name
 
 
 def statements(act: Callable[[], object]) -> int:

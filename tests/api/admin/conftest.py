@@ -17,7 +17,7 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, desk_state, rows, wait_for
+from tests.api.world import Person, add_payment, add_stripe_event, desk_state, rows, wait_for
 
 Operators = Callable[..., "Operator"]
 
@@ -127,13 +127,22 @@ class Stage:
     grant: UUID
     alert: UUID
     letter: UUID
+    payment: UUID
+    event: str
 
 
 @pytest.fixture
 def stage(person: Callable[..., Person]) -> Stage:
-    """Write a user with a grant, an alert and a dead letter, and a desk's state."""
+    """Write a user with a grant, an alert, a dead letter and a payment, a desk's state and an event of Stripe's."""
     camille = person(plan=PlanName.URGENCE_7J)
     confirm_mailbox(camille.email)
     desk_state()
     (grant,) = rows(Grant)
-    return Stage(camille, grant.id, wait_for(camille.id), dead_letter(camille))
+    return Stage(
+        camille,
+        grant.id,
+        wait_for(camille.id),
+        dead_letter(camille),
+        add_payment(camille.id),
+        add_stripe_event(),
+    )

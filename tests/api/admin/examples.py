@@ -32,6 +32,12 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | Non
     ("GET", "/job-runs"): (None, "job-run", "job-runs.list", None),
     ("GET", "/queues"): (None, "queue", "queues.list", None),
     ("GET", "/audit"): (None, "audit", "audit.list", None),
+    ("GET", "/payments"): (None, "payment", "payments.list", None),
+    ("GET", "/payments/<uuid:id>"): (None, "payment", "payment.view", "{payment}"),
+    ("POST", "/payments/<uuid:id>/refunds"): ({"note": "a test"}, "payment", "payment.refund", "{payment}"),
+    ("GET", "/stripe-events"): (None, "stripe-event", "stripe-events.list", None),
+    ("POST", "/stripe-events/<id>/replay"): (None, "stripe-event", "stripe-event.replay", "{event}"),
+    ("GET", "/payment-differences"): (None, "payment-difference", "payment-differences.list", None),
     ("GET", "/settings"): (None, "settings", "settings.view", None),
     ("GET", "/status"): (None, "status", "status.view", None),
 }  # fmt: skip

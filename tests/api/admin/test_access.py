@@ -41,7 +41,8 @@ def fill(rule: str, **values: str) -> str:
 
 def fill_from(stage: Stage, rule: str) -> str:
     prefecture, slug = BOBIGNY.split("/")
-    subject = stage.alert if rule.startswith("/alerts") else stage.person.id
+    by_noun = {"alerts": stage.alert, "payments": stage.payment, "stripe-events": stage.event}
+    subject = by_noun.get(rule.split("/")[1], stage.person.id)
     return fill(rule, id=str(subject), grant_id=str(stage.grant), prefecture=prefecture, slug=slug, host=HOST)
 
 
@@ -94,7 +95,7 @@ def test_every_route_leaves_a_row_in_the_audit(route: tuple[str, str], admin: Op
         admin.do("POST", fill_from(stage, before), **(sent or {}))
     answer = admin.ask(method, fill_from(stage, rule), **({} if body is None else {"json": body}))
     assert answer.status_code in (200, 201, 202, 204), answer.text
-    names = {"user": stage.person.id, "grant": stage.grant, "alert": stage.alert, "desk": BOBIGNY}
+    names = vars(stage) | {"user": stage.person.id, "desk": BOBIGNY}
     (row,) = audit(action=action)
     assert (row.actor_id, row.actor_kind, row.subject_type) == (admin.id, ActorKind.ADMIN, subject)
     assert row.subject_id == (subject_id and subject_id.format(**names))
@@ -152,6 +153,7 @@ def test_what_touches_money_or_roles_needs_a_recent_proof(admin: Operator, stage
         ("PATCH", f"{user}/role", {"role": "support"}),
         ("POST", f"{user}/grants", {"plan": "URGENCE_7J"}),
         ("DELETE", f"{user}/grants/{stage.grant}", None),
+        ("POST", f"/payments/{stage.payment}/refunds", {"note": "a test"}),
     ):
         answer = admin.ask(method, path, **({"json": body} if body else {}))
         assert problem(answer) == (403, "recent-proof-needed")

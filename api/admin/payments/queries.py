@@ -1,0 +1,111 @@
+"""Reads of payments, Stripe's events and differences for operators."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.admin.paging import PageQuery, read_page
+from api.admin.payments.schemas import (
+    DifferenceEntry,
+    DifferenceLog,
+    OperatorPayment,
+    OperatorRefund,
+    PaymentDetails,
+    PaymentEventEntry,
+    PaymentLog,
+    PaymentQuery,
+    StripeEventEntry,
+    StripeEventLog,
+    StripeEventQuery,
+)
+from api.billing.queries import list_entries
+from api.errors import not_found
+from api.models.payment import Payment, PaymentEvent, Refund, StripeId
+from api.models.stripe_event import PaymentDifference, StripeEvent
+
+
+def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
+    """Return a page of payments."""
+    query = sa.select(Payment)
+    if wanted.user_id:
+        query = query.where(Payment.user_id == wanted.user_id)
+    if wanted.status:
+        query = query.where(Payment.status == wanted.status)
+    if wanted.stripe_id:
+        named = sa.select(StripeId.payment_id).where(StripeId.id == wanted.stripe_id)
+        query = query.where(Payment.id.in_(named))
+    rows, following = read_page(session, query, Payment.id, wanted)
+    return PaymentLog(items=_build_entries(session, rows), next=following)
+
+
+def read_payment(session: Session, payment_id: UUID) -> PaymentDetails:
+    """Return one payment with everything that happened to it.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    payment = session.get(Payment, payment_id)
+    if payment is None:
+        raise not_found("payment")
+    (entry,) = _build_entries(session, [payment])
+    events = sa.select(PaymentEvent).where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.id)
+    names = session.scalars(sa.select(StripeId).where(StripeId.payment_id == payment_id))
+    return PaymentDetails(
+        **dict(entry),
+        events=[PaymentEventEntry.model_validate(each) for each in session.scalars(events)],
+        stripe_ids={each.kind: each.id for each in names},
+    )
+
+
+def describe_refund(refund: Refund) -> OperatorRefund:
+    """Return a refund as an operator sees it."""
+    return OperatorRefund(
+        id=refund.id,
+        payment_id=refund.payment_id,
+        amount=refund.amount_cents,
+        reason=refund.reason,
+        status=refund.status,
+        created_at=refund.created_at,
+        note=refund.note,
+        error=refund.error,
+    )
+
+
+def list_events(session: Session, wanted: StripeEventQuery) -> StripeEventLog:
+    """Return a page of Stripe's events, in the order in which they arrived."""
+    query = sa.select(StripeEvent)
+    for column, value in (
+        (StripeEvent.type, wanted.type),
+        (StripeEvent.flag, wanted.flag),
+        (StripeEvent.object_id, wanted.object_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.open is not None:
+        is_open = StripeEvent.next_attempt_at.is_not(None)
+        query = query.where(is_open if wanted.open else sa.not_(is_open))
+    place = sa.tuple_(StripeEvent.received_at, StripeEvent.id)
+    if wanted.before:
+        last = sa.select(StripeEvent.received_at, StripeEvent.id).where(StripeEvent.id == wanted.before)
+        query = query.where(place < last.scalar_subquery())
+    newest = query.order_by(StripeEvent.received_at.desc(), StripeEvent.id.desc())
+    rows = list(session.scalars(newest.limit(wanted.limit + 1)))
+    shown = rows[: wanted.limit]
+    items = [StripeEventEntry.model_validate(each) for each in shown]
+    return StripeEventLog(items=items, next=shown[-1].id if len(rows) > wanted.limit else None)
+
+
+def list_differences(session: Session, wanted: PageQuery) -> DifferenceLog:
+    """Return a page of what comparisons with Stripe found."""
+    rows, following = read_page(session, sa.select(PaymentDifference), PaymentDifference.id, wanted)
+    return DifferenceLog(items=[DifferenceEntry.model_validate(each) for each in rows], next=following)
+
+
+def _build_entries(session: Session, payments: Sequence[Payment]) -> list[OperatorPayment]:
+    entries = list_entries(session, payments)
+    return [
+        OperatorPayment(**dict(entry), user_id=payment.user_id)
+        for entry, payment in zip(entries, payments, strict=True)
+    ]

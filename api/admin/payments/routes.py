@@ -1,0 +1,102 @@
+"""Routes of /api/admin: payments and their refunds, Stripe's events, and differences with Stripe."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from api.admin.access import audited, check_access
+from api.admin.paging import PageQuery
+from api.admin.payments import queries, service
+from api.admin.payments.schemas import (
+    DifferenceLog,
+    NewRefund,
+    OperatorRefund,
+    PaymentDetails,
+    PaymentLog,
+    PaymentQuery,
+    StripeEventLog,
+    StripeEventQuery,
+)
+from api.middleware.auth import require_recent_proof
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.payments.refunds import ask_for_refund
+from api.payments.webhook import nudge_event
+
+blueprint = APIBlueprint(
+    "admin-payments",
+    __name__,
+    url_prefix="/api/admin",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="admin payments", description="For operators: payments, refunds, Stripe's events")],
+    abp_security=BEARER,
+)
+blueprint.before_request(check_access)
+
+
+class PaymentPath(BaseModel):
+    """Which payment."""
+
+    id: UUID
+
+
+class EventPath(BaseModel):
+    """Which event, by Stripe's id."""
+
+    id: str
+
+
+@blueprint.get("/payments", responses={200: PaymentLog, **declare_errors(401, 403, 422)})
+def search_payments(query: PaymentQuery) -> dict[str, Any]:
+    """List payments, the newest first: all, of one user, or of one status."""
+    with audited("payments.list", "payment") as work:
+        found = queries.list_payments(work.session, query)
+        work.note_seen(each.id for each in found.items)
+        return found.as_json()
+
+
+@blueprint.get("/payments/<uuid:id>", responses={200: PaymentDetails, **declare_errors(401, 403, 404)})
+def show_payment(path: PaymentPath) -> dict[str, Any]:
+    """Show one payment with everything that happened to it."""
+    with audited("payment.view", "payment", path.id) as work:
+        return queries.read_payment(work.session, path.id).as_json()
+
+
+@blueprint.post(
+    "/payments/<uuid:id>/refunds",
+    responses={201: OperatorRefund, **declare_errors(*BODY, 401, 403, 404, 409)},
+)
+def refund_payment(path: PaymentPath, body: NewRefund) -> tuple[dict[str, Any], int]:
+    """Give money back, all that is left or a part. A full refund ends the plan. Needs a recent proof."""
+    require_recent_proof()
+    with audited("payment.refund", "payment", path.id) as work:
+        refund = service.refund_payment(work.session, path.id, body)
+        work.changes.update(service.describe_refund(refund))
+        answer = queries.describe_refund(refund)
+    ask_for_refund(refund.id)
+    return answer.as_json(), 201
+
+
+@blueprint.get("/stripe-events", responses={200: StripeEventLog, **declare_errors(401, 403, 422)})
+def list_stripe_events(query: StripeEventQuery) -> dict[str, Any]:
+    """List the events that Stripe sent, the newest first."""
+    with audited("stripe-events.list", "stripe-event") as work:
+        return queries.list_events(work.session, query).as_json()
+
+
+@blueprint.post("/stripe-events/<id>/replay", responses={202: None, **declare_errors(401, 403, 404)})
+def replay_stripe_event(path: EventPath) -> tuple[str, int]:
+    """Apply an event again: what it names is read anew at Stripe, so that a repetition changes nothing."""
+    with audited("stripe-event.replay", "stripe-event", path.id) as work:
+        work.changes.update(service.apply_event_again(work.session, path.id))
+    nudge_event(path.id)
+    return "", 202
+
+
+@blueprint.get("/payment-differences", responses={200: DifferenceLog, **declare_errors(401, 403, 422)})
+def list_payment_differences(query: PageQuery) -> dict[str, Any]:
+    """List what the daily comparison with Stripe found, the newest first: both sides of each."""
+    with audited("payment-differences.list", "payment-difference") as work:
+        return queries.list_differences(work.session, query).as_json()

@@ -1,0 +1,122 @@
+"""Bodies of /api/admin: payments, Stripe's events, and differences with Stripe."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from api.admin.paging import PageQuery
+from api.billing.schemas import PaymentEntry, RefundEntry
+from api.models.payment import PaymentEventKind, PaymentStatus
+from api.models.stripe_event import StripeEventFlag
+from api.schemas import Answer, Body
+
+StripeName = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class PaymentQuery(PageQuery):
+    """Payments of a user, of a status, or the one that an id of Stripe's belongs to."""
+
+    user_id: UUID | None = None
+    status: PaymentStatus | None = None
+    stripe_id: StripeName | None = None
+
+
+class OperatorPayment(PaymentEntry):
+    """A payment as its user sees it, and whose it is; null where the account was deleted."""
+
+    user_id: UUID | None
+
+
+class PaymentLog(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[OperatorPayment]
+    next: UUID | None
+
+
+class PaymentEventEntry(Answer):
+    """One thing that happened to a payment. `subject`: the refund or dispute that it is about."""
+
+    kind: PaymentEventKind
+    subject: str
+    at: datetime
+    recorded_at: datetime
+    details: dict[str, Any]
+
+
+class PaymentDetails(OperatorPayment):
+    """A payment with everything that happened to it, in order, and Stripe's ids by their kind."""
+
+    events: list[PaymentEventEntry]
+    stripe_ids: dict[str, str]
+
+
+class NewRefund(Body):
+    """Money that goes back: `amount` in cents, or all that is left. `note`: the operator's reason."""
+
+    amount: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = None
+    note: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class OperatorRefund(RefundEntry):
+    """A refund as an operator sees it."""
+
+    payment_id: UUID
+    note: str | None
+    error: str | None
+
+
+class StripeEventQuery(Body):
+    """Events of a type, with a flag, or not applied yet. `before`: the `next` of the page before."""
+
+    type: StripeName | None = None
+    flag: StripeEventFlag | None = None
+    open: bool | None = None
+    object_id: StripeName | None = None
+    before: StripeName | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+class StripeEventEntry(Answer):
+    """An event of Stripe's, without what it said."""
+
+    id: str
+    type: str
+    api_version: str | None
+    object_type: str | None
+    object_id: str | None
+    created_at: datetime
+    received_at: datetime
+    applied_at: datetime | None
+    attempts: int
+    next_attempt_at: datetime | None
+    error: str | None
+    flag: StripeEventFlag | None
+
+
+class StripeEventLog(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[StripeEventEntry]
+    next: str | None
+
+
+class DifferenceEntry(Answer):
+    """What a comparison found: both sides, and whether applying Stripe's state repaired it."""
+
+    id: UUID
+    found_at: datetime
+    object_id: str
+    payment_id: UUID | None
+    ours: dict[str, Any]
+    stripe: dict[str, Any]
+    repaired: bool
+
+
+class DifferenceLog(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[DifferenceEntry]
+    next: UUID | None

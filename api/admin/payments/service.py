@@ -1,0 +1,49 @@
+"""Refunds by operators, and events of Stripe's that are applied again."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
+
+from api.admin.payments.schemas import NewRefund
+from api.errors import ApiError, not_found
+from api.models.payment import Refund, RefundReason
+from api.models.stripe_event import StripeEvent
+from api.payments.errors import RefundRefused
+from api.payments.event_store import replay_event
+from api.payments.ledger import lock_payment
+from api.payments.refunds import plan_refund
+
+
+def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refund:
+    """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it.
+    """
+    try:
+        payment = lock_payment(session, payment_id)
+    except NoResultFound:
+        raise not_found("payment") from None
+    amount = wish.amount or payment.amount_cents - payment.refunded_cents
+    try:
+        return plan_refund(session, payment, amount, RefundReason.OPERATOR, wish.note)
+    except RefundRefused as error:
+        raise ApiError(409, "refund-refused", str(error)) from None
+
+
+def describe_refund(refund: Refund) -> dict[str, Any]:
+    """Return a refund as the audit notes it; the operator's words stay out, which may name a person."""
+    return {"refundId": str(refund.id), "amount": refund.amount_cents}
+
+
+def apply_event_again(session: Session, event_id: str) -> dict[str, Any]:
+    """Have an event applied again after the commit; return what the audit notes.
+
+    Raises:
+        api.errors.ApiError: 404, there is none, or it names no object.
+    """
+    if not replay_event(session, event_id):
+        raise not_found("event that names an object")
+    return {"type": session.get_one(StripeEvent, event_id).type}

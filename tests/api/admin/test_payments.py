@@ -1,0 +1,150 @@
+"""Payments, refunds and Stripe's events, as operators see and repair them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.payments import client as stripe_client
+from configs.clock import clock
+from configs.plan import PlanName
+from deploy.sandbox.stripe.control_client import StripeControl
+from tests.api.admin.conftest import Operator, audit, problem
+from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
+from tests.api.world import Door, Person, add_payment, add_stripe_event
+
+
+@pytest.fixture
+def shop(
+    frozen: time_machine.Traveller, stripe_stand_in: StripeControl, client: FlaskClient, door: Door
+) -> Iterator[Shop]:
+    yield Shop(stripe_stand_in, client, door, frozen)
+    stripe_client._make_client.cache_clear()
+
+
+@pytest.fixture
+def buyer(shop: Shop, person: Callable[..., Person]) -> Person:
+    return person("buyer@example.org")
+
+
+def test_a_part_goes_back_and_the_plan_stays(shop: Shop, buyer: Person, admin: Operator) -> None:
+    payment_id = shop.buy(buyer.id)
+    refund = admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="two days of trouble")
+    shop.deliver()
+    assert (refund["amount"], refund["reason"], refund["note"]) == (500, "operator", "two days of trouble")
+    assert (get_payment(payment_id).refunded_cents, get_payment(payment_id).status.value) == (
+        500,
+        "COMPLETED",
+    )
+    assert list_grants(buyer.id)[0].ends_at > clock()
+    (row,) = audit(action="payment.refund")
+    assert row.changes == {"refundId": refund["id"], "amount": 500}
+
+
+def test_without_an_amount_all_that_is_left_goes_back_and_the_plan_ends(
+    shop: Shop, buyer: Person, admin: Operator
+) -> None:
+    payment_id = shop.buy(buyer.id)
+    admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="a part")
+    admin.do("POST", f"/payments/{payment_id}/refunds", note="the rest")
+    shop.deliver()
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [500, 999]
+    assert get_payment(payment_id).status.value == "REFUNDED"
+    assert all(each.ends_at <= clock() for each in list_grants(buyer.id))
+    details = admin.get(f"/payments/{payment_id}")
+    assert [each["kind"] for each in details["events"]] == ["paid", "refunded"]
+    assert {"payment_intent", "checkout.session"} <= set(details["stripeIds"])
+    again = admin.ask("POST", f"/payments/{payment_id}/refunds", json={"note": "once more"})
+    assert problem(again) == (409, "refund-refused")
+
+
+def test_more_than_was_paid_and_what_was_not_paid_are_refused(
+    shop: Shop, buyer: Person, admin: Operator
+) -> None:
+    paid, unpaid = shop.buy(buyer.id), shop.order(buyer.id).payment_id
+    wishes: list[tuple[Any, dict[str, Any]]] = [
+        (paid, {"amount": 1500, "note": "x"}),
+        (unpaid, {"note": "x"}),
+    ]
+    for payment_id, body in wishes:
+        answer = admin.ask("POST", f"/payments/{payment_id}/refunds", json=body)
+        assert problem(answer) == (409, "refund-refused")
+    rubbish: list[dict[str, Any]] = [{"amount": 0, "note": "x"}, {"amount": "5", "note": "x"}, {"amount": 5}]
+    for each in rubbish:
+        assert admin.ask("POST", f"/payments/{paid}/refunds", json=each).status_code == 422
+    assert list_refunds(paid) == []
+
+
+def test_payments_are_found_by_user_status_and_stripe_s_ids(
+    shop: Shop, buyer: Person, admin: Operator, support: Operator
+) -> None:
+    add_payment(admin.id, PlanName.URGENCE_24H)
+    order = shop.order(buyer.id)
+    (found,) = support.get("/payments", userId=str(buyer.id))["items"]
+    assert (found["id"], found["userId"], found["status"]) == (
+        str(order.payment_id),
+        str(buyer.id),
+        "PENDING",
+    )
+    assert support.get("/payments", stripeId=order.session_id)["items"] == [found]
+    assert support.get("/payments", stripeId="cs_nobody")["items"] == []
+    assert [each["plan"] for each in support.get("/payments", status="COMPLETED")["items"]] == ["URGENCE_24H"]
+
+
+def test_an_event_is_applied_again(shop: Shop, buyer: Person, admin: Operator) -> None:
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id)
+    shop.control.mode("error_500", path="/v1/")
+    shop.deliver()
+    assert list_grants(buyer.id) == []
+    shop.control.mode("normal")
+    shop.clock.shift(60)
+    waiting = admin.get("/stripe-events", open="true")["items"]
+    assert waiting
+    assert all(each["error"] for each in waiting)
+    for each in waiting:
+        admin.do("POST", f"/stripe-events/{each['id']}/replay")
+    shop.work()
+    assert len(list_grants(buyer.id)) == 1
+    assert admin.get("/stripe-events", open="true")["items"] == []
+
+
+def test_an_event_without_an_object_or_that_is_not_there_is_no_event(admin: Operator) -> None:
+    add_stripe_event("evt_nothing", object_id=None)
+    for name in ("evt_nothing", "evt_never"):
+        assert admin.ask("POST", f"/stripe-events/{name}/replay").status_code == 404
+
+
+def test_events_have_pages(admin: Operator) -> None:
+    for number in range(5):  # all at the same instant or later
+        add_stripe_event(f"evt_{number}")
+    pages: list[list[str]] = []
+    before: str | None = None
+    while before or not pages:
+        page = admin.get("/stripe-events", limit=2, **({"before": before} if before else {}))
+        pages.append([each["id"] for each in page["items"]])
+        before = page["next"]
+    assert sorted(each for page in pages for each in page) == [f"evt_{number}" for number in range(5)]
+    assert [len(each) for each in pages] == [2, 2, 1]
+    assert admin.get("/stripe-events", type="nothing")["items"] == []
+    with session() as s:
+        assert s.get(StripeEvent, "evt_0")
+
+
+def test_differences_show_both_sides(admin: Operator) -> None:
+    with session() as s:
+        s.add(
+            PaymentDifference(
+                found_at=clock(),
+                object_id="re_1",
+                ours={"amount": 500},
+                stripe={"amount": 499},
+                repaired=False,
+            )
+        )
+    (found,) = admin.get("/payment-differences")["items"]
+    assert (found["ours"], found["stripe"], found["repaired"]) == ({"amount": 500}, {"amount": 499}, False)
