@@ -15,7 +15,6 @@ from api.billing.schemas import (
     CreditAnswer,
     CreditEntry,
     HistoryPage,
-    HistoryQuery,
     PaymentEntry,
     PlanList,
     QuoteAnswer,
@@ -23,9 +22,11 @@ from api.billing.schemas import (
     TermsAnswer,
     Words,
 )
+from api.models.base import is_any_of
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant, User
 from api.models.watch_credit import CreditForm, WatchCredit
+from api.paging import PageQuery, read_page
 from api.schemas import PlanAnswer
 from configs.clock import clock
 from configs.plan import PlanName, plans
@@ -89,24 +90,24 @@ def read_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
     )
 
 
-def list_history(session: Session, user_id: UUID, query: HistoryQuery) -> HistoryPage:
+def list_history(session: Session, user_id: UUID, query: PageQuery) -> HistoryPage:
     """Return a page of the user's payments, the newest first."""
-    mine = sa.select(Payment).where(Payment.user_id == user_id).order_by(Payment.id.desc())
-    if query.before:
-        mine = mine.where(Payment.id < query.before)
-    rows = list(session.scalars(mine.limit(query.limit + 1)))
-    page = rows[: query.limit]
-    items = list_entries(session, page)
-    return HistoryPage(items=items, next=page[-1].id if len(rows) > query.limit else None)
+    mine = sa.select(Payment).where(Payment.user_id == user_id)
+    found, following = read_page(session, mine, Payment.id, query)
+    return HistoryPage(items=list_entries(session, found), next=following)
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
     """Return payments with their time, credits and refunds, in five statements whatever their number."""
     ids = [each.id for each in payments]
     grants, refunds = defaultdict(list), defaultdict(list)
-    for grant in session.scalars(sa.select(Grant).where(Grant.payment_id.in_(ids)).order_by(Grant.starts_at)):
+    for grant in session.scalars(
+        sa.select(Grant).where(is_any_of(Grant.payment_id, ids)).order_by(Grant.starts_at)
+    ):
         grants[grant.payment_id].append(grant)
-    for refund in session.scalars(sa.select(Refund).where(Refund.payment_id.in_(ids)).order_by(Refund.id)):
+    for refund in session.scalars(
+        sa.select(Refund).where(is_any_of(Refund.payment_id, ids)).order_by(Refund.id)
+    ):
         refunds[refund.payment_id].append(_build_refund(refund))
     credited, names = _read_credits(session, ids), _read_stripe_ids(session, ids)
     return [
@@ -116,13 +117,13 @@ def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentE
 
 def _read_credits(session: Session, ids: Sequence[UUID]) -> defaultdict[UUID, list[CreditEntry]]:
     found: defaultdict[UUID, list[CreditEntry]] = defaultdict(list)
-    for row in session.scalars(sa.select(PlanCredit).where(PlanCredit.payment_id.in_(ids))):
+    for row in session.scalars(sa.select(PlanCredit).where(is_any_of(PlanCredit.payment_id, ids))):
         entry = CreditEntry(
             reason="upgrade", amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
         )
         found[row.payment_id].append(entry)
     lowered = sa.select(WatchCredit).where(
-        WatchCredit.payment_id.in_(ids), WatchCredit.form == CreditForm.INVOICE
+        is_any_of(WatchCredit.payment_id, ids), WatchCredit.form == CreditForm.INVOICE
     )
     for hole in session.scalars(lowered.order_by(WatchCredit.starts_at)):
         found[hole.payment_id].append(_build_invoice_credit(hole))
@@ -141,7 +142,7 @@ def _build_invoice_credit(hole: WatchCredit) -> CreditEntry:
 
 def _read_stripe_ids(session: Session, ids: Sequence[UUID]) -> dict[tuple[UUID | None, str], str]:
     rows = session.scalars(
-        sa.select(StripeId).where(StripeId.payment_id.in_(ids), StripeId.kind.in_([_INTENT, _SESSION]))
+        sa.select(StripeId).where(is_any_of(StripeId.payment_id, ids), StripeId.kind.in_([_INTENT, _SESSION]))
     )
     return {(each.payment_id, each.kind): each.id for each in rows}
 

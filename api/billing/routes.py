@@ -14,7 +14,6 @@ from api.billing.schemas import (
     CheckoutAnswer,
     EventReceived,
     HistoryPage,
-    HistoryQuery,
     NewOrder,
     PlanList,
     PortalAnswer,
@@ -26,7 +25,8 @@ from api.middleware.auth import current_user
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
-from api.models.base import session
+from api.models.base import autocommit_session, session
+from api.paging import PageQuery
 from api.payments.refunds import ask_for_refund
 from api.payments.webhook import is_genuine, receive_event
 from configs.plan import PlanName
@@ -55,7 +55,7 @@ def show_terms() -> Response:
 @blueprint.get("/quote", security=BEARER, responses={200: QuoteAnswer, **declare_errors(401, 409, 422)})
 def show_quote(query: QuoteQuery) -> dict[str, Any]:
     """Show what a plan would cost now, what is credited, and from when to when it would run."""
-    with session() as s:
+    with autocommit_session() as s:
         return queries.read_quote(s, current_user(), PlanName(query.plan)).as_json()
 
 
@@ -71,9 +71,9 @@ def start_checkout(body: NewOrder) -> dict[str, Any]:
 
 
 @blueprint.get("/history", security=BEARER, responses={200: HistoryPage, **declare_errors(401, 422)})
-def list_payments(query: HistoryQuery) -> dict[str, Any]:
+def list_payments(query: PageQuery) -> dict[str, Any]:
     """List the user's payments, the newest first, each with its credits and refunds and their reasons."""
-    with session() as s:
+    with autocommit_session() as s:
         return queries.list_history(s, current_user().id, query).as_json()
 
 

@@ -4,16 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from api.alerts.schemas import NewAlert
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
-from api.schemas import Answer, Body, PlanAnswer
+from api.schemas import Answer, Body, Flag, PlanAnswer
 from configs.plan import PlanName
 from configs.strict_model import IsoDate
 
 SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
-Flag = Annotated[bool, Field(strict=True)]
 
 
 class Words(Answer):
@@ -95,8 +95,35 @@ class Consent(Body):
     accepts_hour_threshold: Flag
 
 
+# The rules of `_one_of_both` below as JSON schemas: what they refuse.
+_ONE_ALERT: JsonDict = {
+    "not": {
+        "anyOf": [
+            {
+                "required": ["alert", "withoutAlert"],
+                "properties": {"alert": {"type": "object"}, "withoutAlert": {"const": True}},
+            },
+            {"properties": {"alert": {"type": "null"}, "withoutAlert": {"const": False}}},
+        ]
+    }
+}
+_ONE_END: JsonDict = {
+    "not": {
+        "anyOf": [
+            {
+                "required": ["on", "periodEnd"],
+                "properties": {"on": {"type": "string"}, "periodEnd": {"const": True}},
+            },
+            {"properties": {"on": {"type": "null"}, "periodEnd": {"const": False}}},
+        ]
+    }
+}
+
+
 class NewOrder(Body):
     """A plan, and the alert that its payment creates; `withoutAlert` says that there is to be none."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_ALERT)
 
     plan: SoldPlan
     alert: NewAlert | None = None
@@ -117,13 +144,6 @@ class CheckoutAnswer(Answer):
     payment_id: UUID
     expires_at: datetime
     desks_watched: int
-
-
-class HistoryQuery(Body):
-    """Which page of the payments."""
-
-    before: UUID | None = None
-    limit: int = Field(50, ge=1, le=100)
 
 
 class RefundEntry(Answer):
@@ -181,6 +201,8 @@ class HistoryPage(Answer):
 
 class Cancellation(Body):
     """When the subscription ends: `on` a day from today to ten days on, or at the end of the paid period."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_END)
 
     on: IsoDate | None = None
     period_end: Flag = False

@@ -16,7 +16,7 @@ from api.middleware.openapi_docs import build_document
 from api.models.base import session
 from api.models.user import Role, User
 from configs.plan import PlanName
-from tests.api.world import Person, desk_state, match, see, wait_for
+from tests.api.world import Person, add_payment, add_stripe_event, desk_state, match, see, wait_for
 from tests.fuzz import times
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -63,7 +63,8 @@ def another_s(person: People) -> list[str]:
     detection_id, slots = see("2099-01-05T09:00:00+01:00")
     alert_id = wait_for(owner.id)
     match_id = match(alert_id, detection_id, slots)
-    return [str(each) for each in (owner.id, alert_id, detection_id, match_id)]
+    payment_id, event_id = add_payment(owner.id), add_stripe_event()
+    return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, event_id)]
 
 
 def test_nobody_reaches_what_is_another_user_s(app: Flask, person: People, another_s: list[str]) -> None:

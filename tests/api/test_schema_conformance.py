@@ -23,7 +23,7 @@ from api.models.base import session
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, desk_state, match, rows, see, wait_for
+from tests.api.world import Person, add_payment, add_stripe_event, desk_state, match, rows, see, wait_for
 from tests.fuzz import times
 
 pytestmark = pytest.mark.fuzz
@@ -41,6 +41,7 @@ UNFORESEEN = {
     "no_sms": "which numbers get an SMS follows from those plans",
     "time_zone": "the list of IANA changes several times a year",
     "unknown": "prefectures, desks and sites are in the desk files",
+    "old_terms": "new terms come by a new version",
     "past": "depends on the day",
     "too_far": "depends on the day",
     "excludes_everything": "depends on the day",
@@ -75,6 +76,8 @@ def ground_of(
         desk_state()
         owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
         user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
+        for each in (owner, user or owner):
+            add_payment(each.id)
         return Ground(app, redis_server, role, user, owner)
 
     return make
@@ -165,6 +168,9 @@ def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
     with session() as s:
         s.execute(sa.update(User).where(User.id == ground.user.id).values(role=Role(ground.role), **factor))
         user = s.get_one(User, ground.user.id)
+        # Who holds the largest plan is quoted nothing.
+        held = PlanName.URGENCE_24H if operation.path == "/api/billing/quote" else PlanName.URGENCE_TOTAL
+        s.execute(sa.update(Grant).where(Grant.user_id == user.id).values(plan=held))
         change = open_login(s, user, "", from_known_address=True)
     with ground.app.app_context():
         tokens = issue_tokens(user, change.login, str(change.token_id))
@@ -186,6 +192,10 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
         return str(next(each.id for each in rows(Grant) if each.user_id == user_id))
     if "/detections/" in path:
         return str(_see_for(user_id))
+    if "/payments/" in path:
+        return str(add_payment(user_id))
+    if "/stripe-events/" in path:
+        return add_stripe_event(f"evt_{user_id}")
     return str(wait_for(user_id) if "/alerts/" in path else user_id)
 
 

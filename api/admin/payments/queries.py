@@ -6,7 +6,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.admin.paging import PageQuery, read_page
 from api.admin.payments.schemas import (
     DifferenceEntry,
     DifferenceLog,
@@ -24,6 +23,7 @@ from api.billing.queries import list_entries
 from api.errors import not_found
 from api.models.payment import Payment, PaymentEvent, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.paging import PageQuery, cut_page, read_page
 
 
 def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
@@ -91,10 +91,9 @@ def list_events(session: Session, wanted: StripeEventQuery) -> StripeEventLog:
         last = sa.select(StripeEvent.received_at, StripeEvent.id).where(StripeEvent.id == wanted.before)
         query = query.where(place < last.scalar_subquery())
     newest = query.order_by(StripeEvent.received_at.desc(), StripeEvent.id.desc())
-    rows = list(session.scalars(newest.limit(wanted.limit + 1)))
-    shown = rows[: wanted.limit]
+    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
     items = [StripeEventEntry.model_validate(each) for each in shown]
-    return StripeEventLog(items=items, next=shown[-1].id if len(rows) > wanted.limit else None)
+    return StripeEventLog(items=items, next=items[-1].id if more else None)
 
 
 def list_differences(session: Session, wanted: PageQuery) -> DifferenceLog:

@@ -1,14 +1,13 @@
 """Routes of /api/admin: payments and their refunds, Stripe's events, and differences with Stripe."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.admin.access import audited, check_access
-from api.admin.paging import PageQuery
 from api.admin.payments import queries, service
 from api.admin.payments.schemas import (
     DifferenceLog,
@@ -22,8 +21,10 @@ from api.admin.payments.schemas import (
 )
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.paging import PageQuery
 from api.payments.refunds import ask_for_refund
 from api.payments.webhook import nudge_event
+from api.schemas import Body
 
 blueprint = APIBlueprint(
     "admin-payments",
@@ -42,10 +43,10 @@ class PaymentPath(BaseModel):
     id: UUID
 
 
-class EventPath(BaseModel):
+class EventPath(Body):
     """Which event, by Stripe's id."""
 
-    id: str
+    id: Annotated[str, Field(max_length=255)]
 
 
 @blueprint.get("/payments", responses={200: PaymentLog, **declare_errors(401, 403, 422)})
@@ -86,7 +87,7 @@ def list_stripe_events(query: StripeEventQuery) -> dict[str, Any]:
         return queries.list_events(work.session, query).as_json()
 
 
-@blueprint.post("/stripe-events/<id>/replay", responses={202: None, **declare_errors(401, 403, 404)})
+@blueprint.post("/stripe-events/<id>/replay", responses={202: None, **declare_errors(401, 403, 404, 422)})
 def replay_stripe_event(path: EventPath) -> tuple[str, int]:
     """Apply an event again: what it names is read anew at Stripe, so that a repetition changes nothing."""
     with audited("stripe-event.replay", "stripe-event", path.id) as work:

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.admin.paging import PageQuery
 from api.billing.schemas import PaymentEntry, RefundEntry
 from api.models.payment import PaymentEventKind, PaymentStatus
 from api.models.stripe_event import StripeEventFlag
-from api.schemas import Answer, Body
+from api.paging import PageQuery
+from api.schemas import INTEGRAL, Answer, Body
+from configs.desk import Text
 
-StripeName = Annotated[str, Field(min_length=1, max_length=255)]
+StripeName = Annotated[Text, Field(max_length=255)]
 
 
 class PaymentQuery(PageQuery):
@@ -56,8 +57,8 @@ class PaymentDetails(OperatorPayment):
 class NewRefund(Body):
     """Money that goes back: `amount` in cents, or all that is left. `note`: the operator's reason."""
 
-    amount: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = None
-    note: Annotated[str, Field(min_length=1, max_length=500)]
+    amount: Annotated[int, Field(ge=1, le=10_000_000, strict=True), INTEGRAL] | None = None
+    note: Annotated[Text, Field(max_length=500)]
 
 
 class OperatorRefund(RefundEntry):
