@@ -21,6 +21,7 @@ from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
 from deploy.local.valkey import ValkeyUnavailable
+from deploy.sandbox.addresses import STRIPE, url
 
 _LOOK = 0.2  # seconds between two looks at the tables
 _WIDTH = 170  # columns where the output is no terminal
@@ -79,6 +80,7 @@ def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
         "inbox, booking sites": f"http://127.0.0.1:{ports.inbox}/",
         "API, its page": f"http://127.0.0.1:{ports.api}/api/docs",
         "health": f"http://127.0.0.1:{ports.api}/api/health",
+        "Stripe's stand-in": f"{url(STRIPE, ports.providers)}/",
         "a booking site": f"http://127.77.0.91:{ports.sites}/booking/create/23014",
         "account": f"{EMAIL} / {PASSWORD}",
         "logs": str(logs),

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from configs.sales_terms import name_seller
 from configs.settings import load
 from deploy.local.environment import keep, read_kept, sandbox_environment, write_desk_files
 from deploy.local.ports import StackPorts
@@ -92,3 +93,8 @@ def test_a_quiet_world_is_asked_for_in_words() -> None:
 def test_stripes_stand_in_sends_its_events_to_the_api() -> None:
     command = commands(StackPorts(api=4321))["sandbox"]
     assert command[command.index("--stripe-webhook") + 1] == "http://127.0.0.1:4321/api/billing/webhook"
+
+
+def test_the_sandbox_names_a_seller(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    settings_env(**made(tmp_path))
+    assert not [value for value in name_seller("fr").values() if value.startswith("[")]
