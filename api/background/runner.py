@@ -12,6 +12,7 @@ from sqlalchemy.orm import configure_mappers
 from api.background import job_store, jobs
 from api.background.job_store import MOST_ATTEMPTS, LeasedRun
 from api.models.base import session
+from api.payments.objects import types_by_event
 from configs.clock import clock
 from configs.settings import settings
 
@@ -22,8 +23,9 @@ log = structlog.get_logger(__name__)
 
 
 def warm_up() -> None:
-    """Build what the first job needs; workers that are forked later find it built."""
+    """Build what the first job needs, Stripe's library among it; workers that are forked later find it built."""
     configure_mappers()
+    types_by_event()
 
 
 def run_job(run_id: str) -> None:

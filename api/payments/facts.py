@@ -4,10 +4,12 @@ Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 """
 
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import stripe
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import stripe
 
 Metadata = dict[str, str]
 
@@ -18,7 +20,7 @@ class Facts(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     @classmethod
-    def of(cls, found: stripe.StripeObject) -> Self:
+    def of(cls, found: "stripe.StripeObject") -> Self:
         """Return the facts of an object that the library returned."""
         return cls.model_validate(found.to_dict())
 
