@@ -27,7 +27,10 @@ EXPECTED = {
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
     ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
-    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"), ("post", "/api/billing/webhook"),
+    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
+    ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
+    ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
+    ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
     ("post", "/api/users/telegram-link/confirm"),
@@ -39,6 +42,7 @@ SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
                  "logins/{id}", "totp", "totp/confirm")
 }  # fmt: skip
+SIGNED_IN |= {f"/api/billing/{path}" for path in ("quote", "checkout", "history", "cancel", "portal")}
 
 
 @pytest.fixture
