@@ -1,9 +1,9 @@
 -- A circuit breaker: may a call be made, and what became of it.
 --
 -- KEYS[1] hash of the breaker: failures in a row, when it opened, its probe's token, until when that probe may run
--- ARGV    what happened (`ask`, `success`, `failure`); now, in seconds; seconds of rest; failures that open it;
+-- ARGV    what happened (`ask`, `look`, `success`, `failure`); now, in seconds; seconds of rest; failures that open it;
 --         the call's token
--- Result  seconds to wait; 0 where the call may be made
+-- Result  seconds to wait; 0 where the call may be made. `look` changes nothing
 --
 -- An open breaker lets one call through after its rest: the probe. Its success closes the breaker, its failure begins
 -- another rest. A probe that is never heard of again runs out after one more rest.
@@ -22,10 +22,10 @@ if happened == 'success' then
   redis.call('DEL', KEYS[1])
   return '0'
 end
-if happened == 'ask' then
+if happened == 'ask' or happened == 'look' then
   if failures < most then return '0' end
   local left = math.max(remaining(number('opened') + rest), remaining(number('probe_until')))
-  if left > 0 then return string.format('%.6f', left) end
+  if left > 0 or happened == 'look' then return string.format('%.6f', left) end
   redis.call('HSET', KEYS[1], 'probe', token, 'probe_until', string.format('%.6f', now + rest))
   return '0'
 end

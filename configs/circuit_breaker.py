@@ -55,6 +55,10 @@ class CircuitBreaker:
         """Count a call without an answer; the third in a row opens the breaker."""
         self._run("failure", token)
 
+    def read_wait(self) -> float:
+        """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""
+        return self._run("look", "")
+
     def _run(self, happened: str, token: str) -> float:
         given: list[str | float] = [happened, f"{clock().timestamp():.6f}", self._rest, FAILURES, token]
         try:

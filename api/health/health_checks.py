@@ -15,6 +15,7 @@ from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.health.job_overview import find_job_troubles, read_job_runs
+from api.health.payment_overview import describe_payments, find_payment_troubles, read_payments
 from api.health.queue_health import CLOCKS_DIFFER, check_queues
 from api.models.base import session
 from api.models.check import Check
@@ -33,7 +34,7 @@ from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
-    {"background", "keys", "partitions", "proofs", "records"}
+    {"background", "keys", "partitions", "payments", "proofs", "records"}
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
 _SAMPLED = 10  # contacts
@@ -132,6 +133,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "background": lambda: _check_background(redis),
         "checks": lambda: _check_checks(redis),
         "partitions": _check_partitions,
+        "payments": _check_payments,
         "proofs": lambda: _check_proofs(redis),
         "records": lambda: _check_records(redis),
     }
@@ -313,6 +315,13 @@ def _check_partitions() -> str:
     if ahead < settings().partition_days_low:
         raise PartDown(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
     return text
+
+
+def _check_payments() -> str:
+    found = read_payments()
+    if troubles := find_payment_troubles(found):
+        raise PartDown("; ".join(troubles))
+    return describe_payments(found)
 
 
 def _check_proofs(redis: Redis) -> str:

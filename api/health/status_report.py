@@ -14,6 +14,7 @@ from api.health.host_overview import read_hosts, read_outages
 from api.health.job_overview import read_job_runs
 from api.health.message_overview import read_messages, read_providers
 from api.health.parallel_probe import ProbeDown, open_redis
+from api.health.payment_overview import read_payments
 from api.health.process_overview import read_spiders, read_workers
 from api.health.queue_overview import read_jobs
 from configs.proof_spool_status import SpoolReport, read_reports
@@ -60,6 +61,7 @@ READS: dict[str, Callable[[], Any]] = {
     "runs": read_job_runs,
     "messages": read_messages,
     "providers": read_providers,
+    "payments": read_payments,
     "proofs": read_proofs,
     "discovery": read_discovery,
     "spiders": read_spiders,

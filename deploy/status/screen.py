@@ -23,6 +23,7 @@ from deploy.status import (
     jobs,
     lateness,
     messages,
+    payments,
     programs,
     proofs,
 )
@@ -40,6 +41,7 @@ _LINES: Mapping[str, Callable[[Any], list[Text]]] = {
     "runs": job_runs.lines,
     "messages": messages.lines,
     "providers": messages.provider_lines,
+    "payments": payments.lines,
     "proofs": proofs.lines,
     "discovery": discovery.lines,
     "spiders": programs.spider_lines,

@@ -37,6 +37,18 @@ def test_the_third_failure_in_a_row_opens_it(breaker: CircuitBreaker) -> None:
     CircuitBreaker("another", REST).begin_call()
 
 
+def test_looking_at_the_wait_takes_no_probe(breaker: CircuitBreaker, frozen: time_machine.Traveller) -> None:
+    fail(breaker, 2)
+    assert breaker.read_wait() == 0
+    fail(breaker, 1)
+    frozen.shift(5)
+    assert breaker.read_wait() == REST - 5
+    frozen.shift(REST)
+    assert breaker.read_wait() == 0
+    breaker.begin_call()
+    assert breaker.read_wait() == REST
+
+
 def test_after_its_rest_one_probe_goes_and_closes_it(
     breaker: CircuitBreaker, frozen: time_machine.Traveller
 ) -> None:

@@ -112,6 +112,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "background",
             "checks",
             "partitions",
+            "payments",
             "proofs",
             "records",
         ]

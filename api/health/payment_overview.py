@@ -1,0 +1,87 @@
+"""Overview of payments: what waits for Stripe, what was given up, and whether Stripe is left alone just now."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from api.health.read_session import read_session
+from api.models.payment import Refund, Subscription
+from api.models.stripe_event import StripeEvent, StripeEventFlag
+from configs.circuit_breaker import CircuitBreaker
+from configs.clock import clock
+from configs.formatting import format_duration, pluralize
+from configs.settings import settings
+
+_GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOverview:
+    """Work that waits for Stripe. Ages and waits are in seconds."""
+
+    events: int  # that are still to be applied, but those whose object is not known here
+    oldest_seconds: float | None  # since the oldest of them came
+    unknown: int  # events that wait for an owner of their object
+    given_up: int  # events that failed for STRIPE_RETRY_FOR, lately
+    refunds: int  # that Stripe did not confirm yet
+    cancellations: int  # that Stripe did not confirm yet
+    oldest_call_seconds: float | None  # since the oldest of those refunds was written
+    left_alone_seconds: float  # for which the circuit breaker lets no call through; 0: it does
+
+
+def read_payments() -> PaymentOverview:
+    """Read the tables, and the circuit breaker in Redis."""
+    now, event = clock(), StripeEvent
+    waits = event.next_attempt_at.is_not(None)
+    unknown = event.flag.is_not_distinct_from(StripeEventFlag.UNKNOWN_OWNER)
+    ours = sa.select(sa.func.count(), sa.func.min(event.received_at)).where(waits, ~unknown)
+    since = now - settings().stripe_retry_for - _GIVEN_UP_FOR
+    given_up = (event.flag == StripeEventFlag.GAVE_UP, event.received_at > since)
+    refunds = sa.select(sa.func.count(), sa.func.min(Refund.created_at))
+    with read_session() as s:
+        events, oldest = s.execute(ours).one()
+        planned, oldest_call = s.execute(refunds.where(Refund.next_attempt_at.is_not(None))).one()
+        return PaymentOverview(
+            events=events,
+            oldest_seconds=_measure_age(oldest, now),
+            unknown=s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
+            given_up=s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
+            refunds=planned,
+            cancellations=s.scalars(
+                sa.select(sa.func.count()).where(Subscription.next_attempt_at.is_not(None))
+            ).one(),
+            oldest_call_seconds=_measure_age(oldest_call, now),
+            left_alone_seconds=round(CircuitBreaker("stripe", settings().stripe_rest_seconds).read_wait(), 3),
+        )
+
+
+def find_payment_troubles(found: PaymentOverview) -> list[str]:
+    """Return in words what keeps payments from being applied; nothing where all is well."""
+    troubles, longest = [], settings().health_age_seconds
+    if found.left_alone_seconds:
+        wait = format_duration(timedelta(seconds=found.left_alone_seconds))
+        troubles.append(f"Stripe does not answer: it is asked again in {wait}")
+    if found.oldest_seconds is not None and found.oldest_seconds > longest:
+        age = format_duration(timedelta(seconds=found.oldest_seconds))
+        troubles.append(f"{pluralize(found.events, 'event')} of Stripe's not applied, the oldest for {age}")
+    if found.oldest_call_seconds is not None and found.oldest_call_seconds > longest:
+        age = format_duration(timedelta(seconds=found.oldest_call_seconds))
+        troubles.append(f"{pluralize(found.refunds, 'refund')} not confirmed, the oldest for {age}")
+    if found.given_up:
+        troubles.append(f"{pluralize(found.given_up, 'event')} of Stripe's given up: replay them")
+    return troubles
+
+
+def describe_payments(found: PaymentOverview) -> str:
+    """Return in words what is on its way."""
+    if not (found.events or found.refunds or found.cancellations):
+        return "nothing waits for Stripe"
+    return (
+        f"{pluralize(found.events, 'event')}, {pluralize(found.refunds, 'refund')}, "
+        f"{pluralize(found.cancellations, 'cancellation')} on the way"
+    )
+
+
+def _measure_age(at: datetime | None, now: datetime) -> float | None:
+    return round((now - at).total_seconds(), 3) if at else None
