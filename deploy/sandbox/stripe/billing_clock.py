@@ -45,11 +45,12 @@ class BillingClock:
     def _run(self, until: int) -> None:
         while self._due and self._due[0][0] <= until:
             moment, _, act = heapq.heappop(self._due)
-            with self._at(moment):
+            with self.at(moment):
                 act()
 
     @contextmanager
-    def _at(self, moment: int) -> Iterator[None]:
+    def at(self, moment: int) -> Iterator[None]:
+        """Let it be that moment while the block lasts."""
         self._instead = moment
         try:
             yield

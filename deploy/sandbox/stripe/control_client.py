@@ -107,6 +107,10 @@ class StripeControl:
         """Cancel from the dashboard."""
         return self._post(f"/subscriptions/{subscription}/cancel", at_period_end=at_period_end)
 
+    def renew(self, subscription: str) -> Json:
+        """Let a subscription's period end now; the clock of everything else stays."""
+        return self._post(f"/subscriptions/{subscription}/renew")
+
     def add_promotion_code(self, code: str, **off: int) -> Json:
         """Make a code for Checkout, with ``percent_off`` or ``amount_off`` (cents)."""
         return self._post("/promotion_codes", code=code, **off)

@@ -16,7 +16,14 @@ from deploy.sandbox.stripe.account import AFTER_RETRIES
 from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.errors import StripeError
 from deploy.sandbox.stripe.objects import Json, show
-from deploy.sandbox.stripe.resources import collection, coupons, disputes, payment_methods, refunds
+from deploy.sandbox.stripe.resources import (
+    collection,
+    coupons,
+    disputes,
+    payment_methods,
+    refunds,
+    renewals,
+)
 from deploy.sandbox.stripe.resources.checkout_payment import (
     Buyer,
     apply_code,
@@ -144,6 +151,16 @@ def cancel_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json
     return _copy_shown(known)
 
 
+def renew_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json:
+    """Let the next period of a subscription begin."""
+    del body
+    account, known = stand_in.account, stand_in.account.find("subscription", subscription)
+    if known["status"] in ENDED:
+        raise Refusal(f"this subscription is {known['status']}")
+    renewals.renew_early(account, known)
+    return _copy_shown(known)
+
+
 def add_promotion_code(stand_in: Stripe, body: Body, _: str) -> Json:
     """Make a code for Checkout."""
     code, percent = text(body, "code"), whole_number(body, "percent_off", least=1)
@@ -256,6 +273,7 @@ CONTROLS: Final[tuple[tuple[str, Control, str], ...]] = (
     ("refunds/{id}/settle", settle_refund, ""),
     ("disputes/{id}/close", close_dispute, "status"),
     ("subscriptions/{id}/cancel", cancel_subscription, "at_period_end"),
+    ("subscriptions/{id}/renew", renew_subscription, ""),
     ("promotion_codes", add_promotion_code, "code percent_off amount_off"),
     ("clock", move_clock, "advance to"),
     (

@@ -91,6 +91,16 @@ def schedule_renewal(account: Account, subscription: Json) -> None:
     account.clock.add_due(end, lambda: _renew(account, subscription, period))
 
 
+def renew_early(account: Account, subscription: Json) -> None:
+    """Let a subscription reach the end of its period, and pay the next one; the clock of all others stays.
+
+    What follows is dated at that end, as with a test clock of Stripe's: https://docs.stripe.com/billing/testing/test-clocks
+    """
+    with account.clock.at(item_of(subscription)["current_period_end"]):
+        _renew(account, subscription, subscription["_period"])
+        advance_invoice(account, account.find("invoice", subscription["latest_invoice"]))
+
+
 def invoice_pending(account: Account, subscription: Json) -> None:
     """Invoice at once what waits for the next invoice; a credit goes to the customer's balance."""
     if pending_items(account, subscription["customer"], subscription["id"]):

@@ -48,6 +48,26 @@ def test_a_renewal_begins_a_period_and_is_paid_an_hour_later(
     assert sum(each["net"] for each in stripe_stand_in.ledger()) == 2 * 2999
 
 
+def test_one_subscription_is_renewed_while_no_other_clock_moves(
+    client: stripe.StripeClient, subscribe: Subscribe, stripe_stand_in: StripeControl
+) -> None:
+    bought, other = subscribe(), subscribe()
+    ends = [period_of(bought)[1]]
+    before = stripe_stand_in.state()["clock"]
+    for _ in range(2):
+        stripe_stand_in.renew(bought.id)
+        told = client.v1.subscriptions.retrieve(bought.id)
+        assert period_of(told)[0] == ends[-1]
+        ends.append(period_of(told)[1])
+        invoice = newest_invoice(client, bought.id)
+        assert (invoice.status, invoice.billing_reason) == ("paid", "subscription_cycle")
+    assert stripe_stand_in.state()["clock"] - before < DAY
+    assert period_of(client.v1.subscriptions.retrieve(other.id)) == period_of(other)
+    assert sum(each["net"] for each in stripe_stand_in.ledger()) == 4 * 2999
+    stripe_stand_in.move_to(ends[1])
+    assert period_of(client.v1.subscriptions.retrieve(bought.id))[1] == ends[-1]
+
+
 def test_a_year_has_twelve_renewals_in_their_order(
     client: stripe.StripeClient, subscribe: Subscribe, stripe_stand_in: StripeControl
 ) -> None:
