@@ -30,12 +30,14 @@ from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.job_accounts import count_job_runs
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.payment_accounts import wait_for_payments
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import ChaosProcesses, until
 from deploy.chaos.runner import ChaosRunner, draw_faults
 from deploy.chaos.s3_stub import S3Stub
 from deploy.chaos.sandbox_control import OPENED, SandboxControl
 from deploy.chaos.server_restarter import ServerRestarter, looking_after
+from deploy.chaos.shop import Shop
 from deploy.chaos.snapshots import save_redis
 from deploy.chaos.subscribers import settle_in
 from deploy.local import signals
@@ -45,6 +47,7 @@ from deploy.sample_desk_files import only
 
 _LEAST = 0.8  # of the time, even where enough died before
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
+_PAYMENTS_PATIENCE = 240.0  # seconds: a refund without an answer is asked for again after a minute or two
 _SHOWN = 10  # messages of each kind that are printed in detail
 
 
@@ -108,11 +111,13 @@ def _run(world: Capabilities, store: S3Stub, options: argparse.Namespace) -> dic
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
             flush=True,
         )
+        field.shop.start(random.Random(f"{options.seed} shop"))  # noqa: S311 -- chance, no secret
         runner = ChaosRunner(field, watch, options.seed, longest, lambda text: print(text, flush=True))
         try:
             for wave in _waves(options, world, rng, journal):
                 runner.play(wave)
-            return _summarise(runner, journal, stack)
+            field.shop.stop()
+            return _summarise(runner, field)
         finally:
             _keep_logs(stack, options.to.parent / "chaos-logs")
 
@@ -148,10 +153,12 @@ def _prepared(
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
         world=world,
         store=store,
+        shop=Shop(stack.ports),
         redis_snapshot=world.state / "older-redis",
         rng=random.Random(f"{seed} openings"),  # noqa: S311 -- chance, no secret
     )
     until(watch.is_well, "all is well before anything is done", _PATIENCE)
+    field.shop.open()
     save_redis(stack.state / "redis", field.redis_snapshot)
     return field, watch
 
@@ -177,9 +184,14 @@ def _waves(
         yield wave
 
 
-def _summarise(runner: ChaosRunner, journal: OpeningJournal, stack: Stack) -> dict[str, Any]:
-    account = runner.account()
-    engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
+def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
+    payments = wait_for_payments(
+        field.engine, field.inbox, field.shop.control, field.journal, _PAYMENTS_PATIENCE
+    )
+    for difference in payments.differences[:_SHOWN]:
+        print(f"payments differ: {difference}")
+    print(f"shop: {', '.join(f'{name} {count}' for name, count in sorted(field.shop.acts.items()))}")
+    account, engine = runner.account(), field.engine
     for what, dues in {
         "lost": account.lost,
         "doubled": account.doubled,
@@ -195,7 +207,7 @@ def _summarise(runner: ChaosRunner, journal: OpeningJournal, stack: Stack) -> di
     for claim in proven.lost[:_SHOWN]:
         print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
     jobs = count_job_runs(engine, clock(), runner.bound)
-    return summary.figures(journal, runner.rounds, account, proven, jobs)
+    return summary.figures(field.journal, runner.rounds, account, proven, jobs=jobs, payments=payments)
 
 
 def _keep_logs(stack: Stack, target: Path) -> None:

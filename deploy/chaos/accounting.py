@@ -15,7 +15,7 @@ from deploy.chaos.periods import CAPS, SMS_UNKNOWN
 from deploy.chaos.subscribers import Reached, allowed, entitled
 
 # No alert waits for these: their deaths excuse nothing.
-_NOBODY = ("proofs", "background", "job-worker", "scheduler")
+_NOBODY = ("proofs", "background", "job-worker", "payments-worker", "scheduler")
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
@@ -208,10 +208,15 @@ def _count_copies(several: Sequence[Delivery], spell: Spell) -> int:
     return max(copies.values(), default=0)
 
 
-def may_be_unheard(taken_at: datetime, channel: str, journal: OpeningJournal) -> bool:
-    """Whether the yes to a message may have been lost: a worker or its parent died then, or the provider kept it."""
+def may_be_unheard(
+    taken_at: datetime, channel: str, journal: OpeningJournal, others: tuple[str, ...] = ()
+) -> bool:
+    """Whether the yes to a message may have been lost: a worker or its parent died then, or the provider kept it.
+
+    `others`: programs that deliver this message too.
+    """
     died = any(
-        kill.who.startswith(_HOLDS_A_YES) and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD
+        kill.who.startswith((*_HOLDS_A_YES, *others)) and taken_at - _CLOCKS <= kill.at <= taken_at + _UNHEARD
         for kill in journal.kills
     )
     silent = any(

@@ -3,11 +3,13 @@
 import json
 import threading
 import urllib.request
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from api.models.user import Channel
+from deploy.chaos.subscribers import SHOPPERS
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,19 @@ class InboxReader:
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/events"
         self._messages: dict[int, InboxMessage] = {}
+        self._received: dict[str, list[datetime]] = defaultdict(list)
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="inbox", daemon=True).start()
 
     def messages(self) -> list[InboxMessage]:
-        """Return the slot alerts that have come so far, in their order."""
+        """Return the slot alerts that have come so far, in their order; without those of shoppers."""
         with self._lock:
             return [self._messages[number] for number in sorted(self._messages)]
+
+    def received(self, notification: str) -> tuple[datetime, ...]:
+        """Return when messages of a notification of any kind came."""
+        with self._lock:
+            return tuple(self._received.get(notification, ()))
 
     def _follow(self) -> None:
         last = 0
@@ -52,15 +60,19 @@ class InboxReader:
 
     def _keep(self, shown: dict[str, Any]) -> int:
         number = int(shown["number"])
-        if shown["seen_at"]:  # what says when its page was read is a slot alert
-            with self._lock:
-                self._messages[number] = InboxMessage(
-                    number,
-                    Channel(shown["channel"]),
-                    shown["to"],
-                    datetime.fromisoformat(shown["received_at"]),
-                    _ids(shown["custom"]),
-                )
+        message = InboxMessage(
+            number,
+            Channel(shown["channel"]),
+            shown["to"],
+            datetime.fromisoformat(shown["received_at"]),
+            _ids(shown["custom"]),
+        )
+        with self._lock:
+            for notification in message.notifications:
+                self._received[notification].append(message.received_at)
+            # What says when its page was read is a slot alert.
+            if shown["seen_at"] and not message.address.endswith(SHOPPERS):
+                self._messages[number] = message
         return number
 
 

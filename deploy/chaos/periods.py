@@ -41,10 +41,18 @@ PERIODS = {
     "JOB_NUDGE_SECONDS": "0.5",
     "JOB_RETRY_SECONDS": "1",
     "CHECK_DAYS_SECONDS": "10",
+    "STRIPE_CONNECT_SECONDS": "1",
+    "STRIPE_ANSWER_SECONDS": "3",
+    "STRIPE_REST_SECONDS": "5",  # longer than a call
+    "STRIPE_LEASE_SECONDS": "10",
+    "STRIPE_RETRY_SECONDS": "0.5",
     "CHANNEL_REST_SECONDS": "2",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
     "PROOFS_LEAVE_FREE_MB": "20",  # the disk is small
+    "ACCESS_TOKEN_SECONDS": "86400",  # shoppers and the operator sign in once
+    "RECENT_PROOF_SECONDS": "86400",
+    "BCRYPT_COST": "4",
     "DISCOVERY_PROCESSES": "0",  # it is resumed by tests of its own; here it would only take time from the rest
 }
 INTERVAL = 3  # seconds between two checks of a desk

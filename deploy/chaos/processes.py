@@ -19,6 +19,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "sweep": ("notifier.workers", "sweep"),
     "background": ("api.background",),
     "job-worker": ("api.background", "maintenance"),
+    "payments-worker": ("api.background", "payments"),
     "scheduler": ("api.background", "scheduler"),
     "scrapyd": ("scrapyd", "--pidfile="),
     "keeper": ("scrapy", "keep"),

@@ -12,6 +12,7 @@ from configs.desk import Desk
 from configs.plan import PlanName, plan
 
 EVERYWHERE = frozenset[str]()
+SHOPPERS = "@shop.example.org"  # whose messages are no part of this model: they buy (shop.py)
 Reached = tuple[Channel, str]  # a channel and the address on it
 
 

@@ -8,6 +8,7 @@ from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 from deploy.chaos.runner import FaultRound
 
@@ -19,7 +20,9 @@ def figures(
     rounds: Sequence[FaultRound],
     account: DeliveryAccount,
     proven: Proven,
+    *,
     jobs: JobAccount,
+    payments: PaymentAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -46,6 +49,13 @@ def figures(
         "job runs done": jobs.done,
         "job runs that failed": jobs.failed,
         "job runs that are late": jobs.late,
+        "payments": payments.payments,
+        "cents paid": payments.paid,
+        "cents refunded": payments.refunded,
+        "grants": payments.grants,
+        "order mails": payments.order_mails,
+        "order mails doubled, allowed": payments.copies_allowed,
+        "payments that differ": len(payments.differences),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -66,6 +76,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "proofs lost",
         "job runs that failed",
         "job runs that are late",
+        "payments that differ",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
@@ -83,6 +94,7 @@ def line(found: dict[str, Any]) -> str:
         "kills", "faults", "slots opened", "messages expected", "lost", "doubled, allowed",
         "doubled, not allowed", "late", "late after an outage",
         "told to strangers", "contacts above their cap", "proofs kept", "proofs lost",
-        "job runs done", "worst recovery, s",
+        "job runs done", "payments", "cents paid", "cents refunded", "grants", "order mails",
+        "payments that differ", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -47,6 +47,7 @@ def field(
         engine=engine,
         world=anything,
         store=anything,
+        shop=anything,
         redis_snapshot=tmp_path / "older-redis",
         rng=random.Random(1),
     )

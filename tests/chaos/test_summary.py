@@ -9,11 +9,15 @@ from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 
 
 def figures(**changed: Any) -> dict[str, Any]:
-    return summary.figures(OpeningJournal(), [], DeliveryAccount(), Proven(), JobAccount(done=1)) | changed
+    found = summary.figures(
+        OpeningJournal(), [], DeliveryAccount(), Proven(), jobs=JobAccount(), payments=PaymentAccount()
+    )
+    return found | changed
 
 
 def test_a_clean_run_has_no_failures() -> None:
@@ -29,6 +33,7 @@ def test_a_clean_run_has_no_failures() -> None:
         ("contacts above their cap", 1),
         ("job runs that failed", 1),
         ("job runs that are late", 1),
+        ("payments that differ", 1),
         (partitions.WAITED, partitions.LONGEST_WAIT),
         (places.OUTLIVED, places.LONGEST_STAY),
     ],

@@ -23,6 +23,7 @@ from deploy.chaos.processes import ChaosProcesses
 from deploy.chaos.s3_stub import S3Stub
 from deploy.chaos.sandbox_control import SandboxControl, plannings_of
 from deploy.chaos.server_restarter import ServerRestarter
+from deploy.chaos.shop import Shop
 from deploy.chaos.subscribers import Reached
 from deploy.local.stack import Stack
 
@@ -41,6 +42,7 @@ class Field:
     engine: sa.Engine
     world: Capabilities
     store: S3Stub
+    shop: Shop
     redis_snapshot: Path
     rng: random.Random
 
