@@ -4,7 +4,7 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
 from deploy.bench.figures import percentile
+from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack
 
 CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
@@ -33,12 +34,14 @@ class Delays:
         return percentile([ledger[stage] for ledger in self.ledgers], percent)
 
 
-def measure(stack: Stack, slots: int) -> Delays:
-    """Open slots one by one on a quiet desk and read each e-mail's ledger."""
+def measure(stack: Stack, slots: int, goes_on: Callable[[], bool] = lambda: True) -> Delays:
+    """Open slots one by one on a quiet desk, while it goes on, and read the ledger of each e-mail to Camille."""
     engine = sa.create_engine(stack.environment["DATABASE_URL"])
-    known: set[object] = set()
+    known: set[object] = {row.id for row in _read_accepted(engine, set())}
     ledgers = []
     for _ in range(slots):
+        if not goes_on():
+            break
         open_slot(stack)
         for row in _wait(engine, known):
             known.add(row.id)
@@ -56,20 +59,29 @@ def _ledger(row: Notification) -> dict[str, float]:
     }
 
 
-def _wait(engine: sa.Engine, known: set[object]) -> Iterator[Notification]:
+def _wait(engine: sa.Engine, known: set[object]) -> list[Notification]:
     end = time.monotonic() + _PATIENCE
-    query = sa.select(Notification).where(
-        Notification.accepted_at.is_not(None),
-        Notification.kind == "slot_detected",
-        Notification.channel == Channel.EMAIL,
-        Notification.id.not_in(known),
-    )
     while time.monotonic() < end:
-        with Session(engine) as session:
-            if rows := list(session.scalars(query)):
-                return iter(rows)
+        if rows := _read_accepted(engine, known):
+            return rows
         time.sleep(0.2)
-    return iter(())
+    return []
+
+
+def _read_accepted(engine: sa.Engine, known: set[object]) -> list[Notification]:
+    query = (
+        sa.select(Notification)
+        .join(User, User.id == Notification.user_id)
+        .where(
+            User.email == EMAIL,
+            Notification.accepted_at.is_not(None),
+            Notification.kind == "slot_detected",
+            Notification.channel == Channel.EMAIL,
+            Notification.id.not_in(known),
+        )
+    )
+    with Session(engine) as session:
+        return list(session.scalars(query))
 
 
 def hasty(text: str) -> str:

@@ -7,7 +7,7 @@ from then, so that a server that stalls is charged with all the requests that wa
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -53,6 +53,17 @@ class LoadGenerator:
         await asyncio.gather(*(line() for _ in range(at_once)))
         return replies
 
+    async def run_all(self, requests: Iterable[bytes], at_once: int) -> list[Reply]:
+        """Send all requests, each when one before is answered, in so many lines at once."""
+        waiting, replies = iter(requests), list[Reply]()
+
+        async def line() -> None:
+            for request in waiting:
+                replies.append(await self.ask(request, time.monotonic()))
+
+        await asyncio.gather(*(line() for _ in range(at_once)))
+        return replies
+
     async def ask(self, request: bytes, due: float) -> Reply:
         """Send one request and read its response; again where the server closed an idle connection meanwhile."""
         for new in (False, True):
@@ -87,12 +98,15 @@ class LoadGenerator:
                 await writer.wait_closed()
 
 
-def build_request(path: str, *, address: str, token: str = "", body: bytes = b"") -> bytes:
+def build_request(
+    path: str, *, address: str, token: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> bytes:
     """Return a request as bytes: a GET, or a POST of JSON. `address`: the network address that the API shall see."""
     lines = [
         f"{'POST' if body else 'GET'} {path} HTTP/1.1",
         "Host: 127.0.0.1",
         f"X-Forwarded-For: {address}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
         *([f"Authorization: Bearer {token}"] if token else []),
         *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
     ]

@@ -228,7 +228,7 @@ def read_waiting(engine: sa.Engine) -> list[str]:
         return [text.format(key) for text, query in waits.items() for key in connection.scalars(query)]
 
 
-def _group(connection: sa.Connection, query: "sa.Select[Any]") -> dict[str, list[str]]:
+def _group(connection: sa.Connection, query: sa.Executable) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for owner, key in connection.execute(query):
         found[str(owner)].append(str(key))
