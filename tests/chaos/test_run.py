@@ -29,6 +29,9 @@ WAVES = (
         "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full", "kill-background",
     ),
     ("store-of-proofs-refuses",),
+    ("kill-payments-worker-before-its-commit",),
+    ("stripe-is-away", "kill-payments-worker", "stripe-events-are-troubled"),
+    ("kill-api-in-a-checkout", "stripe-acts-and-breaks-off"),
     ("read-checks-for-long", "show-huge-texts", "open-many-slots", "kill-job-worker", "kill-scheduler"),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
@@ -90,6 +93,7 @@ def test_every_fault_struck(figures: Figures) -> None:
         "proofs",
         "background master",
         "job-worker",
+        "payments-worker",
         "scheduler",
     } <= set(figures["killed"])
 
@@ -112,6 +116,13 @@ def test_a_store_of_proofs_that_hangs_holds_up_no_message_and_health_names_it(fi
 
 def test_no_check_waits_while_a_transaction_reads_checks_and_a_day_of_it_is_made(figures: Figures) -> None:
     assert 0 <= figures[partitions.WAITED] < partitions.LONGEST_WAIT
+
+
+def test_payments_agree_with_stripe_to_the_cent(figures: Figures) -> None:
+    assert figures["payments that differ"] == 0, figures["said"]
+    assert figures["payments"] >= 10
+    assert figures["cents paid"] > figures["cents refunded"] > 0
+    assert figures["order mails"] >= 5
 
 
 @pytest.mark.rule("3.7")

@@ -89,16 +89,21 @@ def test_a_closed_loop_waits_for_each_answer() -> None:
     assert sorted(int(reply.body) for reply in replies) == list(range(1, len(replies) + 1))
 
 
+def test_each_of_some_requests_is_sent_once() -> None:
+    replies = run(lambda _: 0, lambda load: load.run_all([REQUEST] * 5, 2))
+    assert sorted(int(reply.body) for reply in replies) == [1, 2, 3, 4, 5]
+
+
 def test_a_server_that_is_not_there_fails_the_request() -> None:
     reply = asyncio.run(LoadGenerator(1).ask(REQUEST, time.monotonic()))
     assert reply.status == 0
 
 
 def test_a_request_carries_token_address_and_body() -> None:
-    made = build_request("/x", address="10.0.0.1", token="t", body=b"{}").decode()
+    made = build_request("/x", address="10.0.0.1", token="t", body=b"{}", headers={"A": "b"}).decode()
     assert made.startswith("POST /x HTTP/1.1\r\n")
     assert made.endswith("Content-Length: 2\r\n\r\n{}")
-    assert "X-Forwarded-For: 10.0.0.1\r\nAuthorization: Bearer t\r\n" in made
+    assert "X-Forwarded-For: 10.0.0.1\r\nA: b\r\nAuthorization: Bearer t\r\n" in made
 
 
 def test_the_rows_are_what_was_asked_for(database: str, settings_env: Callable[..., None]) -> None:
