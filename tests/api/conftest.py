@@ -1,6 +1,6 @@
 """The API in one process, on a real database and a real Redis."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -62,15 +62,13 @@ def app(
     settings_env: Callable[..., None],
     door: Door,
     kept_apps: list[tuple[Settings, Flask]],
-) -> Iterator[Flask]:
+) -> Flask:
     """Give the app of the test before, if the environment is the same: to make one takes longer than most tests."""
     settings_env(**_ENVIRONMENT)
     if not kept_apps or kept_apps[0][0] != settings():
         kept_apps[:] = [(settings(), _make())]
     set_up_logs("api")
-    yield kept_apps[0][1]
-    if any(limiter._storage_dead for limiter in kept_apps[0][1].extensions["limiter"]):
-        kept_apps.clear()  # it would go on counting in its memory for a while
+    return kept_apps[0][1]
 
 
 @pytest.fixture
