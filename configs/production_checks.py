@@ -17,6 +17,7 @@ MINIMUM = 16
 VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BYTES_OF_KEY = 32
 BCRYPT_COST = 12
+STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
 _NEEDED = (
     "database_url",
     "redis_url",
@@ -133,6 +134,8 @@ def _weak(settings: "Settings") -> Iterator[str]:
     for name in _WITH_PASSWORD:
         if (password := _password(_text(settings, name))) is not None:
             yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
+    if not (_text(settings, "stripe_secret_key") or STRIPE_LIVE_KEYS[0]).startswith(STRIPE_LIVE_KEYS):
+        yield "STRIPE_SECRET_KEY is no live key: everybody could pay with a test card"
     if settings.bcrypt_cost < BCRYPT_COST:
         yield f"BCRYPT_COST is below {BCRYPT_COST}"
 
@@ -156,6 +159,11 @@ def _password(url: str | None) -> str | None:
 def _hasty(settings: "Settings") -> Iterator[str]:
     if settings.lease_seconds <= settings.provider_timeout_seconds:
         yield "LEASE_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: a second worker would send again"
+    call = settings.stripe_connect_seconds + settings.stripe_answer_seconds
+    if settings.stripe_rest_seconds <= call:
+        yield "STRIPE_REST_SECONDS must be longer than a call of Stripe takes: two probes would go out at once"
+    if settings.stripe_lease_seconds <= call:
+        yield "STRIPE_LEASE_SECONDS must be longer than a call of Stripe takes: a second worker would read again"
     if settings.seat_renew_seconds * 2 >= settings.seat_seconds:
         yield "SEAT_RENEW_SECONDS must be less than half of SEAT_SECONDS: one lost renewal would lose the seat"
 

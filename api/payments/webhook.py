@@ -11,10 +11,10 @@ from api.models.base import session
 from api.payments.event_store import store_event
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push
+from configs.production_checks import STRIPE_LIVE_KEYS
 from configs.settings import SettingMissing, settings
 
 _APPLY = "api.payments.jobs.apply_event"
-_LIVE_KEYS = ("sk_live_", "rk_live_")
 _LONGEST = 255
 
 log = structlog.get_logger(__name__)
@@ -104,4 +104,4 @@ def _is_event(event: Any) -> bool:
 
 
 def _is_live() -> bool:
-    return settings().require("stripe_secret_key").startswith(_LIVE_KEYS)
+    return settings().require("stripe_secret_key").startswith(STRIPE_LIVE_KEYS)

@@ -51,7 +51,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{ports.api}/api/telegram/webhook",
         "STRIPE_BASE_URL": url(STRIPE, ports.providers),
         "STRIPE_SECRET_KEY": kept_secret(state / "secrets" / "STRIPE_SECRET_KEY", "sk_test_"),
-        "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_"),
+        "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_sandbox-"),
         "STRIPE_PRICE_24H": "price_sandbox_24h",
         "STRIPE_PRICE_7J": "price_sandbox_7j",
         "STRIPE_PRICE_TOTAL": "price_sandbox_total",

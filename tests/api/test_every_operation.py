@@ -79,7 +79,10 @@ def test_nobody_reaches_what_is_another_user_s(
         operation = each.ok()
         if "{" in operation.path and not operation.path.startswith(_PUBLIC_IDS):
             redis_server.flushdb()  # rate limits have tests of their own
-            asked[operation.label] = _ask_with_valid_bodies(operation, another_s, stranger.headers)
+            ids = (
+                another_s[:1] if operation.path.startswith("/api/admin/") else another_s
+            )  # closed, whatever the id
+            asked[operation.label] = _ask_with_valid_bodies(operation, ids, stranger.headers)
     assert len(asked) > 4
     # The schema does not hold all rules about bodies: such a body may be refused first.
     assert all(codes & {403, 404} and codes <= {403, 404, 422} for codes in asked.values()), asked

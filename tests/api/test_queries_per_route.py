@@ -20,6 +20,7 @@ from configs.clock import clock
 from tests.api.world import (
     BOBIGNY,
     Person,
+    add_difference,
     add_payment,
     add_stripe_event,
     match,
@@ -87,6 +88,7 @@ class World:
             notify(self.person, match(alert, detection, slots))
             payment = add_payment(self.person.id)
             add_stripe_event(str(payment))
+            add_difference()
             self.ids |= {"alert": alert, "detection": detection, "payment": payment}
 
 

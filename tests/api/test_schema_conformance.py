@@ -23,7 +23,17 @@ from api.models.base import session
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, add_payment, add_stripe_event, desk_state, match, rows, see, wait_for
+from tests.api.world import (
+    Person,
+    add_difference,
+    add_payment,
+    add_stripe_event,
+    desk_state,
+    match,
+    rows,
+    see,
+    wait_for,
+)
 from tests.fuzz import times
 
 pytestmark = pytest.mark.fuzz
@@ -78,6 +88,7 @@ def ground_of(
         user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
         for each in (owner, user or owner):
             add_payment(each.id)
+        add_difference()
         return Ground(app, redis_server, role, user, owner)
 
     return make

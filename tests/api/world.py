@@ -15,7 +15,7 @@ from api.models.desk import DeskState
 from api.models.notification import Match, MatchSlot
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
-from api.models.stripe_event import StripeEvent
+from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Grant
 from configs.clock import clock
 from configs.plan import PlanName
@@ -151,6 +151,13 @@ def add_stripe_event(name: str = "evt_1", **columns: Any) -> str:
     with session() as s:
         s.add(StripeEvent(id=name, **values))
     return name
+
+
+def add_difference() -> None:
+    """Write what a comparison with Stripe found."""
+    found = {"ours": {"amount": 500}, "stripe": {"amount": 499}}
+    with session() as s:
+        s.add(PaymentDifference(found_at=clock(), object_id="re_1", repaired=False, **found))
 
 
 def statements(act: Callable[[], object]) -> int:

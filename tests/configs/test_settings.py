@@ -218,6 +218,8 @@ def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
         ("DATABASE_URL", "postgresql://u:p@[db/rdv", "the password in DATABASE_URL is shorter than 16"),
         ("REDIS_URL", "redis://:x@redis:6379/0", "the password in REDIS_URL is shorter than 16"),
         ("BCRYPT_COST", "10", "BCRYPT_COST is below 12"),
+        ("STRIPE_SECRET_KEY", "sk_test_" + STRONG, "STRIPE_SECRET_KEY is no live key"),
+        ("STRIPE_BASE_URL", "http://127.0.0.1:9", "STRIPE_BASE_URL is not https"),
         ("SENDGRID_BASE_URL", "http://127.0.0.1:9", "SENDGRID_BASE_URL is not https"),
         ("JWT_SECRET", "sandbox-" + STRONG, "JWT_SECRET holds a sandbox value"),
         ("SANDBOX_HOSTS", "x.fr=127.0.0.1:1", "SANDBOX_HOSTS works only with APP_ENV=sandbox"),
@@ -232,7 +234,15 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize(("name", "value"), [("LEASE_SECONDS", "10"), ("SEAT_RENEW_SECONDS", "7.5")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LEASE_SECONDS", "10"),
+        ("SEAT_RENEW_SECONDS", "7.5"),
+        ("STRIPE_REST_SECONDS", "13"),
+        ("STRIPE_LEASE_SECONDS", "13"),
+    ],
+)
 def test_production_refuses_waits_that_would_send_or_claim_twice(bare: Put, name: str, value: str) -> None:
     bare(**PRODUCTION | {name: value})
     with pytest.raises(SettingsRefused, match=name):

@@ -8,14 +8,14 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.base import session
-from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.models.stripe_event import StripeEvent
 from api.payments import client as stripe_client
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.api.admin.conftest import Operator, audit, problem
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
-from tests.api.world import Door, Person, add_payment, add_stripe_event
+from tests.api.world import Door, Person, add_difference, add_payment, add_stripe_event
 
 
 @pytest.fixture
@@ -136,15 +136,6 @@ def test_events_have_pages(admin: Operator) -> None:
 
 
 def test_differences_show_both_sides(admin: Operator) -> None:
-    with session() as s:
-        s.add(
-            PaymentDifference(
-                found_at=clock(),
-                object_id="re_1",
-                ours={"amount": 500},
-                stripe={"amount": 499},
-                repaired=False,
-            )
-        )
+    add_difference()
     (found,) = admin.get("/payment-differences")["items"]
     assert (found["ours"], found["stripe"], found["repaired"]) == ({"amount": 500}, {"amount": 499}, False)
