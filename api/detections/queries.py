@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8RANGE
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Session
 
 from api.detections.schemas import (
@@ -33,7 +33,11 @@ from configs.prefecture import prefectures
 from configs.settings import settings
 
 PARIS = "Europe/Paris"
-Summaries = sa.Select[UUID, int, datetime | None, str | None]
+Row = sa.Row[Any]
+_SHOWN = (
+    Detection.id, Detection.prefecture_id, Detection.desk_id, Detection.label, Detection.site,
+    Detection.booking_url, Detection.seen_at, Detection.proof_key,
+)  # fmt: skip
 _MOST_SLOTS = 500  # of one detection that are shown one by one
 
 
@@ -57,27 +61,34 @@ def get_public_cutoff() -> datetime:
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:
     """Return these detections with all their slots."""
     detections = list(found)
-    told = _summarize_slots(session, _select_public_summaries(), {"ids": [each.id for each in detections]})
+    rows = session.execute(_select_public_summaries(), {"ids": [each.id for each in detections]})
+    told = {detection_id: _build_summary(*summary) for detection_id, *summary in rows}
     return [
         PublicDetection(**_build_fields(each, told.get(each.id, _NOTHING)), proof=None) for each in detections
     ]
 
 
 @cache
-def _select_public_summaries() -> Summaries:
+def _select_public_summaries() -> sa.Select[Any]:
     pairs = sa.select(DetectionSlot).where(is_any_given(DetectionSlot.detection_id, "ids")).subquery()
-    return _select_summaries(pairs, pairs.c.slot_id == SlotRow.id)
+    query = sa.select(pairs.c.detection_id, *_summarize()).join(SlotRow, pairs.c.slot_id == SlotRow.id)
+    return query.group_by(pairs.c.detection_id)
+
+
+def _build_summary(slots: int | None, starts_at: datetime | None, day: str | None) -> SlotSummary:
+    return SlotSummary(slots or 0, starts_at, date.fromisoformat(day[:10]) if day else None)
 
 
 def list_own_detections(session: Session, user_id: UUID, page: DetectionQuery) -> DetectionPage:
     """Return a page of detections that the user's alerts matched, the newest first, with the matched slots."""
     given = {"user": user_id, "before": page.before, "most": page.limit + 1}
-    ids, more = cut_page(session.scalars(_select_newest(page.before is not None), given).all(), page.limit)
-    return DetectionPage(items=_read_own(session, user_id, ids), next=ids[-1] if more else None)
+    found = session.execute(_select_page(page.before is not None), given).all()
+    rows, more = cut_page(found, page.limit)
+    return DetectionPage(items=[_build_own(row) for row in rows], next=rows[-1].id if more else None)
 
 
 @cache
-def _select_newest(goes_on: bool) -> sa.Select[UUID]:
+def _select_page(goes_on: bool) -> sa.Select[Any]:
     """Return the query for the newest detections of the alerts of `user`: of each alert no more than a page is read.
 
     `goes_on`: only those `before` a detection.
@@ -90,7 +101,8 @@ def _select_newest(goes_on: bool) -> sa.Select[UUID]:
     newest = of_alert.distinct().order_by(Match.detection_id.desc()).limit(most).lateral("newest")
     key = newest.c.detection_id
     query = sa.select(key).select_from(Alert).join(newest, sa.true())
-    return query.where(Alert.user_id == sa.bindparam("user")).distinct().order_by(key.desc()).limit(most)
+    mine = query.where(Alert.user_id == sa.bindparam("user")).distinct().order_by(key.desc()).limit(most)
+    return _select_own(Match.detection_id.in_(sa.select(mine.cte("page").c.detection_id)))
 
 
 def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
@@ -99,22 +111,27 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     Raises:
         api.errors.ApiError: 404.
     """
-    own = _read_own(session, user_id, [detection_id])
-    if not own:
+    given = {"user": user_id, "ids": [detection_id]}
+    row = session.execute(_select_one(), given).one_or_none()
+    if row is None:
         raise not_found("detection")
-    slots = session.scalars(_select_slots(), {"user": user_id, "ids": [detection_id]})
-    shown = [_build_slot(slot, own[0].prefecture_id) for slot in slots]
-    return DetectionDetail(**dict(own[0]), slots=shown)
+    shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(_select_slots(), given)]
+    return DetectionDetail(**dict(_build_own(row)), slots=shown)
 
 
 @cache
-def _select_slots() -> sa.Select[SlotRow]:
-    matched = _select_matched_slots()
-    query = sa.select(SlotRow).join(matched, _is_within(matched))
+def _select_one() -> sa.Select[Any]:
+    return _select_own(is_any_given(Match.detection_id, "ids"))
+
+
+@cache
+def _select_slots() -> sa.Select[Any]:
+    matched = _select_spans(_select_matched(is_any_given(Match.detection_id, "ids")))
+    query = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
     return query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
 
 
-def _build_slot(slot: SlotRow, prefecture_id: str) -> SlotAnswer:
+def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
     named = date.fromisoformat(slot.moment[:10]) if slot.moment != "open" and not slot.starts_at else None
     day, hour = _find_first_moment(SlotSummary(1, slot.starts_at, named), prefecture_id)
     return SlotAnswer(
@@ -130,85 +147,76 @@ def _build_slot(slot: SlotRow, prefecture_id: str) -> SlotAnswer:
     )
 
 
-def _read_own(session: Session, user_id: UUID, ids: list[UUID]) -> list[OwnDetection]:
-    """Return those of these detections that the user's alerts matched, the newest first."""
-    given = {"user": user_id, "ids": ids}
-    told = _summarize_slots(session, _select_own_summaries(), given)
-    rows = session.execute(_select_own(), given)
-    return [
-        OwnDetection(
-            **_build_fields(each, told.get(each.id, _NOTHING)),
-            proof=make_proof_link(each),
-            alert_ids=alert_ids,
-        )
-        for each, alert_ids in rows
-    ]
-
-
-@cache
-def _select_own() -> sa.Select[Detection, list[UUID]]:
-    """Return the query for the detections `ids` that alerts of `user` matched, with the alerts' ids."""
-    alert_ids = sa.func.array_agg(Match.alert_id.distinct())
-    query = sa.select(Match.detection_id, alert_ids.label("alert_ids")).join(Alert)
-    mine = query.where(Alert.user_id == sa.bindparam("user"), is_any_given(Match.detection_id, "ids"))
-    matched = mine.group_by(Match.detection_id).subquery()
-    own = sa.select(Detection, matched.c.alert_ids).join(matched, matched.c.detection_id == Detection.id)
-    return own.order_by(Detection.id.desc())
-
-
-@cache
-def _select_own_summaries() -> Summaries:
-    matched = _select_matched_slots()
-    return _select_summaries(matched, _is_within(matched))
-
-
-def _select_matched_slots() -> sa.Subquery:
-    """Return the query for (detection_id, span): the ids of the slots that alerts of `user` matched, as ranges."""
-    span = sa.func.unnest(sa.func.range_agg(announced_ids()), type_=INT8RANGE()).label("span")
-    return (
-        sa.select(Match.detection_id, span)
-        .join(Alert, Alert.id == Match.alert_id)
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(Alert.user_id == sa.bindparam("user"), is_any_given(Match.detection_id, "ids"))
-        .group_by(Match.detection_id)
-        .subquery()
+def _build_own(row: Row) -> OwnDetection:
+    return OwnDetection(
+        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)),
+        proof=make_proof_link(row),
+        alert_ids=row.alert_ids,
     )
 
 
-def _is_within(matched: sa.Subquery) -> sa.ColumnElement[bool]:
+def _select_own(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return the query for detections that alerts of `user` matched: columns, alerts' ids, summary of matched slots.
+
+    `chosen`: the condition on the matches' `detection_id`.
+    """
+    matched = _select_matched(chosen)
+    spans = _select_spans(matched)
+    counts = sa.select(spans.c.detection_id, *_summarize()).join(SlotRow, _is_within(spans))
+    told = counts.group_by(spans.c.detection_id).subquery("told")
+    return (
+        sa.select(*_SHOWN, matched.c.alert_ids, told.c.slots, told.c.starts_at, told.c.day)
+        .join(matched, matched.c.detection_id == Detection.id)
+        .outerjoin(told, told.c.detection_id == Detection.id)
+        .order_by(Detection.id.desc())
+    )
+
+
+def _select_matched(chosen: sa.ColumnElement[bool]) -> sa.CTE:
+    """Return the query for what alerts of `user` matched: `detection_id`, `alert_ids`, and the slots' `ranges`."""
+    return (
+        sa.select(
+            Match.detection_id,
+            sa.func.array_agg(Match.alert_id.distinct()).label("alert_ids"),
+            # A match without slots has none; the range of two nulls would be all numbers.
+            sa.func.range_agg(announced_ids(), type_=INT8MULTIRANGE())
+            .filter(MatchSlot.match_id.is_not(None))
+            .label("ranges"),
+        )
+        .join(Alert, Alert.id == Match.alert_id)
+        .outerjoin(MatchSlot, MatchSlot.match_id == Match.id)
+        .where(Alert.user_id == sa.bindparam("user"), chosen)
+        .group_by(Match.detection_id)
+        .cte("matched")
+    )
+
+
+def _select_spans(matched: sa.CTE) -> sa.Subquery:
+    """Return the query for (detection_id, span): a row for each range of matched slots."""
+    span = sa.func.unnest(matched.c.ranges, type_=INT8RANGE()).label("span")
+    return sa.select(matched.c.detection_id, span).subquery("spans")
+
+
+def _is_within(spans: sa.Subquery) -> sa.ColumnElement[bool]:
     """Return the condition that a slot is of a range.
 
     Two comparisons can only be looked up in the index. Of ids from generate_series PostgreSQL expects millions, and
     reads the whole table for them.
     """
-    return sa.and_(SlotRow.id >= sa.func.lower(matched.c.span), SlotRow.id < sa.func.upper(matched.c.span))
+    return sa.and_(SlotRow.id >= sa.func.lower(spans.c.span), SlotRow.id < sa.func.upper(spans.c.span))
 
 
-def _select_summaries(told_of: sa.Subquery, names_slot: sa.ColumnElement[bool]) -> Summaries:
-    """Return the query for slots, counted by detection, the first with an hour, the first with a day only.
-
-    `names_slot`: the condition under which a row of `told_of` names a slot.
-    """
+def _summarize() -> tuple[sa.ColumnElement[Any], ...]:
+    """Return the columns of a summary: slots, the first with an hour, the first with a day only."""
+    named = sa.and_(SlotRow.starts_at.is_(None), SlotRow.moment != "open")
     return (
-        sa.select(
-            told_of.c.detection_id,
-            sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)),
-            sa.func.min(SlotRow.starts_at),
-            sa.func.min(SlotRow.moment).filter(SlotRow.starts_at.is_(None), SlotRow.moment != "open"),
-        )
-        .join(SlotRow, names_slot)
-        .group_by(told_of.c.detection_id)
+        sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)).label("slots"),
+        sa.func.min(SlotRow.starts_at).label("starts_at"),
+        sa.func.min(SlotRow.moment).filter(named).label("day"),
     )
 
 
-def _summarize_slots(session: Session, query: Summaries, given: dict[str, Any]) -> dict[UUID, SlotSummary]:
-    return {
-        detection_id: SlotSummary(slots, starts_at, date.fromisoformat(day[:10]) if day else None)
-        for detection_id, slots, starts_at, day in session.execute(query, given)
-    }
-
-
-def _build_fields(detection: Detection, told: SlotSummary) -> dict[str, Any]:
+def _build_fields(detection: Detection | Row, told: SlotSummary) -> dict[str, Any]:
     day, hour = _find_first_moment(told, detection.prefecture_id)
     return {
         "id": detection.id,

@@ -1,7 +1,9 @@
 """Links to proofs, good for PROOF_LINK_SECONDS, and the proof that a link leads to."""
 
+from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.slot import Detection
@@ -13,7 +15,7 @@ from configs.signing import LinkRefused, sign, unsign
 _SCOPE = "proof"
 
 
-def make_proof_link(detection: Detection) -> str | None:
+def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
     """Return a link to a detection's proof, or None if it has none or it has expired. The store is not asked."""
     key = detection.proof_key
     if not key or not is_key(key) or not is_kept(key, clock(), settings().proofs_kept_for):
