@@ -42,11 +42,25 @@ def request_cancellation(session: Session, subscription_id: UUID, at: datetime) 
 
 
 def find_due_cancellations(session: Session, most: int = AT_ONCE) -> list[UUID]:
-    """Return the subscriptions whose end Stripe is to be asked for now."""
+    """Return the subscriptions whose end Stripe is to be asked for now; those of deleted accounts too."""
     now = clock()
     due = (Subscription.next_attempt_at <= now) | (Subscription.next_attempt_at > now + 2 * _LONGEST_WAIT)
-    found = sa.select(Subscription.id).where(due).order_by(Subscription.next_attempt_at).limit(most)
+    found = (
+        sa.select(Subscription.id)
+        .where(due | _is_orphan())
+        .order_by(Subscription.next_attempt_at)
+        .limit(most)
+    )
     return list(session.scalars(found))
+
+
+def _is_orphan() -> sa.ColumnElement[bool]:
+    """Return whether a subscription goes on though its account was deleted."""
+    return sa.and_(
+        Subscription.user_id.is_(None),
+        Subscription.cancel_wanted_at.is_(None),
+        Subscription.ended_at.is_(None),
+    )
 
 
 def ask_for_cancellation(subscription_id: UUID) -> None:
@@ -62,8 +76,11 @@ def ask_for_cancellation(subscription_id: UUID) -> None:
     except StripeAway as error:
         log.warning("a cancellation waits for Stripe", subscription=str(subscription_id), because=str(error))
         return
-    except StripeRefused as error:  # it has ended already; its own event says when
+    except StripeRefused as error:
         log.warning("a cancellation was refused", subscription=str(subscription_id), because=error.code)
+        if wanted.at > clock():  # Stripe's clock may be ahead: then it is asked to end it now
+            return
+        # It has ended already; its own event says when.
     with open_session() as s:
         done = sa.update(Subscription).where(
             Subscription.id == subscription_id, Subscription.cancel_wanted_at == wanted.at
@@ -73,7 +90,11 @@ def ask_for_cancellation(subscription_id: UUID) -> None:
 
 def _take_turn(session: Session, subscription_id: UUID) -> CancelCall | None:
     row = session.get(Subscription, subscription_id, with_for_update=True)
-    if row is None or row.next_attempt_at is None or row.cancel_wanted_at is None:
+    if row is None or row.ended_at:
+        return None
+    if row.user_id is None and row.cancel_wanted_at is None:
+        row.cancel_wanted_at = row.next_attempt_at = clock()
+    if row.next_attempt_at is None or row.cancel_wanted_at is None:
         return None
     wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2**row.attempts), _LONGEST_WAIT)
     row.next_attempt_at, row.attempts = clock() + wait, row.attempts + 1

@@ -51,6 +51,7 @@ class Invoice(StripeObject):
         link_id(session, facts.payment_intent, "payment_intent", payment)
         if facts.status == "paid":
             at = facts.status_transitions.paid_at or clock()
+            _note_period(session, payment, facts)
             return settle_paid(
                 session, payment, PaidFacts(at, facts.amount_paid, facts.discount, facts.period)
             )
@@ -100,6 +101,13 @@ def _add_renewal(session: Session, subscription: Subscription, facts: InvoiceFac
     )
     session.flush()
     return lock_payment(session, renewal_id)
+
+
+def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
+    """Write the period of a subscription that was not read yet, so that its user can cancel it at once."""
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    if row and row.synced_at is None and facts.period:
+        row.status, row.period_starts_at, row.period_ends_at = "active", facts.period.start, facts.period.end
 
 
 def _begin_grace(session: Session, payment: Payment) -> Effects:

@@ -130,3 +130,44 @@ def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, buyer:
     with session() as s:
         stripe_id = find_stripe_id(s, row, "subscription")
     assert [each["id"] for each in shop.control.objects("subscription")] == [stripe_id]
+
+
+def test_a_deleted_account_pays_no_more(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    with session() as s:
+        s.delete(s.get_one(User, buyer.id))
+    with session() as s:
+        (due,) = find_due_cancellations(s)
+    ask_for_cancellation(due)
+    shop.deliver()
+    with session() as s:
+        assert find_due_cancellations(s) == []
+    shop.pass_time(days=40)
+    assert [each["captured"] for each in shop.control.ledger()] == [2999]
+
+
+def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    row, at = get_subscription(), clock() + timedelta(minutes=1)
+    with session() as s:
+        request_cancellation(s, row.id, at)
+    shop.control.advance(seconds=90)  # ahead of ours
+    ask_for_cancellation(row.id)
+    assert get_subscription().next_attempt_at is not None
+    shop.clock.move_to(at)
+    ask_for_cancellation(row.id)
+    shop.deliver()
+    assert (get_subscription().status, get_subscription().next_attempt_at) == ("canceled", None)
+
+
+def test_the_first_invoice_is_enough_to_know_the_period(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id, TOTAL)
+    shop.control.pay(order.session_id)
+    shop.deliver(each for each in shop.control.take_deliveries() if each.type == "invoice.paid")
+    row = get_subscription()
+    (grant,) = list_grants(buyer.id)
+    assert (row.status, row.period_starts_at, row.period_ends_at) == (
+        "active",
+        grant.starts_at,
+        grant.ends_at,
+    )
