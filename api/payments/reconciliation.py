@@ -12,6 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
@@ -20,10 +21,12 @@ from api.models.stripe_event import PaymentDifference
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import IdConflict, StripeRefused, UnknownOwner
+from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
+from api.payments.event_store import store_event
 from api.payments.facts import Facts, InvoiceFacts, RefundFacts, read_list
+from api.payments.jobs import apply_object
 from api.payments.ledger import lock_payment
-from api.payments.objects import object_types
+from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
 from api.payments.refunds import ask_for_refund
 from api.payments.settle import settle_failed
@@ -66,10 +69,25 @@ def reconcile() -> dict[str, int]:
     for each in differences:
         if each.facts:
             _sync(each.kind, each.object_id)
+    missed = _apply_missed_events(since)
     left = [each for each in differences if not _keep(each, now)]
     if left:
         _report(left, now)
-    return {"compared": len(listed), "different": len(differences), "left": len(left)}
+    return {"compared": len(listed), "different": len(differences), "left": len(left), "missed": missed}
+
+
+def _apply_missed_events(since: int) -> int:
+    """Store and apply the events that never reached us, such as a dispute's; return how many they were."""
+    wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
+    found = call(lambda c: [each.to_dict() for each in c.v1.events.list(wanted).auto_paging_iter()])
+    missed = [each for each in found if each["type"] in types_by_event()]
+    with open_session() as s:
+        new = [each for each in reversed(missed) if store_event(s, each, known=True)]
+    for object_id in dict.fromkeys(str(each["data"]["object"]["id"]) for each in new):
+        apply_object(object_id)
+    if new:
+        log.warning("events never reached us", events=len(new))
+    return len(new)
 
 
 def sync_stuck_payments() -> dict[str, int]:
@@ -239,6 +257,11 @@ def _sync(kind: str, object_id: str) -> None:
             effects: Effects = each.apply(s, facts)
     except (UnknownOwner, IdConflict, StripeRefused) as error:
         log.warning("an object is not applied", object=object_id, because=str(error))
+        return
+    except (StripeAway, OperationalError, InterfaceError):
+        raise
+    except Exception:  # the comparison goes on with the others, and reports this one
+        log.exception("an object is not applied", object=object_id)
         return
     effects.run(ask_for_refund)
 

@@ -3,12 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.payment import Payment, PaymentStatus, RefundStatus
+from api.models.payment import Payment, PaymentStatus, RefundStatus, Subscription
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role, User
+from api.payments import reconciliation
+from api.payments.effects import Effects
+from api.payments.facts import SessionFacts
+from api.payments.objects.checkout_session import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from configs.clock import clock
 from configs.plan import PlanName
@@ -34,7 +40,7 @@ def test_lost_events_are_made_up_for(shop: Shop, buyer: Person) -> None:
     shop.control.take_deliveries()
     assert reconcile()["left"] == 0
     assert [each.status for each in list_refunds(paid.payment_id)] == [RefundStatus.SUCCEEDED]
-    assert reconcile() == {"compared": 4, "different": 0, "left": 0}
+    assert reconcile() == {"compared": 4, "different": 0, "left": 0, "missed": 0}
 
 
 def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, buyer: Person) -> None:
@@ -65,3 +71,40 @@ def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) 
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
     assert get_payment(lost.id).status is PaymentStatus.FAILED
     assert sync_stuck_payments() == {"synced": 0, "failed": 0}
+
+
+def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
+    dispute = shop.control.dispute(intent_of(payment_id))
+    shop.control.close_dispute(dispute["id"], "lost")
+    (subscription,) = shop.control.objects("subscription")
+    shop.control.cancel_subscription(subscription["id"])
+    shop.control.take_deliveries()
+    assert reconcile()["missed"] == 4
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+    (row,) = rows(Subscription)
+    assert row.status == "canceled"
+    assert reconcile()["missed"] == 0
+
+
+def test_an_object_that_cannot_be_applied_stops_no_other(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [shop.order(buyer.id) for _ in range(2)]
+    for order in orders:
+        shop.control.pay(order.session_id)
+    shop.control.take_deliveries()
+    apply = CheckoutSession.apply
+
+    def fail(self: CheckoutSession, s: Session, facts: SessionFacts) -> Effects:
+        if facts.id == orders[0].session_id:
+            raise ValueError("rubbish")
+        return apply(self, s, facts)
+
+    monkeypatch.setattr(CheckoutSession, "apply", fail)
+    monkeypatch.setattr(reconciliation, "types_by_event", dict)
+    assert reconcile()["left"] == 1
+    assert [get_payment(each.payment_id).status for each in orders] == [
+        PaymentStatus.PENDING,
+        PaymentStatus.COMPLETED,
+    ]
