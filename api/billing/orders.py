@@ -128,12 +128,17 @@ def _is_same(order: Payment, wish: NewOrder) -> bool:
 
 
 def _find_replaced(session: Session, orders: list[Payment], quote: Quote) -> list[tuple[UUID, str]]:
-    """Return the open orders that must not be paid beside this one: a credit or a subscription would be twice."""
-    if not (quote.plan.recurring or quote.credits):
-        return []
+    """Return the open orders that must not be paid beside this one: the newest choice of a plan counts.
+
+    Only orders of the same short plan may, as each extends it. Beside others a credit or a subscription would be paid
+    twice, or a cheaper plan would run unused.
+    """
     ids = [each.id for each in orders]
     credited = set(session.scalars(sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id.in_(ids))))
-    rivals = [each.id for each in orders if plan(each.plan).recurring or each.id in credited]
+    extends = not (quote.plan.recurring or quote.credits)
+    rivals = [
+        each.id for each in orders if not extends or each.plan != quote.plan.name or each.id in credited
+    ]
     pages = sa.select(StripeId.payment_id, StripeId.id).where(
         StripeId.payment_id.in_(rivals), StripeId.kind == SESSION
     )

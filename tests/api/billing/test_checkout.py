@@ -188,6 +188,17 @@ def test_two_orders_do_not_credit_the_same_time(till: Till) -> None:
     assert states == {"payment": "expired", "subscription": "open"}
 
 
+def test_the_newest_choice_of_a_plan_counts(till: Till) -> None:
+    till.order(PlanName.URGENCE_24H)
+    till.order(PlanName.URGENCE_7J)
+    till.order(PlanName.URGENCE_7J, alert=ALERT)  # beside the other week, which it would extend
+    assert [(each["amount_total"], each["status"]) for each in till.sessions()] == [
+        (499, "expired"),
+        (1499, "open"),
+        (1499, "open"),
+    ]
+
+
 def test_promotion_codes_are_stripe_s_and_never_beside_a_credit(till: Till, settings_env: Any) -> None:
     settings_env(STRIPE_PROMOTION_CODES="true")
     till.buy(PlanName.URGENCE_24H)
