@@ -14,15 +14,16 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.alerts.service import lock_user
-from api.billing.quotes import find_subscription, round_up
+from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
 from api.errors import ApiError, invalid
-from api.models.payment import Payment, PaymentStatus, RefundReason, Subscription
+from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
+from api.payments.grants import measure_use
 from api.payments.ledger import lock_payment
-from api.payments.refunds import plan_refund
+from api.payments.shortening import shorten_paid_time
 from api.schemas import FieldError
 from configs.clock import clock
 
@@ -91,30 +92,12 @@ def _end_day(day: date, zone: ZoneInfo) -> datetime:
 
 def _shorten(session: Session, row: Subscription, ends: datetime, effects: Effects) -> int:
     """End the paid grants at `ends`; return the cents that go back for the rest of their time, rounded up."""
-    total = 0
     for payment_id in _list_paid(session, row, ends):
         payment = lock_payment(session, payment_id)
-        mine = sa.select(Grant).where(Grant.payment_id == payment_id, Grant.ends_at > ends).with_for_update()
-        grants = list(session.scalars(mine))
-        unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
-        bought = max((each.ends_at - each.starts_at).total_seconds() for each in grants)
-        for grant in grants:
-            grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
-        price = payment.amount_cents
-        back = min(round_up(price, unused, _read_length(row, bought)), price - payment.refunded_cents)
-        if back > 0:
-            refund = plan_refund(session, payment, back, RefundReason.CANCELLED)
-            effects.refunds.append(refund.id)
-            total += back
-    session.flush()
-    return total
-
-
-def _read_length(row: Subscription, otherwise: float) -> float:
-    """Return the seconds of the period that was bought, also where its grant was shortened before."""
-    if row.period_starts_at and row.period_ends_at:
-        return (row.period_ends_at - row.period_starts_at).total_seconds()
-    return otherwise
+        length = timedelta(seconds=measure_use(session, payment, ends)[1])
+        effects.refunds += shorten_paid_time(session, payment, ends, length)
+    planned = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
+    return session.scalars(planned.where(Refund.id.in_(effects.refunds))).one()
 
 
 def _list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]:

@@ -17,6 +17,7 @@ from api.accounts.entitlement import find_entitlement
 from api.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
+from api.payments.shortening import round_up
 from configs.plan import Plan, PlanName, plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
@@ -86,11 +87,6 @@ def add_month(moment: datetime) -> datetime:
     """Return the same day of the next month, or its last day: so Stripe counts the periods of a subscription."""
     year, month = moment.year + moment.month // 12, moment.month % 12 + 1
     return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
-
-
-def round_up(cents: int, part: float, whole: float) -> int:
-    """Return `cents` times `part` by `whole`, rounded up to the cent; `part` and `whole` in whole seconds."""
-    return -(-cents * math.floor(part) // math.floor(whole))
 
 
 def _refuse_pointless(session: Session, user_id: UUID, wanted: Plan, now: datetime) -> None:

@@ -64,6 +64,7 @@ class RefundReason(StrEnum):
     OUTAGE = "outage"
     CANCELLED = "cancelled"  # unused days of a subscription
     NO_ACCOUNT = "no_account"  # the account was deleted before it was paid
+    DUPLICATE = "duplicate"  # another order had taken its place by the time it was paid
     EXTERNAL = "external"  # made in Stripe's dashboard
 
 

@@ -3,7 +3,7 @@
 Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -101,6 +101,11 @@ class Period(Facts):
 
     start: datetime
     end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """Its whole time."""
+        return self.end - self.start
 
 
 class _Line(Facts):

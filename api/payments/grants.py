@@ -10,16 +10,17 @@ from sqlalchemy.orm import Session
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import wake_alerts
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, PlanCredit
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
 from api.models.user import Grant
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, lock_payment
+from api.payments.plan_credits import list_credits
 from configs.plan import plan
 from configs.settings import settings
 
-PAYMENT, GRACE, REVIVED = "payment", "grace", "revived"
+PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
 
 
 def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
@@ -28,7 +29,7 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
     A subscription's grant covers `period`. A short plan begins now, or where a running one of its name ends; the
     cheaper plans that its order credited end now.
     """
-    for credit in _list_credits(session, payment):
+    for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
         _end_grants(session, _list_running(session, cheaper, now), now)
         add_event(session, cheaper, PaymentEventKind.PLAN_ENDED, now, subject=str(payment.id))
@@ -54,7 +55,8 @@ def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
 def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
     """End what is left of a payment's grants now. One that has not begun is deleted, and later ones move up.
 
-    Its subscription, if it has one, is cancelled: it must not be renewed.
+    Its subscription, if it has one, is cancelled: it must not be renewed. The cheaper plans that its order credited go
+    on for the time that was credited: they were paid on their own.
     """
     running = _list_running(session, payment, now)
     if not running or payment.user_id is None:
@@ -62,15 +64,16 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
     _end_grants(session, running, now)
     if payment.subscription_id:
         request_cancellation(session, payment.subscription_id, now)
-    return _follow(session, payment, "plan ended")
+    effects = _follow(session, payment, "plan ended")
+    effects.add(_revive_credited_plans(session, payment, now))
+    return effects
 
 
-def revive_credited_plans(session: Session, payment: Payment, now: datetime) -> Effects:
-    """Give back the time of the cheaper plans that a payment's order credited."""
+def _revive_credited_plans(session: Session, payment: Payment, now: datetime) -> Effects:
     effects = Effects()
-    for credit in _list_credits(session, payment):
+    for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
-        if cheaper.user_id:
+        if cheaper.user_id and cheaper.status is PaymentStatus.COMPLETED:
             starts = _find_start(session, cheaper, now)
             _add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=credit.seconds))
             effects.add(_follow(session, cheaper, "plan revived"))
@@ -78,13 +81,28 @@ def revive_credited_plans(session: Session, payment: Payment, now: datetime) -> 
 
 
 def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:
-    """Return the seconds of a payment's plan that were used up to `until`, rounded down, and those it paid for."""
+    """Return the seconds of a payment's plan that were used up to `until`, rounded down, and those it paid for.
+
+    Time without watching that was given back as time was not used.
+    """
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
-    used = sum((_overlap(each, until) for each in given), timedelta(0)).total_seconds()
+    used = sum((_overlap(each, until) for each in given), timedelta(0))
+    used -= sum((each.ends_at - each.starts_at for each in given if each.source == CREDIT), timedelta(0))
     bought = plan(payment.plan).duration_seconds
     if bought is None:
-        bought = sum(round((g.ends_at - g.starts_at).total_seconds()) for g in given if g.source == PAYMENT)
-    return min(math.floor(used), bought), bought
+        bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
+    return max(0, min(math.floor(used.total_seconds()), bought)), bought
+
+
+def _measure_period(session: Session, payment: Payment, given: list[Grant]) -> int:
+    """Return the seconds of the period that a subscription's order paid for, also where it was cancelled since."""
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    if not given:
+        return 0
+    starts, ends = given[0].starts_at, given[0].ends_at  # there is one for each paid period
+    if row and row.period_starts_at == starts and row.period_ends_at:
+        ends = row.period_ends_at
+    return round((ends - starts).total_seconds())
 
 
 def _overlap(grant: Grant, until: datetime) -> timedelta:
@@ -117,11 +135,6 @@ def _add_grant(session: Session, payment: Payment, source: str, starts: datetime
 def _find_start(session: Session, payment: Payment, now: datetime) -> datetime:
     mine = (Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.ends_at > now)
     return session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
-
-
-def _list_credits(session: Session, payment: Payment) -> list[PlanCredit]:
-    mine = sa.select(PlanCredit).where(PlanCredit.payment_id == payment.id)
-    return list(session.scalars(mine.order_by(PlanCredit.credited_payment_id)))
 
 
 def _list_running(session: Session, payment: Payment, now: datetime) -> list[Grant]:

@@ -24,6 +24,7 @@ from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, lock_payment
 from api.payments.owners import find_stripe_id, link_id
+from api.payments.plan_credits import measure_refundable
 from configs.clock import clock
 from configs.settings import settings
 
@@ -62,9 +63,9 @@ def plan_refund(
     Raises:
         api.payments.errors.RefundRefused: it was not paid, or less than that is left of it.
     """
-    left = payment.amount_cents - payment.refunded_cents
     if payment.paid_at is None:
         raise RefundRefused("this payment was not paid: there is nothing to give back")
+    left = measure_refundable(session, payment)
     if not 0 < amount_cents <= left:
         raise RefundRefused(f"{left} cents of this payment can be given back: name an amount up to that")
     now = clock()
@@ -147,10 +148,29 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
         detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
         return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
     effects = Effects(mails=notices.tell_refund(session, payment, refund))
-    if payment.refunded_cents == payment.amount_cents:
-        add_event(session, payment, PaymentEventKind.REFUNDED, now, subject)
+    if note_whole_refund(session, payment):
         effects.add(end_paid_plan(session, payment, now))
     return effects
+
+
+def note_whole_refund(session: Session, payment: Payment) -> bool:
+    """Add the event of a payment whose whole amount went back; return whether it is so.
+
+    Refunds that Stripe was only asked for do not count: it may refuse them.
+    """
+    made = (
+        sa.select(Refund)
+        .where(
+            Refund.payment_id == payment.id, Refund.status.in_((RefundStatus.PENDING, RefundStatus.SUCCEEDED))
+        )
+        .order_by(Refund.id.desc())
+    )
+    found = session.scalars(made).all()
+    if not found or sum(each.amount_cents for each in found) < payment.amount_cents:
+        return False
+    if payment.status is not PaymentStatus.REFUNDED:
+        add_event(session, payment, PaymentEventKind.REFUNDED, clock(), str(found[0].id))
+    return True
 
 
 def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:

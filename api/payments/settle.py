@@ -12,13 +12,16 @@ from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
 from api.errors import ApiError
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason, Subscription
 from api.payments import notices
+from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
-from api.payments.ledger import add_event
-from api.payments.refunds import plan_refund
+from api.payments.ledger import add_event, has_event
+from api.payments.overtaken import is_overtaken
+from api.payments.refunds import note_whole_refund, plan_refund
+from api.payments.shortening import shorten_paid_time
 from configs.clock import clock
 
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
@@ -39,7 +42,7 @@ class PaidFacts:
 def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     """Record that a locked payment was paid, and give the plan; its money goes back where that is not possible."""
     asked = payment.amount_cents
-    _take_amount(payment, paid)
+    _take_amount(session, payment, paid)
     if not add_event(session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents):
         return Effects()
     effects = Effects()
@@ -50,19 +53,46 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
             f"payment {payment.id}: asked {asked}, paid {payment.amount_cents} cents",
             key=f"amount:{payment.id}",
         )
-    if payment.status is not PaymentStatus.COMPLETED:  # the money went back before we heard that it came
-        return effects
-    if payment.user_id is None:
-        effects.refunds += _give_all_back(session, payment, RefundReason.NO_ACCOUNT)
-        return effects
-    effects.add(_begin(session, payment, paid))
+    reason = _find_reason_to_refuse(session, payment, paid)
+    if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
+        _end_subscription(session, payment)  # the money went back before we heard that it came
+    elif reason:
+        _end_subscription(session, payment)
+        effects.refunds += _give_all_back(session, payment, reason)
+    else:
+        effects.add(_begin(session, payment, paid))
     return effects
+
+
+def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) -> RefundReason | None:
+    """Return why the money of a paid order or renewal goes back at once; None where its plan can begin."""
+    if payment.user_id is None:
+        return RefundReason.NO_ACCOUNT
+    if is_overtaken(session, payment, clock()):
+        return RefundReason.DUPLICATE
+    wanted = _find_wanted_end(session, payment)
+    if payment.consented_at is None and paid.period and wanted and wanted <= paid.period.start:
+        return RefundReason.CANCELLED
+    return None
+
+
+def _find_wanted_end(session: Session, payment: Payment) -> datetime | None:
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    return row.cancel_wanted_at if row else None
+
+
+def _end_subscription(session: Session, payment: Payment) -> None:
+    if payment.subscription_id:
+        request_cancellation(session, payment.subscription_id, clock())
 
 
 def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     """Give the plan, create the alert that was ordered with it, and write the order mail."""
     now = clock()
     effects = give_paid_plan(session, payment, now, paid.period)
+    wanted = _find_wanted_end(session, payment)
+    if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
+        effects.refunds += shorten_paid_time(session, payment, wanted, paid.period.length)
     if not _add_ordered_alert(session, payment, effects):
         effects.add(end_paid_plan(session, payment, now))
         effects.refunds += _give_all_back(session, payment, RefundReason.NOT_WATCHED)
@@ -87,9 +117,9 @@ def settle_expired(session: Session, payment: Payment, at: datetime) -> Effects:
     return Effects()
 
 
-def _take_amount(payment: Payment, paid: PaidFacts) -> None:
+def _take_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
     """Stripe is right about money: what was paid may be less than the price, by a promotion code."""
-    if payment.status in (PaymentStatus.PENDING, PaymentStatus.FAILED):
+    if not has_event(session, payment, PaymentEventKind.PAID):
         payment.amount_cents = paid.amount_cents
 
 

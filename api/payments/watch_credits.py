@@ -26,13 +26,14 @@ from api.models.user import Grant, OutageCredit, User
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
+from api.payments.grants import CREDIT
 from api.payments.ledger import has_event, lock_payment
+from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import ask_for_refund, plan_refund
 from api.payments.watch_gaps import Hole, find_holes
 from configs.clock import clock
 from configs.plan import plan
 
-CREDIT = "credit"  # source of a grant
 _MONTH = timedelta(days=30)
 _WAIT = timedelta(minutes=5)
 
@@ -84,7 +85,7 @@ def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects
     form = _choose_form(session, payment)
     amount = _price(session, payment, hole)
     if form is CreditForm.REFUND:
-        amount = min(amount, payment.amount_cents - payment.refunded_cents)
+        amount = min(amount, measure_refundable(session, payment))
     credit = WatchCredit(
         id=new_id(),
         payment_id=payment.id,
@@ -189,7 +190,7 @@ def _pay_instead(session: Session, credit_id: UUID) -> Effects:
     credit = session.get_one(WatchCredit, credit_id, with_for_update=True, populate_existing=True)
     if credit.form is not CreditForm.INVOICE or credit.next_attempt_at is None:
         return Effects()
-    left = payment.amount_cents - payment.refunded_cents
+    left = measure_refundable(session, payment)
     credit.form, credit.next_attempt_at = CreditForm.REFUND, None
     credit.amount_cents = min(credit.amount_cents, left)
     if not credit.amount_cents:

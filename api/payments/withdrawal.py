@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundReason
+from api.models.payment import (
+    Payment,
+    PaymentEventKind,
+    PaymentStatus,
+    Refund,
+    RefundReason,
+    RefundStatus,
+)
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused
-from api.payments.grants import end_paid_plan, measure_use, revive_credited_plans
+from api.payments.grants import end_paid_plan, measure_use
 from api.payments.ledger import add_event, has_event, lock_payment
+from api.payments.plan_credits import measure_refundable, sum_credited
 from api.payments.refunds import plan_refund
 from configs.clock import clock
 
@@ -31,7 +40,7 @@ class Withdrawal:
 
 
 def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withdrawal:
-    """End an order's plan, plan the refund, and revive the cheaper plans that the order credited.
+    """End an order's plan, which revives the cheaper plans that it credited, and plan the refund.
 
     The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent.
 
@@ -41,11 +50,9 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withd
     payment = lock_payment(session, payment_id)
     _check(session, payment)
     back = _measure_refund(session, payment, declared_at)
-    now = clock()
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
-    effects = end_paid_plan(session, payment, now)
-    effects.add(revive_credited_plans(session, payment, now))
-    back = min(back, payment.amount_cents - payment.refunded_cents)
+    effects = end_paid_plan(session, payment, clock())
+    back = min(back, measure_refundable(session, payment))
     refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
     if refund:
         effects.refunds.append(refund.id)
@@ -59,6 +66,8 @@ def _check(session: Session, payment: Payment) -> None:
         raise RefundRefused("a renewal has no right to withdraw of its own: withdraw from the order")
     if has_event(session, payment, PaymentEventKind.WITHDRAWN):
         raise RefundRefused("this order was withdrawn before")
+    if sum_credited(session, payment):
+        raise RefundRefused("its time left went into a larger plan: withdraw from that order first")
 
 
 def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -> int:
@@ -68,4 +77,12 @@ def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -
         return payment.amount_cents
     if bought and used >= bought:
         raise RefundRefused("the plan was used whole, which ended the right to withdraw")
-    return -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
+    unused = -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
+    return max(unused - _sum_cancelled(session, payment), 0)
+
+
+def _sum_cancelled(session: Session, payment: Payment) -> int:
+    """Return the cents that went back for the same unused days when the subscription was cancelled."""
+    mine = (Refund.payment_id == payment.id, Refund.reason == RefundReason.CANCELLED)
+    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
+    return session.scalars(total.where(*mine, Refund.status != RefundStatus.FAILED)).one()

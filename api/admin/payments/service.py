@@ -13,6 +13,7 @@ from api.models.stripe_event import StripeEvent
 from api.payments.errors import RefundRefused
 from api.payments.event_store import replay_event
 from api.payments.ledger import lock_payment
+from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import plan_refund
 
 
@@ -26,7 +27,7 @@ def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refun
         payment = lock_payment(session, payment_id)
     except NoResultFound:
         raise not_found("payment") from None
-    amount = wish.amount or payment.amount_cents - payment.refunded_cents
+    amount = wish.amount or measure_refundable(session, payment)
     try:
         return plan_refund(session, payment, amount, RefundReason.OPERATOR, wish.note)
     except RefundRefused as error:

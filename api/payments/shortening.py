@@ -1,0 +1,34 @@
+"""Paid periods of a subscription that end early, as their user cancelled them: the unused time is paid back."""
+
+import math
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.payment import Payment, RefundReason
+from api.models.user import Grant
+from api.payments.plan_credits import measure_refundable
+from api.payments.refunds import plan_refund
+
+
+def round_up(cents: int, part: float, whole: float) -> int:
+    """Return `cents` times `part` by `whole`, rounded up to the cent; `part` and `whole` in whole seconds."""
+    return -(-cents * math.floor(part) // math.floor(whole))
+
+
+def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length: timedelta) -> list[UUID]:
+    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the refund, if there is one.
+
+    `length`: of the period that was bought, also where its grant was shortened before.
+    """
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
+    grants = list(session.scalars(mine))
+    unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
+    for grant in grants:
+        grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
+    session.flush()
+    back = round_up(payment.amount_cents, unused, length.total_seconds())
+    back = min(back, measure_refundable(session, payment))
+    return [plan_refund(session, payment, back, RefundReason.CANCELLED).id] if back > 0 else []

@@ -1,0 +1,184 @@
+"""Orders that another one overtook, and plans that an upgrade credited: nothing is paid for or given back twice."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from api.models.base import session
+from api.models.payment import PaymentStatus, PlanCredit, RefundReason, Subscription
+from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
+from api.payments.errors import RefundRefused
+from api.payments.ledger import lock_payment
+from api.payments.refunds import ask_for_refund
+from api.payments.shortening import shorten_paid_time
+from api.payments.withdrawal import withdraw
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Order, Shop, get_payment, list_grants, list_messages, list_refunds
+from tests.api.payments.test_refunds import intent_of, plan
+from tests.api.world import Person, rows
+
+DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+
+
+def upgrade(shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = WEEK, **columns: object) -> Order:
+    """Order a larger plan that credits all of a day that was just bought."""
+    price = 1499 if name is WEEK else 2999
+    order = shop.order(user_id, name, amount_cents=price - 499, **columns)
+    with session() as s:
+        s.add(
+            PlanCredit(
+                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400
+            )
+        )
+    return order
+
+
+def pay(shop: Shop, *orders: Order) -> None:
+    for order in orders:
+        shop.control.pay(order.session_id)
+        shop.deliver()
+    shop.deliver()
+
+
+def list_running(user_id: UUID) -> list[tuple[UUID | None, str]]:
+    return [(each.payment_id, each.source) for each in list_grants(user_id) if each.ends_at > clock()]
+
+
+def test_a_credit_is_spent_once(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, DAY)
+    first, second = upgrade(shop, buyer.id, cheap), upgrade(shop, buyer.id, cheap)
+    pay(shop, first, second)
+    assert list_running(buyer.id) == [(first.payment_id, "payment")]
+    assert get_payment(second.payment_id).status is PaymentStatus.REFUNDED
+    assert [each.reason for each in list_refunds(second.payment_id)] == [RefundReason.DUPLICATE]
+    assert list_messages() == ["order", "order", "plan_upgraded", "refunded"]
+
+
+def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, buyer: Person) -> None:
+    first, second = shop.order(buyer.id, TOTAL), shop.order(buyer.id, TOTAL)
+    pay(shop, first, second)
+    with session() as s:
+        due = find_due_cancellations(s)
+    for each in due:
+        ask_for_cancellation(each)
+    shop.deliver()
+    assert list_running(buyer.id) == [(first.payment_id, "payment")]
+    assert [each["net"] for each in shop.control.ledger()] == [2999, 0]
+    assert sorted(each["status"] for each in shop.control.objects("subscription")) == ["active", "canceled"]
+
+
+def test_an_upgrade_whose_credit_was_paid_back_meanwhile_goes_back_too(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, DAY)
+    order = upgrade(shop, buyer.id, cheap)
+    ask_for_refund(plan(cheap, 499))
+    pay(shop, order)
+    assert [each["net"] for each in shop.control.ledger()] == [0, 0]
+    assert list_running(buyer.id) == []
+
+
+def test_a_day_that_is_paid_below_a_larger_plan_goes_back(shop: Shop, buyer: Person) -> None:
+    small, large = shop.order(buyer.id, DAY), shop.order(buyer.id, TOTAL)
+    pay(shop, large, small)
+    assert get_payment(small.payment_id).status is PaymentStatus.REFUNDED
+    assert list_running(buyer.id) == [(large.payment_id, "payment")]
+
+
+def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, DAY)
+    order = upgrade(shop, buyer.id, cheap)
+    pay(shop, order)
+    with pytest.raises(RefundRefused, match="0 cents"):
+        plan(cheap, 1)
+    with session() as s, pytest.raises(RefundRefused, match="larger plan"):
+        withdraw(s, cheap, clock())
+    with session() as s:
+        done = withdraw(s, order.payment_id, clock())
+    done.effects.run(ask_for_refund)
+    with session() as s:
+        back = withdraw(s, cheap, clock())
+    back.effects.run(ask_for_refund)
+    assert [each["net"] for each in shop.control.ledger()] == [0, 0]
+    assert list_running(buyer.id) == []
+
+
+@pytest.mark.parametrize("how", ["refund", "dispute", "unwatched"])
+def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buyer: Person, how: str) -> None:
+    cheap = shop.buy(buyer.id, DAY)
+    gone = {"alert_wish": {"deskIds": ["gone"]}} if how == "unwatched" else {}
+    order = upgrade(shop, buyer.id, cheap, **gone)
+    pay(shop, order)
+    if how == "refund":
+        ask_for_refund(plan(order.payment_id, 1000))
+    elif how == "dispute":
+        dispute = shop.control.dispute(intent_of(order.payment_id))
+        shop.control.close_dispute(dispute["id"], "lost")
+        shop.deliver()
+    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
+    assert list_running(buyer.id) == [(cheap, "revived")]
+    assert list_grants(buyer.id)[-1].ends_at == clock() + timedelta(days=1)
+
+
+def test_refunds_that_were_only_planned_end_no_plan(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    plan(payment_id, 499)
+    ask_for_refund(plan(payment_id, 1000))
+    assert get_payment(payment_id).status is PaymentStatus.COMPLETED
+    assert list_running(buyer.id) == [(payment_id, "payment")]
+
+
+def test_money_that_went_back_before_it_was_heard_of_gives_nothing(shop: Shop, buyer: Person) -> None:
+    shop.control.add_promotion_code("LESS", percent_off=20)
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id, card="3ds", authenticate="leave", promotion_code="LESS")
+    shop.deliver()
+    paid = shop.control.pay(order.session_id)["session"]
+    late = shop.control.take_deliveries()
+    shop.control.refund(paid["payment_intent"])
+    shop.deliver()
+    shop.deliver(late)
+    payment = get_payment(order.payment_id)
+    assert list_running(buyer.id) == []
+    assert (payment.amount_cents, payment.refunded_cents, payment.status.value) == (1199, 1199, "REFUNDED")
+
+
+def test_a_renewal_that_is_paid_after_the_end_was_decided_goes_back(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    (row,) = rows(Subscription)
+    shop.clock.shift(timedelta(days=30, minutes=30))
+    shop.control.advance()
+    with session() as s:
+        s.get_one(Subscription, row.id).cancel_wanted_at = row.period_ends_at
+    shop.pass_time(hours=2)
+    shop.deliver()
+    assert [each["net"] for each in shop.control.ledger()] == [2999, 0]
+    assert list_running(buyer.id) == []
+
+
+def test_a_renewal_that_is_paid_as_it_is_cancelled_is_paid_back_in_part(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    (row,) = rows(Subscription)
+    assert row.period_ends_at
+    ends = row.period_ends_at + timedelta(days=10)
+    with session() as s:
+        s.get_one(Subscription, row.id).cancel_wanted_at = ends
+    shop.pass_time(days=30, hours=2)
+    shop.deliver()
+    assert list_grants(buyer.id)[-1].ends_at == ends
+    # 21 of 31 days, rounded up
+    assert [each["refunded"] for each in shop.control.ledger()] == [0, 2032]
+
+
+def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, TOTAL)
+    shop.pass_time(days=3)
+    with session() as s:
+        ended = lock_payment(s, payment_id)
+        back = shorten_paid_time(s, ended, clock() + timedelta(days=12), timedelta(days=30))
+    ask_for_refund(back[0])
+    with session() as s:
+        done = withdraw(s, payment_id, clock())
+    done.effects.run(ask_for_refund)
+    # 15 of 30 days, then the other 12 that are left
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]
