@@ -1,6 +1,7 @@
 """Orders that another one overtook, and plans that an upgrade credited: nothing is paid for or given back twice."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -106,7 +107,7 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) 
 @pytest.mark.parametrize("how", ["refund", "dispute", "unwatched"])
 def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buyer: Person, how: str) -> None:
     cheap = shop.buy(buyer.id, DAY)
-    gone = {"alert_wish": {"deskIds": ["gone"]}} if how == "unwatched" else {}
+    gone: dict[str, Any] = {"alert_wish": {"deskIds": ["gone"]}} if how == "unwatched" else {}
     order = upgrade(shop, buyer.id, cheap, **gone)
     pay(shop, order)
     if how == "refund":

@@ -1,0 +1,267 @@
+"""What must hold between our tables and Stripe once nothing is left to do: the money, the plans, and what was told."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    PlanCredit,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    StripeId,
+    Subscription,
+)
+from api.models.user import Grant
+from api.models.watch_credit import CreditForm, WatchCredit
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.model.direct_stripe import DirectStripe, Json
+
+LENGTHS = {PlanName.URGENCE_24H: timedelta(days=1), PlanName.URGENCE_7J: timedelta(days=7)}
+PRICES = {PlanName.URGENCE_24H: 499, PlanName.URGENCE_7J: 1499, PlanName.URGENCE_TOTAL: 2999}
+GRACE = timedelta(days=3)
+_AUTOMATIC = (RefundReason.NOT_WATCHED, RefundReason.NO_ACCOUNT, RefundReason.DUPLICATE)
+_RENEWING = ("active", "past_due", "trialing", "unpaid")
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Books:
+    """Our tables and Stripe's objects at one moment."""
+
+    payments: list[Payment]
+    events: dict[UUID, list[PaymentEvent]]
+    refunds: dict[UUID, list[Refund]]
+    grants: dict[UUID | None, list[Grant]]
+    credits: list[PlanCredit]
+    watch_credits: list[WatchCredit]
+    subscriptions: list[Subscription]
+    ids: dict[tuple[UUID | None, str], str]
+    told: Counter[str]  # order mails, by payment
+    stripe: DirectStripe
+
+    def check(self) -> None:
+        """Check everything."""
+        lines = self.stripe.ledger()
+        for payment in self.payments:
+            line = lines.pop(self.ids.get((payment.id, "payment_intent"), ""), None)
+            self._check_money(payment, line)
+            self._check_order_mail(payment)
+            self._check_grants(payment)
+        assert not lines, f"money that no payment of ours explains: {lines}"
+        self._check_overlaps()
+        self._check_subscriptions()
+
+    # Money
+
+    def _check_money(self, payment: Payment, line: Json | None) -> None:
+        made = [each for each in self.refunds[payment.id] if each.status is not RefundStatus.FAILED]
+        assert all(each.status is not RefundStatus.PLANNED for each in made), "a refund that nobody asked for"
+        back = sum(each.amount_cents for each in made)
+        assert payment.refunded_cents == back <= payment.amount_cents
+        if line:
+            assert (payment.amount_cents, back) == (line["captured"], line["refunded"]), payment.id
+            gone = line["lost"] or line["refunded"] == line["captured"]
+            assert payment.status.value == ("REFUNDED" if gone else "COMPLETED"), payment.id
+        elif self.has(payment, PaymentEventKind.PAID):
+            assert (payment.amount_cents, back, payment.status.value) == (0, 0, "COMPLETED")
+        else:
+            assert back == 0
+            assert payment.status.value == self._expect_status(payment), payment.id
+
+    def _expect_status(self, payment: Payment) -> str:
+        """Return the status of a payment that was not paid, as its page or its invoice says."""
+        page = self.ids.get((payment.id, "checkout.session"))
+        if payment.consented_at is None:
+            return "FAILED" if self.has(payment, PaymentEventKind.FAILED) else "PENDING"
+        if page is None:
+            return "FAILED" if self.has(payment, PaymentEventKind.FAILED) else "PENDING"
+        (found,) = self.stripe.objects("checkout.session", id=page)
+        return "PENDING" if found["status"] == "open" else "FAILED"
+
+    # What was told
+
+    def _check_order_mail(self, payment: Payment) -> None:
+        at_once = any(each.reason in _AUTOMATIC for each in self.refunds[payment.id])
+        known = self.told[str(payment.id)]
+        if payment.user_id is None:
+            assert known == 0
+        elif self.has(payment, PaymentEventKind.PAID) and payment.consented_at and not at_once:
+            gone_first = self.first(payment, PaymentEventKind.PAID) > min(
+                (
+                    self.first(payment, each)
+                    for each in (PaymentEventKind.REFUNDED, PaymentEventKind.DISPUTE_LOST)
+                ),
+                default=clock(),
+            )
+            assert known == (0 if gone_first else 1), payment.id
+        else:
+            assert known == 0, payment.id
+
+    # Plans
+
+    def _check_grants(self, payment: Payment) -> None:
+        mine = self.grants[payment.id]
+        by_source: dict[str, list[Grant]] = defaultdict(list)
+        for each in mine:
+            by_source[each.source].append(each)
+        assert set(by_source) <= {"payment", "grace", "revived", "credit"}
+        assert not mine or payment.user_id
+        if payment.user_id is None:
+            return
+        if not self.has(payment, PaymentEventKind.PAID):
+            assert not by_source["payment"] + by_source["revived"] + by_source["credit"]
+            assert all(each.ends_at - each.starts_at <= GRACE for each in by_source["grace"])
+            return
+        assert not by_source["grace"], "grace beside the paid period"
+        if payment.plan in LENGTHS:
+            self._check_short(payment, by_source)
+        else:
+            self._check_period(payment, by_source)
+
+    def _check_short(self, payment: Payment, by_source: dict[str, list[Grant]]) -> None:
+        """What was bought is what was given, less what an upgrade took, plus what a withdrawal revived."""
+        given, mine = measure(by_source["payment"] + by_source["revived"]), self.grants[payment.id]
+        owed = LENGTHS[payment.plan] - self._sum_taken(payment) + measure(by_source["revived"])
+        extra = measure(by_source["credit"])
+        assert extra <= self._sum_unwatched(payment) + _SECOND
+        if self.has_ended(payment):
+            assert given + extra <= owed + self._sum_unwatched(payment) + 3 * _SECOND
+            assert all(each.ends_at <= clock() for each in mine)
+        else:
+            assert abs(given + extra - owed - self._sum_unwatched(payment)) <= 3 * _SECOND, payment.id
+
+    def _check_period(self, payment: Payment, by_source: dict[str, list[Grant]]) -> None:
+        assert not by_source["credit"] + by_source["revived"]
+        period = self._find_period(payment)
+        for each in by_source["payment"]:
+            assert period[0] == each.starts_at
+            assert each.ends_at <= period[1]
+        if not self.has_ended(payment) and not self._was_shortened(payment):
+            assert measure(by_source["payment"]) == period[1] - period[0], payment.id
+
+    def has_ended(self, payment: Payment) -> bool:
+        """Return whether its money, or the user's will, ended the plan for good."""
+        kinds = (PaymentEventKind.REFUNDED, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.WITHDRAWN)
+        return any(self.has(payment, each) for each in kinds) or any(
+            each.reason in _AUTOMATIC for each in self.refunds[payment.id]
+        )
+
+    def _was_shortened(self, payment: Payment) -> bool:
+        row = next(each for each in self.subscriptions if each.id == payment.subscription_id)
+        return row.cancel_wanted_at is not None
+
+    def _sum_taken(self, payment: Payment) -> timedelta:
+        """Return the time that paid orders credited, and that therefore ended."""
+        subjects = {
+            each.subject for each in self.events[payment.id] if each.kind is PaymentEventKind.PLAN_ENDED
+        }
+        mine = [each for each in self.credits if each.credited_payment_id == payment.id]
+        return timedelta(seconds=sum(each.seconds for each in mine if str(each.payment_id) in subjects))
+
+    def _sum_unwatched(self, payment: Payment) -> timedelta:
+        mine = [each for each in self.watch_credits if each.payment_id == payment.id]
+        return sum(
+            (each.ends_at - each.starts_at for each in mine if each.form is CreditForm.TIME), timedelta()
+        )
+
+    def _find_period(self, payment: Payment) -> tuple[datetime, datetime]:
+        (invoice,) = self.stripe.objects("invoice", id=self.ids[payment.id, "invoice"])
+        line = max(invoice["lines"]["data"], key=lambda each: each["period"]["end"])["period"]
+        zone = payment.created_at.tzinfo
+        return datetime.fromtimestamp(line["start"], zone), datetime.fromtimestamp(line["end"], zone)
+
+    def _check_overlaps(self) -> None:
+        """No second of a short plan is given twice."""
+        by_owner: dict[tuple[UUID, PlanName], list[Grant]] = defaultdict(list)
+        for each in (grant for grants in self.grants.values() for grant in grants):
+            if each.plan in LENGTHS:
+                by_owner[each.user_id, each.plan].append(each)
+        for mine in by_owner.values():
+            ordered = sorted(mine, key=lambda grant: grant.starts_at)
+            for before, after in pairwise(ordered):
+                assert before.ends_at <= after.starts_at, "time that was given twice"
+
+    def _check_subscriptions(self) -> None:
+        owners: list[UUID] = []
+        for each in self.stripe.objects("subscription"):
+            order = next(p for p in self.payments if str(p.id) == each["metadata"]["payment"])
+            (row,) = [s for s in self.subscriptions if s.id == order.subscription_id]
+            assert row.status == each["status"]
+            assert (row.ended_at is None) == (each["ended_at"] is None)
+            assert row.next_attempt_at is None
+            if each["status"] in _RENEWING and each["cancel_at"] is None:
+                assert order.user_id is not None, "a deleted account goes on paying"
+                assert row.cancel_wanted_at is None, "a cancelled subscription goes on"
+                owners.append(order.user_id)
+        assert len(owners) == len(set(owners)), "two subscriptions of one user renew"
+
+    def has(self, payment: Payment, kind: PaymentEventKind) -> bool:
+        """Return whether that has happened to a payment."""
+        return any(each.kind is kind for each in self.events[payment.id])
+
+    def first(self, payment: Payment, kind: PaymentEventKind) -> datetime:
+        """Return when that was first recorded; the future where it was not."""
+        found = [each.recorded_at for each in self.events[payment.id] if each.kind is kind]
+        return min(found, default=clock() + _SECOND)
+
+
+def measure(grants: Iterable[Grant]) -> timedelta:
+    """Return the length of all grants together."""
+    return sum((each.ends_at - each.starts_at for each in grants), timedelta())
+
+
+def read_books(stripe: DirectStripe) -> Books:
+    """Read our tables."""
+    with session() as s:
+
+        def read(kind: type[Any]) -> list[Any]:
+            return list(s.scalars(sa.select(kind).order_by(*sa.inspect(kind).primary_key)))
+
+        mails = s.scalars(sa.select(Notification.params).where(Notification.kind == "order")).all()
+        return Books(
+            payments=read(Payment),
+            events=group(read(PaymentEvent)),
+            refunds=group(read(Refund)),
+            grants=group(read(Grant)),
+            credits=read(PlanCredit),
+            watch_credits=read(WatchCredit),
+            subscriptions=read(Subscription),
+            ids={(each.payment_id, each.kind): each.id for each in read(StripeId)},
+            told=Counter(each["payment"] for each in mails),
+            stripe=stripe,
+        )
+
+
+def group(rows: Iterable[Any]) -> dict[Any, list[Any]]:
+    """Return rows by their payment."""
+    found: dict[Any, list[Any]] = defaultdict(list)
+    for each in rows:
+        found[each.payment_id].append(each)
+    return found
+
+
+def write_down(books: Books) -> list[tuple[Any, ...]]:
+    """Return all that a repetition must leave as it is."""
+    lines: list[tuple[Any, ...]] = [
+        (p.id, p.status, p.amount_cents, p.refunded_cents, p.paid_at, p.refunded_at, p.user_id)
+        for p in books.payments
+    ]
+    lines += [(r.id, r.status, r.amount_cents) for rows in books.refunds.values() for r in rows]
+    lines += [(e.id, e.kind) for rows in books.events.values() for e in rows]
+    lines += [(g.id, g.starts_at, g.ends_at, g.source) for rows in books.grants.values() for g in rows]
+    lines += [(s.id, s.status, s.cancel_at, s.ended_at, s.cancel_wanted_at) for s in books.subscriptions]
+    lines += [(c.id, c.form, c.amount_cents) for c in books.watch_credits]
+    return sorted([*lines, *books.told.items()], key=str)

@@ -1,0 +1,268 @@
+"""Selling under random play: the product's own services and jobs, real tables, and Stripe's stand-in behind them."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+import time_machine
+
+from api.admin.payments.schemas import NewRefund
+from api.admin.payments.service import refund_payment
+from api.background import jobs as background
+from api.billing.cancelling import cancel_subscription
+from api.billing.schemas import Cancellation, NewOrder
+from api.billing.service import start_checkout
+from api.errors import ApiError
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.base import engine, new_id, session
+from api.models.check import Check
+from api.models.partitions import make_partitions
+from api.models.payment import Payment, Refund, Subscription
+from api.models.stripe_event import StripeEvent
+from api.models.user import Channel, Contact, OutageCredit, User
+from api.models.watch_credit import WatchCredit
+from api.payments import jobs
+from api.payments.effects import Effects
+from api.payments.errors import RefundRefused, StripeAway
+from api.payments.event_store import replay_event
+from api.payments.refunds import ask_for_refund
+from api.payments.webhook import is_genuine, receive_event
+from api.payments.withdrawal import withdraw
+from configs.clock import clock
+from configs.job_queues import redis
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from configs.sales_terms import find_newest_version
+from deploy.sandbox.stripe import controls
+from deploy.sandbox.stripe.webhooks.endpoint import EventDelivery
+from tests import databases
+from tests.api.world import BOBIGNY
+from tests.model.direct_stripe import DirectStripe
+
+_REFUSED = (ApiError, RefundRefused)
+_STEP = timedelta(days=2)  # the daily comparison sees each event once at least
+_ROUNDS = 60  # of waits, until nothing more is due
+
+
+class PaymentsWorld:
+    """One buyer at a time. `queue` has the ids of events that were posted and whose jobs were not done."""
+
+    def __init__(self, stripe: DirectStripe, traveller: time_machine.Traveller, queue: list[str]) -> None:
+        self.stripe = stripe
+        self.traveller = traveller
+        self.queue = queue
+        self.waiting: list[EventDelivery] = []  # events that were not posted yet
+
+    def begin(self) -> None:
+        """Forget a history, and let in a new buyer."""
+        with engine().execution_options(no_parameters=True).begin() as opened:
+            opened.exec_driver_sql(databases._EMPTY)
+        redis().flushdb()
+        self.stripe.begin()
+        self.queue.clear()
+        self.waiting.clear()
+        self.add_user()
+
+    def add_user(self) -> None:
+        """Let in a new buyer."""
+        email = f"{new_id()}@example.org"
+        with session() as s:
+            user = User(email=email)
+            s.add(user)
+            s.flush()
+            s.add(
+                Contact(
+                    user_id=user.id, channel=Channel.EMAIL, address=email, enabled=True, verified_at=clock()
+                )
+            )
+            self.user_id = user.id
+
+    def delete_user(self) -> None:
+        """Delete the buyer's account, then let in another one."""
+        with session() as s:
+            s.delete(s.get_one(User, self.user_id))
+        self.add_user()
+
+    # What people do
+
+    def order(self, name: PlanName, *, watched: bool = True) -> None:
+        """Order a plan; where it is not `watched`, the desk of its alert is gone by the time it is paid."""
+        consent = {
+            "termsVersion": find_newest_version(),
+            "startNow": True,
+            "acknowledgesLoss": True,
+            "acceptsHourThreshold": True,
+        }
+        wish = NewOrder.model_validate({"plan": name.value, "withoutAlert": True, "consent": consent})
+        with suppress(ApiError):
+            made = start_checkout(self.user_id, wish)
+            if not watched:
+                gone = sa.update(Payment).where(Payment.id == made.payment_id)
+                with session() as s:
+                    s.execute(gone.values(alert_wish={"deskIds": ["gone"]}))
+
+    def pay(self, which: int, **how: str) -> None:
+        """Pay one of the pages that were made; most are open."""
+        pages = self.stripe.objects("checkout.session")
+        found = [each for each in pages if each["status"] == "open"] or pages
+        if found:
+            self.stripe.control(controls.pay, found[-1 - which % len(found)]["id"], **how)
+
+    def cancel(self, days: int | None) -> None:
+        """Cancel the subscription in so many days, or at the end of its period."""
+        day = (clock() + timedelta(days=days or 0)).date().isoformat()
+        wish = Cancellation.model_validate({"periodEnd": True} if days is None else {"on": day})
+        self._follow(lambda s: cancel_subscription(s, self.user_id, wish).effects)
+
+    def refund(self, which: int, amount: int | None, *, asks: bool) -> None:
+        """Refund a payment as an operator does; `asks`: the process lives long enough to tell Stripe."""
+        wish = NewRefund(amount=amount, note="test")
+
+        def plan(s: sa.orm.Session) -> Effects:
+            return Effects(refunds=[refund_payment(s, self.choose_payment(which), wish).id])
+
+        self._follow(plan, asks=asks)
+
+    def withdraw(self, which: int) -> None:
+        """Withdraw from an order."""
+        self._follow(lambda s: withdraw(s, self.choose_payment(which), clock()).effects)
+
+    def _follow(self, act: Callable[[sa.orm.Session], Effects], *, asks: bool = True) -> None:
+        with suppress(*_REFUSED):
+            with session() as s:
+                effects = act(s)
+            effects.run(ask_for_refund if asks else None)
+
+    def choose_payment(self, which: int) -> UUID:
+        """Return a payment; the newest by 0."""
+        with session() as s:
+            ids = list(s.scalars(sa.select(Payment.id).order_by(Payment.id.desc())))
+        return ids[which % len(ids)] if ids else new_id()
+
+    def choose(self, kind: str, which: int, **fields: Any) -> str:
+        """Return the id of an object at Stripe, the newest by 0; one that does not exist where there is none."""
+        found = self.stripe.objects(kind, **fields)
+        return str(found[-1 - which % len(found)]["id"]) if found else "none"
+
+    def prefer(self, form: OutageCredit) -> None:
+        """Choose how time without watching is given back."""
+        with session() as s:
+            s.get_one(User, self.user_id).outage_credit = form
+
+    # What happens to events
+
+    def collect(self) -> None:
+        """Let what Stripe has sent wait at our door."""
+        self.waiting += self.stripe.take_events()
+
+    def post(self, event: EventDelivery) -> None:
+        """Post an event to the webhook, signed now."""
+        body, headers = event.body(), event.headers(self.stripe.stand_in.webhooks.endpoint)
+        assert is_genuine(headers["Stripe-Signature"], body)
+        receive_event(body)
+
+    def work(self) -> None:
+        """Do the jobs of the events that were posted."""
+        while self.queue:
+            jobs.apply_event(self.queue.pop(0))
+
+    def apply_all_again(self) -> None:
+        """Have every event applied once more."""
+        with session() as s:
+            ids = list(s.scalars(sa.select(StripeEvent.id).where(StripeEvent.object_id.is_not(None))))
+            for each in ids:
+                replay_event(s, each)
+        jobs.work_off()
+
+    # Time
+
+    def pass_time(self, pause: timedelta) -> None:
+        """Let time pass, and each second day what happens daily."""
+        while pause > timedelta():
+            step = min(pause, _STEP)
+            pause -= step
+            self._shift(step)
+            if step == _STEP or pause:
+                self.trust(background.remind_of_failed_renewals)
+                self.trust(background.reconcile_payments)
+
+    def trust(self, job: Callable[[], object]) -> None:
+        """Do a background job that Stripe's silence may end; the next run repeats it."""
+        with suppress(StripeAway):
+            job()
+
+    def fail_to_watch(self, hours: int) -> None:
+        """Let an alert of the buyer go without proven answers, then give back that time."""
+        alert_id = self._wait()
+        self._shift(timedelta(hours=hours))
+        with session() as s:
+            make_partitions(s, clock().date())
+        with session() as s:
+            s.add(
+                Check(
+                    started_at=clock(), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1,
+                    requests=1, slots_seen=0, covered=[], process="test",
+                )
+            )  # fmt: skip
+        self._shift(timedelta(minutes=15))
+        background.credit_outages()
+        with session() as s:
+            alert = s.get_one(Alert, alert_id)
+            alert.closed_at, alert.closed_because = clock(), ClosedBecause.DELETED
+
+    def _wait(self) -> UUID:
+        with session() as s:
+            target = AlertTarget(prefecture_id="bobigny_93", procedure=Procedure.TITRE_SEJOUR)
+            alert = Alert(user_id=self.user_id, targets=[target], created_at=clock())
+            s.add(alert)
+            s.flush()
+            return alert.id
+
+    def _shift(self, pause: timedelta) -> None:
+        self.traveller.shift(pause)
+        self.stripe.control(controls.move_clock)
+        self.collect()
+
+    # Quiet
+
+    def settle(self, *, lost: bool) -> None:
+        """Let Stripe answer again, deliver or lose all events, and wait until nothing is left to do."""
+        self.stripe.trouble.clear()
+        self._shift(timedelta(minutes=1))
+        if lost:
+            self.waiting.clear()
+        self.trust(background.reconcile_payments)
+        for _ in range(_ROUNDS):
+            self.collect()
+            while self.waiting:
+                self.post(self.waiting.pop(0))
+            self.work()
+            due = self._find_due()
+            if due is None and not self.waiting and not self.stripe_waits():
+                return
+            if due:
+                self._shift(max(due - clock(), timedelta()) + timedelta(seconds=1))
+            jobs.work_off()
+            self._tell_credits()
+        raise AssertionError("something is never done")
+
+    def stripe_waits(self) -> bool:
+        """Return whether Stripe has sent what was not collected."""
+        self.collect()
+        return bool(self.waiting)
+
+    def _find_due(self) -> Any:
+        dues = [
+            sa.select(sa.func.min(each.next_attempt_at))
+            for each in (StripeEvent, Refund, Subscription, WatchCredit)
+        ]
+        with session() as s:
+            found = [s.scalar(each) for each in dues]
+        return min((each for each in found if each), default=None)
+
+    def _tell_credits(self) -> None:
+        background.credit_outages()

@@ -1,0 +1,229 @@
+"""Buyers, operators, banks, outages and time in any order: our tables and Stripe's must always come to the same."""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+import redis
+import structlog
+import time_machine
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+import notifier
+from api.background import jobs as background
+from api.models.base import engine
+from api.models.user import OutageCredit
+from api.payments import client, jobs, webhook
+from api.payments.reconciliation import reconcile
+from configs.plan import PlanName
+from deploy.sandbox.stripe import controls
+from tests.api.world import PREFECTURES
+from tests.fuzz import times
+from tests.model.direct_stripe import DirectStripe
+from tests.model.payments_books import read_books, write_down
+from tests.model.payments_world import PaymentsWorld
+
+HISTORIES, STEPS, SHARES = 6, 16, 2
+START = datetime(2026, 11, 20, 9, tzinfo=UTC)
+PAUSES = tuple(timedelta(hours=each) for each in (0.5, 0.9, 5, 23, 24 * 3, 24 * 8, 24 * 31 + 2))
+_PHASES = tuple(each for each in hypothesis.Phase if each is not hypothesis.Phase.explain)
+
+number = st.sampled_from([0, 0, 0, 1, 2, 5])  # of an object, the newest by 0
+sold = st.sampled_from([each for each in PlanName if each is not PlanName.NONE])
+cards = st.sampled_from(["visa", "visa", "visa", "declined", "3ds_once", "fails_later"])
+challenge = st.sampled_from(["pass", "pass", "fail", "leave"])
+amounts = st.sampled_from([None, None, 1, 100, 300, 499])
+
+
+class Selling(RuleBasedStateMachine):
+    """Events wait at our door until a rule posts them, once or twice, or loses them."""
+
+    world: PaymentsWorld
+    traveller: time_machine.Traveller
+
+    @initialize(name=sold, delivered=st.booleans())
+    def begin(self, name: PlanName, delivered: bool) -> None:
+        self.traveller.move_to(START)
+        self.world.begin()
+        self.buy(name, "visa", delivered)
+
+    # Buying
+
+    @rule(name=sold, card=cards, delivered=st.booleans())
+    def buy(self, name: PlanName, card: str, delivered: bool) -> None:
+        self.world.order(name)
+        self.world.pay(0, card=card)
+        if delivered:
+            self.deliver_all(backwards=False, twice=False)
+
+    @rule(name=sold, watched=st.sampled_from([True, True, True, False]))
+    def order(self, name: PlanName, watched: bool) -> None:
+        self.world.order(name, watched=watched)
+
+    @rule(which=number, card=cards, authenticate=challenge, free=st.sampled_from([False, False, True]))
+    def pay(self, which: int, card: str, authenticate: str, free: bool) -> None:
+        code = {"promotion_code": "FREE" if free else "BIENVENUE"} if card == "visa" else {}
+        self.world.pay(which, card=card, authenticate=authenticate, **code)
+
+    @rule(which=number, days=st.sampled_from([None, 0, 4, 10]))
+    def cancel(self, which: int, days: int | None) -> None:
+        self.world.cancel(days)
+
+    @rule(which=number)
+    def withdraw(self, which: int) -> None:
+        self.world.withdraw(which)
+
+    @rule(form=st.sampled_from(OutageCredit))
+    def prefer(self, form: OutageCredit) -> None:
+        self.world.prefer(form)
+
+    @rule(which=number, card=st.sampled_from(["visa", "fails_later", "3ds"]))
+    def change_card(self, which: int, card: str) -> None:
+        self.world.stripe.control(controls.use_card, self.world.choose("customer", which), card=card)
+
+    @rule(which=number)
+    def pay_invoice(self, which: int) -> None:
+        invoice = self.world.choose("invoice", which, status="open")
+        self.world.stripe.control(controls.pay_invoice, invoice, card="visa")
+
+    @rule()
+    def delete_account(self) -> None:
+        self.world.delete_user()
+
+    # Money that goes back
+
+    @rule(which=number, amount=amounts, asks=st.booleans())
+    def refund(self, which: int, amount: int | None, asks: bool) -> None:
+        self.world.refund(which, amount, asks=asks)
+
+    @rule(which=number, amount=amounts)
+    def refund_in_the_dashboard(self, which: int, amount: int | None) -> None:
+        intent = self.world.choose("payment_intent", which, status="succeeded")
+        self.world.stripe.control(controls.refund, intent, amount=amount)
+
+    @rule(which=number)
+    def send_a_refund_back(self, which: int) -> None:
+        self.world.stripe.control(controls.fail_refund, self.world.choose("refund", which))
+
+    @rule(which=number, amount=amounts)
+    def dispute(self, which: int, amount: int | None) -> None:
+        intent = self.world.choose("payment_intent", which, status="succeeded")
+        self.world.stripe.control(controls.dispute, intent, amount=amount)
+
+    @rule(which=number, status=st.sampled_from(["won", "lost"]))
+    def close_dispute(self, which: int, status: str) -> None:
+        self.world.stripe.control(controls.close_dispute, self.world.choose("dispute", which), status=status)
+
+    @rule(which=number, at_period_end=st.booleans())
+    def cancel_in_the_dashboard(self, which: int, at_period_end: bool) -> None:
+        subscription = self.world.choose("subscription", which)
+        self.world.stripe.control(controls.cancel_subscription, subscription, at_period_end=at_period_end)
+
+    # Events and outages
+
+    @rule(which=number, twice=st.booleans())
+    def deliver(self, which: int, twice: bool) -> None:
+        self.world.collect()
+        if self.world.waiting:
+            event = self.world.waiting.pop(which % len(self.world.waiting))
+            for _ in range(1 + twice):
+                self.world.post(event)
+            self.world.work()
+
+    @rule(backwards=st.booleans(), twice=st.booleans())
+    def deliver_all(self, backwards: bool, twice: bool) -> None:
+        self.world.collect()
+        found = self.world.waiting[::-1] if backwards else self.world.waiting[:]
+        self.world.waiting.clear()
+        for event in found * (1 + twice):
+            self.world.post(event)
+        self.world.work()
+
+    @rule(which=number)
+    def lose(self, which: int) -> None:
+        self.world.collect()
+        if self.world.waiting:
+            self.world.waiting.pop(which % len(self.world.waiting))
+
+    @rule(met=st.sampled_from(["lost", "unanswered"]), calls=st.sampled_from([1, 1, 2, 4]))
+    def disturb(self, met: str, calls: int) -> None:
+        """The next calls to Stripe have no answer; half of them are carried out nevertheless."""
+        self.world.stripe.trouble += [met] * calls
+
+    @rule()
+    def sweep(self) -> None:
+        jobs.work_off()
+
+    # Time
+
+    @rule(pause=st.sampled_from(PAUSES))
+    def pass_time(self, pause: timedelta) -> None:
+        self.world.pass_time(pause)
+        self.world.trust(background.sync_stuck_payments)
+
+    @rule(hours=st.sampled_from([2, 7]))
+    def fail_to_watch(self, hours: int) -> None:
+        self.world.fail_to_watch(hours)
+
+    @rule(lost=st.booleans())
+    def settle(self, lost: bool) -> None:
+        self.world.settle(lost=lost)
+        read_books(self.world.stripe).check()
+
+    def teardown(self) -> None:
+        """Whatever happened, it ends in Stripe's state; and all of it once more changes nothing."""
+        if not hasattr(self.world, "user_id"):
+            return
+        self.settle(lost=False)
+        before = write_down(read_books(self.world.stripe))
+        assert reconcile()["left"] == 0
+        self.world.apply_all_again()
+        after = read_books(self.world.stripe)
+        assert write_down(after) == before
+        after.check()
+
+
+@pytest.fixture
+def machine(
+    database: str,
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[type[Selling]]:
+    """Bind the machine to a database and to Stripe's stand-in; messages are written and not sent."""
+    settings_env(
+        PREFECTURES_DIR=PREFECTURES,
+        STRIPE_SECRET_KEY="sk_test_tests",
+        STRIPE_WEBHOOK_SECRET="whsec_tests",
+        STRIPE_PROMOTION_CODES="true",
+        OPEN_CHECKOUTS="9",
+    )
+    queue: list[str] = []
+    direct = DirectStripe()
+    stripe = direct.make_client()
+    monkeypatch.setattr(client, "get_client", lambda: stripe)
+    monkeypatch.setattr(webhook, "nudge_event", queue.append)
+    for name in ("nudge", "deliver", "catch_up"):
+        monkeypatch.setattr(notifier, name, lambda _what: None)
+    monkeypatch.setattr(engine().pool, "_pre_ping", False)
+    logs = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    parts: dict[str, Any] = {"world": PaymentsWorld(direct, frozen, queue), "traveller": frozen}
+    yield type("Bound", (Selling,), parts)
+    structlog.configure(**logs)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("share", range(SHARES))
+def test_no_cent_is_lost_on_either_side(machine: type[Selling], share: int) -> None:
+    run_state_machine_as_test(
+        hypothesis.seed(share)(machine) if times(1) == 1 else machine,
+        settings=hypothesis.settings(
+            max_examples=times(HISTORIES), stateful_step_count=STEPS, phases=_PHASES
+        ),
+    )
