@@ -111,7 +111,9 @@ def _run(world: Capabilities, store: S3Stub, options: argparse.Namespace) -> dic
             f"all is well after {time.monotonic() - begun:.0f} s: a message may take {longest:.0f} s",
             flush=True,
         )
-        field.shop.start(random.Random(f"{options.seed} shop"))  # noqa: S311 -- chance, no secret
+        # A machine that does other things too applies payments more slowly, and shall keep up with them.
+        slowness = longest / longest_wait(0)
+        field.shop.start(random.Random(f"{options.seed} shop"), slowness)  # noqa: S311 -- chance, no secret
         runner = ChaosRunner(field, watch, options.seed, longest, lambda text: print(text, flush=True))
         try:
             for wave in _waves(options, world, rng, journal):
@@ -186,7 +188,7 @@ def _waves(
 
 def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     payments = wait_for_payments(
-        field.engine, field.inbox, field.shop.control, field.journal, _PAYMENTS_PATIENCE
+        field.engine, field.inbox, field.shop.control, field.journal, max(_PAYMENTS_PATIENCE, runner.bound)
     )
     for difference in payments.differences[:_SHOWN]:
         print(f"payments differ: {difference}")

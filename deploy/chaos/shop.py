@@ -80,9 +80,9 @@ class Shop:
             operator.role, operator.totp_secret = Role.ADMIN, _SECOND_FACTOR
             operator.totp_confirmed_at = clock() - timedelta(minutes=1)
 
-    def start(self, rng: random.Random) -> None:
-        """Let people buy and change their minds on a thread of its own."""
-        self._thread = threading.Thread(target=self._trade, args=(rng,), name="shop", daemon=True)
+    def start(self, rng: random.Random, slowness: float) -> None:
+        """Let people buy and change their minds on a thread of its own; `slowness`: by how much more seldom."""
+        self._thread = threading.Thread(target=self._trade, args=(rng, slowness), name="shop", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -127,9 +127,9 @@ class Shop:
         """
         self.control.pay(purchase.session_id, card=card)
 
-    def _trade(self, rng: random.Random) -> None:
+    def _trade(self, rng: random.Random, slowness: float) -> None:
         acts = (self._buy, self._renew, self._refund_as_operator, self._refund_in_dashboard)
-        while not self._ended.wait(rng.uniform(*_PAUSE)):
+        while not self._ended.wait(slowness * rng.uniform(*_PAUSE)):
             act = rng.choices(acts, _OFTEN)[0]
             name = act.__name__.strip("_")
             try:

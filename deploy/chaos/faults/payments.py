@@ -23,6 +23,7 @@ _STRIPE = "payment"  # the channel under which the stand-in is controlled
 _WHILE = 6.0  # seconds
 _AWAY = (10.0, 20.0)  # seconds: five minutes and more in life
 _LATER = 2.0  # seconds that a call takes while we prepare the moment
+_PATIENCE = 120.0  # seconds; a busy machine applies payments late
 _WORKER = "payments-worker"
 _BLOCKED = sa.text(
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
@@ -78,7 +79,7 @@ def kill_payments_worker_in_a_call(field: Field, _spell: Spell) -> None:
     purchase = field.shop.order(field.rng)
     with _slow_call(field, "GET /v1/"):
         field.shop.pay(purchase)
-        until(lambda: field.outside.provider_mode_now(_STRIPE) == NORMAL, "a call is on its way")
+        until(lambda: field.outside.provider_mode_now(_STRIPE) == NORMAL, "a call is on its way", _PATIENCE)
         field.victims.kill_all(_WORKER)
 
 
@@ -89,7 +90,7 @@ def kill_payments_worker_before_its_commit(field: Field, _spell: Spell) -> None:
     with field.engine.connect() as connection:
         connection.execute(sa.select(Payment.id).where(Payment.id == purchase.payment_id).with_for_update())
         field.shop.pay(purchase)
-        until(lambda: connection.scalar(_BLOCKED), "a payment is about to be applied")
+        until(lambda: connection.scalar(_BLOCKED), "a payment is about to be applied", _PATIENCE)
         field.victims.kill_all(_WORKER)
         connection.rollback()
 
@@ -104,7 +105,7 @@ def kill_payments_worker_in_an_order_mail(field: Field, _spell: Spell) -> None:
     with field.outside.provider_in(Channel.EMAIL.value, "slow", seconds=_LATER):
         field.shop.pay(purchase)
         with field.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            until(lambda: connection.scalar(sending), "an order mail is on its way")
+            until(lambda: connection.scalar(sending), "an order mail is on its way", _PATIENCE)
         field.victims.kill_all(_WORKER)
 
 
@@ -114,7 +115,7 @@ def kill_api_in_a_checkout(field: Field, _spell: Spell) -> None:
     with _slow_call(field, "POST /v1/checkout/sessions"):
         buyer = Thread(target=_order_in_vain, args=(field,))
         buyer.start()
-        until(lambda: field.outside.provider_mode_now(_STRIPE) == NORMAL, "an order is on its way")
+        until(lambda: field.outside.provider_mode_now(_STRIPE) == NORMAL, "an order is on its way", _PATIENCE)
         field.victims.kill_all("gunicorn worker")
     buyer.join()
 
