@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from http.client import HTTPException
 
 from configs.clock import clock
 
@@ -56,13 +57,18 @@ class HealthMonitor:
             self._looks.append(_read_health(self._url))
 
 
-def _read_health(url: str) -> HealthReading:
+def _ask(url: str) -> tuple[int, bytes]:
     try:
         with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 -- loopback
-            status, body = answer.status, answer.read()
+            return answer.status, answer.read()
     except urllib.error.HTTPError as error:
-        status, body = error.code, error.read()
-    except OSError:
+        return error.code, error.read()
+
+
+def _read_health(url: str) -> HealthReading:
+    try:
+        status, body = _ask(url)
+    except (OSError, HTTPException):  # the API may die in the middle of an answer
         return HealthReading(clock(), 0, frozenset({"api"}))
     parts = json.loads(body).get("parts", {})
     found = {name: part["status"] for name, part in parts.items()}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 
 import redis
 import sqlalchemy as sa
@@ -17,9 +18,18 @@ from deploy.chaos.faults import Fault, Field
 from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.journal import OpenedSlot
 from deploy.chaos.proofs import Proven
+from deploy.sandbox.control_error import Refusal
 
 # What a fault may meet that another one bent; whatever else it raises is a bug of its own.
-_MISSES = (TimeoutError, OSError, RuntimeError, redis.RedisError, sa.exc.SQLAlchemyError)
+_MISSES = (
+    TimeoutError,
+    OSError,
+    HTTPException,
+    RuntimeError,
+    Refusal,
+    redis.RedisError,
+    sa.exc.SQLAlchemyError,
+)
 _TOGETHER = 5  # faults at once
 _KEPT = 0.3  # of the openings stay open through the next round: they must not be told again
 

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ _TRIES = 5  # shoppers that are asked in turn: some have a plan beside which thi
 _RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
 _PAUSE = (0.5, 2.0)  # seconds between two acts
 # What an act may meet that a fault bent: no answer, a refusal, a stand-in that is away.
-_MISSES = (OSError, Refusal, KeyError, ValueError)
+_MISSES = (OSError, HTTPException, Refusal, KeyError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Shop:
             made = self._ask(email, "/api/billing/checkout", body)
         except urllib.error.HTTPError:
             raise
-        except OSError:
+        except (OSError, HTTPException):
             made = self._ask(email, "/api/billing/checkout", body)
         return Purchase(UUID(made["paymentId"]), made["checkoutUrl"].rpartition("/")[2])
 

@@ -6,6 +6,7 @@ No alert may be delayed by it.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from threading import Thread
 from typing import Any
 
@@ -121,7 +122,7 @@ def kill_api_in_a_checkout(field: Field, _spell: Spell) -> None:
 
 
 def _order_in_vain(field: Field) -> None:
-    with suppress(OSError):
+    with suppress(OSError, HTTPException):
         field.shop.order(field.rng)
 
 
