@@ -12,88 +12,98 @@ from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limit
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.base import is_any_given
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.slot_ids import announced_ids, read_ranges
-from api.paging import read_page
+from api.paging import cut_page
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.prefecture import WatchLevel
 
+Row = sa.Row[Alert, str | None, int]
 _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)
 
 
 def read_alert_page(session: Session, user_id: UUID, page: AlertQuery) -> AlertPage:
     """Return a page of the user's open alerts, the newest first."""
-    query = sa.select(Alert).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
-    found, following = read_page(session, query.options(joinedload(Alert.targets)), Alert.id, page)
-    return AlertPage(items=_build_answers(session, found), next=following)
+    given = {"user": user_id, "before": page.before, "most": page.limit + 1}
+    found = session.execute(_select_page(page.before is not None), given).unique().all()
+    rows, more = cut_page(found, page.limit)
+    return AlertPage(items=_build_answers(session, rows), next=rows[-1].Alert.id if more else None)
 
 
-def find_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
+def read_own_alert(session: Session, user_id: UUID, alert_id: UUID) -> AlertAnswer:
     """Return one of the user's alerts, also a closed one.
 
     Raises:
         api.errors.ApiError: 404.
     """
-    alert = session.get(Alert, alert_id, options=[joinedload(Alert.targets)])
-    if alert is None or alert.user_id != user_id:
+    given = {"user": user_id, "alert": alert_id}
+    row = session.execute(_select_one(), given).unique().one_or_none()
+    if row is None:
         raise not_found("alert")
-    return alert
+    return _build_details(session, row)
 
 
 def read_alert(session: Session, alert: Alert) -> AlertAnswer:
     """Return one alert; a closed one with its appointment."""
     session.flush()
-    (answer,) = _build_answers(session, [alert])
-    if alert.closed_at is None:
+    given = {"user": alert.user_id, "alert": alert.id}
+    return _build_details(session, session.execute(_select_one(), given).unique().one())
+
+
+@cache
+def _select_page(goes_on: bool) -> sa.Select[Alert, str | None, int]:
+    query = _select_alerts().where(Alert.closed_at.is_(None))
+    if goes_on:
+        query = query.where(Alert.id < sa.bindparam("before"))
+    return query.order_by(Alert.id.desc()).limit(sa.bindparam("most", type_=sa.Integer()))
+
+
+@cache
+def _select_one() -> sa.Select[Alert, str | None, int]:
+    # With a limit the targets are joined outside, and the counts are not made for each of them.
+    return _select_alerts().where(Alert.id == sa.bindparam("alert")).limit(1)
+
+
+def _select_alerts() -> sa.Select[Alert, str | None, int]:
+    """Return the query for alerts of `user` with their targets: alert, slots announced as ranges, messages sent."""
+    all_ranges = sa.cast(sa.func.range_agg(announced_ids()), sa.Text)
+    slots = (
+        sa.select(all_ranges).join(Match, MatchSlot.match_id == Match.id).where(Match.alert_id == Alert.id)
+    )
+    sent = (
+        sa.select(sa.func.count(Notification.id.distinct()))
+        .join(NotificationMatch, Notification.id == NotificationMatch.notification_id)
+        .join(Match, NotificationMatch.match_id == Match.id)
+        .where(Match.alert_id == Alert.id, Notification.accepted_at.is_not(None))
+    )
+    query = sa.select(Alert, slots.scalar_subquery().label("slots"), sent.scalar_subquery().label("sent"))
+    return query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
+
+
+def _build_details(session: Session, row: Row) -> AlertAnswer:
+    """Return one alert; a closed one with its appointment."""
+    (answer,) = _build_answers(session, [row])
+    if answer.closed_at is None:
         return answer
-    kept = session.scalars(sa.select(Appointment).where(Appointment.alert_id == alert.id)).one_or_none()
+    kept = session.scalars(sa.select(Appointment).where(Appointment.alert_id == answer.id)).one_or_none()
     return answer.model_copy(update={"appointment": kept and AppointmentAnswer.model_validate(kept)})
 
 
-def _build_answers(session: Session, found: Iterable[Alert]) -> list[AlertAnswer]:
-    alerts = list(found)
-    about = {alert.id: find_watched_desks(alert.targets) for alert in alerts}
-    now = read_watch_states(session, {desk.id: desk for some in about.values() for desk in some}.values())
-    slots, sent = _count_slots(session, about), _count_notifications(session, about)
+def _build_answers(session: Session, rows: Iterable[Row]) -> list[AlertAnswer]:
+    found = [(row, find_watched_desks(row.Alert.targets)) for row in rows]
+    now = read_watch_states(session, {desk.id: desk for _, desks in found for desk in desks}.values())
     return [
         _build_answer(
-            alert,
-            [now.build_answer(desk) for desk in about[alert.id]],
-            slots.get(alert.id, 0),
-            sent.get(alert.id, 0),
+            row.Alert, [now.build_answer(desk) for desk in desks], _count_slots(row.slots), row.sent
         )
-        for alert in alerts
+        for row, desks in found
     ]
 
 
-def _count_slots(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Count the different slots that each alert announced."""
-    rows = session.execute(_select_slots(), {"alerts": list(ids)})
-    return {alert_id: sum(map(len, read_ranges(text))) for alert_id, text in rows}
-
-
-@cache
-def _select_slots() -> sa.Select[UUID, str]:
-    all_ranges = sa.cast(sa.func.range_agg(announced_ids()), sa.Text)
-    query = sa.select(Match.alert_id, all_ranges).join(MatchSlot, MatchSlot.match_id == Match.id)
-    return query.where(is_any_given(Match.alert_id, "alerts")).group_by(Match.alert_id)
-
-
-def _count_notifications(session: Session, ids: Iterable[UUID]) -> dict[UUID, int]:
-    return dict(iter(session.execute(_select_notifications(), {"alerts": list(ids)})))
-
-
-@cache
-def _select_notifications() -> sa.Select[UUID, int]:
-    return (
-        sa.select(Match.alert_id, sa.func.count(Notification.id.distinct()))
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
-        .join(Notification, Notification.id == NotificationMatch.notification_id)
-        .where(is_any_given(Match.alert_id, "alerts"), Notification.accepted_at.is_not(None))
-        .group_by(Match.alert_id)
-    )
+def _count_slots(ranges: str | None) -> int:
+    """Count the different slots that an alert announced."""
+    return sum(map(len, read_ranges(ranges or "")))
 
 
 def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:

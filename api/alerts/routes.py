@@ -12,7 +12,7 @@ from api.alerts import service
 from api.alerts.appointments import close_as_found
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
-from api.alerts.queries import find_alert, read_alert, read_alert_page
+from api.alerts.queries import read_alert, read_alert_page, read_own_alert
 from api.alerts.schemas import (
     AlertAnswer,
     AlertChange,
@@ -69,7 +69,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
 def show_alert(path: AlertPath) -> dict[str, Any]:
     """Show one alert, also one that is over."""
     with autocommit_session() as s:
-        return read_alert(s, find_alert(s, current_user().id, path.id)).as_json()
+        return read_own_alert(s, current_user().id, path.id).as_json()
 
 
 @blueprint.patch("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 402, 404, 409)})
