@@ -18,7 +18,7 @@ from api.billing import closed_desks, renewals
 from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
-from api.payments import watch_credits
+from api.payments import failure_watch, watch_credits
 from api.payments.grace import remind_in_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
@@ -154,5 +154,13 @@ def remind_of_failed_renewals() -> Counts:
     """Tell users each day that their renewal failed, while the days of grace last."""
     with session() as s:
         mails = remind_in_grace(s)
+    notifier.nudge(mails)
+    return {"mails": len(mails)}
+
+
+def tell_rising_failures() -> Counts:
+    """Tell the admins where more payments fail than usual."""
+    with session() as s:
+        mails = failure_watch.tell_rising_failures(s)
     notifier.nudge(mails)
     return {"mails": len(mails)}

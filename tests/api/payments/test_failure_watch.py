@@ -1,0 +1,88 @@
+"""Admins are told where more payments fail than usual, once a day at most."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from api.background import jobs
+from api.models.base import session
+from api.models.payment import PaymentEvent, PaymentEventKind
+from api.payments.failure_watch import WINDOW, count_failures
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop, list_messages
+from tests.api.world import Person, add_stripe_event
+
+NUMBERS = count()
+
+
+@pytest.fixture(autouse=True)
+def operator(shop: Shop, settings_env: Callable[..., None]) -> None:
+    settings_env(SUPPORT_EMAIL="ops@example.org")
+
+
+def refuse(times: int, hours_ago: float = 0.5, intent: str = "") -> None:
+    """Write the events of refused cards, each of a payment of its own unless one is named."""
+    at = clock() - timedelta(hours=hours_ago)
+    for _ in range(times):
+        n = next(NUMBERS)
+        add_stripe_event(
+            f"evt_f{n}", type="payment_intent.payment_failed", object_type="payment_intent",
+            object_id=intent or f"pi_f{n}", received_at=at, created_at=at,
+        )  # fmt: skip
+
+
+def test_a_few_refused_cards_are_no_news(shop: Shop) -> None:
+    refuse(4)
+    assert jobs.tell_rising_failures() == {"mails": 0}
+
+
+def test_many_at_once_are_told_once_a_day(shop: Shop) -> None:
+    refuse(5)
+    assert [jobs.tell_rising_failures()["mails"] for _ in range(2)] == [1, 0]
+    assert list_messages() == ["payment_trouble"]
+    shop.clock.shift(timedelta(days=1))
+    refuse(50)
+    assert jobs.tell_rising_failures() == {"mails": 1}
+
+
+def test_what_is_usual_is_no_news(shop: Shop) -> None:
+    for window in range(1, 14 * 8):
+        refuse(2, hours_ago=window * 3 + 0.5)
+    refuse(6)
+    assert jobs.tell_rising_failures() == {"mails": 0}
+    refuse(1)
+    assert jobs.tell_rising_failures() == {"mails": 1}
+
+
+def test_one_payment_whose_card_is_refused_again_and_again_counts_once(shop: Shop) -> None:
+    refuse(20, intent="pi_same")
+    assert count_failures_now() == 1
+
+
+def test_orders_that_stripe_never_took_count_too(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id, PlanName.URGENCE_24H)
+    with session() as s:
+        s.add(
+            PaymentEvent(
+                payment_id=order.payment_id, kind=PaymentEventKind.FAILED, at=clock(), recorded_at=clock()
+            )
+        )
+    assert count_failures_now() == 1
+    shop.clock.shift(WINDOW)
+    assert count_failures_now() == 0
+
+
+def test_a_card_that_stripe_refuses_is_seen(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id, PlanName.URGENCE_24H)
+    for _ in range(3):
+        shop.control.pay(order.session_id, card="declined")
+    shop.deliver()
+    assert count_failures_now() == 1
+
+
+def count_failures_now() -> int:
+    with session() as s:
+        return count_failures(s, clock()).recent
