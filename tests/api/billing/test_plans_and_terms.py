@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 -- French has its own apostrophe
 """The public plans and terms, and the two pages to which Checkout leads back."""
 
+import random
 import re
 from collections.abc import Callable
 
@@ -41,7 +42,9 @@ def test_the_terms_say_the_prices_of_the_plans(language: str) -> None:
             continue
         euros, cents = divmod(each.price_cents, 100)
         price = f"{euros},{cents:02} €" if language == "fr" else f"€{euros}.{cents:02}"
-        (line,) = [row for row in text.splitlines() if row.startswith(f"| {name.value.replace('_', ' ')} |")]
+        (line,) = [
+            row for row in text.splitlines() if re.match(rf"\* {name.value.replace('_', ' ')} ?:", row)
+        ]
         assert price in line
         assert f" {each.interval_seconds} second" in line
 
@@ -51,6 +54,30 @@ def test_the_right_to_withdraw_is_lost_once_performed_never_once_begun() -> None
     assert "quand le service a été pleinement exécuté" in fr
     assert not re.search(r"per(d|te)[^.]*dès (le|que le) (début|service commence)", fr)
     assert "quatorze jours" in fr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "durant ce délai, le consommateur n’est tenu d’établir que l’existence du défaut",  # box of annex D.211-4
+        "amende civile d’un montant maximal de 300 000 euros",
+        "articles 1641 à 1649 du code civil",
+        "article l. 215-1. pour les contrats",  # L.215-4 wants these whole
+        "article l. 215-2. les dispositions",
+        "article l. 215-3. les dispositions",
+        "article l. 241-3. lorsque le professionnel",
+        "je vous notifie par la présente ma rétractation",  # annex R.221-1
+        "démarchage téléphonique sans votre consentement préalable est interdit",  # L.223-2
+        "médiateur de la consommation",
+        "numéro non surtaxé",  # L.224-25-8
+        "le seuil d’une heure",
+        "accessibilité",  # L.224-25-5
+        "incident de sécurité",
+        "aucun niveau minimal de qualité",
+    ],
+)
+def test_the_terms_have_what_the_law_wants_in_them(words: str) -> None:
+    assert words in read_terms(find_newest_version(), "fr").lower()
 
 
 def test_both_languages_have_the_same_parts() -> None:
@@ -79,10 +106,44 @@ def test_other_languages_get_french_and_other_versions_an_error() -> None:
         ("/dashboard", "Votre compte"),
         ("/register?payment=cancelled", "Rien n’a été payé"),
         ("/register", "Inscription"),
+        ("/dashboard?payment=success&plan=NONE", "Merci"),
+        ("/dashboard?payment=success&plan=URGENCE_24H&plan=URGENCE_7J", "URGENCE 24H"),
+        ("/dashboard?payment=SUCCESS", "Votre compte"),
+        ("/dashboard?payment=success&plan=%00%ff%ed%a0%80", "Merci"),
+        ("/dashboard?payment[]=success&plan[$ne]=1", "Votre compte"),
+        ("/dashboard?%", "Votre compte"),
+        ("/dashboard?plan=" + "A" * 6000, "Votre compte"),
+        ("/register?payment=cancelled%0d%0aSet-Cookie:%20a=b", "Inscription"),
+        ("/register?payment=%3C/h1%3E&&&==&payment=cancelled", "Inscription"),
     ],
 )
-def test_checkout_leads_back_to_pages(bare: FlaskClient, path: str, words: str) -> None:
+def test_checkout_leads_back_to_pages_whatever_the_query(bare: FlaskClient, path: str, words: str) -> None:
     answer = bare.get(path)
     assert answer.status_code == 200
     assert words in answer.text
     assert "<script" not in answer.text
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_return_page_shows_nothing_of_its_query(bare: FlaskClient) -> None:
+    known = {bare.get(f"/dashboard{each}").text for each in ("", "?payment=success")}
+    known |= {bare.get(f"/dashboard?payment=success&plan={name.value}").text for name in plans()}
+    pieces = [
+        "payment=success",
+        "payment=",
+        "&",
+        "&&",
+        "plan=URGENCE_7J",
+        "%",
+        "%0a",
+        "%c3%28",
+        "<i>",
+        "'",
+        ";",
+        "é",
+    ]
+    chosen = random.Random(7)
+    for _ in range(60):
+        query = "&".join(chosen.choices(pieces, k=chosen.randint(1, 5)))
+        assert bare.get(f"/dashboard?{query}").text in known, query
+        assert bare.get(f"/register?{query}").status_code == 200
