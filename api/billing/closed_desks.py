@@ -1,5 +1,6 @@
-"""The choice after the desks of a paid alert closed: another desk, or the remaining time refunded."""
+"""Alerts whose desks have closed for good while a paid plan runs, and the mail that offers the choice."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from api.models.payment import Payment, PaymentStatus
 from api.models.user import Grant
 from configs.clock import clock
 
+Closed = Mapping[str, datetime]  # by id of the desk
+
 _FOR_GOOD = timedelta(days=1)  # a page that closes for the night comes back
 
 
@@ -25,18 +28,31 @@ def tell_closed_desks(session: Session) -> list[UUID]:
     """
     now = clock()
     closed = _list_closed_desks(session, now)
-    if not closed:
-        return []
-    return [each for alert in _list_paid_alerts(session, now) for each in _tell(session, alert, closed)]
+    return [each for alert in _list_paid_alerts(session, now) for each in _tell(session, alert, closed, now)]
 
 
-def _list_closed_desks(session: Session, now: datetime) -> set[str]:
-    """Return the desks whose page the prefecture closed or moved a day ago or longer."""
-    closed = sa.select(Outage.desk_id).where(
+def find_closed_since(session: Session, alert: Alert, now: datetime) -> datetime | None:
+    """Return since when an alert has had no open page; None where one is open, or none for less than a day."""
+    return _find_closing(alert, _list_closed_desks(session, now), now)
+
+
+def _list_closed_desks(session: Session, now: datetime) -> Closed:
+    """Return the desks whose page the prefecture closed or moved a day ago or longer, each with that instant."""
+    closed = sa.select(Outage.desk_id, Outage.starts_at).where(
         Outage.reason == OutageReason.CLOSED, Outage.ends_at.is_(None), Outage.starts_at <= now - _FOR_GOOD
     )
-    moved = sa.select(Drift.desk_id).where(Drift.ends_at.is_(None), Drift.starts_at <= now - _FOR_GOOD)
-    return {*session.scalars(closed), *session.scalars(moved)}
+    moved = sa.select(Drift.desk_id, Drift.starts_at).where(
+        Drift.ends_at.is_(None), Drift.starts_at <= now - _FOR_GOOD
+    )
+    return {desk_id: at for query in (moved, closed) for desk_id, at in session.execute(query)}
+
+
+def _find_closing(alert: Alert, closed: Closed, now: datetime) -> datetime | None:
+    """Return when the last of an alert's pages closed; `now` where the desk files have none of them any more."""
+    desks = [desk for desk in find_watched_desks(alert.targets) if desk.shows_slots]
+    if not all(desk.id in closed for desk in desks):
+        return None
+    return max((closed[desk.id] for desk in desks), default=now)
 
 
 def _list_paid_alerts(session: Session, now: datetime) -> list[Alert]:
@@ -49,11 +65,10 @@ def _list_paid_alerts(session: Session, now: datetime) -> list[Alert]:
     return list(session.scalars(waiting.order_by(Alert.id).options(selectinload(Alert.targets))))
 
 
-def _tell(session: Session, alert: Alert, closed: set[str]) -> list[UUID]:
-    desks = find_watched_desks(alert.targets)
-    if not desks or not all(desk.id in closed or not desk.shows_slots for desk in desks):
+def _tell(session: Session, alert: Alert, closed: Closed, now: datetime) -> list[UUID]:
+    if _find_closing(alert, closed, now) is None:
         return []
-    params = {"prefecture": get_prefecture_id(alert.targets)}
+    params = {"prefecture": get_prefecture_id(alert.targets), "alert": str(alert.id)}
     return notifier.create_notifications(
         session, alert.user_id, "desk_closed_choice", params, f"desk-closed:{alert.id}"
     )

@@ -8,10 +8,13 @@ from flask_openapi3.models.tag import Tag
 
 from api.billing import queries, service
 from api.billing.cancelling import cancel_subscription
+from api.billing.closed_desk_refunds import refund_closed_desk
 from api.billing.schemas import (
     Cancellation,
     CancelledAnswer,
     CheckoutAnswer,
+    ClosedDeskChoice,
+    ClosedDeskRefund,
     EventReceived,
     HistoryPage,
     NewOrder,
@@ -84,6 +87,22 @@ def cancel_plan(body: Cancellation) -> dict[str, Any]:
     """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it."""
     with session() as s:
         done = cancel_subscription(s, current_user().id, body)
+    done.effects.run(ask_for_refund)
+    return done.answer.as_json()
+
+
+@blueprint.post(
+    "/closed-desk-refund",
+    security=BEARER,
+    responses={200: ClosedDeskRefund, **declare_errors(*BODY, 401, 404, 409)},
+)
+def choose_refund(body: ClosedDeskChoice) -> dict[str, Any]:
+    """End the paid plan and refund its time left, where all desks of an alert have closed for good.
+
+    The other choice is another desk: PATCH /api/alerts/{id}.
+    """
+    with session() as s:
+        done = refund_closed_desk(s, current_user().id, body.alert_id)
     done.effects.run(ask_for_refund)
     return done.answer.as_json()
 

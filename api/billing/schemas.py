@@ -222,6 +222,19 @@ class CancelledAnswer(Answer):
     currency: str
 
 
+class ClosedDeskChoice(Body):
+    """The alert whose desks closed for good."""
+
+    alert_id: UUID
+
+
+class ClosedDeskRefund(Answer):
+    """What goes back for the time since the desks closed, in cents; the plan ends for all alerts."""
+
+    refund: int
+    currency: str
+
+
 class PortalAnswer(Answer):
     """Where cards are changed and invoices found, for some minutes."""
 

@@ -82,7 +82,7 @@ def tell_stripe(credit_id: UUID) -> None:
 
 
 def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects: Effects) -> None:
-    form = _choose_form(session, payment)
+    form = _choose_form(session, payment, hole)
     amount = _price(session, payment, hole)
     if form is CreditForm.REFUND:
         amount = min(amount, measure_refundable(session, payment))
@@ -106,15 +106,24 @@ def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects
     effects.mails += _tell(session, payment, credit, hole, ends)
 
 
-def _choose_form(session: Session, payment: Payment) -> CreditForm:
+def _choose_form(session: Session, payment: Payment, hole: Hole) -> CreditForm:
     user = session.get_one(User, payment.user_id)
     if user.outage_credit is OutageCredit.REFUND or has_event(session, payment, PaymentEventKind.PLAN_ENDED):
         return CreditForm.REFUND
     if payment.subscription_id is None:
-        return CreditForm.TIME
+        return CreditForm.REFUND if _is_used_up(session, payment, hole) else CreditForm.TIME
     row = session.get_one(Subscription, payment.subscription_id)
     renews = row.ended_at is None and row.cancel_at is None and row.cancel_wanted_at is None
     return CreditForm.INVOICE if renews else CreditForm.REFUND
+
+
+def _is_used_up(session: Session, payment: Payment, hole: Hole) -> bool:
+    """Whether more time would be given than was bought: then the desks do not come back, and time is worth nothing."""
+    given = sa.select(WatchCredit).where(
+        WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME
+    )
+    before = sum((each.ends_at - each.starts_at).total_seconds() for each in session.scalars(given))
+    return before + hole.seconds > (plan(payment.plan).duration_seconds or 0)
 
 
 def _price(session: Session, payment: Payment, hole: Hole) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState, User
-from configs.plan import PlanName
+from configs.plan import PlanName, plan
 from configs.settings import settings
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -31,7 +31,10 @@ _PLANS = {
 
 
 class PaymentNotice(MessageKind):
-    """To the confirmed e-mail address, also where alerts by mail are switched off."""
+    """To the account's e-mail address, confirmed or not, also where alerts by mail are switched off.
+
+    The law wants an order confirmed on a durable medium (docs/decisions/payment-mails.md).
+    """
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address of an account that pays, switched off or not."""
@@ -45,8 +48,16 @@ class PaymentNotice(MessageKind):
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         zone = ZoneInfo(session.get_one(User, contact.user_id).time_zone)
         url = str(settings().frontend_url)
-        values = {"url": url, "support_email": settings().support_email or ""}
-        return TemplateContext(values | self.describe(session, row, zone), url)
+        signed_url = self.sign_url(session, row, contact) if contact.confirmed else ""
+        values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
+        return TemplateContext(values | self.describe(session, row, zone), signed_url or url)
+
+    def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- for kinds that have one
+        """Return the page where the reader acts without signing in; empty where there is none.
+
+        It goes to confirmed addresses only: an unconfirmed one may be a stranger's.
+        """
+        return ""
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return the values that this kind adds; instants are shown in `zone`."""
@@ -59,6 +70,7 @@ def describe_payment(session: Session, payment_id: str, language: str) -> dict[s
     return {
         "plan": name_plan(payment.plan, language),
         "price": write_amount(payment.amount_cents, language),
+        "full_price": write_amount(plan(payment.plan).price_cents, language),
         "order": str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",

@@ -1,6 +1,6 @@
 """The receipt of a cancellation: the end date and its effects (L.215-1-1 Code de la consommation)."""
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,13 +10,17 @@ from configs.plan import PlanName
 from notifier.content.payment_notices import PaymentNotice, name_plan, write_amount, write_instant
 from notifier.message_kind_base import ClaimedRow
 
+_MINUTE = timedelta(minutes=1)
+
 
 class Cancelled(PaymentNotice):
     """Params: `ends` (ISO 8601), `refund` in cents, `plan`."""
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
         """Return when the subscription ends, and what goes back."""
-        ends = write_instant(datetime.fromisoformat(row.params["ends"]), zone, row.language)
+        at = datetime.fromisoformat(row.params["ends"])
+        is_day_end = at.astimezone(zone).time() == time()  # midnight belongs to the day that was chosen
+        ends = write_instant(at - _MINUTE if is_day_end else at, zone, row.language)
         back = row.params["refund"]
         return {
             "plan": name_plan(PlanName(row.params["plan"]), row.language),

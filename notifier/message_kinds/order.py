@@ -1,5 +1,6 @@
 """The confirmation of an order on a durable medium, which the law wants before the service begins (L.221-13)."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -7,11 +8,14 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Grant
-from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, read_terms
+from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
+
+_AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
 
 
 class Order(PaymentNotice):
@@ -25,8 +29,12 @@ class Order(PaymentNotice):
         ends = max((each.ends_at for each in grants), default=starts)
         first, last = write_instant(starts, zone, row.language), write_instant(ends, zone, row.language)
         ordered = write_instant(payment.created_at, zone, row.language)
+        names = name_seller(row.language if row.language in LANGUAGES else BINDING)
         return {
             **describe_payment(session, row.params["payment"], row.language),
+            "later": starts > (payment.paid_at or starts) + _AT_ONCE,
+            "unwatched": not _has_alert(session, payment),
+            "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
             "starts": f"{first['since_day']}, {first['since_hour']}",
             "ends": f"{last['since_day']}, {last['since_hour']}",
             "ordered": ordered["since_day"],
@@ -38,3 +46,11 @@ def _write_terms(version: str, language: str) -> str:
     """Return the terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds."""
     shown = dict.fromkeys([language, BINDING]) if language in LANGUAGES else [BINDING]
     return "\n\n".join(read_terms(version, each) for each in shown)
+
+
+def _has_alert(session: Session, payment: Payment) -> bool:
+    """Whether an alert of the buyer waits already."""
+    waiting = sa.select(Alert.id).where(
+        Alert.user_id == payment.user_id, Alert.enabled, Alert.closed_at.is_(None)
+    )
+    return session.scalar(waiting.limit(1)) is not None

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.payment import Subscription
+from api.models.payment import Payment, Subscription
+from api.models.watch_credit import CreditForm, WatchCredit
 from configs.plan import plan
 from notifier.content.payment_notices import PaymentNotice, name_plan, write_amount, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -20,8 +22,24 @@ class RenewalSoon(PaymentNotice):
         """Return when it renews and the price."""
         found = session.get_one(Subscription, UUID(row.params["subscription"]))
         ends = write_instant(datetime.fromisoformat(row.params["ends"]), zone, row.language)
+        price = plan(found.plan).price_cents
+        credit = min(_sum_credits(session, found), price)
         return {
             "plan": name_plan(found.plan, row.language),
-            "price": write_amount(plan(found.plan).price_cents, row.language),
+            "price": write_amount(price - credit, row.language),
+            "full_price": write_amount(price, row.language),
+            "credit": write_amount(credit, row.language) if credit else "",
             "ends": f"{ends['since_day']}, {ends['since_hour']}",
         }
+
+
+def _sum_credits(session: Session, subscription: Subscription) -> int:
+    """Return the cents that the next invoice is lower by, for time without watching in this period."""
+    given = (
+        sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
+        .join(Payment, Payment.id == WatchCredit.payment_id)
+        .where(Payment.subscription_id == subscription.id, WatchCredit.form == CreditForm.INVOICE)
+    )
+    if subscription.period_starts_at:
+        given = given.where(WatchCredit.created_at >= subscription.period_starts_at)
+    return session.scalars(given).one()

@@ -30,7 +30,7 @@ EXPECTED = {
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
-    ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"),
+    ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"), ("post", "/api/billing/closed-desk-refund"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
     ("post", "/api/users/telegram-link/confirm"),
@@ -42,7 +42,10 @@ SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
                  "logins/{id}", "totp", "totp/confirm")
 }  # fmt: skip
-SIGNED_IN |= {f"/api/billing/{path}" for path in ("quote", "checkout", "history", "cancel", "portal")}
+SIGNED_IN |= {
+    f"/api/billing/{path}"
+    for path in ("quote", "checkout", "history", "cancel", "portal", "closed-desk-refund")
+}
 
 
 @pytest.fixture

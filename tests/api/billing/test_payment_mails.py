@@ -1,0 +1,170 @@
+"""Mails about payments, made from real rows and compared with the golden files beside this one, in both languages.
+
+`GOLDEN=write pytest tests/api/billing/test_payment_mails.py` writes them anew: read them as their reader does.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from api.background import jobs
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState, User
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kinds
+from tests.api.billing.test_closed_desks import close_desk, read_alert_id
+from tests.api.billing.test_outage_credits import check
+from tests.api.billing.till import ALERT, Till
+from tests.api.world import add_stripe_event
+
+MAILS = Path(__file__).with_name("mails")
+LANGUAGES = ("fr", "en")
+SELLER = {
+    "SELLER_NAME": "Vigie SAS",
+    "SELLER_ADDRESS": "1 rue de la Paix, 75002 Paris",
+    "SELLER_PHONE": "01 23 45 67 89",
+    "SELLER_SIREN": "123 456 789",
+    "SUPPORT_EMAIL": "aide@example.org",
+    "MEDIATOR": "Médiateur, Paris",
+}
+
+
+@pytest.fixture(autouse=True)
+def seller(till: Till, settings_env: Callable[..., None]) -> None:
+    """Name the seller, and confirm the buyer's address."""
+    settings_env(**SELLER)
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+
+
+def compare(*wanted: str) -> None:
+    """Compare the newest mail of each kind (`kind` or `kind:name of the file`) with its golden files."""
+    for each in wanted:
+        kind, _, name = each.partition(":")
+        for language in LANGUAGES:
+            text = _render(kind, language)
+            path = MAILS / f"{name or kind}.{language}.txt"
+            if os.environ.get("GOLDEN") == "write":
+                MAILS.mkdir(exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            assert text == path.read_text(encoding="utf-8"), path.name
+
+
+def _render(kind: str, language: str) -> str:
+    """Return subject and text of the newest mail of a kind; ids and tokens are replaced, the terms left out."""
+    with session() as s:
+        newest = (
+            sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc()).limit(1)
+        )
+        row = s.scalars(newest).one()
+        row.language = language
+        contact = s.get(Contact, row.contact_id) if row.contact_id else _operator()
+        assert contact
+        context = kinds()[kind].prepare(s, ClaimedRow.of(row), contact, clock())
+        assert isinstance(context, TemplateContext), context
+        made = render(kind, "email", language, context)
+        s.rollback()
+    text = re.sub(r"(?s)\n# (Conditions|Terms).*\n--\n", "\n[the terms]\n\n--\n", made.text)
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "[id]", text)
+    text = re.sub(r"\b(re|pi|cs|du|dp|issfr|in|evt)_\w+", r"\1_…", text)
+    return f"{made.subject}\n\n" + re.sub(r"(/l/[a-z-]+/)\S+", r"\1[token]", text) + "\n"
+
+
+def _operator() -> Contact:
+    return Contact(
+        channel=Channel.EMAIL,
+        address=SELLER["SUPPORT_EMAIL"],
+        verified_at=clock(),
+        enabled=True,
+        state=ContactState.OK,
+    )
+
+
+def find_intent(till: Till) -> str:
+    """Return Stripe's id of the newest paid order."""
+    return str(till.get("history").json["items"][0]["stripePaymentId"])
+
+
+def test_a_short_plan_and_its_upgrade(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    compare("order")
+    check(30, 60, 180, 210)
+    till.shop.pass_time(hours=4)
+    jobs.credit_outages()
+    compare("credited:credited_time")
+    till.buy(PlanName.URGENCE_TOTAL)
+    compare("order:order_upgrade", "plan_upgraded")
+
+
+def test_orders_without_an_alert_and_of_more_time(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J)
+    compare("order:order_without_alert")
+    till.buy(PlanName.URGENCE_7J)
+    compare("order:order_extension")
+
+
+def test_a_subscription_from_a_credit_to_a_refused_renewal(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL, alert=ALERT)
+    check(60, 780, 800)
+    till.shop.pass_time(hours=14)
+    jobs.credit_outages()
+    compare("credited:credited_invoice")
+    till.shop.pass_time(days=27)
+    jobs.tell_renewals()
+    compare("renewal_soon")
+    with session() as s:
+        customer = str(s.get_one(User, till.person.id).stripe_customer_id)
+    till.shop.control.use_card(customer, "fails_later")
+    till.shop.pass_time(days=3)
+    compare("payment_failed:payment_failed_renewal")
+
+
+def test_a_subscription_that_is_cancelled(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    compare("cancelled:cancelled_period_end")
+    assert till.post("cancel", {"on": "2026-11-25"}).status_code == 200
+    compare("cancelled:cancelled_on_a_day")
+    till.shop.deliver()
+    compare("refunded:refunded_days")
+
+
+def test_a_desk_that_closes(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    close_desk()
+    till.shop.pass_time(days=2)
+    jobs.tell_closed_desks()
+    compare("desk_closed_choice")
+    assert till.post("closed-desk-refund", {"alertId": read_alert_id(till)}).status_code == 200
+    till.shop.deliver()
+    compare("refunded:refunded_closed_desk")
+
+
+def test_an_order_that_failed(till: Till) -> None:
+    till.shop.control.mode("error_500", count=1, path="/v1/checkout")
+    till.order(PlanName.URGENCE_24H)
+    till.shop.pass_time(hours=1)
+    jobs.sync_stuck_payments()
+    compare("payment_failed:payment_failed_order")
+
+
+def test_what_operators_are_told(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    till.shop.control.warn_of_fraud(find_intent(till))
+    till.shop.deliver()
+    compare("payment_trouble:trouble_fraud_warning")
+    till.shop.control.dispute(find_intent(till))
+    till.shop.deliver()
+    compare("payment_trouble:trouble_dispute")
+    for n in range(5):
+        add_stripe_event(f"evt_{n}", type="payment_intent.payment_failed", object_id=f"pi_{n}")
+    jobs.tell_rising_failures()
+    compare("payment_trouble:trouble_failures_rising")
