@@ -20,6 +20,7 @@ _PATTERNS = (
     (re.compile(r"(?<!\w)(?:\+|00)[1-9](?:[ .()-]{0,2}\d){5,12}[ .-]?(\d{2})(?!\d)"), MASK + r"\1"),
     (re.compile(r"(?<![\w-])0[1-9](?:[ .-]?\d{2}){3}[ .-]?(\d{2})(?![\w-])"), MASK + r"\1"),
 )
+_NEEDED = re.compile(r"[@._$\d]")  # one of these is in whatever a pattern finds
 _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
@@ -27,6 +28,8 @@ _DEEPEST = 8
 def mask_text(text: str) -> str:
     """Return the text without e-mail addresses (their domain stays), phone numbers (two digits stay), keys."""
     text = str(text)  # a StrEnum would keep its class
+    if not _NEEDED.search(text):
+        return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
