@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -17,12 +18,14 @@ from stripe import StripeClient
 from api.payments.errors import StripeAway, StripeRefused
 from configs.circuit_breaker import CircuitBreaker, CircuitOpen
 from configs.hosts import is_loopback
-from configs.settings import settings
+from configs.settings import SettingMissing, settings
 
 # The library's own: the shape of its answers is what facts.py reads. A new one is a change of both.
 API_VERSION = "2026-10-28.endive"
-_SERVER_ERRORS = 500
-_LOCKED = ("lock_timeout", "idempotency_key_in_use")
+_LONGEST_PAUSE = 60.0  # seconds; Stripe's own Retry-After is of seconds
+# What Stripe answers on purpose. All else is no answer: a gateway's page, a broken body, an error of Stripe's own.
+_REFUSALS = (stripe.InvalidRequestError, stripe.CardError)
+_WRONG_KEY = (stripe.AuthenticationError, stripe.PermissionError)
 
 Answer = TypeVar("Answer")
 
@@ -34,13 +37,17 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
         StripeAway: no answer, an error of Stripe's own, or it is left alone after such; the call may have been taken.
         StripeRefused: Stripe says no; repeating the same call does not help.
     """
+    try:
+        client = get_client()
+    except SettingMissing as error:
+        raise StripeAway(str(error)) from error
     breaker = CircuitBreaker("stripe", settings().stripe_rest_seconds)
     try:
         token = breaker.begin_call()
     except CircuitOpen as error:
         raise StripeAway(str(error), error.retry_after) from None
     try:
-        answer = ask(get_client())
+        answer = ask(client)
     except stripe.StripeError as error:
         raise _record(breaker, token, error) from error
     breaker.record_success(token)
@@ -86,18 +93,28 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
 
 def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> Exception:
     """Tell the breaker about an error; return ours for it."""
-    status = error.http_status or 0
     if isinstance(error, stripe.RateLimitError):  # it answers: it is only asked too often
         breaker.record_success(token)
-        return StripeAway("Stripe takes no more calls just now", 1.0)
-    if isinstance(error, stripe.APIConnectionError) or status == 0 or status >= _SERVER_ERRORS:
-        breaker.record_failure(token)
-        return StripeAway(f"Stripe does not answer: {type(error).__name__} {status or ''}".strip(), None)
-    breaker.record_success(token)
-    if isinstance(
-        error, stripe.AuthenticationError | stripe.PermissionError
-    ):  # our setting is wrong, not the call
+        return StripeAway("Stripe takes no more calls just now", _read_pause(error))
+    if isinstance(error, _WRONG_KEY):  # our setting is wrong, not the call
+        breaker.record_success(token)
         return StripeAway(f"Stripe refuses our key: {type(error).__name__}", None)
-    if error.code in _LOCKED:
-        return StripeAway(f"Stripe works on the same object: {error.code}", 1.0)
+    if isinstance(error, stripe.IdempotencyError):
+        breaker.record_success(token)
+        return StripeAway("Stripe knows this key with other parameters", saved=True)
+    if error.http_status == HTTPStatus.CONFLICT:
+        breaker.record_success(token)
+        return StripeAway("Stripe works on the same key or object", _read_pause(error))
+    if not isinstance(error, _REFUSALS):
+        breaker.record_failure(token)
+        what = f"{type(error).__name__} {error.http_status or ''}".strip()
+        saved = "Idempotent-Replayed" in (error.headers or {})
+        return StripeAway(f"Stripe does not answer: {what}", saved=saved)
+    breaker.record_success(token)
     return StripeRefused(error.code or type(error).__name__, error.user_message or "")
+
+
+def _read_pause(error: stripe.StripeError) -> float:
+    """Return the seconds of Retry-After, one where it is missing or no number."""
+    text = str((error.headers or {}).get("Retry-After", ""))
+    return min(max(float(text), 1.0), _LONGEST_PAUSE) if text.isascii() and text.isdigit() else 1.0

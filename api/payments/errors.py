@@ -4,12 +4,13 @@
 class StripeAway(Exception):
     """Stripe gave no answer or is left alone for now. A call that was sent may have been taken.
 
-    `retry_after` is in seconds; None where nobody said.
+    `retry_after` is in seconds; None where nobody said. `saved`: Stripe keeps this error under the call's idempotency
+    key, so that the same call fails for a day.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, *, saved: bool = False) -> None:
         super().__init__(reason)
-        self.retry_after = retry_after
+        self.retry_after, self.saved = retry_after, saved
 
 
 class StripeRefused(Exception):

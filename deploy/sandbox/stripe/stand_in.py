@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -30,7 +31,7 @@ _PATH: Final[Parameters] = {"path": ""}  # "/v1/refunds", "POST /v1/refunds": on
 STRIPE_MODES: Final[dict[str, Parameters]] = {
     "normal": _PATH,
     "error_500": {**_PATH, "saved": 0},
-    "rate_limited": _PATH,
+    "rate_limited": {**_PATH, "seconds": 0},
     "unauthorized": _PATH,
     "timeout": _PATH,
     "reset": _PATH,
@@ -120,7 +121,7 @@ class Stripe(ProviderBase):
         if mode.name in _REFUSALS and not saved:
             refusal = _REFUSALS[mode.name]
             self.api.note(call, refusal.status, mode=mode.name)
-            return _respond(refuse(refusal))
+            return _respond(_hold_off(refuse(refusal), mode))
         return await self._answer(request, call, mode, broken=saved)
 
     async def _answer(
@@ -151,6 +152,11 @@ class Stripe(ProviderBase):
 async def _read_call(request: web.Request) -> ApiCall:
     sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
     return ApiCall(request.method, request.path, sent, request.headers)
+
+
+def _hold_off(made: ApiAnswer, mode: Mode) -> ApiAnswer:
+    seconds = mode.number("seconds") if mode.name == "rate_limited" else 0
+    return replace(made, headers=made.headers | {"Retry-After": f"{seconds:.0f}"}) if seconds else made
 
 
 def _respond(made: ApiAnswer) -> web.Response:
