@@ -45,9 +45,8 @@ class PlacedOrder:
     language: str
     expires_at: datetime
     session_id: str | None  # Stripe's, where it is known already
-    replaced: tuple[
-        tuple[UUID, str], ...
-    ] = ()  # payments and sessions that must not be paid beside this order
+    # Orders that must not be paid beside this one, each with its session where that is known.
+    replaced: tuple[tuple[UUID, str | None], ...] = ()
 
 
 def check_order(session: Session, wish: NewOrder) -> None:
@@ -79,22 +78,24 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     lock_user(session, user_id)
     user, now = session.get_one(User, user_id, populate_existing=True), clock()
     name = PlanName(wish.plan)
-    orders = _list_open_orders(session, user_id, now)
+    orders = _give_up_unreached(session, _list_open_orders(session, user_id, now), now)
     for order in orders:
         if order.created_at > now - _get_reuse() and _is_same(order, wish):
-            return _describe(session, user, order)
+            return _describe(session, user, order, _find_replaced(session, orders, order))
     quote = build_quote(session, user_id, name, now)
     if wish.alert:
         _check_alert_fits(session, user_id, quote.plan)
-    replaced = _find_replaced(session, orders, quote)
-    _check_count([each for each in orders if each.id not in {id_ for id_, _ in replaced}])
     payment = _add_order(session, user, wish, quote, now)
-    return _describe(session, user, payment, tuple(replaced))
+    replaced = _find_replaced(session, orders, payment)
+    _check_count([each for each in orders if each.id not in dict(replaced)])
+    return _describe(session, user, payment, replaced)
 
 
-def note_session(session: Session, payment_id: UUID, session_id: str) -> None:
-    """Write which session an order has."""
-    link_id(session, session_id, SESSION, lock_payment(session, payment_id))
+def note_session(session: Session, payment_id: UUID, session_id: str) -> bool:
+    """Write which session an order has; return whether the order still waits for its payment."""
+    payment = lock_payment(session, payment_id)
+    link_id(session, session_id, SESSION, payment)
+    return payment.status is PaymentStatus.PENDING
 
 
 def end_order(session: Session, payment_id: UUID, kind: PaymentEventKind, **details: Any) -> None:
@@ -127,22 +128,44 @@ def _is_same(order: Payment, wish: NewOrder) -> bool:
     )
 
 
-def _find_replaced(session: Session, orders: list[Payment], quote: Quote) -> list[tuple[UUID, str]]:
+def _give_up_unreached(session: Session, orders: list[Payment], now: datetime) -> list[Payment]:
+    """End the orders whose page Stripe never gave us and that no click repeats any more; return the others.
+
+    Nobody can pay them, so that they must not count as waiting.
+    """
+    reached = _list_pages(session, orders)
+    lost = [each for each in orders if each.id not in reached and each.created_at <= now - _get_reuse()]
+    for each in lost:
+        end_order(session, each.id, PaymentEventKind.EXPIRED)
+    return [each for each in orders if each not in lost]
+
+
+def _find_replaced(
+    session: Session, orders: list[Payment], payment: Payment
+) -> tuple[tuple[UUID, str | None], ...]:
     """Return the open orders that must not be paid beside this one: the newest choice of a plan counts.
 
     Only orders of the same short plan may, as each extends it. Beside others a credit or a subscription would be paid
     twice, or a cheaper plan would run unused.
     """
-    ids = [each.id for each in orders]
+    ids = [payment.id, *(each.id for each in orders)]
     credited = set(session.scalars(sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id.in_(ids))))
-    extends = not (quote.plan.recurring or quote.credits)
+    extends = not (plan(payment.plan).recurring or payment.id in credited)
     rivals = [
-        each.id for each in orders if not extends or each.plan != quote.plan.name or each.id in credited
+        each
+        for each in orders
+        if each.id != payment.id and (not extends or each.plan != payment.plan or each.id in credited)
     ]
-    pages = sa.select(StripeId.payment_id, StripeId.id).where(
-        StripeId.payment_id.in_(rivals), StripeId.kind == SESSION
+    pages = _list_pages(session, rivals)
+    return tuple((each.id, pages.get(each.id)) for each in rivals)
+
+
+def _list_pages(session: Session, orders: list[Payment]) -> dict[UUID, str]:
+    """Return the sessions of orders that have one."""
+    named = sa.select(StripeId.payment_id, StripeId.id).where(
+        StripeId.payment_id.in_([each.id for each in orders]), StripeId.kind == SESSION
     )
-    return [(payment_id, page) for payment_id, page in session.execute(pages) if payment_id]
+    return {payment_id: page for payment_id, page in session.execute(named) if payment_id}
 
 
 def _check_count(orders: list[Payment]) -> None:
@@ -202,10 +225,9 @@ def _add_order(session: Session, user: User, wish: NewOrder, quote: Quote, now: 
 
 
 def _describe(
-    session: Session, user: User, payment: Payment, replaced: tuple[tuple[UUID, str], ...] = ()
+    session: Session, user: User, payment: Payment, replaced: tuple[tuple[UUID, str | None], ...]
 ) -> PlacedOrder:
     credits_ = sa.select(sa.func.coalesce(sa.func.sum(PlanCredit.amount_cents), 0))
-    page = sa.select(StripeId.id).where(StripeId.payment_id == payment.id, StripeId.kind == SESSION)
     return PlacedOrder(
         payment_id=payment.id,
         plan=plan(payment.plan),
@@ -214,7 +236,7 @@ def _describe(
         customer=user.stripe_customer_id,
         language=_choose_language(user),
         expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
-        session_id=session.scalar(page),
+        session_id=_list_pages(session, [payment]).get(payment.id),
         replaced=replaced,
     )
 

@@ -92,7 +92,9 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
         _end_replaced(order)
         page = _retrieve(order.session_id) if order.session_id else _create(order)
     except StripeAway as error:
-        raise refuse_away(error) from error
+        if not error.saved:
+            raise refuse_away(error) from error
+        page = _Page(None, None)  # Stripe would answer so for a day: the order begins anew
     except StripeRefused as error:
         log.exception("an order was refused", payment=str(order.payment_id))
         with open_session() as s:
@@ -122,8 +124,9 @@ def _create(order: PlacedOrder) -> _Page:
         )
     )
     with open_session() as s:
-        note_session(s, order.payment_id, made.id)
-    return _Page(made.url, made.status)
+        waits = note_session(s, order.payment_id, made.id)
+    page = made if waits else checkout_calls.expire_session(made.id)  # another order replaced it meanwhile
+    return _Page(page.url, page.status)
 
 
 def _retrieve(session_id: str) -> _Page:
@@ -142,7 +145,7 @@ def _end_replaced(order: PlacedOrder) -> None:
     from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
 
     for payment_id, page in order.replaced:
-        if checkout_calls.expire_session(page).status == _COMPLETE:
+        if page and checkout_calls.expire_session(page).status == _COMPLETE:
             with open_session() as s:
                 end_order(s, order.payment_id, PaymentEventKind.FAILED, reason="another order was paid")
             raise _refuse_paid()
