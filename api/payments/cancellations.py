@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
 from api.models.payment import Subscription
+from api.payments import notices
+from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.owners import find_stripe_id
 from configs.clock import clock
@@ -17,6 +19,7 @@ from configs.settings import settings
 
 AT_ONCE = 100  # in one round of the sweep
 _LONGEST_WAIT = timedelta(minutes=5)
+_MISSING = "resource_missing"  # it has ended already; its own event says when
 
 log = structlog.get_logger(__name__)
 
@@ -78,9 +81,10 @@ def ask_for_cancellation(subscription_id: UUID) -> None:
         return
     except StripeRefused as error:
         log.warning("a cancellation was refused", subscription=str(subscription_id), because=error.code)
-        if wanted.at > clock():  # Stripe's clock may be ahead: then it is asked to end it now
+        if error.code != _MISSING:
+            if wanted.at <= clock():  # before, Stripe's clock may be ahead: then it is asked to end it now
+                _report_refusal(subscription_id, error)
             return
-        # It has ended already; its own event says when.
     with open_session() as s:
         done = sa.update(Subscription).where(
             Subscription.id == subscription_id, Subscription.cancel_wanted_at == wanted.at
@@ -90,13 +94,24 @@ def ask_for_cancellation(subscription_id: UUID) -> None:
 
 def _take_turn(session: Session, subscription_id: UUID) -> CancelCall | None:
     row = session.get(Subscription, subscription_id, with_for_update=True)
-    if row is None or row.ended_at:
+    if row is None:
+        return None
+    if row.ended_at:
+        row.next_attempt_at = None
         return None
     if row.user_id is None and row.cancel_wanted_at is None:
         row.cancel_wanted_at = row.next_attempt_at = clock()
     if row.next_attempt_at is None or row.cancel_wanted_at is None:
         return None
-    wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2**row.attempts), _LONGEST_WAIT)
+    wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2 ** min(row.attempts, 20)), _LONGEST_WAIT)
     row.next_attempt_at, row.attempts = clock() + wait, row.attempts + 1
     stripe_id = find_stripe_id(session, row, "subscription")
     return CancelCall(stripe_id, row.cancel_wanted_at) if stripe_id else None
+
+
+def _report_refusal(subscription_id: UUID, error: StripeRefused) -> None:
+    """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
+    detail = f"subscription {subscription_id} shall end, and Stripe refuses: {error.code}"
+    with open_session() as s:
+        mails = notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
+    Effects(mails=mails).run()

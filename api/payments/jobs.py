@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -60,12 +61,22 @@ def work_off() -> None:
     with session() as s:
         objects, refunds, cancellations = find_due_objects(s), find_due_refunds(s), find_due_cancellations(s)
     for subscription_id in cancellations:
-        ask_for_cancellation(subscription_id)
+        _attempt(ask_for_cancellation, subscription_id)
     for refund_id in refunds:
-        ask_for_refund(refund_id)
+        _attempt(ask_for_refund, refund_id)
     for object_id in objects:
         if time.monotonic() > ends or not apply_object(object_id):
             return  # Stripe is away, or it is enough for one job
+
+
+def _attempt(ask: Callable[[UUID], None], row_id: UUID) -> None:
+    """Ask for one row; what it meets must not keep the others from their turn."""
+    try:
+        ask(row_id)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # its next attempt is written already
+        log.exception("a row that waits for Stripe failed", row=str(row_id))
 
 
 def apply_object(object_id: str) -> bool:
@@ -94,7 +105,8 @@ def apply_object(object_id: str) -> bool:
 
 def _apply(claim: Claim) -> Effects:
     """Fetch outside a transaction; then lock, apply and mark the events as applied in one."""
-    kind = next(types_by_event()[each] for each in claim.types)
+    kinds = types_by_event()
+    kind = next(kinds[each] for each in claim.types if each in kinds)
     facts = kind.fetch(claim.object_id)
     with session() as s:
         hold_claim(s, claim)

@@ -192,8 +192,8 @@ def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:
     if refund is None or refund.status is not RefundStatus.PLANNED:
         return None
     payment = session.get_one(Payment, refund.payment_id)
-    wait = min(timedelta(seconds=settings().stripe_retry_seconds * 2**refund.attempts), _LONGEST_WAIT)
-    refund.next_attempt_at = clock() + max(wait, _CALL_TAKES)
+    seconds = settings().stripe_retry_seconds * 2 ** min(refund.attempts, 20)
+    refund.next_attempt_at = clock() + max(min(timedelta(seconds=seconds), _LONGEST_WAIT), _CALL_TAKES)
     refund.attempts += 1
     return RefundCall(
         refund_id=refund.id,
