@@ -46,14 +46,14 @@ def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> b
     """
     about = event["data"]["object"]
     object_id, now = about.get("id"), clock()
-    applies = known and isinstance(object_id, str)
+    applies = known and object_id is not None
     made = insert(StripeEvent).values(
         id=event["id"],
         type=event["type"],
         api_version=event.get("api_version"),
         created_at=datetime.fromtimestamp(event["created"], UTC),
         object_type=about.get("object"),
-        object_id=object_id if isinstance(object_id, str) else None,
+        object_id=object_id,
         received_at=now,
         next_attempt_at=now + _NUDGE_LOST if applies else None,
         flag=None if applies else StripeEventFlag.UNKNOWN_TYPE,
@@ -129,8 +129,8 @@ def retry_claim(
     gave_up = []
     for event in session.scalars(_select_held(claim).with_for_update()).all():
         now = clock()
-        seconds = settings().stripe_retry_seconds * 2 ** min(event.attempts - 1, 20)
-        wait = min(timedelta(seconds=seconds), _AWAY_WAIT if away else _LONGEST_WAIT)
+        wait = _find_away_wait(now - event.received_at) if away else _find_wait(event.attempts)
+        event.attempts = max(event.attempts - away, 0)  # what was never read is not yet without an owner
         event.lease_token = event.lease_until = None
         event.error, event.next_attempt_at = error[:500], now + wait
         event.flag = StripeEventFlag.UNKNOWN_OWNER if unknown else event.flag
@@ -141,6 +141,16 @@ def retry_claim(
             gave_up.append(event)
     session.flush()
     return gave_up
+
+
+def _find_wait(attempts: int) -> timedelta:
+    seconds = settings().stripe_retry_seconds * 2 ** min(attempts - 1, 20)
+    return min(timedelta(seconds=seconds), _LONGEST_WAIT)
+
+
+def _find_away_wait(age: timedelta) -> timedelta:
+    """Return a wait as long as the event's age, which doubles the age each time."""
+    return min(max(age, timedelta(seconds=settings().stripe_retry_seconds)), _AWAY_WAIT)
 
 
 def replay_event(session: Session, event_id: str) -> bool:

@@ -29,7 +29,7 @@ def is_genuine(header: str, body: bytes) -> bool:
     """
     from api.payments.client import is_signed  # noqa: PLC0415 -- late: it imports Stripe's library
 
-    if not _is_recent(header):
+    if not (header.isascii() and _is_recent(header)):
         return False
     try:
         secrets = settings().require_all("stripe_webhook_secret")
@@ -91,17 +91,27 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _is_event(event: Any) -> bool:
     if not isinstance(event, dict) or event.get("object") != "event":
         return False
-    words = (event.get("id"), event.get("type"))
     data = event.get("data")
+    about = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(about, dict):
+        return False
+    words = [event.get("id"), event.get("type")]
+    words += [
+        each for each in (event.get("api_version"), about.get("object"), about.get("id")) if each is not None
+    ]
     return (
-        all(isinstance(each, str) and 0 < len(each) <= _LONGEST and "\0" not in each for each in words)
-        and isinstance(event.get("created"), int)
+        all(_is_word(each) for each in words)
+        and type(event.get("created")) is int
         and 0 <= event["created"] < 1 << 33
         and isinstance(event.get("livemode"), bool)
-        and isinstance(data, dict)
-        and isinstance(data.get("object"), dict)
     )
 
 
+def _is_word(found: Any) -> bool:
+    """Return whether a value can be stored as one of Stripe's ids and names, which are plain ASCII."""
+    return isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isascii() and found.isprintable()
+
+
 def _is_live() -> bool:
-    return settings().require("stripe_secret_key").startswith(STRIPE_LIVE_KEYS)
+    key = settings().stripe_secret_key
+    return key is not None and key.get_secret_value().startswith(STRIPE_LIVE_KEYS)
