@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import stripe
 
+FIRST_MONTH = "subscription_create"  # why the invoice of an order was made
 Metadata = dict[str, str]
 
 
@@ -172,6 +173,11 @@ class InvoiceFacts(Facts):
         """The PaymentIntent by which it was or is to be paid."""
         paid = self.payments.data if self.payments else []
         return next((each.payment.payment_intent for each in paid if each.payment.payment_intent), None)
+
+    @property
+    def is_refused_renewal(self) -> bool:
+        """Whether a month after the first one is open, and was asked for in vain."""
+        return self.status == "open" and bool(self.attempt_count) and self.billing_reason != FIRST_MONTH
 
     @property
     def discount(self) -> int:

@@ -23,13 +23,13 @@ from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
 from api.payments.event_store import store_event
-from api.payments.facts import Facts, InvoiceFacts, RefundFacts, read_list
+from api.payments.facts import Facts, InvoiceFacts, RefundFacts, SessionFacts, read_list
 from api.payments.jobs import apply_object
 from api.payments.ledger import lock_payment
 from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
 from api.payments.refunds import ask_for_refund
-from api.payments.settle import settle_failed
+from api.payments.settle import settle_expired
 from configs.clock import clock
 from configs.settings import settings
 
@@ -65,12 +65,13 @@ def reconcile() -> dict[str, int]:
     with open_session() as s:
         differences = [found for kind, facts in listed if (found := _compare(s, kind, facts))]
         seen = {facts.id for _, facts in listed}
-        differences += _find_missing(s, now - timedelta(days=DAYS), seen)
-    for each in differences:
-        if each.facts:
-            _sync(each.kind, each.object_id)
+        differences += _find_missing(s, now, seen)
+    # They are compared by what was just read: the list may be older than what its events changed meanwhile.
+    read = [_sync(each.kind, each.object_id) if each.facts else None for each in differences]
     missed = _apply_missed_events(since)
-    left = [each for each in differences if not _keep(each, now)]
+    left = [
+        each for each, facts in zip(differences, read, strict=True) if not _keep(each, facts or each.facts, now)
+    ]
     if left:
         _report(left, now)
     return {"compared": len(listed), "different": len(differences), "left": len(left), "missed": missed}
@@ -104,7 +105,7 @@ def sync_stuck_payments() -> dict[str, int]:
             invoice_id = find_stripe_id(s, payment, "invoice")
             payment.synced_at = clock()
             if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
-                settle_failed(s, payment, clock(), "never reached Stripe")
+                settle_expired(s, payment, clock())
                 failed += 1
         for kind, object_id in (("checkout_session", session_id), ("invoice", invoice_id)):
             if object_id:
@@ -153,7 +154,7 @@ def _compare(session: Session, kind: str, facts: Any) -> Difference | None:
     return _compare_invoice(session, facts) if kind == "invoice" else _compare_refund(session, facts)
 
 
-def _compare_session(session: Session, facts: _ListedSession) -> Difference | None:
+def _compare_session(session: Session, facts: _ListedSession | SessionFacts) -> Difference | None:
     payment_id = find_payment_id(session, facts.id, facts.metadata)
     payment = session.get(Payment, payment_id) if payment_id else None
     if payment is None and PAYMENT_KEY not in (facts.metadata or {}):
@@ -164,7 +165,7 @@ def _compare_session(session: Session, facts: _ListedSession) -> Difference | No
     return Difference("checkout_session", facts.id, payment_id, _describe(payment), theirs, facts)
 
 
-def _agrees(payment: Payment, facts: _ListedSession) -> bool:
+def _agrees(payment: Payment, facts: _ListedSession | SessionFacts) -> bool:
     if facts.status == "complete" and facts.payment_status != "unpaid":
         return payment.status in _DONE and payment.amount_cents == facts.amount_total
     if facts.status == "expired":
@@ -181,7 +182,8 @@ def _compare_invoice(session: Session, facts: InvoiceFacts) -> Difference | None
     paid = facts.status == "paid"
     done = payment is not None and payment.status in _DONE
     same = paid and done and payment is not None and payment.amount_cents == facts.amount_paid
-    if same or (not paid and not done):
+    lost_refusal = payment is None and facts.is_refused_renewal
+    if same or (not paid and not done and not lost_refusal):
         return None
     theirs = {"status": facts.status, "paid": facts.amount_paid}
     return Difference("invoice", facts.id, payment_id, _describe(payment), theirs, facts)
@@ -203,15 +205,17 @@ def _compare_refund(session: Session, facts: RefundFacts) -> Difference | None:
     return Difference("refund", facts.id, payment_id, ours, theirs, facts)
 
 
-def _find_missing(session: Session, since: datetime, seen: set[str]) -> list[Difference]:
+def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[Difference]:
     """Return the payments that were paid here and whose session or invoice Stripe's lists do not have."""
     kinds = ("checkout.session", "invoice")
+    # Young ones may have got their session after the list was made.
+    since_until = (now - timedelta(days=DAYS) + timedelta(hours=1), now - timedelta(minutes=5))
     known = sa.select(StripeId.payment_id, sa.func.array_agg(StripeId.id).label("ids"))
     named = known.where(StripeId.kind.in_(kinds)).group_by(StripeId.payment_id).subquery()
     paid = (
         sa.select(Payment, named.c.ids)
         .outerjoin(named, named.c.payment_id == Payment.id)
-        .where(Payment.status.in_(_DONE), Payment.created_at >= since + timedelta(hours=1))
+        .where(Payment.status.in_(_DONE), Payment.created_at.between(*since_until))
     )
     return [
         Difference("checkout_session", (ids or [str(payment.id)])[0], payment.id, _describe(payment), {})
@@ -224,10 +228,10 @@ def _describe(payment: Payment | None) -> dict[str, Any]:
     return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
 
 
-def _keep(found: Difference, now: datetime) -> bool:
-    """Keep both sides of a difference; return whether they agree by now."""
+def _keep(found: Difference, facts: Any, now: datetime) -> bool:
+    """Keep both sides of a difference; return whether our rows agree with `facts` by now."""
     with open_session() as s:
-        repaired = found.facts is not None and _compare(s, found.kind, found.facts) is None
+        repaired = facts is not None and _compare(s, found.kind, facts) is None
         s.add(
             PaymentDifference(
                 found_at=now,
@@ -248,8 +252,12 @@ def _keep(found: Difference, now: datetime) -> bool:
     return repaired
 
 
-def _sync(kind: str, object_id: str) -> None:
-    """Read an object and apply it, unless it is not ours, or not what our tables say."""
+def _sync(kind: str, object_id: str) -> Any:
+    """Read an object and apply it, unless it is not ours, or not what our tables say; return what was applied.
+
+    Raises:
+        api.payments.errors.StripeAway: no answer.
+    """
     each = object_types()[kind]
     try:
         facts = each.fetch(object_id)
@@ -257,13 +265,14 @@ def _sync(kind: str, object_id: str) -> None:
             effects: Effects = each.apply(s, facts)
     except (UnknownOwner, IdConflict, StripeRefused) as error:
         log.warning("an object is not applied", object=object_id, because=str(error))
-        return
+        return None
     except (StripeAway, OperationalError, InterfaceError):
         raise
-    except Exception:  # the comparison goes on with the others, and reports this one
-        log.exception("an object is not applied", object=object_id)
-        return
+    except Exception:  # it is reported with both sides, and the others have their turn
+        log.exception("an object cannot be applied", object=object_id)
+        return None
     effects.run(ask_for_refund)
+    return facts
 
 
 def _report(left: Iterable[Difference], now: datetime) -> None:

@@ -12,7 +12,7 @@ from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
-from api.payments.facts import InvoiceFacts
+from api.payments.facts import FIRST_MONTH, InvoiceFacts
 from api.payments.grants import PAYMENT, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
@@ -20,8 +20,6 @@ from api.payments.owners import find_payment_id, link_id
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
-
-_FIRST = "subscription_create"
 
 
 class Invoice(StripeObject):
@@ -57,7 +55,7 @@ class Invoice(StripeObject):
             )
         if facts.status in ("void", "uncollectible"):
             return settle_failed(session, payment, clock(), facts.status)
-        if facts.status == "open" and facts.attempt_count and facts.billing_reason != _FIRST:
+        if facts.is_refused_renewal:
             return _begin_grace(session, payment)
         return Effects()
 
@@ -74,7 +72,7 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
         raise UnknownOwner(f"the invoice {facts.id} belongs to no subscription of ours")
     order = lock_payment(session, order_id)
     subscription = ensure_subscription(session, order, origin.subscription)
-    if facts.billing_reason == _FIRST:
+    if facts.billing_reason == FIRST_MONTH:
         return order
     if facts.billing_reason != "subscription_cycle":
         return None  # such as the credit for unused days, which no grant follows from
