@@ -144,10 +144,16 @@ def credit_outages() -> Counts:
             effects = watch_credits.give_back(s, payment_id)
         effects.run(ask_for_refund)
     with session() as s:
+        stranded = watch_credits.list_stranded(s)
+    for credit_id in stranded:
+        with session() as s:
+            effects = watch_credits.pay_instead(s, credit_id)
+        effects.run(ask_for_refund)
+    with session() as s:
         untold = watch_credits.list_untold(s)
     for credit_id in untold:
         watch_credits.tell_stripe(credit_id)
-    return {"payments": len(payments), "told": len(untold)}
+    return {"payments": len(payments), "told": len(untold), "stranded": len(stranded)}
 
 
 def remind_of_failed_renewals() -> Counts:

@@ -53,8 +53,28 @@ def give_back(session: Session, payment_id: UUID) -> Effects:
 
 def list_untold(session: Session) -> list[UUID]:
     """Return the credits that Stripe is to be told of now."""
-    due = sa.select(WatchCredit.id).where(WatchCredit.next_attempt_at <= clock())
-    return list(session.scalars(due.order_by(WatchCredit.next_attempt_at).limit(100)))
+    now = clock()
+    due = (WatchCredit.next_attempt_at <= now) | (WatchCredit.next_attempt_at > now + 2 * _WAIT)
+    untold = sa.select(WatchCredit.id).where(due)
+    return list(session.scalars(untold.order_by(WatchCredit.next_attempt_at).limit(100)))
+
+
+def list_stranded(session: Session) -> list[UUID]:
+    """Return the credits for an invoice that will never be made: their subscription was cancelled meanwhile."""
+    cancelled = sa.or_(
+        Subscription.cancel_wanted_at.is_not(None),
+        Subscription.cancel_at.is_not(None),
+        Subscription.ended_at.is_not(None),
+    )
+    query = (
+        sa.select(WatchCredit.id)
+        .join(Payment, Payment.id == WatchCredit.payment_id)
+        .join(Subscription, Subscription.id == Payment.subscription_id)
+        .where(WatchCredit.form == CreditForm.INVOICE, WatchCredit.amount_cents > 0, cancelled)
+        .where(WatchCredit.created_at >= Subscription.period_starts_at)  # no invoice was made since
+        .where(Payment.status == PaymentStatus.COMPLETED)
+    )
+    return list(session.scalars(query.order_by(WatchCredit.id).limit(100)))
 
 
 def tell_stripe(credit_id: UUID) -> None:
@@ -74,7 +94,7 @@ def tell_stripe(credit_id: UUID) -> None:
     except StripeRefused as error:  # the subscription has ended meanwhile: money instead
         log.warning("a credit was refused", credit=str(credit_id), because=error.code)
         with open_session() as s:
-            effects = _pay_instead(s, credit_id)
+            effects = pay_instead(s, credit_id)
         effects.run(ask_for_refund)
         return
     with open_session() as s:
@@ -193,11 +213,12 @@ def _take_turn(session: Session, credit_id: UUID) -> tuple[str, str, int, bool] 
     return customer, subscription, credit.amount_cents, credit.attempts > 1
 
 
-def _pay_instead(session: Session, credit_id: UUID) -> Effects:
+def pay_instead(session: Session, credit_id: UUID) -> Effects:
+    """Turn a credit for an invoice into a refund. Repeated, it changes nothing."""
     found = session.get_one(WatchCredit, credit_id)
     payment = lock_payment(session, found.payment_id)
     credit = session.get_one(WatchCredit, credit_id, with_for_update=True, populate_existing=True)
-    if credit.form is not CreditForm.INVOICE or credit.next_attempt_at is None:
+    if credit.form is not CreditForm.INVOICE:
         return Effects()
     left = measure_refundable(session, payment)
     credit.form, credit.next_attempt_at = CreditForm.REFUND, None
