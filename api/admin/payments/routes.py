@@ -87,7 +87,9 @@ def list_stripe_events(query: StripeEventQuery) -> dict[str, Any]:
         return queries.list_events(work.session, query).as_json()
 
 
-@blueprint.post("/stripe-events/<id>/replay", responses={202: None, **declare_errors(401, 403, 404, 422)})
+@blueprint.post(
+    "/stripe-events/<id>/replay", responses={202: None, **declare_errors(401, 403, 404, 409, 422)}
+)
 def replay_stripe_event(path: EventPath) -> tuple[str, int]:
     """Apply an event again: what it names is read anew at Stripe, so that a repetition changes nothing."""
     with audited("stripe-event.replay", "stripe-event", path.id) as work:

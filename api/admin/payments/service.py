@@ -43,8 +43,16 @@ def apply_event_again(session: Session, event_id: str) -> dict[str, Any]:
     """Have an event applied again after the commit; return what the audit notes.
 
     Raises:
-        api.errors.ApiError: 404, there is none, or it names no object.
+        api.errors.ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
     """
-    if not replay_event(session, event_id):
+    from api.payments.objects import types_by_event  # noqa: PLC0415 -- late: it imports Stripe's library
+
+    event = session.get(StripeEvent, event_id)
+    if event is None or event.object_id is None:
         raise not_found("event that names an object")
-    return {"type": session.get_one(StripeEvent, event_id).type}
+    if event.type not in types_by_event():
+        raise ApiError(
+            409, "unknown-type", f"events of the type {event.type} are stored only: nothing applies them"
+        )
+    replay_event(session, event_id)
+    return {"type": event.type}
