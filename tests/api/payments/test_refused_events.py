@@ -99,8 +99,7 @@ def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, buye
     """Metadata is text that whoever holds our key may write: it never takes an order from its own session."""
     order = shop.order(buyer.id)
     for named in (str(order.payment_id), str(uuid4()), "x" * 500, ""):
-        made = call(lambda c, named=named: c.v1.checkout.sessions.create(build_session(named)))
-        shop.control.pay(made.id)
+        shop.control.pay(open_session(named))
     shop.deliver()
     shop.clock.shift(60)
     jobs.work_off()
@@ -113,15 +112,16 @@ def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, buye
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
 
 
-def build_session(payment: str) -> Any:
+def open_session(payment: str) -> str:
     price = {"currency": "eur", "unit_amount": 100, "product_data": {"name": "another's"}}
     metadata = {"payment": payment} | {f"more {number}": "v" * 500 for number in range(40)}
-    return {
+    params: Any = {
         "mode": "payment",
         "line_items": [{"price_data": price, "quantity": 1}],
         "metadata": metadata,
         "success_url": "https://example.org",
     }
+    return call(lambda c: c.v1.checkout.sessions.create(params)).id
 
 
 def test_without_a_key_events_are_stored_and_wait(

@@ -1,0 +1,161 @@
+"""A program that dies at a chosen step: at a commit, at a call of Stripe's API, at a nudge; and what goes on after it.
+
+`Killed` is no `Exception`, so that nothing in the product handles it: like `kill -9`, it leaves a transaction without
+its commit, and a call of Stripe's without anybody who reads its answer.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+import stripe
+from rq import Queue
+from sqlalchemy.orm import Session
+
+import notifier
+from api.background.scheduler import Scheduler
+from api.models.base import session
+from api.models.payment import Refund, Subscription
+from api.models.stripe_event import StripeEvent
+from api.models.watch_credit import WatchCredit
+from api.payments import jobs as payment_jobs
+from api.payments.watch_credits import list_untold, tell_stripe
+from configs.clock import clock
+from configs.job_queues import queue
+from tests.api.billing.till import Till
+
+Result = TypeVar("Result")
+_WAITING = (StripeEvent, Refund, Subscription, WatchCredit)  # tables with rows that wait for Stripe
+_ROUNDS = 60
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+@dataclass
+class Killer:
+    """Counts the steps of a program while it watches, and kills it at the one with the number `fatal`."""
+
+    fatal: int | None = None
+    watches: bool = False
+    steps: list[str] = field(default_factory=list)
+
+    def reach(self, name: str) -> None:
+        """Note a step; die if it is the fatal one. Nothing dies twice."""
+        if not self.watches:
+            return
+        self.steps.append(name)
+        if len(self.steps) - 1 == self.fatal:
+            self.watches = False
+            raise Killed(name)
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Watch until the end of the block."""
+        self.watches = True
+        try:
+            yield
+        finally:
+            self.watches = False
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Make steps of every commit, call of Stripe's API, nudge, and hand-over to the notifier."""
+        http = stripe.RequestsClient
+        patch.setattr(
+            http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
+        )
+        patch.setattr(Queue, "enqueue_call", self._surround(Queue.enqueue_call, lambda _: "nudge"))
+        for name in ("nudge", "deliver", "catch_up"):
+            patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Make steps of the time before and after each commit."""
+        listeners = [
+            ("before_commit", lambda _: self.reach("before a commit")),
+            ("after_commit", lambda _: self.reach("after a commit")),
+        ]
+        for name, reach in listeners:
+            sa.event.listen(Session, name, reach)
+        try:
+            yield
+        finally:
+            for name, reach in listeners:
+                sa.event.remove(Session, name, reach)
+
+    def _surround(
+        self, act: Callable[..., Result], describe: Callable[[tuple[Any, ...]], str]
+    ) -> Callable[..., Result]:
+        def run(*args: Any, **named: Any) -> Result:
+            self.reach(f"before {describe(args)}")
+            result = act(*args, **named)
+            self.reach(f"after {describe(args)}")
+            return result
+
+        return run
+
+
+@dataclass
+class Life:
+    """What goes on around the programs whatever dies: users and Stripe repeat, the sweep and scheduled jobs go on."""
+
+    till: Till
+    killer: Killer
+
+    def ask(self, act: Callable[[], Result]) -> Result:
+        """Do what a person or a schedule begins; where it dies, they begin it again."""
+        with self.killer.watch():
+            try:
+                return act()
+            except Killed:
+                return act()
+
+    def deliver(self) -> None:
+        """Post what Stripe sends, again where there was no answer; do the queued jobs, none of them again."""
+        for each in self.till.shop.control.take_deliveries():
+            assert self.ask(partial(self.till.shop.post, each.body, each.headers)) == 200
+        self.work()
+
+    def work(self) -> None:
+        """Do the queued jobs. One that dies takes its message with it."""
+        for job in queue("payments").get_jobs():
+            job.delete()
+            with self.killer.watch():
+                try:
+                    getattr(payment_jobs, str(job.func_name).rpartition(".")[2])(*job.args)
+                except Killed:
+                    continue
+
+    def settle(self) -> None:
+        """Let the sweep and the scheduled jobs go on until nothing waits for Stripe."""
+        for _ in range(_ROUNDS):
+            self.deliver()
+            due = find_next_attempt()
+            if due is None:
+                return
+            self.till.shop.clock.move_to(max(due, clock()) + timedelta(seconds=1))
+            Scheduler([]).turn()
+            self.work()
+            with session() as s:
+                credits_ = list_untold(s)
+            for credit_id in credits_:
+                tell_stripe(credit_id)
+        raise AssertionError(f"something still waits: {find_next_attempt()}")
+
+
+def _say(name: str, _arguments: tuple[Any, ...]) -> str:
+    return name
+
+
+def find_next_attempt() -> datetime | None:
+    """Return the earliest instant at which Stripe is to be asked for something."""
+    with session() as s:
+        found = [s.scalar(sa.select(sa.func.min(table.next_attempt_at))) for table in _WAITING]
+    return min((each for each in found if each), default=None)

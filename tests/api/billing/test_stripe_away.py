@@ -1,0 +1,396 @@
+"""Stripe away for seconds, minutes and hours, slow, breaking off or refusing: what is paid and owed is done once, later."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+from unittest.mock import Mock
+
+import pytest
+import sqlalchemy as sa
+import stripe
+
+from api.background import jobs as background_jobs
+from api.background.scheduler import Scheduler
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
+from api.models.stripe_event import StripeEvent
+from api.models.watch_credit import WatchCredit
+from api.payments import checkout_calls, jobs
+from api.payments import client as stripe_client
+from api.payments.cancellations import ask_for_cancellation, request_cancellation
+from api.payments.client import call
+from api.payments.errors import StripeAway
+from api.payments.ledger import lock_payment
+from api.payments.reconciliation import reconcile
+from api.payments.refunds import ask_for_refund, plan_refund
+from configs.clock import clock
+from configs.plan import PlanName
+from deploy.sandbox.running import Running
+from deploy.sandbox.stripe.control_client import Delivery
+from tests.api.billing.killing import Killer, Life
+from tests.api.billing.test_outage_credits import check
+from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.payments.shop import Order, get_payment, list_grants, list_messages, list_open_events
+from tests.api.world import Person, desk_state, rows
+
+TOTAL, WEEK = PlanName.URGENCE_TOTAL, PlanName.URGENCE_7J
+_SESSIONS = "/v1/checkout/sessions"
+
+
+@dataclass
+class Town:
+    """A subscriber who has credit and cancels, one whose money goes back, one who has just paid, one who wants to."""
+
+    subscriber: Till
+    refunded: Till
+    paid: Till
+    wants: Till
+    order: Order
+    deliveries: list[Delivery]  # of that order
+
+    @classmethod
+    def found(cls, till: Till, person: Callable[..., Person]) -> "Town":
+        """Let everything happen that comes before the trouble."""
+        refunded, paid, wants = (
+            Till(till.shop, person(f"{name}@example.org")) for name in ("refunded", "paid", "wants")
+        )
+        till.buy(TOTAL, alert=ALERT)
+        refunded.buy(WEEK)
+        check(60, 780, 800)
+        till.shop.pass_time(hours=14)
+        order = till.shop.order(paid.person.id, WEEK)
+        till.shop.control.pay(order.session_id)
+        return cls(till, refunded, paid, wants, order, till.shop.control.take_deliveries())
+
+    def live(self) -> None:
+        """Do what needs Stripe: all of it is taken, or says when to try again."""
+        self.subscriber.shop.deliver(self.deliveries)
+        background_jobs.credit_outages()
+        assert self.subscriber.post("cancel", {"on": "2026-11-25"}).status_code == 200
+        with session() as s:
+            payment = lock_payment(s, find_paid(self.refunded.person))
+            refund_id = plan_refund(s, payment, payment.amount_cents, RefundReason.OPERATOR).id
+        ask_for_refund(refund_id)
+        with pytest.raises(StripeAway):
+            reconcile()
+
+    def check_rest(self) -> None:
+        """Check that everything but paying goes on."""
+        for path in ("plans", "terms", "history"):
+            assert self.wants.get(path).status_code == 200
+        assert self.wants.get("quote", plan=WEEK.value).status_code == 200
+
+
+def find_paid(person: Person) -> Any:
+    return next(each.id for each in rows(Payment) if each.user_id == person.id)
+
+
+def sweep(till: Till, seconds: float, rounds: int) -> None:
+    """Let the time pass in which the sweep looks so often."""
+    for _ in range(rounds):
+        till.shop.clock.shift(seconds / rounds)
+        Scheduler([]).turn()
+        till.shop.work()
+
+
+class Trouble(NamedTuple):
+    """A mode of the stand-in, and for how long."""
+
+    mode: str
+    seconds: float
+    parameters: dict[str, Any]
+
+
+TROUBLES = [
+    Trouble("refuse", 10, {}),
+    Trouble("refuse", 3 * 3600, {}),
+    Trouble("slow", 600, {"seconds": 0.5}),
+    Trouble("reset_after", 600, {}),
+    Trouble("error_500", 600, {}),
+    Trouble("rate_limited", 600, {"seconds": 20}),
+]
+
+
+@pytest.fixture
+def town(till: Till, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> Town:
+    monkeypatch.setattr(checkout_calls, "sleep", lambda _: None)
+    desk_state()
+    return Town.found(till, person)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: f"{each.mode} {each.seconds:g} s")
+def test_what_waited_for_stripe_happens_once(
+    town: Town, sandbox: Running, settings_env: Callable[..., None], trouble: Trouble
+) -> None:
+    wait_for_answers(settings_env, 0.15)
+    sandbox.provider_mode("payment", trouble.mode, **trouble.parameters)
+    town.live()
+    refused = town.wants.order(alert=ALERT)
+    assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
+    town.check_rest()
+    sweep(town.wants, trouble.seconds, 10)
+    sandbox.provider_mode("payment", "normal")
+    wait_for_answers(settings_env, 30)
+    sweep(town.wants, 20, 2)
+    again = town.wants.order(alert=ALERT)
+    assert again.status_code == 200, again.json
+    town.wants.pay(again)
+    Life(town.wants, Killer()).settle()
+    background_jobs.credit_outages()
+    town.wants.shop.deliver()
+    check_end(town, refused_row_is_used=trouble.seconds < 600)
+
+
+def wait_for_answers(settings_env: Callable[..., None], seconds: float) -> None:
+    settings_env(STRIPE_ANSWER_SECONDS=seconds)
+    stripe_client._make_client.cache_clear()
+
+
+def check_end(town: Town, *, refused_row_is_used: bool) -> None:
+    assert get_payment(town.order.payment_id).status is PaymentStatus.COMPLETED
+    assert len(list_grants(town.paid.person.id)) == len(list_grants(town.wants.person.id)) == 1
+    theirs = [each.status for each in rows(Payment) if each.user_id == town.wants.person.id]
+    assert theirs.count(PaymentStatus.COMPLETED) == 1
+    assert len(theirs) == (1 if refused_row_is_used else 2)
+    (row,) = rows(Subscription)
+    assert (row.cancel_at, row.next_attempt_at) == (row.cancel_wanted_at, None)
+    assert sorted(each.reason for each in rows(Refund)) == ["cancelled", "operator", "outage"]
+    assert {each.status.value for each in rows(Refund)} == {"succeeded"}
+    assert [each.next_attempt_at for each in rows(WatchCredit)] == [None]
+    assert list_messages().count("order") == 4
+    assert list_messages().count("payment_failed") == 0
+    shop = town.subscriber.shop
+    assert sum(each["refunded"] for each in shop.control.ledger()) == sum(
+        each.amount_cents for each in rows(Refund)
+    )
+    assert reconcile()["different"] == 0
+
+
+def test_a_renewal_while_stripe_is_away_is_known_later_and_once(till: Till) -> None:
+    till.buy(TOTAL)
+    till.shop.clock.shift(timedelta(days=31, hours=2))
+    till.shop.control.advance()
+    deliveries = till.shop.control.take_deliveries()
+    till.shop.control.mode("error_500", path="/v1/")
+    till.shop.deliver(deliveries)
+    sweep(till, 3 * 3600, 10)
+    assert [each.status for each in rows(Payment)] == [PaymentStatus.COMPLETED]
+    till.shop.control.mode("normal")
+    Life(till, Killer()).settle()
+    assert [each.status for each in rows(Payment)] == [PaymentStatus.COMPLETED] * 2
+    first, second = list_grants(till.person.id)
+    assert first.ends_at == second.starts_at
+
+
+def test_hours_without_answers_wear_out_no_wait(till: Till) -> None:
+    """The waits double; after a day of attempts the double is more than an interval can hold."""
+    till.buy(TOTAL)
+    (row,), payment_id = rows(Subscription), find_paid(till.person)
+    with session() as s:
+        request_cancellation(s, row.id, clock())
+        refund = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR)
+    with session() as s:
+        for table in (Subscription, Refund):
+            s.execute(sa.update(table).values(attempts=2000))
+    till.shop.control.mode("error_500", count=2)
+    for _ in range(2):
+        ask_for_cancellation(row.id)
+        ask_for_refund(refund.id)
+    assert [each["status"] for each in till.shop.control.objects("subscription")] == ["canceled"]
+    assert [each["amount"] for each in till.shop.control.objects("refund")] == [100]
+
+
+def test_one_row_that_fails_keeps_nothing_else_from_its_turn(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = till.order()
+    till.shop.control.pay(answer.json["checkoutUrl"].rpartition("/")[2])
+    for each in till.shop.control.take_deliveries():
+        till.shop.post(each.body, each.headers)
+    till.shop.clock.shift(10)
+
+    def fail(_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(jobs, "ask_for_refund", fail)
+    monkeypatch.setattr(jobs, "find_due_refunds", lambda _: [None])
+    jobs.work_off()
+    assert list_open_events() == []
+
+
+def test_a_cancellation_that_stripe_refuses_is_asked_for_again_and_told(
+    till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(SUPPORT_EMAIL="support@example.org")
+    till.buy(TOTAL)
+    (row,) = rows(Subscription)
+    with session() as s:
+        request_cancellation(s, row.id, clock() + timedelta(milliseconds=300))  # no whole second ahead
+    ask_for_cancellation(row.id)
+    assert list_messages().count("payment_trouble") == 1
+    till.shop.clock.shift(10)
+    jobs.work_off()
+    till.shop.deliver()
+    (ended,) = rows(Subscription)
+    assert (ended.status, ended.next_attempt_at) == ("canceled", None)
+
+
+def test_attempts_without_an_answer_are_none_of_an_object_without_an_owner(till: Till) -> None:
+    """A refund of the dashboard waits as long as its order is not known, however long Stripe was away before."""
+    answer = till.order()
+    session_id = answer.json["checkoutUrl"].rpartition("/")[2]
+    till.shop.control.pay(session_id)
+    intent = till.shop.control.objects("payment_intent")[0]["id"]
+    till.shop.control.refund(intent)
+    deliveries = till.shop.control.take_deliveries()
+    till.shop.control.mode("error_500", path="/v1/")
+    till.shop.deliver([each for each in deliveries if each.type == "charge.refunded"])
+    sweep(till, 3600, 20)
+    till.shop.control.mode("normal")
+    sweep(till, 60, 1)
+    (waiting,) = list_open_events()
+    assert waiting.attempts < 3
+    till.shop.deliver(
+        Delivery(each.id, each.type, each.body, till.shop.control.sign(each.body)) for each in deliveries
+    )
+    Life(till, Killer()).settle()
+    assert [each.status for each in rows(Payment)] == [PaymentStatus.REFUNDED]
+
+
+def test_retry_after_is_passed_on(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    till.shop.control.mode("rate_limited", seconds=20)
+    answer = till.order()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "20")
+    monkeypatch.setattr(checkout_calls, "sleep", lambda _: None)
+    till.shop.control.mode("rate_limited")
+    assert till.order().headers["Retry-After"] == "1"
+    assert len(till.shop.control.requests(_SESSIONS)) == 1 + 3
+
+
+def test_an_error_that_stripe_keeps_does_not_bar_the_way_for_a_day(till: Till) -> None:
+    till.shop.control.mode("error_500", count=1, path=_SESSIONS, saved=1)
+    assert till.order().status_code == 503
+    assert till.order().status_code == 200
+    assert sorted(each.status for each in rows(Payment)) == [PaymentStatus.FAILED, PaymentStatus.PENDING]
+    assert len(till.sessions()) == 1
+
+
+def test_another_address_between_two_clicks_is_another_order(till: Till) -> None:
+    till.shop.control.mode("reset_after", count=1, path=_SESSIONS)
+    assert till.order().status_code == 503
+    with session() as s:
+        s.execute(sa.text("UPDATE users SET email = 'moved@example.org'"))
+    assert till.order().status_code == 200
+
+
+def test_a_page_of_a_gateway_is_no_answer(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refund must not count as refused because something between Stripe and us says so."""
+    till.buy(WEEK)
+    with session() as s:
+        payment = lock_payment(s, find_paid(till.person))
+        refund_id = plan_refund(s, payment, 1499, RefundReason.OPERATOR).id
+    for body, status in ((b"<html>", 404), (b"<html>", 200), (b'{"message": "no"}', 400), (b"", 502)):
+        with monkeypatch.context() as patch:
+            answer: tuple[bytes, int, dict[str, str]] = (body, status, {})
+            patch.setattr(stripe.RequestsClient, "request", Mock(return_value=answer))
+            ask_for_refund(refund_id)
+        assert [each.status.value for each in rows(Refund)] == ["planned"], status
+        till.shop.clock.shift(16)
+    ask_for_refund(refund_id)
+    assert [each.status.value for each in rows(Refund)] == ["succeeded"]
+
+
+def test_without_a_key_orders_are_refused_for_now(
+    till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STRIPE_SECRET_KEY")
+    settings_env()
+    assert till.order().status_code == 503
+
+
+def test_orders_that_never_reached_stripe_count_for_nothing(till: Till) -> None:
+    till.shop.control.mode("error_500", path="/v1/")
+    for _ in range(5):
+        assert till.order().status_code == 503
+        till.shop.clock.shift(timedelta(minutes=11))
+    background_jobs.sync_stuck_payments()
+    till.shop.control.mode("normal")
+    assert till.order().status_code == 200
+    assert "payment_failed" not in list_messages()
+    assert len(till.sessions()) == 1
+
+
+def test_two_clicks_at_once_lead_to_one_page(till: Till) -> None:
+    till.shop.control.mode("slow", path=_SESSIONS, seconds=0.2)
+    ready = threading.Barrier(2)
+
+    def click(_: int) -> Any:
+        ready.wait()
+        return till.order()
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(click, range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json["checkoutUrl"] == second.json["checkoutUrl"]
+    assert len(rows(Payment)) == len(till.sessions()) == 1
+
+
+@pytest.mark.parametrize("lost", ["expiry", "answer"])
+def test_a_second_subscription_is_never_payable_beside_the_first(till: Till, lost: str) -> None:
+    """The older page is ended before the newer one is shown, also where Stripe was away in between."""
+    desk_state()
+    first = till.order(TOTAL)
+    if lost == "expiry":
+        till.shop.control.mode("error_500", count=1, path=f"POST {_SESSIONS}")
+    else:
+        till.shop.control.mode("reset_after", count=1, path=f"{_SESSIONS}/")
+    assert till.order(TOTAL, alert=ALERT).status_code == 503
+    assert till.order(TOTAL, alert=ALERT).status_code == 200
+    assert sorted(each["status"] for each in till.sessions()) == ["expired", "open"]
+    paid = till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2])
+    assert paid["error"]
+
+
+def test_the_page_of_an_order_that_was_replaced_meanwhile_is_ended(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other order comes while Stripe makes this one's page."""
+    create = checkout_calls.create_session
+    others: list[Any] = []
+
+    def create_late(order: Any) -> Any:
+        if not others:
+            others.append(None)
+            others.append(till.order(TOTAL))
+        return create(order)
+
+    monkeypatch.setattr(checkout_calls, "create_session", create_late)
+    assert till.order(TOTAL, consent=make_consent(acceptsHourThreshold=False)).status_code in (
+        200,
+        409,
+    )
+    assert [each["status"] for each in till.sessions()].count("open") == 1
+
+
+def test_the_breaker_is_one_for_all_and_goes_with_redis(
+    till: Till, settings_env: Callable[..., None], redis_server: Any
+) -> None:
+    till.shop.control.mode("error_500", path="/v1/refunds")
+    for _ in range(3):
+        with pytest.raises(StripeAway):
+            call(lambda c: c.v1.refunds.retrieve("re_1"))
+    asked = len(till.shop.control.requests("/v1/"))
+    assert till.order().status_code == 503
+    assert len(till.shop.control.requests("/v1/")) == asked
+    till.shop.clock.shift(timedelta(hours=-2))  # a clock that is set back
+    assert call(lambda c: c.v1.coupons.list()).data is not None
+    for _ in range(3):
+        with pytest.raises(StripeAway):
+            call(lambda c: c.v1.refunds.retrieve("re_1"))
+    settings_env(REDIS_URL="redis://127.0.0.1:1")
+    with pytest.raises(StripeAway, match="APIError"):
+        call(lambda c: c.v1.refunds.retrieve("re_1"))
+    assert rows(StripeEvent) == []
