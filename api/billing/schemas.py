@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.alerts.schemas import NewAlert
@@ -14,6 +14,15 @@ from configs.plan import PlanName
 from configs.strict_model import IsoDate
 
 SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
+
+
+def _refuse_numbers(value: object) -> object:
+    if not isinstance(value, bool):
+        raise ValueError("send true")  # noqa: TRY004 -- pydantic makes a field error of a ValueError only
+    return value
+
+
+Accepted = Annotated[Literal[True], BeforeValidator(_refuse_numbers)]  # 1 is equal to True, and no consent
 
 
 class Words(Answer):
@@ -90,8 +99,8 @@ class Consent(Body):
     """
 
     terms_version: Annotated[str, Field(max_length=20, examples=["2026-11-21"])]
-    start_now: Literal[True]
-    acknowledges_loss: Literal[True]
+    start_now: Accepted
+    acknowledges_loss: Accepted
     accepts_hour_threshold: Flag
 
 

@@ -117,6 +117,10 @@ def test_an_event_without_an_object_or_that_is_not_there_is_no_event(admin: Oper
     add_stripe_event("evt_nothing", object_id=None)
     for name in ("evt_nothing", "evt_never"):
         assert admin.ask("POST", f"/stripe-events/{name}/replay").status_code == 404
+    for name in ("%00", "x" * 300):
+        assert admin.ask("POST", f"/stripe-events/{name}/replay").status_code == 422
+    add_stripe_event("evt_other", type="account.updated")
+    assert problem(admin.ask("POST", "/stripe-events/evt_other/replay")) == (409, "unknown-type")
 
 
 def test_events_have_pages(admin: Operator) -> None:

@@ -140,6 +140,18 @@ def test_a_cancelled_subscription_has_no_next_invoice_and_pays_back(till: Till) 
     assert (row.form, row.refund_id, refund.amount_cents) == (CreditForm.REFUND, refund.id, 50)
 
 
+def test_credit_for_an_invoice_that_will_not_come_is_paid_back(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    check(60, 780, 800)
+    till.shop.pass_time(hours=14)
+    jobs.credit_outages()
+    assert rows(Refund) == []
+    till.post("cancel", {"periodEnd": True})
+    for _ in range(2):
+        jobs.credit_outages()
+    assert [(each.amount_cents, each.reason.value) for each in rows(Refund)] == [(50, "outage")]
+
+
 def test_a_desk_that_closed_for_good_leaves_a_choice(till: Till) -> None:
     till.buy(PlanName.URGENCE_7J, alert=ALERT)
     with session() as s:

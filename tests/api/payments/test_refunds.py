@@ -214,3 +214,20 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
+
+
+def test_a_credited_plan_goes_on_where_the_order_s_desk_closed(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
+    shop.pass_time(hours=6)
+    order = shop.order(buyer.id, PlanName.URGENCE_7J, amount_cents=1124, alert_wish={"deskIds": ["gone"]})
+    with session() as s:
+        s.add(
+            PlanCredit(
+                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
+            )
+        )
+    shop.control.pay(order.session_id)
+    shop.deliver()
+    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
+    revived = list_grants(buyer.id)[-1]
+    assert (revived.payment_id, revived.ends_at) == (cheap, clock() + timedelta(hours=18))

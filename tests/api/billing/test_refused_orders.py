@@ -1,0 +1,208 @@
+"""Orders, quotes and cancellations that make no sense: each is refused with words, whatever the user's state."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from api.models.base import session
+from api.models.payment import Payment, Refund, RefundReason, Subscription
+from api.payments.ledger import lock_payment
+from api.payments.refunds import ask_for_refund, plan_refund
+from configs.plan import PlanName
+from tests.api.billing.till import Till, make_consent
+from tests.api.payments.shop import list_messages
+from tests.api.payments.test_refunds import intent_of
+from tests.api.payments.test_subscriptions import customer_of
+from tests.api.world import Person, rows
+
+DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+PLANS = (DAY, WEEK, TOTAL)
+
+
+def test_unknown_plans_and_half_a_consent_are_refused(till: Till) -> None:
+    wishes: list[dict[str, Any]] = [
+        {"plan": each} for each in ("GOLD", "", "urgence_7j", 7, None, ["URGENCE_7J"], {})
+    ]
+    for name in make_consent():
+        wishes.append({"consent": {key: value for key, value in make_consent().items() if key != name}})
+        wishes += [
+            {"consent": make_consent(**{name: value})} for value in (None, "", "true", 1, [], "x" * 300)
+        ]
+    wishes += [
+        {"consent": make_consent(**each)}
+        for each in ({"startNow": False}, {"more": True}, {"termsVersion": "\0"})
+    ]
+    wishes += [{"consent": each} for each in ([], "yes", True)] + [
+        {"withoutAlert": "true"},
+        {"alert": []},
+        {"more": 1},
+    ]
+    for wish in wishes:
+        answer = till.order(**wish)
+        assert (answer.status_code, bool(answer.json.get("errors"))) == (422, True), wish
+    assert till.post("checkout", {}).status_code == 422
+    assert rows(Payment) == []
+    assert till.shop.control.requests("/v1/checkout") == []
+
+
+def hold_nothing(_: Till) -> None:
+    return
+
+
+def buy(*names: PlanName) -> Callable[[Till], None]:
+    def act(till: Till) -> None:
+        for name in names:
+            till.buy(name)
+
+    return act
+
+
+def cancel(till: Till) -> None:
+    till.buy(TOTAL)
+    assert till.post("cancel", {"periodEnd": True}).status_code == 200
+
+
+def miss_renewal(till: Till) -> None:
+    till.buy(TOTAL)
+    till.shop.control.use_card(customer_of(till.person.id), "fails_later")
+    till.shop.pass_time(days=6)
+    till.shop.control.move_to(int(till.shop.control.state()["clock"]) + 25 * 86_400 + 7200)
+    till.shop.deliver()
+
+
+def give_back(till: Till) -> None:
+    till.buy(WEEK)
+    (payment,) = rows(Payment)
+    with session() as s:
+        refund_id = plan_refund(s, lock_payment(s, payment.id), 1499, RefundReason.OPERATOR).id
+    ask_for_refund(refund_id)
+
+
+def lose_dispute(till: Till) -> None:
+    till.buy(WEEK)
+    (payment,) = rows(Payment)
+    opened = till.shop.control.dispute(intent_of(payment.id))
+    till.shop.control.close_dispute(opened["id"], "lost")
+    till.shop.deliver()
+
+
+def open_pages(till: Till) -> None:
+    for name in (DAY, WEEK, TOTAL):
+        assert till.order(name).status_code == 200
+
+
+# What GET quote answers for each of the three plans, by what the user holds.
+STATES: dict[str, tuple[Callable[[Till], None], tuple[int, int, int]]] = {
+    "nothing": (hold_nothing, (200, 200, 200)),
+    "a day": (buy(DAY), (200, 200, 200)),
+    "a week": (buy(WEEK), (409, 200, 200)),
+    "a week after a day": (buy(DAY, WEEK), (409, 200, 200)),
+    "a month": (buy(TOTAL), (409, 409, 409)),
+    "a month after a week": (buy(WEEK, TOTAL), (409, 409, 409)),
+    "a cancelled month": (cancel, (409, 409, 409)),
+    "days of grace": (miss_renewal, (409, 409, 409)),
+    "a refunded week": (give_back, (200, 200, 200)),
+    "a lost dispute": (lose_dispute, (200, 200, 200)),
+    "open pages": (open_pages, (200, 200, 200)),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_has_a_quote_or_a_date(till: Till, state: str) -> None:
+    reach, expected = STATES[state]
+    reach(till)
+    answers = [till.get("quote", plan=each.value) for each in PLANS]
+    assert tuple(each.status_code for each in answers) == expected
+    for answer in answers:
+        if answer.status_code == 200:
+            assert answer.json["amount"] == answer.json["price"] - answer.json["credit"] >= 50
+            assert answer.json["from"] < answer.json["to"]
+        else:
+            assert answer.json["availableFrom"]
+
+
+def test_quotes_of_rubbish_are_refused(till: Till) -> None:
+    for plan in ("", "NONE", "GOLD", "\0", "URGENCE_7J,URGENCE_24H", "x" * 5000):
+        assert till.get("quote", plan=plan).status_code == 422
+    assert till.get("quote").status_code == 422
+    for query in (
+        {"before": "x"},
+        {"before": "\0"},
+        {"limit": 0},
+        {"limit": 101},
+        {"limit": "x"},
+        {"more": 1},
+    ):
+        assert till.get("history", **query).status_code == 422
+
+
+def test_the_back_button_long_after_paying_is_an_order_of_its_own(till: Till) -> None:
+    """Nothing is paid again by itself: a second page is shown, which says that it extends the plan."""
+    first = till.order(WEEK)
+    till.pay(first)
+    assert till.get("quote", plan=WEEK.value).json["extends"] is True
+    again = till.order(WEEK)
+    assert (again.status_code, again.json["paymentId"] != first.json["paymentId"]) == (200, True)
+    assert [each["captured"] for each in till.shop.control.ledger()] == [1499]
+    till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2])
+    assert [each["captured"] for each in till.shop.control.ledger()] == [1499], "a page is paid once"
+
+
+def test_cancelling_twice_at_once_refunds_once(till: Till) -> None:
+    till.buy(TOTAL)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: till.post("cancel", {"on": "2026-11-25"}), range(4)))
+    assert {each.status_code for each in answers} == {200}
+    assert sorted(each.json["refund"] for each in answers) == [0, 0, 0, 2441]
+    assert [each.amount_cents for each in rows(Refund)] == [2441]
+    assert list_messages().count("cancelled") == 1
+
+
+def test_days_that_no_calendar_of_ours_has_are_refused(till: Till) -> None:
+    till.buy(TOTAL)
+    for day in (
+        "0001-01-01",
+        "9999-12-31",
+        "2026-02-30",
+        "2026-11-25T00:00:00Z",
+        "",
+        "\0",
+        None,
+        20261125,
+        True,
+    ):
+        assert till.post("cancel", {"on": day}).status_code == 422, day
+    for body in ({"periodEnd": False}, {"periodEnd": "true"}, {"periodEnd": True, "on": None, "more": 1}):
+        assert till.post("cancel", body).status_code == 422, body
+    assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]
+
+
+def test_a_subscription_that_has_ended_cannot_be_cancelled(till: Till) -> None:
+    till.buy(TOTAL)
+    (subscription,) = till.shop.control.objects("subscription")
+    till.shop.control.cancel_subscription(subscription["id"])
+    till.shop.deliver()
+    assert till.post("cancel", {"periodEnd": True}).status_code == 409
+
+
+def test_nothing_of_another_user_s_payments_can_be_seen_or_changed(
+    till: Till, person: Callable[..., Person]
+) -> None:
+    till.buy(TOTAL)
+    (payment,) = rows(Payment)
+    stranger = Till(till.shop, person("stranger@example.org"))
+    assert stranger.get("history", before=str(payment.id)).json["items"] == []
+    assert stranger.post("cancel", {"periodEnd": True}).status_code == 409
+    assert stranger.post("portal", {}).status_code == 409
+    assert stranger.get("quote", plan=TOTAL.value).json["credit"] == 0
+    admin = ("payments", f"payments/{payment.id}", "stripe-events", "payment-differences")
+    for path in admin:
+        answer = till.shop.client.get(f"/api/admin/{path}", headers=stranger.person.headers)
+        assert answer.status_code == 403, path
+    for path in (f"payments/{payment.id}/refunds", "stripe-events/evt_1/replay"):
+        wish = {"note": "mine"}
+        answer = till.shop.client.post(f"/api/admin/{path}", json=wish, headers=stranger.person.headers)
+        assert answer.status_code == 403, path
+    assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]

@@ -1,0 +1,187 @@
+"""Much at once: events by the hundred (and by the ten thousand), a user with 200 payments, lists of several pages."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import psutil
+import pytest
+from flask.testing import FlaskClient
+
+from api.models.base import new_id, session
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Refund, RefundReason
+from api.models.stripe_event import StripeEvent
+from api.models.user import Grant
+from api.payments import event_store, jobs, reconciliation
+from api.payments.objects import types_by_event
+from configs.clock import clock
+from configs.job_queues import queue
+from configs.plan import PlanName
+from deploy.sandbox.stripe.control_client import Delivery
+from tests.api.payments.shop import Shop, list_messages, list_open_events
+from tests.api.world import Person, rows, statements
+
+_MEGABYTE = 1 << 20
+
+
+def pay_many(shop: Shop, person: Callable[..., Person], number: int) -> list[Delivery]:
+    """Let ten users pay so many orders; return the events of all."""
+    users = [person(f"user{each}@example.org").id for each in range(10)]
+    for each in range(number):
+        shop.control.pay(shop.order(users[each % 10], PlanName.URGENCE_24H).session_id)
+    return shop.control.take_deliveries()
+
+
+def work_off_in_rounds(shop: Shop) -> list[int]:
+    """Let the sweep's job run until nothing is left; return how many objects each round applied."""
+    done: list[int] = []
+    while events := list_open_events():
+        shop.clock.shift(10)
+        jobs.work_off()
+        before, after = ({each.object_id for each in found} for found in (events, list_open_events()))
+        done.append(len(before - after))
+        assert done[-1], "no round goes by without work"
+    return done
+
+
+def check_all_applied(shop: Shop, deliveries: list[Delivery], number: int) -> None:
+    assert len(rows(StripeEvent)) == len(deliveries)
+    applied = [each for each in rows(StripeEvent) if each.applied_at]
+    assert Counter(each.type for each in applied) == Counter(
+        each.type for each in deliveries if each.type in types_by_event()
+    )
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: number}
+    assert len(rows(Grant)) == number
+    assert Counter(list_messages()) == {"order": number}
+    read = Counter(each["path"] for each in shop.control.requests("/v1/") if each["method"] == "GET")
+    assert set(read.values()) == {1}, "each object is read once, however many events it has"
+
+
+def test_hundreds_of_events_at_once_are_applied_in_bounded_rounds(
+    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_store.find_due_objects, "__defaults__", (20,))
+    deliveries = pay_many(shop, person, 24)
+    for each in deliveries:
+        assert shop.post(each.body, each.headers) == 200
+    assert queue("payments").count == sum(each.type in types_by_event() for each in deliveries)
+    queue("payments").empty()  # every nudge is lost
+    rounds = work_off_in_rounds(shop)
+    assert max(rounds) <= 20
+    check_all_applied(shop, deliveries, 24)
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(3600)
+def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Callable[..., Person]) -> None:
+    deliveries = pay_many(shop, person, 2000)
+    assert len(deliveries) >= 10_000
+    gc.collect()
+    before = psutil.Process().memory_info().rss
+    for each in deliveries:
+        assert shop.post(each.body, shop.control.sign(each.body)) == 200
+    queue("payments").empty()
+    rounds = work_off_in_rounds(shop)
+    assert max(rounds) <= event_store.AT_ONCE
+    gc.collect()
+    assert psutil.Process().memory_info().rss - before < 100 * _MEGABYTE
+    check_all_applied(shop, deliveries, 2000)
+
+
+def test_a_user_with_two_hundred_payments_reads_them_in_pages(
+    shop: Shop, client: FlaskClient, buyer: Person
+) -> None:
+    add_history(buyer, 200)
+
+    def get(query: str) -> dict[str, object]:
+        answer = client.get(f"/api/billing/history?{query}", headers=buyer.headers)
+        assert answer.status_code == 200
+        return dict(answer.json or {})
+
+    seen: list[str] = []
+    before = ""
+    while True:
+        page = get(f"limit=100{before}")
+        items = page["items"]
+        assert isinstance(items, list)
+        seen += [each["id"] for each in items]
+        if page["next"] is None:
+            break
+        before = f"&before={page['next']}"
+    assert len(seen) == len(set(seen)) == 200
+    assert seen == sorted(seen, reverse=True)
+    assert statements(lambda: get("limit=100")) == statements(lambda: get("limit=1"))
+    few = statements(lambda: client.get("/api/billing/quote?plan=URGENCE_TOTAL", headers=buyer.headers))
+    assert few < 10
+
+
+def add_history(buyer: Person, number: int) -> None:
+    """Write paid orders, each with its plan, and a refund of a part of each."""
+    with session() as s:
+        for each in range(number):
+            starts = clock() - timedelta(days=7 * (number - each + 1))
+            payment = Payment(
+                id=new_id(), user_id=buyer.id, plan=PlanName.URGENCE_7J, amount_cents=1499, created_at=starts
+            )
+            s.add(payment)
+            s.flush()
+            s.add_all(
+                [
+                    PaymentEvent(payment_id=payment.id, kind=PaymentEventKind.PAID, at=starts, recorded_at=starts),
+                    Grant(
+                        user_id=buyer.id, plan=PlanName.URGENCE_7J, starts_at=starts, ends_at=starts + timedelta(days=7),
+                        source="payment", payment_id=payment.id,
+                    ),
+                    Refund(payment_id=payment.id, amount_cents=100, reason=RefundReason.OPERATOR),
+                ]
+            )  # fmt: skip
+
+
+def test_lists_of_several_pages_are_compared_whole(
+    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_PAGE", 5)
+    pay_many(shop, person, 12)  # all events are lost
+    assert reconciliation.reconcile() == {"compared": 12, "different": 12, "left": 0}
+    lists = [
+        each for each in shop.control.requests("/v1/checkout/sessions") if each["path"].endswith("sessions")
+    ]
+    assert len([each for each in lists if each["method"] == "GET"]) == 3
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 12}
+
+
+def test_what_happens_while_lists_are_read_is_no_difference(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shop.order(buyer.id)
+    make = reconciliation._list_objects
+
+    def make_then_pay(since: int) -> object:
+        listed = make(since)
+        shop.control.pay(order.session_id)
+        shop.deliver()
+        shop.buy(buyer.id)  # begun after the lists were made
+        return listed
+
+    monkeypatch.setattr(reconciliation, "_list_objects", make_then_pay)
+    assert reconciliation.reconcile()["left"] == 0
+    assert list_messages() == ["order", "order"]
+
+
+def test_one_object_that_cannot_be_applied_does_not_end_the_comparison(
+    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay_many(shop, person, 3)
+    kind = types_by_event()["checkout.session.completed"]
+    fetch = kind.fetch
+    met: list[str] = []
+
+    def fetch_badly(object_id: str) -> object:
+        met.append(object_id)
+        if len(met) == 2:
+            raise ValueError(object_id)
+        return fetch(object_id)
+
+    monkeypatch.setattr(kind, "fetch", fetch_badly)
+    assert reconciliation.reconcile() == {"compared": 3, "different": 3, "left": 1}
