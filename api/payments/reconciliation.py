@@ -70,7 +70,9 @@ def reconcile() -> dict[str, int]:
     read = [_sync(each.kind, each.object_id) if each.facts else None for each in differences]
     missed = _apply_missed_events(since)
     left = [
-        each for each, facts in zip(differences, read, strict=True) if not _keep(each, facts or each.facts, now)
+        each
+        for each, facts in zip(differences, read, strict=True)
+        if not _keep(each, facts or each.facts, now)
     ]
     if left:
         _report(left, now)

@@ -22,23 +22,14 @@ PLANS = (DAY, WEEK, TOTAL)
 
 
 def test_unknown_plans_and_half_a_consent_are_refused(till: Till) -> None:
-    wishes: list[dict[str, Any]] = [
-        {"plan": each} for each in ("GOLD", "", "urgence_7j", 7, None, ["URGENCE_7J"], {})
-    ]
+    consents: list[Any] = [[], "yes", True, make_consent(startNow=False), make_consent(more=True)]
+    wrong: list[Any] = [None, "", "true", 1, [], "x" * 300, "\0"]
     for name in make_consent():
-        wishes.append({"consent": {key: value for key, value in make_consent().items() if key != name}})
-        wishes += [
-            {"consent": make_consent(**{name: value})} for value in (None, "", "true", 1, [], "x" * 300)
-        ]
-    wishes += [
-        {"consent": make_consent(**each)}
-        for each in ({"startNow": False}, {"more": True}, {"termsVersion": "\0"})
-    ]
-    wishes += [{"consent": each} for each in ([], "yes", True)] + [
-        {"withoutAlert": "true"},
-        {"alert": []},
-        {"more": 1},
-    ]
+        consents.append({key: value for key, value in make_consent().items() if key != name})
+        consents += [make_consent(**{name: value}) for value in wrong]
+    plans: list[Any] = ["GOLD", "", "urgence_7j", 7, None, ["URGENCE_7J"], {}]
+    wishes: list[dict[str, Any]] = [{"withoutAlert": "true"}, {"alert": []}, {"more": 1}]
+    wishes += [{"plan": each} for each in plans] + [{"consent": each} for each in consents]
     for wish in wishes:
         answer = till.order(**wish)
         assert (answer.status_code, bool(answer.json.get("errors"))) == (422, True), wish
