@@ -3,15 +3,17 @@
 from rich.text import Text
 
 from api.health.queue_overview import WaitingJobs
+from api.models.job_run import PAYMENTS
 from api.models.notification import MATCHING
 from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
+_ALWAYS = (*MATCHING, PAYMENTS)
 _LATE = 1.0  # seconds; a job that waits longer shows that something is slow
 
 
 def lines(part: list[WaitingJobs]) -> list[Text]:
-    """Say it; of the queues that are not for matching, those in which something waits or failed."""
-    told = [each for each in part if each.name in MATCHING or each.jobs or each.failed]
+    """Say it; of the queues that are not for matching or payments, those in which something waits or failed."""
+    told = [each for each in part if each.name in _ALWAYS or each.jobs or each.failed]
     return [join_pieces(_jobs_line(each) for each in told)]
 
 

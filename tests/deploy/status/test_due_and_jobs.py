@@ -94,4 +94,4 @@ def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
     nudges.match(uuid4())
     nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK, None)])
     (text,) = jobs.lines(read_jobs())
-    assert text.plain == "critical 2 (oldest 7.0 s) · many 0 · sms-bulk 1 (oldest 0.0 s)"
+    assert text.plain == "critical 2 (oldest 7.0 s) · many 0 · sms-bulk 1 (oldest 0.0 s) · payments 0"
