@@ -21,7 +21,7 @@ from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
-from api.payments.grants import measure_use
+from api.payments.grants import PAYMENT, measure_use
 from api.payments.ledger import lock_payment
 from api.payments.shortening import shorten_paid_time
 from api.schemas import FieldError
@@ -49,7 +49,7 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     row = find_subscription(session, user_id)
     if row is None or row.period_ends_at is None:
         raise ApiError(409, "no-subscription", "there is nothing to cancel: no subscription runs")
-    ends = _find_end(wish, row, user.time_zone, now)
+    ends = _find_end(wish, _find_paid_end(session, row), user.time_zone, now)
     if row.cancel_wanted_at and row.cancel_wanted_at <= ends:
         return CancelledSubscription(
             CancelledAnswer(ends_at=row.cancel_wanted_at, refund=0, currency="eur"), Effects()
@@ -67,9 +67,16 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     return CancelledSubscription(CancelledAnswer(ends_at=ends, refund=back, currency="eur"), effects)
 
 
-def _find_end(wish: Cancellation, row: Subscription, time_zone: str, now: datetime) -> datetime:
+def _find_paid_end(session: Session, row: Subscription) -> datetime:
+    """Return the end of the present period: a renewal may be paid before the subscription was read again."""
+    paid = sa.select(sa.func.max(Grant.ends_at)).join(Payment, Payment.id == Grant.payment_id)
+    mine = (Payment.subscription_id == row.id, Grant.source == PAYMENT)
+    known = row.period_ends_at or clock()
+    return max(known, session.scalar(paid.where(*mine)) or known)
+
+
+def _find_end(wish: Cancellation, paid_until: datetime, time_zone: str, now: datetime) -> datetime:
     """Return the instant of the end: that of the paid period, or of a day in the user's zone."""
-    paid_until = row.period_ends_at or now
     if wish.on is None:
         return paid_until
     zone = ZoneInfo(time_zone)

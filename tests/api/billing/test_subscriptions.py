@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from api.background import jobs
 from api.models.base import session
 from api.models.payment import Payment, Refund, Subscription
-from api.models.user import User
+from api.models.user import Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till
@@ -66,6 +66,7 @@ def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
     till.buy(TOTAL)
     with session() as s:
         s.execute(sa.update(Subscription).values(period_ends_at=clock() + timedelta(days=3)))
+        s.execute(sa.update(Grant).values(ends_at=clock() + timedelta(days=3)))
     answer = till.post("cancel", {"on": "2026-11-27"})
     assert answer.json["errors"][0]["rule"] == "after_period"
 
