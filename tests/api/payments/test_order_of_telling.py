@@ -1,0 +1,92 @@
+"""The order mail leaves before the first alert; while no provider takes it, the account shows the order."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from configs.job_queues import queue, redis
+from notifier.sweep import Sweep
+from tests.api.payments.shop import Shop
+from tests.api.world import Door, Person, see, wait_for
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+ORDERED, OPEN = "commande", "Créneau détecté"
+
+
+@pytest.fixture
+def door() -> Door:
+    """Leave the real notifier behind the door."""
+    return Door([], [])
+
+
+@pytest.fixture
+def waiting_buyer(person: Callable[..., Person], shop: Shop) -> Person:
+    """Give a buyer who is reached by mail and Telegram, and waits for a desk that shows an open slot."""
+    made = person()
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+        s.add(
+            Contact(
+                user_id=made.id, channel=Channel.TELEGRAM, address="42", enabled=True, verified_at=clock()
+            )
+        )
+    wait_for(made.id)
+    see("2026-11-25T09:00:00+00:00")
+    return made
+
+
+def work_all() -> None:
+    """Do the notifier's jobs, and those that follow from them."""
+    while jobs := [job for name in redis().smembers("rq:queues") for job in queue(_name(name)).get_jobs()]:
+        for job in jobs:
+            job.delete()
+            job.func(*job.args)
+
+
+def _name(key: bytes | str) -> str:
+    return (key if isinstance(key, str) else key.decode()).removeprefix("rq:queue:")
+
+
+def list_mails(sandbox: "Running") -> list[str]:
+    return [str(each.subject) for each in sandbox.messages("email")]
+
+
+def test_the_order_mail_is_handed_over_before_the_first_alert(
+    shop: Shop, waiting_buyer: Person, sandbox: "Running"
+) -> None:
+    shop.buy(waiting_buyer.id)
+    (order,) = sandbox.messages()  # no other worker has done anything yet
+    assert ORDERED in str(order.subject).casefold()
+    work_all()
+    alerts = sandbox.messages()[1:]
+    assert {each.channel for each in alerts} == {"email", "telegram"}
+    assert OPEN.casefold() in alerts[-1].text.casefold()
+
+
+def test_while_no_provider_takes_mails_the_account_shows_the_order_and_alerts_go_out(
+    shop: Shop, waiting_buyer: Person, sandbox: "Running"
+) -> None:
+    sandbox.provider_mode("email", "error_500")
+    shop.buy(waiting_buyer.id)
+    work_all()
+    assert [each.channel for each in sandbox.messages()] == ["telegram"]
+    history = shop.client.get("/api/billing/history", headers=waiting_buyer.headers).json or {}
+    (shown,) = history["items"]
+    assert (shown["plan"], shown["status"], shown["from"]) == (
+        "URGENCE_7J",
+        "COMPLETED",
+        "2026-11-20T09:00:00Z",
+    )
+    sandbox.provider_mode("email", "normal")
+    shop.clock.shift(timedelta(minutes=6))
+    Sweep().turn()
+    work_all()
+    assert any(ORDERED in each.casefold() for each in list_mails(sandbox))
