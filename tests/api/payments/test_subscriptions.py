@@ -171,3 +171,16 @@ def test_the_first_invoice_is_enough_to_know_the_period(shop: Shop, buyer: Perso
         grant.starts_at,
         grant.ends_at,
     )
+
+
+def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    row = get_subscription()
+    with session() as s:
+        request_cancellation(s, row.id, clock())
+    (known,) = shop.control.objects("subscription")
+    shop.control.cancel_subscription(known["id"])  # the dashboard was quicker
+    shop.deliver()
+    ask_for_cancellation(row.id)
+    with session() as s:
+        assert find_due_cancellations(s) == []
