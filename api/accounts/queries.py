@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from api.accounts.entitlement import find_entitlement
 from api.accounts.schemas import Account
@@ -43,10 +43,10 @@ def find_pending_hash(session: Session, email: str) -> str | None:
     )
 
 
-def read_account(session: Session, user: User) -> Account:
+def read_account(session: Session, user_id: UUID) -> Account:
     """Return the account as its owner sees it."""
-    rows = session.scalars(sa.select(Contact).where(Contact.user_id == user.id))
-    contacts = {contact.channel: contact for contact in rows}
+    user = session.get_one(User, user_id, options=[joinedload(User.contacts)])
+    contacts = {contact.channel: contact for contact in user.contacts}
     email, sms, telegram = (
         contacts.get(channel) for channel in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
     )

@@ -7,7 +7,7 @@ from flask import g, request
 
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.errors import ApiError
-from api.middleware.auth import current_login, current_user, require_sign_in
+from api.middleware.auth import current_identity, require_sign_in
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role
@@ -26,14 +26,14 @@ def check_access() -> None:
     if request.method == "OPTIONS":
         return
     require_sign_in()
-    user = current_user()
-    if user.role is Role.USER:
+    identity = current_identity()
+    if identity.role is Role.USER:
         raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")
-    if user.role is not Role.ADMIN and request.method not in _READING:
+    if identity.role is not Role.ADMIN and request.method not in _READING:
         raise ApiError(403, "admins-only", "support reads: ask an admin to do this")
-    if user.totp_confirmed_at is None:
+    if identity.totp_confirmed_at is None:
         raise ApiError(403, "second-factor-needed", "operators need a second factor: POST /api/auth/totp")
-    if current_login().proven_at < user.totp_confirmed_at:
+    if identity.proven_at < identity.totp_confirmed_at:
         detail = (
             "this login is older than the second factor: prove it by POST /api/auth/prove, or sign in again"
         )
@@ -42,8 +42,8 @@ def check_access() -> None:
 
 def current_actor() -> Actor:
     """Return the operator of the request; `check_access` has let it pass."""
-    user = current_user()
-    return Actor(user.id, ActorKind(user.role.value), g.request_id)
+    identity = current_identity()
+    return Actor(identity.user_id, ActorKind(identity.role.value), g.request_id)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from api.alerts.schemas import (
     SentTest,
 )
 from api.alerts.targets import build_targets
-from api.middleware.auth import current_user
+from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.models.base import autocommit_session, session
 
@@ -47,7 +47,7 @@ class AlertPath(BaseModel):
 def list_alerts(query: AlertQuery) -> dict[str, Any]:
     """List the user's alerts that are not over, the newest first."""
     with autocommit_session() as s:
-        return read_alert_page(s, current_user().id, query).as_json()
+        return read_alert_page(s, current_user_id(), query).as_json()
 
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
@@ -58,7 +58,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
     """
     targets = build_targets(body)
     with session() as s:
-        alert = service.create_alert(s, current_user().id, body, targets)
+        alert = service.create_alert(s, current_user_id(), body, targets)
         answer = read_alert(s, alert)
     if answer.is_active:
         notifier.catch_up(answer.id)
@@ -69,14 +69,14 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
 def show_alert(path: AlertPath) -> dict[str, Any]:
     """Show one alert, also one that is over."""
     with autocommit_session() as s:
-        return read_own_alert(s, current_user().id, path.id).as_json()
+        return read_own_alert(s, current_user_id(), path.id).as_json()
 
 
 @blueprint.patch("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 402, 404, 409)})
 def edit_alert(path: AlertPath, body: AlertChange) -> dict[str, Any]:
     """Change what an alert waits for, its name or its language; slots that are open now are announced at once."""
     with session() as s:
-        answer = read_alert(s, change_alert(s, current_user().id, path.id, body))
+        answer = read_alert(s, change_alert(s, current_user_id(), path.id, body))
     if answer.is_active:
         notifier.catch_up(answer.id)
     return answer.as_json()
@@ -86,7 +86,7 @@ def edit_alert(path: AlertPath, body: AlertChange) -> dict[str, Any]:
 def delete_alert(path: AlertPath) -> tuple[str, int]:
     """End an alert for good."""
     with session() as s:
-        service.delete_alert(s, current_user().id, path.id)
+        service.delete_alert(s, current_user_id(), path.id)
     return "", 204
 
 
@@ -94,7 +94,7 @@ def delete_alert(path: AlertPath) -> tuple[str, int]:
 def toggle_alert(path: AlertPath) -> dict[str, Any]:
     """Pause an alert that waits, or resume a paused one: the user is then notified of the slots open now."""
     with session() as s:
-        answer = read_alert(s, service.toggle_alert(s, current_user().id, path.id))
+        answer = read_alert(s, service.toggle_alert(s, current_user_id(), path.id))
     if answer.is_active:
         notifier.catch_up(answer.id)
     return answer.as_json()
@@ -104,7 +104,7 @@ def toggle_alert(path: AlertPath) -> dict[str, Any]:
 def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
     """Send a message marked as a test on each linked channel, 3 times an hour at most."""
     with session() as s:
-        written = write_test(s, current_user().id, path.id)
+        written = write_test(s, current_user_id(), path.id)
     notifier.nudge(written)
     return SentTest(channels=sorted(written.values())).as_json(), 202
 
@@ -113,4 +113,4 @@ def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
 def report_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
     """Close an alert whose user has found an appointment; nothing more is sent for it."""
     with session() as s:
-        return read_alert(s, close_as_found(s, current_user().id, path.id, body)).as_json()
+        return read_alert(s, close_as_found(s, current_user_id(), path.id, body)).as_json()

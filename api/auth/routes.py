@@ -18,8 +18,9 @@ from api.auth.schemas import Confirmed, EmailBody, MailSent, PasswordBody, Reset
 from api.errors import ApiError, not_found
 from api.logins.schemas import SignedIn
 from api.middleware.auth import (
-    current_login,
+    current_login_id,
     current_user,
+    current_user_id,
     issue_tokens,
     require_recent_proof,
 )
@@ -67,7 +68,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
     with session() as s:
-        mails = service.ask_confirmation(s, current_user().id)
+        mails = service.ask_confirmation(s, current_user_id())
     notifier.nudge(mails)
     return MailSent().as_json(), 202
 
@@ -106,7 +107,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
     service.check_strength(password, current_user().email)
     hashed = hash_password(password)
     with session() as s:
-        user, change = service.change_password(s, current_user().id, current_login().id, hashed)
+        user, change = service.change_password(s, current_user_id(), current_login_id(), hashed)
     notifier.nudge(change.mails)
     tokens = issue_tokens(user, change.login, str(change.token_id))
     return SignedIn(token=tokens.access, refresh_token=tokens.refresh, expires_at=tokens.expires_at).as_json()
@@ -116,7 +117,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
 def me() -> dict[str, Any]:
     """Show the account that is signed in."""
     with autocommit_session() as s:
-        return read_account(s, current_user()).as_json()
+        return read_account(s, current_user_id()).as_json()
 
 
 @contextmanager

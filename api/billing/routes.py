@@ -24,7 +24,7 @@ from api.billing.schemas import (
     QuoteQuery,
     TermsAnswer,
 )
-from api.middleware.auth import current_user
+from api.middleware.auth import current_user, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
@@ -70,14 +70,14 @@ def start_checkout(body: NewOrder) -> dict[str, Any]:
 
     An alert whose desks cannot be watched is refused before anything is paid.
     """
-    return service.start_checkout(current_user().id, body).as_json()
+    return service.start_checkout(current_user_id(), body).as_json()
 
 
 @blueprint.get("/history", security=BEARER, responses={200: HistoryPage, **declare_errors(401, 422)})
 def list_payments(query: PageQuery) -> dict[str, Any]:
     """List the user's payments, the newest first, each with its credits and refunds and their reasons."""
     with autocommit_session() as s:
-        return queries.list_history(s, current_user().id, query).as_json()
+        return queries.list_history(s, current_user_id(), query).as_json()
 
 
 @blueprint.post(
@@ -86,7 +86,7 @@ def list_payments(query: PageQuery) -> dict[str, Any]:
 def cancel_plan(body: Cancellation) -> dict[str, Any]:
     """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it."""
     with session() as s:
-        done = cancel_subscription(s, current_user().id, body)
+        done = cancel_subscription(s, current_user_id(), body)
     done.effects.run(ask_for_refund)
     return done.answer.as_json()
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.detections.queries import list_own_detections, read_own_detection
 from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
 from api.detections.statistics import read_detection_stats
-from api.middleware.auth import current_user
+from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached
 from api.models.base import autocommit_session
@@ -35,14 +35,14 @@ class DetectionPath(BaseModel):
 def list_detections(query: DetectionQuery) -> dict[str, Any]:
     """List the detections that the user's alerts matched, the newest first."""
     with autocommit_session() as s:
-        return list_own_detections(s, current_user().id, query).as_json()
+        return list_own_detections(s, current_user_id(), query).as_json()
 
 
 @blueprint.get("/<uuid:id>", security=BEARER, responses={200: DetectionDetail, **declare_errors(401, 404)})
 def show_detection(path: DetectionPath) -> dict[str, Any]:
     """Show one detection that the user's alerts matched: its slots, when each was seen and gone, and the proof."""
     with autocommit_session() as s:
-        return read_own_detection(s, current_user().id, path.id).as_json()
+        return read_own_detection(s, current_user_id(), path.id).as_json()
 
 
 @blueprint.get("/stats", responses={200: DetectionStats, **declare_errors()})

@@ -32,8 +32,9 @@ from api.logins.schemas import (
 from api.logins.second_factor import begin_setup, confirm_setup, remove_second_factor, take_code
 from api.logins.service import LoginChange
 from api.middleware.auth import (
-    current_login,
+    current_login_id,
     current_user,
+    current_user_id,
     issue_tokens,
     require_recent_proof,
     require_refresh_token,
@@ -95,7 +96,7 @@ def refresh() -> dict[str, Any]:
     """Give new tokens for the refresh token in the Authorization header. Each is good once: keep the new one."""
     token_id, issued_at = require_refresh_token()
     with session() as s:
-        change = service.rotate_login(s, current_login().id, token_id, issued_at)
+        change = service.rotate_login(s, current_login_id(), token_id, issued_at)
     if change is None:
         raise ApiError(401, "token-revoked", "this login ended: log in again")
     notifier.nudge(change.mails)
@@ -108,7 +109,7 @@ def refresh() -> dict[str, Any]:
 def logout() -> tuple[str, int]:
     """End this login."""
     with session() as s:
-        service.end_login(s, current_login().id, EndedBecause.LOGGED_OUT)
+        service.end_login(s, current_login_id(), EndedBecause.LOGGED_OUT)
     return "", 204
 
 
@@ -116,7 +117,7 @@ def logout() -> tuple[str, int]:
 def logout_all() -> tuple[str, int]:
     """End all logins of the user, this one too."""
     with session() as s:
-        service.end_all_logins(s, current_user().id, EndedBecause.ENDED_BY_USER)
+        service.end_all_logins(s, current_user_id(), EndedBecause.ENDED_BY_USER)
     return "", 204
 
 
@@ -124,14 +125,14 @@ def logout_all() -> tuple[str, int]:
 def list_logins() -> dict[str, Any]:
     """List the user's logins, the latest first."""
     with session() as s:
-        return read_logins(s, current_user().id, current_login().id).as_json()
+        return read_logins(s, current_user_id(), current_login_id()).as_json()
 
 
 @blueprint.delete("/logins/<uuid:id>", security=BEARER, responses={204: None, **declare_errors(401, 404)})
 def delete_login(path: LoginPath) -> tuple[str, int]:
     """End one of the user's logins."""
     with session() as s:
-        service.end_one_login(s, current_user().id, path.id)
+        service.end_one_login(s, current_user_id(), path.id)
     return "", 204
 
 
@@ -145,7 +146,7 @@ def prove(body: ProofBody) -> dict[str, Any]:
         if user.has_second_factor:
             _require_code(user.id, body.code)
     with session() as s:
-        until = service.note_proof(s, current_login().id)
+        until = service.note_proof(s, current_login_id())
     return Proven(proven_until=until).as_json()
 
 
@@ -163,7 +164,7 @@ def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
     """Put the second factor in force by a code of the app; the answer has the recovery codes."""
     require_recent_proof()
     with session() as s:
-        codes = confirm_setup(s, current_user().id, body.setup, body.code)
+        codes = confirm_setup(s, current_user_id(), body.setup, body.code)
     return RecoveryCodes(recovery_codes=codes).as_json()
 
 
@@ -172,7 +173,7 @@ def delete_totp() -> tuple[str, int]:
     """Remove the second factor, after a recent proof."""
     require_recent_proof()
     with session() as s:
-        remove_second_factor(s, s.get_one(User, current_user().id, with_for_update={"key_share": True}))
+        remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return "", 204
 
 

@@ -10,11 +10,10 @@ import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.alerts.service import wake_alerts
-from api.middleware.auth import current_user, require_recent_proof
+from api.middleware.auth import current_user_id, require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import count_new_email
 from api.models.base import session
-from api.models.user import User
 from api.users.phone_codes import confirm_phone
 from api.users.schemas import (
     CodeOfPhone,
@@ -44,7 +43,7 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
     if body.email:
         count_new_email(body.email)
     with session() as s:
-        messages = change_profile(s, current_user().id, body, request.remote_addr or "nobody")
+        messages = change_profile(s, current_user_id(), body, request.remote_addr or "nobody")
     notifier.nudge(messages)
     return _show_account()
 
@@ -53,7 +52,7 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
 def change_notification_flags(body: NotificationFlags) -> dict[str, Any]:
     """Switch channels on or off."""
     with session() as s:
-        alerts = change_notifications(s, current_user().id, body)
+        alerts = change_notifications(s, current_user_id(), body)
     for alert_id in alerts:
         notifier.catch_up(alert_id)
     return _show_account()
@@ -62,7 +61,7 @@ def change_notification_flags(body: NotificationFlags) -> dict[str, Any]:
 @blueprint.post("/phone/verify", responses={200: Account, **declare_errors(*BODY, 401, 409)})
 def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
     """Confirm the new phone number by the code that the SMS had; five tries."""
-    user_id = current_user().id
+    user_id = current_user_id()
     with session() as s:
         refusal, messages = confirm_phone(s, user_id, body.code)
         alerts = [] if refusal else wake_alerts(s, user_id, "phone confirmed")
@@ -76,20 +75,20 @@ def start_telegram_link() -> dict[str, Any]:
     """Get a link to the bot, good once and for ten minutes: press Start there. Needs a recent proof."""
     require_recent_proof()
     with session() as s:
-        return start_link(s, current_user().id).as_json()
+        return start_link(s, current_user_id()).as_json()
 
 
 @blueprint.get("/telegram-link", responses={200: TelegramLinkState, **declare_errors(401)})
 def show_telegram_link() -> dict[str, Any]:
     """Show whether a chat pressed Start, and its name."""
     with session() as s:
-        return read_link(s, current_user().id).as_json()
+        return read_link(s, current_user_id()).as_json()
 
 
 @blueprint.post("/telegram-link/confirm", responses={200: Account, **declare_errors(401, 409)})
 def confirm_telegram_link() -> dict[str, Any]:
     """Link the chat that pressed Start. A mail reports it."""
-    user_id = current_user().id
+    user_id = current_user_id()
     with session() as s:
         messages = confirm_link(s, user_id)
         alerts = wake_alerts(s, user_id, "chat linked")
@@ -105,4 +104,4 @@ def _announce(messages: list[Any], alerts: list[Any]) -> dict[str, Any]:
 
 def _show_account() -> dict[str, Any]:
     with session() as s:
-        return read_account(s, s.get_one(User, current_user().id)).as_json()
+        return read_account(s, current_user_id()).as_json()

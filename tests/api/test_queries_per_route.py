@@ -57,7 +57,7 @@ BOUNDS = {
     "/api/auth/me": 3,
     "/api/billing/history": 7,
     "/api/billing/plans": 0,
-    "/api/billing/quote?plan=URGENCE_TOTAL": 5,
+    "/api/billing/quote?plan=URGENCE_TOTAL": 6,
     "/api/billing/terms": 0,
     "/api/detections": 2,
     "/api/detections/{detection}": 3,

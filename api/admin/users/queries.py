@@ -50,7 +50,7 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
         api.errors.ApiError: 404.
     """
     user = get_user(session, user_id)
-    account = dict(read_account(session, user))
+    account = dict(read_account(session, user.id))
     if not full:
         account = {name: shorten_address(name, value) for name, value in account.items()}
     alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
