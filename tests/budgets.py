@@ -14,7 +14,7 @@ BUDGETS = {
     "configs": 70,
     "crawler": 580,
     "deploy": 75,
-    "model": 40,
+    "model": 52,
     "mutation": 50,
     "notifier": 230,
     "processes": 260,

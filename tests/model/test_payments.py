@@ -27,7 +27,7 @@ from tests.model.direct_stripe import DirectStripe
 from tests.model.payments_books import read_books, write_down
 from tests.model.payments_world import PaymentsWorld
 
-HISTORIES, STEPS, SHARES = 6, 16, 2
+HISTORIES, STEPS, SHARES = 3, 15, 2
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PAUSES = tuple(timedelta(hours=each) for each in (0.5, 0.9, 5, 23, 24 * 3, 24 * 8, 24 * 31 + 2))
 _PHASES = tuple(each for each in hypothesis.Phase if each is not hypothesis.Phase.explain)
