@@ -24,8 +24,6 @@ def watch(event, given):
         done.append(f"{event} {given[0]}")
 
 sys.addaudithook(watch)
-importlib.import_module("api.app")
-at_start = sorted({"stripe"} & sys.modules.keys())  # only what calls it loads it
 names = []
 for package in ("api", "configs", "crawler", "deploy", "notifier"):
     for found in pkgutil.walk_packages([f"{ROOT}/{package}"], f"{package}."):
@@ -36,7 +34,7 @@ from api.models.base import engine
 from configs.settings import settings
 built = [each.__name__ for each in (engine, settings) if each.cache_info().currsize]
 threads = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
-print(json.dumps({"names": names, "done": done, "built": built, "threads": threads, "at_start": at_start}))
+print(json.dumps({"names": names, "done": done, "built": built, "threads": threads}))
 """
 
 
@@ -61,7 +59,7 @@ def test_every_program_is_among_what_was_imported(found: dict[str, list[str]]) -
     assert {"api.app", "crawler.dispatcher", "deploy.local.stack", "notifier.workers"} < set(found["names"])
 
 
-@pytest.mark.parametrize("what", ["done", "built", "threads", "at_start"])
+@pytest.mark.parametrize("what", ["done", "built", "threads"])
 def test_an_import_does_nothing(found: dict[str, list[str]], what: str) -> None:
     assert found[what] == []
 

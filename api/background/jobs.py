@@ -18,7 +18,7 @@ from api.billing import closed_desks, renewals
 from api.logins.service import drop_ended_logins
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
-from api.payments import failure_watch, watch_credits
+from api.payments import failure_watch, reconciliation, watch_credits
 from api.payments.grace import remind_in_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
@@ -107,15 +107,11 @@ def reconcile_payments() -> Counts:
     """
     if settings().stripe_secret_key is None:
         return {"compared": 0}
-    from api.payments.reconciliation import reconcile  # noqa: PLC0415 -- late: it imports Stripe's library
-
-    return reconcile()
+    return reconciliation.reconcile()
 
 
 def sync_stuck_payments() -> Counts:
     """Compare payments with Stripe that are neither paid nor failed for a while."""
-    from api.payments import reconciliation  # noqa: PLC0415 -- late, as above
-
     return reconciliation.sync_stuck_payments()
 
 

@@ -16,6 +16,7 @@ from api.errors import ApiError
 from api.models.base import session as open_session
 from api.models.payment import PaymentEventKind
 from api.models.user import User
+from api.payments import checkout_calls
 from api.payments.errors import StripeAway, StripeRefused
 from configs.settings import settings
 
@@ -61,8 +62,6 @@ def open_portal(user: User) -> str:
     Raises:
         api.errors.ApiError: 409, nothing was paid yet; 503 with Retry-After, Stripe does not answer.
     """
-    from api.payments import checkout_calls  # noqa: PLC0415 -- late: it imports Stripe's library
-
     if user.stripe_customer_id is None:
         raise ApiError(
             409, "no-payment-yet", "the portal opens with the first payment: POST /api/billing/checkout"
@@ -110,8 +109,6 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
 
 
 def _create(order: PlacedOrder) -> _Page:
-    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
-
     made = checkout_calls.create_session(
         checkout_calls.CheckoutCall(
             payment_id=order.payment_id,
@@ -130,8 +127,6 @@ def _create(order: PlacedOrder) -> _Page:
 
 
 def _retrieve(session_id: str) -> _Page:
-    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
-
     found = checkout_calls.retrieve_session(session_id)
     return _Page(found.url, found.status)
 
@@ -142,8 +137,6 @@ def _end_replaced(order: PlacedOrder) -> None:
     Raises:
         api.errors.ApiError: 409, one of them was paid a moment ago.
     """
-    from api.payments import checkout_calls  # noqa: PLC0415 -- late, as above
-
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:
             with open_session() as s:

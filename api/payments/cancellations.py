@@ -68,7 +68,7 @@ def _is_orphan() -> sa.ColumnElement[bool]:
 
 def ask_for_cancellation(subscription_id: UUID) -> None:
     """Ask Stripe to end a subscription as our row says. Repeated, it changes nothing more."""
-    from api.payments import subscription_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+    from api.payments import subscription_calls  # noqa: PLC0415 -- late: it imports us
 
     with open_session() as s:
         wanted = _take_turn(s, subscription_id)

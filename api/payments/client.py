@@ -1,6 +1,7 @@
 """Stripe's client of this process, and the one way to call it: in time, behind the circuit breaker.
 
-The only importer of `stripe`, which takes half a second and 7 MB: modules that run without Stripe import this one late.
+The only importer of `stripe`, which takes half a second and 7 MB. The API and the background program load it once,
+before they fork: otherwise the first webhook would wait for it.
 """
 
 import logging

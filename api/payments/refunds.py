@@ -88,7 +88,7 @@ def ask_for_refund(refund_id: UUID) -> None:
 
     Where Stripe gives no answer the sweep repeats it.
     """
-    from api.payments import refund_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+    from api.payments import refund_calls  # noqa: PLC0415 -- late: it imports us
 
     with open_session() as s:
         wanted = _take_turn(s, refund_id)

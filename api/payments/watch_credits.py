@@ -79,7 +79,7 @@ def list_stranded(session: Session) -> list[UUID]:
 
 def tell_stripe(credit_id: UUID) -> None:
     """Have a credit taken off the subscription's next invoice. Repeated, it is taken off once."""
-    from api.payments import credit_calls  # noqa: PLC0415 -- late: it imports Stripe's library
+    from api.payments import credit_calls  # noqa: PLC0415 -- late: it imports us
 
     with open_session() as s:
         wanted = _take_turn(s, credit_id)

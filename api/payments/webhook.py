@@ -8,7 +8,9 @@ from redis.exceptions import RedisError
 
 from api.errors import ApiError
 from api.models.base import session
+from api.payments.client import is_signed
 from api.payments.event_store import store_event
+from api.payments.objects import types_by_event
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push
 from configs.production_checks import STRIPE_LIVE_KEYS
@@ -27,8 +29,6 @@ def is_genuine(header: str, body: bytes) -> bool:
     checked here.
     https://docs.stripe.com/webhooks/signature
     """
-    from api.payments.client import is_signed  # noqa: PLC0415 -- late: it imports Stripe's library
-
     if not (header.isascii() and _is_recent(header)):
         return False
     try:
@@ -44,8 +44,6 @@ def receive_event(body: bytes) -> None:
     Raises:
         api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
     """
-    from api.payments.objects import types_by_event  # noqa: PLC0415 -- late, as above
-
     event = _parse(body)
     if event["livemode"] is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
