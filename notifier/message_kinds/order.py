@@ -28,7 +28,8 @@ class Order(PaymentNotice):
         starts = min((each.starts_at for each in grants), default=payment.paid_at or payment.created_at)
         ends = max((each.ends_at for each in grants), default=starts)
         first, last = write_instant(starts, zone, row.language), write_instant(ends, zone, row.language)
-        ordered = write_instant(payment.created_at, zone, row.language)
+        # The contract is made by the payment: the time to withdraw counts from that day.
+        ordered = write_instant(payment.paid_at or payment.created_at, zone, row.language)
         names = name_seller(row.language if row.language in LANGUAGES else BINDING)
         return {
             **describe_payment(session, row.params["payment"], row.language),

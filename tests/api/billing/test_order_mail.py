@@ -1,0 +1,33 @@
+"""What the order mail says: it confirms the contract, so its day must be that of the contract."""
+
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.user import Contact
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.billing.till import Till
+
+
+def read_mail(kind: str, language: str) -> str:
+    """Return the text of the newest message of a kind."""
+    with session() as s:
+        newest = sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc())
+        row = s.scalars(newest).first()
+        assert row is not None
+        contact = s.get_one(Contact, row.contact_id)
+        found = kind_of(kind).prepare(s, ClaimedRow.of(row), contact, clock())
+    assert isinstance(found, TemplateContext)
+    return render(kind, "email", language, found).text
+
+
+def test_the_day_of_the_order_is_that_of_its_payment(till: Till) -> None:
+    till.shop.pass_time(hours=13, minutes=50)  # 23:50 in Paris
+    answer = till.order(PlanName.URGENCE_24H)
+    till.shop.pass_time(minutes=20)
+    till.pay(answer)
+    assert "Commande du 21 novembre 2026" in read_mail("order", "fr")
