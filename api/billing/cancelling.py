@@ -21,7 +21,7 @@ from api.models.payment import Payment, PaymentStatus, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
-from api.payments.grants import PAYMENT, measure_use
+from api.payments.grants import end_grace, find_paid_end, measure_use
 from api.payments.ledger import lock_payment
 from api.payments.shortening import shorten_paid_time
 from api.schemas import FieldError
@@ -49,7 +49,7 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     row = find_subscription(session, user_id)
     if row is None or row.period_ends_at is None:
         raise ApiError(409, "no-subscription", "there is nothing to cancel: no subscription runs")
-    ends = _find_end(wish, _find_paid_end(session, row), user.time_zone, now)
+    ends = max(_find_end(wish, _find_period_end(session, row, now), user.time_zone, now), now)
     if row.cancel_wanted_at and row.cancel_wanted_at <= ends:
         return CancelledSubscription(
             CancelledAnswer(ends_at=row.cancel_wanted_at, refund=0, currency="eur"), Effects()
@@ -57,6 +57,7 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     effects = Effects()
     back = _shorten(session, row, ends, effects) if wish.on else 0
     request_cancellation(session, row.id, ends)
+    end_grace(session, row.id, ends)
     effects.mails += notifier.create_notifications(
         session,
         user_id,
@@ -67,12 +68,12 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     return CancelledSubscription(CancelledAnswer(ends_at=ends, refund=back, currency="eur"), effects)
 
 
-def _find_paid_end(session: Session, row: Subscription) -> datetime:
-    """Return the end of the present period: a renewal may be paid before the subscription was read again."""
-    paid = sa.select(sa.func.max(Grant.ends_at)).join(Payment, Payment.id == Grant.payment_id)
-    mine = (Payment.subscription_id == row.id, Grant.source == PAYMENT)
-    known = row.period_ends_at or clock()
-    return max(known, session.scalar(paid.where(*mine)) or known)
+def _find_period_end(session: Session, row: Subscription, now: datetime) -> datetime:
+    """Return the end of what is paid: a renewal may be paid before the subscription was read again, or not be paid."""
+    paid, known = find_paid_end(session, row.id), row.period_ends_at or now
+    if paid and paid <= now:
+        return paid  # Stripe's period is one that was not paid
+    return max(paid or known, known)
 
 
 def _find_end(wish: Cancellation, paid_until: datetime, time_zone: str, now: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -50,6 +51,25 @@ def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
         return Effects()
     _add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
     return _follow(session, payment, "days of grace began")
+
+
+def end_grace(session: Session, subscription_id: UUID, ends: datetime) -> None:
+    """End a subscription's days of grace at `ends`, when it ends itself: nothing is left to be paid."""
+    mine = sa.select(Payment.id).where(Payment.subscription_id == subscription_id)
+    late = Grant.payment_id.in_(mine), Grant.source == GRACE, Grant.ends_at > ends
+    for grant in session.scalars(sa.select(Grant).where(*late).with_for_update()):
+        grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
+    session.flush()
+
+
+def find_paid_end(session: Session, subscription_id: UUID) -> datetime | None:
+    """Return the end of the last period of a subscription that was paid; Stripe's own row may be a period ahead."""
+    paid = (
+        sa.select(sa.func.max(Grant.ends_at))
+        .join(Payment, Payment.id == Grant.payment_id)
+        .where(Payment.subscription_id == subscription_id, Grant.source == PAYMENT)
+    )
+    return session.scalar(paid)
 
 
 def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:

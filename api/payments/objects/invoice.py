@@ -1,19 +1,15 @@
 """Invoices of subscriptions: the first belongs to the order, each later one is the payment of a renewal."""
 
-from datetime import datetime
-
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
-from api.models.user import Grant
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
 from api.payments.facts import FIRST_MONTH, InvoiceFacts
-from api.payments.grants import PAYMENT, give_grace
+from api.payments.grants import find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id, link_id
@@ -115,16 +111,7 @@ def _begin_grace(session: Session, payment: Payment) -> Effects:
     now = clock()
     add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
     effects = Effects(mails=notices.tell_failure(session, payment, f"{now:%Y-%m-%d}"))
-    if end := _find_paid_end(session, payment):
+    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
+    if end:
         effects.add(give_grace(session, payment, end))
     return effects
-
-
-def _find_paid_end(session: Session, payment: Payment) -> datetime | None:
-    """Return the end of the last period that was paid."""
-    paid = (
-        sa.select(sa.func.max(Grant.ends_at))
-        .join(Payment, Payment.id == Grant.payment_id)
-        .where(Payment.subscription_id == payment.subscription_id, Grant.source == PAYMENT)
-    )
-    return session.scalar(paid)

@@ -6,9 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.background import jobs
+from api.billing.cancelling import cancel_subscription
+from api.billing.schemas import Cancellation
 from api.models.base import session
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
+from api.payments.grace import remind_in_grace
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till
@@ -69,6 +72,23 @@ def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
         s.execute(sa.update(Grant).values(ends_at=clock() + timedelta(days=3)))
     answer = till.post("cancel", {"on": "2026-11-27"})
     assert answer.json["errors"][0]["rule"] == "after_period"
+
+
+def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None:
+    till.buy(TOTAL)
+    with session() as s:
+        customer = s.get_one(User, till.person.id).stripe_customer_id
+    till.shop.control.use_card(str(customer), "fails_later")
+    till.shop.pass_time(days=31)
+    (row,) = rows(Subscription)
+    assert (row.status, row.period_ends_at > clock()) == ("past_due", True)  # Stripe counts the unpaid period
+    with session() as s:
+        done = cancel_subscription(s, till.person.id, Cancellation.model_validate({"periodEnd": True}))
+    assert done.answer.ends_at == clock()
+    assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
+    till.shop.clock.shift(timedelta(days=1))
+    with session() as s:
+        assert remind_in_grace(s) == []
 
 
 def test_without_a_subscription_there_is_nothing_to_cancel(till: Till) -> None:
