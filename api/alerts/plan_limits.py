@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session, selectinload
 import notifier
 from api.accounts.entitlement import find_entitlement
 from api.accounts.service import give_plan
+from api.alerts.schemas import NewAlert
 from api.alerts.service import record_desk_changes, wake_alerts
-from api.alerts.targets import get_prefecture_id
+from api.alerts.targets import build_targets, get_prefecture_id
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.user import Grant, User
 from configs.clock import clock
 from configs.plan import PlanName, plans
+from configs.settings import settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,16 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
         alert.enabled = False
         record_desk_changes(session, alert, "alert paused: smaller plan")
     return _report(session, user_id, paused, held.alerts) if paused else []
+
+
+def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> tuple[Alert, list[UUID]]:
+    """Add an alert that the plan cannot carry beside the others, and tell its user; return what to nudge too."""
+    alert = Alert(
+        user_id=user_id, name=wish.name, targets=build_targets(wish), created_at=clock(), enabled=False
+    )
+    session.add(alert)
+    held = find_entitlement(session, user_id, clock()).plan
+    return alert, _report(session, user_id, [alert], held.alerts or settings().fair_use_prefectures)
 
 
 def find_users_over_limit(session: Session) -> list[UUID]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
@@ -140,7 +141,10 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
     except ApiError as refused:
         if refused.status == _NOT_WATCHED:
             return False
-        log.warning("an ordered alert was not created", payment=str(payment.id), because=refused.word)
+        log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
+        alert, mails = add_paused_alert(session, payment.user_id, wish)
+        payment.alert_id = alert.id
+        effects.mails += mails
         return True
     payment.alert_id = alert.id
     effects.alerts.append(alert.id)

@@ -5,10 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert
+from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit
+from api.models.user import Contact
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
@@ -95,6 +98,20 @@ def test_the_payment_creates_the_alert(till: Till) -> None:
     (alert,) = rows(Alert)
     assert (alert.user_id, alert.enabled) == (till.person.id, True)
     assert till.shop.door.caught_up == [alert.id]
+
+
+def test_an_alert_that_the_plan_cannot_carry_by_then_is_paused_and_told(till: Till) -> None:
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock()))
+    till.buy(PlanName.URGENCE_24H)
+    wished = till.order(PlanName.URGENCE_24H, alert=ALERT | {"name": "Maman"})
+    made = till.shop.client.post("/api/alerts", json=ALERT, headers=till.person.headers)
+    assert made.status_code == 201, made.json
+    till.pay(wished)
+    names = {each.name: each.enabled for each in rows(Alert)}
+    assert names == {None: True, "Maman": False}
+    assert list_messages() == ["order", "alerts_paused", "order"]
+    assert rows(Payment)[-1].status is PaymentStatus.COMPLETED
 
 
 def test_the_same_order_twice_leads_to_one_page(till: Till) -> None:
