@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
-from api.alerts.targets import build_targets, get_prefecture_id, read_limits
+from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id, read_limits
 from api.alerts.watchability import must_wait_for_watch
 from api.errors import invalid
 from api.models.alert import Alert, AlertTarget
 from api.models.alert import Limits as TargetLimits
 from api.schemas import FieldError
+from configs.clock import clock
 from configs.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
@@ -49,6 +50,8 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     if enabled:
         check_plan(session, alert.user_id, place, besides=alert.id)
     record_desk_changes(session, alert, "alert changed")
+    if not (alert.enabled and _list_desk_ids(targets) <= _list_desk_ids(alert.targets)):
+        alert.watched_since = clock()
     alert.targets = targets
     alert.limits_version += 1
     alert.enabled, alert.awaits_watch = enabled, waiting
@@ -76,6 +79,10 @@ def _merge(alert: Alert, change: AlertChange) -> NewAlert:
         limits=change.limits if "limits" in given else read_limits(before[0]),
         accept_waiting=change.accept_waiting or alert.awaits_watch,
     )
+
+
+def _list_desk_ids(targets: Iterable[AlertTarget]) -> set[str]:
+    return {each.id for each in find_watched_desks(targets)}
 
 
 def _describe(targets: Iterable[AlertTarget]) -> set[tuple[object, ...]]:

@@ -57,6 +57,7 @@ def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
         ensure_watchable(session, alert)
         check_plan(session, user_id, get_prefecture_id(alert.targets))
     alert.enabled, alert.awaits_watch = not alert.enabled, False
+    alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if alert.enabled else "alert paused")
     return alert
 

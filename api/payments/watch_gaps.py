@@ -91,7 +91,7 @@ def _find_gaps(
     session: Session, alert: Alert, grant: Grant, since: datetime, *, now: datetime, least: timedelta
 ) -> Iterable[Hole]:
     desks = [desk.id for desk in find_watched_desks(alert.targets) if desk.shows_slots]
-    begins = max(since, grant.starts_at, alert.created_at)
+    begins = max(since, grant.starts_at, alert.watched_since)
     over = grant.ends_at <= now - _LATE
     ends = grant.ends_at if over else now - _LATE
     if not desks or begins >= ends:

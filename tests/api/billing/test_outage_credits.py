@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from api.background import jobs
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, Outage, OutageReason
@@ -69,6 +70,35 @@ def test_without_the_acceptance_every_unproven_minute_counts(till: Till) -> None
     jobs.credit_outages()
     (row,) = rows(WatchCredit)
     assert row.ends_at - row.starts_at == timedelta(minutes=10)
+
+
+def test_time_before_a_desk_was_asked_for_is_no_hole(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, withoutAlert=True)
+    with session() as s:
+        s.merge(DeskState(id=BOBIGNY))
+    alerts, headers = "/api/alerts", till.person.headers
+    made = till.shop.client.post(alerts, json=ALERT, headers=headers).json or {}
+    check(30, 60, 90)
+    till.shop.pass_time(hours=1, minutes=30)
+    for _ in range(2):  # paused, then resumed a day later
+        assert till.shop.client.patch(f"{alerts}/{made['id']}/toggle", headers=headers).status_code == 200
+        till.shop.pass_time(days=1)
+    check(-60 * 24 + 1, *range(-60 * 23, 0, 30))
+    jobs.credit_outages()
+    assert rows(WatchCredit) == []
+
+
+def test_a_desk_that_an_edit_adds_was_not_missed_before(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, alert={"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]})
+    (alert,) = rows(Alert)
+    till.shop.pass_time(hours=5)
+    path = f"/api/alerts/{alert.id}"
+    answer = till.shop.client.patch(path, json=ALERT, headers=till.person.headers)
+    assert answer.status_code == 200, answer.json
+    check(20, 40, 55)
+    till.shop.pass_time(hours=1, minutes=10)
+    jobs.credit_outages()
+    assert rows(WatchCredit) == []
 
 
 def test_a_hole_that_lasts_is_given_back_when_it_is_over(till: Till) -> None:
