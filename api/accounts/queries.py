@@ -1,5 +1,6 @@
 """Reads of accounts: a user by address, and the account as its owner sees it."""
 
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -45,7 +46,7 @@ def find_pending_hash(session: Session, email: str) -> str | None:
 
 def read_account(session: Session, user_id: UUID) -> Account:
     """Return the account as its owner sees it."""
-    user = session.get_one(User, user_id, options=[joinedload(User.contacts)])
+    user = session.scalars(_select_account(), {"user": user_id}).unique().one()
     contacts = {contact.channel: contact for contact in user.contacts}
     email, sms, telegram = (
         contacts.get(channel) for channel in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
@@ -73,3 +74,8 @@ def read_account(session: Session, user_id: UUID) -> Account:
         created_at=user.created_at,
         updated_at=user.updated_at,
     )
+
+
+@cache
+def _select_account() -> sa.Select[User]:
+    return sa.select(User).where(User.id == sa.bindparam("user")).options(joinedload(User.contacts))
