@@ -18,6 +18,7 @@ from deploy.external_tools import installed
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
+from deploy.sandbox.stripe.control_client import StripeControl
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
 from tests.whole.visitor import LOOK, Visitor, set_mode
@@ -179,6 +180,18 @@ def test_a_generated_client_registers_creates_an_alert_and_reads_a_detection(
     until(lambda: len(slot_mails(gilles)) > before)
     take_all(stack)
     client.run(str(JOURNEY), "read", *who)
+
+
+def test_a_generated_client_buys_a_plan(stack: Stack, client: Client) -> None:
+    odile = Visitor(stack, "odile@example.org")
+    who = [f"http://127.0.0.1:{stack.ports.api}", odile.email, odile.password]
+    client.run(str(JOURNEY), "register", *who)
+    page = client.run(str(JOURNEY), "buy", *who, odile.find_link().rpartition("/")[2]).strip()
+    stripe = StripeControl(stack.environment["STRIPE_BASE_URL"])
+    assert stripe.pay(page.rpartition("/")[2])["error"] is None
+    odile.sign_in()
+    until(lambda: odile.ask("GET", "/auth/me")["plan"] == "URGENCE_TOTAL", pause=LOOK)
+    client.run(str(JOURNEY), "paid", *who)
 
 
 def slot_mails(user: Visitor) -> list[dict[str, Any]]:
