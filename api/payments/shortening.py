@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
-from api.payments.plan_credits import measure_refundable
+from api.payments.plan_credits import measure_refundable, sum_value
 from api.payments.refunds import plan_refund
 
 
@@ -29,6 +29,6 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length
     for grant in grants:
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
-    back = round_up(payment.amount_cents, unused, length.total_seconds())
+    back = round_up(sum_value(session, payment), unused, length.total_seconds())
     back = min(back, measure_refundable(session, payment))
     return [plan_refund(session, payment, back, RefundReason.CANCELLED).id] if back > 0 else []

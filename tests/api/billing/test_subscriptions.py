@@ -46,6 +46,13 @@ def test_cancelling_sooner_refunds_the_difference(till: Till) -> None:
     assert till.post("cancel", {"on": "2026-11-30"}).json["endsAt"] == "2026-11-25T23:00:00Z"
 
 
+def test_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    till.buy(TOTAL)
+    answer = till.post("cancel", {"on": "2026-11-25"})
+    assert answer.json["refund"] == 2441  # the days of 29.99 €, of which 25.00 € were paid in money
+
+
 def test_cancelling_at_the_end_of_the_period_refunds_nothing(till: Till) -> None:
     till.buy(TOTAL)
     answer = till.post("cancel", {"periodEnd": True})
