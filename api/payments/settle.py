@@ -143,9 +143,9 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
             return False
         log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
         alert, mails = add_paused_alert(session, payment.user_id, wish)
-        payment.alert_id = alert.id
+        payment.alert_id, payment.alert_wish = alert.id, None
         effects.mails += mails
         return True
-    payment.alert_id = alert.id
+    payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
     effects.alerts.append(alert.id)
     return True

@@ -95,8 +95,9 @@ def test_without_the_hour_threshold_its_sentence_is_not_stored(till: Till) -> No
 
 def test_the_payment_creates_the_alert(till: Till) -> None:
     till.buy(alert=ALERT)
-    (alert,) = rows(Alert)
+    (alert,), (payment,) = rows(Alert), rows(Payment)
     assert (alert.user_id, alert.enabled) == (till.person.id, True)
+    assert (payment.alert_id, payment.alert_wish) == (alert.id, None)
     assert till.shop.door.caught_up == [alert.id]
 
 
