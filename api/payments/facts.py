@@ -16,9 +16,12 @@ Metadata = dict[str, str]
 
 
 class Facts(BaseModel):
-    """Base class: unknown fields are left out, and wrong ones raise pydantic's ValidationError."""
+    """Base class: unknown fields are left out, and wrong ones raise pydantic's ValidationError.
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    Its text names the fields and not what they hold, which may be a name or an address, as it is logged.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def of(cls, found: "stripe.StripeObject") -> Self:
@@ -156,6 +159,7 @@ class InvoiceFacts(Facts):
     amount_due: int
     amount_paid: int
     attempt_count: int = 0
+    auto_advance: bool = True  # of a draft: it will be collected by itself
     created: datetime
     status_transitions: _Transitions = _Transitions()
     lines: _Lines

@@ -1,5 +1,7 @@
 """Invoices of subscriptions: the first belongs to the order, each later one is the payment of a renewal."""
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
@@ -9,19 +11,23 @@ from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
 from api.payments.facts import FIRST_MONTH, InvoiceFacts
-from api.payments.grants import find_paid_end, give_grace
+from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id, link_id
-from api.payments.settle import PaidFacts, settle_failed, settle_paid
+from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
 
+_RENEWAL = "subscription_cycle"
+_UNPAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)
+
 
 class Invoice(StripeObject):
-    """Paid, it gives the plan for its period; refused at a renewal, days of grace."""
+    """Paid, it gives the plan for its period; before that, and refused, a renewal leaves days of grace."""
 
     event_types = (
+        "invoice.created",
         "invoice.marked_uncollectible",
         "invoice.paid",
         "invoice.payment_action_required",
@@ -37,6 +43,8 @@ class Invoice(StripeObject):
 
     def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
         """Find or write its payment, and settle that."""
+        if facts.status == "draft" and not facts.auto_advance:
+            return _give_up_draft(session, facts)
         payment = _find_payment(session, facts)
         if payment is None:
             return Effects()
@@ -51,8 +59,8 @@ class Invoice(StripeObject):
             )
         if facts.status in ("void", "uncollectible"):
             return settle_failed(session, payment, clock(), facts.status)
-        if facts.is_refused_renewal:
-            return _begin_grace(session, payment)
+        if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
+            return _bridge(session, payment, facts)
         return Effects()
 
 
@@ -70,7 +78,7 @@ def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
     subscription = ensure_subscription(session, order, origin.subscription)
     if facts.billing_reason == FIRST_MONTH:
         return order
-    if facts.billing_reason != "subscription_cycle":
+    if facts.billing_reason != _RENEWAL:
         return None  # such as the credit for unused days, which no grant follows from
     return _add_renewal(session, subscription, facts)
 
@@ -104,14 +112,38 @@ def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> Non
         row.status, row.period_starts_at, row.period_ends_at = "active", facts.period.start, facts.period.end
 
 
-def _begin_grace(session: Session, payment: Payment) -> Effects:
-    """Let the plan go on for some days after a refused renewal, and tell the user each day."""
-    if payment.status is PaymentStatus.COMPLETED or payment.user_id is None:
+def _bridge(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
+    """Let the plan go on for some days until a renewal is paid; once it is refused, tell the user each day.
+
+    Stripe collects a renewal about an hour after the period began: without this no alert would go out meanwhile.
+    """
+    if payment.status not in _UNPAID or payment.user_id is None:
         return Effects()
-    now = clock()
-    add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
-    effects = Effects(mails=notices.tell_failure(session, payment, f"{now:%Y-%m-%d}"))
+    effects, now = Effects(), clock()
+    payment.amount_cents = facts.amount_due
+    if facts.is_refused_renewal:
+        add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
+        effects.mails += notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
     end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
-    if end:
+    if end and not _is_unwanted(session, payment, end):
         effects.add(give_grace(session, payment, end))
+    return effects
+
+
+def _is_unwanted(session: Session, payment: Payment, end: datetime) -> bool:
+    """Return whether its subscription shall not go on after `end`."""
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    return bool(row and row.cancel_wanted_at and row.cancel_wanted_at <= end)
+
+
+def _give_up_draft(session: Session, facts: InvoiceFacts) -> Effects:
+    """End what a renewal's draft began: its subscription was cancelled, and nobody collects it any more."""
+    known = find_payment_id(session, facts.id)
+    if known is None:
+        return Effects()
+    payment = lock_payment(session, known)
+    payment.synced_at = clock()
+    effects = settle_expired(session, payment, clock())
+    if payment.status in _UNPAID:
+        effects.add(end_paid_plan(session, payment, clock()))
     return effects

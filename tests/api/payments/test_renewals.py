@@ -1,0 +1,79 @@
+"""The hour between the end of a paid month and the collection of the next one, which Stripe leaves to its draft."""
+
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus, Subscription
+from api.payments.cancellations import ask_for_cancellation, request_cancellation
+from api.payments.client import call
+from api.payments.owners import find_stripe_id
+from api.payments.reconciliation import sync_stuck_payments
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop, list_grants, list_messages
+from tests.api.payments.test_subscriptions import get_subscription, list_payments
+from tests.api.world import Person
+
+TOTAL = PlanName.URGENCE_TOTAL
+
+
+def pass_to_draft(shop: Shop, buyer: Person) -> Payment:
+    """Buy, and move to some minutes after the month's end, where the renewal is a draft."""
+    shop.buy(buyer.id, TOTAL)
+    ends = get_subscription().period_ends_at
+    assert ends
+    shop.pass_time(seconds=(ends - clock()).total_seconds() + 600)
+    _, renewal = list_payments()
+    return renewal
+
+
+def test_the_plan_goes_on_until_a_renewal_is_collected(shop: Shop, buyer: Person) -> None:
+    renewal = pass_to_draft(shop, buyer)
+    assert (renewal.status, renewal.amount_cents) == (PaymentStatus.PENDING, 2999)
+    paid, bridge = list_grants(buyer.id)
+    assert (bridge.source, bridge.starts_at) == ("grace", paid.ends_at)
+    assert bridge.ends_at > clock()
+    shop.pass_time(hours=2)
+    before, after = list_grants(buyer.id)
+    assert (after.source, after.starts_at, after.payment_id) == ("payment", before.ends_at, renewal.id)
+    assert list_payments()[1].status is PaymentStatus.COMPLETED
+    assert list_messages() == ["order"]
+
+
+def test_a_draft_whose_subscription_was_cancelled_ends_the_bridge(shop: Shop, buyer: Person) -> None:
+    renewal = pass_to_draft(shop, buyer)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, clock())
+    ask_for_cancellation(get_subscription().id)
+    shop.pass_time(hours=1)
+    assert sync_stuck_payments()["synced"] == 1
+    assert [each.source for each in list_grants(buyer.id) if each.ends_at > clock()] == []
+    assert list_payments()[1].status is PaymentStatus.FAILED
+    assert "payment_failed" not in list_messages(), renewal.id
+
+
+def test_no_bridge_beyond_an_end_that_was_chosen(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    with session() as s:
+        row = s.get_one(Subscription, get_subscription().id)
+        row.cancel_wanted_at = row.period_ends_at  # Stripe was never asked
+    shop.pass_time(days=31, seconds=600)
+    assert [each.source for each in list_grants(buyer.id)] == ["payment"]
+
+
+def test_a_cancellation_that_is_taken_back_in_the_portal_lets_the_plan_renew(
+    shop: Shop, buyer: Person
+) -> None:
+    shop.buy(buyer.id, TOTAL)
+    row = get_subscription()
+    assert row.period_ends_at
+    with session() as s:
+        request_cancellation(s, row.id, row.period_ends_at)
+        name = find_stripe_id(s, row, "subscription")
+    ask_for_cancellation(row.id)
+    shop.deliver()
+    assert get_subscription().cancel_at == row.period_ends_at
+    call(lambda c: c.v1.subscriptions.update(str(name), {"cancel_at": ""}))
+    shop.pass_time(days=31, hours=2)
+    assert get_subscription().cancel_wanted_at is None
+    first, renewed = list_grants(buyer.id)
+    assert (renewed.source, renewed.starts_at) == ("payment", first.ends_at)
+    assert list_payments()[1].refunded_cents == 0
