@@ -41,6 +41,8 @@ class Subscription(StripeObject):
             facts.ended_at,
             clock(),
         )
+        if row.cancel_wanted_at and not row.next_attempt_at and not (facts.ended_at or facts.ends_at):
+            row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
         if item := next(iter(facts.items.data), None):
             row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
         return Effects()
