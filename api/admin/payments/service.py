@@ -1,37 +1,57 @@
 """Refunds by operators, and events of Stripe's that are applied again."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from api.admin.payments.schemas import NewRefund
 from api.errors import ApiError, not_found
-from api.models.payment import Refund, RefundReason
+from api.models.payment import Payment, Refund, RefundReason, RefundStatus
 from api.models.stripe_event import StripeEvent
 from api.payments.errors import RefundRefused
 from api.payments.event_store import replay_event
 from api.payments.ledger import lock_payment
 from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import plan_refund
+from configs.clock import clock
+
+_DOUBLE_CLICK = timedelta(minutes=1)
 
 
 def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refund:
     """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
 
     Raises:
-        api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it.
+        api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
+            a moment ago.
     """
     try:
         payment = lock_payment(session, payment_id)
     except NoResultFound:
         raise not_found("payment") from None
     amount = wish.amount or measure_refundable(session, payment)
+    _refuse_double_click(session, payment, amount, wish.note)
     try:
         return plan_refund(session, payment, amount, RefundReason.OPERATOR, wish.note)
     except RefundRefused as error:
         raise ApiError(409, "refund-refused", str(error)) from None
+
+
+def _refuse_double_click(session: Session, payment: Payment, amount: int, note: str) -> None:
+    same = sa.select(Refund.id).where(
+        Refund.payment_id == payment.id,
+        Refund.amount_cents == amount,
+        Refund.note == note,
+        Refund.status != RefundStatus.FAILED,
+        Refund.created_at > clock() - _DOUBLE_CLICK,
+    )
+    if session.scalar(same.limit(1)):
+        detail = "this refund was written less than a minute ago: give another note to give the amount twice"
+        raise ApiError(409, "refund-repeated", detail)
 
 
 def describe_refund(refund: Refund) -> dict[str, Any]:

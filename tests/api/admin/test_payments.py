@@ -62,6 +62,17 @@ def test_without_an_amount_all_that_is_left_goes_back_and_the_plan_ends(
     assert problem(again) == (409, "refund-refused")
 
 
+def test_a_double_click_gives_the_same_part_once(shop: Shop, buyer: Person, admin: Operator) -> None:
+    payment_id = shop.buy(buyer.id)
+    admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="two days of trouble")
+    again = admin.ask(
+        "POST", f"/payments/{payment_id}/refunds", json={"amount": 500, "note": "two days of trouble"}
+    )
+    assert problem(again) == (409, "refund-repeated")
+    admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="and the third day")
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [500, 500]
+
+
 def test_more_than_was_paid_and_what_was_not_paid_are_refused(
     shop: Shop, buyer: Person, admin: Operator
 ) -> None:
