@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.alerts.targets import find_watched_desks
 from api.models.alert import Alert
+from api.models.desk import DeskState
 from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import WatchCredit
@@ -74,7 +75,7 @@ def find_holes(session: Session, payment: Payment, now: datetime) -> list[Hole]:
 def find_threshold(session: Session, payment: Payment) -> timedelta:
     """Return from which length a hole counts: an hour where that was accepted, otherwise what the plan promises.
 
-    A renewal has the threshold of its subscription's order.
+    A renewal has the threshold of its subscription's order. `_find_gaps` raises it where a site allows fewer visits.
     """
     consent = payment.consent
     if consent is None and payment.subscription_id:
@@ -96,6 +97,9 @@ def _find_gaps(
     ends = grant.ends_at if over else now - _LATE
     if not desks or begins >= ends:
         return []
+    shortest = sa.select(sa.func.min(DeskState.feasible_seconds)).where(DeskState.id.in_(desks))
+    promised = _MINUTE + timedelta(seconds=session.scalar(shortest) or 0)  # as the alert shows it
+    least = max(least, min(promised, ACCEPTED_THRESHOLD))
     values = {"desks": desks, "begins": begins, "ends": ends, "over": over, "least": least}
     return [Hole(before, at) for before, at in session.execute(_GAPS, values)]
 

@@ -16,7 +16,7 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import BOBIGNY, rows
+from tests.api.world import BOBIGNY, desk_state, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 
@@ -70,6 +70,16 @@ def test_without_the_acceptance_every_unproven_minute_counts(till: Till) -> None
     jobs.credit_outages()
     (row,) = rows(WatchCredit)
     assert row.ends_at - row.starts_at == timedelta(minutes=10)
+
+
+def test_the_interval_that_a_site_allows_is_no_hole(till: Till) -> None:
+    desk_state(feasible_seconds=600)
+    till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=False))
+    check(10, 20, 30, 42, 50)
+    till.shop.pass_time(hours=1)
+    jobs.credit_outages()
+    (row,) = rows(WatchCredit)
+    assert row.ends_at - row.starts_at == timedelta(minutes=12)
 
 
 def test_time_before_a_desk_was_asked_for_is_no_hole(till: Till) -> None:
