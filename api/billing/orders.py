@@ -98,6 +98,12 @@ def note_session(session: Session, payment_id: UUID, session_id: str) -> bool:
     return payment.status is PaymentStatus.PENDING
 
 
+def forget_customer(session: Session, customer: str) -> None:
+    """Drop the id of a customer who was deleted at Stripe; the next payment makes another one."""
+    known = User.stripe_customer_id == customer
+    session.execute(sa.update(User).where(known).values(stripe_customer_id=None))
+
+
 def end_order(session: Session, payment_id: UUID, kind: PaymentEventKind, **details: Any) -> None:
     """Note that an order can no longer be paid."""
     add_event(session, lock_payment(session, payment_id), kind, clock(), **details)

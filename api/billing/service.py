@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from api.alerts.watchability import count_watched_desks
-from api.billing.orders import PlacedOrder, check_order, end_order, note_session, place_order
+from api.billing.orders import PlacedOrder, check_order, end_order, forget_customer, note_session, place_order
 from api.billing.schemas import CheckoutAnswer, NewOrder
 from api.errors import ApiError
 from api.models.base import session as open_session
@@ -63,9 +63,7 @@ def open_portal(user: User) -> str:
         api.errors.ApiError: 409, nothing was paid yet; 503 with Retry-After, Stripe does not answer.
     """
     if user.stripe_customer_id is None:
-        raise ApiError(
-            409, "no-payment-yet", "the portal opens with the first payment: POST /api/billing/checkout"
-        )
+        raise _refuse_portal()
     language = user.language if user.language in ("fr", "en") else "fr"
     try:
         return checkout_calls.create_portal(
@@ -74,8 +72,17 @@ def open_portal(user: User) -> str:
     except StripeAway as error:
         raise refuse_away(error) from error
     except StripeRefused as error:
+        if error.param == "customer":
+            with open_session() as s:
+                forget_customer(s, user.stripe_customer_id)
+            raise _refuse_portal() from error
         log.exception("the portal was refused", user=str(user.id))
         raise ApiError(503, "stripe-refused", "the portal cannot be opened: write to support") from error
+
+
+def _refuse_portal() -> ApiError:
+    detail = "the portal opens with the first payment: POST /api/billing/checkout"
+    return ApiError(409, "no-payment-yet", detail)
 
 
 def refuse_away(error: StripeAway) -> ApiError:
@@ -95,17 +102,25 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
             raise refuse_away(error) from error
         page = _Page(None, None)  # Stripe would answer so for a day: the order begins anew
     except StripeRefused as error:
-        log.exception("an order was refused", payment=str(order.payment_id))
+        if not (order.customer and error.param == "customer"):
+            raise _report_refusal(order, error) from error
         with open_session() as s:
-            end_order(s, order.payment_id, PaymentEventKind.FAILED, reason=error.code)
-        detail = "this order cannot be paid just now, which is our fault: write to support"
-        raise ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"}) from error
+            forget_customer(s, order.customer)
+        page = _Page(None, None)  # deleted at Stripe: the order begins anew, without it
     if page.status == _COMPLETE:
         raise _refuse_paid()
     if page.url is None:
         with open_session() as s:
             end_order(s, order.payment_id, PaymentEventKind.EXPIRED)
     return page.url
+
+
+def _report_refusal(order: PlacedOrder, error: StripeRefused) -> ApiError:
+    log.error("an order was refused", payment=str(order.payment_id), exc_info=error)
+    with open_session() as s:
+        end_order(s, order.payment_id, PaymentEventKind.FAILED, reason=error.code)
+    detail = "this order cannot be paid just now, which is our fault: write to support"
+    return ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"})
 
 
 def _create(order: PlacedOrder) -> _Page:

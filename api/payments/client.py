@@ -112,7 +112,9 @@ def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> E
         saved = "Idempotent-Replayed" in (error.headers or {})
         return StripeAway(f"Stripe does not answer: {what}", saved=saved)
     breaker.record_success(token)
-    return StripeRefused(error.code or type(error).__name__, error.user_message or "")
+    return StripeRefused(
+        error.code or type(error).__name__, error.user_message or "", getattr(error, "param", None) or ""
+    )
 
 
 def _read_pause(error: stripe.StripeError) -> float:

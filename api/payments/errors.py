@@ -14,11 +14,14 @@ class StripeAway(Exception):
 
 
 class StripeRefused(Exception):
-    """Stripe refused a call; `code` is its own word for why (https://docs.stripe.com/error-codes)."""
+    """Stripe refused a call; `code` is its own word for why (https://docs.stripe.com/error-codes).
 
-    def __init__(self, code: str, reason: str) -> None:
+    `param`: the parameter that it is about, empty where it is about none.
+    """
+
+    def __init__(self, code: str, reason: str, param: str = "") -> None:
         super().__init__(f"{code}: {reason}")
-        self.code = code
+        self.code, self.param = code, param
 
 
 class UnknownOwner(Exception):

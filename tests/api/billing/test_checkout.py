@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit
-from api.models.user import Contact
+from api.models.user import Contact, User
+from api.payments.client import call
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
@@ -274,3 +275,15 @@ def test_a_cheaper_plan_or_a_second_subscription_says_from_when(till: Till) -> N
         second = till.get("quote", plan=name.value)
         assert (second.status_code, second.json["type"].rpartition(":")[2]) == (409, "plan-held")
         assert second.json["availableFrom"][:10] == f"{clock() + timedelta(days=30):%Y-%m-%d}"
+
+
+def test_a_customer_deleted_at_stripe_can_order_again(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    (user,) = [each for each in rows(User) if each.id == till.person.id]
+    call(lambda c: c.v1.customers.delete(str(user.stripe_customer_id)))
+    assert till.post("portal", {}).status_code == 409
+    with session() as s:
+        s.execute(sa.update(User).values(stripe_customer_id=user.stripe_customer_id))
+    till.buy(PlanName.URGENCE_24H)
+    (now,) = [each for each in rows(User) if each.id == till.person.id]
+    assert now.stripe_customer_id not in (None, user.stripe_customer_id)
