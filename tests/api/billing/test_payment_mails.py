@@ -149,10 +149,7 @@ def test_a_desk_that_closes(till: Till) -> None:
 
 
 def test_an_order_that_failed(till: Till) -> None:
-    till.shop.control.mode("error_500", count=1, path="/v1/checkout")
-    till.order(PlanName.URGENCE_24H)
-    till.shop.pass_time(hours=1)
-    jobs.sync_stuck_payments()
+    till.fail(PlanName.URGENCE_24H)
     compare("payment_failed:payment_failed_order")
 
 

@@ -75,10 +75,7 @@ def test_the_mail_says_until_when_the_plan_goes_on_and_comes_each_day_of_grace(r
 
 
 def test_an_order_that_failed_leads_to_the_account(till: Till) -> None:
-    till.shop.control.mode("error_500", count=1, path="/v1/checkout")
-    assert till.order(PlanName.URGENCE_24H).status_code == 503
-    till.shop.pass_time(hours=1)
-    jobs.sync_stuck_payments()
+    till.fail(PlanName.URGENCE_24H)
     confirm()
     (mail,) = read_mails()
     assert (mail["signed_url"], mail["url"]) == ("", "https://front.example")

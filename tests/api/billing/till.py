@@ -73,3 +73,8 @@ class Till:
         answer = self.order(name, **changes)
         assert answer.status_code == 200, answer.json
         self.pay(answer)
+
+    def fail(self, name: PlanName = PlanName.URGENCE_7J) -> None:
+        """Order by a debit that the bank refuses days later."""
+        self.shop.buy(self.person.id, name, card="sepa_fails")
+        self.shop.pass_time(days=3, hours=1)
