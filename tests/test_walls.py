@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("walls")  # or each worker builds the graph of all imports
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("api", "configs", "crawler", "deploy", "notifier")
 CONTRACTS = configparser.ConfigParser()

@@ -209,6 +209,7 @@ def test_successors_start_together(behind: Keeper, fake: Fake) -> None:
     assert fake.running == {"custom": ["job-1", "job-3"], SYSTEM: ["job-2", "job-4"]}
 
 
+@pytest.mark.journey
 def test_a_slow_machine_is_given_ever_more_time_and_ever_longer_pauses(behind: Keeper, fake: Fake) -> None:
     starts, ends = [], []
     for second in range(161, 1500):

@@ -131,7 +131,10 @@ def _contact(notification: UUID) -> Contact:
         return s.get_one(Contact, s.get_one(Notification, notification).contact_id)
 
 
-def test_what_was_accepted_is_read_off_the_ledger(database: str, frozen: time_machine.Traveller) -> None:
+def test_what_was_accepted_is_read_off_the_ledger(
+    database: str, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "EMAIL", "many1@example.org")  # whose messages are waited for
     Crowd("many", 2, "NULL, NULL, 'one_91/desk'").write(engine())
     key, seen_at = detection(engine(), "one_91/desk", "one_91", "NATURALISATION")
     first, _ = _matched(key)

@@ -268,6 +268,7 @@ def machine(
 
 
 @pytest.mark.rule("3.5", "6.1")
+@pytest.mark.journey
 @pytest.mark.fuzz
 def test_every_life_ends_once_and_says_why(machine: type[Life]) -> None:
     run_state_machine_as_test(

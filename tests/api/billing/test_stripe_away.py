@@ -104,11 +104,14 @@ class Trouble(NamedTuple):
     parameters: dict[str, Any]
 
 
-TROUBLES = [
-    Trouble("refuse", 10, {}),
+TROUBLES = [  # the others in `make journeys`
     Trouble("refuse", 3 * 3600, {}),
-    Trouble("slow", 600, {"seconds": 0.5}),
     Trouble("reset_after", 600, {}),
+]
+MORE_TROUBLES = [
+    Trouble("refuse", 10, {}),
+    Trouble("refuse", 600, {}),
+    Trouble("slow", 600, {"seconds": 0.5}),
     Trouble("error_500", 600, {}),
     Trouble("rate_limited", 600, {"seconds": 20}),
 ]
@@ -121,7 +124,11 @@ def town(till: Till, person: Callable[..., Person], monkeypatch: pytest.MonkeyPa
     return Town.found(till, person)
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: f"{each.mode} {each.seconds:g} s")
+@pytest.mark.parametrize(
+    "trouble",
+    [*TROUBLES, *(pytest.param(each, marks=pytest.mark.journey) for each in MORE_TROUBLES)],
+    ids=lambda each: f"{each.mode} {each.seconds:g} s",
+)
 def test_what_waited_for_stripe_happens_once(
     town: Town, sandbox: Running, settings_env: Callable[..., None], trouble: Trouble
 ) -> None:

@@ -29,7 +29,7 @@ from deploy.external_tools import NotToBeHad, installed
 from deploy.local.processes import free_port, wait_until
 from tests.crawler.held import Held
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(400)]
 HERE = Path(__file__).parent / "appointment_site"
 MUST = os.environ.get("CI") == "true"
 HOURS = (15, 16, 17)  # of the site's today, as manage.py makes them

@@ -29,6 +29,7 @@ def test_a_course_is_recorded_has_every_figure_and_is_the_same_again(redis_serve
     assert played.took > 0
     assert "rdv-simulation" not in str(settings().prefectures_dir), "the desk files are left"
     with session() as rows:
+        rows.execute(sa.text("SET LOCAL session_replication_role = replica"))  # a rule keeps rows of payments
         for table in ("checks", "desks", "users"):
             rows.execute(sa.text(f"TRUNCATE {table} CASCADE"))
     redis_server.flushdb()
