@@ -4,10 +4,13 @@ A job may run again after half of its work: its worker may die, or lose its leas
 changes nothing when it is repeated, and no transaction is open while another server answers.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import drop_old_registrations
@@ -117,18 +120,12 @@ def sync_stuck_payments() -> Counts:
 
 def tell_renewals() -> Counts:
     """Tell subscribers that their plan renews soon."""
-    with session() as s:
-        mails = renewals.tell_renewals(s)
-    notifier.nudge(mails)
-    return {"mails": len(mails)}
+    return _send(renewals.tell_renewals)
 
 
 def tell_closed_desks() -> Counts:
     """Offer the choice to users whose alert has no open page any more."""
-    with session() as s:
-        mails = closed_desks.tell_closed_desks(s)
-    notifier.nudge(mails)
-    return {"mails": len(mails)}
+    return _send(closed_desks.tell_closed_desks)
 
 
 def credit_outages() -> Counts:
@@ -154,15 +151,17 @@ def credit_outages() -> Counts:
 
 def remind_of_failed_renewals() -> Counts:
     """Tell users each day that their renewal failed, while the days of grace last."""
-    with session() as s:
-        mails = remind_in_grace(s)
-    notifier.nudge(mails)
-    return {"mails": len(mails)}
+    return _send(remind_in_grace)
 
 
 def tell_rising_failures() -> Counts:
     """Tell the admins where more payments fail than usual."""
+    return _send(failure_watch.tell_rising_failures)
+
+
+def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
+    """Have messages written in one transaction, and nudge them after its commit."""
     with session() as s:
-        mails = failure_watch.tell_rising_failures(s)
+        mails = write_mails(s)
     notifier.nudge(mails)
     return {"mails": len(mails)}

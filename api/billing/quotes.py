@@ -17,6 +17,7 @@ from api.accounts.entitlement import find_entitlement
 from api.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
+from api.payments.grants import find_plan_end
 from api.payments.shortening import round_up
 from configs.plan import Plan, PlanName, plan
 
@@ -72,7 +73,7 @@ def build_quote(session: Session, user_id: UUID, name: PlanName, now: datetime) 
     if wanted.duration_seconds is None:
         starts, ends = now, add_month(now)
     else:
-        starts = _find_end(session, user_id, name, now)
+        starts = find_plan_end(session, user_id, name, now)
         ends = starts + timedelta(seconds=wanted.duration_seconds)
     unused = [
         _credit(payment, paid, grants, now)
@@ -109,12 +110,6 @@ def find_subscription(session: Session, user_id: UUID) -> Subscription | None:
         Subscription.user_id == user_id, Subscription.ended_at.is_(None), Subscription.status.not_in(_OVER)
     )
     return session.scalar(mine.order_by(Subscription.id.desc()).limit(1))
-
-
-def _find_end(session: Session, user_id: UUID, name: PlanName, now: datetime) -> datetime:
-    """Return the end of the user's plan of that name, or now: buying again extends it."""
-    mine = (Grant.user_id == user_id, Grant.plan == name, Grant.ends_at > now)
-    return session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
 
 
 def _list_cheaper(

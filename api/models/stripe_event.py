@@ -15,7 +15,7 @@ class StripeEventFlag(StrEnum):
     """Why an event needs a look."""
 
     UNKNOWN_TYPE = "unknown_type"  # stored, never applied
-    UNKNOWN_OWNER = "unknown_owner"  # its object belongs to no payment or subscription of ours
+    UNKNOWN_OWNER = "unknown_owner"  # its object belongs to no known payment or subscription
     GAVE_UP = "gave_up"  # every attempt failed for STRIPE_RETRY_FOR
 
 

@@ -40,7 +40,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class CheckoutCall:
-    """An order as Stripe is told of it. All of it is in our rows."""
+    """What Stripe is told of an order, read from its row."""
 
     payment_id: UUID
     plan: Plan

@@ -1,4 +1,4 @@
-"""Whether anything waits for Stripe whose nudge was lost or whose wait is over; free of Stripe's library."""
+"""Due work at Stripe: what waits with its nudge lost or its wait over. Free of Stripe's library."""
 
 from sqlalchemy.orm import Session
 

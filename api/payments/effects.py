@@ -1,4 +1,4 @@
-"""What follows from a change of payments after its commit. All of it is found again where a program dies before."""
+"""Effects of a change of payments after its commit; all are found again where a program dies before."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What calls to Stripe and the application of its events raise; free of Stripe's library."""
+"""Exceptions of calls to Stripe and of applying its events. Free of Stripe's library."""
 
 
 class StripeAway(Exception):
@@ -25,7 +25,7 @@ class StripeRefused(Exception):
 
 
 class UnknownOwner(Exception):
-    """An object of Stripe's belongs to no payment or subscription of ours, or not yet."""
+    """An object of Stripe's belongs to no known payment or subscription, or not yet."""
 
 
 class IdConflict(Exception):

@@ -18,7 +18,7 @@ from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, lock_payment
 from api.payments.plan_credits import list_credits
-from configs.plan import plan
+from configs.plan import PlanName, plan
 from configs.settings import settings
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
@@ -36,11 +36,11 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
         add_event(session, cheaper, PaymentEventKind.PLAN_ENDED, now, subject=str(payment.id))
     if period:
         _drop_grace(session, payment)
-        _add_grant(session, payment, PAYMENT, period.start, period.end)
+        add_grant(session, payment, PAYMENT, period.start, period.end)
     else:
-        starts = _find_start(session, payment, now)
+        starts = find_plan_end(session, payment.user_id, payment.plan, now)
         ends = starts + timedelta(seconds=plan(payment.plan).duration_seconds or 0)
-        _add_grant(session, payment, PAYMENT, starts, ends)
+        add_grant(session, payment, PAYMENT, starts, ends)
     return _follow(session, payment, "plan began")
 
 
@@ -49,7 +49,7 @@ def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
     known = sa.select(Grant.id).where(Grant.payment_id == payment.id)
     if session.scalar(known.limit(1)):
         return Effects()
-    _add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
+    add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
     return _follow(session, payment, "days of grace began")
 
 
@@ -94,8 +94,8 @@ def _revive_credited_plans(session: Session, payment: Payment, now: datetime) ->
     for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
         if cheaper.user_id and cheaper.status is PaymentStatus.COMPLETED:
-            starts = _find_start(session, cheaper, now)
-            _add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=credit.seconds))
+            starts = find_plan_end(session, cheaper.user_id, cheaper.plan, now)
+            add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=credit.seconds))
             effects.add(_follow(session, cheaper, "plan revived"))
     return effects
 
@@ -137,7 +137,8 @@ def _follow(session: Session, payment: Payment, reason: str) -> Effects:
     return Effects(mails=mails, alerts=wake_alerts(session, payment.user_id, reason))
 
 
-def _add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:
+def add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:
+    """Write a grant of a payment's plan to its user."""
     session.add(
         Grant(
             id=new_id(),
@@ -152,8 +153,9 @@ def _add_grant(session: Session, payment: Payment, source: str, starts: datetime
     session.flush()
 
 
-def _find_start(session: Session, payment: Payment, now: datetime) -> datetime:
-    mine = (Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.ends_at > now)
+def find_plan_end(session: Session, user_id: UUID | None, name: PlanName, now: datetime) -> datetime:
+    """Return the end of a user's plan of that name, or now: what is bought or given back goes on from there."""
+    mine = (Grant.user_id == user_id, Grant.plan == name, Grant.ends_at > now)
     return session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
 
 

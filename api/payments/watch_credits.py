@@ -22,11 +22,11 @@ from api.models.payment import (
     StripeId,
     Subscription,
 )
-from api.models.user import Grant, OutageCredit, User
+from api.models.user import OutageCredit, User
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
-from api.payments.grants import CREDIT
+from api.payments.grants import CREDIT, add_grant, find_plan_end
 from api.payments.ledger import has_event, lock_payment
 from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import ask_for_refund, plan_refund
@@ -162,21 +162,9 @@ def _price(session: Session, payment: Payment, hole: Hole) -> int:
 
 def _extend(session: Session, payment: Payment, hole: Hole, now: datetime) -> datetime:
     """Add the time behind the user's plan of that name, or from now on; return its new end."""
-    mine = (Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.ends_at > now)
-    starts = session.scalar(sa.select(sa.func.max(Grant.ends_at)).where(*mine)) or now
+    starts = find_plan_end(session, payment.user_id, payment.plan, now)
     ends = starts + timedelta(seconds=max(hole.seconds, 1))
-    session.add(
-        Grant(
-            id=new_id(),
-            user_id=payment.user_id,
-            plan=payment.plan,
-            starts_at=starts,
-            ends_at=ends,
-            source=CREDIT,
-            payment_id=payment.id,
-        )
-    )
-    session.flush()
+    add_grant(session, payment, CREDIT, starts, ends)
     return ends
 
 

@@ -15,6 +15,7 @@ from api.models.stripe_event import StripeEvent
 from api.payments.errors import RefundRefused
 from api.payments.event_store import replay_event
 from api.payments.ledger import lock_payment
+from api.payments.objects import types_by_event
 from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import plan_refund
 from configs.clock import clock
@@ -65,8 +66,6 @@ def apply_event_again(session: Session, event_id: str) -> dict[str, Any]:
     Raises:
         api.errors.ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
     """
-    from api.payments.objects import types_by_event  # noqa: PLC0415 -- late: it imports Stripe's library
-
     event = session.get(StripeEvent, event_id)
     if event is None or event.object_id is None:
         raise not_found("event that names an object")

@@ -1,4 +1,4 @@
-"""What is given back for paid time without watching, and in which form users want it."""
+"""Credits for paid time without watching, and the form in which a user wants them."""
 
 from collections.abc import Sequence
 
