@@ -3,13 +3,13 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel
 
 from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached
+from api.prefectures.map_queries import read_map
 from api.prefectures.queries import read_prefecture_page, read_prefectures
-from api.prefectures.schemas import PrefectureList, PrefecturePage
+from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
 from configs.prefecture import prefectures
 
 blueprint = APIBlueprint(
@@ -21,16 +21,17 @@ blueprint = APIBlueprint(
 )
 
 
-class PrefecturePath(BaseModel):
-    """Which prefecture."""
-
-    id: str
-
-
 @blueprint.get("", responses={200: PrefectureList, **declare_errors()})
 def list_prefectures() -> Response:
     """List all prefectures with their status and their desks."""
     return answer_cached("prefectures", read_prefectures)
+
+
+@blueprint.get("/map", responses={200: TileMap, **declare_errors(422)})
+def show_map(query: MapQuery) -> Response:
+    """Show for each department what can be watched now, and how it goes, for a tile map."""
+    key = query.procedure.value if query.procedure else "all"
+    return answer_cached(f"map:{key}", lambda s: read_map(s, query.procedure))
 
 
 @blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})

@@ -2,10 +2,24 @@
 
 from datetime import datetime
 
+from pydantic import BaseModel, Field
+
 from api.detections.schemas import PublicDetection
 from api.models.desk import DeskStatus
-from api.schemas import Answer
+from api.schemas import Answer, Body
 from configs.prefecture import Grade, Procedure, WatchLevel
+
+
+class PrefecturePath(BaseModel):
+    """Which prefecture."""
+
+    id: str
+
+
+class MapQuery(Body):
+    """Which procedure; without one all desks count."""
+
+    procedure: Procedure | None = None
 
 
 class DeskAnswer(Answer):
@@ -63,3 +77,27 @@ class PrefectureList(Answer):
     """All prefectures, in the order of their departments."""
 
     items: list[PrefectureAnswer]
+
+
+class MapTile(Answer):
+    """One department: its place on the tile map, and the best of its desks now.
+
+    `watchLevel` is what a check of them can prove now; `none` where nothing can be watched. `status` is null where no
+    desk is known. `prefectureId` and `name` are null where this installation has no file of the prefecture.
+    """
+
+    department: str = Field(examples=["93"])
+    row: int = Field(description="From 1, the north")
+    column: int = Field(description="From 1, the west")
+    prefecture_id: str | None
+    name: str | None
+    desks: int
+    watch_level: WatchLevel
+    status: DeskStatus | None
+
+
+class TileMap(Answer):
+    """All 101 departments in the order of their codes; `procedure`: only desks that serve it are counted."""
+
+    procedure: Procedure | None
+    items: list[MapTile]

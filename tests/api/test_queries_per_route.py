@@ -66,6 +66,7 @@ BOUNDS = {
     "/api/health/live": 0,
     "/api/openapi.json": 0,
     "/api/prefectures": 1,
+    "/api/prefectures/map?procedure=TITRE_SEJOUR": 1,
     "/api/prefectures/{prefecture}": 3,
     "/api/stats": 2,
     "/api/users/telegram-link": 3,

@@ -66,6 +66,7 @@ PATHS = [
     "/api/detections/{detection}",
     "/api/prefectures",
     "/api/prefectures/bobigny_93",
+    "/api/prefectures/map",
 ]
 
 

@@ -6,7 +6,13 @@ from flask.testing import FlaskClient
 
 from tests.api.world import Person, desk_state, statements
 
-CACHED = ["/api/prefectures", "/api/prefectures/bobigny_93", "/api/stats", "/api/detections/stats"]
+CACHED = [
+    "/api/prefectures",
+    "/api/prefectures/bobigny_93",
+    "/api/prefectures/map?procedure=TITRE_SEJOUR",
+    "/api/stats",
+    "/api/detections/stats",
+]
 PUBLIC = [*CACHED, "/api/openapi.json", "/api/docs"]
 
 

@@ -1,0 +1,82 @@
+"""The map: every department, what can be watched there, and how it goes."""
+
+from datetime import timedelta
+from typing import Any
+
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.desk import DeskStatus
+from api.models.discovery import Drift, DriftReason
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.world import BOBIGNY, desk_state, see
+
+
+def read(client: FlaskClient, query: str = "") -> dict[str, dict[str, Any]]:
+    answer = client.get(f"/api/prefectures/map{query}")
+    assert answer.status_code == 200, answer.text
+    return {tile["department"]: tile for tile in (answer.json or {})["items"]}
+
+
+def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskClient) -> None:
+    tiles = read(client)
+    assert len(tiles) == 101
+    assert list(tiles) == sorted(tiles)
+    assert tiles["2A"] == {
+        "department": "2A", "row": 15, "column": 12, "prefectureId": None, "name": None, "desks": 0,
+        "watchLevel": "none", "status": None,
+    }  # fmt: skip
+    assert (tiles["95"]["prefectureId"], tiles["95"]["desks"]) == ("cergy_95", 0)
+
+
+def test_a_department_is_as_well_as_its_best_desk_for_the_procedure(client: FlaskClient) -> None:
+    desk_state(status=DeskStatus.ACTIVE)
+    desk_state("bobigny_93/naturalisation", status=DeskStatus.CAPTCHA)
+    shown = {
+        word: tuple(
+            read(client, f"?procedure={word}")["93"][key] for key in ("desks", "watchLevel", "status")
+        )
+        for word in ("TITRE_SEJOUR", "NATURALISATION", "VISA", "PASSEPORT")
+    }
+    assert shown == {
+        "TITRE_SEJOUR": (2, "full", "ACTIVE"),
+        "NATURALISATION": (1, "presence", "CAPTCHA"),
+        "VISA": (1, "none", "PAUSED"),  # its address is stale
+        "PASSEPORT": (0, "none", None),
+    }
+
+
+def test_a_page_that_closed_or_moved_cannot_be_watched(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    desk_state(last_outcome=Outcome.CLOSED)
+    desk_state("melun_77/titre-sejour")
+    with session() as s:
+        moved = Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.HOME, detail="x", starts_at=clock())
+        s.add(moved)
+    tiles = read(client)
+    assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "none")
+    desk_state(last_outcome=Outcome.NO_SLOTS)
+    frozen.shift(timedelta(seconds=6))
+    assert read(client)["93"]["watchLevel"] == "full"
+
+
+def test_a_check_that_changes_nothing_sends_no_body_again(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    desk_state(status=DeskStatus.ACTIVE, status_reason="watched: no slot is open", last_check_at=clock())
+    first = client.get("/api/prefectures/map")
+    frozen.shift(timedelta(seconds=6))
+    see("2026-12-01", desk_id=BOBIGNY)
+    desk_state(status_reason="watched: slots are open", last_check_at=clock(), last_slot_at=clock())
+    again = client.get("/api/prefectures/map", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.headers["Cache-Status"]) == (304, "rdvpriority; fwd=miss; stored")
+
+
+def test_a_procedure_that_does_not_exist_is_refused(client: FlaskClient) -> None:
+    for query in ("?procedure=titre", "?procedure=", "?procedure=%00", "?zoom=3"):
+        answer = client.get(f"/api/prefectures/map{query}")
+        assert answer.status_code == 422, query
+        assert answer.mimetype == "application/problem+json"
