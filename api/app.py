@@ -25,6 +25,7 @@ from api.middleware.problems import build_validation_response, register_error_ha
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
+from api.outlook import routes as outlook
 from api.pages import routes as pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
@@ -70,6 +71,7 @@ def create_app() -> OpenAPI:
         billing,
         alerts,
         prefectures,
+        outlook,
         detections,
         stats,
         support,

@@ -14,7 +14,7 @@ from configs.browser_binary import missing_browser
 from configs.hosts import host_of, is_loopback, is_private
 from configs.past_date import PastDate
 from configs.settings import missing_token
-from configs.slot_releases import Release, Window, window
+from configs.slot_releases import Release, Window, list_windows, window
 from configs.strict_model import Strict
 from configs.strict_yaml import FILLED
 
@@ -192,6 +192,10 @@ class Desk(Strict):
     def release(self, now: dt.datetime) -> Window | None:
         """Return when slots are published by what a source says: the window around `now`, else the next one."""
         return window(self.releases, self.zone, self.department, now)
+
+    def list_releases(self, now: dt.datetime, until: dt.datetime) -> list[Window]:
+        """Return all windows between two instants in which slots are published by what a source says."""
+        return list_windows(self.releases, self.zone, self.department, now, until)
 
     @property
     def shows_slots(self) -> bool:

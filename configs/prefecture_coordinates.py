@@ -1,5 +1,6 @@
 """Coordinates of each prefecture's town: latitude and longitude in degrees, by department code."""
 
+from math import asin, cos, radians, sin, sqrt
 from typing import Final
 
 # GeoNames (geonames.org, CC BY 4.0), rounded to a hundred metres.
@@ -106,3 +107,13 @@ POSITIONS: Final = {
     "974": (-20.882, 55.450),
     "976": (-12.782, 45.229),
 }
+
+_EARTH_KM: Final = 6371
+
+
+def measure_distance(one: str, other: str) -> float:
+    """Return the kilometres between the towns of two departments, as the crow flies."""
+    (north, east), (other_north, other_east) = (map(radians, POSITIONS[code]) for code in (one, other))
+    half = sin((other_north - north) / 2) ** 2
+    half += cos(north) * cos(other_north) * sin((other_east - east) / 2) ** 2
+    return 2 * _EARTH_KM * asin(sqrt(half))

@@ -15,6 +15,7 @@ from configs.strict_model import Strict
 
 _ALSACE = ("67", "68")
 _FRIDAY = 5
+_FORTNIGHT = dt.timedelta(days=14)  # there is a window in it, also where a holiday puts one off
 
 
 class Day(StrEnum):
@@ -84,18 +85,22 @@ def working_day(day: dt.date, department: str) -> dt.date:
     return day
 
 
+def list_windows(
+    releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt.datetime, until: dt.datetime
+) -> list[Window]:
+    """Return the release windows that end after `now` and begin before `until`, in their order."""
+    today = now.astimezone(zone).date()
+    first = today - dt.timedelta(days=today.weekday() + 7)  # a holiday puts a window into another week
+    weeks = range((until - now).days // 7 + 3)
+    found = {
+        each.on(first + dt.timedelta(days=7 * week), zone, department) for each in releases for week in weeks
+    }
+    return sorted(each for each in found if each.ends > now and each.begins < until)
+
+
 def window(releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt.datetime) -> Window | None:
     """Return the release window that contains `now`, else the next one; None where no source names one."""
-    told = list(releases)
-    if not told:
-        return None
-    today = now.astimezone(zone).date()
-    monday = today - dt.timedelta(days=today.weekday())
-    weeks = [
-        monday + dt.timedelta(days=7 * week) for week in (-1, 0, 1, 2)
-    ]  # a holiday puts it into another week
-    found = [each.on(start, zone, department) for each in told for start in weeks]
-    return min((each for each in found if each.ends > now), default=None)
+    return next(iter(list_windows(releases, zone, department, now, now + _FORTNIGHT)), None)
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from api.models.alert import Alert
 from api.models.desk import DeskState
 from api.models.discovery import Drift
 from api.schemas import FieldError
-from configs.desk import Desk
+from configs.desk import Desk, Procedure
 from configs.outcome import Outcome
 from configs.prefecture import Prefecture, desks
 
@@ -51,6 +51,20 @@ class _WatchableItem:
         return f"no page for {self.name} is known"
 
 
+@dataclass(frozen=True, slots=True)
+class UnwatchedWish:
+    """Why checks cannot see the slots for a wish, and the desks of the prefecture whose slots they see."""
+
+    reason: str
+    seen: tuple[Desk, ...]
+
+
+def explain_unwatched(place: Prefecture, procedure: Procedure, lost: Lost) -> UnwatchedWish | None:
+    """Return why the slots for a procedure are not seen at a prefecture; None where they are."""
+    item = _build_item("", place, procedure)
+    return None if item.shows_slots(lost) else _explain(item, place, lost)
+
+
 def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
     """Return whether an alert has to wait until a desk can be watched; False where one can be watched now.
 
@@ -58,7 +72,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
         api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
     """
     items = list(_list_items(wish, place))
-    lost = _find_lost_pages(session, place.desks)
+    lost = find_lost_pages(session, place.desks)
     if any(item.shows_slots(lost) for item in items):
         refused = [item for item in items if not item.is_checked]
     elif wish.accept_waiting:
@@ -73,7 +87,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
 def count_watched_desks(session: Session) -> int:
     """Return how many desks have slots that checks can see now."""
     seen = [desk for desk in desks().values() if desk.shows_slots]
-    return len(seen) - len(_find_lost_pages(session, seen))
+    return len(seen) - len(find_lost_pages(session, seen))
 
 
 def ensure_watchable(session: Session, alert: Alert) -> None:
@@ -83,7 +97,7 @@ def ensure_watchable(session: Session, alert: Alert) -> None:
         api.errors.ApiError: 409, with the reason.
     """
     about = find_watched_desks(alert.targets)
-    lost = _find_lost_pages(session, about)
+    lost = find_lost_pages(session, about)
     whole = _WatchableItem("", "this alert", tuple(about))
     if not whole.shows_slots(lost):
         raise ApiError(409, "not-watched", f"{whole.explain(lost)}")
@@ -91,14 +105,18 @@ def ensure_watchable(session: Session, alert: Alert) -> None:
 
 def _list_items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
     for index, procedure in enumerate(wish.procedures):
-        serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
-        yield _WatchableItem(f"procedures.{index}", f"{procedure} at {place.id}", serving)
+        yield _build_item(f"procedures.{index}", place, procedure)
     for index, desk_id in enumerate(wish.desk_ids):
         meant = tuple(desk for desk in place.desks if desk.id == desk_id)
         yield _WatchableItem(f"deskIds.{index}", desk_id, meant)
 
 
-def _find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
+def _build_item(path: str, place: Prefecture, procedure: Procedure) -> _WatchableItem:
+    serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
+    return _WatchableItem(path, f"{procedure} at {place.id}", serving)
+
+
+def find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
     """Return the desks whose page the prefecture has closed or moved: not for sale until it is back."""
     ids = [desk.id for desk in about]
     moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
@@ -107,13 +125,18 @@ def _find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
     return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
 
 
+def _explain(item: _WatchableItem, place: Prefecture, lost: Lost) -> UnwatchedWish:
+    seen = tuple(desk for desk in place.desks if desk.shows_slots and desk.id not in lost)
+    return UnwatchedWish(item.explain(lost), seen)
+
+
 def _build_error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
-    detail = f"{item.explain(lost)}; {_name_alternatives(lost, place)}; {_WAIT}"
+    unwatched = _explain(item, place, lost)
+    detail = f"{unwatched.reason}; {_name_alternatives(unwatched.seen, place)}; {_WAIT}"
     return FieldError(path=item.path, rule="not_watched", detail=detail)
 
 
-def _name_alternatives(lost: Lost, place: Prefecture) -> str:
-    seen = [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
+def _name_alternatives(seen: tuple[Desk, ...], place: Prefecture) -> str:
     if not seen:
         return f"no slots of {place.id} are seen; where to look: {place.site}"
     served = _enumerate("procedures", (procedure for desk in seen for procedure in desk.procedures))

@@ -68,6 +68,7 @@ BOUNDS = {
     "/api/prefectures": 1,
     "/api/prefectures/map?procedure=TITRE_SEJOUR": 1,
     "/api/prefectures/{prefecture}": 3,
+    "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 6,
     "/api/stats": 2,
     "/api/users/telegram-link": 3,
 }

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.prefecture_file import PrefectureFileError, load_prefectures
-from configs.slot_releases import Release, window, working_day
+from configs.slot_releases import Release, list_windows, window, working_day
 
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 MONDAY: dict[str, Any] = {
@@ -65,6 +65,19 @@ def test_a_holiday_before_a_weekend_puts_it_into_the_next_week() -> None:
 )
 def test_holidays_are_the_departments_own(day: str, department: str, expected: str) -> None:
     assert working_day(date.fromisoformat(day), department) == date.fromisoformat(expected)
+
+
+def test_windows_of_several_weeks_are_listed_once_and_in_order() -> None:
+    # Both fall on the Tuesday after Easter Monday.
+    told = [Release.model_validate(MONDAY | {"day": day}) for day in ("tuesday", "monday")]
+    now, until = datetime(2026, 3, 30, 15, tzinfo=UTC), datetime(2026, 4, 14, 14, tzinfo=UTC)
+    found = list_windows(told, PARIS, "92", now, until)
+    assert [f"{each.begins.astimezone(PARIS):%m-%d}" for each in found] == [
+        "03-30",
+        "03-31",
+        "04-07",
+        "04-13",
+    ]
 
 
 def test_nothing_told_is_no_window() -> None:

@@ -10,6 +10,7 @@ CACHED = [
     "/api/prefectures",
     "/api/prefectures/bobigny_93",
     "/api/prefectures/map?procedure=TITRE_SEJOUR",
+    "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR",
     "/api/stats",
     "/api/detections/stats",
 ]

@@ -1,0 +1,31 @@
+"""Route of the advice for a wish, below /api/prefectures."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from api.errors import not_found
+from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.public_answers import answer_cached
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import Outlook, OutlookQuery
+from api.prefectures.schemas import PrefecturePath
+from configs.prefecture import prefectures
+
+blueprint = APIBlueprint(
+    "outlook",
+    __name__,
+    url_prefix="/api/prefectures",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
+)
+
+
+@blueprint.get("/<id>/outlook", responses={200: Outlook, **declare_errors(404, 422)})
+def show_outlook(path: PrefecturePath, query: OutlookQuery) -> Response:
+    """Show for a procedure what is watched, how often slots opened, what an alert costs, and what else there is."""
+    place = prefectures().get(path.id)
+    if place is None:
+        raise not_found("prefecture: GET /api/prefectures lists them")
+    key = f"outlook:{place.id}:{query.procedure}"
+    return answer_cached(key, lambda s: read_outlook(s, place, query.procedure))

@@ -1,0 +1,115 @@
+"""Bodies of the advice for a wish: what is watched, how often slots opened, what an alert costs, what else there is."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from api.models.desk import DeskStatus
+from api.prefectures.releases import Announcer
+from api.prefectures.schemas import DeskAnswer
+from api.schemas import Answer, Body, PlanAnswer
+from configs.prefecture import Procedure, WatchLevel
+
+
+class OutlookQuery(Body):
+    """What the person comes for."""
+
+    procedure: Procedure
+
+
+class HeatCell(Answer):
+    """An hour of the week in the prefecture's own time: how often slots opened in it, and how many."""
+
+    weekday: int = Field(ge=1, le=7, description="1 is Monday")
+    hour: int = Field(ge=0, le=23)
+    openings: int
+    slots: int
+
+
+class OpeningHistory(Answer):
+    """How often slots of a desk opened between two instants, told with the delay of all public pages.
+
+    An opening is a check that saw slots which were not open before. `cells` are the hours with an opening. `medianLife`
+    (seconds) is that of `lives` slots that were taken or whose moment came; null without any. `watchedDays` are the
+    days with a proven answer, `provenChecks` those answers: few of them, and no openings mean little.
+    """
+
+    begins_at: datetime
+    ends_at: datetime
+    openings: int
+    slots: int
+    median_life: float | None
+    lives: int
+    watched_days: int
+    proven_checks: int
+    cells: list[HeatCell]
+
+
+class ReleaseTime(Answer):
+    """When slots are put on line, as the desk's own page says or another source; a page names no end."""
+
+    begins_at: datetime
+    ends_at: datetime | None
+    announced_by: Announcer
+
+
+class OutlookDesk(DeskAnswer):
+    """One desk that serves the wish. `isSeen`: checks can see its slots now, so an alert for it can be had."""
+
+    is_seen: bool
+    history: OpeningHistory
+    next_release: ReleaseTime | None
+
+
+class PlanOffer(PlanAnswer):
+    """A plan that carries the alert; `expectedInterval` (seconds) is the slower of what plan and site allow."""
+
+    expected_interval: float
+
+
+class OtherPlace(Answer):
+    """Another prefecture whose slots for the same procedure are seen; `distance` is in kilometres, by air."""
+
+    prefecture_id: str
+    name: str
+    department: str
+    desk_ids: list[str]
+    distance: int
+
+
+class UnwatchedAnswer(Answer):
+    """Why no slots for the wish are seen, and what there is instead.
+
+    `reason` is what POST /api/alerts answers. With `acceptWaiting` it saves an alert without a plan, whose user is told
+    when the slots can be watched.
+    """
+
+    reason: str
+    site: str = Field(description="Where the prefecture itself says how to book")
+    next_release: ReleaseTime | None
+    seen_here: list[str] = Field(
+        description="Desks of this prefecture that are watched, for other procedures"
+    )
+    other_places: list[OtherPlace]
+
+
+class Outlook(Answer):
+    """Advice for a wish. Intervals are in seconds, the shortest of the desks whose slots are seen.
+
+    `unwatched` is null where an alert can be had; otherwise `plans` is empty.
+    """
+
+    prefecture_id: str
+    name: str
+    department: str
+    time_zone: str
+    procedure: Procedure
+    watch_level: WatchLevel
+    status: DeskStatus | None
+    last_proven_at: datetime | None
+    wished_interval: float | None
+    feasible_interval: float | None
+    achieved_interval: float | None
+    desks: list[OutlookDesk]
+    plans: list[PlanOffer]
+    unwatched: UnwatchedAnswer | None
