@@ -18,7 +18,7 @@ from api.errors import ApiError, invalid
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
-from api.models.user import User
+from api.models.user import Channel, Contact, User
 from api.payments.ledger import add_event, lock_payment
 from api.payments.owners import link_id
 from api.schemas import FieldError
@@ -73,9 +73,11 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     """Write the row of an order that `check_order` has let pass, or find that of the same one made a moment ago.
 
     Raises:
-        api.errors.ApiError: 409, a larger plan runs, the plan would not carry the alert, or too many orders are open.
+        api.errors.ApiError: 409, the address is not confirmed, a larger plan runs, the plan would not carry the alert,
+            or too many orders are open.
     """
     lock_user(session, user_id)
+    _check_address(session, user_id)
     user, now = session.get_one(User, user_id, populate_existing=True), clock()
     name = PlanName(wish.plan)
     orders = _give_up_unreached(session, _list_open_orders(session, user_id, now), now)
@@ -179,6 +181,18 @@ def _check_count(orders: list[Payment]) -> None:
         free = min(each.created_at for each in orders) + timedelta(seconds=settings().checkout_seconds)
         detail = f"{pluralize(len(orders), 'order')} of yours wait for their payment: pay one, or wait"
         raise ApiError(409, "too-many-checkouts", detail, available_from=free)
+
+
+def _check_address(session: Session, user_id: UUID) -> None:
+    """Refuse an account that would pay and get no alert by mail: docs/decisions/orders-need-an-address.md."""
+    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
+    contact = session.scalars(mine).one_or_none()
+    if contact is None or not contact.confirmed:
+        detail = (
+            "no alert would reach your e-mail address: open the link in our mail, or have another one sent by "
+            "POST /api/auth/verify-email/again, then order"
+        )
+        raise ApiError(409, "address-unconfirmed", detail)
 
 
 def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.logins.service import open_login
 from api.models.base import session
 from api.models.user import Channel, Contact, User
+from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.plan import PlanName
 from configs.settings import Settings, settings
@@ -84,14 +85,28 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def person(app: Flask) -> Callable[..., Person]:
-    """Make a user who is signed in: `person("camille@example.org", plan=PlanName.URGENCE_24H)`."""
+    """Make a user who is signed in: `person("camille@example.org", plan=PlanName.URGENCE_24H)`.
 
-    def make(email: str = "camille@example.org", plan: PlanName | None = None) -> Person:
+    `confirmed`: the address is, so that the user may buy.
+    """
+
+    def make(
+        email: str = "camille@example.org", plan: PlanName | None = None, *, confirmed: bool = False
+    ) -> Person:
         with session() as s:
             user = User(email=email, password_hash=None)
             s.add(user)
             s.flush()
-            s.add(Contact(user_id=user.id, channel=Channel.EMAIL, address=email, enabled=True))
+            verified_at = clock() if confirmed else None
+            s.add(
+                Contact(
+                    user_id=user.id,
+                    channel=Channel.EMAIL,
+                    address=email,
+                    enabled=True,
+                    verified_at=verified_at,
+                )
+            )
             change = open_login(s, user, "", from_known_address=True)
         with app.app_context():
             # As long as the login: tests step the clock by days.

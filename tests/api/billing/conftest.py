@@ -21,6 +21,6 @@ def till(
     door: Door,
     person: Callable[..., Person],
 ) -> Iterator[Till]:
-    """Give a user at the till."""
-    yield Till(Shop(stripe_stand_in, client, door, frozen), person())
+    """Give a user at the till, whose address is confirmed."""
+    yield Till(Shop(stripe_stand_in, client, door, frozen), person(confirmed=True))
     stripe_client._make_client.cache_clear()

@@ -176,7 +176,7 @@ class Stage:
         self.server.flushdb()
         self.till.shop.clock.move_to(BEGINNING)
         self.till.shop.control.reset()
-        self.till.person = self.person()
+        self.till.person = self.person(confirmed=True)
         desk_state()
 
 

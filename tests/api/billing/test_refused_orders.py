@@ -8,10 +8,11 @@ import pytest
 
 from api.models.base import session
 from api.models.payment import Payment, Refund, RefundReason, Subscription
+from api.models.user import ContactState
 from api.payments.ledger import lock_payment
 from api.payments.refunds import ask_for_refund, plan_refund
 from configs.plan import PlanName
-from tests.api.billing.till import Till, make_consent
+from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
 from tests.api.payments.test_refunds import intent_of
 from tests.api.payments.test_subscriptions import customer_of
@@ -36,6 +37,22 @@ def test_unknown_plans_and_half_a_consent_are_refused(till: Till) -> None:
     assert till.post("checkout", {}).status_code == 422
     assert rows(Payment) == []
     assert till.shop.control.requests("/v1/checkout") == []
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "state"), [(False, ContactState.OK), (True, ContactState.BOUNCED)], ids=["new", "bounced"]
+)
+def test_an_address_that_gets_no_alerts_buys_nothing(
+    till: Till, confirmed: bool, state: ContactState
+) -> None:
+    till.confirm(confirmed=confirmed, state=state)
+    refused = till.order(alert=ALERT)
+    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "address-unconfirmed")
+    assert "POST /api/auth/verify-email/again" in refused.json["detail"]
+    assert rows(Payment) == []
+    assert till.shop.control.requests("/v1/checkout") == []
+    till.confirm()
+    assert till.order(alert=ALERT).status_code == 200
 
 
 def hold_nothing(_: Till) -> None:

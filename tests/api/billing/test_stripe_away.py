@@ -55,7 +55,8 @@ class Town:
     def found(cls, till: Till, person: Callable[..., Person]) -> "Town":
         """Let everything happen that comes before the trouble."""
         refunded, paid, wants = (
-            Till(till.shop, person(f"{name}@example.org")) for name in ("refunded", "paid", "wants")
+            Till(till.shop, person(f"{name}@example.org", confirmed=True))
+            for name in ("refunded", "paid", "wants")
         )
         till.buy(TOTAL, alert=ALERT)
         refunded.buy(WEEK)

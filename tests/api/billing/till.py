@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
+from api.models.base import session
+from api.models.user import Contact, ContactState
+from configs.clock import clock
 from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop
@@ -43,6 +47,12 @@ class Till:
 
     shop: Shop
     person: Person
+
+    def confirm(self, *, confirmed: bool = True, state: ContactState = ContactState.OK) -> None:
+        """Write whether the user's address is confirmed, and whether messages bounced from it."""
+        mine = sa.update(Contact).where(Contact.user_id == self.person.id)
+        with session() as s:
+            s.execute(mine.values(verified_at=clock() if confirmed else None, state=state))
 
     def get(self, path: str, **query: Any) -> Answer:
         found = self.shop.client.get(f"/api/billing/{path}", query_string=query, headers=self.person.headers)
