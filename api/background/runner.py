@@ -11,7 +11,7 @@ from sqlalchemy.orm import configure_mappers
 
 from api.background import job_store, jobs
 from api.background.job_store import MOST_ATTEMPTS, LeasedRun
-from api.models.base import session
+from api.models.base import engine, session
 from api.payments.objects import types_by_event
 from configs.clock import clock
 from configs.settings import settings
@@ -26,6 +26,16 @@ def warm_up() -> None:
     """Build what the first job needs, Stripe's library among it; workers that are forked later find it built."""
     configure_mappers()
     types_by_event()
+
+
+def warm_up_before_fork() -> None:
+    """Warm up, and connect once for what SQLAlchemy builds then: the children share it, and connect for themselves."""
+    warm_up()
+    try:
+        engine().connect().close()
+    except OperationalError as error:
+        log.warning("database away: each child builds its engine", because=type(error.orig).__name__)
+    engine().dispose()
 
 
 def run_job(run_id: str) -> None:

@@ -41,7 +41,7 @@ def main(given: list[str] | None = None) -> int:
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("workers")
     gc.disable()  # what it frees leaves holes in pages that the children are to share
-    worker.preload()
+    worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.alert import Moment
-from api.models.base import new_id, session
+from api.models.base import engine, new_id, session
 from api.models.notification import Priority
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState
@@ -52,6 +52,12 @@ def warm_up() -> None:
         _warm_up_database()
     except (OperationalError, InterfaceError) as error:
         log.warning("database away: the first job connects", because=type(error.orig).__name__)
+
+
+def warm_up_before_fork() -> None:
+    """Warm up, then disconnect: the workers share the statements' memory, and each connects for itself."""
+    warm_up()
+    engine().dispose()
 
 
 def _warm_up_database() -> None:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from api.background import jobs
 from api.background.job_store import MOST_ATTEMPTS
-from api.background.runner import run_job
+from api.background.runner import run_job, warm_up_before_fork
 from api.background.scheduler import Scheduler
 from api.models.base import engine, session
 from api.models.job_run import JobResult, JobRun
@@ -148,6 +148,18 @@ def test_a_database_that_is_away_is_one_line_and_the_run_waits(
     with capture_logs() as logs:
         run_job(str(run_id))
     assert [each["event"] for each in logs] == ["database away, the sweep enqueues again"]
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_children_are_forked_without_a_connection(
+    database: str, settings_env: Callable[..., None], is_away: bool
+) -> None:
+    if is_away:
+        settings_env(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    with capture_logs() as logs:
+        warm_up_before_fork()
+    assert engine().pool.checkedin() == 0  # type: ignore[attr-defined]
+    assert len(logs) == is_away
 
 
 def test_runs_that_ended_long_ago_are_dropped(run_id: UUID, frozen: time_machine.Traveller) -> None:

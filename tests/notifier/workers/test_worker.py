@@ -10,7 +10,7 @@ from api.models.base import engine
 from api.models.notification import Notification
 from deploy.local.processes import free_port
 from notifier.jobs import match
-from notifier.workers.worker import main, warm_up
+from notifier.workers.worker import main, warm_up, warm_up_before_fork
 from tests.notifier.world import alert, all_of, detection, person
 
 _LOCKS_HERE = """
@@ -19,11 +19,8 @@ WHERE l.locktype = 'advisory' AND d.datname = current_database()
 """
 
 
-@pytest.mark.usefixtures("whole")
-def test_the_first_message_finds_its_statements_built() -> None:
-    warm_up()
-    alert(person())
-    seen = str(detection())
+def note_built_statements() -> list[str]:
+    """Return a list that grows by each statement that SQLAlchemy has to build from now on."""
     built: list[str] = []
 
     def note(_c: object, _k: object, said: str, _p: object, context: Any, _m: object) -> None:
@@ -31,8 +28,27 @@ def test_the_first_message_finds_its_statements_built() -> None:
             built.append(said)
 
     sa.event.listen(engine(), "before_cursor_execute", note)
+    return built
+
+
+@pytest.mark.usefixtures("whole")
+def test_the_first_message_finds_its_statements_built() -> None:
+    warm_up()
+    alert(person())
+    seen = str(detection())
+    built = note_built_statements()
     match(seen)
     assert [each for each in built if "UPDATE detections" not in each] == []  # which a flush builds
+
+
+def test_workers_are_forked_with_their_statements_built_and_without_a_connection(
+    database: str, sandbox: object
+) -> None:
+    warm_up_before_fork()
+    assert engine().pool.checkedin() == 0  # type: ignore[attr-defined]
+    built = note_built_statements()
+    warm_up()
+    assert built == []
 
 
 def test_warming_up_connects_and_writes_nothing(database: str, sandbox: object) -> None:
