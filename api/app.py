@@ -29,6 +29,7 @@ from api.outlook import routes as outlook
 from api.pages import routes as pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
+from api.release_calendar import routes as release_calendar
 from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
@@ -72,6 +73,7 @@ def create_app() -> OpenAPI:
         alerts,
         prefectures,
         outlook,
+        release_calendar,
         detections,
         stats,
         support,

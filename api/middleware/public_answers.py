@@ -25,13 +25,20 @@ def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
 
 def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:
     """Return an answer from the cache, or read it. Its age tells caches on the way how long it may still be kept."""
+    return answer_cached_bytes(key, lambda s: read(s).as_bytes())
+
+
+def answer_cached_bytes(
+    key: str, read: Callable[[Session], bytes], mimetype: str = "application/json"
+) -> Response:
+    """Do the same with a body of any type."""
 
     def build() -> bytes:
         with autocommit_session() as s:
-            return read(s).as_bytes()
+            return read(s)
 
     found = answer_cache().get(key, build)
-    response = _respond(found.body, found.etag)
+    response = _respond(found.body, found.etag, mimetype)
     response.headers["Age"] = str(max(0, round(found.age)))
     response.headers["Cache-Status"] = _STATUS[found.source]
     return response

@@ -7,6 +7,8 @@ from flask.testing import FlaskClient
 from tests.api.world import Person, desk_state, statements
 
 CACHED = [
+    "/api/calendar",
+    "/api/prefectures/bobigny_93/calendar.ics?procedure=TITRE_SEJOUR",
     "/api/prefectures",
     "/api/prefectures/bobigny_93",
     "/api/prefectures/map?procedure=TITRE_SEJOUR",

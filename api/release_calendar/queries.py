@@ -1,0 +1,78 @@
+"""Reads of the calendar: the known releases of the next weeks."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from api.errors import invalid
+from api.prefectures.desk_queries import read_watch_states
+from api.prefectures.map_queries import list_serving_desks
+from api.prefectures.releases import KnownRelease, list_releases
+from api.release_calendar.feed import write_feed
+from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
+from api.schemas import FieldError, Language
+from configs.clock import clock
+from configs.prefecture import Prefecture, Procedure, WatchLevel, prefectures
+
+_AHEAD = timedelta(weeks=8)
+
+
+def find_places(query: CalendarQuery) -> list[Prefecture]:
+    """Return the prefecture that a query names, or all.
+
+    Raises:
+        api.errors.ApiError: 422, there is no such prefecture.
+    """
+    if query.prefecture is None:
+        return list(prefectures().values())
+    place = prefectures().get(query.prefecture)
+    if place is None:
+        detail = "there is no such prefecture: GET /api/prefectures lists them"
+        raise invalid(FieldError(path="prefecture", rule="unknown", detail=detail))
+    return [place]
+
+
+def read_calendar(
+    session: Session, places: Sequence[Prefecture], procedure: Procedure | None
+) -> ReleaseCalendar:
+    """Return the releases of these prefectures, of all desks that serve the procedure."""
+    by_id = {place.id: place for place in places}
+    items = [
+        _build_entry(each, by_id[each.desk.prefecture_id])
+        for each in _read_releases(session, places, procedure)
+    ]
+    return ReleaseCalendar(ends_at=clock() + _AHEAD, items=items)
+
+
+def read_feed(session: Session, place: Prefecture, procedure: Procedure, language: Language) -> bytes:
+    """Return the same for one prefecture as an iCalendar feed."""
+    return write_feed(_read_releases(session, [place], procedure), place, procedure, language)
+
+
+def _read_releases(
+    session: Session, places: Sequence[Prefecture], procedure: Procedure | None
+) -> list[KnownRelease]:
+    desks = [desk for place in places for desk in list_serving_desks(place, procedure)]
+    now, until = read_watch_states(session, desks), clock() + _AHEAD
+    found = [each for desk in desks for each in list_releases(desk, now, until)]
+    return sorted(found, key=lambda each: (each.begins_at, each.desk.id))
+
+
+def _build_entry(release: KnownRelease, place: Prefecture) -> ReleaseEntry:
+    desk = release.desk
+    return ReleaseEntry(
+        prefecture_id=place.id,
+        name=place.name,
+        department=place.department,
+        time_zone=place.time_zone,
+        desk_id=desk.id,
+        label=desk.label,
+        site=desk.site,
+        procedures=sorted(desk.procedures),
+        booking_url=desk.url,
+        watch_level=desk.watch if desk.schedulable else WatchLevel.NONE,
+        begins_at=release.begins_at,
+        ends_at=release.ends_at,
+        announced_by=release.announced_by,
+    )

@@ -1,0 +1,44 @@
+"""Routes of the calendar of known releases: a list, and an iCalendar feed per prefecture and procedure."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from api.errors import not_found
+from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.public_answers import answer_cached, answer_cached_bytes
+from api.prefectures.schemas import PrefecturePath
+from api.release_calendar.queries import find_places, read_calendar, read_feed
+from api.release_calendar.schemas import CalendarQuery, FeedQuery, ReleaseCalendar
+from configs.prefecture import prefectures
+
+_ICALENDAR = "text/calendar"
+_FEED = {"description": "An iCalendar feed", "content": {_ICALENDAR: {"schema": {"type": "string"}}}}
+
+blueprint = APIBlueprint(
+    "release_calendar",
+    __name__,
+    url_prefix="/api",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="calendar", description="When prefectures put slots on line")],
+)
+
+
+@blueprint.get("/calendar", responses={200: ReleaseCalendar, **declare_errors(422)})
+def show_calendar(query: CalendarQuery) -> Response:
+    """List the known release times of slots in the next eight weeks."""
+    places = find_places(query)
+    key = f"calendar:{query.prefecture or 'all'}:{query.procedure or 'all'}"
+    return answer_cached(key, lambda s: read_calendar(s, places, query.procedure))
+
+
+@blueprint.get("/prefectures/<id>/calendar.ics", responses={200: _FEED, **declare_errors(404, 422)})
+def show_feed(path: PrefecturePath, query: FeedQuery) -> Response:
+    """Send the known release times of a prefecture and procedure as an iCalendar feed."""
+    place = prefectures().get(path.id)
+    if place is None:
+        raise not_found("prefecture: GET /api/prefectures lists them")
+    key = f"feed:{place.id}:{query.procedure}:{query.language}"
+    return answer_cached_bytes(
+        key, lambda s: read_feed(s, place, query.procedure, query.language), _ICALENDAR
+    )

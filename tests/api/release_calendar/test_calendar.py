@@ -1,0 +1,148 @@
+"""Known release times: a list, and an iCalendar feed that calendar programs understand."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from icalendar import Calendar
+
+from api import cache
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.world import PREFECTURES, desk_state
+
+HIDDEN = "saint-denis_974/titre-sejour"
+_RELEASES = """    releases:
+      - {day: monday, begins: "16:00", ends: "19:00", source: a test, date: 2026-01-01}
+    grade: """
+
+
+@pytest.fixture
+def client(
+    app: Flask, tmp_path: Path, settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> FlaskClient:
+    """Give an app whose desk on La Réunion has a release each Monday."""
+    text = (PREFECTURES / "melun_77.yaml").read_text("utf-8")
+    for old, new in (
+        ("Seine-et-Marne", "La Réunion"), ('"77"', '"974"'), ("Europe/Paris", "Indian/Reunion"),
+        ("label: Titre de séjour", 'label: "Titre de séjour, carte; \\"étudiant\\""'), ("127.77.0.77", "127.77.0.97"),
+        ("    grade: ", _RELEASES),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "saint-denis_974.yaml").write_text(text, "utf-8")
+    for name in ("bobigny_93.yaml", "cergy_95.yaml"):
+        (tmp_path / name).write_text((PREFECTURES / name).read_text("utf-8"), "utf-8")
+    settings_env(PREFECTURES_DIR=tmp_path)
+    return app.test_client()
+
+
+def listed(client: FlaskClient, query: str = "") -> list[dict[str, Any]]:
+    cache._open_cache.cache_clear()
+    answer = client.get(f"/api/calendar{query}")
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = (answer.json or {})["items"]
+    return items
+
+
+def feed(client: FlaskClient, query: str = "?procedure=TITRE_SEJOUR") -> tuple[bytes, list[Any]]:
+    answer = client.get(f"/api/prefectures/saint-denis_974/calendar.ics{query}")
+    assert (answer.status_code, answer.mimetype) == (200, "text/calendar")
+    calendar = Calendar.from_ical(answer.data)
+    assert isinstance(calendar, Calendar)
+    return answer.data, calendar.events
+
+
+def test_releases_of_files_and_pages_are_listed_in_the_order_of_time(client: FlaskClient) -> None:
+    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
+    found = [
+        (each["deskId"], each["beginsAt"], each["endsAt"], each["announcedBy"]) for each in listed(client)
+    ]
+    assert found[:3] == [
+        (HIDDEN, "2026-11-23T12:00:00Z", "2026-11-23T15:00:00Z", "source"),
+        ("bobigny_93/naturalisation", "2026-11-24T09:00:00Z", None, "page"),
+        (HIDDEN, "2026-11-30T12:00:00Z", "2026-11-30T15:00:00Z", "source"),
+    ]
+    assert len(found) == 9  # eight weeks
+
+
+def test_they_are_filtered_by_prefecture_and_procedure(
+    client: FlaskClient, redis_server: redis.Redis
+) -> None:
+    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
+    for query, expected in {
+        "?prefecture=bobigny_93": {"bobigny_93/naturalisation"},
+        "?procedure=NATURALISATION": {"bobigny_93/naturalisation"},
+        "?prefecture=bobigny_93&procedure=VISA": set(),
+        "?procedure=TITRE_SEJOUR": {HIDDEN, "bobigny_93/naturalisation"},
+    }.items():
+        assert {each["deskId"] for each in listed(client, query)} == expected, query
+
+
+def test_a_page_that_announces_what_its_file_says_is_one_release(client: FlaskClient) -> None:
+    desk_state(HIDDEN, releases_at=datetime(2026, 11, 23, 12, tzinfo=UTC))
+    assert [each["announcedBy"] for each in listed(client)] == ["source"] * 8
+
+
+def test_a_page_that_closed_releases_nothing(client: FlaskClient) -> None:
+    desk_state(HIDDEN, releases_at=clock() + timedelta(days=1), last_outcome=Outcome.CLOSED)
+    assert listed(client) == []
+
+
+def test_what_does_not_exist_is_refused(client: FlaskClient) -> None:
+    paths = {
+        "/api/calendar?prefecture=nowhere_99": 422,
+        "/api/calendar?procedure=visa": 422,
+        f"/api/calendar?prefecture={'x' * 5000}": 422,
+        "/api/prefectures/nowhere_99/calendar.ics?procedure=VISA": 404,
+        "/api/prefectures/bobigny_93/calendar.ics": 422,
+        "/api/prefectures/bobigny_93/calendar.ics?procedure=VISA&language=xx": 422,
+    }
+    assert {path: client.get(path).status_code for path in paths} == paths
+
+
+def test_a_feed_has_the_hours_of_the_prefecture_and_its_time_zone(client: FlaskClient) -> None:
+    body, events = feed(client)
+    assert len(events) == 8
+    assert (
+        b"DTSTART;TZID=Indian/Reunion:20261123T160000\r\nDTEND;TZID=Indian/Reunion:20261123T190000\r\n"
+        in body
+    )
+    assert b"BEGIN:VTIMEZONE\r\nTZID:Indian/Reunion\r\n" in body
+    assert max(len(line) for line in body.split(b"\r\n")) <= 75
+    first = events[0]
+    assert first["SUMMARY"] == 'Mise en ligne de créneaux : Titre de séjour, carte; "étudiant"'
+    assert first.start.astimezone(UTC) == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert first["URL"] == "http://127.77.0.97:8800/booking/create/48803"
+
+
+def test_texts_are_escaped(client: FlaskClient) -> None:
+    body, _ = feed(client, "?procedure=TITRE_SEJOUR&language=en")
+    unfolded = body.replace(b"\r\n ", b"").decode()
+    assert 'SUMMARY:Slots are released: Titre de séjour\\, carte\\; "étudiant"\r\n' in unfolded
+
+
+def test_an_event_keeps_its_uid_and_the_feed_its_bytes_all_day(
+    client: FlaskClient, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    body, events = feed(client)
+    assert len({event["UID"] for event in events}) == 8
+    assert {event["DTSTAMP"].dt for event in events} == {datetime(2026, 11, 20, tzinfo=UTC)}
+    frozen.shift(timedelta(hours=9))
+    assert feed(client)[0] == body
+    frozen.shift(timedelta(days=4))
+    later = {event["UID"] for event in feed(client)[1]}
+    assert len(later & {event["UID"] for event in events}) == 7
+
+
+def test_a_page_s_release_has_an_end_in_a_feed(client: FlaskClient) -> None:
+    desk_state(HIDDEN, releases_at=clock() + timedelta(hours=1))
+    first = feed(client)[1][0]
+    assert first.duration == timedelta(minutes=15)
+    assert "elle-même" in first["DESCRIPTION"]
