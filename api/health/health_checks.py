@@ -15,7 +15,12 @@ from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.health.job_overview import find_job_troubles, read_job_runs
-from api.health.payment_overview import describe_payments, find_payment_troubles, read_payments
+from api.health.payment_overview import (
+    describe_payments,
+    find_open_cases,
+    find_payment_troubles,
+    read_payments,
+)
 from api.health.queue_health import CLOCKS_DIFFER, check_queues
 from api.models.base import session
 from api.models.check import Check
@@ -319,7 +324,10 @@ def _check_partitions() -> str:
 
 def _check_payments() -> str:
     found = read_payments()
-    if troubles := find_payment_troubles(found):
+    troubles = find_payment_troubles(found)
+    if find_open_cases(found):  # everybody reads health; operators read which cases
+        troubles.append("an operator must settle something: see the status")
+    if troubles:
         raise PartDown("; ".join(troubles))
     return describe_payments(found)
 

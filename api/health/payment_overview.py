@@ -4,16 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
 
 from api.health.read_session import read_session
-from api.models.payment import Refund, Subscription
-from api.models.stripe_event import StripeEvent, StripeEventFlag
+from api.models.payment import Refund, RefundStatus, Subscription
+from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
+from api.models.watch_credit import WatchCredit
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from configs.settings import settings
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
+_MANY_ATTEMPTS = 8  # at a cancellation: ten minutes of them
+_CREDITS_TOLD = timedelta(hours=3)  # the job that tells Stripe of credits runs each hour
+_COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts
+_FAILED_FOR = timedelta(days=30)  # that a failed refund is shown where none was made since
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,10 @@ class PaymentOverview:
     refunds: int  # that Stripe did not confirm yet
     cancellations: int  # that Stripe did not confirm yet
     oldest_call_seconds: float | None  # since the oldest of those refunds was written
+    late_cancellations: int  # that Stripe refused or did not answer for long
+    late_credits: int  # of outages, that Stripe was not told of for long: the next invoice is too high
+    failed_refunds: int  # lately, and no other one of the same payment was made since
+    differences: int  # that the last comparison with Stripe found and did not repair
     left_alone_seconds: float  # for which the circuit breaker lets no call through; 0: it does
 
 
@@ -52,8 +62,40 @@ def read_payments() -> PaymentOverview:
                 sa.select(sa.func.count()).where(Subscription.next_attempt_at.is_not(None))
             ).one(),
             oldest_call_seconds=_measure_age(oldest_call, now),
+            late_cancellations=_count_late_cancellations(s, now),
+            late_credits=_count_late_credits(s, now),
+            failed_refunds=_count_failed_refunds(s, now),
+            differences=_count_differences(s, now),
             left_alone_seconds=round(CircuitBreaker("stripe", settings().stripe_rest_seconds).read_wait(), 3),
         )
+
+
+def _count_late_cancellations(session: Session, now: datetime) -> int:
+    unasked = Subscription.next_attempt_at < now - timedelta(seconds=settings().health_age_seconds)
+    refused = Subscription.next_attempt_at.is_not(None) & (Subscription.attempts >= _MANY_ATTEMPTS)
+    return session.scalars(sa.select(sa.func.count()).where(unasked | refused)).one()
+
+
+def _count_late_credits(session: Session, now: datetime) -> int:
+    late = (WatchCredit.next_attempt_at.is_not(None), WatchCredit.created_at < now - _CREDITS_TOLD)
+    return session.scalars(sa.select(sa.func.count()).where(*late)).one()
+
+
+def _count_failed_refunds(session: Session, now: datetime) -> int:
+    later = aliased(Refund)
+    again = sa.exists().where(
+        later.payment_id == Refund.payment_id,
+        later.status != RefundStatus.FAILED,
+        later.created_at > Refund.settled_at,
+    )
+    failed = (Refund.status == RefundStatus.FAILED, Refund.settled_at > now - _FAILED_FOR)
+    return session.scalars(sa.select(sa.func.count()).where(*failed, ~again)).one()
+
+
+def _count_differences(session: Session, now: datetime) -> int:
+    objects = sa.select(sa.func.count(PaymentDifference.object_id.distinct()))
+    left = (PaymentDifference.repaired.is_(False), PaymentDifference.found_at > now - _COMPARED)
+    return session.scalars(objects.where(*left)).one()
 
 
 def find_payment_troubles(found: PaymentOverview) -> list[str]:
@@ -71,6 +113,17 @@ def find_payment_troubles(found: PaymentOverview) -> list[str]:
     if found.given_up:
         troubles.append(f"{pluralize(found.given_up, 'event')} of Stripe's given up: replay them")
     return troubles
+
+
+def find_open_cases(found: PaymentOverview) -> list[str]:
+    """Return in words what an operator must settle by hand: docs/operations.md#payments."""
+    cases = (
+        (found.late_cancellations, "cancellation", "that Stripe does not take"),
+        (found.late_credits, "credit", "that Stripe was not told of"),
+        (found.failed_refunds, "failed refund", "without another one since"),
+        (found.differences, "difference", "from Stripe that is not repaired"),
+    )
+    return [f"{pluralize(number, what)} {which}" for number, what, which in cases if number]
 
 
 def describe_payments(found: PaymentOverview) -> str:

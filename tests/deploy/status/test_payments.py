@@ -1,7 +1,8 @@
 """Payments in `make status` and in health: what waits for Stripe, what was given up, and an open circuit breaker."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 import redis
@@ -9,11 +10,13 @@ import redis
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
 from api.health.payment_overview import read_payments
 from api.models.base import session
-from api.models.payment import Refund, RefundReason
-from api.models.stripe_event import StripeEventFlag
+from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
+from api.models.stripe_event import PaymentDifference, StripeEventFlag
 from api.models.user import User
+from api.models.watch_credit import CreditForm, WatchCredit
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
+from configs.plan import PlanName
 from configs.settings import settings
 from deploy.status import payments
 from tests.api.world import add_payment, add_stripe_event
@@ -89,3 +92,91 @@ def test_a_refund_that_stripe_does_not_confirm_is_named(finding: Callable[[], Pa
             )
         )
     assert finding() == PartFinding(PartState.DEGRADED, "1 refund not confirmed, the oldest for 5 min")
+
+
+_CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see the status")
+
+
+def pay() -> UUID:
+    with session() as s:
+        user = User(email="a@example.org")
+        s.add(user)
+    return add_payment(user.id)
+
+
+def cancel(next_attempt_at: datetime, attempts: int) -> Subscription:
+    return Subscription(
+        plan=PlanName.URGENCE_TOTAL,
+        status="active",
+        cancel_wanted_at=clock() + timedelta(days=9),
+        next_attempt_at=next_attempt_at,
+        attempts=attempts,
+    )
+
+
+def test_a_cancellation_that_stripe_does_not_take_is_a_case(finding: Callable[[], PartFinding]) -> None:
+    with session() as s:
+        s.add(cancel(clock(), 7))
+    assert finding().state is PartState.OK
+    with session() as s:
+        s.add(cancel(clock(), 8))
+        s.add(cancel(clock() - timedelta(seconds=settings().health_age_seconds + 1), 0))
+    assert finding() == _CASE
+    assert said()[1:] == ["2 cancellations that Stripe does not take"]
+
+
+def test_a_credit_that_stripe_was_not_told_of_is_a_case(finding: Callable[[], PartFinding]) -> None:
+    payment, now = pay(), clock()
+    for hours, told in ((2.9, None), (3.1, None), (9, now)):
+        created = now - timedelta(hours=hours)
+        with session() as s:
+            s.add(
+                WatchCredit(
+                    payment_id=payment,
+                    starts_at=created - timedelta(hours=2),
+                    ends_at=created,
+                    form=CreditForm.INVOICE,
+                    amount_cents=10,
+                    created_at=created,
+                    next_attempt_at=None if told else now,
+                )
+            )
+    assert finding() == _CASE
+    assert said()[1:] == ["1 credit that Stripe was not told of"]
+
+
+def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:
+    payment, now = pay(), clock()
+
+    def refund(status: RefundStatus, at: datetime) -> Refund:
+        return Refund(
+            payment_id=payment,
+            amount_cents=500,
+            reason=RefundReason.OPERATOR,
+            status=status,
+            created_at=at,
+            settled_at=at,
+        )
+
+    with session() as s:
+        s.add(refund(RefundStatus.SUCCEEDED, now - timedelta(days=3)))
+        s.add(refund(RefundStatus.FAILED, now - timedelta(days=2)))
+    assert finding() == _CASE
+    assert said()[1:] == ["1 failed refund without another one since"]
+    with session() as s:
+        s.add(refund(RefundStatus.PENDING, now))
+    assert finding().state is PartState.OK
+
+
+def test_differences_of_the_last_comparison_are_a_case(finding: Callable[[], PartFinding]) -> None:
+    def differ(name: str, hours: float, *, repaired: bool = False) -> PaymentDifference:
+        at = clock() - timedelta(hours=hours)
+        return PaymentDifference(found_at=at, object_id=name, ours={}, stripe={}, repaired=repaired)
+
+    with session() as s:
+        s.add_all([differ("in_1", 2, repaired=True), differ("in_2", 50)])
+    assert finding().state is PartState.OK
+    with session() as s:
+        s.add_all([differ("in_3", 25), differ("in_3", 1)])
+    assert finding() == _CASE
+    assert said()[1:] == ["1 difference from Stripe that is not repaired"]
