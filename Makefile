@@ -12,7 +12,7 @@ FUZZ   ?= 30
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format bench simulate lock clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts bench simulate lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ types: setup # apart: it takes a processor for as long as all else that comes be
 
 format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+texts: setup ## Bring the catalogues of the pages up to date, and list what is untranslated
+	@$(BIN)/python -m api.pages.update_texts
 
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m deploy.bench $(ARGS)

@@ -27,6 +27,7 @@ from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
 from api.outlook import routes as outlook
 from api.pages import routes as pages
+from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
 from api.release_calendar import routes as release_calendar
@@ -85,6 +86,7 @@ def create_app() -> OpenAPI:
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     app.register_blueprint(pages.blueprint)
+    register_pages(app)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
     return app

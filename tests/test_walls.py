@@ -41,6 +41,7 @@ BREACHES = [
     ("zxcvbn", "api/auth/service.py", "zxcvbn_rs_py"),
     ("twilio", "api/middleware/auth.py", "twilio"),
     ("stripe", "api/alerts/service.py", "stripe"),
+    ("pages", "api/pages/context.py", "sqlalchemy"),
     ("services", "api/payments/ledger.py", "flask"),
     ("nouns", "api/alerts/service.py", "api.payments.ledger"),
     ("pyotp", "api/accounts/service.py", "pyotp"),
@@ -110,7 +111,8 @@ def test_the_list_of_blueprints_is_whole() -> None:
 
 def test_the_list_of_what_is_free_of_flask_is_whole() -> None:
     listed = CONTRACTS["importlinter:contract:services"]["source_modules"].split()
-    nouns = [file.parent for file in (ROOT / "api").rglob("routes.py")] + [ROOT / "api" / "admin"]
+    routes = [file for file in (ROOT / "api").rglob("routes.py") if "pages" not in file.parts]
+    nouns = [file.parent for file in routes] + [ROOT / "api" / "admin"]
     modules = {
         dotted(file)
         for noun in nouns

@@ -1,10 +1,11 @@
 """Error responses: problem details (RFC 9457) for every error, without internals."""
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, request
 from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -37,13 +38,21 @@ _WORDS = {
     500: "internal",
     503: "unavailable",
 }
+_PAGES = "rdvpriority-error-pages"
 log = structlog.get_logger(__name__)
 
 
+def use_error_pages(app: Flask, wanted: Callable[[], bool], render: Callable[[ApiError], Response]) -> None:
+    """Answer the errors of requests that want a page by what `render` returns."""
+    app.extensions[_PAGES] = (wanted, render)
+
+
 def build_response(refused: ApiError) -> Response:
-    """Return the response: a page for links of messages, otherwise problem details."""
-    if request.path.startswith("/l/"):
-        response = make_response(render_template("problem.html", status=refused.status), refused.status)
+    """Return the response: a page for people, otherwise problem details."""
+    response: Response
+    wanted, render = current_app.extensions.get(_PAGES, (lambda: False, None))
+    if wanted():
+        response = render(refused)
     else:
         problem = Problem(
             type=TYPE + refused.word,

@@ -272,8 +272,9 @@ def _digest_with_address(account: str) -> str:
 
 
 def _is_exempt() -> bool:
-    """Return whether a request is not counted: a preflight, a webhook, or health, which must not depend on Redis."""
-    return request.method == "OPTIONS" or (request.endpoint or "").startswith("health.") or is_webhook()
+    """Return whether a request is not counted: a preflight, a webhook, a file, or health, which needs no Redis."""
+    is_free = (request.endpoint or "").startswith(("health.", "assets."))
+    return request.method == "OPTIONS" or is_free or is_webhook()
 
 
 def _keep_retry_after_on_refusals(response: Response) -> Response:

@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from api.billing.quote_words import name_plan
 from configs.plan import PlanName
 
-blueprint = Blueprint("pages", __name__)
+blueprint = Blueprint("old_pages", __name__)
 
 
 @blueprint.get("/dashboard")

@@ -1,0 +1,50 @@
+"""The language of a page: that of its link (`?lang=`), of the account, or of the browser, in this order."""
+
+from typing import Any
+
+from flask import Flask, current_app, g, request
+from flask_babel import get_locale, refresh
+
+LANGUAGES = {"fr": "Français", "en": "English", "ar": "العربية"}  # the first one where nothing else is known
+_DEFAULT = "fr"
+
+
+def register_languages(app: Flask) -> None:
+    """Keep the language of a link in the links of its page."""
+
+    @app.url_defaults
+    def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
+        if find_linked_language() and hasattr(current_app.view_functions.get(endpoint), "access"):
+            values.setdefault("lang", find_linked_language())
+
+
+def find_linked_language() -> str | None:
+    """Return the language that the page's address asks for, if it is one of ours."""
+    asked = request.args.get("lang")
+    return asked if asked in LANGUAGES else None
+
+
+def choose_language() -> str:
+    """Return the language to answer in."""
+    account: str | None = g.get("account_language")
+    if found := find_linked_language() or (account if account in LANGUAGES else None):
+        return found
+    return request.accept_languages.best_match(list(LANGUAGES), _DEFAULT)
+
+
+def use_account_language(language: str) -> None:
+    """Answer in the language of the account that this page is about, unless its address asks for another one."""
+    g.account_language = language
+    refresh()
+
+
+def read_language() -> str:
+    """Return the language of this answer: `fr`, `en` or `ar`."""
+    locale = get_locale()
+    return locale.language if locale else _DEFAULT
+
+
+def read_direction() -> str:
+    """Return the direction of writing of this answer: `ltr` or `rtl`."""
+    locale = get_locale()
+    return locale.text_direction if locale else "ltr"

@@ -1,0 +1,47 @@
+"""Styles, scripts and pictures of the pages: `static/` of the pages and of each area.
+
+An address has a digest of all files, so that browsers keep them for a year and scripts may import each other.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from flask import url_for
+
+TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+_PAGES = Path(__file__).parent
+
+
+def build_asset_url(name: str) -> str:
+    """Return the address of a file: `base.css`, or `<area>/<file>` of an area.
+
+    Raises:
+        KeyError: there is no such file.
+    """
+    if name not in list_assets():
+        raise KeyError(f"{name} stands in no static/ folder of the pages")
+    return url_for("assets.send_asset", version=compute_version(), name=name)
+
+
+@cache
+def list_assets() -> dict[str, Path]:
+    """Return the files by name; nothing else is ever sent."""
+    found = {path.name: path for path in _PAGES.glob("static/*")}
+    found |= {f"{path.parent.parent.name}/{path.name}": path for path in _PAGES.glob("*/static/*")}
+    return {name: path for name, path in sorted(found.items()) if path.suffix in TYPES}
+
+
+@cache
+def compute_version() -> str:
+    """Return a digest of the names and contents of all files."""
+    digest = hashlib.sha256()
+    for name, path in list_assets().items():
+        digest.update(f"{name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

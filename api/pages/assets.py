@@ -1,0 +1,24 @@
+"""The route of the pages' files."""
+
+from flask import Blueprint, Response
+
+from api.errors import not_found
+from api.pages.asset_files import TYPES, compute_version, list_assets
+from api.pages.headers import forbid_keeping
+
+_YEAR = 365 * 86400  # seconds
+
+blueprint = Blueprint("assets", __name__)
+
+
+@blueprint.get("/static/<version>/<path:name>")
+def send_asset(version: str, name: str) -> Response:
+    """Send a file. One of an earlier version is sent as it is now, and not kept."""
+    path = list_assets().get(name)
+    if path is None:
+        raise not_found("file")
+    response = Response(path.read_bytes(), mimetype=TYPES[path.suffix])
+    if version != compute_version():
+        return forbid_keeping(response)
+    response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
+    return response

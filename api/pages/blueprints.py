@@ -1,0 +1,27 @@
+"""All areas of the pages, in one list. Importing them registers nothing."""
+
+from flask import Blueprint, Flask
+
+from api.middleware.languages import register_languages
+from api.pages import assets
+from api.pages.area import Area
+from api.pages.catalogues import register_catalogues
+from api.pages.context import register_context
+from api.pages.error_pages import register_error_pages
+from api.pages.headers import register_page_headers
+
+COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
+AREAS: tuple[Area, ...] = ()
+
+
+def register_pages(app: Flask) -> None:
+    """Give the app its pages, and what stands around them."""
+    register_languages(app)
+    register_catalogues(app)
+    register_context(app)
+    register_page_headers(app)
+    register_error_pages(app)
+    app.register_blueprint(assets.blueprint)
+    app.register_blueprint(COMMON)
+    for area in AREAS:
+        app.register_blueprint(area)

@@ -1,0 +1,105 @@
+"""What every template can use: language, addresses of files, and how money, numbers and times are written."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.numbers import format_currency, format_decimal, format_percent
+from flask import Flask, current_app, request, url_for
+from flask_babel import get_locale
+from werkzeug.routing import BuildError
+
+from api.middleware.languages import LANGUAGES, read_direction, read_language
+from api.pages.asset_files import build_asset_url
+from api.pages.navigation import list_links
+from configs.clock import clock
+
+Style = Literal["short", "medium", "long", "full"]
+
+
+def register_context(app: Flask) -> None:
+    """Give templates and their macros what this module describes."""
+    app.jinja_env.globals.update(
+        lang=read_language,
+        dir=read_direction,
+        asset=build_asset_url,
+        money=write_money,
+        number=write_number,
+        percent=write_percent,
+        write_date=write_date,
+        write_moment=write_moment,
+        write_hour=write_hour,
+        write_duration=write_duration,
+        list_languages=list_languages,
+        nav=list_links,
+    )
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def write_money(cents: int, currency: str = "EUR") -> str:
+    """Return an amount as the page's language writes it: `4,99 €`."""
+    return format_currency(cents / 100, currency.upper(), locale=_locale())
+
+
+def write_number(value: float) -> str:
+    """Return a number with the separators of the page's language."""
+    return format_decimal(value, locale=_locale())
+
+
+def write_percent(share: float) -> str:
+    """Return a share of 1 as a percentage."""
+    return format_percent(share, locale=_locale())
+
+
+def write_date(day: date, style: Style = "long") -> str:
+    """Return a date: `20 novembre 2026`; style is `short`, `medium`, `long`, `full`."""
+    return format_date(day, style, locale=_locale())
+
+
+def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
+    """Return a date and hour in a zone (IANA name): `20 novembre 2026 à 10:00`."""
+    local, locale = moment.astimezone(ZoneInfo(zone)), _locale()
+    if style != "long":
+        return format_datetime(local, style, locale=locale)
+    day, hour = format_date(local, "long", locale=locale), format_time(local, "short", locale=locale)
+    return str(locale.datetime_formats["long"]).format(hour, day).replace("'", "")
+
+
+def write_hour(moment: datetime, zone: str) -> str:
+    """Return the hour of an instant in a zone: `10:00`."""
+    return format_time(moment, "short", tzinfo=ZoneInfo(zone), locale=_locale())
+
+
+def write_duration(seconds: float, *, ago_from: datetime | None = None) -> str:
+    """Return a length of time in one unit: `2 minutes`; with `ago_from` how long that instant is ago."""
+    if ago_from is not None:
+        return format_timedelta(ago_from - clock(), add_direction=True, locale=_locale())
+    return format_timedelta(seconds, threshold=1.5, locale=_locale())  # type: ignore[arg-type]
+
+
+def list_languages() -> list[dict[str, Any]]:
+    """Return this page in each language: code, own name, address, and whether it is shown now."""
+    return [
+        {"code": code, "name": name, "url": _translate_url(code), "current": code == read_language()}
+        for code, name in LANGUAGES.items()
+    ]
+
+
+def _translate_url(language: str) -> str:
+    """Return the address of this page in another language; of a form that was posted, its page's."""
+    arguments: dict[str, Any] = (
+        request.args.to_dict(flat=False) | (request.view_args or {}) | {"lang": language}
+    )
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.method == "GET" and hasattr(view, "access"):
+        try:
+            return url_for(request.endpoint or "", **arguments)
+        except BuildError:
+            pass
+    return f"{request.path}?lang={language}"
+
+
+def _locale() -> Locale:
+    return get_locale() or Locale("fr")

@@ -1,0 +1,76 @@
+"""Headers of pages: what a browser may load and post to, and who may keep the page.
+
+https://www.w3.org/TR/CSP3/. Scripts and styles are files of ours, hence no nonce.
+"""
+
+from functools import lru_cache
+
+from flask import Flask, Response, request
+
+from api.cache import digest_body
+from configs.settings import settings
+
+_SELF = "'self'"
+_NOTHING = "'none'"
+_STRIPE = ("https://checkout.stripe.com", "https://billing.stripe.com")
+_MAX_AGE = 60  # seconds
+_API = "/api/"
+
+
+def register_page_headers(app: Flask) -> None:
+    """Send the policy with each page."""
+    app.after_request(_add_policy)
+
+
+def keep_for_everybody(response: Response) -> Response:
+    """Let every cache keep a public page for a minute, one for each language.
+
+    Raises:
+        RuntimeError: it sets a cookie, so it is not public.
+    """
+    if "Set-Cookie" in response.headers:
+        raise RuntimeError("a public page must not set a cookie: declare it as a visitor's")
+    response.headers.setdefault("Cache-Control", f"public, max-age={_MAX_AGE}")
+    response.vary.add("Accept-Language")
+    if not response.get_etag()[0]:
+        response.set_etag(digest_body(response.get_data()))
+    return response.make_conditional(request)  # type: ignore[return-value] # it is the same object
+
+
+def forbid_keeping(response: Response) -> Response:
+    """Let no cache keep a page."""
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@lru_cache(maxsize=4)
+def build_policy(payment_hosts: tuple[str, ...]) -> str:
+    """Return the policy: all is forbidden but files of ours, and forms that post to us or lead to Stripe."""
+    allowed = {
+        "default-src": (_NOTHING,),
+        "script-src": (_SELF,),
+        "style-src": (_SELF,),
+        "img-src": (_SELF,),
+        "connect-src": (_SELF,),
+        "manifest-src": (_SELF,),
+        "form-action": (_SELF, *payment_hosts),  # of the answer's redirect too
+        "base-uri": (_NOTHING,),
+        "frame-ancestors": (_NOTHING,),
+    }
+    return "; ".join(f"{name} {' '.join(sources)}" for name, sources in allowed.items())
+
+
+def list_payment_hosts() -> tuple[str, ...]:
+    """Return the origins of Stripe's pages, or of the stand-in's."""
+    base = settings().stripe_base_url
+    return _STRIPE if base == "https://api.stripe.com" else ("/".join(base.split("/")[:3]),)
+
+
+def _add_policy(response: Response) -> Response:
+    if response.mimetype == "text/html" and not request.path.startswith(_API):
+        response.headers.setdefault("Content-Security-Policy", build_policy(list_payment_hosts()))
+        # A form's own origin is sent, so that the server knows a form of another site.
+        if not request.path.startswith("/l/"):
+            response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,52 @@
+"""Links that stand on every page: in its head, and in its foot. Areas add theirs here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask import current_app, request, url_for
+from flask_babel import LazyString, lazy_gettext
+
+_l = lazy_gettext
+Place = Literal["head", "account", "foot"]
+# (endpoint, text); a link whose area does not exist is left out
+LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
+    "head": (
+        ("home.show_home", _l("Accueil")),
+        ("map.show_map", _l("Carte")),
+        ("calendar.show_calendar", _l("Calendrier")),
+        ("reliability.show_reliability", _l("Fiabilité")),
+    ),
+    "account": (
+        ("dashboard.show_dashboard", _l("Mes alertes")),
+        ("channels.show_channels", _l("Canaux")),
+        ("plan.show_plan", _l("Formule")),
+        ("preferences.show_profile", _l("Profil")),
+        ("security.show_security", _l("Sécurité")),
+    ),
+    "foot": (
+        ("status.show_status", _l("État du service")),
+        ("legal.show_terms", _l("Conditions")),
+        ("legal.show_privacy", _l("Vie privée")),
+        ("legal.show_notice", _l("Mentions légales")),
+        ("legal.show_accessibility", _l("Accessibilité")),
+        ("legal.show_contact", _l("Contact")),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the navigation; `current`: it leads to this page."""
+
+    url: str
+    text: LazyString
+    current: bool
+
+
+def list_links(place: Place) -> list[Link]:
+    """Return the links of a place, in order."""
+    return [
+        Link(url_for(endpoint), text, request.endpoint == endpoint)
+        for endpoint, text in LINKS[place]
+        if endpoint in current_app.view_functions
+    ]

@@ -1,0 +1,34 @@
+// Loads the modules that elements name in data-module (addresses), and guards forms against being sent twice.
+// A page is complete without any of them: what fails is left out.
+
+const AGAIN_MS = 5000;
+
+function load(element) {
+  for (const address of element.dataset.module.split(/\s+/)) {
+    import(address).then((module) => module.default(element)).catch((error) => console.warn(address, error));
+  }
+}
+
+function release(form) {
+  delete form.dataset.sent;
+  for (const button of form.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+  setTimeout(() => release(form), AGAIN_MS);
+});
+
+// Back from the next page, the browser may show this one as it was left.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form[data-sent]").forEach(release);
+});
+
+document.querySelectorAll("[data-module]").forEach(load);

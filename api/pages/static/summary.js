@@ -1,0 +1,12 @@
+// The summary of a form's errors takes the focus, and its links the fields.
+
+export default function summary(element) {
+  element.focus();
+  element.addEventListener("click", (event) => {
+    const field = event.target.closest("a") && document.getElementById(event.target.hash.slice(1));
+    if (!field) return;
+    event.preventDefault();
+    field.scrollIntoView({ block: "center" });
+    (field.matches("fieldset") ? field.querySelector("input") : field).focus({ preventScroll: true });
+  });
+}

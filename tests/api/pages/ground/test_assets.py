@@ -1,0 +1,64 @@
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.pages.asset_files import build_asset_url, list_assets
+from tests.api.pages.browser import Browser
+
+_SIDES = re.compile(
+    r"(?<![\w-])(?:(?:margin|padding|border|inset|scroll-(?:margin|padding))-(?:left|right)|left|right|float|text-align)\s*:\s*([^;}]*)"
+)
+
+
+def test_a_file_is_kept_for_a_year_under_the_digest_of_all(app: Flask, client: FlaskClient) -> None:
+    with app.test_request_context():
+        url = build_asset_url("base.css")
+    answer = client.get(url)
+    assert (answer.status_code, answer.mimetype) == (200, "text/css")
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "X-RateLimit-Limit" not in answer.headers
+    old = client.get("/static/old/base.css")
+    assert (old.status_code, old.headers["Cache-Control"]) == (200, "no-store")
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing.css", "../base.html", "%2e%2e/area.py", "start.js/", "texts/ar.po"]
+)
+def test_nothing_else_is_sent(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/static/x/{name}").status_code == 404
+
+
+def test_a_file_that_does_not_exist_is_a_mistake_of_the_template(app: Flask) -> None:
+    with app.test_request_context(), pytest.raises(KeyError, match="no static/ folder"):
+        build_asset_url("nothing.css")
+
+
+@pytest.mark.parametrize("name", [name for name in list_assets() if name.endswith(".css")])
+def test_styles_follow_the_direction_of_writing(name: str) -> None:
+    css = list_assets()[name].read_text()
+    assert [found for found in _SIDES.findall(css) if found not in ("start", "end", "center")] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in list_assets() if name.endswith(".css") and name != "tokens.css"]
+)
+def test_colours_come_from_the_tokens(name: str) -> None:
+    css = list_assets()[name].read_text()
+    assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?![^{]*\{)", css) == []
+
+
+@pytest.mark.parametrize("name", [name for name in list_assets() if name.endswith(".js")])
+def test_a_script_is_short(name: str) -> None:
+    assert len(list_assets()[name].read_text().splitlines()) <= 100
+
+
+def test_a_page_loads_little(client: FlaskClient, visitor: Browser) -> None:
+    page = visitor.get("/nothing")
+    files = [
+        at.get("href") or at.get("src") or "" for tag, at in page.tags if tag in ("link", "script", "img")
+    ]
+    sizes = {url: len(client.get(url).data) for url in files if url}
+    assert sum(size for url, size in sizes.items() if url.endswith(".js")) < 20_000
+    assert len(page.html.encode()) + sum(sizes.values()) < 60_000
