@@ -1,7 +1,6 @@
 """Counters in Redis: their storage, and limits that a route or the sign-in counts itself, by user, not by request."""
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -9,36 +8,18 @@ import structlog
 from flask import g, has_app_context
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import MemoryStorage, RedisStorage, storage_from_string
+from limits.storage import RedisStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.errors import ApiError
+from api.middleware.shared_counts import PREFIX, Count
 from api.redis_outage import RedisOutage
-from configs.clock import clock
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis
-PREFIX = "throttle"
 _COUNTED = "counted+"  # before the scheme of REDIS_URL
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One event, counted: its limit, whether it passes, how many are left, and when that ends (seconds since 1970)."""
-
-    limit: RateLimitItem
-    passes: bool
-    left: int
-    ends_at: float
-
-    def build_refusal(self) -> ApiError:
-        """Return the answer to an event that does not pass."""
-        wait = max(1, round(self.ends_at - clock().timestamp()))
-        detail = f"more than {self.limit}: wait as long as Retry-After says"
-        return ApiError(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})
 
 
 class CountedRedisStorage(RedisStorage):
@@ -104,28 +85,6 @@ def check_limit(rule: str, *key: str) -> None:
     _check(rule, key, counting=False)
 
 
-def count_anyway(rule: str, *key: str) -> Count:
-    """Count one event of this key, whether it passes or not; without Redis in the memory of this process."""
-    url, item = build_storage_url(), _parse(rule)
-    outage = _get_outage(url)
-    if outage.may_ask():
-        try:
-            count = _count(_get_limiter(url), item, key)
-        except StorageError as error:
-            outage.note(answers=False)
-            log.warning("Redis does not answer: requests are counted here", error=str(error.storage_error))
-        else:
-            outage.note(answers=True)
-            return count
-    return _count(_get_fallback(url), item, key)
-
-
-def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...]) -> Count:
-    passes = limiter.hit(item, *key)
-    ends_at, left = limiter.get_window_stats(item, *key)
-    return Count(item, passes, left, ends_at)
-
-
 def build_storage_url() -> str:
     """Return REDIS_URL as the library `limits` writes it.
 
@@ -177,8 +136,3 @@ def _get_outage(_url: str) -> RedisOutage:
 @lru_cache(maxsize=2)
 def _get_limiter(url: str) -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(storage_from_string(url, **build_storage_options()))
-
-
-@lru_cache(maxsize=2)
-def _get_fallback(_url: str) -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(MemoryStorage())

@@ -20,15 +20,14 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from api.errors import ApiError
 from api.middleware.limit_counters import (
     PATIENCE,
-    Count,
     build_storage_options,
     build_storage_url,
     check_limit,
-    count_anyway,
     hit_limit,
 )
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
+from api.middleware.shared_counts import Count, count_request
 from api.models.user import User
 from configs.contact_addresses import fold_address, group_network_address
 from configs.redis import redis_client
@@ -74,13 +73,10 @@ def register_rate_limits(app: Flask) -> None:
 
 
 def _count_by_address() -> None:
-    """Count a request by its network address, in the memory of the process where Redis is away.
-
-    flask-limiter, which counts at the routes of the sign-in, takes more CPU for this one limit than asking Redis does.
-    """
+    """Count a request by its network address."""
     if request.endpoint in _AUTH_ROUTES or _is_exempt():
         return
-    g.counted = count_anyway(GENERAL, _get_address(), "general")
+    g.counted = count_request(GENERAL, _get_address(), "general")
     if not g.counted.passes:
         raise g.counted.build_refusal()
 
@@ -154,12 +150,14 @@ def remember_address(email: str) -> None:
 
 
 def count_request_of(user_id: UUID) -> None:
-    """Count a request of a signed-in user, from wherever; without Redis it is not counted.
+    """Count a request of a signed-in user, from wherever.
 
     Raises:
         api.errors.ApiError: 429.
     """
-    hit_limit(USER, "user", str(user_id))
+    count = count_request(USER, "user", str(user_id))
+    if not count.passes:
+        raise count.build_refusal()
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
-from flask.testing import FlaskClient
 
 from api.errors import ApiError
 from api.middleware import limit_counters
 from api.middleware.limit_counters import check_limit, hit_limit
-from tests.api.world import Person
 
 
 def test_one_too_many_is_refused_and_told_how_long_to_wait(redis_server: redis.Redis) -> None:
@@ -50,24 +47,6 @@ def test_a_redis_that_hangs_delays_one_request_and_not_each(
         limit_counters._get_outage.cache_clear()
         hit_limit("1 per minute", "camille")
         assert len(asked) == 2
-
-
-def test_a_signed_in_request_asks_redis_twice(
-    client: FlaskClient, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    headers = person().headers
-    client.get("/api/auth/me", headers=headers)
-    asked: list[object] = []
-    execute: Any = redis.Redis.execute_command
-
-    def note(self: redis.Redis, *arguments: object, **options: object) -> object:
-        asked.append(arguments[0])
-        return execute(self, *arguments, **options)
-
-    monkeypatch.setattr(redis.Redis, "execute_command", note)
-    answer = client.get("/api/auth/me", headers=headers)
-    assert (answer.status_code, asked) == (200, ["EVALSHA", "EVALSHA"])
-    assert 0 < int(answer.headers["X-RateLimit-Remaining"]) < 999
 
 
 def test_a_counter_that_has_no_end_gets_one(redis_server: redis.Redis) -> None:
