@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,8 +25,15 @@ class Entitlement:
 
 def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
     """Return the best plan that covers `moment` (UTC), or the plan NONE."""
-    query = sa.select(Grant).where(Grant.user_id == user_id, Grant.ends_at > moment)
-    return _find_best(list(session.scalars(query.order_by(Grant.starts_at))), moment)
+    return _find_best(list(session.scalars(_select_grants(), {"user": user_id, "moment": moment})), moment)
+
+
+@cache
+def _select_grants() -> sa.Select[Grant]:
+    query = sa.select(Grant).where(
+        Grant.user_id == sa.bindparam("user"), Grant.ends_at > sa.bindparam("moment")
+    )
+    return query.order_by(Grant.starts_at).execution_options(prepare=True)
 
 
 def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:

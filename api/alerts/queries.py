@@ -78,7 +78,8 @@ def _select_alerts() -> sa.Select[Alert, str | None, int]:
         .where(Match.alert_id == Alert.id, Notification.accepted_at.is_not(None))
     )
     query = sa.select(Alert, slots.scalar_subquery().label("slots"), sent.scalar_subquery().label("sent"))
-    return query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
+    query = query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
+    return query.execution_options(prepare=True)
 
 
 def _build_details(session: Session, row: Row) -> AlertAnswer:

@@ -19,13 +19,12 @@ from flask_jwt_extended import (
     get_jwt,
     verify_jwt_in_request,
 )
-from sqlalchemy.orm import Session
 
 from api.errors import ApiError
 from api.middleware.openapi_helpers import BEARER
 from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of
-from api.models.base import autocommit_session
+from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import Login
 from api.models.user import Role, User
 from configs.clock import clock
@@ -241,14 +240,14 @@ def _load_identity(claims: dict[str, Any]) -> Identity | None:
         user_id, login_id = UUID(claims["sub"]), UUID(claims[_LOGIN])
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
-    with autocommit_session() as s:
-        row = s.execute(_select_identity(), {"user_id": user_id, "login_id": login_id}).one_or_none()
+    with autocommit_connection() as connection:
+        row = connection.execute(_select_identity(), {"user_id": user_id, "login_id": login_id}).one_or_none()
         if row is None:
             return None
         identity = Identity(*row)
         if identity.token_version != claims.get(_VERSION) or not _is_usable(identity):
             return None
-        _touch(s, identity)
+        _touch(connection, identity)
     # Counted after the check: requests with the token of an ended login must not use up the user's limit.
     count_request_of(user_id)
     return identity
@@ -260,7 +259,8 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
     user = (User.id, User.role, User.token_version, User.totp_confirmed_at)
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
     query = sa.select(*user, *login).join(Login, Login.user_id == User.id)
-    return query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
+    query = query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
+    return query.execution_options(prepare=True)
 
 
 def _is_usable(identity: Identity) -> bool:
@@ -272,11 +272,11 @@ def _is_usable(identity: Identity) -> bool:
     return is_alive and not (is_staff and now - identity.last_used_at > idle)
 
 
-def _touch(s: Session, identity: Identity) -> None:
+def _touch(connection: sa.Connection, identity: Identity) -> None:
     """Note that a login of the staff is used. For others the refreshes are precise enough, and need no write here."""
     now = clock()
     if identity.role is not Role.USER and now - identity.last_used_at >= _TOUCH:
-        s.execute(sa.update(Login).where(Login.id == identity.login_id).values(last_used_at=now))
+        connection.execute(sa.update(Login).where(Login.id == identity.login_id).values(last_used_at=now))
 
 
 def _find_key(header: dict[str, Any]) -> str:

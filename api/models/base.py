@@ -15,6 +15,7 @@ from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
+from api.models.prepared import prepare_reads
 from configs.database import connection_limit, database_url
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
@@ -118,6 +119,7 @@ def engine() -> sa.Engine:
     )
     sa.event.listen(made, "checkin", _tidy_up)
     sa.event.listen(made, "checkout", _ping_idle)
+    prepare_reads(made)
     return made
 
 
@@ -175,13 +177,23 @@ def session() -> Iterator[orm.Session]:
 
 
 @contextmanager
-def autocommit_session() -> Iterator[orm.Session]:
-    """Give a session for reads, each statement of which is a transaction of its own.
+def autocommit_connection() -> Iterator[sa.Connection]:
+    """Give a connection for reads, each statement of which is a transaction of its own.
 
     BEGIN and COMMIT would be two round trips more. Nothing is lost: in a transaction, too, each statement sees what
     is committed when it begins (READ COMMITTED). To undo SQLAlchemy's isolation level AUTOCOMMIT would be a round
     trip; psycopg2's own switch asks the server nothing.
     """
-    with orm.Session(engine(), expire_on_commit=False) as open_session:
-        open_session.connection().connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+    with engine().connect() as connection:
+        connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+        yield connection
+
+
+@contextmanager
+def autocommit_session() -> Iterator[orm.Session]:
+    """Give a session on an autocommit_connection()."""
+    with (
+        autocommit_connection() as connection,
+        orm.Session(connection, expire_on_commit=False) as open_session,
+    ):
         yield open_session

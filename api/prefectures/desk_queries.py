@@ -91,7 +91,8 @@ def _select_states() -> sa.Select[DeskState, bool, datetime | None]:
         .scalar_subquery()
     )
     ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
-    return sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
+    query = sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
+    return query.execution_options(prepare=True)
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:

@@ -216,7 +216,7 @@ def _read_slowest(made: Servers, say: Say) -> Figure:
         for each in found:
             head = f"p95 {each.p95:.2f} ms of {len(each.milliseconds)} calls"
             say(f"{head}: {' '.join(each.slowest.split())[:110]}")
-            file.write(f"-- {head}\n{each.slowest}\n\n{explain(made.engine, each.slowest)}\n\n")
+            file.write(f"-- {head}\n{each.slowest}\n\n{explain(made.engine, each)}\n\n")
     say(f"plans: {_PLANS}")
     return Figure("slowest query, p95 ms", found[0].p95, below(100))
 

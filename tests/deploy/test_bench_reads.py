@@ -20,7 +20,7 @@ from api.models.user import User
 from configs.settings import PREFECTURES
 from deploy.bench.open_loop import LoadGenerator, Reply, build_request
 from deploy.bench.read_data import ReadData
-from deploy.bench.statement_log import explain, read_slowest
+from deploy.bench.statement_log import LoggedStatement, explain, read_slowest
 
 LOG = """\
 2026-11-21 19:00:00.123 UTC [7] LOG:  duration: {0} ms  statement: SELECT a
@@ -136,4 +136,22 @@ def test_the_slowest_queries_are_found_whatever_their_values(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("database")
 def test_a_logged_query_is_explained_as_it_was() -> None:
-    assert "Seq Scan on users" in explain(engine(), "SELECT 1 FROM users WHERE email LIKE 'x%'")
+    query = "SELECT 1 FROM users WHERE email LIKE 'x%'"
+    for logged in (
+        LoggedStatement((1.0,), query),
+        LoggedStatement((1.0,), "EXECUTE read_0 (1)", f"PREPARE read_0 AS {query} OR 1 = $1"),
+    ):
+        assert "Seq Scan on users" in explain(engine(), logged)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_prepared_query_is_found_in_the_log_by_its_text(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    entry = (
+        "2026-11-22 01:02:03 UTC [1] LOG:  duration: {0}.5 ms  statement: EXECUTE read_1 ('x{0}')\n"
+        "2026-11-22 01:02:03 UTC [1] DETAIL:  prepare: PREPARE read_1 AS SELECT a\n\tFROM b WHERE c = $1\n"
+    )
+    log.write_text("".join(entry.format(n) for n in range(1, 41)))
+    (found,) = read_slowest(log, 5)
+    assert (len(found.milliseconds), found.slowest) == (40, "EXECUTE read_1 ('x40')")
+    assert found.prepared == "PREPARE read_1 AS SELECT a\nFROM b WHERE c = $1"
