@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.service import drop_old_registrations
 from api.alerts import appointments, plan_limits
+from api.background import delivery_day_totals
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
@@ -49,6 +50,18 @@ def check_days() -> Counts:
         with session() as s:
             desks += sum_day(s, day, now)
     return {"days": len(days), "desks": desks}
+
+
+def delivery_days() -> Counts:
+    """Sum up the slot alerts of each channel and day that changed since the last time."""
+    now = clock()
+    with session() as s:
+        days = delivery_day_totals.find_days_to_sum(s, now)
+    rows = 0
+    for day in days:
+        with session() as s:
+            rows += delivery_day_totals.sum_day(s, day, now)
+    return {"days": len(days), "rows": rows}
 
 
 def drop_job_runs() -> Counts:

@@ -8,6 +8,7 @@ from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import ContactLookup
+from api.models.delivery_day import DeliveryDay
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
@@ -28,5 +29,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit,
+    WatchCredit, DeliveryDay,
 )  # fmt: skip

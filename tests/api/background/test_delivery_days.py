@@ -1,0 +1,155 @@
+"""`delivery_days`: totals of slot alerts per channel and day, the same when repeated, complete after an outage."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import delivery_day_totals, jobs
+from api.models.base import new_id, session
+from api.models.delivery_day import DeliveryDay
+from api.models.notification import MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.slot import GoneReason, SlotRow
+from api.models.user import Channel, User
+from api.paging import first_id_at
+from configs.clock import clock
+from tests.api.world import match, rows, see, wait_for
+
+TODAY = date(2026, 11, 20)
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+
+
+def message(at: datetime = NINE, took: float | None = 1, user: UUID | None = None, **other: Any) -> UUID:
+    """Write a slot alert whose page was read at an instant; `took`: seconds until it was accepted."""
+    accepted = at + timedelta(seconds=took) if took is not None else None
+    # The order of ids is that of time, which a frozen clock does not stop.
+    made = UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1)
+    columns = {
+        "state": State.SENT if accepted else State.PENDING, "channel": Channel.EMAIL, "kind": "slot_detected",
+        "committed_at": at, "matched_at": at, "address": None if user else "x@example.org",
+    } | other  # fmt: skip
+    with session() as s:
+        s.add(
+            Notification(
+                id=made, user_id=user, priority=Priority.CRITICAL, dedupe_key=str(made), created_at=at, seen_at=at,
+                accepted_at=accepted, next_attempt_at=at, next_nudge_at=at, **columns,
+            )
+        )  # fmt: skip
+    return made
+
+
+def days() -> dict[tuple[date, Channel], Any]:
+    return {(row.day, row.channel): row for row in rows(DeliveryDay)}
+
+
+def failed_alert(at: datetime, gone_at: datetime | None) -> None:
+    """Write a slot alert that was refused for good ten seconds after its page was read."""
+    with session() as s:
+        user = User(email=f"{new_id()}@example.org", password_hash=None)
+        s.add(user)
+        s.flush()
+        user_id = user.id
+    detection_id, slots = see("2026-12-01", "2026-12-02", at=at)
+    match_id = match(wait_for(user_id), detection_id, slots)
+    failed_at = at + timedelta(seconds=10)
+    notification_id = message(at, None, user_id, state=State.FAILED, reason="refused", failed_at=failed_at)
+    with session() as s:
+        s.execute(sa.update(MatchSlot).where(MatchSlot.match_id == match_id).values(decided_at=at))
+        s.add(NotificationMatch(notification_id=notification_id, match_id=match_id))
+        if gone_at:
+            gone = {"gone_at": gone_at, "gone_reason": GoneReason.TAKEN}
+            s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(**gone))
+
+
+def test_a_day_has_counts_and_percentiles_by_channel() -> None:
+    for took in (1, 2, 3, 4, 100):
+        message(took=took)
+    message(took=0.5, channel=Channel.SMS)
+    message(took=None)  # still to be sent
+    message(kind="welcome")
+    message(committed_at=None)  # it catches up
+    assert jobs.delivery_days() == {"days": 30, "rows": 2}
+    mail, sms = days()[TODAY, Channel.EMAIL], days()[TODAY, Channel.SMS]
+    assert (mail.accepted, mail.p50_seconds, mail.failed, mail.updated_at) == (5, 3, 0, clock())
+    assert mail.p95_seconds == pytest.approx(80.8)
+    assert (sms.accepted, sms.p50_seconds) == (1, 0.5)
+
+
+def test_what_failed_counts_if_a_slot_of_it_was_open_then() -> None:
+    failed_alert(NINE, None)
+    failed_alert(NINE - timedelta(minutes=1), NINE - timedelta(seconds=49))
+    failed_alert(NINE - timedelta(minutes=2), NINE - timedelta(seconds=111))
+    gone: dict[str, Any] = {
+        "state": State.EXPIRED,
+        "reason": "slots gone",
+        "failed_at": NINE + timedelta(minutes=1),
+    }
+    message(took=None, attempts=3, **gone)
+    message(took=None, attempts=0, **gone)
+    jobs.delivery_days()
+    row = days()[TODAY, Channel.EMAIL]
+    assert (row.accepted, row.p50_seconds, row.failed) == (0, None, 3)
+
+
+def test_a_message_counts_on_the_utc_day_on_which_it_was_written() -> None:
+    message(datetime(2026, 11, 20, tzinfo=UTC))
+    message(datetime(2026, 11, 19, 23, 59, 59, 999999, tzinfo=UTC), took=600)
+    jobs.delivery_days()
+    assert {day: row.accepted for (day, _), row in days().items()} == {
+        TODAY: 1,
+        TODAY - timedelta(days=1): 1,
+    }
+
+
+def test_a_repetition_writes_the_same_and_what_is_accepted_later_is_added(
+    frozen: time_machine.Traveller,
+) -> None:
+    late = message(took=None)
+    for _ in range(2):
+        message(took=1)
+        jobs.delivery_days()
+    assert days()[TODAY, Channel.EMAIL].accepted == 2
+    frozen.shift(timedelta(hours=20))
+    with session() as s:
+        s.execute(
+            sa.update(Notification).where(Notification.id == late).values(accepted_at=clock(), state="sent")
+        )
+    assert jobs.delivery_days()["days"] == 3
+    assert days()[TODAY, Channel.EMAIL].accepted == 3
+
+
+def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
+    for day in every:
+        message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
+    real = delivery_day_totals.sum_day
+
+    def die(s: Any, day: date, now: datetime) -> int:
+        if day == every[2]:
+            raise KeyboardInterrupt
+        return real(s, day, now)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(delivery_day_totals, "sum_day", die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.delivery_days()
+    assert {day for day, _ in days()} == set(every[:2])
+    frozen.shift(60)
+    jobs.delivery_days()
+    assert {day for day, _ in days()} == set(every)
+
+
+def test_after_an_outage_the_days_since_then_are_made_up(frozen: time_machine.Traveller) -> None:
+    message()
+    jobs.delivery_days()
+    message(NINE + timedelta(days=2))
+    frozen.shift(timedelta(days=4))
+    assert jobs.delivery_days()["days"] == 6
+    assert (TODAY + timedelta(days=2), Channel.EMAIL) in days()
