@@ -74,7 +74,29 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_records_come_without_flask_scrapy_or_rq() -> None:
-    code = "import sys, api.models.all, api.models.base; print({'flask', 'scrapy', 'rq'} & {*sys.modules})"
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("api.models.all, api.models.base", {"flask", "scrapy", "rq"}),
+        # what `python -m crawler.loops keep|plan` imports: neither asks a site
+        (
+            "crawler.loops, crawler.keeper, crawler.planner, crawler.incidents.loop, crawler.proofs.status",
+            {
+                "flask",
+                "scrapy",
+                "scrapy_redis",
+                "twisted.internet",
+                "parsel",
+                "playwright",
+                "jinja2",
+                "requests",
+            },
+        ),
+        # what scrapyd imports of ours
+        ("crawler.spider_processes.launcher", {"pydantic", "sqlalchemy", "redis", "structlog", "yaml"}),
+    ],
+)
+def test_programs_do_not_load_what_they_do_not_need(modules: str, absent: set[str]) -> None:
+    code = f"import sys, {modules}; print({absent!r} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.stdout.strip() == "set()", done.stderr

@@ -4,7 +4,7 @@ import argparse
 
 from scrapy.commands import ScrapyCommand
 
-from crawler.spider_processes.command_setup import prepare, until_stopped
+from crawler.loops import keep
 
 
 class Command(ScrapyCommand):
@@ -19,13 +19,4 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Keep until SIGTERM or SIGINT."""
-        from crawler.keeper import Keeper  # noqa: PLC0415
-        from crawler.proofs.status import watch_spool  # noqa: PLC0415
-        from crawler.scheduling import due_queue  # noqa: PLC0415 -- scrapy loads every command's file for any command
-        from crawler.spider_processes.scrapyd_client import Scrapyd  # noqa: PLC0415
-
-        prepare("keeper", args, "redis_url", "scrapyd_password")
-        with due_queue.connect() as client:
-            stop = until_stopped()
-            watch_spool(client, stop)
-            Keeper(Scrapyd.from_settings(), client).run(stop)
+        keep(args)

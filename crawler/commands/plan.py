@@ -1,13 +1,10 @@
 """`scrapy plan`: the planner's loop and the incident loop."""
 
 import argparse
-import threading
 
 from scrapy.commands import ScrapyCommand
 
-from configs.clock import clock
-from configs.settings import settings
-from crawler.spider_processes.command_setup import prepare, until_stopped
+from crawler.loops import plan, plan_once
 
 
 class Command(ScrapyCommand):
@@ -27,23 +24,7 @@ class Command(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Plan and tell until SIGTERM or SIGINT."""
-        from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
-        from crawler.planner import Planner  # noqa: PLC0415
-        from crawler.scheduling import due_queue  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-        prepare("planner", args, "redis_url", "database_url")
-        with due_queue.connect() as client:
-            planner = Planner(client)
-            if not opts.once:
-                stop = until_stopped()
-                incidents = IncidentLoop(planner.failures)
-                telling = threading.Thread(target=incidents.run, args=(stop,), name="incidents", daemon=True)
-                telling.start()
-                planner.run(stop)
-                telling.join(timeout=settings().stop_grace_seconds)
-                return
-            planned = planner.run_once(clock())
-            if failing := planner.failures.names():
-                named = ", ".join(f"{part} ({error})" for part, error in failing.items())
-                raise SystemExit(f"the planner fails in part, the lines above say why: {named}")
-            print(f"{planned} desks planned")
+        if opts.once:
+            print(f"{plan_once(args)} desks planned")
+        else:
+            plan(args)

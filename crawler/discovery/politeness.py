@@ -2,13 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-
-from scrapy import Request
+from typing import TYPE_CHECKING
 
 from configs.hosts import host_of
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import settings
 from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+
+if TYPE_CHECKING:
+    from scrapy import Request  # the keeper imports us, and is no spider
 
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row
@@ -57,6 +59,6 @@ def allowed_sites() -> list[Prefecture]:
     return found
 
 
-def site_of(request: Request) -> str:
+def site_of(request: "Request") -> str:
     """Return the site of a request: its host, as `name:port`."""
     return host_of(request.url)

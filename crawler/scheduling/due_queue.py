@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar, cast
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from scrapy_redis.connection import get_redis
 
 from configs.settings import settings
 from crawler.scheduling import lua_scripts
@@ -148,7 +147,7 @@ class VisitEnd:
 
 
 def connect() -> "redis.Redis":
-    """Return a client by scrapy-redis's connection; texts come decoded.
+    """Return a client; texts come decoded.
 
     Raises:
         configs.settings.SettingMissing: REDIS_URL is not set.
@@ -157,7 +156,7 @@ def connect() -> "redis.Redis":
 
 
 def connect_async() -> "redis.asyncio.Redis":
-    """Return a client of scrapy-redis's connection that waits on the event loop instead of blocking it.
+    """Return a client that waits on the event loop instead of blocking it.
 
     A thread would do too, but under load it waits up to 5 ms for the interpreter at each step (measured by
     sys.getswitchinterval), which is the whole lateness allowed.
@@ -166,9 +165,8 @@ def connect_async() -> "redis.asyncio.Redis":
 
 
 def _connect(kind: type[Any]) -> Any:
-    return get_redis(
-        redis_cls=kind,
-        url=settings().require("redis_url"),
+    return kind.from_url(
+        settings().require("redis_url"),
         decode_responses=True,
         socket_timeout=_TIMEOUT,
         socket_connect_timeout=2,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 
-import scrapy
+import redis
 
 from configs.settings import settings
 
@@ -29,7 +29,7 @@ def version() -> str:
 
     Files are read again only when one of them was touched.
     """
-    libraries = sorted(each.name for each in Path(scrapy.__file__).parents[1].glob("*.dist-info"))
+    libraries = sorted(each.name for each in Path(redis.__file__).parents[1].glob("*.dist-info"))
     return _digest(tuple(sorted(_stamps())), (platform.python_version(), *libraries))
 
 

@@ -17,7 +17,7 @@ from scrapyd.launcher import Launcher, ScrapyProcessProtocol, get_crawl_args
 from scrapyd.webservice import spider_list
 from twisted.internet import reactor
 
-from crawler.spider_processes.scrapyd_client import PROJECT
+from crawler.settings import BOT_NAME
 
 _SPIDERS = Path(__file__).parents[1] / "spiders"  # they are not imported here: scrapyd is no spider
 _INHERITED = {0: "w", 1: 1, 2: 2}  # file descriptors of the child: input a pipe, outputs ours
@@ -28,7 +28,7 @@ class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
 
     def __init__(self, config: Any, app: Any) -> None:
         super().__init__(config, app)
-        spider_list.cache[PROJECT][None] = spiders()
+        spider_list.cache[BOT_NAME][None] = spiders()
 
     def _spawn_process(self, message: dict[str, Any], slot: int) -> None:
         """Do what scrapyd 1.6 does (scrapyd/launcher.py), with other file descriptors."""

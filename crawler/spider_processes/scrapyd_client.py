@@ -13,8 +13,9 @@ from uuid import uuid4
 from configs.desk import Fetch
 from configs.settings import settings
 from crawler.scheduling.queues import CrawlQueue
+from crawler.settings import BOT_NAME
 
-PROJECT = "rdvpriority"
+PROJECT = BOT_NAME
 _BROWSER = f"-{Fetch.BROWSER}"
 _TIMEOUT = 10  # seconds: the first schedule starts a process that lists the spiders
 

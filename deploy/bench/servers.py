@@ -20,7 +20,7 @@ from deploy.local.postgres import start_postgres
 from deploy.local.processes import start, stop, wait_until, with_parent
 from deploy.local.valkey import start_valkey
 
-_PROGRAMS = ("scrapy plan", "postgres", "valkey")
+_PROGRAMS = ("crawler.loops plan", "postgres", "valkey")
 Settings = dict[str, str]
 
 
@@ -48,7 +48,7 @@ class Servers:
     @contextmanager
     def planner(self) -> Iterator[None]:
         """Run a planner while the block lasts."""
-        with child(["-m", "scrapy", "plan"], self.state / "planner.log", self.environment):
+        with child(["-m", "crawler.loops", "plan"], self.state / "planner.log", self.environment):
             yield
 
     @contextmanager

@@ -27,7 +27,6 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
     """Return the command of each of our programs, by its name."""
     python = sys.executable
     scripts = Path(python).parent
-    scrapy = [python, "-m", "scrapy"]
     gunicorn = [str(scripts / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{ports.api}"]
     sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
     alive = "--world" if world else "--no-world"
@@ -36,8 +35,8 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
         "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive, *webhook],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
-        "keeper": [*scrapy, "keep"],
-        "planner": [*scrapy, "plan"],
+        "keeper": [python, "-m", "crawler.loops", "keep"],
+        "planner": [python, "-m", "crawler.loops", "plan"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
         "background": [python, "-m", "api.background"],

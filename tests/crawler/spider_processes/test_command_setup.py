@@ -17,7 +17,11 @@ NOWHERE = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/none", "REDIS_URL": "re
 
 
 def scrapy(*arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "scrapy", *arguments]
+    return start("scrapy", *arguments)
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -36,14 +40,14 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("command", "number", "said"),
     [
-        ("plan", signal.SIGTERM, "planning: waits until its server answers"),
-        ("keep", signal.SIGINT, "Redis is away"),
+        (("scrapy", "plan"), signal.SIGTERM, "planning: waits until its server answers"),
+        (("crawler.loops", "keep"), signal.SIGINT, "Redis is away"),
     ],
 )
 def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
-    command: str, number: signal.Signals, said: str
+    command: tuple[str, str], number: signal.Signals, said: str
 ) -> None:
-    program = scrapy(command)
+    program = start(*command)
     assert program.stderr
     try:
         while said not in (line := program.stderr.readline()):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import scrapy
+import redis
 
 from crawler.spider_processes import identity
 from crawler.spider_processes.identity import process_name, version
@@ -68,7 +68,7 @@ def test_a_file_that_was_touched_and_says_the_same_is_the_same_version(
 def test_another_library_is_another_version(
     tmp_path: Path, code: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scrapy, "__file__", str(tmp_path / "site" / "scrapy" / "__init__.py"))
+    monkeypatch.setattr(redis, "__file__", str(tmp_path / "site" / "redis" / "__init__.py"))
     (tmp_path / "site" / "lxml-6.0.0.dist-info").mkdir(parents=True)
     before = version()
     (tmp_path / "site" / "lxml-6.0.0.dist-info").rename(tmp_path / "site" / "lxml-6.0.1.dist-info")
