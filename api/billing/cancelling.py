@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.alerts.service import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
@@ -23,6 +22,7 @@ from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.grants import end_grace, find_paid_end, measure_use
 from api.payments.ledger import lock_payment
+from api.payments.notices import confirm_cancellation
 from api.payments.shortening import shorten_paid_time
 from api.schemas import FieldError
 from configs.clock import clock
@@ -58,13 +58,7 @@ def cancel_subscription(session: Session, user_id: UUID, wish: Cancellation) -> 
     back = _shorten(session, row, ends, effects) if wish.on else 0
     request_cancellation(session, row.id, ends)
     end_grace(session, row.id, ends)
-    effects.mails += notifier.create_notifications(
-        session,
-        user_id,
-        "cancelled",
-        {"ends": ends.isoformat(), "refund": back, "plan": row.plan.value},
-        f"cancelled:{row.id}:{ends.isoformat()}",
-    )
+    effects.mails += confirm_cancellation(session, row, ends, back, subject=ends.isoformat())
     return CancelledSubscription(CancelledAnswer(ends_at=ends, refund=back, currency="eur"), effects)
 
 

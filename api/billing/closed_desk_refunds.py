@@ -11,7 +11,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-import notifier
 from api.alerts.service import get_owned, lock_user
 from api.billing.closed_desks import find_closed_since
 from api.billing.schemas import ClosedDeskRefund
@@ -23,7 +22,8 @@ from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.effects import Effects
 from api.payments.grants import PAYMENT, end_paid_plan
 from api.payments.ledger import add_event, lock_payment
-from api.payments.plan_credits import measure_refundable
+from api.payments.notices import confirm_cancellation
+from api.payments.plan_credits import measure_refundable, sum_value
 from api.payments.refunds import plan_refund
 from api.payments.shortening import round_up
 from configs.clock import clock
@@ -93,7 +93,7 @@ def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _R
     bought = plan(payment.plan).duration_seconds or sum(
         (each.ends_at - each.starts_at).total_seconds() for each in grants if each.source == PAYMENT
     )
-    cents = round_up(payment.amount_cents, left.total_seconds(), bought)
+    cents = round_up(sum_value(session, payment), left.total_seconds(), bought)
     ends = max(each.ends_at for each in grants)
     starts = max(since, min(each.starts_at for each in grants))
     return _Rest(starts, ends, min(cents, measure_refundable(session, payment)))
@@ -121,16 +121,6 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
     if refund:
         effects.refunds.append(refund.id)
     if payment.subscription_id:
-        effects.mails += _confirm_end(session, payment, rest.cents, now)
+        row = session.get_one(Subscription, payment.subscription_id)
+        effects.mails += confirm_cancellation(session, row, now, rest.cents, subject="closed")
     return rest.cents
-
-
-def _confirm_end(session: Session, payment: Payment, cents: int, now: datetime) -> list[UUID]:
-    """Write the receipt of the subscription's end (L.215-1-1 Code de la consommation)."""
-    row = session.get_one(Subscription, payment.subscription_id)
-    if row.user_id is None:
-        return []
-    params = {"ends": now.isoformat(), "refund": cents, "plan": payment.plan.value}
-    return notifier.create_notifications(
-        session, row.user_id, "cancelled", params, f"cancelled:{row.id}:closed"
-    )

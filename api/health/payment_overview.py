@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.health.read_session import read_session
-from api.models.payment import Refund, RefundStatus, Subscription
+from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus, Subscription
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.models.watch_credit import WatchCredit
 from configs.circuit_breaker import CircuitBreaker
@@ -48,7 +48,8 @@ def read_payments() -> PaymentOverview:
     ours = sa.select(sa.func.count(), sa.func.min(event.received_at)).where(waits, ~unknown)
     since = now - settings().stripe_retry_for - _GIVEN_UP_FOR
     given_up = (event.flag == StripeEventFlag.GAVE_UP, event.received_at > since)
-    refunds = sa.select(sa.func.count(), sa.func.min(Refund.created_at))
+    disputed = Refund.error.is_not_distinct_from(DISPUTED)  # they wait for the bank
+    refunds = sa.select(sa.func.count(), sa.func.min(Refund.created_at)).where(~disputed)
     with read_session() as s:
         events, oldest = s.execute(ours).one()
         planned, oldest_call = s.execute(refunds.where(Refund.next_attempt_at.is_not(None))).one()
@@ -88,7 +89,8 @@ def _count_failed_refunds(session: Session, now: datetime) -> int:
         later.status != RefundStatus.FAILED,
         later.created_at > Refund.settled_at,
     )
-    failed = (Refund.status == RefundStatus.FAILED, Refund.settled_at > now - _FAILED_FOR)
+    lost = Refund.error.is_not_distinct_from(PaymentEventKind.DISPUTE_LOST)  # then the bank paid back
+    failed = (Refund.status == RefundStatus.FAILED, Refund.settled_at > now - _FAILED_FOR, ~lost)
     return session.scalars(sa.select(sa.func.count()).where(*failed, ~again)).one()
 
 

@@ -16,6 +16,7 @@ from api.models.base import Base, enum_column, new_id
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
+DISPUTED = "charge_disputed"  # Stripe's code for a refund that must wait for the end of a dispute
 _USERS, _PAYMENTS, _SUBSCRIPTIONS, _REFUNDS = "users.id", "payments.id", "subscriptions.id", "refunds.id"
 
 

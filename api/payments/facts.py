@@ -39,6 +39,7 @@ class IntentFacts(Facts):
     id: str
     status: str
     amount_received: int = 0
+    currency: str
     created: datetime
     metadata: Metadata = Field(default_factory=dict)
 
@@ -51,6 +52,7 @@ class SessionFacts(Facts):
     status: str | None
     payment_status: str
     amount_total: int | None
+    currency: str | None
     total_details: _Discounts | None = None
     created: datetime
     customer: str | None = None
@@ -72,6 +74,7 @@ class RefundFacts(Facts):
 
     id: str
     amount: int
+    currency: str
     status: str | None
     payment_intent: str | None
     created: datetime
@@ -136,6 +139,7 @@ class _Paid(Facts):
 
 class _InvoicePayment(Facts):
     payment: _Paid
+    status: str | None = None
 
 
 class _InvoicePayments(Facts):
@@ -158,6 +162,7 @@ class InvoiceFacts(Facts):
     billing_reason: str | None
     amount_due: int
     amount_paid: int
+    currency: str
     attempt_count: int = 0
     auto_advance: bool = True  # of a draft: it will be collected by itself
     created: datetime
@@ -174,9 +179,10 @@ class InvoiceFacts(Facts):
 
     @property
     def payment_intent(self) -> str | None:
-        """The PaymentIntent by which it was or is to be paid."""
-        paid = self.payments.data if self.payments else []
-        return next((each.payment.payment_intent for each in paid if each.payment.payment_intent), None)
+        """The PaymentIntent by which it was paid, or is to be: an invoice may have had others before."""
+        tried = self.payments.data if self.payments else []
+        paid_first = sorted(tried, key=lambda each: each.status != "paid")
+        return next((each.payment.payment_intent for each in paid_first if each.payment.payment_intent), None)
 
     @property
     def is_refused_renewal(self) -> bool:
@@ -203,6 +209,10 @@ class _Items(Facts):
     data: list[_Item]
 
 
+class _Cancellation(Facts):
+    reason: str | None = None  # cancellation_requested, payment_failed, payment_disputed
+
+
 class SubscriptionFacts(Facts):
     """A subscription; the paid period belongs to its one item."""
 
@@ -211,6 +221,8 @@ class SubscriptionFacts(Facts):
     items: _Items
     cancel_at: datetime | None = None
     cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None  # when somebody asked for its end
+    cancellation_details: _Cancellation = _Cancellation()
     ended_at: datetime | None = None
     metadata: Metadata = Field(default_factory=dict)
 

@@ -1,6 +1,7 @@
 """Jobs of the queue `payments`. Each takes ids, reads the rows again, and may run twice or never."""
 
 import functools
+import itertools
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -27,6 +28,7 @@ from api.payments.objects import types_by_event
 from api.payments.refunds import ask_for_refund, find_due_refunds
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
+_EVENT_SECONDS = 15.0  # of these, at most, before refunds and cancellations have their turn
 _RUNS = 10  # of one object in a row, while events arrive for it
 
 log = structlog.get_logger(__name__)
@@ -56,17 +58,24 @@ def apply_event(event_id: str) -> None:
 
 @_patient
 def work_off() -> None:
-    """Apply events, ask for refunds and cancellations, whose nudge was lost or whose wait is over."""
-    ends = time.monotonic() + _ROUND_SECONDS
+    """Apply events, ask for cancellations and refunds, whose nudge was lost or whose wait is over.
+
+    Events come first, as people wait for them. One cancellation and one refund are asked for in each round, however
+    slow Stripe is.
+    """
+    begins = time.monotonic()
     with session() as s:
         objects, refunds, cancellations = find_due_objects(s), find_due_refunds(s), find_due_cancellations(s)
-    for subscription_id in cancellations:
-        _attempt(ask_for_cancellation, subscription_id)
-    for refund_id in refunds:
-        _attempt(ask_for_refund, refund_id)
     for object_id in objects:
-        if time.monotonic() > ends or not apply_object(object_id):
-            return  # Stripe is away, or it is enough for one job
+        if not apply_object(object_id) or time.monotonic() > begins + _EVENT_SECONDS:
+            break  # Stripe is away, or the others have their turn
+    for subscription_id, refund_id in itertools.zip_longest(cancellations, refunds):
+        if subscription_id:
+            _attempt(ask_for_cancellation, subscription_id)
+        if refund_id:
+            _attempt(ask_for_refund, refund_id)
+        if time.monotonic() > begins + _ROUND_SECONDS:
+            return
 
 
 def _attempt(ask: Callable[[UUID], None], row_id: UUID) -> None:

@@ -1,12 +1,13 @@
 """Messages about payments, written into the caller's transaction. Each returns the notifications to nudge."""
 
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.payment import Payment, PlanCredit, Refund
+from api.models.payment import Payment, PlanCredit, Refund, Subscription
 from api.models.user import Role, User
 from configs.settings import settings
 
@@ -48,6 +49,18 @@ def tell_refund(session: Session, payment: Payment, refund: Refund) -> list[UUID
         return []
     return notifier.create_notifications(
         session, payment.user_id, "refunded", {"refund": str(refund.id)}, f"refunded:{refund.id}"
+    )
+
+
+def confirm_cancellation(
+    session: Session, row: Subscription, ends: datetime, refund_cents: int, subject: str
+) -> list[UUID]:
+    """Write the receipt of a subscription's end (L.215-1-1 Code de la consommation), once for each `subject`."""
+    if row.user_id is None:
+        return []
+    params = {"ends": ends.isoformat(), "refund": refund_cents, "plan": row.plan.value}
+    return notifier.create_notifications(
+        session, row.user_id, "cancelled", params, f"cancelled:{row.id}:{subject}"
     )
 
 

@@ -12,6 +12,7 @@ from api.payments.errors import IdConflict
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY = "payment", "refund"
+INTENT = "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`
 
 
 def find_payment_id(
@@ -58,6 +59,29 @@ def link_id(
     ).one_or_none()
     if known is None or tuple(known) != (kind, owner.id):
         raise IdConflict(f"{stripe_id} is no {kind} of {column} {owner.id}: compare stripe_ids with Stripe")
+
+
+def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> None:
+    """Write the PaymentIntent of an invoice, which may have another one already that was not paid.
+
+    Raises:
+        api.payments.errors.IdConflict: it is another payment's.
+    """
+    known = session.scalars(_select_intents(payment)).all()
+    if stripe_id not in known:
+        link_id(session, stripe_id, f"{INTENT}.{len(known) + 1}" if known else INTENT, payment)
+
+
+def find_intent(session: Session, payment: Payment) -> str | None:
+    """Return the PaymentIntent of a payment that has its money: the newest one."""
+    newest = (sa.func.length(StripeId.kind).desc(), StripeId.kind.desc())
+    return session.scalar(_select_intents(payment).order_by(*newest).limit(1))
+
+
+def _select_intents(payment: Payment) -> sa.Select[str]:
+    return sa.select(StripeId.id).where(
+        StripeId.payment_id == payment.id, StripeId.kind.startswith(INTENT, autoescape=True)
+    )
 
 
 def _name_column(owner: Payment | Subscription | Refund) -> str:

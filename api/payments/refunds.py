@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
 from api.models.payment import (
+    DISPUTED,
     Payment,
     PaymentEventKind,
     PaymentStatus,
@@ -22,8 +23,8 @@ from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
-from api.payments.ledger import add_event, lock_payment
-from api.payments.owners import find_stripe_id, link_id
+from api.payments.ledger import add_event, has_event, lock_payment
+from api.payments.owners import find_intent, link_id
 from api.payments.plan_credits import measure_refundable
 from configs.clock import clock
 from configs.settings import settings
@@ -31,6 +32,7 @@ from configs.settings import settings
 AT_ONCE = 100  # in one round of the sweep
 _LONGEST_WAIT = timedelta(minutes=5)
 _CALL_TAKES = timedelta(seconds=60)
+_DISPUTE_WAIT = timedelta(hours=1)
 _STATUSES = {
     "pending": RefundStatus.PENDING,
     "requires_action": RefundStatus.PENDING,
@@ -111,13 +113,15 @@ def ask_for_refund(refund_id: UUID) -> None:
 def find_due_refunds(session: Session, most: int = AT_ONCE) -> list[UUID]:
     """Return the refunds that Stripe was not asked for, or gave no answer about, and whose wait is over."""
     now = clock()
-    due = (Refund.next_attempt_at <= now) | (Refund.next_attempt_at > now + 2 * _LONGEST_WAIT)
+    due = (Refund.next_attempt_at <= now) | (Refund.next_attempt_at > now + 2 * _DISPUTE_WAIT)
     return list(session.scalars(sa.select(Refund.id).where(due).order_by(Refund.next_attempt_at).limit(most)))
 
 
 def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund_id: UUID | None) -> Effects:
     """Record the present state of a refund at Stripe; one without a row was made in the dashboard."""
     payment = lock_payment(session, payment_id)
+    if facts.currency != payment.currency:  # of money that did not count as paid either
+        return Effects()
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
     if refund is None:
         refund = Refund(
@@ -179,11 +183,27 @@ def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Ef
     session.refresh(refund)
     if refund.status is not RefundStatus.PLANNED:
         return Effects()
+    if error.code == DISPUTED and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
+        refund.error, refund.next_attempt_at = DISPUTED, clock() + _DISPUTE_WAIT
+        return Effects()
+    _note_failure(session, payment, refund, error.code)
+    return _follow(session, payment, refund)
+
+
+def drop_disputed_refunds(session: Session, payment: Payment) -> None:
+    """Give up the refunds that waited for the end of a locked payment's dispute: it is lost, and the bank paid back."""
+    waiting = sa.select(Refund).where(
+        Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED, Refund.error == DISPUTED
+    )
+    for refund in session.scalars(waiting).all():
+        _note_failure(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
+
+
+def _note_failure(session: Session, payment: Payment, refund: Refund, error: str) -> None:
     refund.status, refund.settled_at, refund.next_attempt_at = RefundStatus.FAILED, clock(), None
-    refund.error = error.code
+    refund.error = error
     session.flush()
     session.refresh(payment)
-    return _follow(session, payment, refund)
 
 
 def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:
@@ -198,7 +218,7 @@ def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:
     return RefundCall(
         refund_id=refund.id,
         payment_id=payment.id,
-        payment_intent=find_stripe_id(session, payment, "payment_intent"),
+        payment_intent=find_intent(session, payment),
         amount_cents=refund.amount_cents,
         repeated=refund.attempts > 1,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,14 @@ from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
 from api.errors import ApiError
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason, Subscription
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    PaymentStatus,
+    RefundReason,
+    Subscription,
+)
 from api.payments import notices
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
@@ -32,28 +40,30 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PaidFacts:
-    """What Stripe says of a payment that was paid; `discount_cents` of all coupons and promotion codes together."""
+    """What Stripe says of a payment that was paid."""
 
     at: datetime
     amount_cents: int
-    discount_cents: int = 0
+    currency: str | None  # `eur`; another one does not count
+    discount_cents: int | None  # all coupons and promotion codes together; None where the object does not say
     period: Period | None = None
 
 
 def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
-    """Record that a locked payment was paid, and give the plan; its money goes back where that is not possible."""
+    """Record that a locked payment was paid, and give the plan; its money goes back where that is not possible.
+
+    Money in another currency gives nothing: its cents are not those of the price. An operator gives it back.
+    """
+    if paid.currency != payment.currency:
+        return Effects(mails=_report_currency(session, payment, paid))
     asked = payment.amount_cents
     _take_amount(session, payment, paid)
-    if not add_event(session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents):
-        return Effects()
-    effects = Effects()
-    if payment.amount_cents not in (asked, asked - paid.discount_cents):
-        effects.mails += notices.tell_admins(
-            session,
-            "amount_differs",
-            f"payment {payment.id}: asked {asked}, paid {payment.amount_cents} cents",
-            key=f"amount:{payment.id}",
-        )
+    is_new = add_event(
+        session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents, asked=asked
+    )
+    effects = Effects(mails=_report_amount(session, payment, paid))
+    if not is_new:
+        return effects
     reason = _find_reason_to_refuse(session, payment, paid)
     if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
         _end_subscription(session, payment)  # the money went back before we heard that it came
@@ -63,6 +73,27 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     else:
         effects.add(_begin(session, payment, paid))
     return effects
+
+
+def _report_currency(session: Session, payment: Payment, paid: PaidFacts) -> list[UUID]:
+    detail = (
+        f"payment {payment.id}: {paid.amount_cents} of {paid.currency or 'no currency'}, not counted as paid"
+    )
+    return notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
+
+
+def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> list[UUID]:
+    """Tell the admins where an amount differs from the price less its discount, which an event may tell later."""
+    if paid.discount_cents is None:
+        return []
+    known = sa.select(PaymentEvent.details).where(
+        PaymentEvent.payment_id == payment.id, PaymentEvent.kind == PaymentEventKind.PAID
+    )
+    asked = session.scalars(known).one().get("asked", payment.amount_cents)
+    if paid.amount_cents in (asked, asked - paid.discount_cents):
+        return []
+    detail = f"payment {payment.id}: asked {asked}, paid {paid.amount_cents} cents"
+    return notices.tell_admins(session, "amount_differs", detail, key=f"amount:{payment.id}")
 
 
 def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) -> RefundReason | None:

@@ -28,7 +28,7 @@ from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.grants import CREDIT, add_grant, find_plan_end
 from api.payments.ledger import has_event, lock_payment
-from api.payments.plan_credits import measure_refundable
+from api.payments.plan_credits import measure_refundable, sum_value
 from api.payments.refunds import ask_for_refund, plan_refund
 from api.payments.watch_gaps import Hole, find_holes
 from configs.clock import clock
@@ -157,7 +157,8 @@ def _price(session: Session, payment: Payment, hole: Hole) -> int:
             else _MONTH
         )
         bought = round(whole.total_seconds())
-    return min(-(-payment.amount_cents * hole.seconds // bought), payment.amount_cents)
+    paid = sum_value(session, payment)  # of an upgraded plan the credit of the cheaper one too
+    return min(-(-paid * hole.seconds // bought), paid)
 
 
 def _extend(session: Session, payment: Payment, hole: Hole, now: datetime) -> datetime:

@@ -19,10 +19,12 @@ from api.models.payment import (
     Refund,
     RefundReason,
     RefundStatus,
+    Subscription,
 )
+from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused
-from api.payments.grants import end_paid_plan, measure_use
+from api.payments.grants import end_grace, end_paid_plan, measure_use
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.plan_credits import measure_refundable, sum_credited
 from api.payments.refunds import plan_refund
@@ -42,7 +44,8 @@ class Withdrawal:
 def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withdrawal:
     """End an order's plan, which revives the cheaper plans that it credited, and plan the refund.
 
-    The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent.
+    The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent. The
+    contract of a subscription is the order's with all its renewals: each of them ends and is refunded likewise.
 
     Raises:
         api.payments.errors.RefundRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
@@ -52,6 +55,8 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withd
     back = _measure_refund(session, payment, declared_at)
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock())
+    if payment.subscription_id:
+        effects.add(_end_subscription(session, payment, declared_at))
     back = min(back, measure_refundable(session, payment))
     refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
     if refund:
@@ -72,13 +77,49 @@ def _check(session: Session, payment: Payment) -> None:
 
 def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -> int:
     used, bought = measure_use(session, payment, declared_at)
-    consent = payment.consent or {}
-    if not (consent.get(_REQUEST) and consent.get(_ACKNOWLEDGEMENT)):
+    if not _has_begun_on_request(payment):
         return payment.amount_cents
-    if bought and used >= bought:
+    if bought and used >= bought and not _goes_on(session, payment, declared_at):
         raise RefundRefused("the plan was used whole, which ended the right to withdraw")
     unused = -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
     return max(unused - _sum_cancelled(session, payment), 0)
+
+
+def _has_begun_on_request(order: Payment) -> bool:
+    consent = order.consent or {}
+    return bool(consent.get(_REQUEST) and consent.get(_ACKNOWLEDGEMENT))
+
+
+def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
+    """Return whether a subscription was not over: the first month alone does not perform it whole."""
+    row = session.get(Subscription, order.subscription_id) if order.subscription_id else None
+    return bool(row and (row.ended_at is None or row.ended_at > at))
+
+
+def _end_subscription(session: Session, order: Payment, declared_at: datetime) -> Effects:
+    """End the subscription of a withdrawn order with its renewals; return their refunds among the effects."""
+    effects = Effects()
+    if order.subscription_id is None:
+        return effects
+    request_cancellation(session, order.subscription_id, clock())
+    end_grace(session, order.subscription_id, clock())
+    mine = sa.select(Payment.id).where(
+        Payment.subscription_id == order.subscription_id,
+        Payment.id != order.id,
+        Payment.status == PaymentStatus.COMPLETED,
+    )
+    for renewal_id in session.scalars(mine.order_by(Payment.id)).all():
+        renewal = lock_payment(session, renewal_id)
+        used, bought = measure_use(session, renewal, declared_at)
+        back = renewal.amount_cents
+        if _has_begun_on_request(order):
+            back = -(-back * (bought - used) // bought) if bought else 0
+            back = max(back - _sum_cancelled(session, renewal), 0)
+        effects.add(end_paid_plan(session, renewal, clock()))
+        back = min(back, measure_refundable(session, renewal))
+        if back:
+            effects.refunds.append(plan_refund(session, renewal, back, RefundReason.WITHDRAWAL).id)
+    return effects
 
 
 def _sum_cancelled(session: Session, payment: Payment) -> int:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import (
+    DISPUTED,
     Payment,
     PaymentEvent,
     PaymentEventKind,
@@ -68,9 +69,10 @@ class Books:
 
     def _check_money(self, payment: Payment, line: Json | None) -> None:
         made = [each for each in self.refunds[payment.id] if each.status is not RefundStatus.FAILED]
-        assert all(each.status is not RefundStatus.PLANNED for each in made), "a refund that nobody asked for"
-        back = sum(each.amount_cents for each in made)
-        assert payment.refunded_cents == back <= payment.amount_cents
+        waiting = [each for each in made if each.status is RefundStatus.PLANNED]
+        assert all(each.error == DISPUTED for each in waiting), "a refund that nobody asked for"
+        assert payment.refunded_cents == sum(each.amount_cents for each in made) <= payment.amount_cents
+        back = sum(each.amount_cents for each in made if each not in waiting)
         if line:
             assert (payment.amount_cents, back) == (line["captured"], line["refunded"]), payment.id
             gone = line["lost"] or line["refunded"] == line["captured"]

@@ -20,7 +20,7 @@ from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import Check
 from api.models.partitions import make_partitions
-from api.models.payment import Payment, Refund, Subscription
+from api.models.payment import DISPUTED, Payment, Refund, Subscription
 from api.models.stripe_event import StripeEvent
 from api.models.user import Channel, Contact, OutageCredit, User
 from api.models.watch_credit import WatchCredit
@@ -257,9 +257,10 @@ class PaymentsWorld:
 
     def _find_due(self) -> Any:
         dues = [
-            sa.select(sa.func.min(each.next_attempt_at))
-            for each in (StripeEvent, Refund, Subscription, WatchCredit)
+            sa.select(sa.func.min(each.next_attempt_at)) for each in (StripeEvent, Subscription, WatchCredit)
         ]
+        disputed = Refund.error.is_not_distinct_from(DISPUTED)  # they wait for the bank
+        dues.append(sa.select(sa.func.min(Refund.next_attempt_at)).where(~disputed))
         with session() as s:
             found = [s.scalar(each) for each in dues]
         return min((each for each in found if each), default=None)

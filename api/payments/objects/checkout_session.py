@@ -11,7 +11,7 @@ from api.payments.errors import UnknownOwner
 from api.payments.facts import SessionFacts
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, link_id
+from api.payments.owners import INTENT, find_payment_id, link_id
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
@@ -53,7 +53,8 @@ class CheckoutSession(StripeObject):
 def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
     if facts.payment_status in _PAID:
         discount = facts.total_details.amount_discount if facts.total_details else 0
-        return settle_paid(session, payment, PaidFacts(clock(), facts.amount_total or 0, discount))
+        paid = PaidFacts(clock(), facts.amount_total or 0, facts.currency, discount)
+        return settle_paid(session, payment, paid)
     intent = facts.payment_intent
     if intent and intent.status in _NEVER_PAID:
         return settle_failed(session, payment, clock(), intent.status)
@@ -63,7 +64,7 @@ def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
 def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
     link_id(session, facts.id, "checkout.session", payment)
     if facts.payment_intent:
-        link_id(session, facts.payment_intent.id, "payment_intent", payment)
+        link_id(session, facts.payment_intent.id, INTENT, payment)
     link_id(session, facts.invoice, "invoice", payment)
     if facts.subscription:
         ensure_subscription(session, payment, facts.subscription)

@@ -12,6 +12,7 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id
+from api.payments.refunds import drop_disputed_refunds
 from configs.clock import clock
 
 _RESULTS = {"won": PaymentEventKind.DISPUTE_WON, "lost": PaymentEventKind.DISPUTE_LOST}
@@ -49,5 +50,6 @@ class Dispute(StripeObject):
             key = f"dispute:{facts.id}:{facts.status}"
             effects.mails += notices.tell_admins(session, f"dispute_{facts.status}", told, key=key)
         if result is PaymentEventKind.DISPUTE_LOST:
+            drop_disputed_refunds(session, payment)
             effects.add(end_paid_plan(session, payment, clock()))
         return effects

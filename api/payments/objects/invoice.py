@@ -14,7 +14,7 @@ from api.payments.facts import FIRST_MONTH, InvoiceFacts
 from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, link_id
+from api.payments.owners import find_payment_id, link_id, link_intent
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
@@ -50,13 +50,12 @@ class Invoice(StripeObject):
             return Effects()
         payment.synced_at = clock()
         link_id(session, facts.id, "invoice", payment)
-        link_id(session, facts.payment_intent, "payment_intent", payment)
+        link_intent(session, facts.payment_intent, payment)
         if facts.status == "paid":
             at = facts.status_transitions.paid_at or clock()
             _note_period(session, payment, facts)
-            return settle_paid(
-                session, payment, PaidFacts(at, facts.amount_paid, facts.discount, facts.period)
-            )
+            paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
+            return settle_paid(session, payment, paid)
         if facts.status in ("void", "uncollectible"):
             return settle_failed(session, payment, clock(), facts.status)
         if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):

@@ -8,7 +8,7 @@ from api.payments.errors import UnknownOwner
 from api.payments.facts import IntentFacts
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, link_id
+from api.payments.owners import INTENT, find_payment_id, link_id
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from configs.clock import clock
 
@@ -37,14 +37,14 @@ class PaymentIntent(StripeObject):
         if payment_id is None:
             raise UnknownOwner(f"no payment has the PaymentIntent {facts.id}")
         payment = lock_payment(session, payment_id)
-        link_id(session, facts.id, "payment_intent", payment)
-        if payment.subscription_id:  # its invoice says which period it pays for
+        if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
             return Effects()
+        link_id(session, facts.id, INTENT, payment)
         if facts.status == "succeeded":
-            given = (
-                payment.amount_cents - facts.amount_received
-            )  # its session knows the discount; this is all of it
-            return settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, max(given, 0)))
+            # Only its session knows the discount.
+            return settle_paid(
+                session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None)
+            )
         if facts.status == "canceled":
             return settle_failed(session, payment, clock(), facts.status)
         return Effects()

@@ -1,17 +1,23 @@
 """Subscriptions: whether one goes on, and when it ends."""
 
+from uuid import UUID
+
 from sqlalchemy.orm import Session
 
 from api.models.payment import Subscription as SubscriptionRow
+from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
 from api.payments.facts import SubscriptionFacts
+from api.payments.grants import find_paid_end
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id, find_subscription_id
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
+
+_NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
 
 
 class Subscription(StripeObject):
@@ -35,6 +41,7 @@ class Subscription(StripeObject):
     def apply(self, session: Session, facts: SubscriptionFacts) -> Effects:
         """Write its present state into our row."""
         row = _find_row(session, facts)
+        mails = _confirm_end(session, row, facts)
         row.status, row.cancel_at, row.ended_at, row.synced_at = (
             facts.status,
             facts.ends_at,
@@ -45,7 +52,21 @@ class Subscription(StripeObject):
             row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
         if item := next(iter(facts.items.data), None):
             row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
-        return Effects()
+        return Effects(mails=mails)
+
+
+def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> list[UUID]:
+    """Write the receipt of a cancellation in Stripe's portal or dashboard; those by our own routes have one already."""
+    known = row.cancel_at or row.ended_at or row.cancel_wanted_at
+    if known or facts.ends_at is None or facts.cancellation_details.reason in _NOT_ASKED_FOR:
+        return []
+    paid_until = find_paid_end(session, row.id)
+    if paid_until is None:
+        return []
+    is_over = facts.ended_at is not None or paid_until <= clock()  # Stripe's period was not paid
+    ends = paid_until if is_over else max(paid_until, facts.ends_at)
+    asked_at = facts.canceled_at or ends
+    return notices.confirm_cancellation(session, row, ends, 0, subject=asked_at.isoformat())
 
 
 def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:

@@ -50,7 +50,14 @@ class Shop:
     door: Door
     clock: time_machine.Traveller
 
-    def order(self, user_id: UUID, name: PlanName = PlanName.URGENCE_7J, **columns: Any) -> Order:
+    def order(
+        self,
+        user_id: UUID,
+        name: PlanName = PlanName.URGENCE_7J,
+        *,
+        currency_at_stripe: str = "eur",
+        **columns: Any,
+    ) -> Order:
         """Write an order and open its Checkout Session, the row first."""
         values: dict[str, Any] = {
             "amount_cents": plan(name).price_cents,
@@ -60,7 +67,7 @@ class Shop:
         payment_id = new_id()
         with session() as s:
             s.add(Payment(id=payment_id, user_id=user_id, plan=name, created_at=clock(), **values))
-        session_id = self._open_session(payment_id, name, values["amount_cents"])
+        session_id = self._open_session(payment_id, name, values["amount_cents"], currency_at_stripe)
         with session() as s:
             link_id(s, session_id, "checkout.session", s.get_one(Payment, payment_id))
         return Order(payment_id, session_id)
@@ -107,11 +114,11 @@ class Shop:
         self.control.advance()
         self.deliver()
 
-    def _open_session(self, payment_id: UUID, name: PlanName, cents: int) -> str:
+    def _open_session(self, payment_id: UUID, name: PlanName, cents: int, currency: str) -> str:
         recurring = plan(name).recurring
         metadata = {"payment": str(payment_id)}
         price: dict[str, Any] = {
-            "currency": "eur",
+            "currency": currency,
             "unit_amount": cents,
             "product_data": {"name": name.value},
         } | ({"recurring": {"interval": "month"}} if recurring else {})

@@ -1,9 +1,11 @@
 """Much at once: events by the hundred (and by the ten thousand), a user with 200 payments, lists of several pages."""
 
 import gc
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import psutil
 import pytest
@@ -16,6 +18,7 @@ from api.models.user import Grant
 from api.payments import event_store, jobs, reconciliation
 from api.payments.objects import types_by_event
 from api.payments.objects.checkout_session import CheckoutSession
+from api.payments.refunds import ask_for_refund
 from configs.clock import clock
 from configs.job_queues import queue, redis
 from configs.plan import PlanName
@@ -189,3 +192,39 @@ def test_one_object_that_cannot_be_applied_does_not_end_the_comparison(
     assert (found["compared"], found["different"]) == (3, 3)
     # The one whose session cannot be read is known by its PaymentIntent, whose event never came.
     assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 3}
+
+
+def test_waiting_refunds_do_not_keep_events_waiting(
+    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = shop.buy(buyer.id)
+    with session() as s:
+        s.add_all(
+            Refund(
+                payment_id=payment_id,
+                amount_cents=1,
+                reason=RefundReason.OPERATOR,
+                created_at=clock(),
+                next_attempt_at=clock(),
+            )
+            for _ in range(300)
+        )
+    shop.control.pay(shop.order(buyer.id).session_id)
+    for each in shop.control.take_deliveries():
+        assert shop.post(each.body, each.headers) == 200
+    for job in queue("payments").get_jobs():  # the nudges are lost
+        job.delete()
+    shop.clock.shift(10)
+    seconds, asked = [0.0], []
+
+    def ask_slowly(refund_id: UUID) -> None:
+        assert list_open_events() == []  # events had their turn before
+        seconds[0] += 8
+        asked.append(refund_id)
+        ask_for_refund(refund_id)
+
+    monkeypatch.setattr(jobs, "ask_for_refund", ask_slowly)
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    jobs.work_off()
+    assert len(asked) == 3  # of the round's 20 s; the sweep asks for the next round
+    assert {each.status for each in rows(Payment)} == {PaymentStatus.COMPLETED}

@@ -1,15 +1,20 @@
 """From a paid session to a plan: what is written, once, in any order of the events."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.payment import PaymentStatus
+from api.models.notification import Notification
+from api.models.payment import Payment, PaymentStatus
 from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import (
+    Order,
     Shop,
     get_payment,
     list_grants,
@@ -119,3 +124,68 @@ def test_the_ordered_alert_is_created_or_the_money_goes_back(
     assert (payment.status is PaymentStatus.COMPLETED) is watched
     assert len(list_grants(buyer.id)) == watched
     assert list_messages() == (["order"] if watched else ["refunded"])
+
+
+def deliver_in_turn(shop: Shop, order: Order, *, intent_first: bool) -> None:
+    """Apply what Stripe sends of an order's PaymentIntent before or after the rest."""
+    deliveries = shop.control.take_deliveries()
+    intents = [each for each in deliveries if each.type.startswith("payment_intent.")]
+    others = [each for each in deliveries if each not in intents]
+    for part in (intents, others) if intent_first else (others, intents):
+        shop.deliver(part)
+    shop.work_off()
+
+
+@pytest.mark.parametrize("intent_first", [True, False])
+def test_an_amount_that_no_discount_explains_is_told_in_any_order(
+    shop: Shop, buyer: Person, admin: None, intent_first: bool
+) -> None:
+    order = shop.order(buyer.id)
+    with session() as s:
+        s.get_one(Payment, order.payment_id).amount_cents = 1599  # more than Stripe was told
+    shop.control.pay(order.session_id)
+    deliver_in_turn(shop, order, intent_first=intent_first)
+    assert sorted(list_messages()) == ["order", "payment_trouble"]
+    assert list_params("payment_trouble")["trouble"] == "amount_differs"
+
+
+@pytest.mark.parametrize("intent_first", [True, False])
+def test_a_promotion_code_alarms_nobody_in_any_order(
+    shop: Shop, buyer: Person, admin: None, intent_first: bool
+) -> None:
+    shop.control.add_promotion_code("WELCOME", percent_off=20)
+    order = shop.order(buyer.id)
+    shop.control.pay(order.session_id, promotion_code="WELCOME")
+    deliver_in_turn(shop, order, intent_first=intent_first)
+    assert (get_payment(order.payment_id).amount_cents, list_messages()) == (1199, ["order"])
+
+
+def test_another_currency_does_not_count_as_paid(shop: Shop, buyer: Person, admin: None) -> None:
+    order = shop.order(buyer.id, currency_at_stripe="usd")
+    shop.control.pay(order.session_id)
+    shop.deliver()
+    intent = shop.control.objects("payment_intent")[0]["id"]
+    shop.control.refund(intent)  # by an operator, in the dashboard
+    shop.deliver()
+    shop.work_off()
+    payment = get_payment(order.payment_id)
+    assert (payment.status, payment.amount_cents, payment.refunded_cents) == (PaymentStatus.PENDING, 1499, 0)
+    assert (list_grants(buyer.id), list_open_events()) == ([], [])
+    assert list_messages() == ["payment_trouble"]
+    assert list_params("payment_trouble") == {
+        "trouble": "currency_differs",
+        "detail": f"payment {payment.id}: 1499 of usd, not counted as paid",
+    }
+
+
+def list_params(kind: str) -> dict[str, Any]:
+    with session() as s:
+        params: dict[str, Any] = s.scalars(
+            sa.select(Notification.params).where(Notification.kind == kind)
+        ).one()
+    return params
+
+
+@pytest.fixture
+def admin(settings_env: Callable[..., None]) -> None:
+    settings_env(SUPPORT_EMAIL="operators@example.org")

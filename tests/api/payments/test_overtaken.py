@@ -23,7 +23,7 @@ from tests.api.world import Person, rows
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
-def upgrade(shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = WEEK, **columns: object) -> Order:
+def upgrade(shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = WEEK, **columns: Any) -> Order:
     """Order a larger plan that credits all of a day that was just bought."""
     price = 1499 if name is WEEK else 2999
     order = shop.order(user_id, name, amount_cents=price - 499, **columns)

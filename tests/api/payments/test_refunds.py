@@ -9,7 +9,7 @@ import pytest
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason, RefundStatus
 from api.payments.errors import RefundRefused
-from api.payments.jobs import apply_event
+from api.payments.jobs import apply_event, work_off
 from api.payments.ledger import lock_payment
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import ask_for_refund, plan_refund
@@ -132,6 +132,25 @@ def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, buyer: 
     assert get_payment(lost).status is PaymentStatus.REFUNDED
     assert get_payment(won).status is PaymentStatus.COMPLETED
     assert [each.payment_id for each in list_grants(buyer.id) if each.ends_at > clock()] == [won]
+
+
+@pytest.mark.parametrize("status", ["won", "lost"])
+def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, buyer: Person, status: str) -> None:
+    payment_id = shop.buy(buyer.id)
+    opened = shop.control.dispute(intent_of(payment_id))
+    shop.deliver()
+    refund_id = plan(payment_id, 100)
+    ask_for_refund(refund_id)
+    (waiting,) = list_refunds(payment_id)
+    assert (waiting.status, waiting.error) == (RefundStatus.PLANNED, "charge_disputed")
+    shop.control.close_dispute(opened["id"], status)
+    shop.deliver()
+    shop.clock.shift(timedelta(hours=1))
+    work_off()
+    (refund,) = list_refunds(payment_id)
+    expected = {"won": (RefundStatus.SUCCEEDED, None), "lost": (RefundStatus.FAILED, "dispute_lost")}
+    assert (refund.status, refund.error) == expected[status]
+    assert "payment_trouble" not in list_messages()
 
 
 def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, buyer: Person) -> None:

@@ -3,19 +3,30 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.payment import Payment, PaymentStatus, RefundReason, Subscription
+from api.models.notification import Notification
+from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId, Subscription
 from api.models.user import User
 from api.payments.cancellations import ask_for_cancellation, find_due_cancellations, request_cancellation
 from api.payments.grace import remind_in_grace
 from api.payments.ledger import lock_payment
+from api.payments.objects.invoice import Invoice
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_open_events
+from tests.api.payments.shop import (
+    Shop,
+    get_payment,
+    list_grants,
+    list_messages,
+    list_open_events,
+    list_refunds,
+)
 from tests.api.world import Person, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
@@ -184,3 +195,73 @@ def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, buyer: Person) 
     ask_for_cancellation(row.id)
     with session() as s:
         assert find_due_cancellations(s) == []
+
+
+@pytest.mark.parametrize("at_period_end", [True, False])
+def test_a_cancellation_at_stripe_gets_its_receipt_once(
+    shop: Shop, buyer: Person, at_period_end: bool
+) -> None:
+    shop.buy(buyer.id, TOTAL)
+    (known,) = shop.control.objects("subscription")
+    shop.control.cancel_subscription(known["id"], at_period_end=at_period_end)
+    deliveries = shop.control.take_deliveries()
+    shop.deliver(deliveries)
+    shop.deliver(deliveries)
+    shop.pass_time(days=32)
+    assert list_messages() == ["order", "cancelled"]
+    with session() as s:
+        params = s.scalars(sa.select(Notification.params).where(Notification.kind == "cancelled")).one()
+    (grant,) = list_grants(buyer.id)
+    assert params == {"ends": grant.ends_at.isoformat(), "refund": 0, "plan": "URGENCE_TOTAL"}
+
+
+def test_an_end_of_ours_gets_no_second_receipt(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, TOTAL)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, clock() + timedelta(days=3))
+    ask_for_cancellation(get_subscription().id)
+    shop.pass_time(days=4)
+    assert get_subscription().status == "canceled"
+    assert list_messages() == ["order"]
+
+
+def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, TOTAL)
+    (invoice,) = shop.control.objects("invoice")
+    facts = Invoice().fetch(invoice["id"])
+    assert facts.payments
+    (first,) = facts.payments.data
+    paid = first.model_copy(
+        update={"payment": first.payment.model_copy(update={"payment_intent": "pi_second"}), "status": "paid"}
+    )
+    tried = first.model_copy(update={"status": "canceled"})
+    both = facts.model_copy(update={"payments": facts.payments.model_copy(update={"data": [tried, paid]})})
+    for _ in range(2):
+        with session() as s:
+            Invoice().apply(s, both)
+    with session() as s:
+        named = sa.select(StripeId.kind, StripeId.id).where(StripeId.payment_id == payment_id)
+        kinds = {kind: name for kind, name in s.execute(named) if kind.startswith("payment_intent")}
+        refund_id = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR).id
+    assert kinds == {"payment_intent": first.payment.payment_intent, "payment_intent.2": "pi_second"}
+    ask_for_refund(refund_id)
+    assert list_refunds(payment_id)[0].error == "resource_missing"  # the stand-in has no such intent
+
+
+def test_a_withdrawal_ends_the_renewals_too(shop: Shop, buyer: Person) -> None:
+    order = shop.buy(buyer.id, TOTAL)
+    shop.pass_time(days=31, hours=2)
+    shop.pass_time(days=10)
+    _, renewal = list_payments()
+    with session() as s:
+        done = withdraw(s, order, clock())
+    assert done.refund is None  # the first month was used whole
+    (refund,) = list_refunds(renewal.id)
+    grant = list_grants(buyer.id)[-1]
+    row = get_subscription()
+    assert row.period_ends_at
+    assert row.period_starts_at
+    left, month = row.period_ends_at - clock(), row.period_ends_at - row.period_starts_at
+    assert refund.amount_cents == -(-2999 * left // month)
+    assert (grant.ends_at, row.cancel_wanted_at) == (clock(), clock())
+    assert refund.id in done.effects.refunds
