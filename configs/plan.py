@@ -31,6 +31,11 @@ class PlanName(StrEnum):
     URGENCE_TOTAL = "URGENCE_TOTAL"
 
 
+def name_plan(name: PlanName) -> str:
+    """Return a plan's name as terms, quotes, mails and Stripe's pages have it, in every language: `URGENCE 7J`."""
+    return name.value.replace("_", " ")
+
+
 class Plan(Strict):
     """One plan. Price in cents, times in seconds.
 

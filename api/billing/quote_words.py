@@ -8,7 +8,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency
 
 from api.billing.quotes import Quote
-from configs.plan import PlanName
+from configs.plan import name_plan
 
 _TEXTS = {
     "fr": {
@@ -49,11 +49,6 @@ def describe_quote(quote: Quote, language: str, time_zone: str) -> str:
         "left_over": write_money(quote.left_over_cents, language),
     }
     return " ".join(texts[part].format(**values) for part in _choose_parts(quote))
-
-
-def name_plan(name: PlanName) -> str:
-    """Return a plan's name as people read it: `URGENCE 24H`."""
-    return name.value.replace("_", " ")
 
 
 def write_money(cents: int, language: str) -> str:

@@ -5,8 +5,7 @@ They say nothing of an account: whether an order is paid, its mail and the histo
 
 from flask import Blueprint, render_template, request
 
-from api.billing.quote_words import name_plan
-from configs.plan import PlanName
+from configs.plan import PlanName, name_plan
 
 blueprint = Blueprint("old_pages", __name__)
 

@@ -17,15 +17,10 @@ from api.payments.client import call
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import Facts
 from api.payments.owners import PAYMENT_KEY
-from configs.plan import Plan, PlanName
+from configs.plan import Plan, PlanName, name_plan
 from configs.settings import settings
 
-# Names of the plans at Stripe, and the settings of their prices.
-_TITLES = {
-    PlanName.URGENCE_24H: "RDVPriority Urgence 24 h",
-    PlanName.URGENCE_7J: "RDVPriority Urgence 7 jours",
-    PlanName.URGENCE_TOTAL: "RDVPriority Urgence Total",
-}
+# Settings of the plans' prices at Stripe.
 _PRICES = {
     PlanName.URGENCE_24H: "stripe_price_24h",
     PlanName.URGENCE_7J: "stripe_price_7j",
@@ -164,7 +159,7 @@ def _build_item(plan: Plan) -> dict[str, Any]:
     data: dict[str, Any] = {
         "currency": plan.currency,
         "unit_amount": plan.price_cents,
-        "product_data": {"name": _TITLES[plan.name]},
+        "product_data": {"name": f"RDVPriority {name_plan(plan.name)}"},
     }
     return {
         "price_data": data | ({"recurring": {"interval": "month"}} if plan.recurring else {}),

@@ -11,23 +11,10 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState, User
-from configs.plan import PlanName, plan
+from configs.plan import PlanName, name_plan, plan
 from configs.settings import settings
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-
-_PLANS = {
-    "fr": {
-        PlanName.URGENCE_24H: "Urgence 24 h",
-        PlanName.URGENCE_7J: "Urgence 7 jours",
-        PlanName.URGENCE_TOTAL: "Urgence Total",
-    },
-    "en": {
-        PlanName.URGENCE_24H: "Urgence 24 h",
-        PlanName.URGENCE_7J: "Urgence 7 days",
-        PlanName.URGENCE_TOTAL: "Urgence Total",
-    },
-}
 
 
 class PaymentNotice(MessageKind):
@@ -68,18 +55,13 @@ def describe_payment(session: Session, payment_id: str, language: str) -> dict[s
     """Return the plan and the price of a payment, in words."""
     payment = session.get_one(Payment, UUID(payment_id))
     return {
-        "plan": name_plan(payment.plan, language),
+        "plan": name_plan(payment.plan),
         "price": write_amount(payment.amount_cents, language),
         "full_price": write_amount(plan(payment.plan).price_cents, language),
         "order": str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
     }
-
-
-def name_plan(name: PlanName, language: str) -> str:
-    """Return a plan's name as a reader of the language knows it."""
-    return _PLANS.get(language, _PLANS["fr"])[name]
 
 
 def write_amount(cents: int, language: str) -> str:

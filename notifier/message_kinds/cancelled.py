@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from configs.plan import PlanName
-from notifier.content.payment_notices import PaymentNotice, name_plan, write_amount, write_instant
+from configs.plan import PlanName, name_plan
+from notifier.content.payment_notices import PaymentNotice, write_amount, write_instant
 from notifier.message_kind_base import ClaimedRow
 
 _MINUTE = timedelta(minutes=1)
@@ -23,7 +23,7 @@ class Cancelled(PaymentNotice):
         ends = write_instant(at - _MINUTE if is_day_end else at, zone, row.language)
         back = row.params["refund"]
         return {
-            "plan": name_plan(PlanName(row.params["plan"]), row.language),
+            "plan": name_plan(PlanName(row.params["plan"])),
             "ends": f"{ends['since_day']}, {ends['since_hour']}",
             "refund": write_amount(back, row.language) if back else "",
         }

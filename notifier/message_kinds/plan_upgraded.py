@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, PlanCredit
-from notifier.content.payment_notices import PaymentNotice, describe_payment, name_plan, write_amount
+from configs.plan import name_plan
+from notifier.content.payment_notices import PaymentNotice, describe_payment, write_amount
 from notifier.message_kind_base import ClaimedRow
 
 
@@ -22,7 +23,7 @@ class PlanUpgraded(PaymentNotice):
             .join(PlanCredit, PlanCredit.credited_payment_id == Payment.id)
             .where(PlanCredit.payment_id == UUID(row.params["payment"]))
         ).all()
-        names = dict.fromkeys(name_plan(each, row.language) for each, _ in ended)
+        names = dict.fromkeys(name_plan(each) for each, _ in ended)
         return {
             **describe_payment(session, row.params["payment"], row.language),
             "ended": ", ".join(names),

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, Subscription
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.plan import plan
-from notifier.content.payment_notices import PaymentNotice, name_plan, write_amount, write_instant
+from configs.plan import name_plan, plan
+from notifier.content.payment_notices import PaymentNotice, write_amount, write_instant
 from notifier.message_kind_base import ClaimedRow
 
 
@@ -25,7 +25,7 @@ class RenewalSoon(PaymentNotice):
         price = plan(found.plan).price_cents
         credit = min(_sum_credits(session, found), price)
         return {
-            "plan": name_plan(found.plan, row.language),
+            "plan": name_plan(found.plan),
             "price": write_amount(price - credit, row.language),
             "full_price": write_amount(price, row.language),
             "credit": write_amount(credit, row.language) if credit else "",

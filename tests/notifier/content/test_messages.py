@@ -51,7 +51,7 @@ TROUBLE: dict[str, Any] = {
 }  # fmt: skip
 SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
 BILLING: dict[str, Any] = {
-    "url": "http://localhost:3000", "support_email": "aide@example.org", "plan": "Urgence 7 jours", "price": "14,99 €",
+    "url": "http://localhost:3000", "support_email": "aide@example.org", "plan": "URGENCE 7J", "price": "14,99 €",
     "order": "0190", "monthly": False, "terms": "2026-11-21", "full_price": "14,99 €", "signed_url": "",
 }  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
-    "plan_upgraded": BILLING | {"ended": "Urgence 24 h", "credit": "3,75 €"},
+    "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
     "credited": BILLING
     | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
     "desk_closed_choice": BILLING

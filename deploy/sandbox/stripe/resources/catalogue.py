@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 # Product, price id, name, cents, interval.
 GIVEN: Final = (
-    ("prod_sandbox_24h", "price_sandbox_24h", "Urgence 24 h", 499, None),
-    ("prod_sandbox_7j", "price_sandbox_7j", "Urgence 7 jours", 1499, None),
-    ("prod_sandbox_total", "price_sandbox_total", "Urgence Total", 2999, "month"),
+    ("prod_sandbox_24h", "price_sandbox_24h", "URGENCE 24H", 499, None),
+    ("prod_sandbox_7j", "price_sandbox_7j", "URGENCE 7J", 1499, None),
+    ("prod_sandbox_total", "price_sandbox_total", "URGENCE TOTAL", 2999, "month"),
 )
 INTERVALS: Final = ("day", "week", "month", "year")
 

@@ -9,7 +9,7 @@ import stripe
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.deploy.sandbox.stripe.conftest import MONTH, WEEK, Checkout
 
-DATA = {"currency": "eur", "unit_amount": 1499, "product_data": {"name": "Urgence 7 jours"}}
+DATA = {"currency": "eur", "unit_amount": 1499, "product_data": {"name": "URGENCE 7J"}}
 
 
 def types(stripe_stand_in: StripeControl) -> list[str]:
