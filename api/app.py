@@ -31,6 +31,7 @@ from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
 from api.release_calendar import routes as release_calendar
+from api.reliability import routes as reliability
 from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
@@ -77,6 +78,7 @@ def create_app() -> OpenAPI:
         release_calendar,
         detections,
         stats,
+        reliability,
         support,
         hooks,
         health,

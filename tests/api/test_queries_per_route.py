@@ -71,6 +71,7 @@ BOUNDS = {
     "/api/prefectures/{prefecture}": 3,
     "/api/prefectures/{prefecture}/calendar.ics?procedure=TITRE_SEJOUR": 1,
     "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 6,
+    "/api/reliability": 5,
     "/api/stats": 2,
     "/api/users/telegram-link": 3,
 }

@@ -68,6 +68,7 @@ PATHS = [
     "/api/prefectures",
     "/api/prefectures/bobigny_93",
     "/api/prefectures/map",
+    "/api/reliability",
 ]
 
 

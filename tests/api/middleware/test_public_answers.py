@@ -13,6 +13,7 @@ CACHED = [
     "/api/prefectures/bobigny_93",
     "/api/prefectures/map?procedure=TITRE_SEJOUR",
     "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR",
+    "/api/reliability",
     "/api/stats",
     "/api/detections/stats",
 ]
