@@ -1,6 +1,7 @@
 """Responses of public routes: ETag, Cache-Control, and 304 where the client has the same body."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from flask import Response, request
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from api.cache import MAX_AGE, answer_cache, digest_body
 from api.models.base import autocommit_session
 from api.schemas import Answer
 
+A = TypeVar("A", bound=Answer)
 _CONTROL = f"public, max-age={MAX_AGE:.0f}"
 # https://www.rfc-editor.org/rfc/rfc9211: whether our own cache had the answer
 _STATUS = {
@@ -21,6 +23,16 @@ _STATUS = {
 def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
     """Return a body that everybody may keep for some seconds."""
     return _respond(body, digest_body(body), mimetype)
+
+
+def read_cached(kind: type[A], key: str, read: Callable[[Session], A]) -> A:
+    """Return what the route of this key answers, from the same cache, or read it. For pages."""
+
+    def build() -> bytes:
+        with autocommit_session() as s:
+            return read(s).as_bytes()
+
+    return kind.model_validate_json(answer_cache().get(key, build).body)
 
 
 def answer_cached(key: str, read: Callable[[Session], Answer]) -> Response:

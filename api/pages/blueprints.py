@@ -5,13 +5,14 @@ from flask import Blueprint, Flask
 from api.middleware.languages import register_languages
 from api.pages import assets
 from api.pages.area import Area
+from api.pages.calendar import routes as calendar
 from api.pages.catalogues import register_catalogues
 from api.pages.context import register_context
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
-AREAS: tuple[Area, ...] = ()
+AREAS: tuple[Area, ...] = (calendar.area,)
 
 
 def register_pages(app: Flask) -> None:

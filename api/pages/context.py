@@ -13,6 +13,7 @@ from werkzeug.routing import BuildError
 
 from api.middleware.languages import LANGUAGES, read_direction, read_language
 from api.pages.asset_files import build_asset_url
+from api.pages.canonical import build_canonical_url
 from api.pages.navigation import list_links
 from configs.clock import clock
 
@@ -25,6 +26,7 @@ def register_context(app: Flask) -> None:
         lang=read_language,
         dir=read_direction,
         asset=build_asset_url,
+        canonical_url=build_canonical_url,
         money=write_money,
         number=write_number,
         percent=write_percent,

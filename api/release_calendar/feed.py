@@ -6,17 +6,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from icalendar import Calendar, Event
 
 from api.prefectures.releases import KnownRelease
-from api.schemas import Language
+from api.release_calendar.schemas import FeedLanguage
 from configs.clock import clock
 from configs.desk import zone_of
 from configs.prefecture import Prefecture, Procedure
 
+CALENDAR_TYPE = "text/calendar"
 _DOMAIN = "rdvpriority.fr"
 _REFRESH = timedelta(hours=1)
 _NO_END = timedelta(minutes=15)  # a page names the beginning only
-_TITLES: dict[Language, str] = {"fr": "Mises en ligne de créneaux : ", "en": "Releases of slots: "}
-_SUMMARIES: dict[Language, str] = {"fr": "Mise en ligne de créneaux : ", "en": "Slots are released: "}
-_ANNOUNCED: dict[Language, dict[str, str]] = {
+_TITLES: dict[FeedLanguage, str] = {
+    "fr": "Mises en ligne de créneaux : ",
+    "en": "Releases of slots: ",
+    "ar": "مواعيد نشر الحجوزات: ",
+}
+_SUMMARIES: dict[FeedLanguage, str] = {
+    "fr": "Mise en ligne de créneaux : ",
+    "en": "Slots are released: ",
+    "ar": "نشر مواعيد جديدة: ",
+}
+_ANNOUNCED: dict[FeedLanguage, dict[str, str]] = {
     "fr": {
         "page": "Annoncée par la page de rendez-vous elle-même.",
         "source": "Horaire habituel, d'après une source publique : il peut changer.",
@@ -25,11 +34,15 @@ _ANNOUNCED: dict[Language, dict[str, str]] = {
         "page": "Announced by the booking page itself.",
         "source": "The usual time, according to a public source: it may change.",
     },
+    "ar": {
+        "page": "أعلنته صفحة الحجز نفسها.",
+        "source": "الوقت المعتاد حسب مصدر علني، وقد يتغيّر.",
+    },
 }
 
 
 def write_feed(
-    releases: Sequence[KnownRelease], place: Prefecture, procedure: Procedure, language: Language
+    releases: Sequence[KnownRelease], place: Prefecture, procedure: Procedure, language: FeedLanguage
 ) -> bytes:
     """Return the feed of one prefecture and procedure."""
     calendar = Calendar.new(
@@ -46,7 +59,7 @@ def write_feed(
     return body
 
 
-def _build_event(release: KnownRelease, place: Prefecture, language: Language) -> Event:
+def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguage) -> Event:
     desk, zone = release.desk, zone_of(place.time_zone)
     return Event.new(
         # An announcement that moves is another event, and the old one is no longer in the feed.

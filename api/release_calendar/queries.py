@@ -10,8 +10,8 @@ from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.map_queries import list_serving_desks
 from api.prefectures.releases import KnownRelease, list_releases
 from api.release_calendar.feed import write_feed
-from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
-from api.schemas import FieldError, Language
+from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
+from api.schemas import FieldError
 from configs.clock import clock
 from configs.prefecture import Prefecture, Procedure, WatchLevel, prefectures
 
@@ -33,6 +33,16 @@ def find_places(query: CalendarQuery) -> list[Prefecture]:
     return [place]
 
 
+def build_calendar_key(query: CalendarQuery) -> str:
+    """Return under which key the answer to a query is cached."""
+    return f"calendar:{query.prefecture or 'all'}:{query.procedure or 'all'}"
+
+
+def build_feed_key(place: Prefecture, procedure: Procedure, language: FeedLanguage) -> str:
+    """Return under which key a feed is cached."""
+    return f"feed:{place.id}:{procedure}:{language}"
+
+
 def read_calendar(
     session: Session, places: Sequence[Prefecture], procedure: Procedure | None
 ) -> ReleaseCalendar:
@@ -45,7 +55,7 @@ def read_calendar(
     return ReleaseCalendar(ends_at=clock() + _AHEAD, items=items)
 
 
-def read_feed(session: Session, place: Prefecture, procedure: Procedure, language: Language) -> bytes:
+def read_feed(session: Session, place: Prefecture, procedure: Procedure, language: FeedLanguage) -> bytes:
     """Return the same for one prefecture as an iCalendar feed."""
     return write_feed(_read_releases(session, [place], procedure), place, procedure, language)
 

@@ -8,12 +8,18 @@ from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
-from api.release_calendar.queries import find_places, read_calendar, read_feed
+from api.release_calendar.feed import CALENDAR_TYPE
+from api.release_calendar.queries import (
+    build_calendar_key,
+    build_feed_key,
+    find_places,
+    read_calendar,
+    read_feed,
+)
 from api.release_calendar.schemas import CalendarQuery, FeedQuery, ReleaseCalendar
 from configs.prefecture import prefectures
 
-_ICALENDAR = "text/calendar"
-_FEED = {"description": "An iCalendar feed", "content": {_ICALENDAR: {"schema": {"type": "string"}}}}
+_FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}
 
 blueprint = APIBlueprint(
     "release_calendar",
@@ -28,8 +34,7 @@ blueprint = APIBlueprint(
 def show_calendar(query: CalendarQuery) -> Response:
     """List the known release times of slots in the next eight weeks."""
     places = find_places(query)
-    key = f"calendar:{query.prefecture or 'all'}:{query.procedure or 'all'}"
-    return answer_cached(key, lambda s: read_calendar(s, places, query.procedure))
+    return answer_cached(build_calendar_key(query), lambda s: read_calendar(s, places, query.procedure))
 
 
 @blueprint.get("/prefectures/<id>/calendar.ics", responses={200: _FEED, **declare_errors(404, 422)})
@@ -38,7 +43,7 @@ def show_feed(path: PrefecturePath, query: FeedQuery) -> Response:
     place = prefectures().get(path.id)
     if place is None:
         raise not_found("prefecture: GET /api/prefectures lists them")
-    key = f"feed:{place.id}:{query.procedure}:{query.language}"
+    key = build_feed_key(place, query.procedure, query.language)
     return answer_cached_bytes(
-        key, lambda s: read_feed(s, place, query.procedure, query.language), _ICALENDAR
+        key, lambda s: read_feed(s, place, query.procedure, query.language), CALENDAR_TYPE
     )

@@ -1,13 +1,15 @@
 """Bodies of the calendar: known release times of slots, as a list and as an iCalendar feed."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from api.prefectures.releases import Announcer
-from api.schemas import Answer, Body, Language
+from api.schemas import Answer, Body
 from configs.prefecture import Procedure, WatchLevel
+
+FeedLanguage = Literal["fr", "en", "ar"]
 
 
 class CalendarQuery(Body):
@@ -21,7 +23,7 @@ class FeedQuery(Body):
     """Which procedure, and the language of the entries."""
 
     procedure: Procedure
-    language: Language = "fr"
+    language: FeedLanguage = "fr"
 
 
 class ReleaseEntry(Answer):
