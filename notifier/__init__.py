@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 

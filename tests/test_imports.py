@@ -77,7 +77,11 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("api.models.all, api.models.base", {"flask", "scrapy", "rq"}),
+        ("api.models.all, api.models.base", {"flask", "scrapy", "rq", "rich", "twisted"}),
+        (
+            "notifier.workers.__main__, api.background.__main__, api.app",
+            {"aiohttp", "pygments", "rich", "scrapy", "twisted"},
+        ),
         # what `python -m crawler.loops keep|plan` imports: neither asks a site
         (
             "crawler.loops, crawler.keeper, crawler.planner, crawler.incidents.loop, crawler.proofs.status",
@@ -85,7 +89,8 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
                 "flask",
                 "scrapy",
                 "scrapy_redis",
-                "twisted.internet",
+                "twisted",
+                "rich",
                 "parsel",
                 "playwright",
                 "jinja2",
@@ -100,3 +105,8 @@ def test_programs_do_not_load_what_they_do_not_need(modules: str, absent: set[st
     code = f"import sys, {modules}; print({absent!r} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_a_library_that_was_left_out_can_be_imported_afterwards() -> None:
+    code = "import configs, api.payments, aiohttp, rich.console, twisted.python.log, structlog; structlog.get_logger()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=240)
