@@ -77,9 +77,11 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("api.models.all, api.models.base", {"flask", "scrapy", "rq", "rich", "twisted"}),
+        ("api.models.all, api.models.base", {"flask", "scrapy", "rq"}),
+        ("notifier.workers.__main__", {"pygments", "rich", "scrapy", "twisted"}),
+        # gunicorn loads its hooks first
         (
-            "notifier.workers.__main__, api.background.__main__, api.app",
+            "configs.gunicorn_hooks, api.app, api.background.__main__",
             {"aiohttp", "pygments", "rich", "scrapy", "twisted"},
         ),
         # what `python -m crawler.loops keep|plan` imports: neither asks a site
