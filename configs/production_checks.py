@@ -40,6 +40,9 @@ _NEEDED = (
     "seller_address",
     "seller_phone",
     "seller_siren",
+    "seller_registration",
+    "publication_director",
+    "site_host",
     "mediator",
 )
 _STRONG = {

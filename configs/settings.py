@@ -145,6 +145,9 @@ class Settings(Periods, BaseSettings):
     seller_phone: str | None = None
     seller_siren: str | None = None
     seller_vat: str | None = None
+    seller_registration: str | None = None
+    publication_director: str | None = None
+    site_host: str | None = None
     mediator: str | None = None
 
     # Providers

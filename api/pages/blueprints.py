@@ -10,9 +10,13 @@ from api.pages.catalogues import register_catalogues
 from api.pages.context import register_context
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
+from api.pages.legal import routes as legal
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
-AREAS: tuple[Area, ...] = (calendar.area,)
+AREAS: tuple[Area, ...] = (
+    calendar.area,
+    legal.area,
+)
 
 
 def register_pages(app: Flask) -> None:

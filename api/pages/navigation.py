@@ -14,7 +14,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("home.show_home", _l("Accueil")),
         ("map.show_map", _l("Carte")),
         ("calendar.show_calendar", _l("Calendrier")),
-        ("reliability.show_reliability", _l("Fiabilité")),
+        ("ledger.show_ledger", _l("Fiabilité")),
     ),
     "account": (
         ("dashboard.show_dashboard", _l("Mes alertes")),

@@ -1,0 +1,93 @@
+"""Legal pages: what each must say, in which language, and that nothing of a text becomes markup."""
+
+from collections.abc import Callable
+
+import pytest
+
+from api.pages.legal.documents import list_versions, name_operator, read_document, render_markdown
+from configs.sales_terms import find_newest_version
+from tests.api.pages.browser import Browser
+
+PAGES = {
+    "/conditions": ("Conditions générales de vente", "Droit de rétractation"),
+    "/vie-privee": ("Vie privée", "CNIL"),
+    "/mentions-legales": ("Mentions légales", "Hébergeur"),
+    "/accessibilite": ("Accessibilité", "Défenseur des droits"),
+    "/contact": ("Contact", "Par téléphone"),
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_each_text_is_shown_in_the_language_that_it_has(path: str, browse: Callable[..., Browser]) -> None:
+    title, phrase = PAGES[path]
+    page = browse().get(path)
+    assert title in page.headings[0]
+    assert phrase in page.text
+    english = browse("en").get(path)
+    assert '<article class="legal" lang="en" dir="ltr">' in english.html
+    arabic = browse("ar").get(path)
+    assert arabic.headings == english.headings
+    assert "النص الفرنسي هو المعتمد" in arabic.text
+    assert path == "/contact" or "This is a translation" in english.text
+
+
+def test_they_say_what_the_law_wants(visitor: Browser, settings_env: Callable[..., None]) -> None:
+    privacy = visitor.get("/vie-privee").text
+    for phrase in ("dix ans", "un mois", "Stripe", "Telegram", "démarchage téléphonique", "72 heures"):
+        assert phrase in privacy, phrase
+    settings_env(
+        PUBLICATION_DIRECTOR="Camille Martin",
+        SITE_HOST="Hébergeur SAS, 01 62 00 00 01",
+        MEDIATOR="Le médiateur",
+    )
+    notice = visitor.get("/mentions-legales").text
+    for phrase in (
+        "Camille Martin",
+        "Hébergeur SAS, 01 62 00 00 01",
+        "Le médiateur",
+        "[SELLER_NAME]",
+        "gratuit",
+    ):
+        assert phrase in notice, phrase
+
+
+def test_the_name_of_the_operator_cannot_become_markup(
+    visitor: Browser, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SELLER_NAME="<script>alert(1)</script>")
+    html = visitor.get("/mentions-legales").html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_markdown_escapes_tags_and_drops_addresses_of_scripts() -> None:
+    title, html = render_markdown(
+        "# A\n\n<img src=x onerror=1> [b](javascript:1) [c](/contact) <d@example.org>"
+    )
+    assert title == "A"
+    assert "<img" not in html
+    assert 'href="javascript' not in html
+    assert '<a href="/contact">c</a>' in html
+    assert '<a href="mailto:d@example.org">' in html
+
+
+def test_earlier_versions_stay_and_are_not_for_search_engines(visitor: Browser) -> None:
+    version = find_newest_version()
+    page = visitor.get(f"/textes/conditions/{version}")
+    assert "Conditions générales de vente" in page.headings[0]
+    assert '<meta name="robots" content="noindex">' in page.html
+    assert 'rel="canonical"' in visitor.get("/conditions").html
+
+
+@pytest.mark.parametrize("path", ["conditions/2020-01-01", "nothing/2026-11-22", "contact/..", "terms/fr.md"])
+def test_what_does_not_exist_is_not_found(path: str, visitor: Browser) -> None:
+    visitor.get(f"/textes/{path}")
+    assert visitor.status == 404
+
+
+@pytest.mark.parametrize("name", ["vie-privee", "mentions-legales", "accessibilite", "contact", "conditions"])
+def test_every_version_has_its_languages_and_placeholders(name: str) -> None:
+    for version in list_versions(name):
+        for language in ("fr", "en"):
+            text = read_document(name, version, language)
+            assert (text.language, "${" in text.html) == (language, False)
+    assert set(name_operator("fr")) == set(name_operator("en"))
