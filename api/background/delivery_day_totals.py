@@ -17,7 +17,8 @@ _MOST_DAYS = 30  # of one run: what the ledger shows
 _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and the one that notes the time
 
 # Ids are UUIDv7: the day's rows lie together in the primary key. A message failed if it ended without being accepted
-# while a slot of it was open; one that expired had been tried, in vain, before its slots were gone.
+# while a slot of it was open; one that expired had been tried, in vain, before its slots were gone. A join with the
+# slots of a range would read the whole table, whose order is not asked for: hence ORDER BY and LIMIT.
 _SUM = sa.text("""
 WITH alerts AS MATERIALIZED (
   SELECT id, channel, accepted_at, matched_at, failed_at, state,
@@ -32,8 +33,12 @@ WITH alerts AS MATERIALIZED (
     SELECT FROM notification_matches n
     JOIN match_slots m ON m.match_id = n.match_id AND m.decided_at = a.matched_at
     CROSS JOIN LATERAL unnest(coalesce(m.slots, int8multirange(int8range(m.slot_id, m.slot_id, '[]')))) AS r(span)
-    JOIN slots s ON s.id >= lower(r.span) AND s.id < upper(r.span)
-    WHERE n.notification_id = a.id AND (s.gone_at IS NULL OR s.gone_at > a.failed_at)
+    CROSS JOIN LATERAL (
+      SELECT FROM slots s
+      WHERE s.id >= lower(r.span) AND s.id < upper(r.span) AND (s.gone_at IS NULL OR s.gone_at > a.failed_at)
+      ORDER BY s.id LIMIT 1
+    ) open_then
+    WHERE n.notification_id = a.id
   )
 )
 INSERT INTO delivery_days AS d (day, channel, accepted, p50_seconds, p95_seconds, failed, updated_at)

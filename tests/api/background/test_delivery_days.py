@@ -153,3 +153,18 @@ def test_after_an_outage_the_days_since_then_are_made_up(frozen: time_machine.Tr
     frozen.shift(timedelta(days=4))
     assert jobs.delivery_days()["days"] == 6
     assert (TODAY + timedelta(days=2), Channel.EMAIL) in days()
+
+
+def test_the_slots_of_what_failed_are_found_by_their_ids() -> None:
+    with session() as s:
+        s.execute(sa.text("INSERT INTO desks (id) VALUES ('bobigny_93/titre-sejour')"))
+        made = """INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)
+          SELECT 'bobigny_93/titre-sejour', 'p'||n, 'open', 'https://x.example/', now(), now()
+          FROM generate_series(1, 5000) n"""
+        s.execute(sa.text(made))
+        s.execute(sa.text("ANALYZE slots"))
+        given = {"first": new_id(), "last": new_id(), "day": TODAY, "begins": NINE, "ends": NINE, "now": NINE}
+        explain = sa.text(f"EXPLAIN {delivery_day_totals._SUM.text}")
+        plan = "\n".join(s.scalars(explain, given))
+    assert "pk_slots" in plan
+    assert "Seq Scan on slots" not in plan
