@@ -32,7 +32,7 @@ _ANSWER_SECONDS = 1  # that a request waits for Redis
 _LOCK_SECONDS = 3
 _PATIENCE = 5.0  # seconds that a request waits for another process to build
 _POLL = 0.02
-_MOST_HELD = 128  # bodies in a process's memory; with those of all prefectures there are fewer in a day
+_MOST_HELD = 128  # bodies in a process's memory; where there are more, Redis has them
 log = structlog.get_logger(__name__)
 
 Build = Callable[[], bytes]

@@ -74,16 +74,19 @@ def _are_given() -> sa.ColumnElement[bool]:
 
 @cache
 def _select_cells() -> sa.Select[str, int, int, int, int]:
-    local = sa.func.timezone(sa.bindparam("zone"), SlotRow.opened_at)
+    """Return the query for the cells: slots are counted by instant first, which is faster than distinct instants."""
+    # A place that is "open" counts again when its hours are shown: as one opening at most.
+    shown = SlotRow.gone_reason.is_distinct_from(GoneReason.SUPERSEDED)
+    counts = sa.select(SlotRow.desk_id, SlotRow.opened_at, sa.func.count().label("slots"))
+    opened = counts.where(_are_given(), shown).group_by(SlotRow.desk_id, SlotRow.opened_at).subquery()
+    local = sa.func.timezone(sa.bindparam("zone"), opened.c.opened_at)
     keys = (
-        SlotRow.desk_id,
+        opened.c.desk_id,
         sa.cast(sa.extract("isodow", local), sa.Integer).label("weekday"),
         sa.cast(sa.extract("hour", local), sa.Integer).label("hour"),
     )
-    counts = (sa.func.count(SlotRow.opened_at.distinct()), sa.func.count())
-    # A place that is "open" counts again when its hours are shown: as one opening at most.
-    shown = SlotRow.gone_reason.is_distinct_from(GoneReason.SUPERSEDED)
-    return sa.select(*keys, *counts).where(_are_given(), shown).group_by(*keys).order_by(*keys)
+    slots = sa.cast(sa.func.sum(opened.c.slots), sa.Integer)
+    return sa.select(*keys, sa.func.count(), slots).group_by(*keys).order_by(*keys)
 
 
 @cache

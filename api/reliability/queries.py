@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
@@ -31,6 +32,7 @@ _FEW = 5  # messages or payments: of fewer, no figure that could be one person's
 _MOST_OUTAGES = 200
 _DAY = timedelta(days=1)
 _CURRENCY = "eur"
+_LEDGER_SECONDS = 300.0  # its days are over: only outages that end change it
 
 # A desk has one outage at a time: of those that began before, only the last can reach into the period.
 _OUTAGES = """
@@ -49,9 +51,11 @@ _NEWEST = sa.text(f"""{_OUTAGES}
 SELECT desk_id, reason, starts_at, ends_at FROM recent ORDER BY starts_at DESC, desk_id LIMIT :most
 """)  # noqa: S608 -- our own words
 _TOTALS = sa.text(f"""{_OUTAGES}
-SELECT reason, count(*), count(DISTINCT desk_id),
-  CAST(sum(greatest(extract(epoch FROM coalesce(ends_at, :now) - greatest(starts_at, :since)), 0)) AS bigint)
-FROM recent GROUP BY reason ORDER BY reason
+SELECT reason, CAST(sum(number) AS bigint), count(*), CAST(sum(seconds) AS bigint) FROM (
+  SELECT reason, desk_id, count(*) AS number,
+    sum(greatest(extract(epoch FROM coalesce(ends_at, :now) - greatest(starts_at, :since)), 0)) AS seconds
+  FROM recent GROUP BY reason, desk_id
+) by_desk GROUP BY reason ORDER BY reason
 """)  # noqa: S608 -- our own words
 
 
@@ -68,7 +72,13 @@ class _Period:
 
 
 def read_reliability(session: Session) -> Reliability:
-    """Return the ledger of the last thirty days."""
+    """Return the ledger of the last thirty days, at most five minutes old."""
+    kept = answer_cache().get("ledger", lambda: build_ledger(session).as_bytes(), _LEDGER_SECONDS)
+    return Reliability.model_validate_json(kept.body)
+
+
+def build_ledger(session: Session) -> Reliability:
+    """Read the ledger from the tables."""
     last = get_public_cutoff().astimezone(UTC).date() - _DAY
     period = _Period(last - (_DAYS - 1) * _DAY, last)
     given = {"ids": sorted(desks()), "since": period.begins_at, "now": clock(), "most": _MOST_OUTAGES}
