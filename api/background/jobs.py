@@ -24,6 +24,7 @@ from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.payments import failure_watch, reconciliation, watch_credits
 from api.payments.grace import remind_in_grace
+from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
 from api.users import phone_codes, telegram_linking
@@ -129,6 +130,14 @@ def reconcile_payments() -> Counts:
 def sync_stuck_payments() -> Counts:
     """Compare payments with Stripe that are neither paid nor failed for a while."""
     return reconciliation.sync_stuck_payments()
+
+
+def begin_days_of_grace() -> Counts:
+    """Let monthly plans go on whose renewal was not heard of by the end of what is paid."""
+    with session() as s:
+        effects = begin_grace(s, clock())
+    effects.run()
+    return {"alerts": len(effects.alerts)}
 
 
 def tell_renewals() -> Counts:

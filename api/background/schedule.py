@@ -36,6 +36,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_audit", _DAY),
         ScheduledJob("reconcile_payments", _DAY, PAYMENTS),
         ScheduledJob("sync_stuck_payments", timedelta(minutes=5), PAYMENTS),
+        ScheduledJob("begin_days_of_grace", timedelta(minutes=5)),
         ScheduledJob("remind_of_failed_renewals", _DAY),
         ScheduledJob("tell_renewals", timedelta(hours=1)),
         ScheduledJob("tell_closed_desks", timedelta(hours=1)),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.plan_limits import pause_excess_alerts
-from api.alerts.service import wake_alerts
+from api.alerts.service import lock_user, wake_alerts
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
 from api.models.user import Grant
@@ -22,6 +22,10 @@ from configs.plan import PlanName, plan
 from configs.settings import settings
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
+_GRACE_AHEAD = timedelta(
+    minutes=15
+)  # of a paid month's end: the job that begins days of grace runs each 5 minutes
+_RENEWING = ("active", "past_due", "trialing")  # Stripe's words
 
 
 def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
@@ -45,20 +49,88 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
 
 
 def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
-    """Let a plan go on for GRACE_PERIOD from the end of what was paid: its renewal, this payment, failed."""
+    """Let a plan go on for GRACE_PERIOD from the end of what was paid: its renewal, this payment, is not paid yet.
+
+    Days of grace that began before the renewal was known become this payment's.
+    """
     known = sa.select(Grant.id).where(Grant.payment_id == payment.id)
     if session.scalar(known.limit(1)):
+        return Effects()
+    begun = session.scalars(_select_early_grace(payment.subscription_id)).first()
+    if begun:
+        begun.payment_id = payment.id
+        session.flush()
         return Effects()
     add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
     return _follow(session, payment, "days of grace began")
 
 
+def begin_grace(session: Session, now: datetime) -> Effects:
+    """Begin the days of grace of paid months that are about to end, or did lately, without waiting for Stripe.
+
+    Their renewal may not be heard of for hours, and no alert would go out meanwhile. They belong to no payment yet.
+    """
+    paid = (
+        sa.select(Subscription.id, sa.func.max(Grant.ends_at))
+        .join(Payment, Payment.subscription_id == Subscription.id)
+        .join(Grant, Grant.payment_id == Payment.id)
+        .where(Grant.source == PAYMENT, Subscription.status.in_(_RENEWING), Subscription.user_id.is_not(None))
+        .where(Subscription.cancel_wanted_at.is_(None), Subscription.cancel_at.is_(None))
+        .where(Subscription.ended_at.is_(None))
+        .group_by(Subscription.id)
+        .having(sa.func.max(Grant.ends_at).between(now - settings().grace_period, now + _GRACE_AHEAD))
+    )
+    effects = Effects()
+    for subscription_id, paid_until in session.execute(paid).all():
+        row = session.get_one(Subscription, subscription_id)
+        if row.user_id:
+            effects.add(_begin_grace(session, row, row.user_id, paid_until))
+    return effects
+
+
+def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until: datetime) -> Effects:
+    lock_user(session, user_id)
+    session.refresh(row)
+    covered = sa.select(Grant.id).where(
+        Grant.user_id == user_id, Grant.plan == row.plan, Grant.ends_at > paid_until
+    )
+    if row.cancel_wanted_at or session.scalar(covered.limit(1)):
+        return Effects()
+    ends = paid_until + settings().grace_period
+    session.add(
+        Grant(id=new_id(), user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE)
+    )
+    session.flush()
+    return Effects(alerts=wake_alerts(session, user_id, "days of grace began"))
+
+
+def _select_early_grace(subscription_id: UUID | None) -> sa.Select[Grant]:
+    """Select the days of grace of a subscription's user that belong to no payment yet."""
+    mine = sa.select(Subscription.user_id).where(Subscription.id == subscription_id).scalar_subquery()
+    return (
+        sa.select(Grant)
+        .where(Grant.user_id == mine, Grant.source == GRACE, Grant.payment_id.is_(None))
+        .with_for_update()
+    )
+
+
 def end_grace(session: Session, subscription_id: UUID, ends: datetime) -> None:
     """End a subscription's days of grace at `ends`, when it ends itself: nothing is left to be paid."""
     mine = sa.select(Payment.id).where(Payment.subscription_id == subscription_id)
-    late = Grant.payment_id.in_(mine), Grant.source == GRACE, Grant.ends_at > ends
-    for grant in session.scalars(sa.select(Grant).where(*late).with_for_update()):
-        grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
+    known = sa.select(Grant).where(Grant.payment_id.in_(mine), Grant.source == GRACE).with_for_update()
+    _shorten(session, session.scalars(known), ends)
+    end_early_grace(session, subscription_id, ends)
+
+
+def end_early_grace(session: Session, subscription_id: UUID, ends: datetime) -> None:
+    """End the days of grace that belong to no payment yet at `ends`."""
+    _shorten(session, session.scalars(_select_early_grace(subscription_id)), ends)
+
+
+def _shorten(session: Session, grants: Iterable[Grant], ends: datetime) -> None:
+    for grant in grants:
+        if grant.ends_at > ends:
+            grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
 
 
@@ -198,4 +270,8 @@ def _move_up(session: Session, ended: Grant, end: datetime, freed: timedelta) ->
 
 def _drop_grace(session: Session, payment: Payment) -> None:
     """The period that was paid late covers the days of grace."""
-    session.execute(sa.delete(Grant).where(Grant.payment_id == payment.id, Grant.source == GRACE))
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.source == GRACE)
+    early = session.scalars(_select_early_grace(payment.subscription_id)).all()
+    for grant in [*session.scalars(mine), *early]:
+        session.delete(grant)
+    session.flush()

@@ -22,6 +22,7 @@ from api.models.payment import (
     RefundReason,
     Subscription,
 )
+from api.models.user import Grant
 from api.payments import notices
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
@@ -31,6 +32,8 @@ from api.payments.ledger import add_event, has_event
 from api.payments.overtaken import is_overtaken
 from api.payments.refunds import note_whole_refund, plan_refund
 from api.payments.shortening import shorten_paid_time
+from api.payments.watch_credits import give_back_hole
+from api.payments.watch_gaps import Hole, find_threshold
 from configs.clock import clock
 
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
@@ -121,8 +124,11 @@ def _end_subscription(session: Session, payment: Payment) -> None:
 def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     """Give the plan, create the alert that was ordered with it, and write the order mail."""
     now = clock()
-    effects = give_paid_plan(session, payment, now, paid.period)
     wanted = _find_wanted_end(session, payment)
+    lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
+    effects = give_paid_plan(session, payment, now, paid.period)
+    if lost:
+        effects.add(give_back_hole(session, payment, lost))
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
         effects.refunds += shorten_paid_time(session, payment, wanted, paid.period.length)
     if not _add_ordered_alert(session, payment, effects):
@@ -132,6 +138,18 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     effects.confirmations += notices.confirm_order(session, payment)
     effects.mails += notices.tell_upgrade(session, payment)
     return effects
+
+
+def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: datetime) -> Hole | None:
+    """Return the time of a renewal's period in which its plan did not run: it was collected after the days of grace."""
+    if payment.consented_at or paid.period is None or payment.user_id is None:
+        return None
+    run = sa.select(sa.func.max(Grant.ends_at)).where(
+        Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.starts_at <= paid.period.start
+    )
+    starts = max(session.scalar(run) or paid.period.start, paid.period.start)
+    ends = min(until, paid.period.end)
+    return Hole(starts, ends) if ends - starts > find_threshold(session, payment) else None
 
 
 def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> Effects:

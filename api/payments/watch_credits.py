@@ -51,6 +51,13 @@ def give_back(session: Session, payment_id: UUID) -> Effects:
     return effects
 
 
+def give_back_hole(session: Session, payment: Payment, hole: Hole) -> Effects:
+    """Give back one time in which the plan of a locked payment did not run."""
+    effects = Effects()
+    _give(session, payment, hole, clock(), effects)
+    return effects
+
+
 def list_untold(session: Session) -> list[UUID]:
     """Return the credits that Stripe is to be told of now."""
     now = clock()

@@ -63,6 +63,7 @@ class Books:
             self._check_grants(payment)
         assert not lines, f"money that no payment of ours explains: {lines}"
         self._check_overlaps()
+        self._check_early_grace()
         self._check_subscriptions()
 
     # Money
@@ -195,6 +196,20 @@ class Books:
             ordered = sorted(mine, key=lambda grant: grant.starts_at)
             for before, after in pairwise(ordered):
                 assert before.ends_at <= after.starts_at, "time that was given twice"
+
+    def _check_early_grace(self) -> None:
+        """Days of grace without a payment follow a paid month, and no paid period begins with them."""
+        for each in self.grants[None]:
+            assert (each.source, each.plan) == ("grace", PlanName.URGENCE_TOTAL)
+            assert each.ends_at - each.starts_at <= GRACE
+            paid = [
+                grant
+                for grants in self.grants.values()
+                for grant in grants
+                if grant.source == "payment" and grant.user_id == each.user_id
+            ]
+            assert each.starts_at in {grant.ends_at for grant in paid}
+            assert each.starts_at not in {grant.starts_at for grant in paid}, "grace beside the paid period"
 
     def _check_subscriptions(self) -> None:
         owners: list[UUID] = []

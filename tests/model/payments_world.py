@@ -187,6 +187,7 @@ class PaymentsWorld:
             pause -= step
             self._shift(step)
             if step == _STEP or pause:
+                self.trust(background.begin_days_of_grace)
                 self.trust(background.remind_of_failed_renewals)
                 self.trust(background.reconcile_payments)
 

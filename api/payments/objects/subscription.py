@@ -10,7 +10,7 @@ from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
 from api.payments.facts import SubscriptionFacts
-from api.payments.grants import find_paid_end
+from api.payments.grants import end_early_grace, find_paid_end
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id, find_subscription_id
@@ -50,6 +50,8 @@ class Subscription(StripeObject):
         )
         if row.cancel_wanted_at and not row.next_attempt_at and not (facts.ended_at or facts.ends_at):
             row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
+        if facts.ends_at:
+            end_early_grace(session, row.id, facts.ends_at)
         if item := next(iter(facts.items.data), None):
             row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
         return Effects(mails=mails)

@@ -1,7 +1,11 @@
 """The hour between the end of a paid month and the collection of the next one, which Stripe leaves to its draft."""
 
+from datetime import datetime, timedelta
+
+from api.background import jobs as background
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, Subscription
+from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.cancellations import ask_for_cancellation, request_cancellation
 from api.payments.client import call
 from api.payments.owners import find_stripe_id
@@ -9,8 +13,8 @@ from api.payments.reconciliation import sync_stuck_payments
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, list_grants, list_messages
-from tests.api.payments.test_subscriptions import get_subscription, list_payments
-from tests.api.world import Person
+from tests.api.payments.test_subscriptions import customer_of, get_subscription, list_payments
+from tests.api.world import Person, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 
@@ -77,3 +81,78 @@ def test_a_cancellation_that_is_taken_back_in_the_portal_lets_the_plan_renew(
     first, renewed = list_grants(buyer.id)
     assert (renewed.source, renewed.starts_at) == ("payment", first.ends_at)
     assert list_payments()[1].refunded_cents == 0
+
+
+def pass_to_end(shop: Shop, buyer: Person) -> datetime:
+    """Buy, and move to a few minutes before the month's end, while no events come."""
+    shop.buy(buyer.id, TOTAL)
+    ends = get_subscription().period_ends_at
+    assert ends
+    shop.clock.move_to(ends - timedelta(minutes=5))
+    return ends
+
+
+def test_days_of_grace_begin_without_an_event(shop: Shop, buyer: Person) -> None:
+    ends = pass_to_end(shop, buyer)
+    for _ in range(2):
+        background.begin_days_of_grace()
+    _, grace = list_grants(buyer.id)
+    assert (grace.source, grace.starts_at, grace.ends_at) == ("grace", ends, ends + timedelta(days=3))
+    shop.pass_time(minutes=15)  # the draft comes
+    renewal = list_payments()[1]
+    assert [each.payment_id for each in list_grants(buyer.id)][1:] == [renewal.id]
+    shop.pass_time(hours=2)
+    assert [each.source for each in list_grants(buyer.id)] == ["payment", "payment"]
+
+
+def test_a_month_that_is_paid_unheard_of_replaces_its_days_of_grace(shop: Shop, buyer: Person) -> None:
+    pass_to_end(shop, buyer)
+    background.begin_days_of_grace()
+    shop.clock.shift(timedelta(hours=3))
+    shop.control.advance()
+    deliveries = shop.control.take_deliveries()
+    shop.deliver([each for each in deliveries if each.type == "invoice.paid"])
+    assert [each.source for each in list_grants(buyer.id)] == ["payment", "payment"]
+    background.begin_days_of_grace()
+    assert len(list_grants(buyer.id)) == 2
+
+
+def test_a_cancelled_month_gets_no_days_of_grace(shop: Shop, buyer: Person) -> None:
+    ends = pass_to_end(shop, buyer)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, ends)
+    background.begin_days_of_grace()
+    assert len(list_grants(buyer.id)) == 1
+
+
+def test_days_of_grace_end_with_their_subscription(shop: Shop, buyer: Person) -> None:
+    ends = pass_to_end(shop, buyer)
+    background.begin_days_of_grace()
+    (known,) = shop.control.objects("subscription")
+    shop.control.cancel_subscription(known["id"])
+    shop.deliver()
+    assert list_grants(buyer.id)[1].ends_at == ends + timedelta(seconds=1)
+
+
+def test_days_without_a_plan_are_given_back_where_a_renewal_is_collected_late(
+    shop: Shop, buyer: Person
+) -> None:
+    shop.buy(buyer.id, TOTAL)
+    shop.control.use_card(customer_of(buyer.id), "fails_later")
+    shop.pass_time(days=31, hours=2)
+    grace = list_grants(buyer.id)[1]
+    shop.clock.move_to(grace.ends_at + timedelta(days=2))
+    shop.control.use_card(customer_of(buyer.id), "visa")
+    (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
+    shop.control.pay_invoice(invoice["id"])
+    shop.deliver()
+    (lost,) = rows(WatchCredit)
+    assert (lost.starts_at, lost.ends_at, lost.form) == (grace.ends_at, clock(), CreditForm.INVOICE)
+    row = get_subscription()
+    assert row.period_ends_at
+    assert row.period_starts_at
+    assert lost.amount_cents == -(-2999 * timedelta(days=2) // (row.period_ends_at - row.period_starts_at))
+    assert list_messages()[-1] == "credited"
+    background.credit_outages()
+    assert len(rows(WatchCredit)) == 1
+    assert [each["amount"] for each in shop.control.objects("invoiceitem")] == [-lost.amount_cents]
