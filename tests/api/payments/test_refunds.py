@@ -11,6 +11,7 @@ from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason,
 from api.payments.errors import RefundRefused
 from api.payments.jobs import apply_event, work_off
 from api.payments.ledger import lock_payment
+from api.payments.objects.dispute import Dispute
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import ask_for_refund, plan_refund
 from api.payments.withdrawal import withdraw
@@ -151,6 +152,30 @@ def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, buyer: Person, stat
     expected = {"won": (RefundStatus.SUCCEEDED, None), "lost": (RefundStatus.FAILED, "dispute_lost")}
     assert (refund.status, refund.error) == expected[status]
     assert "payment_trouble" not in list_messages()
+
+
+def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    opened = shop.control.dispute(intent_of(payment_id))
+    facts = Dispute().fetch(opened["id"])
+    expected = {"lost": PaymentStatus.REFUNDED, "won": PaymentStatus.COMPLETED}
+    for status in ("lost", "won", "won"):
+        with session() as s:
+            Dispute().apply(s, facts.model_copy(update={"status": status}))
+        payment = get_payment(payment_id)
+        assert payment.status is expected[status]
+        assert (payment.refunded_at is None) is (status == "won")
+    ask_for_refund(plan(payment_id, 100))  # an operator may give it back
+    assert len(list_refunds(payment_id)) == 1
+
+
+def test_a_dispute_that_is_lost_after_it_was_won_is_lost(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id)
+    facts = Dispute().fetch(shop.control.dispute(intent_of(payment_id))["id"])
+    for status in ("won", "lost"):
+        with session() as s:
+            Dispute().apply(s, facts.model_copy(update={"status": status}))
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
 def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, buyer: Person) -> None:
