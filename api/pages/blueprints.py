@@ -4,16 +4,22 @@ from flask import Blueprint, Flask
 
 from api.middleware.languages import register_languages
 from api.pages import assets
+from api.pages.advice import routes as advice
 from api.pages.area import Area
 from api.pages.calendar import routes as calendar
 from api.pages.catalogues import register_catalogues
 from api.pages.context import register_context
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
+from api.pages.home import routes as home
 from api.pages.legal import routes as legal
+from api.pages.map import routes as map_page
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
 AREAS: tuple[Area, ...] = (
+    home.area,
+    advice.area,
+    map_page.area,
     calendar.area,
     legal.area,
 )

@@ -1,0 +1,53 @@
+"""Departments: found by id, code, name, chief town or postcode."""
+
+import re
+import unicodedata
+from difflib import get_close_matches
+
+from configs.prefecture import Prefecture, prefectures
+
+_LONGEST = 80  # characters of a search
+_POSTCODE = re.compile(r"\d{5}")
+_OVERSEAS = ("97", "98")
+_CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
+
+
+def list_places() -> list[Prefecture]:
+    """Return all departments in the order of their codes."""
+    return sorted(prefectures().values(), key=lambda place: place.department)
+
+
+def find_place(text: str) -> Prefecture | None:
+    """Return the department of an id (`bobigny_93`) or of a code (`93`, `2a`)."""
+    if found := prefectures().get(text):
+        return found
+    return next((place for place in list_places() if place.department == text.upper()), None)
+
+
+def search_places(text: str) -> list[Prefecture]:
+    """Return the departments that a search means: all of them where it is empty, similar names where none fits."""
+    wanted = _simplify(text[:_LONGEST])
+    places = list_places()
+    if _POSTCODE.fullmatch(wanted):
+        code = _read_postcode(wanted)
+        return [place for place in places if place.department == code]
+    if found := [place for place in places if any(wanted in name for name in _list_names(place))]:
+        return found
+    names = {name: place for place in places for name in _list_names(place)}
+    return list({names[name].id: names[name] for name in get_close_matches(wanted, names, n=3)}.values())
+
+
+def _list_names(place: Prefecture) -> list[str]:
+    return [_simplify(each) for each in (place.name, place.department, place.chef_lieu)]
+
+
+def _read_postcode(text: str) -> str:
+    return _CORSICA.get(text[:3]) or text[: 3 if text.startswith(_OVERSEAS) else 2]
+
+
+def _simplify(text: str) -> str:
+    """Return a name in small letters, without accents, hyphens and apostrophes."""
+    plain = "".join(
+        each for each in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(each)
+    )
+    return " ".join(re.sub(r"[\W_]", " ", plain).split())

@@ -1,0 +1,66 @@
+"""What the map shows, from the answer of the API's query."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from flask import url_for
+
+from api.middleware.public_answers import read_cached
+from api.pages.procedures import write_slug
+from api.pages.watch_words import CLASSES, WatchClass, classify_watch
+from api.prefectures.map_queries import read_map
+from api.prefectures.schemas import MapTile, TileMap
+from configs.desk import Procedure
+
+PITCH = 44  # units from one tile to the next, of which a tile takes 40
+
+
+@dataclass(frozen=True, slots=True)
+class TileView:
+    """A department: the corner of its tile, its class, its page (if it has a file here)."""
+
+    tile: MapTile
+    x: int
+    y: int
+    watch: WatchClass
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapView:
+    """All tiles, the size of the picture, and how many departments each class has."""
+
+    tiles: list[TileView]
+    width: int
+    height: int
+    counts: list[tuple[WatchClass, int]]
+
+
+def read_map_view(procedure: Procedure | None) -> MapView:
+    """Return the map of a procedure, or of all."""
+    key = f"map:{procedure.value if procedure else 'all'}"
+    found = read_cached(TileMap, key, lambda s: read_map(s, procedure))
+    tiles = [_build_tile(tile, procedure) for tile in found.items]
+    counts = Counter(view.watch.key for view in tiles)
+    return MapView(
+        tiles=tiles,
+        width=PITCH * max(tile.column for tile in found.items),
+        height=PITCH * max(tile.row for tile in found.items),
+        counts=[(each, counts[each.key]) for each in CLASSES],
+    )
+
+
+def _build_tile(tile: MapTile, procedure: Procedure | None) -> TileView:
+    return TileView(
+        tile=tile,
+        x=PITCH * (tile.column - 1) + 2,
+        y=PITCH * (tile.row - 1) + 2,
+        watch=classify_watch(tile.desks, tile.watch_level, tile.status),
+        url=_build_url(tile.prefecture_id, procedure) if tile.prefecture_id else "",
+    )
+
+
+def _build_url(place_id: str, procedure: Procedure | None) -> str:
+    if procedure:
+        return url_for("advice.show_advice", id=place_id, procedure=write_slug(procedure))
+    return url_for("advice.show_place", id=place_id)

@@ -1,0 +1,120 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+
+from api import cache
+from api.models.base import session
+from api.models.check_day import CheckDay
+from api.models.desk import DeskStatus
+from api.models.slot import GoneReason, SlotRow
+from api.outlook.schemas import HeatCell
+from api.pages.advice.heat_map import build_heat_map
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.pages.browser import Browser, Page
+from tests.api.world import BOBIGNY, desk_state, see
+
+PARIS = ZoneInfo("Europe/Paris")
+WISH = "/departements/bobigny_93/titre-sejour"
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(redis_server: redis.Redis, frozen: time_machine.Traveller) -> None:
+    cache._open_cache.cache_clear()
+
+
+def list_register_links(page: Page) -> list[dict[str, list[str]]]:
+    links = [at["href"] for tag, at in page.tags if tag == "a" and at.get("href", "").startswith("/register")]
+    return [parse_qs(urlsplit(link).query) for link in links]
+
+
+def open_slots(openings: int) -> None:
+    """Let slots open on Tuesdays at 8:10, and go 5 minutes later."""
+    for week in range(openings):
+        opened = clock().astimezone(PARIS).replace(hour=8, minute=10) - timedelta(days=3, weeks=week)
+        _, ids = see("2027-01-05", at=opened)
+        gone = {"gone_at": opened + timedelta(minutes=5), "gone_reason": GoneReason.TAKEN}
+        with session() as s:
+            s.execute(sa.update(SlotRow).where(SlotRow.id.in_(ids)).values(gone))
+
+
+def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor: Browser) -> None:
+    open_slots(10)
+    desk_state(
+        status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
+        wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
+    )  # fmt: skip
+    with session() as s:
+        for days in range(1, 15):
+            day = clock().date() - timedelta(days=days)
+            s.add(CheckDay(desk_id=BOBIGNY, day=day, checks=9, proven=8, outcomes={}, openings=0, updated_at=clock()))  # fmt: skip
+    page = visitor.get(WISH)
+    text = " ".join(page.text.replace("\xa0", " ").split())
+    assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
+    for said in (
+        "il y a 3 minutes", "30 secondes", "75 secondes", "80 secondes", "ouverts 10 fois (10 en tout)",
+        "moins de 5 minutes (10 créneaux", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours, par 112",
+        "Un captcha cache les créneaux", "4,99 €",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "trop peu" not in text
+    assert len(visitor.response.data) < 30_000
+
+
+def test_few_observations_make_no_rule(visitor: Browser) -> None:
+    open_slots(1)
+    text = visitor.get(WISH).text
+    assert "trop peu" in text
+    assert "Le plus souvent" not in text
+
+
+def test_each_plan_leads_to_an_account_with_wish_and_plan(visitor: Browser) -> None:
+    links = list_register_links(visitor.get(f"{WISH}?lang=en"))
+    wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
+    assert links == [wish | {"plan": [plan]} for plan in ("URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL")]
+
+
+def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
+    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
+    page = visitor.get("/departements/bobigny_93/naturalisation")
+    assert "Un captcha cache les créneaux de cette démarche" in page.text
+    assert "22 novembre 2026" in page.text
+    assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
+    desk_state(last_outcome=Outcome.CLOSED)
+    desk_state("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    cache._open_cache.cache_clear()
+    page = visitor.get("/departements/cergy_95/titre-sejour")
+    assert "Aucune page de rendez-vous n’est connue" in page.text
+    links = [at["href"] for tag, at in page.tags if tag == "a" and "melun_77" in at.get("href", "")]
+    assert links == ["/departements/melun_77/titre-sejour"]
+
+
+def test_a_page_that_closed_and_one_that_is_stale_say_so(visitor: Browser) -> None:
+    desk_state(last_outcome=Outcome.CLOSED)
+    page = visitor.get(WISH)
+    assert "a fermé ou déplacé cette page" in page.text
+    assert "Nous ne vendons pas d’alerte" in page.text
+    assert "très ancienne" in visitor.get("/departements/bobigny_93/visa").text
+
+
+def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None:
+    cells = [
+        HeatCell(weekday=day, hour=hour, openings=n, slots=n)
+        for day, hour, n in ((7, 23, 1), (1, 0, 8), (1, 9, 4))
+    ]
+    made = build_heat_map(cells)
+    assert made
+    assert made.paths == {1: "M23 6h1v1h-1z", 2: "M9 0h1v1h-1z", 4: "M0 0h1v1h-1z"}
+    assert [(each.weekday, each.begins, each.ends) for each in made.busiest] == [
+        ("lundi", "00:00", "01:00"),
+        ("lundi", "09:00", "10:00"),
+        ("dimanche", "23:00", "00:00"),
+    ]
+    assert list(made.by_day) == ["lundi", "dimanche"]
+    assert build_heat_map([]) is None
