@@ -1,5 +1,6 @@
 """The ground of the tests: one real PostgreSQL and one real Redis for the run, a clean share of each per test."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -79,6 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
     databases.leave_alone()
 
 
+def pytest_collection_finish() -> None:
+    """Leave all that was imported and collected out of every later search for garbage, and search less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End both servers."""
     for server in _servers.values():
@@ -111,7 +119,9 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
         key = f"{url} {sorted(options.items())}"
         if "pool_size" not in options:
             return build(url, **options)
-        return made[key] if key in made else made.setdefault(key, build(url, **options))
+        if key not in made:
+            databases.pooled.append(made.setdefault(key, build(url, **options)))
+        return made[key]
 
     return create_engine
 
@@ -165,7 +175,7 @@ def forget() -> None:
     use_offset_file(None)
     extensions.set_wait_callback(None)  # engine() sets it from DATABASE_SECONDS
     if base.engine.cache_info().currsize:
-        base.engine().dispose()
+        databases.let_rest(base.engine())
         base.engine.cache_clear()
 
 

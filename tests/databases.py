@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
+import sqlalchemy as sa
 from psycopg2.extensions import connection, cursor
 
 TEMPLATE = "rdv_template"
@@ -15,7 +16,7 @@ _FULL = 1_000_000  # bytes; deleted rows stay in the files, and each scan reads 
 
 # No other connection may go on writing, as with DROP DATABASE … WITH (FORCE).
 _ALONE = """
-SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+SELECT pid, CASE WHEN pid <> ALL(%s) THEN pg_terminate_backend(pid, 10000) END FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 # Whatever is done to a table since has a newer xmin.
@@ -40,12 +41,23 @@ END $$
 _made: dict[str, list[Any]] = {}  # the databases of this process, and the shape of each when it was cloned
 # One to each of them: a new connection takes as long as all that is asked on it.
 _kept: dict[str, connection] = {}
+# The engines of this process whose connections outlive a test: what a new one reads of the catalogue takes PostgreSQL
+# as long as all that a usual test asks.
+pooled: list[sa.Engine] = []
 
 
 def clean(name: str) -> None:
     """Leave a database of this name as the template is."""
     if name not in _made or not _emptied(name):
+        _close(name)
         _clone(name)
+
+
+def let_rest(engine: sa.Engine) -> None:
+    """Keep an engine's connections for the next test, if all of them are idle; close those of all others."""
+    for each in pooled:
+        if each is not engine or each.url.database not in _made or _pool(each).checkedout():
+            each.dispose()
 
 
 def leave_alone() -> None:
@@ -80,13 +92,40 @@ def _emptied(name: str) -> bool:
     """Empty a database; False where it is easier to make it again."""
     try:
         with _kept[name].cursor() as database:
-            database.execute(_ALONE)
+            _end_others(name, database)
             if _size(database) > _FULL or _shape(database) != _made[name]:
                 return False
             database.execute(_EMPTY)
             return True
     except (psycopg2.OperationalError, psycopg2.InterfaceError):  # a test ended all connections
         return False
+
+
+def _end_others(name: str, database: cursor) -> None:
+    resting = [] if any(_pool(each).checkedout() for each in _of(name)) else _idle(name)
+    database.execute(_ALONE, (resting,))
+    if not {pid for pid, _ in database.fetchall()}.issuperset(resting) or not resting:
+        _close(name)
+
+
+def _of(name: str) -> list[sa.Engine]:
+    return [each for each in pooled if each.url.database == name]
+
+
+def _close(name: str) -> None:
+    for each in _of(name):
+        each.dispose()
+
+
+def _pool(engine: sa.Engine) -> sa.QueuePool:
+    assert isinstance(engine.pool, sa.QueuePool)
+    return engine.pool
+
+
+def _idle(name: str) -> list[int]:
+    """Return the server's processes behind the idle connections of our engines."""
+    records = [record for each in _of(name) for record in _pool(each)._pool.queue]  # type: ignore[attr-defined]
+    return [each.dbapi_connection.info.backend_pid for each in records if each.dbapi_connection]
 
 
 def _shape(database: cursor) -> list[Any]:

@@ -52,6 +52,7 @@ def test_workers_are_forked_with_their_statements_built_and_without_a_connection
 
 
 def test_warming_up_connects_and_writes_nothing(database: str, sandbox: object) -> None:
+    engine().dispose()  # connections of the test before
     warm_up()
     assert engine().pool.checkedin() == 1  # type: ignore[attr-defined]
     assert all_of(Notification) == []
