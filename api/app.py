@@ -26,7 +26,6 @@ from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
 from api.outlook import routes as outlook
-from api.pages import routes as pages
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
@@ -87,7 +86,6 @@ def create_app() -> OpenAPI:
     for noun in (admin_users, admin_alerts, admin_watch, admin_payments, admin_system):
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
-    app.register_blueprint(pages.blueprint)
     register_pages(app)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)

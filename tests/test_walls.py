@@ -42,6 +42,7 @@ BREACHES = [
     ("twilio", "api/middleware/auth.py", "twilio"),
     ("stripe", "api/alerts/service.py", "stripe"),
     ("pages", "api/pages/context.py", "sqlalchemy"),
+    ("areas", "api/pages/context.py", "api.pages.sign_in.routes"),
     ("services", "api/payments/ledger.py", "flask"),
     ("nouns", "api/alerts/service.py", "api.payments.ledger"),
     ("pyotp", "api/accounts/service.py", "pyotp"),

@@ -1,6 +1,5 @@
 """Routes of /api/auth about the account itself: registration, its address, its password."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +9,8 @@ from flask_openapi3.models.tag import Tag
 
 import notifier
 from api.accounts.passwords import hash_password
-from api.accounts.queries import find_pending_hash, read_account
+from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered, Registration
-from api.accounts.service import register_account
 from api.auth import service
 from api.auth.schemas import Confirmed, EmailBody, MailSent, PasswordBody, ResetBody, TokenBody
 from api.errors import ApiError, not_found
@@ -27,7 +25,6 @@ from api.middleware.auth import (
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import remember_address
 from api.models.base import autocommit_session, session
-from configs.settings import settings
 from configs.signing import LinkRefused
 
 blueprint = APIBlueprint(
@@ -42,12 +39,7 @@ blueprint = APIBlueprint(
 @blueprint.post("/register", responses={202: Registered, **declare_errors(*BODY)})
 def register(body: Registration) -> tuple[dict[str, Any], int]:
     """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
-    with session() as s:
-        pending = find_pending_hash(s, body.email)
-    hashed = hash_password(body.password.get_secret_value(), like=pending)
-    with session() as s:
-        mails = register_account(s, body, hashed)
-    notifier.nudge(mails)
+    service.register(body)
     return Registered().as_json(), 202
 
 
@@ -76,10 +68,7 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
 @blueprint.post("/forgot-password", responses={202: MailSent, **declare_errors(*BODY)})
 def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
     """Send a link to choose a new password. The answer never tells whether the address has an account."""
-    with _even_time():
-        with session() as s:
-            mails = service.ask_reset(s, body.email)
-        notifier.nudge(mails)
+    service.send_reset_mail(body.email)
     return MailSent().as_json(), 202
 
 
@@ -118,14 +107,6 @@ def me() -> dict[str, Any]:
     """Show the account that is signed in."""
     with autocommit_session() as s:
         return read_account(s, current_user_id()).as_json()
-
-
-@contextmanager
-def _even_time() -> Iterator[None]:
-    """Let the block last EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account."""
-    until = time.monotonic() + settings().even_answer_seconds
-    yield
-    time.sleep(max(0.0, until - time.monotonic()))
 
 
 @contextmanager

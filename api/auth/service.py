@@ -4,6 +4,7 @@ The account belongs to the mailbox. Whoever registers a stranger's address, sign
 of that when the stranger confirms another registration or chooses a password by a link.
 """
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,9 @@ from api.accounts.email_change import apply_new_email
 from api.accounts.mails import BETWEEN, count_mails, write_mail
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
 from api.accounts.passwords import hash_password
-from api.accounts.queries import has_address
+from api.accounts.queries import find_pending_hash, has_address
+from api.accounts.schemas import Registration
+from api.accounts.service import register_account
 from api.alerts.service import wake_alerts
 from api.auth.tokens import NEW, RESET, VERIFY, find_contact, find_unconfirmed, sign_reset
 from api.errors import invalid
@@ -83,6 +86,34 @@ def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
         params["registration"] = str(registration)
     mails = count_mails(session, contact, "verify_email")
     return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
+
+
+def register(wish: Registration) -> None:
+    """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
+
+    No transaction is open while the password is hashed.
+
+    Raises:
+        api.errors.ApiError: 503, no turn came to hash the password.
+    """
+    with open_session() as s:
+        pending = find_pending_hash(s, wish.email)
+    hashed = hash_password(wish.password.get_secret_value(), like=pending)
+    with open_session() as s:
+        mails = register_account(s, wish, hashed)
+    notifier.nudge(mails)
+
+
+def send_reset_mail(email: str) -> None:
+    """Send a link to choose a new password, where the address has an account.
+
+    It takes EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account.
+    """
+    until = time.monotonic() + settings().even_answer_seconds
+    with open_session() as s:
+        mails = ask_reset(s, email)
+    notifier.nudge(mails)
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 def ask_reset(session: Session, email: str) -> list[UUID]:

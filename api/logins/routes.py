@@ -3,18 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from flask import request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-import notifier
-from api.accounts.passwords import verify_password
-from api.accounts.queries import find_user
-from api.errors import ApiError
 from api.logins import service
-from api.logins.browsers import name_browser
-from api.logins.challenge import read_challenge, sign_challenge
+from api.logins.access import check_code, check_password, open_login, prove_identity, rotate_login
+from api.logins.challenge import sign_challenge
 from api.logins.queries import read_logins
 from api.logins.schemas import (
     LoginAnswer,
@@ -29,7 +24,7 @@ from api.logins.schemas import (
     TotpRequired,
     TotpSetup,
 )
-from api.logins.second_factor import begin_setup, confirm_setup, remove_second_factor, take_code
+from api.logins.second_factor import begin_setup, confirm_setup, remove_second_factor
 from api.logins.service import LoginChange
 from api.middleware.auth import (
     current_login_id,
@@ -40,13 +35,6 @@ from api.middleware.auth import (
     require_refresh_token,
 )
 from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors, make_operation_id
-from api.middleware.rate_limits import (
-    count_wrong_code,
-    is_known_address,
-    limit_codes,
-    limit_guesses,
-    remember_address,
-)
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -69,39 +57,23 @@ class LoginPath(BaseModel):
 @blueprint.post("/login", responses={200: LoginAnswer, **declare_errors(*BODY, 401)})
 def login(body: LoginBody) -> dict[str, Any]:
     """Sign in, also before the address is confirmed."""
-    with session() as s:
-        user = find_user(s, body.email)
-    fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None)
-    if user is None or not fits:
-        raise ApiError(401, "wrong-login", "no account has this address and password")
+    user = check_password(body)
     if user.has_second_factor:
         return TotpRequired(challenge=sign_challenge(user)).as_json()
-    return _open_login(user)
+    return _build_answer(user, open_login(user))
 
 
 @blueprint.post("/login/totp", responses={200: SignedIn, **declare_errors(*BODY, 401)})
 def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
     """Finish the login of an account with a second factor: five tries, within five minutes of the password."""
-    user = _find_challenged(body.challenge)
-    with session() as s:
-        fits = take_code(s, user.id, body.code)
-    if not fits:
-        count_wrong_code(user)
-        raise ApiError(401, "wrong-code", "this code is wrong, or was used before: try the next one")
-    return _open_login(user)
+    user = check_code(body)
+    return _build_answer(user, open_login(user))
 
 
 @blueprint.post("/refresh", security=REFRESH, responses={200: SignedIn, **declare_errors(401)})
 def refresh() -> dict[str, Any]:
     """Give new tokens for the refresh token in the Authorization header. Each is good once: keep the new one."""
-    token_id, issued_at = require_refresh_token()
-    with session() as s:
-        change = service.rotate_login(s, current_login_id(), token_id, issued_at)
-    if change is None:
-        raise ApiError(401, "token-revoked", "this login ended: log in again")
-    notifier.nudge(change.mails)
-    if change.token_id is None:
-        raise ApiError(401, "token-reused", "this token was used before, so the login ended: log in again")
+    change = rotate_login(*require_refresh_token())
     return _build_answer(current_user(), change)
 
 
@@ -139,15 +111,7 @@ def delete_login(path: LoginPath) -> tuple[str, int]:
 @blueprint.post("/prove", security=BEARER, responses={200: Proven, **declare_errors(*BODY, 401, 403)})
 def prove(body: ProofBody) -> dict[str, Any]:
     """Give the password once more, before a change that needs a recent proof."""
-    user = current_user()
-    with limit_guesses(user.id):
-        if not verify_password(body.password.get_secret_value(), user.password_hash):
-            raise ApiError(403, "wrong-proof", "this is not the account's password")
-        if user.has_second_factor:
-            _require_code(user.id, body.code)
-    with session() as s:
-        until = service.note_proof(s, current_login_id())
-    return Proven(proven_until=until).as_json()
+    return Proven(proven_until=prove_identity(body)).as_json()
 
 
 @blueprint.post("/totp", security=BEARER, responses={200: TotpSetup, **declare_errors(401, 403, 409)})
@@ -175,47 +139,6 @@ def delete_totp() -> tuple[str, int]:
     with session() as s:
         remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return "", 204
-
-
-def _find_challenged(text: str) -> User:
-    """Return the user of a challenge, and count the try.
-
-    Raises:
-        api.errors.ApiError: 401, the challenge is over; 429, that was one try too many.
-    """
-    challenge = read_challenge(text)
-    with session() as s:
-        user = s.get(User, challenge.user_id) if challenge else None
-    if challenge is None or user is None or user.token_version != challenge.token_version:
-        raise ApiError(401, "challenge-over", "this challenge is too old: log in again")
-    limit_codes(challenge.id, user)
-    return user
-
-
-def _require_code(user_id: UUID, code: str | None) -> None:
-    """Refuse a proof without a code of the second factor.
-
-    Raises:
-        api.errors.ApiError: 403.
-    """
-    if code is None:
-        raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
-    with session() as s:
-        fits = take_code(s, user_id, code)
-    if not fits:
-        raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")
-
-
-def _open_login(user: User) -> dict[str, Any]:
-    """Open a login for a user who has just proven to be that; return its tokens as JSON."""
-    is_known = is_known_address(user.email)
-    with session() as s:
-        change = service.open_login(
-            s, user, name_browser(request.user_agent.string), from_known_address=is_known
-        )
-    notifier.nudge(change.mails)
-    remember_address(user.email)
-    return _build_answer(user, change)
 
 
 def _build_answer(user: User, change: LoginChange) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from flask_jwt_extended import (
     get_jwt,
     verify_jwt_in_request,
 )
+from flask_jwt_extended.exceptions import CSRFError
 
 from api.errors import ApiError
 from api.middleware.openapi_helpers import BEARER
@@ -61,6 +62,8 @@ class Identity:
     role: Role
     token_version: int
     totp_confirmed_at: datetime | None
+    language: str
+    time_zone: str
     login_id: UUID
     last_used_at: datetime
     proven_at: datetime
@@ -80,6 +83,8 @@ class _RememberingManager(JWTManager):
         now, key = clock().timestamp(), (encoded_token, read_signing_keys())
         verified_at, claims = _verified_tokens().get(key, (now, {}))
         if verified_at <= now < claims.get("exp", 0):
+            if csrf_value and not hmac.compare_digest(str(claims.get("csrf")).encode(), csrf_value.encode()):
+                raise CSRFError("CSRF double submit tokens do not match")
             return dict(claims)
         claims = super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
         tokens = _verified_tokens()
@@ -106,7 +111,14 @@ def register_auth(app: Flask) -> None:
         JWT_SECRET_KEY=settings().require("jwt_secret"),
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings().access_token_seconds),
         JWT_DECODE_LEEWAY=SKEW,  # the clock of the machine that issued the token may be ahead of this one's
-        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies: a random claim would make each signature another one
+        JWT_TOKEN_LOCATION=["headers"],  # everywhere but on pages, which verify cookies themselves
+        JWT_COOKIE_CSRF_PROTECT=True,
+        JWT_CSRF_CHECK_FORM=True,
+        JWT_CSRF_IN_COOKIES=False,  # forms get the token in the page
+        JWT_ACCESS_COOKIE_NAME="__Host-access",
+        JWT_REFRESH_COOKIE_NAME="__Host-refresh",
+        JWT_COOKIE_SECURE=True,
+        JWT_COOKIE_SAMESITE="Lax",
         JWT_ENCODE_ISSUER=_ISSUER,
         JWT_DECODE_ISSUER=_ISSUER,
     )
@@ -128,7 +140,8 @@ def register_auth(app: Flask) -> None:
 
 def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
     """Return an access token, and the refresh token of that id: the same for the same login, until it is rotated."""
-    claims = {_VERSION: user.token_version, _LOGIN: str(login.id)}
+    # One token for the forms of a login: a form that is open in another tab outlives the renewal of the cookies.
+    claims = {_VERSION: user.token_version, _LOGIN: str(login.id), "csrf": derive_form_token(login.id)}
     kept = {"jti": token_id, "iat": login.rotated_at, "nbf": login.rotated_at, "exp": login.expires_at}
     headers = {"kid": _name_key(read_signing_keys()[0])}
     lasts = timedelta(seconds=settings().access_token_seconds)
@@ -141,6 +154,11 @@ def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
         ),
         expires_at=(clock() + lasts).replace(microsecond=0),
     )
+
+
+def derive_form_token(login_id: UUID) -> str:
+    """Return the token that the forms of a login carry, the `csrf` claim of its tokens."""
+    return hmac.new(read_signing_keys()[0].encode(), f"form:{login_id}".encode(), hashlib.sha256).hexdigest()
 
 
 def require_sign_in() -> None:
@@ -191,10 +209,15 @@ def require_recent_proof() -> None:
     Raises:
         api.errors.ApiError: 403 recent-proof-needed.
     """
-    longest, age = timedelta(seconds=settings().recent_proof_seconds), clock() - current_identity().proven_at
-    if not -timedelta(seconds=SKEW) <= age <= longest:  # a clock that was ahead leaves no proof for hours
+    if not has_recent_proof():
         detail = "prove that it is you by POST /api/auth/prove, then try again"
         raise ApiError(403, "recent-proof-needed", detail)
+
+
+def has_recent_proof() -> bool:
+    """Return whether the password, and a code of the second factor, were given a moment ago."""
+    longest, age = timedelta(seconds=settings().recent_proof_seconds), clock() - current_identity().proven_at
+    return -timedelta(seconds=SKEW) <= age <= longest  # a clock that was ahead leaves no proof for hours
 
 
 def current_identity() -> Identity:
@@ -256,7 +279,14 @@ def _load_identity(claims: dict[str, Any]) -> Identity | None:
 @cache
 def _select_identity() -> sa.Select[*tuple[Any, ...]]:
     """Return the query for the columns of Identity."""
-    user = (User.id, User.role, User.token_version, User.totp_confirmed_at)
+    user = (
+        User.id,
+        User.role,
+        User.token_version,
+        User.totp_confirmed_at,
+        User.language,
+        User.time_zone,
+    )
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
     query = sa.select(*user, *login).join(Login, Login.user_id == User.id)
     query = query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))

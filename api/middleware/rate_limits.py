@@ -1,7 +1,7 @@
 """Rate limits by network address and by account, counted in Redis for all processes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from http import HTTPStatus
@@ -47,6 +47,7 @@ _KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for
 _AUTH_ROUTES = (
     "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
     "logins.login", "logins.login_with_code",
+    "sign_in.register", "sign_in.send_reset", "sign_in.sign_in", "sign_in.sign_in_with_code",
 )  # fmt: skip
 _WAIT = "X-RateLimit-Wait"
 log = structlog.get_logger(__name__)
@@ -133,11 +134,13 @@ def _build_account_limits() -> list[ApplicationLimit]:
 
 def _may_not_be_locked() -> bool:
     """Return whether strangers must not use up a limit: of a known address, or of the way to a new password."""
-    return request.endpoint == "auth.forgot_password" or _is_known(_get_account())
+    return request.endpoint in ("auth.forgot_password", "sign_in.send_reset") or _is_known(_get_account())
 
 
 def _is_guess(response: Response) -> bool:
     """Return whether a response counts as a guess: a failed login, or any registration."""
+    if request.endpoint == "sign_in.sign_in":
+        return response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     return request.endpoint != "logins.login" or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
@@ -248,10 +251,10 @@ def _get_address() -> str:
 def _get_account() -> str:
     """Return a digest of the account in the body: Redis must not hold addresses."""
     try:
-        body = request.get_json(silent=True)
+        body = request.get_json(silent=True) if request.is_json else request.form
     except RequestEntityTooLarge:  # the check of the body answers it, once the request is counted
         return ""
-    email = body.get("email") if isinstance(body, dict) else None
+    email = body.get("email") if isinstance(body, Mapping) else None
     return _digest_account(email) if isinstance(email, str) else ""
 
 

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 
-from flask import Blueprint, Response, g, make_response
+from flask import Blueprint, Response, g, make_response, request
 from flask.typing import ResponseReturnValue
 
+from api.errors import ApiError
+from api.pages.cookie_login import require_login, require_proof
+from api.pages.form_tokens import check_visitor_token, comes_from_elsewhere
 from api.pages.headers import forbid_keeping, keep_for_everybody
 
 View = Callable[..., ResponseReturnValue]
@@ -18,6 +21,7 @@ class Access(StrEnum):
     PUBLIC = "public"  # everybody, and every cache: it cannot read the login, and has no form that posts
     VISITOR = "visitor"  # everybody; never kept; its forms carry a token of their own
     PERSONAL = "personal"  # the user who is signed in; never kept
+    PROVEN = "proven"  # the same, after the password was given once more
 
 
 class Area(Blueprint):
@@ -30,27 +34,50 @@ class Area(Blueprint):
         """Declare a page: a view that answers GET, and changes nothing."""
         return self._declare(rule, access, "GET")
 
-    def action(self, rule: str, access: Access) -> Callable[[View], View]:
-        """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422."""
+    def action(self, rule: str, access: Access, *, one_click: bool = False) -> Callable[[View], View]:
+        """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
+
+        `one_click`: mail programs post there too (RFC 8058), without a token of ours.
+        """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")
-        return self._declare(rule, access, "POST")
+        return self._declare(rule, access, "POST", one_click=one_click)
 
-    def _declare(self, rule: str, access: Access, method: str) -> Callable[[View], View]:
+    def _declare(
+        self, rule: str, access: Access, method: str, *, one_click: bool = False
+    ) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            guarded = _guard(view, access)
+            guarded = _guard(view, access, one_click=one_click)
             self.add_url_rule(rule, view.__name__, guarded, methods=[method])
             return guarded
 
         return decorate
 
 
-def _guard(view: View, access: Access) -> View:
+def _guard(view: View, access: Access, *, one_click: bool) -> View:
+    is_personal = access in (Access.PERSONAL, Access.PROVEN)
+
     @wraps(view)
     def run(**arguments: object) -> Response:
         g.access = access
-        response = make_response(view(**arguments))
-        return keep_for_everybody(response) if access is Access.PUBLIC else forbid_keeping(response)
+        if access is Access.PUBLIC:
+            return keep_for_everybody(make_response(view(**arguments)))
+        if request.method == "POST" and not one_click:
+            _check_form(is_personal=is_personal)
+        elif is_personal:
+            require_login()
+        if access is Access.PROVEN:
+            require_proof()
+        return forbid_keeping(make_response(view(**arguments)))
 
-    run.access = access  # type: ignore[attr-defined]
+    vars(run).update(access=access, is_personal=is_personal, one_click=one_click)
     return run
+
+
+def _check_form(*, is_personal: bool) -> None:
+    if comes_from_elsewhere():
+        raise ApiError(403, "foreign-form", "this form comes from another site")
+    if is_personal:
+        require_login()
+    else:
+        check_visitor_token()

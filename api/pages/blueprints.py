@@ -9,17 +9,22 @@ from api.pages.area import Area
 from api.pages.calendar import routes as calendar
 from api.pages.catalogues import register_catalogues
 from api.pages.context import register_context
+from api.pages.dashboard import routes as dashboard
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 from api.pages.home import routes as home
 from api.pages.legal import routes as legal
+from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
+from api.pages.sign_in import routes as sign_in
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
 AREAS: tuple[Area, ...] = (
     home.area,
     advice.area,
     map_page.area,
+    sign_in.area,
+    dashboard.area,
     calendar.area,
     legal.area,
 )
@@ -32,6 +37,7 @@ def register_pages(app: Flask) -> None:
     register_context(app)
     register_page_headers(app)
     register_error_pages(app)
+    register_lost_sessions(app)
     app.register_blueprint(assets.blueprint)
     app.register_blueprint(COMMON)
     for area in AREAS:

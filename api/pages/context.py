@@ -7,14 +7,16 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
-from flask import Flask, current_app, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_babel import get_locale
 from werkzeug.routing import BuildError
 
 from api.middleware.languages import LANGUAGES, read_direction, read_language
 from api.pages.asset_files import build_asset_url
 from api.pages.canonical import build_canonical_url
+from api.pages.form_tokens import write_token_field
 from api.pages.navigation import list_links
+from api.pages.notices import take_notice
 from configs.clock import clock
 
 Style = Literal["short", "medium", "long", "full"]
@@ -36,7 +38,9 @@ def register_context(app: Flask) -> None:
         write_duration=write_duration,
         list_languages=list_languages,
         nav=list_links,
+        csrf_field=write_token_field,
     )
+    app.context_processor(lambda: {"user": g.get("page_user"), "notice": _find_notice()})
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -101,6 +105,10 @@ def _translate_url(language: str) -> str:
         except BuildError:
             pass
     return f"{request.path}?lang={language}"
+
+
+def _find_notice() -> tuple[str, str] | None:
+    return take_notice() if g.get("access", "public") != "public" else None
 
 
 def _locale() -> Locale:

@@ -9,7 +9,7 @@ from api.pages.headers import build_policy, keep_for_everybody, list_payment_hos
 from tests.api.pages.browser import Browser
 
 # What is no page: the API, files, and pages whose templates are older than the areas.
-_OTHERS = ("/api/", "/static/", "/l/", "/dashboard", "/register")
+_OTHERS = ("/api/", "/static/", "/l/")
 
 
 def test_every_page_declares_who_may_see_and_keep_it(app: Flask) -> None:

@@ -1,0 +1,119 @@
+"""Steps of a sign-in that the API and the pages share: password, code, opening and renewing a login, a recent proof."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import request
+
+import notifier
+from api.accounts.passwords import verify_password
+from api.accounts.queries import find_user
+from api.errors import ApiError
+from api.logins import service
+from api.logins.browsers import name_browser
+from api.logins.challenge import read_challenge
+from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.logins.second_factor import take_code
+from api.logins.service import LoginChange
+from api.middleware.auth import current_login_id, current_user
+from api.middleware.rate_limits import (
+    count_wrong_code,
+    is_known_address,
+    limit_codes,
+    limit_guesses,
+    remember_address,
+)
+from api.models.base import session
+from api.models.user import User
+
+
+def check_password(body: LoginBody) -> User:
+    """Return the user of this address and password.
+
+    Raises:
+        api.errors.ApiError: 401 wrong-login.
+    """
+    with session() as s:
+        user = find_user(s, body.email)
+    fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None)
+    if user is None or not fits:
+        raise ApiError(401, "wrong-login", "no account has this address and password")
+    return user
+
+
+def check_code(body: TotpLoginBody) -> User:
+    """Return the user of a challenge whose second factor gave this code.
+
+    Raises:
+        api.errors.ApiError: 401 challenge-over or wrong-code; 429, that was one try too many.
+    """
+    user = _find_challenged(body.challenge)
+    with session() as s:
+        fits = take_code(s, user.id, body.code)
+    if not fits:
+        count_wrong_code(user)
+        raise ApiError(401, "wrong-code", "this code is wrong, or was used before: try the next one")
+    return user
+
+
+def open_login(user: User) -> LoginChange:
+    """Open a login for a user who has just proven to be that."""
+    is_known = is_known_address(user.email)
+    with session() as s:
+        change = service.open_login(
+            s, user, name_browser(request.user_agent.string), from_known_address=is_known
+        )
+    notifier.nudge(change.mails)
+    remember_address(user.email)
+    return change
+
+
+def rotate_login(token_id: str, issued_at: datetime) -> LoginChange:
+    """Use the refresh token of the request; call require_refresh_token first.
+
+    Raises:
+        api.errors.ApiError: 401, the login ended.
+    """
+    with session() as s:
+        change = service.rotate_login(s, current_login_id(), token_id, issued_at)
+    if change is None:
+        raise ApiError(401, "token-revoked", "this login ended: log in again")
+    notifier.nudge(change.mails)
+    if change.token_id is None:
+        raise ApiError(401, "token-reused", "this token was used before, so the login ended: log in again")
+    return change
+
+
+def prove_identity(body: ProofBody) -> datetime:
+    """Take the password, and the code where there is a second factor, once more; return until when that counts.
+
+    Raises:
+        api.errors.ApiError: 403 wrong-proof or code-needed; 429.
+    """
+    user = current_user()
+    with limit_guesses(user.id):
+        if not verify_password(body.password.get_secret_value(), user.password_hash):
+            raise ApiError(403, "wrong-proof", "this is not the account's password")
+        if user.has_second_factor:
+            _require_code(user.id, body.code)
+    with session() as s:
+        return service.note_proof(s, current_login_id())
+
+
+def _find_challenged(text: str) -> User:
+    challenge = read_challenge(text)
+    with session() as s:
+        user = s.get(User, challenge.user_id) if challenge else None
+    if challenge is None or user is None or user.token_version != challenge.token_version:
+        raise ApiError(401, "challenge-over", "this challenge is too old: log in again")
+    limit_codes(challenge.id, user)
+    return user
+
+
+def _require_code(user_id: UUID, code: str | None) -> None:
+    if code is None:
+        raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
+    with session() as s:
+        fits = take_code(s, user_id, code)
+    if not fits:
+        raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")

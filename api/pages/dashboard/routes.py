@@ -1,0 +1,28 @@
+"""The page that a user comes back to: their plan and their alerts."""
+
+from flask import render_template, request
+
+from api.accounts.queries import read_account
+from api.alerts.queries import read_alert_page
+from api.alerts.schemas import AlertQuery
+from api.middleware.auth import current_user_id
+from api.models.base import autocommit_session
+from api.pages.area import Access, Area
+from api.pages.dashboard.view_data import describe_alert, find_paid_plan
+
+area = Area("dashboard", __name__)
+
+
+@area.page("/dashboard", Access.PERSONAL)
+def show_dashboard() -> str:
+    """Show the plan and the alerts; Checkout leads back here."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        page = read_alert_page(s, current_user_id(), AlertQuery())
+    return render_template(
+        "dashboard/dashboard.html",
+        account=account,
+        alerts=[describe_alert(each) for each in page.items],
+        paid=request.args.get("payment") == "success",
+        paid_plan=find_paid_plan(),
+    )

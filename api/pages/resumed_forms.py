@@ -1,0 +1,55 @@
+"""Forms whose session ended: what was typed goes on through the sign-in, signed, and is sent by one more press."""
+
+from dataclasses import dataclass
+
+from flask import render_template, request
+
+from api.pages.targets import build_target_url, describe_target
+from configs.signing import LinkRefused, sign, unsign
+
+FIELD = "resumed"
+_SCOPE = "resumed-form"
+_SECONDS = 3600
+_LONGEST = 16 * 1024  # bytes, signed
+_SECRET = ("password", "code", "token", "secret", "challenge")  # in the name of a field that is never kept
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedForm:
+    """A form to send once more: where to, and its fields in order."""
+
+    url: str
+    fields: list[tuple[str, str]]
+
+
+def hold_form() -> str | None:
+    """Return what this request posts, signed; None where it is too long. Passwords and codes are left out."""
+    if request.method != "POST":
+        return None
+    fields = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != FIELD and not any(each in name.lower() for each in _SECRET)
+    ]
+    if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+        return None
+    text = sign(_SCOPE, [describe_target(), fields])
+    return text if len(text) <= _LONGEST else None
+
+
+def read_held_form(text: str | None) -> ResumedForm | None:
+    """Return the form that was held; None where the text is too old, forged, or leads to no page of ours."""
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        target, fields = unsign(_SCOPE, text, _SECONDS)
+        url = build_target_url(target, "POST")
+        return ResumedForm(url, [(str(name), str(value)) for name, value in fields]) if url else None
+    except (LinkRefused, TypeError, ValueError):
+        return None
+
+
+def render_held_form(form: ResumedForm) -> str:
+    """Return the page with the button that sends a held form, with a token of this login."""
+    shown = [value for name, value in form.fields if value.strip() and "_" not in name]
+    return render_template("resumed.html", held=form, shown=shown)

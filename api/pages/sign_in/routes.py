@@ -1,0 +1,176 @@
+"""Pages around a sign-in: signing in and out, registering, confirming, a forgotten password, a recent proof."""
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+import notifier
+from api.accounts.schemas import Registration
+from api.auth import service as accounts
+from api.auth.schemas import EmailBody
+from api.errors import ApiError
+from api.logins.access import check_code, check_password, open_login, prove_identity
+from api.logins.challenge import sign_challenge
+from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.logins.service import end_login
+from api.middleware.auth import current_identity, current_login_id, current_user_id
+from api.models.base import session
+from api.models.login import EndedBecause
+from api.models.user import User
+from api.pages.area import Access, Area
+from api.pages.cookie_login import drop_login, keep_login
+from api.pages.forms import Form
+from api.pages.notices import add_notice
+from api.pages.resumed_forms import FIELD, read_held_form, render_held_form
+from api.pages.sign_in.view_data import find_next_target, find_wished_plan
+from api.pages.targets import build_target_url
+
+area = Area("sign_in", __name__)
+_INVALID = 422
+
+
+@area.page("/login", Access.VISITOR)
+def show_sign_in() -> str:
+    """Show the form for address and password."""
+    return render_template("sign_in/sign_in.html", form=Form(LoginBody), next=request.args.get("next"))
+
+
+@area.action("/login", Access.VISITOR)
+def sign_in() -> ResponseReturnValue:
+    """Sign in, or ask for the code of the second factor."""
+    form = Form.read(LoginBody)
+    user = None
+    if not form.errors:
+        try:
+            user = check_password(form.value)
+        except ApiError as error:
+            form.refuse(error, "password")
+    if user is None:
+        return render_template("sign_in/sign_in.html", form=form, **_read_way_on()), _INVALID
+    if user.has_second_factor:
+        challenge = sign_challenge(user)
+        return render_template(
+            "sign_in/code.html", form=Form(TotpLoginBody), challenge=challenge, **_read_way_on()
+        )
+    return _go_on(user)
+
+
+@area.action("/login/code", Access.VISITOR)
+def sign_in_with_code() -> ResponseReturnValue:
+    """Finish the sign-in of an account with a second factor."""
+    form = Form.read(TotpLoginBody)
+    user = None
+    if not form.errors:
+        try:
+            user = check_code(form.value)
+        except ApiError as error:
+            form.refuse(error, "code")
+    if user is None:
+        challenge = request.form.get("challenge", "")
+        return render_template(
+            "sign_in/code.html", form=form, challenge=challenge, **_read_way_on()
+        ), _INVALID
+    return _go_on(user)
+
+
+@area.action("/logout", Access.PERSONAL)
+def sign_out() -> ResponseReturnValue:
+    """End this login."""
+    with session() as s:
+        end_login(s, current_login_id(), EndedBecause.LOGGED_OUT)
+    drop_login()
+    add_notice("done", _("Vous êtes déconnecté."))
+    return redirect(url_for("sign_in.show_sign_in"), 303)
+
+
+@area.page("/register", Access.VISITOR)
+def show_registration() -> str:
+    """Show the form for a new account; Checkout leads back here where it was left."""
+    form = Form(Registration, {"plan": find_wished_plan()})
+    cancelled = request.args.get("payment") == "cancelled"
+    return render_template("sign_in/register.html", form=form, cancelled=cancelled, next=find_next_target())
+
+
+@area.action("/register", Access.VISITOR)
+def register() -> ResponseReturnValue:
+    """Open an account. The answer never tells whether the address was known."""
+    form = Form.read(Registration)
+    if form.errors:
+        return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
+    accounts.register(form.value)
+    return redirect(url_for("sign_in.show_confirmation", next=request.form.get("next") or None), 303)
+
+
+@area.page("/confirm", Access.VISITOR)
+def show_confirmation() -> str:
+    """Say that a mail is on its way, and what to do with it."""
+    return render_template("sign_in/confirm.html", next=request.args.get("next"))
+
+
+@area.action("/confirm", Access.PERSONAL)
+def send_confirmation() -> ResponseReturnValue:
+    """Send the mail that confirms the address once more."""
+    with session() as s:
+        mails = accounts.ask_confirmation(s, current_user_id())
+    notifier.nudge(mails)
+    add_notice("done", _("Un message est en route. Ouvrez-le pour confirmer votre adresse."))
+    return redirect(url_for("dashboard.show_dashboard"), 303)
+
+
+@area.page("/forgot", Access.VISITOR)
+def show_forgotten() -> str:
+    """Show the form that asks for a link to a new password."""
+    return render_template("sign_in/forgot.html", form=Form(EmailBody))
+
+
+@area.action("/forgot", Access.VISITOR)
+def send_reset() -> ResponseReturnValue:
+    """Send the link, where the address has an account."""
+    form = Form.read(EmailBody)
+    if form.errors:
+        return render_template("sign_in/forgot.html", form=form), _INVALID
+    accounts.send_reset_mail(form.value.email)
+    add_notice("done", _("Si un compte a cette adresse, un message est en route. Il contient un lien."))
+    return redirect(url_for("sign_in.show_sign_in"), 303)
+
+
+@area.page("/prove", Access.PERSONAL)
+def show_proof() -> str:
+    """Ask for the password once more."""
+    return _render_proof(Form(ProofBody), next=request.args.get("next"))
+
+
+@area.action("/prove", Access.PERSONAL)
+def prove() -> ResponseReturnValue:
+    """Take the password once more, and go on to the page that needed it."""
+    form = Form.read(ProofBody)
+    if not form.errors:
+        try:
+            prove_identity(form.value)
+        except ApiError as error:
+            form.refuse(error, "password")
+    if form.errors:
+        return _render_proof(form, **_read_way_on()), _INVALID
+    return _lead_on()
+
+
+def _render_proof(form: Form[ProofBody], **way_on: str | None) -> str:
+    needs_code = current_identity().totp_confirmed_at is not None
+    return render_template("sign_in/proof.html", form=form, needs_code=needs_code, **way_on)
+
+
+def _read_way_on() -> dict[str, str | None]:
+    """Return what a form carries through the sign-in: the page to lead to, and a form to send again."""
+    return {"next": request.form.get("next"), "held": request.form.get(FIELD)}
+
+
+def _go_on(user: User) -> ResponseReturnValue:
+    keep_login(user, open_login(user))
+    return _lead_on()
+
+
+def _lead_on() -> ResponseReturnValue:
+    if held := read_held_form(request.form.get(FIELD)):
+        return render_held_form(held)
+    target = build_target_url(request.form.get("next"))
+    return redirect(target or url_for("dashboard.show_dashboard"), 303)

@@ -1,0 +1,22 @@
+"""What the pages around a sign-in take from their address: the plan and the wish of who registers."""
+
+from urllib.parse import urlencode
+
+from flask import request
+
+from configs.plan import PlanName
+
+_NEW_ALERT = "alerts.show_new_alert"
+_WISH = ("prefecture", "procedure")
+
+
+def find_wished_plan() -> str:
+    """Return the plan that the address names; the empty text without one of ours."""
+    named = request.args.get("plan", "")
+    return named if named in {each.value for each in PlanName if each is not PlanName.NONE} else ""
+
+
+def find_next_target() -> str | None:
+    """Return the target after the sign-in: for a wish, the form of a new alert with it."""
+    wish = {name: request.args[name][:200] for name in _WISH if request.args.get(name)}
+    return f"{_NEW_ALERT}?{urlencode(wish)}" if wish else request.args.get("next")

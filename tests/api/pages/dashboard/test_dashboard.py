@@ -1,0 +1,92 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+from datetime import timedelta
+
+import pytest
+
+from api.models.base import session
+from api.models.user import Grant, User
+from configs.clock import clock
+from configs.plan import PlanName, plans
+from tests.api.pages.accounts import create_account, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import rows, statements, wait_for
+
+
+def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
+    mine, other = create_account(), create_account("other@example.org")
+    wait_for(mine.id)
+    wait_for(other.id, prefecture_id="melun_77")
+    page = sign_in(visitor).page
+    assert "Seine-Saint-Denis (93)" in page.text
+    assert "Seine-et-Marne" not in page.text
+    assert "0 créneau trouvé" in page.text
+
+
+def test_without_an_alert_it_says_what_to_do(camille: Browser) -> None:
+    assert "Aucune alerte pour l’instant" in camille.page.text
+    assert "Vous n’avez pas de formule en cours." in camille.page.text
+
+
+def test_it_speaks_the_language_of_the_account(visitor: Browser) -> None:
+    user = create_account(language="en")
+    now = clock()
+    with session() as s:
+        s.add(
+            Grant(
+                user_id=user.id,
+                plan=PlanName.URGENCE_24H,
+                starts_at=now,
+                ends_at=now + timedelta(days=1),
+                source="t",
+            )
+        )
+    page = sign_in(visitor).page
+    assert page.headings == ["My alerts"]
+    assert "URGENCE 24H" in page.text
+    assert visitor.get("/dashboard?lang=ar").headings == ["تنبيهاتي"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("payment=success&plan=URGENCE_7J", "URGENCE 7J"),
+        ("payment=success&plan=<script>", "Merci"),
+        ("payment=success&plan=NONE", "Merci"),
+        ("payment=success&plan=URGENCE_24H&plan=URGENCE_7J", "URGENCE 24H"),
+        ("payment=success&plan=%00%ff%ed%a0%80", "Merci"),
+    ],
+)
+def test_checkout_leads_back_here(camille: Browser, query: str, text: str) -> None:
+    page = camille.get(f"/dashboard?{query}")
+    assert text in page.text
+    assert "Merci, votre paiement est en route." in page.text
+
+
+@pytest.mark.parametrize(
+    "query", ["payment=SUCCESS", "payment[]=success&plan[$ne]=1", "%", "plan=" + "A" * 6000]
+)
+def test_another_address_thanks_for_nothing(camille: Browser, query: str) -> None:
+    assert "Merci" not in camille.get(f"/dashboard?{query}").text
+
+
+def test_it_takes_as_many_statements_for_many_alerts_as_for_one(camille: Browser) -> None:
+    (user,) = rows(User)
+    wait_for(user.id)
+    one = statements(lambda: camille.get("/dashboard"))
+    for _ in range(5):
+        wait_for(user.id)
+    assert statements(lambda: camille.get("/dashboard")) == one <= 5
+
+
+def test_an_unconfirmed_address_gets_its_mail_again(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    page = sign_in(visitor).page
+    assert "Confirmez votre adresse" in page.text
+    visitor.send("/confirm")
+    assert "Un message est en route" in visitor.follow().text
+
+
+def test_every_plan_has_a_name(camille: Browser) -> None:
+    for name in plans():
+        if name is not PlanName.NONE:
+            assert name.value.replace("_", " ") in camille.get(f"/dashboard?payment=success&plan={name}").text

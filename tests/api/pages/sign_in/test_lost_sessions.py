@@ -1,0 +1,148 @@
+"""Forms and pages whose session ended, or was renewed by another tab."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from api.models.login import Login
+from tests.api.pages.accounts import EMAIL, create_account, forget_access, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import PASSWORD, rows
+
+
+def test_an_old_access_cookie_is_renewed_by_the_page(
+    visitor: Browser, frozen: time_machine.Traveller
+) -> None:
+    create_account()
+    sign_in(visitor)
+    before = visitor.client.get_cookie("__Host-refresh")
+    frozen.shift(timedelta(hours=1))
+    assert visitor.get("/dashboard").headings == ["Mes alertes"]
+    after = visitor.client.get_cookie("__Host-refresh")
+    assert before
+    assert after
+    assert before.value != after.value
+    visitor.get("/dashboard")
+    assert "Set-Cookie" not in visitor.response.headers
+
+
+def test_two_tabs_renew_once(visitor: Browser, frozen: time_machine.Traveller) -> None:
+    create_account()
+    sign_in(visitor)
+    old = visitor.client.get_cookie("__Host-refresh")
+    assert old
+    forget_access(visitor)
+    visitor.get("/dashboard")
+    first = visitor.client.get_cookie("__Host-refresh")
+    forget_access(visitor)
+    visitor.client.set_cookie("__Host-refresh", old.value)
+    frozen.shift(timedelta(seconds=5))
+    assert visitor.get("/dashboard").headings == ["Mes alertes"]
+    second = visitor.client.get_cookie("__Host-refresh")
+    assert first
+    assert second
+    assert first.value == second.value
+
+
+def test_a_copied_cookie_ends_the_login(visitor: Browser, frozen: time_machine.Traveller) -> None:
+    create_account()
+    sign_in(visitor)
+    old = visitor.client.get_cookie("__Host-refresh")
+    assert old
+    for _ in range(2):
+        frozen.shift(timedelta(hours=1))
+        visitor.get("/dashboard")
+    forget_access(visitor)
+    visitor.client.set_cookie("__Host-refresh", old.value)
+    visitor.get("/dashboard")
+    assert visitor.location.startswith("/login")
+    assert visitor.client.get_cookie("__Host-refresh") is None
+    assert [login.ended_because for login in rows(Login)] == ["token_reused"]
+
+
+def test_a_form_open_in_another_tab_survives_the_renewal(
+    visitor: Browser, frozen: time_machine.Traveller
+) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    frozen.shift(timedelta(hours=1))  # the dashboard is open since then
+    other = Browser(visitor.client.application)
+    other.client = visitor.client
+    other.get("/dashboard")
+    visitor.send("/confirm")
+    assert "Un message est en route" in visitor.follow().text
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "a" * 9000])
+def test_a_form_without_the_logins_token_is_shown_again_and_changes_nothing(
+    visitor: Browser, token: str
+) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    page = visitor.send("/confirm", csrf_token=token, note="<b>mine</b>")
+    assert (visitor.status, page.headings) == (403, ["Envoyez encore une fois"])
+    assert "<b>mine</b>" in page.text
+    visitor.send("/confirm")
+    assert visitor.status == 303
+
+
+def test_a_form_of_another_site_is_refused(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    visitor.headers["Sec-Fetch-Site"] = "cross-site"
+    page = visitor.send("/confirm")
+    assert (visitor.status, "ne venait pas de notre site" in page.text) == (403, True)
+    del visitor.headers["Sec-Fetch-Site"]
+    visitor.headers["Origin"] = "https://evil.example"
+    visitor.get("/dashboard")
+    visitor.send("/confirm")
+    assert visitor.status == 403
+
+
+def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    visitor.client.delete_cookie("__Host-access")
+    visitor.client.delete_cookie("__Host-refresh")
+    page = visitor.send("/confirm", note="à garder", password="never kept")
+    assert (visitor.status, page.headings) == (401, ["Se connecter"])
+    assert "Ce que vous avez écrit est gardé" in page.text
+    page = visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert page.headings == ["Envoyez encore une fois"]
+    assert "à garder" in page.text
+    assert "never kept" not in page.html
+    visitor.send("/confirm")
+    assert "Un message est en route" in visitor.follow().text
+
+
+def test_a_form_too_large_to_keep_says_so(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    visitor.client.delete_cookie("__Host-access")
+    visitor.client.delete_cookie("__Host-refresh")
+    page = visitor.send("/confirm", note="x" * 20_000)
+    assert "remplissez le formulaire de nouveau" in page.text
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert visitor.location == "/dashboard"
+
+
+def test_a_visitors_form_needs_the_token_of_this_browser(
+    visitor: Browser, frozen: time_machine.Traveller
+) -> None:
+    create_account()
+    stranger = Browser(visitor.client.application)
+    stolen = stranger.get("/login").find_form("/login")["fields"]["csrf_token"]
+    visitor.get("/login")
+    page = visitor.send("/login", email=EMAIL, password=PASSWORD, csrf_token=stolen)
+    assert (visitor.status, page.headings) == (403, ["Envoyez encore une fois"])
+    assert PASSWORD not in page.html
+    page = visitor.get("/login")
+    frozen.shift(timedelta(days=1))
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert visitor.status == 403
+
+
+def test_a_script_is_told_that_the_login_ended(visitor: Browser) -> None:
+    answer = visitor.client.get("/dashboard", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")

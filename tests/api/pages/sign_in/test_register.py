@@ -1,0 +1,66 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+import pytest
+
+from api.models.login import PendingRegistration
+from api.models.user import User
+from tests.api.pages.accounts import EMAIL, create_account
+from tests.api.pages.browser import Browser
+from tests.api.world import PASSWORD, Door, rows
+
+
+def test_a_registration_keeps_the_plan_and_the_wish(visitor: Browser, door: Door) -> None:
+    visitor.get("/register?plan=URGENCE_7J&prefecture=bobigny_93&procedure=TITRE_SEJOUR")
+    visitor.send("/register", email=EMAIL, password=PASSWORD)
+    page = visitor.follow()
+    assert page.headings == ["Confirmez votre adresse"]
+    assert "bobigny_93" in page.html
+    (kept,) = rows(PendingRegistration)
+    assert kept.wished_plan == "URGENCE_7J"
+    assert len(door.nudged) == 1
+
+
+def test_a_known_address_gets_the_same_answer(visitor: Browser) -> None:
+    create_account()
+    visitor.get("/register")
+    visitor.send("/register", email=EMAIL, password="another horse battery")
+    assert visitor.follow().headings == ["Confirmez votre adresse"]
+    assert len(rows(User)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"email": "camille", "password": PASSWORD}, "Cette adresse n’est pas valable."),
+        ({"email": EMAIL, "password": "short"}, "Il faut au moins 12 caractères."),
+        ({"email": EMAIL, "password": "password1234"}, "Ce mot de passe est facile à deviner"),
+        ({"email": EMAIL, "password": PASSWORD, "plan": "GOLD"}, "Cette valeur n’est pas valable."),
+    ],
+)
+def test_a_form_says_what_is_wrong_and_keeps_what_was_typed(
+    visitor: Browser, fields: dict[str, str], text: str
+) -> None:
+    visitor.get("/register")
+    page = visitor.send("/register", **fields)
+    assert visitor.status == 422
+    assert text in page.text
+    assert f'value="{fields["email"]}"' in page.html
+    assert fields["password"] not in page.html
+    assert rows(User) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["payment=cancelled", "payment=cancelled%0d%0aSet-Cookie:%20a=b", "payment[]=x", "%"]
+)
+def test_checkout_leads_back_here_when_it_was_left(visitor: Browser, query: str) -> None:
+    page = visitor.get(f"/register?{query}")
+    assert page.headings == ["Rien n’a été payé" if query == "payment=cancelled" else "Créer un compte"]
+
+
+def test_a_forgotten_password_is_answered_the_same_for_everybody(visitor: Browser, door: Door) -> None:
+    create_account()
+    for email, mails in ((EMAIL, 1), ("nobody@example.org", 1)):
+        visitor.get("/forgot")
+        visitor.send("/forgot", email=email)
+        assert "Si un compte a cette adresse" in visitor.follow().text
+        assert len(door.nudged) == mails
+    assert "Si un compte" not in visitor.get("/login").text
