@@ -55,6 +55,17 @@ def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
     assert (entry["reason"], entry["seconds"]) == ("outage", 7200)
 
 
+def test_an_outage_of_an_upgraded_plan_is_priced_with_what_was_credited(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    till.buy(PlanName.URGENCE_7J)
+    check(30, 60, 180, 210)  # none from 60 to 180
+    till.shop.pass_time(hours=4)
+    jobs.credit_outages()
+    paid = [each.amount_cents for each in rows(Payment)]
+    (row,) = rows(WatchCredit)
+    assert (paid, row.amount_cents) == ([499, 1000], 18)  # 2 h of 7 days for 14.99 €: 17.85, rounded up
+
+
 def test_an_hour_is_not_counted_where_that_was_accepted(till: Till) -> None:
     till.buy(PlanName.URGENCE_24H, alert=ALERT)
     check(59, 118, 170)
