@@ -210,9 +210,8 @@ def shift_into_the_past(stack: Stack, payment_id: str, by: timedelta) -> None:
         session.execute(
             sa.delete(Check).where(Check.desk_id == DESK, Check.started_at < clock() - timedelta(minutes=15))
         )
-        session.execute(
-            sa.update(Alert).where(Alert.user_id == payment.user_id).values(created_at=Alert.created_at - by)
-        )
+        waited = {"created_at": Alert.created_at - by, "watched_since": Alert.watched_since - by}
+        session.execute(sa.update(Alert).where(Alert.user_id == payment.user_id).values(waited))
         session.add(
             Check(
                 started_at=clock() - timedelta(minutes=14), desk_id=DESK, outcome=Outcome.NO_SLOTS, evidence="a test",
