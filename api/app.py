@@ -15,6 +15,7 @@ from api.auth import routes as auth
 from api.billing import routes as billing
 from api.detections import routes as detections
 from api.health import routes as health
+from api.health.live_report import register_health_checks
 from api.hooks import routes as hooks
 from api.links import routes as links
 from api.logins import routes as logins
@@ -65,7 +66,7 @@ def create_app() -> OpenAPI:
     register_rate_limits(app)
     register_body_checks(app)
     register_auth(app)
-    health.register_health_checks(app)
+    register_health_checks(app)
     for noun in (
         auth,
         logins,

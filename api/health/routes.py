@@ -2,18 +2,13 @@
 
 from typing import Any
 
-from flask import Flask, current_app
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from api.health.health_checks import HealthChecks, PartState, find_worst_state, list_health_checks
-from api.health.schemas import Health, Live, Part
+from api.health.health_checks import PartState
+from api.health.live_report import read_live_report
+from api.health.schemas import Health, Live
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
-from configs.redis import redis_client
-
-_EXTENSION = "probes"
 
 blueprint = APIBlueprint(
     "health",
@@ -22,13 +17,6 @@ blueprint = APIBlueprint(
     operation_id_callback=make_operation_id,
     abp_tags=[Tag(name="health", description="Whether people are told")],
 )
-
-
-def register_health_checks(app: Flask) -> None:
-    """Give the app its health checks, which connect at their first run."""
-    redis = redis_client()
-    redis.set_retry(Retry(NoBackoff(), 0))  # the default retries for seconds
-    app.extensions[_EXTENSION] = HealthChecks(list_health_checks(redis))
 
 
 @blueprint.get("", responses={**declare_errors(), 200: Health, 503: Health})
@@ -50,7 +38,5 @@ def live() -> dict[str, Any]:
 
 
 def _build_report() -> tuple[dict[str, Any], int]:
-    found = current_app.extensions[_EXTENSION].report()
-    parts = {name: Part(status=state, reason=why) for name, (state, why) in found.items()}
-    whole = find_worst_state(found)
-    return Health(status=whole, parts=parts).as_json(), 503 if whole is PartState.DOWN else 200
+    report = read_live_report()
+    return report.as_json(), 503 if report.status == PartState.DOWN else 200

@@ -13,10 +13,12 @@ from api.pages.dashboard import routes as dashboard
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 from api.pages.home import routes as home
+from api.pages.ledger import routes as ledger
 from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
 from api.pages.sign_in import routes as sign_in
+from api.pages.status import routes as status
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
 AREAS: tuple[Area, ...] = (
@@ -26,7 +28,9 @@ AREAS: tuple[Area, ...] = (
     sign_in.area,
     dashboard.area,
     calendar.area,
+    ledger.area,
     legal.area,
+    status.area,
 )
 
 

@@ -27,6 +27,7 @@ from api.reliability.schemas import (
 from configs.clock import clock
 from configs.prefecture import Desk, desks, prefectures
 
+CACHE_KEY = "reliability"
 _DAYS = 30
 _FEW = 5  # messages or payments: of fewer, no figure that could be one person's
 _MOST_OUTAGES = 200

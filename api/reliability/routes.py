@@ -6,7 +6,7 @@ from flask_openapi3.models.tag import Tag
 
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached
-from api.reliability.queries import read_reliability
+from api.reliability.queries import CACHE_KEY, read_reliability
 from api.reliability.schemas import Reliability
 
 blueprint = APIBlueprint(
@@ -21,4 +21,4 @@ blueprint = APIBlueprint(
 @blueprint.get("", responses={200: Reliability, **declare_errors()})
 def show_reliability() -> Response:
     """Show for thirty days how fast alerts were accepted, which failed, outages, and what was given back."""
-    return answer_cached("reliability", read_reliability)
+    return answer_cached(CACHE_KEY, read_reliability)

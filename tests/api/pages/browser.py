@@ -46,6 +46,11 @@ class Page(HTMLParser):
         assert self._open[-1:] == [tag], f"</{tag}> closes {self._open[-3:]}"
         self._open.pop()
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self._open.pop()
+
     def handle_data(self, data: str) -> None:
         if "title" in self._open and "svg" not in self._open:
             self.title += data

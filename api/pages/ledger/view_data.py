@@ -1,0 +1,118 @@
+"""What the page of the ledger shows: a few figures in plain words, and the bars of each channel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+from typing import Self
+
+from api.models.user import Channel
+from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
+from configs.prefecture import desks, prefectures
+
+_DAY = timedelta(days=1)
+_WIDTH, _GAP, _HEIGHT = 16, 4, 100  # of a day's bars, in the units of the drawing
+_SHOWN = 30  # outages
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelBars:
+    """The days of one channel as a drawing: bars from the bottom, the oldest day first."""
+
+    channel: Channel
+    width: int
+    half: str  # path of the bars of p50
+    most: str  # path of the bars of p95
+    failed: str  # path of the marks above days on which an alert failed
+    top_seconds: float  # that the full height stands for
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOutage:
+    """An outage, and the place and the desk that it is of."""
+
+    entry: OutageEntry
+    place: str
+    desk: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The ledger, and what the page says of it first. Seconds are None where too few alerts were sent."""
+
+    found: Reliability
+    accepted: int
+    failed: int
+    half_seconds: float | None  # within which half of the alerts of a usual day were accepted
+    most_seconds: float | None  # the same of 95 %
+    kept: int  # prefectures where the promised interval was kept
+    rated: int  # prefectures with a ratio
+    outage_seconds: int  # of all desks together
+    charts: list[ChannelBars]
+    failures: list[ChannelDay]  # days on which an alert failed
+    outages: list[NamedOutage]  # the newest
+
+    @classmethod
+    def build(cls, found: Reliability) -> Self:
+        """Return what is shown of a ledger."""
+        told = [each for each in found.deliveries if each.p50_seconds is not None]
+        ratios = [each.ratio for each in found.intervals if each.ratio is not None]
+        return cls(
+            found=found,
+            accepted=sum(each.accepted for each in found.deliveries),
+            failed=sum(each.failed for each in found.deliveries),
+            half_seconds=_find_usual([each.p50_seconds for each in told]),
+            most_seconds=_find_usual([each.p95_seconds for each in told]),
+            kept=sum(ratio <= 1 for ratio in ratios),
+            rated=len(ratios),
+            outage_seconds=sum(each.seconds for each in found.outages_by_reason),
+            charts=[_draw(found, channel) for channel in Channel if _list_days(found, channel)],
+            failures=[each for each in found.deliveries if each.failed],
+            outages=[_name_outage(each) for each in found.outages[:_SHOWN]],
+        )
+
+
+def _find_usual(seconds: Sequence[float | None]) -> float | None:
+    known = [each for each in seconds if each is not None]
+    return median(known) if known else None
+
+
+def _list_days(found: Reliability, channel: Channel) -> dict[date, ChannelDay]:
+    return {each.day: each for each in found.deliveries if each.channel is channel}
+
+
+def _draw(found: Reliability, channel: Channel) -> ChannelBars:
+    days, number = _list_days(found, channel), (found.ends_on - found.begins_on).days + 1
+    top = max((each.p95_seconds or 0 for each in days.values()), default=0) or 1
+    half, most, failed = [], [], []
+    for place in range(number):
+        each = days.get(found.begins_on + place * _DAY)
+        if each is None:
+            continue
+        at = place * (_WIDTH + _GAP)
+        if each.failed:
+            failed.append(f"M{at} -12h{_WIDTH}v8h-{_WIDTH}z")
+        half.append(_draw_bar(at, each.p50_seconds, top))
+        most.append(_draw_bar(at, each.p95_seconds, top))
+    return ChannelBars(
+        channel, number * (_WIDTH + _GAP) - _GAP, "".join(half), "".join(most), "".join(failed), top
+    )
+
+
+def _draw_bar(at: int, seconds: float | None, top: float) -> str:
+    if seconds is None:
+        return ""
+    high = max(1.0, round(seconds / top * _HEIGHT, 1))
+    return f"M{at} {_HEIGHT}h{_WIDTH}v-{high:g}h-{_WIDTH}z"
+
+
+def _name_outage(entry: OutageEntry) -> NamedOutage:
+    """Return an outage with its names; a desk that the files no longer have goes by its id."""
+    place, desk = prefectures().get(entry.prefecture_id), desks().get(entry.desk_id)
+    return NamedOutage(
+        entry,
+        f"{place.department} – {place.name}" if place else entry.prefecture_id,  # noqa: RUF001 -- a dash
+        desk.label if desk else entry.desk_id,
+        place.time_zone if place else "Europe/Paris",
+    )

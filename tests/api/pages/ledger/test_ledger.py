@@ -1,0 +1,88 @@
+"""The page of the public ledger."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+
+from api.models.base import session
+from api.models.check_day import CheckDay
+from api.models.delivery_day import DeliveryDay
+from api.models.desk import Outage, OutageReason
+from api.models.user import Channel
+from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
+from configs.clock import clock
+from tests.api.pages.browser import Browser
+from tests.api.world import BOBIGNY, desk_state
+
+_LAST = date(2026, 11, 19)
+
+
+@pytest.fixture(autouse=True)
+def _clock(frozen: time_machine.Traveller, redis_server: redis.Redis) -> None:
+    """Hold the clock at 20 November 2026, and forget what was cached."""
+
+
+def add(*rows: Any) -> None:
+    with session() as s:
+        s.add_all(rows)
+
+
+def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, failed: int = 0) -> DeliveryDay:
+    return DeliveryDay(
+        day=_LAST - timedelta(days=days_ago), channel=Channel.EMAIL, accepted=accepted, p50_seconds=p50,
+        p95_seconds=p95, failed=failed, updated_at=clock(),
+    )  # fmt: skip
+
+
+def checked(achieved: float) -> CheckDay:
+    return CheckDay(
+        desk_id=BOBIGNY, day=_LAST, checks=10, proven=10, outcomes={}, achieved_seconds=achieved,
+        promised_seconds=60, openings=0, updated_at=clock(),
+    )  # fmt: skip
+
+
+def test_before_the_first_message_it_says_that_there_is_nothing(browse: Callable[..., Browser]) -> None:
+    page = browse().get("/fiabilite")
+    for text in ("Trop peu d’alertes", "Aucune alerte n’a été envoyée", "Toutes les pages ont pu", "0,00 €"):  # noqa: RUF001
+        assert text in page.text.replace("\xa0", " "), text
+    assert "No alert was sent" in browse("en").get("/fiabilite").text
+    assert "لم يُرسل أي تنبيه" in browse("ar").get("/fiabilite").text
+
+
+def test_it_shows_a_usual_day_first_and_each_day_after(visitor: Browser) -> None:
+    add(delivered(0, 0.4, 2.0), delivered(1, 0.6, 4.0), delivered(2, 1.4, 8.0, failed=2))
+    page = visitor.get("/fiabilite")
+    assert "0,6 s" in page.text
+    assert "95 % le sont en 4 s" in " ".join(page.text.split())
+    assert "2 ne sont pas parties alors que le créneau était ouvert" in page.text
+    assert "17 novembre 2026" in page.text
+    (paths,) = (
+        [at["d"] for tag, at in page.tags if tag == "path" and at["class"] == name] for name in ["most"]
+    )
+    assert paths == ["M540 100h16v-100h-16zM560 100h16v-50h-16zM580 100h16v-25h-16z"]
+
+
+def test_days_with_few_messages_have_no_times(visitor: Browser) -> None:
+    add(delivered(0, 0.4, 2.0, accepted=4))
+    page = visitor.get("/fiabilite")
+    assert "Trop peu d’alertes" in page.text  # noqa: RUF001
+    assert "2 s" not in page.text
+
+
+def test_it_names_outages_and_paces(visitor: Browser) -> None:
+    desk_state(BOBIGNY)
+    hour = timedelta(hours=1)
+    outage = Outage(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=None, reason=OutageReason.CAPTCHA)
+    add(outage, checked(90))
+    page = visitor.get("/fiabilite")
+    for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):  # noqa: RUF001
+        assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
+
+
+def test_every_word_of_the_ledger_has_a_name() -> None:
+    assert (set(CHANNEL_NAMES), set(REASON_NAMES)) == (set(Channel), set(OutageReason))
+    assert len(FORM_NAMES) == 3
