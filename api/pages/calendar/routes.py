@@ -1,5 +1,7 @@
 """The calendar of known releases: a list by day, and a feed per prefecture and procedure."""
 
+from typing import cast
+
 from flask import Response, render_template, request
 from pydantic import ValidationError
 
@@ -9,9 +11,10 @@ from api.middleware.public_answers import answer_cached_bytes, read_cached
 from api.pages.area import Access, Area
 from api.pages.calendar.view_data import CalendarView, build_feed_url, is_far, list_places
 from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.procedures import find_procedure
 from api.release_calendar.feed import CALENDAR_TYPE
 from api.release_calendar.queries import build_calendar_key, build_feed_key, read_calendar, read_feed
-from api.release_calendar.schemas import CalendarQuery, FeedQuery, ReleaseCalendar
+from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar
 from configs.prefecture import prefectures
 
 area = Area("calendar", __name__)
@@ -37,16 +40,14 @@ def show_calendar() -> tuple[str, int]:
 @area.page("/calendrier/<prefecture>/<procedure>.ics", Access.PUBLIC)
 def send_feed(prefecture: str, procedure: str) -> Response:
     """Send the same as an iCalendar feed, in the language of its address."""
-    place = prefectures().get(prefecture)
-    try:
-        asked = FeedQuery.model_validate({"procedure": procedure.upper(), "language": read_language()})
-    except ValidationError:
-        place = None
-    if place is None:
+    place, wish = prefectures().get(prefecture), find_procedure(procedure)
+    if place is None or wish is None:
         raise not_found("calendar: /calendrier leads to those that exist")
-    key = build_feed_key(place, asked.procedure, asked.language)
+    language = cast("FeedLanguage", read_language())  # the pages have the same ones
     return answer_cached_bytes(
-        key, lambda s: read_feed(s, place, asked.procedure, asked.language), CALENDAR_TYPE
+        build_feed_key(place, wish, language),
+        lambda s: read_feed(s, place, wish, language),
+        CALENDAR_TYPE,
     )
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import url_for
 
 from api.middleware.languages import read_language
+from api.pages.procedures import write_slug
 from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
 from configs.prefecture import Prefecture, Procedure, prefectures
 
@@ -56,7 +57,7 @@ def build_feed_url(prefecture: str | None, procedure: Procedure | None) -> str |
     """Return the address of a feed; it names the language, because calendar programs ask for none."""
     if not (prefecture and procedure):
         return None
-    names: dict[str, Any] = {"prefecture": prefecture, "procedure": procedure.lower()}
+    names: dict[str, Any] = {"prefecture": prefecture, "procedure": write_slug(procedure)}
     return url_for("calendar.send_feed", **names, lang=read_language())
 
 

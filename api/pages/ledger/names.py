@@ -1,4 +1,3 @@
-
 """Words of the ledger for channels, reasons of outages, and ways of giving back."""
 
 from flask_babel import LazyString, lazy_gettext

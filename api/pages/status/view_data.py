@@ -1,4 +1,3 @@
-
 """The parts of health as the services that people know, in the page's language."""
 
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ def test_the_open_page_asks_for_the_same_part(find: Find, visitor: Browser) -> N
     find("payments")
     visitor.get("/statut?lang=en")
     answer = visitor.client.get("/statut/en-direct?lang=en")
-    assert "Alerts are sent." in answer.json["parts"]["state"]
+    assert "Alerts are sent." in (answer.json or {})["parts"]["state"]
     assert answer.headers["Cache-Control"] == "public, max-age=5"
 
 
