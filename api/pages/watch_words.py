@@ -24,7 +24,7 @@ class WatchClass:
 
 SEEN = WatchClass("seen", "good", _l("Créneaux surveillés"))
 TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
-HIDDEN = WatchClass("hidden-slots", "info", _l("Créneaux cachés par un captcha"))
+HIDDEN = WatchClass("captcha", "info", _l("Créneaux cachés par un captcha"))
 UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
 UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
 CLASSES = (SEEN, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)

@@ -1,6 +1,7 @@
 """What the map shows, from the answer of the API's query."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import url_for
@@ -12,6 +13,7 @@ from api.prefectures.map_queries import read_map
 from api.prefectures.schemas import MapTile, TileMap
 from configs.desk import Procedure
 
+_ANY = "PLACE"  # ids are in small letters
 PITCH = 44  # units from one tile to the next, of which a tile takes 40
 
 
@@ -40,7 +42,8 @@ def read_map_view(procedure: Procedure | None) -> MapView:
     """Return the map of a procedure, or of all."""
     key = f"map:{procedure.value if procedure else 'all'}"
     found = read_cached(TileMap, key, lambda s: read_map(s, procedure))
-    tiles = [_build_tile(tile, procedure) for tile in found.items]
+    build_url = _prepare_urls(procedure)
+    tiles = [_build_tile(tile, build_url) for tile in found.items]
     counts = Counter(view.watch.key for view in tiles)
     return MapView(
         tiles=tiles,
@@ -50,17 +53,20 @@ def read_map_view(procedure: Procedure | None) -> MapView:
     )
 
 
-def _build_tile(tile: MapTile, procedure: Procedure | None) -> TileView:
+def _build_tile(tile: MapTile, build_url: Callable[[str], str]) -> TileView:
     return TileView(
         tile=tile,
         x=PITCH * (tile.column - 1) + 2,
         y=PITCH * (tile.row - 1) + 2,
         watch=classify_watch(tile.desks, tile.watch_level, tile.status),
-        url=_build_url(tile.prefecture_id, procedure) if tile.prefecture_id else "",
+        url=build_url(tile.prefecture_id) if tile.prefecture_id else "",
     )
 
 
-def _build_url(place_id: str, procedure: Procedure | None) -> str:
+def _prepare_urls(procedure: Procedure | None) -> Callable[[str], str]:
+    """Return what makes the address of a place from its id: the route is looked up once, not for each tile."""
     if procedure:
-        return url_for("advice.show_advice", id=place_id, procedure=write_slug(procedure))
-    return url_for("advice.show_place", id=place_id)
+        pattern = url_for("advice.show_advice", id=_ANY, procedure=write_slug(procedure))
+    else:
+        pattern = url_for("advice.show_place", id=_ANY)
+    return lambda place_id: pattern.replace(_ANY, place_id)

@@ -37,7 +37,7 @@ def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browse
 
 def test_the_filter_counts_only_desks_of_the_procedure(visitor: Browser) -> None:
     page = visitor.get("/carte?procedure=naturalisation")
-    assert find_tile(page, "/departements/bobigny_93/naturalisation") == "hidden-slots"
+    assert find_tile(page, "/departements/bobigny_93/naturalisation") == "captcha"
     assert find_tile(page, "melun_77") == "unknown"
     assert find_tile(visitor.get("/carte?procedure=VISA"), "bobigny_93") == "unwatched"
 
