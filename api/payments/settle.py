@@ -35,6 +35,7 @@ from api.payments.shortening import shorten_paid_time
 from api.payments.watch_credits import give_back_hole
 from api.payments.watch_gaps import Hole, find_threshold
 from configs.clock import clock
+from configs.settings import settings
 
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
 
@@ -147,7 +148,8 @@ def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: 
     run = sa.select(sa.func.max(Grant.ends_at)).where(
         Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.starts_at <= paid.period.start
     )
-    starts = max(session.scalar(run) or paid.period.start, paid.period.start)
+    bridged = paid.period.start + settings().grace_period
+    starts = max(session.scalar(run) or bridged, bridged)
     ends = min(until, paid.period.end)
     return Hole(starts, ends) if ends - starts > find_threshold(session, payment) else None
 
