@@ -17,10 +17,11 @@ from api.billing.closed_desk_refunds import quote_closed_desk, refund_closed_des
 from api.billing.quote_words import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
+from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import remember_address
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
-from api.models.user import User
+from api.models.user import Contact, User
 from api.payments.refunds import ask_for_refund
 from configs.prefecture import prefectures
 from configs.settings import settings
@@ -43,6 +44,7 @@ def ask_stop(token: str) -> str:
     """Show the alert that would stop."""
     with session() as s:
         alert = s.get(Alert, _read_alert_id(token))
+        _use_language_of(s, alert)
         return _render_stop_page(alert, done=alert is None or alert.closed_at is not None)
 
 
@@ -53,6 +55,7 @@ def stop(token: str) -> str:
         alert = s.get(Alert, _read_alert_id(token), with_for_update=True)
         if alert:
             close_alert(s, alert, ClosedBecause.STOPPED)
+        _use_language_of(s, alert)
         return _render_stop_page(alert, done=True)
 
 
@@ -61,6 +64,7 @@ def ask_verify(token: str) -> str:
     """Show the address that would be confirmed."""
     with session() as s:
         contact, claims = find_contact(s, VERIFY, token, settings().link_seconds)
+        _use_language_of(s, contact)
         unconfirmed = find_unconfirmed(contact, claims) if contact else None
         address = unconfirmed or (contact.address if contact else None)
         return _render_verify_page(address, done=unconfirmed is None)
@@ -71,6 +75,7 @@ def verify(token: str) -> str:
     """Confirm the address, and catch up on slots that are open now."""
     with session() as s:
         change = confirm_address(s, token)
+        _use_language_of(s, change.contact)
     notifier.nudge(change.mails)
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
@@ -83,6 +88,7 @@ def ask_password(token: str) -> str:
     """Show the form to choose a new password."""
     with session() as s:
         contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+        _use_language_of(s, contact)
         return render_template("reset.html", address=contact.address if contact else None)
 
 
@@ -108,6 +114,7 @@ def ask_portal(token: str) -> str:
     """Show the button that opens Stripe's portal."""
     with session() as s:
         contact, _ = find_contact(s, PORTAL, token, settings().link_seconds)
+        _use_language_of(s, contact)
         return render_template("portal.html", known=contact is not None)
 
 
@@ -117,6 +124,7 @@ def open_portal(token: str) -> tuple[str, int, dict[str, str]]:
     with session() as s:
         contact, _ = find_contact(s, PORTAL, token, settings().link_seconds)
         user = s.get_one(User, contact.user_id) if contact else None
+        _use_language_of(s, contact)
     if user is None:
         return render_template("portal.html", known=False), HTTPStatus.OK, {}
     url = billing.open_portal(user)
@@ -150,7 +158,7 @@ def choose_refund(token: str) -> str:
 
 
 def _render_refund_page(refund: ClosedDeskRefund | None, *, done: bool) -> str:
-    amount = write_money(refund.refund, "fr") if refund else None
+    amount = write_money(refund.refund, read_language()) if refund else None
     return render_template("closed_desk.html", amount=amount, done=done)
 
 
@@ -158,6 +166,13 @@ def _read_choice(s: Session, token: str) -> tuple[UUID | None, UUID]:
     """Return the user whom a token was sent to, None where the address is no longer theirs, and the alert."""
     contact, claims = find_contact(s, CLOSED_DESK, token, settings().link_seconds)
     return contact.user_id if contact else None, _read_uuid(claims, "alert")
+
+
+def _use_language_of(s: Session, owned: Contact | Alert | None) -> None:
+    """Answer in the language of the account that a link belongs to."""
+    user = s.get(User, owned.user_id) if owned else None
+    if user:
+        use_account_language(user.language)
 
 
 def _read_alert_id(token: str) -> UUID:

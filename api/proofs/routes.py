@@ -1,10 +1,9 @@
 """Routes of /l/proof: the page that proved a detection, its picture and its source; all read only."""
 
-from flask import Blueprint, Response, make_response, render_template, url_for
+from flask import Blueprint, Response, render_template, url_for
 
 from api.errors import ApiError
 from api.middleware.problems import build_response
-from api.middleware.request_hooks import POLICY
 from api.models.base import session
 from api.proofs.queries import find_proof
 from configs.desk import zone_of
@@ -35,14 +34,14 @@ def away(_: StoreAway) -> Response:
 
 
 @blueprint.get("/<token>")
-def show(token: str) -> Response:
+def show(token: str) -> str:
     """Show the proof's facts, with links to picture and source."""
     with session() as s:
         detection, key = find_proof(s, token)
     blobs = proof_blobs()
     meta = meta_of(blobs, key)
     place = prefectures().get(detection.prefecture_id)
-    page = render_template(
+    return render_template(
         "proof.html",
         place=place,
         meta=meta,
@@ -50,9 +49,6 @@ def show(token: str) -> Response:
         picture=has_picture(blobs, key) and url_for("proofs.picture", token=token),
         source=None if meta.refused else url_for("proofs.source", token=token),
     )
-    answer = make_response(page)
-    answer.headers["Content-Security-Policy"] = f"{POLICY}; img-src 'self'"
-    return answer
 
 
 @blueprint.get("/<token>/picture")

