@@ -8,6 +8,7 @@ from functools import lru_cache
 from flask import Flask, Response, request
 
 from api.cache import digest_body
+from api.pages.compression import pack_body
 from configs.settings import settings
 
 _SELF = "'self'"
@@ -34,6 +35,7 @@ def keep_for_everybody(response: Response) -> Response:
     response.vary.add("Accept-Language")
     if not response.get_etag()[0]:
         response.set_etag(digest_body(response.get_data()))
+    pack_body(response)
     return response.make_conditional(request)  # type: ignore[return-value] # it is the same object
 
 

@@ -54,7 +54,7 @@ def plain() -> FlaskClient:
 def test_a_public_page_is_kept_for_a_minute_by_language(plain: FlaskClient) -> None:
     answer = plain.get("/public")
     assert (answer.text, answer.headers["Cache-Control"]) == ("public", "public, max-age=60")
-    assert answer.headers["Vary"] == "Accept-Language"
+    assert answer.headers["Vary"] == "Accept-Language, Accept-Encoding"
     again = plain.get("/public", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.text) == (304, "")
 

@@ -1,0 +1,26 @@
+"""Packs public pages for the way to the browser. Personal pages are not packed: their size would tell of their content.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3; on the danger: https://breachattack.com.
+"""
+
+import gzip
+from http import HTTPStatus
+
+from flask import Response, request
+
+_SMALLEST = 1024  # bytes of a body that is worth it
+_LEVEL = 6
+_MARK = "-gzip"  # of the ETag of a packed body
+
+
+def pack_body(response: Response) -> None:
+    """Pack a body with gzip where the browser takes it; its ETag then is another one."""
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings.quality("gzip") <= 0 or response.status_code == HTTPStatus.NOT_MODIFIED:
+        return
+    body = response.get_data()
+    if len(body) < _SMALLEST or "Content-Encoding" in response.headers:
+        return
+    response.set_data(gzip.compress(body, _LEVEL, mtime=0))
+    response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(f"{response.get_etag()[0]}{_MARK}")
