@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -62,3 +63,11 @@ def test_a_page_loads_little(client: FlaskClient, visitor: Browser) -> None:
     sizes = {url: len(client.get(url).data) for url in files if url}
     assert sum(size for url, size in sizes.items() if url.endswith(".js")) < 20_000
     assert len(page.html.encode()) + sum(sizes.values()) < 60_000
+
+
+@pytest.mark.parametrize(
+    "path", ["notifier/templates/layout/fr/button.jinja", "notifier/templates/layout/en/email.html", "deploy/sandbox/static/inbox.css"]
+)  # fmt: skip
+def test_mails_and_the_inbox_page_have_the_brands_colour(path: str) -> None:
+    (brand,) = re.findall(r"--brand: (#\w+)", list_assets()["tokens.css"].read_text())
+    assert brand in (Path(__file__).parents[4] / path).read_text()
