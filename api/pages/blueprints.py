@@ -8,6 +8,7 @@ from api.pages.advice import routes as advice
 from api.pages.area import Area
 from api.pages.calendar import routes as calendar
 from api.pages.catalogues import register_catalogues
+from api.pages.channels import routes as channels
 from api.pages.context import register_context
 from api.pages.dashboard import routes as dashboard
 from api.pages.error_pages import register_error_pages
@@ -28,6 +29,7 @@ AREAS: tuple[Area, ...] = (
     map_page.area,
     sign_in.area,
     dashboard.area,
+    channels.area,
     calendar.area,
     ledger.area,
     legal.area,

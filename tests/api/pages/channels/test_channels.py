@@ -1,0 +1,122 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.contact_linking import PhoneCode
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState, Grant, User
+from configs.clock import clock
+from configs.encryption import decrypt
+from configs.plan import PlanName
+from tests.api.pages.accounts import forget_access
+from tests.api.pages.browser import Browser
+from tests.api.world import Door, rows
+
+PHONE = "+33612345601"
+
+
+@pytest.fixture
+def subscriber(camille: Browser) -> Browser:
+    """Give a browser of a user with a plan, on the page of the channels."""
+    with session() as s:
+        user, now = s.scalars(sa.select(User)).one(), clock()
+        ends_at = now.replace(year=now.year + 1)
+        s.add(
+            Grant(user_id=user.id, plan=PlanName.URGENCE_24H, starts_at=now, ends_at=ends_at, source="test")
+        )
+    camille.get("/canaux")
+    return camille
+
+
+def read_code() -> str:
+    with session() as s:
+        query = sa.select(Notification).where(Notification.kind == "phone_code")
+        return decrypt(s.scalars(query.order_by(Notification.id.desc())).all()[0].params["code"])
+
+
+def find_contact(channel: Channel) -> Contact:
+    with session() as s:
+        return s.scalars(sa.select(Contact).where(Contact.channel == channel)).one()
+
+
+def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
+    visitor.get("/canaux")
+    assert (visitor.status, visitor.location) == (303, "/login?next=channels.show_channels")
+
+
+def test_a_number_is_confirmed_by_its_code(subscriber: Browser, door: Door) -> None:
+    assert "Un appel commercial exige votre accord préalable" in subscriber.page.text
+    subscriber.send("/canaux/numero", phone="06 12 34 56 01")
+    page = subscriber.follow()
+    assert PHONE in page.text
+    assert len(door.nudged) == 1
+    code = read_code()
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    page = subscriber.send("/canaux/code-sms", code=wrong)
+    assert (subscriber.status, "Ce code est faux." in page.text) == (422, True)
+    assert wrong not in page.html
+    subscriber.send("/canaux/code-sms", code=code)
+    assert "Votre numéro est confirmé." in subscriber.follow().text
+    assert (find_contact(Channel.SMS).address, find_contact(Channel.SMS).enabled) == (PHONE, True)
+
+
+def test_a_code_sent_twice_leads_back_to_the_channels(subscriber: Browser) -> None:
+    subscriber.send("/canaux/numero", phone=PHONE)
+    subscriber.follow()
+    form, code = subscriber.page, read_code()
+    for _ in range(2):
+        subscriber.page = form
+        subscriber.send("/canaux/code-sms", code=code)
+        assert (subscriber.status, subscriber.location) == (303, "/canaux")
+
+
+@pytest.mark.parametrize(
+    ("phone", "text"),
+    [
+        ("", "Écrivez votre numéro."),
+        ('"><script>alert(1)</script>', "Ce numéro n’est pas valable."),
+        ("0" * 10_000, "Il faut au plus 40 caractères."),
+        ("+1 202 555 0143", "Les codes vont aux numéros mobiles de France"),
+    ],
+)
+def test_a_wrong_number_says_so_beside_the_field(subscriber: Browser, phone: str, text: str) -> None:
+    page = subscriber.send("/canaux/numero", phone=phone)
+    assert (subscriber.status, text in page.text) == (422, True)
+    assert "<script>alert" not in page.html
+    assert rows(PhoneCode) == []
+
+
+def test_without_a_plan_the_page_says_what_sms_need(camille: Browser) -> None:
+    page = camille.get("/canaux")
+    assert "Les SMS demandent une formule en cours." in page.text
+    assert "/canaux/numero" not in page.html
+
+
+def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Browser) -> None:
+    camille.get("/canaux")
+    page = camille.page
+    fields = page.find_form("/canaux/choix")["fields"]
+    assert fields.pop("notifyEmail") == ["true"]
+    for _ in range(2):
+        camille.page = page
+        camille.send("/canaux/choix")
+        assert "Tout est éteint" in camille.follow().text
+    assert not find_contact(Channel.EMAIL).enabled
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    assert "Nos messages à cette adresse nous reviennent." in camille.get("/canaux").text
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.UNSUBSCRIBED))
+    assert "Vous ne vouliez plus d’e-mails." in camille.get("/canaux").text
+    camille.send("/canaux/choix", notifyEmail="true")
+    assert find_contact(Channel.EMAIL).reachable
+
+
+def test_a_number_is_removed_also_where_the_access_cookie_is_too_old(subscriber: Browser) -> None:
+    subscriber.send("/canaux/numero", phone=PHONE)
+    subscriber.follow()
+    forget_access(subscriber)
+    subscriber.send("/canaux/sans-numero")
+    assert "Votre numéro est retiré." in subscriber.follow().text
+    assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]
