@@ -2,6 +2,8 @@
 
 from flask import render_template
 
+from api.cache import answer_cache
+from api.middleware.languages import find_linked_language, read_language
 from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
@@ -9,14 +11,20 @@ from api.pages.ledger.view_data import LedgerView
 from api.reliability.queries import CACHE_KEY, read_reliability
 from api.reliability.schemas import Reliability
 
+_KEPT_FOR = 60.0  # seconds: it speaks of days that are over
 area = Area("ledger", __name__)
 
 
 @area.page("/fiabilite", Access.PUBLIC)
-def show_ledger() -> str:
-    """Show the ledger: plain words first, then the tables."""
+def show_ledger() -> bytes:
+    """Show the ledger: plain words first, then the tables. Written once for all, since its many rows take long."""
+    key = f"page:ledger:{read_language()}:{find_linked_language()}"
+    return answer_cache().get(key, _render_ledger, _KEPT_FOR).body
+
+
+def _render_ledger() -> bytes:
     view = LedgerView.build(read_cached(Reliability, CACHE_KEY, read_reliability))
-    return render_template(
+    page = render_template(
         "ledger/ledger.html",
         view=view,
         found=view.found,
@@ -24,3 +32,4 @@ def show_ledger() -> str:
         reasons=REASON_NAMES,
         forms=FORM_NAMES,
     )
+    return page.encode()
