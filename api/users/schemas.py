@@ -16,12 +16,13 @@ _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else,
 
 
 @lru_cache(maxsize=1)
-def _time_zones() -> frozenset[str]:
+def list_time_zones() -> frozenset[str]:
+    """Return the names of the time zones that an account may have."""
     return frozenset(available_timezones()) - _OF_MACHINES
 
 
 def _time_zone(name: str) -> str:
-    if name not in _time_zones():
+    if name not in list_time_zones():
         raise ValueError("not a time zone: write it as Europe/Paris or Indian/Reunion")
     return name
 

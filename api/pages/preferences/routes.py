@@ -1,0 +1,88 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""The page of the profile: the address of the account, language, time zone, and what an outage is made good by."""
+
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+import notifier
+from api.accounts.queries import read_account
+from api.auth.schemas import EmailBody
+from api.errors import ApiError
+from api.middleware.auth import current_user_id
+from api.middleware.languages import use_account_language
+from api.middleware.rate_limits import count_new_email
+from api.models.base import autocommit_session, session
+from api.pages.area import Access, Area
+from api.pages.forms import Form
+from api.pages.notices import add_notice
+from api.pages.preferences.time_zones import list_zone_choices
+from api.pages.preferences.view_data import ADDRESS_TEXTS, CREDITS, MESSAGE_LANGUAGES, ProfileSettings
+from api.users.schemas import ProfileChange
+from api.users.service import change_profile
+
+area = Area("preferences", __name__)
+_INVALID = 422
+
+
+@area.page("/profil", Access.PERSONAL)
+def show_profile() -> str:
+    """Show the profile."""
+    return _render_profile()
+
+
+@area.action("/profil/adresse", Access.PROVEN)
+def change_address() -> ResponseReturnValue:
+    """Send the mail that confirms a new address."""
+    form = Form.read(EmailBody, ADDRESS_TEXTS)
+    if not form.errors:
+        count_new_email(form.value.email)
+        try:
+            _change(ProfileChange(email=form.value.email))
+        except ApiError as error:
+            form.refuse(error, "email")
+    if form.errors:
+        return _render_profile(form, address_form=form), _INVALID
+    return _go_back(
+        _("Si c’est une nouvelle adresse, un message y est en route. Ouvrez-le pour la confirmer.")
+    )
+
+
+@area.action("/profil/reglages", Access.PERSONAL)
+def change_settings() -> ResponseReturnValue:
+    """Change language, time zone, and what an outage is made good by."""
+    form = Form.read(ProfileSettings)
+    if form.errors:
+        return _render_profile(form, settings_form=form), _INVALID
+    wish = form.value
+    _change(ProfileChange.model_validate(wish.model_dump(by_alias=True)))
+    use_account_language(wish.language)  # of the notice
+    return _go_back(_("C’est enregistré."))
+
+
+def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+    kept = {name: account.as_json()[name] for name in ("language", "timeZone", "outageCredit")}
+    forms: dict[str, Form[Any]] = {
+        "address_form": Form(EmailBody),
+        "settings_form": Form(ProfileSettings, kept),
+        **with_errors,
+    }
+    return render_template(
+        "preferences/profile.html", account=account, form=form, languages=MESSAGE_LANGUAGES, credits=CREDITS,
+        zones=list_zone_choices(account.time_zone), **forms,
+    )  # fmt: skip
+
+
+def _change(change: ProfileChange) -> None:
+    with session() as s:
+        messages = change_profile(s, current_user_id(), change, request.remote_addr or "nobody")
+    notifier.nudge(messages)
+
+
+def _go_back(text: str) -> ResponseReturnValue:
+    add_notice("done", text)
+    return redirect(url_for("preferences.show_profile"), 303)

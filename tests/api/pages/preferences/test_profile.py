@@ -1,0 +1,88 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from api.models.base import session
+from api.models.user import Contact, OutageCredit, User
+from tests.api.pages.accounts import EMAIL
+from tests.api.pages.browser import Browser
+from tests.api.world import PASSWORD, Door, rows
+
+SETTINGS = {"language": "en", "timeZone": "Indian/Reunion", "outageCredit": "refund"}
+
+
+def read_user() -> User:
+    with session() as s:
+        return s.query(User).one()
+
+
+def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
+    visitor.get("/profil")
+    assert (visitor.status, visitor.location) == (303, "/login?next=preferences.show_profile")
+
+
+def test_settings_are_kept_and_change_the_language_at_once(camille: Browser) -> None:
+    page = camille.get("/profil")
+    assert page.html.index("France (Paris)") < page.html.index("Afghanistan")
+    for _ in range(2):
+        camille.page = page
+        camille.send("/profil/reglages", **SETTINGS)
+        assert "Saved." in camille.follow().text
+    user = read_user()
+    assert (user.language, user.time_zone, user.outage_credit) == (
+        "en",
+        "Indian/Reunion",
+        OutageCredit.REFUND,
+    )
+    assert '<option value="Indian/Reunion" selected>' in camille.page.html
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("value", ['"><script>alert(1)</script>', "a" * 10_000, ""])
+def test_wrong_settings_say_so(camille: Browser, name: str, value: str) -> None:
+    camille.get("/profil")
+    page = camille.send("/profil/reglages", **(SETTINGS | {name: value}))
+    assert (camille.status, page.title.startswith("Erreur : Profil")) == (422, True)
+    assert "<script>alert" not in page.html
+    assert read_user().language == "fr"
+
+
+def test_a_new_address_waits_for_its_confirmation(camille: Browser, door: Door) -> None:
+    camille.get("/profil")
+    camille.send("/profil/adresse", email="new@example.org")
+    page = camille.follow()
+    assert "new@example.org la remplacera" in page.text
+    assert [(each.address, each.new_address) for each in rows(Contact)] == [(EMAIL, "new@example.org")]
+    assert len(door.nudged) == 1
+    camille.send("/profil/adresse", email=EMAIL)  # it stays
+    assert "la remplacera" not in camille.follow().text
+
+
+@pytest.mark.parametrize(
+    ("email", "text"),
+    [
+        ("", "Écrivez votre adresse e-mail."),
+        ('"><script>alert(1)</script>@example.org', "Cette adresse n’est pas valable."),
+        ("a" * 10_000, "Il faut au plus 254 caractères."),
+    ],
+)
+def test_a_wrong_address_says_so(camille: Browser, email: str, text: str) -> None:
+    camille.get("/profil")
+    page = camille.send("/profil/adresse", email=email)
+    assert (camille.status, text in page.text) == (422, True)
+    assert "<script>alert" not in page.html
+
+
+def test_a_new_address_needs_the_password_and_is_kept_meanwhile(
+    frozen: time_machine.Traveller, camille: Browser
+) -> None:
+    camille.get("/profil")
+    frozen.shift(timedelta(minutes=6))
+    page = camille.send("/profil/adresse", email="new@example.org")
+    assert (camille.status, page.headings) == (403, ["Confirmez que c’est vous"])
+    page = camille.send("/prove", password=PASSWORD)
+    assert "new@example.org" in page.text
+    camille.send("/profil/adresse")
+    assert "new@example.org la remplacera" in camille.follow().text
