@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.billing.quote_words import describe_quote
-from api.billing.quotes import build_quote
+from api.billing.quotes import build_quote, find_subscription
 from api.billing.schemas import (
     ConsentWords,
     CreditAnswer,
@@ -19,9 +19,11 @@ from api.billing.schemas import (
     PlanList,
     QuoteAnswer,
     RefundEntry,
+    SubscriptionAnswer,
     TermsAnswer,
     Words,
 )
+from api.errors import not_found
 from api.models.base import is_any_of
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant, User
@@ -95,6 +97,28 @@ def list_history(session: Session, user_id: UUID, query: PageQuery) -> HistoryPa
     mine = sa.select(Payment).where(Payment.user_id == user_id)
     found, following = read_page(session, mine, Payment.id, query)
     return HistoryPage(items=list_entries(session, found), next=following)
+
+
+def read_payment(session: Session, user_id: UUID, payment_id: UUID) -> PaymentEntry:
+    """Return one of the user's payments.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    mine = sa.select(Payment).where(Payment.user_id == user_id, Payment.id == payment_id)
+    found = list_entries(session, session.scalars(mine).all())
+    if not found:
+        raise not_found("payment")
+    return found[0]
+
+
+def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | None:
+    """Return the user's subscription that has not ended; None without one."""
+    row = find_subscription(session, user_id)
+    if row is None:
+        return None
+    ends_at = row.cancel_wanted_at or row.cancel_at
+    return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:

@@ -208,6 +208,14 @@ class HistoryPage(Answer):
     next: UUID | None
 
 
+class SubscriptionAnswer(Answer):
+    """A subscription that has not ended: until when it is paid, and when it ends, null where it renews."""
+
+    plan: PlanName
+    paid_until: datetime | None
+    ends_at: datetime | None
+
+
 class Cancellation(Body):
     """When the subscription ends: `on` a day from today to ten days on, or at the end of the paid period."""
 

@@ -19,6 +19,7 @@ from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
 from api.pages.open_web import routes as open_web
+from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status
@@ -32,6 +33,7 @@ AREAS: tuple[Area, ...] = (
     dashboard.area,
     channels.area,
     preferences.area,
+    plan.area,
     calendar.area,
     ledger.area,
     legal.area,

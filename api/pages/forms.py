@@ -109,7 +109,7 @@ def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:
     if _is_list(field.annotation):
         return [_read_number(each) if int in kinds else each for each in sent.getlist(f"{name}[]") if each]
     text = sent.get(name, "")
-    if bool in kinds:
+    if bool in kinds or get_args(field.annotation) == (True,):
         return text in _TRUE
     if not text:
         return None

@@ -1,0 +1,122 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""The form of an order: its fields, and the alert that the payment creates, which an address or a field carries."""
+
+import json
+from typing import Annotated
+
+from flask import request
+from flask_babel import lazy_gettext
+from pydantic import Field, ValidationError
+
+from api.alerts.schemas import NewAlert
+from api.billing.schemas import Consent, NewOrder, SoldPlan
+from api.errors import ApiError
+from api.pages.error_texts import Texts
+from api.pages.forms import Form
+from api.schemas import Body
+from configs.plan import PlanName
+
+_l = lazy_gettext
+_LONGEST = 4000  # characters of an alert
+BUTTON = "button_code"  # forms that go on through a sign-in lose it: an order is sent by its own button only
+_UNTICKED = _l("Cochez cette case pour commander : sans cet accord, la surveillance ne peut pas commencer.")
+_OLD_TERMS = _l("Les conditions de vente ont changé : lisez-les, puis commandez.")
+_NO_ALERT = _l("Cette alerte n’est plus possible : choisissez-la de nouveau.")
+TEXTS: Texts = {
+    ("consent.startNow", "literal_error"): _UNTICKED,
+    ("consent.acknowledgesLoss", "literal_error"): _UNTICKED,
+    ("consent.termsVersion", "old_terms"): _OLD_TERMS,
+    ("consent.termsVersion", "missing"): _OLD_TERMS,
+    ("alert", "unknown"): _NO_ALERT,
+    ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
+    "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
+    "plan-held": _l("Votre formule en cours comprend déjà celle-ci."),
+    "plan-limit": _l("Cette formule ne porte pas une alerte de plus : mettez-en une en pause d’abord."),
+    "fair-use": _l("Vous avez trop d’alertes : supprimez-en une d’abord."),
+    "too-many-checkouts": _l(
+        "Plusieurs de vos commandes attendent leur paiement : réessayez dans une heure."
+    ),
+    "order-expired": _l("La page de paiement a expiré : commandez encore une fois."),
+    "payments-away": _l("Le paiement ne répond pas. Rien n’a été prélevé."),
+    "stripe-refused": _l(
+        "Cette commande ne peut pas être payée pour le moment. C’est notre faute : écrivez-nous."
+    ),
+}
+_HIDDEN = ("consent.termsVersion", "alert", "plan", "paid")  # fields that nobody types in
+
+
+class OrderForm(Body):
+    """An order as its page sends it. `alert` is JSON; `paid`: the newest paid order that the page knew of."""
+
+    plan: SoldPlan
+    alert: Annotated[str, Field(max_length=_LONGEST)] | None = None
+    paid: Annotated[str, Field(max_length=36)] | None = None
+    consent: Consent
+
+
+def read_plan_name() -> PlanName | None:
+    """Return the plan that an address or a form names; None where it is not sold."""
+    named = request.values.get("plan", "")
+    return PlanName(named) if named in set(PlanName) - {PlanName.NONE} else None
+
+
+def read_wish_arguments() -> dict[str, str]:
+    """Return what an address or a form says of the alert, to be carried on in links."""
+    names = ("alert", "prefecture", "procedure")
+    return {name: text for name in names if (text := request.values.get(name, "")) and len(text) <= _LONGEST}
+
+
+def read_wish() -> NewAlert | None:
+    """Return the alert that an address or a form asks for: as JSON, or by prefecture and procedure."""
+    given = read_wish_arguments()
+    try:
+        if "alert" in given:
+            return NewAlert.model_validate_json(given["alert"])
+        if given.keys() == {"prefecture", "procedure"}:
+            slug = given["procedure"].upper().replace("-", "_")
+            return NewAlert.model_validate({"prefectureId": given["prefecture"], "procedures": [slug]})
+    except ValidationError:
+        pass
+    return None
+
+
+def write_wish(wish: NewAlert | None) -> str:
+    """Return an alert as the form's field carries it."""
+    return json.dumps(wish.model_dump(mode="json", by_alias=True)) if wish else ""
+
+
+def read_order_form() -> Form[OrderForm]:
+    """Return the form that was posted; an alert in it that is none is an error of the whole form."""
+    form = Form.read(OrderForm, TEXTS)
+    if request.form.get("alert") and read_wish() is None:
+        form.add_error("alert", "unknown")
+    return _raise_hidden_errors(form)
+
+
+def build_order(form: Form[OrderForm]) -> NewOrder:
+    """Return the order as the JSON route takes it."""
+    wish = read_wish()
+    given = {
+        "plan": form.value.plan,
+        "alert": wish,
+        "withoutAlert": wish is None,
+        "consent": form.value.consent,
+    }
+    return NewOrder.model_validate(given)
+
+
+def refuse_order(form: Form[OrderForm], error: ApiError) -> None:
+    """Note in the form why the order was refused."""
+    if error.status == 503:  # noqa: PLR2004
+        form.errors.setdefault("", str(TEXTS.get(error.word, TEXTS["payments-away"])))
+        return
+    form.refuse(error)
+    _raise_hidden_errors(form)
+
+
+def _raise_hidden_errors(form: Form[OrderForm]) -> Form[OrderForm]:
+    """Make errors of fields that nobody sees errors of the whole form."""
+    for name in _HIDDEN:
+        if text := form.errors.pop(name, None):
+            form.errors.setdefault("", text)
+    return form

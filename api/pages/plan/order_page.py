@@ -1,0 +1,127 @@
+"""What the page of an order shows: the quote, the alert, and the words of the boxes."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account
+from api.alerts.queries import read_alert_page
+from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
+from api.alerts.targets import build_targets, find_prefecture
+from api.alerts.watchability import must_wait_for_watch
+from api.billing.queries import list_history, read_quote
+from api.billing.schemas import QuoteAnswer
+from api.errors import ApiError
+from api.middleware.auth import current_user, current_user_id
+from api.middleware.public_answers import read_cached
+from api.models.base import autocommit_session
+from api.models.payment import PaymentStatus
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import Outlook
+from api.pages.plan.order_form import write_wish
+from api.pages.procedure_names import PROCEDURE_NAMES
+from api.paging import PageQuery
+from configs.plan import Plan, PlanName, plan
+from configs.prefecture import Prefecture
+from configs.sales_terms import ConsentSentences, find_newest_version, read_consent
+from configs.settings import settings
+
+_RECENT = PageQuery(limit=20)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWish:
+    """The alert that the payment creates. `unwatched`: it cannot be sold; what there is instead."""
+
+    json: str
+    place: Prefecture
+    procedures: list[str]  # names
+    desk_ids: list[str]
+    is_watched: bool
+    outlook: Outlook | None  # where it is not watched
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """The page of an order. Without a quote the plan cannot be ordered, at the earliest from `held_until` on."""
+
+    plan: Plan
+    account: Account
+    quote: QuoteAnswer | None
+    held_until: datetime | None
+    wish: ShownWish | None
+    alerts: list[AlertAnswer]  # that wait already
+    terms_version: str
+    sentences: ConsentSentences
+    sentences_language: str
+    methods: tuple[str, ...]
+    newest_paid: str  # id of the newest paid order
+
+
+def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
+    """Return what the order of a plan shows to who is signed in."""
+    user_id, quote, held_until = current_user_id(), None, None
+    with autocommit_session() as s:
+        account = read_account(s, user_id)
+        alerts = read_alert_page(s, user_id, AlertQuery()).items
+        try:
+            quote = read_quote(s, current_user(), name)
+        except ApiError as error:
+            held_until = error.available_from
+    version, language = find_newest_version(), account.language if account.language == "en" else "fr"
+    return OrderPage(
+        plan=plan(name),
+        account=account,
+        quote=quote,
+        held_until=held_until,
+        wish=describe_wish(wish) if wish else None,
+        alerts=alerts,
+        terms_version=version,
+        sentences=read_consent(version, language),
+        sentences_language=language,
+        methods=settings().stripe_payment_methods,
+        newest_paid=find_newest_paid(),
+    )
+
+
+def find_newest_paid() -> str:
+    """Return the id of the newest order that is paid; the empty text without one."""
+    with autocommit_session() as s:
+        found = list_history(s, current_user_id(), _RECENT).items
+    paid = (str(each.id) for each in found if each.status is PaymentStatus.COMPLETED and not each.renewal)
+    return next(paid, "")
+
+
+def describe_wish(wish: NewAlert) -> ShownWish | None:
+    """Return an alert as the page shows it; None where its place does not exist."""
+    try:
+        place = find_prefecture(wish)
+        build_targets(wish)
+    except ApiError:
+        return None
+    is_watched = _can_be_watched(wish, place)
+    return ShownWish(
+        json=write_wish(wish),
+        place=place,
+        procedures=[str(PROCEDURE_NAMES[each]) for each in wish.procedures],
+        desk_ids=wish.desk_ids,
+        is_watched=is_watched,
+        outlook=None if is_watched else _read_outlook(wish, place),
+    )
+
+
+def _can_be_watched(wish: NewAlert, place: Prefecture) -> bool:
+    try:
+        with autocommit_session() as s:
+            return not must_wait_for_watch(s, wish.model_copy(update={"accept_waiting": False}), place)
+    except ApiError:
+        return False
+
+
+def _read_outlook(wish: NewAlert, place: Prefecture) -> Outlook | None:
+    if not wish.procedures:
+        return None
+    procedure = wish.procedures[0]
+    return read_cached(
+        Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
+    )

@@ -1,0 +1,202 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""Pages of plans and payments: the current plan, orders, the history, cancelling, and Stripe's portal."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from api.billing import service
+from api.billing.cancelling import cancel_subscription
+from api.billing.schemas import Cancellation
+from api.errors import ApiError
+from api.middleware.auth import current_identity, current_user, current_user_id
+from api.models.base import session
+from api.pages.area import Access, Area
+from api.pages.context import write_moment, write_money
+from api.pages.forms import Form
+from api.pages.live import answer_live
+from api.pages.notices import add_notice
+from api.pages.plan.order_form import (
+    BUTTON,
+    OrderForm,
+    build_order,
+    read_order_form,
+    read_plan_name,
+    read_wish,
+    read_wish_arguments,
+    refuse_order,
+)
+from api.pages.plan.order_page import find_newest_paid, read_order_page
+from api.pages.plan.payment_return import is_settled, read_returned_order
+from api.pages.plan.view_data import (
+    CREDIT_REASONS,
+    REFUND_REASONS,
+    REFUND_STATUSES,
+    STATUSES,
+    list_days_to_end,
+    read_own_payment,
+    read_own_subscription,
+    read_payments,
+    read_plan_page,
+)
+from api.pages.procedures import list_procedures
+from api.payments.refunds import ask_for_refund
+from configs.plan import PlanName
+from configs.prefecture import prefectures
+
+area = Area("plan", __name__)
+_INVALID = 422
+_CONFLICT = 409
+
+
+@area.page("/formule", Access.PERSONAL)
+def show_plan() -> str:
+    """Show the plan, what could be ordered, and the newest payments."""
+    return render_template(
+        "plan/plan.html", page=read_plan_page(), statuses=STATUSES, wish=read_wish_arguments()
+    )
+
+
+@area.page("/formule/commande", Access.PERSONAL)
+def show_order() -> ResponseReturnValue:
+    """Show what an order costs and gives, and its boxes."""
+    name = read_plan_name()
+    if name is None:
+        wish: dict[str, Any] = {**read_wish_arguments()}
+        return redirect(url_for("plan.show_plan", **wish), 303)
+    return _render_order(Form(OrderForm), name)
+
+
+@area.action("/formule/commande", Access.PERSONAL)
+def order() -> ResponseReturnValue:
+    """Place an order, and lead to Checkout."""
+    name, form = read_plan_name(), read_order_form()
+    if name is None:
+        return redirect(url_for("plan.show_plan"), 303)
+    if not form.errors:
+        if BUTTON not in request.form:
+            form.errors[""] = _("Relisez votre commande, puis envoyez-la par le bouton ci-dessous.")
+        elif request.form.get("paid", "") != find_newest_paid():
+            form.errors[""] = _(
+                "Une commande a été payée entre-temps. Voici ce que celle-ci donnerait de plus."
+            )
+    if form.errors:
+        return _render_order(form, name), _INVALID
+    try:
+        return redirect(service.start_checkout(current_user_id(), build_order(form)).checkout_url, 303)
+    except ApiError as error:
+        return _refuse(form, name, error)
+
+
+@area.page("/formule/confirmation", Access.PERSONAL)
+def show_confirmation() -> Response:
+    """Answer the live part of the dashboard that waits for a payment."""
+    entry = read_returned_order()
+    part = render_template("plan/_confirmation.html", entry=entry, zone=current_identity().time_zone)
+    return answer_live({"payment": part}, stop=is_settled(entry))
+
+
+@area.page("/formule/paiements", Access.PERSONAL)
+def list_payments() -> str:
+    """List all payments, the newest first."""
+    before = request.args.get("before", type=UUID)
+    page, account_zone = read_payments(before), current_identity().time_zone
+    return render_template("plan/payments.html", page=page, statuses=STATUSES, zone=account_zone)
+
+
+@area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
+def show_payment(id: UUID) -> str:  # noqa: A002
+    """Show a payment with its credits and refunds."""
+    return render_template(
+        "plan/payment.html",
+        entry=read_own_payment(id),
+        zone=current_identity().time_zone,
+        statuses=STATUSES,
+        refund_reasons=REFUND_REASONS,
+        refund_statuses=REFUND_STATUSES,
+        credit_reasons=CREDIT_REASONS,
+    )
+
+
+@area.page("/formule/resiliation", Access.PERSONAL)
+def show_cancellation() -> ResponseReturnValue:
+    """Show when the subscription can end, and what follows."""
+    return _render_cancellation(Form(Cancellation))
+
+
+@area.action("/formule/resiliation", Access.PERSONAL)
+def cancel() -> ResponseReturnValue:
+    """Cancel the subscription; sent twice it changes nothing."""
+    form = Form.read(Cancellation)
+    if form.errors:
+        return _render_cancellation(form, _INVALID)
+    try:
+        with session() as s:
+            done = cancel_subscription(s, current_user_id(), form.value)
+    except ApiError as error:
+        form.refuse(error, "on")
+        return _render_cancellation(form, error.status)
+    done.effects.run(ask_for_refund)
+    ends = write_moment(done.answer.ends_at, current_identity().time_zone)
+    text = _("Votre contrat est résilié. Il prend fin le %(end)s.", end=ends)
+    if done.answer.refund:
+        text += " " + _("%(amount)s vous sont remboursés.", amount=write_money(done.answer.refund))
+    add_notice("done", f"{text} {_('Un message le confirme.')}")
+    return redirect(url_for("plan.show_plan"), 303)
+
+
+@area.action("/formule/portail", Access.PERSONAL)
+def open_portal() -> ResponseReturnValue:
+    """Lead to Stripe's portal, where cards are changed and invoices found."""
+    try:
+        return redirect(service.open_portal(current_user()), 303)
+    except ApiError as error:
+        text = (
+            _("Les cartes et les factures s’ouvrent après un premier paiement.")
+            if error.status == _CONFLICT
+            else _("La page des cartes et factures ne répond pas. Réessayez dans une minute.")
+        )
+        add_notice("problem", text)
+        return redirect(url_for("plan.show_plan"), 303)
+
+
+def _render_order(form: Form[OrderForm], name: PlanName) -> str:
+    page = read_order_page(name, read_wish())
+    return render_template(
+        "plan/order.html",
+        form=form,
+        page=page,
+        button=BUTTON,
+        terms_date=date.fromisoformat(page.terms_version),
+        terms_url=url_for("legal.show_version", name="conditions", version=page.terms_version),
+        wish_arguments=read_wish_arguments(),
+        place_names={each.id: f"{each.name} ({each.department})" for each in prefectures().values()},
+        places=sorted(prefectures().values(), key=lambda place: place.department),
+        procedures=list_procedures(),
+    )
+
+
+def _refuse(form: Form[OrderForm], name: PlanName, error: ApiError) -> ResponseReturnValue:
+    if error.word == "already-paid":
+        add_notice("problem", _("Une commande vient d’être payée. La voici."))
+        return redirect(url_for("plan.list_payments"), 303)
+    refuse_order(form, error)
+    if seconds := error.headers.get("Retry-After"):
+        form.errors[""] += " " + _("Réessayez dans %(seconds)s secondes.", seconds=seconds)
+    return make_response(_render_order(form, name), error.status, error.headers)
+
+
+def _render_cancellation(form: Form[Cancellation], status: int = 200) -> ResponseReturnValue:
+    found, zone = read_own_subscription(), current_identity().time_zone
+    days = list_days_to_end(found, zone) if found else []
+    paid_until = found.paid_until if found else None
+    last_day = paid_until.astimezone(ZoneInfo(zone)).date() if paid_until else None
+    page = render_template(
+        "plan/cancellation.html", form=form, subscription=found, days=days, zone=zone, last_day=last_day
+    )
+    return page, status

@@ -1,0 +1,132 @@
+"""What the pages of plans and payments show, from the answers of the API's queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from flask_babel import LazyString, lazy_gettext
+
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account
+from api.billing.cancelling import LONGEST_NOTICE
+from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
+from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
+from api.errors import ApiError
+from api.middleware.auth import current_user, current_user_id
+from api.models.base import autocommit_session
+from api.models.payment import PaymentStatus, RefundReason, RefundStatus
+from api.paging import PageQuery
+from api.schemas import PlanAnswer
+from configs.clock import clock
+from configs.plan import PlanName
+
+_l = lazy_gettext
+_SHOWN = 5  # payments on the page of the plan
+_PER_PAGE = 20
+STATUSES: Mapping[PaymentStatus, tuple[str, LazyString]] = {  # with the badge's colour
+    PaymentStatus.PENDING: ("warn", _l("En attente")),
+    PaymentStatus.COMPLETED: ("good", _l("Payé")),
+    PaymentStatus.FAILED: ("", _l("Non payé")),
+    PaymentStatus.REFUNDED: ("info", _l("Remboursé")),
+}
+REFUND_REASONS: Mapping[RefundReason, LazyString] = {
+    RefundReason.WITHDRAWAL: _l("Rétractation"),
+    RefundReason.NOT_WATCHED: _l("Page fermée par la préfecture"),
+    RefundReason.OUTAGE: _l("Temps non surveillé"),
+    RefundReason.CANCELLED: _l("Jours non utilisés après la résiliation"),
+    RefundReason.DUPLICATE: _l("Commande payée deux fois"),
+}
+REFUND_STATUSES: Mapping[RefundStatus, LazyString] = {
+    RefundStatus.PLANNED: _l("demandé"),
+    RefundStatus.PENDING: _l("en route"),
+    RefundStatus.SUCCEEDED: _l("fait"),
+    RefundStatus.FAILED: _l("a échoué"),
+}
+CREDIT_REASONS: Mapping[str, LazyString] = {
+    "upgrade": _l("Reste de la formule précédente, déduit du prix"),
+    "outage": _l("Temps non surveillé, rendu"),
+    "withdrawal": _l("La formule précédente reprend"),
+    "grace": _l("Jours en attendant le paiement"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A plan that is sold, with what it costs this user now; no quote where it cannot be ordered."""
+
+    plan: PlanAnswer
+    quote: QuoteAnswer | None
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPage:
+    """The page of the plan."""
+
+    account: Account
+    subscription: SubscriptionAnswer | None
+    offers: list[Offer]
+    history: HistoryPage
+    has_paid: bool
+
+
+def read_plan_page() -> PlanPage:
+    """Return the plan of who is signed in, what could be ordered, and the newest payments."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        subscription = read_subscription(s, current_user_id())
+        history = list_history(s, current_user_id(), PageQuery(limit=_SHOWN))
+    offers = [_build_offer(each, account) for each in list_plans().items]
+    has_paid = any(each.paid_at for each in history.items)
+    return PlanPage(account, subscription, offers, history, has_paid)
+
+
+def read_payments(before: UUID | None) -> HistoryPage:
+    """Return a page of the payments of who is signed in."""
+    with autocommit_session() as s:
+        return list_history(s, current_user_id(), PageQuery(before=before, limit=_PER_PAGE))
+
+
+def read_own_payment(payment_id: UUID) -> PaymentEntry:
+    """Return a payment of who is signed in.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    with autocommit_session() as s:
+        return read_payment(s, current_user_id(), payment_id)
+
+
+def find_newest_order(name: PlanName | None) -> PaymentEntry | None:
+    """Return the newest order of a plan, or of any, by who is signed in."""
+    found = (each for each in read_payments(None).items if not each.renewal)
+    return next((each for each in found if name is None or each.plan is name), None)
+
+
+def read_own_subscription() -> SubscriptionAnswer | None:
+    """Return the subscription of who is signed in."""
+    with autocommit_session() as s:
+        return read_subscription(s, current_user_id())
+
+
+def list_days_to_end(subscription: SubscriptionAnswer, zone: str) -> list[date]:
+    """Return the days at whose end a subscription may be cancelled, within what is paid."""
+    today = clock().astimezone(ZoneInfo(zone)).date()
+    days = [today + timedelta(days=each) for each in range(LONGEST_NOTICE.days + 1)]
+    paid_until = subscription.paid_until
+    return [each for each in days if paid_until is None or _end_day(each, zone) <= paid_until]
+
+
+def _end_day(day: date, zone: str) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+
+
+def _build_offer(each: PlanAnswer, account: Account) -> Offer:
+    try:
+        with autocommit_session() as s:
+            quote = read_quote(s, current_user(), each.plan)
+    except ApiError:
+        quote = None
+    return Offer(each, quote, account.plan is each.plan)
