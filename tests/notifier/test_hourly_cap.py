@@ -38,6 +38,7 @@ from tests.notifier.world import (
     person,
     slots,
 )  # fmt: skip
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -75,7 +76,7 @@ def test_any_hour_holds_the_cap_of_its_channel() -> None:
 
 
 @pytest.mark.rule("6.7")
-@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize("channel", try_first(Channel, 1))
 def test_a_busy_desk_tells_everything_within_the_cap(
     channel: Channel,
     whole: "Running",

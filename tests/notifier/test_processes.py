@@ -16,6 +16,7 @@ from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
 from tests.notifier.program import Program
 from tests.notifier.world import alert, detection, notifications, person
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -48,7 +49,7 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
     return make
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", try_first([signal.SIGTERM, signal.SIGINT], 1))
 def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
 
 
 @pytest.mark.rule("3.5")
+@pytest.mark.journey
 def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(
     worker: Callable[..., Program],
     start: Callable[..., Program],
@@ -169,6 +171,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
     assert "Traceback" not in running.said
 
 
+@pytest.mark.journey
 def test_a_queue_that_does_not_exist_is_named_with_those_that_do(start: Callable[..., Program]) -> None:
     asked = start("notifier.workers.worker", "urgent")
     assert asked.ends(within=60) == 2

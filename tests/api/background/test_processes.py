@@ -71,6 +71,7 @@ def find_run_in_hand() -> JobRun | None:
     return next((run for run in rows(JobRun) if run.job == "check_days" and run.lease_until), None)
 
 
+@pytest.mark.journey
 def test_two_instances_run_each_job_once_and_leave_when_asked(start: Callable[[], Program]) -> None:
     both = [start(), start()]
     until(lambda: len(ended()) >= 4)
@@ -119,6 +120,7 @@ def test_a_program_that_is_killed_in_the_middle_of_a_job_is_continued_by_the_nex
     until(lambda: any(each.id == run.id for each in ended()))
 
 
+@pytest.mark.journey
 def test_jobs_continue_after_a_restart_of_redis(
     start: Callable[[], Program], settings_env: Callable[..., None], tmp_path: Path
 ) -> None:

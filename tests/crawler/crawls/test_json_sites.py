@@ -10,6 +10,7 @@ from configs.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import AILING, proves_nothing
 from tests.crawler.held import Held, make_desk
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -160,7 +161,7 @@ def test_a_site_that_is_not_well_ends_in_its_outcome(
     proves_nothing(check(held, sandbox, site), expected)
 
 
-@EACH
+@pytest.mark.parametrize("site", try_first(ALL, 2), ids=lambda site: site.platform)
 def test_a_site_that_hangs_is_unreachable_when_its_time_is_up(
     held: Held, sandbox: "Running", site: Site, settings_env: Callable[..., None]
 ) -> None:
