@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy.orm import Session
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
 
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
@@ -18,6 +20,7 @@ from configs.clock import clock
 from configs.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
+_REPEATED = timedelta(minutes=10)
 _COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
 
 
@@ -37,6 +40,23 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
     if given & _WATCHED:
         _change_targets(session, alert, _merge(alert, change))
     return alert
+
+
+def find_repeated(
+    session: Session, user_id: UUID, name: str | None, targets: Iterable[AlertTarget]
+) -> Alert | None:
+    """Return the open alert that the same form made a moment ago; None where there is none.
+
+    The user's row is locked, so that of two requests at once the second sees the first one's alert.
+    """
+    lock_user(session, user_id)
+    lately = session.scalars(
+        sa.select(Alert)
+        .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.created_at > clock() - _REPEATED)
+        .options(selectinload(Alert.targets))
+    )
+    wanted = _describe(targets)
+    return next((each for each in lately if each.name == name and _describe(each.targets) == wanted), None)
 
 
 def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:

@@ -1,19 +1,21 @@
 """Reads of a user's alerts and how well each is served, in a few queries for any number of alerts."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer
+from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot_ids import announced_ids, read_ranges
+from api.models.user import Channel
 from api.paging import cut_page
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
@@ -63,6 +65,26 @@ def _select_page(goes_on: bool) -> sa.Select[Alert, str | None, int]:
 def _select_one() -> sa.Select[Alert, str | None, int]:
     # With a limit the targets are joined outside, and the counts are not made for each of them.
     return _select_alerts().where(Alert.id == sa.bindparam("alert")).limit(1)
+
+
+def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[SentMessage]:
+    """Return the newest messages about slots of an alert; the caller has found that it is the user's."""
+    given = {"alert": alert_id, "most": most}
+    return [SentMessage.model_validate(row) for row in session.execute(_select_messages(), given)]
+
+
+@cache
+def _select_messages() -> sa.Select[Channel, State, datetime, datetime | None]:
+    its = (
+        sa.select(NotificationMatch.notification_id)
+        .join(Match, NotificationMatch.match_id == Match.id)
+        .where(Match.alert_id == sa.bindparam("alert"))
+    )
+    columns = (
+        Notification.channel, Notification.state, Notification.created_at, Notification.accepted_at
+    )  # fmt: skip
+    query = sa.select(*columns).where(Notification.id.in_(its)).order_by(Notification.id.desc())
+    return query.limit(sa.bindparam("most", type_=sa.Integer()))
 
 
 def _select_alerts() -> sa.Select[Alert, str | None, int]:

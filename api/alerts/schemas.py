@@ -19,6 +19,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.models.alert import ClosedBecause
+from api.models.notification import State
 from api.models.user import Channel
 from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
@@ -243,6 +244,15 @@ class AlertPage(Answer):
 
     items: list[AlertAnswer]
     next: UUID | None
+
+
+class SentMessage(Answer):
+    """A message about slots of an alert. `acceptedAt`: when its provider took it; null where it did not, or not yet."""
+
+    channel: Channel
+    state: State
+    created_at: dt.datetime
+    accepted_at: dt.datetime | None
 
 
 class SentTest(Answer):

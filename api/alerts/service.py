@@ -53,13 +53,30 @@ def toggle_alert(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     """
     lock_user(session, user_id)
     alert = get_owned(session, user_id, alert_id)
-    if not alert.enabled:
-        ensure_watchable(session, alert)
-        check_plan(session, user_id, get_prefecture_id(alert.targets))
-    alert.enabled, alert.awaits_watch = not alert.enabled, False
-    alert.watched_since = clock()
-    record_desk_changes(session, alert, "alert enabled" if alert.enabled else "alert paused")
+    _switch(session, alert, enabled=not alert.enabled)
     return alert
+
+
+def switch_alert(session: Session, user_id: UUID, alert_id: UUID, *, enabled: bool) -> Alert:
+    """Pause or enable an alert; one that is so already, or waits for a watch and is to pause, stays as it is.
+
+    Raises:
+        api.errors.ApiError: as for `toggle_alert`.
+    """
+    lock_user(session, user_id)
+    alert = get_owned(session, user_id, alert_id)
+    if alert.enabled is not enabled:
+        _switch(session, alert, enabled=enabled)
+    return alert
+
+
+def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
+    if enabled:
+        ensure_watchable(session, alert)
+        check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
+    alert.enabled, alert.awaits_watch = enabled, False
+    alert.watched_since = clock()
+    record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
 
 
 def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:

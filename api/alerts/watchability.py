@@ -84,6 +84,12 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
     return False
 
 
+def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
+    """Return the desks of a prefecture whose slots checks can see now."""
+    lost = find_lost_pages(session, place.desks)
+    return [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
+
+
 def count_watched_desks(session: Session) -> int:
     """Return how many desks have slots that checks can see now."""
     seen = [desk for desk in desks().values() if desk.shows_slots]

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Session
 
 from api.detections.schemas import (
+    AlertDetection,
     DetectionDetail,
     DetectionPage,
     DetectionQuery,
@@ -105,6 +106,21 @@ def _select_page(goes_on: bool) -> sa.Select[Any]:
     return _select_own(Match.detection_id.in_(sa.select(mine.cte("page").c.detection_id)))
 
 
+def list_alert_detections(session: Session, user_id: UUID, alert_id: UUID, most: int) -> list[AlertDetection]:
+    """Return the newest detections that one alert of the user matched, with the slots that it announced."""
+    given = {"user": user_id, "alert": alert_id, "most": most}
+    rows = session.execute(_select_of_alert(), given)
+    return [AlertDetection(**dict(_build_own(row)), slots_open=row.open_slots or 0) for row in rows]
+
+
+@cache
+def _select_of_alert() -> sa.Select[Any]:
+    is_its = Match.alert_id == sa.bindparam("alert")
+    newest = sa.select(Match.detection_id).where(is_its).distinct().order_by(Match.detection_id.desc())
+    page = newest.limit(sa.bindparam("most", type_=sa.Integer())).cte("page")
+    return _select_own(sa.and_(is_its, Match.detection_id.in_(sa.select(page.c.detection_id))))
+
+
 def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> DetectionDetail:
     """Return one detection that the user's alerts matched, with its slots.
 
@@ -162,10 +178,10 @@ def _select_own(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """
     matched = _select_matched(chosen)
     spans = _select_spans(matched)
-    counts = sa.select(spans.c.detection_id, *_summarize()).join(SlotRow, _is_within(spans))
+    counts = sa.select(spans.c.detection_id, *_summarize(), _count_open()).join(SlotRow, _is_within(spans))
     told = counts.group_by(spans.c.detection_id).subquery("told")
     return (
-        sa.select(*_SHOWN, matched.c.alert_ids, told.c.slots, told.c.starts_at, told.c.day)
+        sa.select(*_SHOWN, matched.c.alert_ids, told.c.slots, told.c.starts_at, told.c.day, told.c.open_slots)
         .join(matched, matched.c.detection_id == Detection.id)
         .outerjoin(told, told.c.detection_id == Detection.id)
         .order_by(Detection.id.desc())
@@ -214,6 +230,12 @@ def _summarize() -> tuple[sa.ColumnElement[Any], ...]:
         sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)).label("slots"),
         sa.func.min(SlotRow.starts_at).label("starts_at"),
         sa.func.min(SlotRow.moment).filter(named).label("day"),
+    )
+
+
+def _count_open() -> sa.ColumnElement[Any]:
+    return (
+        sa.func.sum(sa.func.coalesce(SlotRow.seats, 1)).filter(SlotRow.gone_at.is_(None)).label("open_slots")
     )
 
 

@@ -36,6 +36,12 @@ class OwnDetection(PublicDetection):
     alert_ids: list[UUID]
 
 
+class AlertDetection(OwnDetection):
+    """A detection with what one alert waits for; `slotsOpen` of its slots were there at the last look."""
+
+    slots_open: int
+
+
 class SlotAnswer(Answer):
     """One slot, from when it was first seen to when it was gone. `date` and `time` (HH:MM) are in the desk's own time.
 

@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from api.middleware.languages import register_languages
 from api.pages import assets
 from api.pages.advice import routes as advice
+from api.pages.alerts import routes as alerts
 from api.pages.area import Area
 from api.pages.calendar import routes as calendar
 from api.pages.catalogues import register_catalogues
@@ -31,6 +32,7 @@ AREAS: tuple[Area, ...] = (
     map_page.area,
     sign_in.area,
     dashboard.area,
+    alerts.area,
     channels.area,
     preferences.area,
     plan.area,

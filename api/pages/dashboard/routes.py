@@ -1,14 +1,16 @@
 """The page that a user comes back to: their plan and their alerts."""
 
 from flask import render_template, request, url_for
+from pydantic import ValidationError
 
 from api.accounts.queries import read_account
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session
+from api.pages.alerts.view_data import describe_alert, write_freshness
 from api.pages.area import Access, Area
-from api.pages.dashboard.view_data import describe_alert, find_paid_plan
+from api.pages.dashboard.view_data import find_paid_plan
 from api.pages.plan.payment_return import is_settled, read_returned_order
 
 area = Area("dashboard", __name__)
@@ -19,16 +21,28 @@ def show_dashboard() -> str:
     """Show the plan and the alerts; Checkout leads back here."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
-        page = read_alert_page(s, current_user_id(), AlertQuery())
+        page = read_alert_page(s, current_user_id(), _read_query())
     paid = request.args.get("payment") == "success"
     payment = read_returned_order() if paid else None
     return render_template(
         "dashboard/dashboard.html",
         account=account,
         alerts=[describe_alert(each) for each in page.items],
+        next=page.next,
+        fresh=write_freshness,
         paid=paid,
         payment=payment,
         payment_is_settled=is_settled(payment),
         confirmation_url=url_for("plan.show_confirmation", plan=request.args.get("plan", "")[:40]),
         paid_plan=find_paid_plan(),
     )
+
+
+def _read_query() -> AlertQuery:
+    """Return which page of the alerts the address asks for: the first where it names none."""
+    try:
+        return AlertQuery.model_validate(
+            {"before": request.args["before"]} if "before" in request.args else {}
+        )
+    except ValidationError:
+        return AlertQuery()

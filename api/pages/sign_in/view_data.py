@@ -6,7 +6,7 @@ from flask import request
 
 from configs.plan import PlanName
 
-_NEW_ALERT = "alerts.show_new_alert"
+_NEW_ALERT = "alert_pages.show_new_alert"
 _WISH = ("prefecture", "procedure")
 
 

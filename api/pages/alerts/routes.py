@@ -1,0 +1,306 @@
+# ruff: noqa: A002, RUF001 -- `id` as in the API; French has its own apostrophe
+"""Pages of a user's alerts: a new one, one with what was found, its changes and its end."""
+
+from uuid import UUID
+
+from flask import Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+import notifier
+from api.alerts import service
+from api.alerts.channel_tests import write_test
+from api.alerts.edits import change_alert, find_repeated
+from api.alerts.queries import read_alert, read_own_alert
+from api.alerts.schemas import AlertAnswer, NewAlert
+from api.alerts.targets import build_targets
+from api.detections.queries import read_own_detection
+from api.errors import ApiError, not_found
+from api.middleware.auth import current_user_id
+from api.models.base import autocommit_session, session
+from api.pages.advice.place_search import find_place, list_places
+from api.pages.alerts.appointments import AppointmentForm, read_appointment, store_appointment, write_event
+from api.pages.alerts.view_data import (
+    CHANNELS,
+    AlertPageView,
+    describe_alert,
+    read_alert_view,
+    write_freshness,
+)
+from api.pages.alerts.wish_form import (
+    TEXTS,
+    AlertForm,
+    WishPage,
+    build_plan_url,
+    fill,
+    find_form_place,
+    prefill,
+    read_wish_form,
+)
+from api.pages.area import Access, Area
+from api.pages.error_texts import write_problem
+from api.pages.forms import Form
+from api.pages.live import answer_live
+from api.pages.notices import add_notice
+from api.pages.procedures import find_procedure, list_procedures
+
+area = Area("alert_pages", __name__)
+area.add_app_template_global(build_plan_url, "plan_url")
+_INVALID = 422
+_PARTS = ("watch", "slots", "messages")
+
+
+@area.page("/alertes", Access.PERSONAL)
+def list_alerts() -> ResponseReturnValue:
+    """Lead to the list of alerts, which is the dashboard."""
+    return redirect(url_for("dashboard.show_dashboard"))
+
+
+@area.page("/alertes/nouvelle", Access.PERSONAL)
+def show_new_alert() -> ResponseReturnValue:
+    """Show the form of a new alert at the prefecture that the address names, or ask for the prefecture."""
+    desk_id = request.args.get("desk", "")
+    named = request.args.get("prefecture", "") or desk_id.partition("/")[0]
+    place, wish = find_place(named), request.args.get("procedure", "")
+    if place is None:
+        return _render_places(wish, unknown=bool(named)), 404 if named else 200
+    return _render_wish(WishPage(place, prefill(place, wish, desk_id)))
+
+
+@area.action("/alertes/nouvelle", Access.PERSONAL)
+def create_alert() -> ResponseReturnValue:
+    """Create an alert; a form that is sent twice creates one."""
+    form = read_wish_form()
+    place = find_form_place(form)
+    if place is None:
+        return _render_places("", unknown=True), _INVALID
+    page = WishPage(place, form)
+    answer = _try_to_create(page) if not form.errors else None
+    if answer is None:
+        return _render_wish(page), _INVALID
+    if answer.is_active:
+        notifier.catch_up(answer.id)
+        add_notice("done", _("Votre alerte est créée. Nous vous prévenons dès qu’un créneau s’ouvre."))
+    else:
+        add_notice("done", _("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles."))
+    return _lead_to(answer.id)
+
+
+def _try_to_create(page: WishPage) -> AlertAnswer | None:
+    wish: NewAlert = page.form.value
+    try:
+        targets = build_targets(wish)
+        with session() as s:
+            alert = find_repeated(s, current_user_id(), wish.name, targets)
+            alert = alert or service.create_alert(s, current_user_id(), wish, targets)
+            if page.form.value.language:
+                alert.language = page.form.value.language
+            return read_alert(s, alert)
+    except ApiError as error:
+        page.refuse(error)
+        return None
+
+
+@area.page("/alertes/<uuid:id>", Access.PERSONAL)
+def show_alert(id: UUID) -> str:
+    """Show one alert: what is watched, what was found and what was sent."""
+    return _render_alert(read_alert_view(current_user_id(), id))
+
+
+@area.page("/alertes/<uuid:id>/direct", Access.PERSONAL)
+def show_parts(id: UUID) -> Response:
+    """Return the parts of an alert's page that change."""
+    view = read_alert_view(current_user_id(), id)
+    parts = {
+        name: render_template(f"alerts/_{name}.html", view=view, fresh=write_freshness) for name in _PARTS
+    }
+    return answer_live(parts, stop=view.alert.state == "closed")
+
+
+@area.page("/alertes/<uuid:id>/preuve/<uuid:detection>", Access.PERSONAL)
+def show_proof(id: UUID, detection: UUID) -> ResponseReturnValue:
+    """Lead to the proof of a detection: a link that is good for an hour, made now."""
+    with autocommit_session() as s:
+        found = read_own_detection(s, current_user_id(), detection)
+    if id not in found.alert_ids or found.proof is None:
+        raise not_found("proof")
+    return redirect(found.proof)
+
+
+@area.page("/alertes/<uuid:id>/modifier", Access.PERSONAL)
+def show_edit(id: UUID) -> ResponseReturnValue:
+    """Show the form with what an alert is now."""
+    alert = _read(id)
+    if alert.closed_at:
+        return _lead_to(id)
+    place = find_place(alert.prefecture_id)
+    if place is None:
+        raise not_found("prefecture")
+    return _render_wish(WishPage(place, fill(alert)), alert)
+
+
+@area.action("/alertes/<uuid:id>/modifier", Access.PERSONAL)
+def edit_alert(id: UUID) -> ResponseReturnValue:
+    """Change what an alert waits for, its name or its language."""
+    alert = _read(id)
+    form = read_wish_form()
+    place = find_form_place(form)
+    if place is None:
+        raise not_found("prefecture")
+    page = WishPage(place, form)
+    answer = None
+    if not form.errors:
+        try:
+            with session() as s:
+                answer = read_alert(s, change_alert(s, current_user_id(), id, form.value.as_change()))
+        except ApiError as error:
+            page.refuse(error)
+    if answer is None:
+        return _render_wish(page, alert), _INVALID
+    if answer.is_active:
+        notifier.catch_up(id)
+    add_notice("done", _("Vos changements sont enregistrés."))
+    return _lead_to(id)
+
+
+@area.action("/alertes/<uuid:id>/pause", Access.PERSONAL)
+def pause_alert(id: UUID) -> ResponseReturnValue:
+    """Pause an alert; a paused one stays so."""
+    return _switch(id, enabled=False)
+
+
+@area.action("/alertes/<uuid:id>/reprendre", Access.PERSONAL)
+def resume_alert(id: UUID) -> ResponseReturnValue:
+    """Resume a paused alert; where the plan does not carry it, show those that do."""
+    return _switch(id, enabled=True)
+
+
+def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
+    if _read(id).closed_at:
+        return _lead_to(id)
+    try:
+        with session() as s:
+            answer = read_alert(s, service.switch_alert(s, current_user_id(), id, enabled=enabled))
+    except ApiError as error:
+        if not error.plans:
+            return _refuse(id, error)
+        return _render_alert(read_alert_view(current_user_id(), id), error), _INVALID
+    if answer.is_active:
+        notifier.catch_up(id)
+    add_notice("done", _("L’alerte est surveillée.") if enabled else _("L’alerte est en pause."))
+    return _lead_to(id)
+
+
+@area.action("/alertes/<uuid:id>/essai", Access.PERSONAL)
+def test_alert(id: UUID) -> ResponseReturnValue:
+    """Send a test message on each linked channel."""
+    try:
+        with session() as s:
+            written = write_test(s, current_user_id(), id)
+    except ApiError as error:
+        return _refuse(id, error)
+    notifier.nudge(written)
+    names = ", ".join(str(CHANNELS[each]) for each in sorted(set(written.values())))
+    add_notice("done", _("Essai en route : %(names)s", names=names))
+    return _lead_to(id)
+
+
+@area.page("/alertes/<uuid:id>/fermer", Access.PERSONAL)
+def show_close(id: UUID) -> ResponseReturnValue:
+    """Ask whether to close an alert for good."""
+    alert = _read(id)
+    return (
+        _lead_to(id) if alert.closed_at else render_template("alerts/close.html", alert=describe_alert(alert))
+    )
+
+
+@area.action("/alertes/<uuid:id>/fermer", Access.PERSONAL)
+def close_alert(id: UUID) -> ResponseReturnValue:
+    """Close an alert for good; a closed one stays so."""
+    if not _read(id).closed_at:
+        with session() as s:
+            service.delete_alert(s, current_user_id(), id)
+        add_notice("done", _("L’alerte est fermée. Nous n’enverrons plus rien pour elle."))
+    return redirect(url_for("dashboard.show_dashboard"), 303)
+
+
+@area.page("/alertes/<uuid:id>/trouve", Access.PERSONAL)
+def show_found(id: UUID) -> ResponseReturnValue:
+    """Ask when and where the appointment is that the user found."""
+    alert = _read(id)
+    return _lead_to(id) if alert.closed_at else _render_found(alert, Form(AppointmentForm))
+
+
+@area.action("/alertes/<uuid:id>/trouve", Access.PERSONAL)
+def report_found(id: UUID) -> ResponseReturnValue:
+    """Close an alert whose user has an appointment."""
+    alert = _read(id)
+    if alert.closed_at:
+        return _lead_to(id)
+    form = read_appointment(describe_alert(alert).zone)
+    if form.errors:
+        return _render_found(alert, form), _INVALID
+    try:
+        store_appointment(current_user_id(), id, form.value, describe_alert(alert).zone)
+    except ApiError as error:
+        return _refuse(id, error)
+    add_notice("done", _("Bravo ! L’alerte est fermée."))
+    return _lead_to(id)
+
+
+@area.page("/alertes/<uuid:id>/rendez-vous.ics", Access.PERSONAL)
+def send_event(id: UUID) -> Response:
+    """Send the appointment for the user's calendar."""
+    return Response(write_event(_read(id)), mimetype="text/calendar")
+
+
+def _read(id: UUID) -> AlertAnswer:
+    with autocommit_session() as s:
+        return read_own_alert(s, current_user_id(), id)
+
+
+def _lead_to(id: UUID) -> ResponseReturnValue:
+    return redirect(url_for("alert_pages.show_alert", id=id), 303)
+
+
+def _refuse(id: UUID, error: ApiError) -> ResponseReturnValue:
+    """Say on the alert's page why something was refused.
+
+    Raises:
+        api.errors.ApiError: there is no such alert, or the error is ours.
+    """
+    if error.status not in (402, 409, 429):
+        raise error
+    add_notice("problem", write_problem(error.word, TEXTS))
+    return _lead_to(id)
+
+
+def _render_places(wish: str, *, unknown: bool) -> str:
+    procedure = find_procedure(wish)
+    return render_template(
+        "alerts/places.html",
+        places=list_places(),
+        procedures=list_procedures(),
+        chosen=procedure and procedure.value,
+        unknown=unknown,
+    )
+
+
+def _render_wish(page: WishPage, alert: AlertAnswer | None = None) -> str:
+    shown = alert and describe_alert(alert)
+    form: Form[AlertForm] = page.form
+    return render_template("alerts/wish.html", page=page, form=form, alert=shown)
+
+
+def _render_alert(view: AlertPageView, refused: ApiError | None = None) -> str:
+    return render_template(
+        "alerts/alert.html",
+        view=view,
+        problem=refused and write_problem(refused.word, TEXTS),
+        plans=refused.plans if refused else [],
+        fresh=write_freshness,
+    )
+
+
+def _render_found(alert: AlertAnswer, form: Form[AppointmentForm]) -> str:
+    return render_template("alerts/found.html", alert=describe_alert(alert), form=form)

@@ -1,0 +1,194 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""What the pages of alerts show, in the words of the page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from babel.dates import format_time, get_day_names
+from flask_babel import LazyString, get_locale, lazy_gettext
+from flask_babel import gettext as _
+
+from api.alerts.queries import list_sent_messages, read_own_alert
+from api.alerts.schemas import AlertAnswer, Limits, SentMessage
+from api.detections.queries import list_alert_detections
+from api.detections.schemas import AlertDetection
+from api.models.alert import ClosedBecause
+from api.models.base import autocommit_session
+from api.models.notification import State
+from api.models.user import Channel
+from api.pages.context import write_date, write_duration
+from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.watch_words import WatchClass, classify_desk, explain_desk
+from api.prefectures.schemas import DeskAnswer
+from configs.clock import clock
+from configs.prefecture import desks, prefectures
+
+_l = lazy_gettext
+_MOST = 20  # detections and messages on the page
+_NOW = 60  # seconds: what is younger is told as "just now", so that the page stays the same for a while
+_STATES = {
+    "active": ("good", _l("Surveillée")),
+    "waiting": ("warn", _l("En attente")),
+    "paused": ("", _l("En pause")),
+    "closed": ("", _l("Fermée")),
+}
+_CLOSED = {
+    ClosedBecause.DELETED: _l("Vous avez fermé cette alerte."),
+    ClosedBecause.STOPPED: _l("Vous avez arrêté cette alerte par le lien d’un message."),
+    ClosedBecause.FOUND: _l("Vous avez trouvé un rendez-vous."),
+}
+CHANNELS = {Channel.EMAIL: _l("E-mail"), Channel.SMS: _l("SMS"), Channel.TELEGRAM: _l("Telegram")}
+_MESSAGES = {
+    State.PENDING: ("info", _l("En route")),
+    State.SENDING: ("info", _l("En route")),
+    State.SENT: ("good", _l("Envoyé")),
+    State.DELIVERED: ("good", _l("Reçu")),
+    State.BOUNCED: ("bad", _l("Refusé par la messagerie")),
+    State.FAILED: ("bad", _l("Échec")),
+    State.EXPIRED: ("", _l("Trop tard pour être utile")),
+    State.SKIPPED: ("", _l("Non envoyé")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An alert: its own name or the prefecture's, what is watched, and how it goes."""
+
+    answer: AlertAnswer
+    title: str
+    place: str | None  # where the title is not the place
+    department: str  # the place, whatever the title is
+    state: str  # active, waiting (nothing of it can be watched yet), paused, closed
+    tone: str  # of the state's badge
+    state_text: LazyString
+    closed_text: LazyString | None
+    zone: str  # of the prefecture (IANA)
+    procedures: list[LazyString]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDesk:
+    """A desk of an alert: its answer, how it is watched, and why not where it is not."""
+
+    answer: DeskAnswer
+    watch: WatchClass
+    reason: LazyString | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A message that was sent: channel, how it went, and when."""
+
+    channel: LazyString
+    tone: str
+    text: LazyString
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPageView:
+    """The page of one alert."""
+
+    alert: ShownAlert
+    desks: list[ShownDesk]
+    limits: list[str]
+    detections: list[AlertDetection]
+    messages: list[ShownMessage]
+
+
+def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
+    """Return one alert of the user with what was found and sent.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    with autocommit_session() as s:
+        answer = read_own_alert(s, user_id, alert_id)
+        detections = list_alert_detections(s, user_id, alert_id, _MOST)
+        messages = list_sent_messages(s, alert_id, _MOST)
+    return AlertPageView(
+        alert=describe_alert(answer),
+        desks=[_describe_desk(each) for each in answer.desks],
+        limits=list(describe_limits(answer.limits)),
+        detections=detections,
+        messages=[_describe_message(each) for each in messages],
+    )
+
+
+def describe_alert(alert: AlertAnswer) -> ShownAlert:
+    """Return an alert as pages show it."""
+    place = prefectures()[alert.prefecture_id]
+    title = f"{place.name} ({place.department})"
+    state = _find_state(alert)
+    tone, text = _STATES[state]
+    return ShownAlert(
+        answer=alert,
+        title=alert.name or title,
+        place=title if alert.name else None,
+        department=title,
+        state=state,
+        tone=tone,
+        state_text=text,
+        closed_text=_CLOSED[alert.closed_because] if alert.closed_because else None,
+        zone=str(place.time_zone),
+        procedures=[PROCEDURE_NAMES[each] for each in alert.procedures],
+    )
+
+
+def describe_limits(limits: Limits) -> Iterator[str]:
+    """Yield what an alert wants, a sentence for each limit."""
+    if limits.date_from or limits.date_to:
+        yield _describe_days(limits)
+    if limits.weekdays:
+        names = get_day_names("wide", locale=get_locale() or "fr")
+        yield ", ".join(names[each - 1] for each in limits.weekdays)
+    if limits.hour_from or limits.hour_to:
+        yield _describe_hours(limits)
+    if limits.sites:
+        yield _("Seulement : %(places)s", places=", ".join(limits.sites))
+
+
+def _describe_days(limits: Limits) -> str:
+    begins, ends = (each and write_date(each) for each in (limits.date_from, limits.date_to))
+    if begins and ends:
+        return str(_("Du %(begins)s au %(ends)s", begins=begins, ends=ends))
+    return str(_("À partir du %(day)s", day=begins) if begins else _("Jusqu’au %(day)s", day=ends))
+
+
+def _describe_hours(limits: Limits) -> str:
+    begins, ends = (
+        each and format_time(each, "short", locale=get_locale() or "fr")
+        for each in (limits.hour_from, limits.hour_to)
+    )
+    if begins and ends:
+        return str(_("Entre %(begins)s et %(ends)s", begins=begins, ends=ends))
+    return str(_("À partir de %(hour)s", hour=begins) if begins else _("Avant %(hour)s", hour=ends))
+
+
+def write_freshness(at: datetime) -> str:
+    """Return how long ago an instant is, in whole minutes at least."""
+    if (clock() - at).total_seconds() < _NOW:
+        return str(_("il y a moins d’une minute"))
+    return write_duration(0, ago_from=at)
+
+
+def _find_state(alert: AlertAnswer) -> str:
+    if alert.closed_at:
+        return "closed"
+    return "waiting" if alert.awaits_watch else "active" if alert.is_active else "paused"
+
+
+def _describe_desk(answer: DeskAnswer) -> ShownDesk:
+    desk = desks()[answer.id]
+    return ShownDesk(
+        answer=answer,
+        watch=classify_desk(desk, answer.status, is_seen=desk.shows_slots),
+        reason=explain_desk(desk, answer.status, is_seen=desk.shows_slots),
+    )
+
+
+def _describe_message(message: SentMessage) -> ShownMessage:
+    tone, text = _MESSAGES[message.state]
+    return ShownMessage(CHANNELS[message.channel], tone, text, message.accepted_at or message.created_at)

@@ -1,0 +1,186 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""The form of an alert: what may be chosen at a prefecture, what was typed, and why it was refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from babel.dates import get_day_names
+from flask import url_for
+from flask_babel import LazyString, get_locale, lazy_gettext
+
+from api.alerts.schemas import AlertAnswer, AlertChange, NewAlert
+from api.alerts.watchability import find_watchable
+from api.errors import ApiError
+from api.models.base import autocommit_session
+from api.pages.advice.place_search import find_place
+from api.pages.error_texts import Texts
+from api.pages.forms import Form
+from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.procedures import find_procedure
+from api.schemas import Language, PlanAnswer
+from configs.desk import Desk, Procedure
+from configs.plan import PlanName
+from configs.prefecture import Prefecture
+
+_l = lazy_gettext
+_NOT_WATCHED = _l("Ici, aucun créneau n’est visible pour nous en ce moment.")
+_NAME_TOO_LONG = _l("80 caractères au plus.")
+_NOTHING = _l("Choisissez au moins une démarche ou un guichet.")
+TEXTS: Texts = {
+    ("procedures[]", "not_watched"): _NOT_WATCHED,
+    ("deskIds[]", "not_watched"): _NOT_WATCHED,
+    ("name", "too_long"): _NAME_TOO_LONG,
+    ("name", "string_too_long"): _NAME_TOO_LONG,
+    ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
+    ("limits.weekdays[]", "excludes_everything"): _l("Aucun de ces jours n’arrive avant la dernière date."),
+    "plan-needed": _l("Pour surveiller, il faut une formule : choisissez-en une ci-dessous."),
+    "plan-limit": _l(
+        "Votre formule n’a pas de place pour une alerte de plus : "
+        "mettez-en une en pause, ou choisissez une formule plus grande."
+    ),
+    "fair-use": _l("Vous avez déjà beaucoup d’alertes : fermez-en une d’abord."),
+    "not-watched": _l("Les créneaux de cette alerte ne sont pas visibles en ce moment."),
+    "alert-closed": _l("Cette alerte est fermée : créez-en une autre."),
+    "no-channel": _l("Aucun canal n’est prêt : confirmez d’abord votre adresse e-mail."),
+    "too-many-requests": _l("Trois essais par heure au plus : attendez un peu."),
+}
+
+
+class AlertForm(NewAlert):
+    """The fields of the form: a wish, and the language of its messages (of the account without one)."""
+
+    language: Language | None = None
+
+    def as_change(self) -> AlertChange:
+        """Return the change that makes an alert what the form says. Its parts were validated."""
+        return AlertChange.model_construct(**{name: getattr(self, name) for name in AlertChange.model_fields})
+
+
+@dataclass(slots=True)
+class WishPage:
+    """The form of an alert at one prefecture, and what follows from a refusal."""
+
+    place: Prefecture
+    form: Form[AlertForm]
+    plans: list[PlanAnswer] = field(default_factory=list)  # that carry it, where the present one does not
+    watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
+
+    def refuse(self, error: ApiError) -> None:
+        """Note why the service refused the wish.
+
+        Raises:
+            api.errors.ApiError: it is no refusal of what was typed.
+        """
+        self.form.refuse(error)
+        self.plans = error.plans
+        if any(each.rule == "not_watched" for each in error.errors):
+            with autocommit_session() as s:
+                self.watchable = find_watchable(s, self.place)
+
+    @property
+    def procedures(self) -> list[tuple[str, LazyString]]:
+        """The procedures to choose from: those of the desks here, and those that are chosen."""
+        chosen = self.form.typed.get("procedures[]") or []
+        served = {each for desk in self.place.desks for each in desk.procedures}
+        return [
+            (each.value, name)
+            for each, name in PROCEDURE_NAMES.items()
+            if each in served or each.value in chosen
+        ]
+
+    @property
+    def desks(self) -> list[tuple[str, str]]:
+        """The desks to choose from, those whose slots are seen first."""
+        ordered = sorted(self.place.desks, key=lambda desk: (not desk.shows_slots, desk.label))
+        return [(desk.id, _name_desk(desk)) for desk in ordered]
+
+    @property
+    def sites(self) -> list[tuple[str, str]]:
+        """The places to choose from; none where there is but one."""
+        found = sorted({desk.site for desk in self.place.desks if desk.site})
+        return [(each, each) for each in found] if len(found) > 1 else []
+
+    @property
+    def weekdays(self) -> list[tuple[int, str]]:
+        """The days of the week, from Monday, in the page's language."""
+        names = get_day_names("wide", locale=get_locale() or "fr")
+        return [(number + 1, names[number]) for number in range(7)]
+
+    @property
+    def has_details(self) -> bool:
+        """Whether one of the limits is set or wrong."""
+        return any(
+            name.startswith("limits.")
+            for name in (*filter(self.form.typed.get, self.form.typed), *self.form.errors)
+        )
+
+
+def read_wish_form() -> Form[AlertForm]:
+    """Return the form that was posted, each error beside the field that it is about."""
+    form = Form.read(AlertForm, TEXTS)
+    typed = form.typed
+    if "" in form.errors:
+        if not typed.get("procedures[]") and not typed.get("deskIds[]"):
+            form.errors["procedures[]"] = str(_NOTHING)
+            del form.errors[""]
+        elif name := _find_disorder(typed):
+            form.errors[name] = form.errors.pop("")
+    return form
+
+
+def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
+    """Return the form of a new alert with what an address names."""
+    procedure = find_procedure(wish)
+    desk_ids = [desk.id for desk in place.desks if desk.id == desk_id]
+    typed = {
+        "prefectureId": place.id,
+        "procedures[]": [procedure.value] if procedure else _find_only(place) if not desk_ids else [],
+        "deskIds[]": desk_ids,
+    }
+    return Form(AlertForm, typed, TEXTS)
+
+
+def fill(alert: AlertAnswer) -> Form[AlertForm]:
+    """Return the form with what an alert is now."""
+    limits = alert.limits.model_dump(mode="json", by_alias=True)
+    typed: dict[str, Any] = {
+        "prefectureId": alert.prefecture_id,
+        "procedures[]": [each.value for each in alert.procedures],
+        "deskIds[]": alert.desk_ids,
+        "name": alert.name,
+        "language": alert.language,
+    }
+    for name, value in limits.items():
+        typed[f"limits.{name}" + ("[]" if isinstance(value, list) else "")] = (
+            [str(each) for each in value] if isinstance(value, list) else value
+        )
+    return Form(AlertForm, typed, TEXTS)
+
+
+def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
+    """Return the prefecture that a form is about; None where it does not exist."""
+    return find_place(form.typed.get("prefectureId") or "")
+
+
+def build_plan_url(plan: PlanName) -> str:
+    """Return the page that orders a plan."""
+    return url_for("plan.show_order", plan=plan.value)
+
+
+def _find_only(place: Prefecture) -> list[str]:
+    served: set[Procedure] = {each for desk in place.desks for each in desk.procedures}
+    return [each.value for each in served] if len(served) == 1 else []
+
+
+def _find_disorder(typed: dict[str, Any]) -> str | None:
+    """Return the field whose beginning lies after its end; None where none does."""
+    begins, ends = (typed.get(name) or "" for name in ("limits.dateFrom", "limits.dateTo"))
+    if begins > ends > "":
+        return "limits.dateTo"
+    begins, ends = (typed.get(name) or "" for name in ("limits.hourFrom", "limits.hourTo"))
+    return "limits.hourTo" if begins >= ends > "" else None
+
+
+def _name_desk(desk: Desk) -> str:
+    return f"{desk.label} ({desk.site})" if desk.site else desk.label

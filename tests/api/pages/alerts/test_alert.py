@@ -1,0 +1,227 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.user import User
+from configs.clock import clock
+from configs.proofs import new_key
+from tests.api.pages.accounts import create_account
+from tests.api.pages.alerts.test_new_alert import MARKUP, WISH, hold
+from tests.api.pages.browser import Browser
+from tests.api.world import Door, desk_state, match, rows, see, statements, wait_for
+
+TASKS = ("", "/modifier", "/fermer", "/trouve")
+
+
+@pytest.fixture
+def alert(camille: Browser) -> UUID:
+    (user,) = rows(User)
+    return wait_for(user.id)
+
+
+def show(browser: Browser, alert: UUID, task: str = "") -> str:
+    page = browser.get(f"/alertes/{alert}{task}")
+    return " ".join(page.text.split())
+
+
+def ask_parts(browser: Browser, alert: UUID, etag: str = "") -> tuple[int, dict[str, str], str]:
+    headers = {"Accept": "application/json"} | ({"If-None-Match": etag} if etag else {})
+    answer = browser.client.get(f"/alertes/{alert}/direct", headers=headers)
+    parts = answer.json["parts"] if answer.status_code == 200 and answer.json else {}
+    return answer.status_code, parts, answer.headers.get("ETag", "")
+
+
+def test_it_shows_what_is_watched_and_when_it_was_last_proven(camille: Browser, alert: UUID) -> None:
+    desk_state(last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=5), achieved_seconds=60)
+    text = show(camille, alert)
+    assert "Seine-Saint-Denis (93)" in text
+    assert "Titre de séjour : vie privée et familiale (Bobigny)" in text
+    assert "Dernière vérificationil y a moins d’une minute" in text
+    assert "Dernière réponse sûreil y a 5 minutes" in text
+    assert "Pas encore de créneau" in text
+    assert "Aucun message" in text
+
+
+def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
+    show(camille, alert)
+    status, before, etag = ask_parts(camille, alert)
+    assert (status, ask_parts(camille, alert, etag)[0]) == (200, 304)
+    assert set(before) == {"watch", "slots", "messages"}
+    detection, slots = see("2026-12-21T09:00:00+00:00", "2026-12-21T09:30:00+00:00")
+    match(alert, detection, slots)
+    _, after, _ = ask_parts(camille, alert, etag)
+    assert "2 encore ouverts" in after["slots"]
+    assert "lundi 21 décembre 2026" in after["slots"]
+    assert "10:00" in after["slots"]
+    assert "https://example.org/book" in after["slots"]
+    assert after["slots"].strip() in camille.get(f"/alertes/{alert}").html
+
+
+def test_slots_that_are_gone_are_not_offered(camille: Browser, alert: UUID) -> None:
+    detection, slots = see("2026-12-21T09:00:00+00:00")
+    match(alert, detection, slots)
+    with session() as s:
+        for slot in s.query(SlotRow):
+            slot.gone_at, slot.gone_reason = clock(), GoneReason.TAKEN
+    text = show(camille, alert)
+    assert "Plus de place" in text
+    assert "Réserver" not in text
+
+
+def test_another_alerts_slots_are_not_shown(camille: Browser, alert: UUID) -> None:
+    (user,) = rows(User)
+    other = wait_for(user.id)
+    match(other, *see("2026-12-21T09:00:00+00:00"))
+    assert "Pas encore de créneau" in show(camille, alert)
+    assert "1 encore ouvert" in show(camille, other)
+
+
+def test_many_slots_take_as_many_statements_as_none(camille: Browser, alert: UUID) -> None:
+    none = statements(lambda: camille.get(f"/alertes/{alert}"))
+    for hour in range(3):
+        match(alert, *see(f"2026-12-21T0{hour}:00:00+00:00"))
+    assert statements(lambda: camille.get(f"/alertes/{alert}")) == none <= 8
+
+
+def test_its_language_and_texts_are_safe(camille: Browser, alert: UUID) -> None:
+    with session() as s:
+        s.get_one(Alert, alert).name = MARKUP
+    for task in TASKS:
+        show(camille, alert, task)
+        assert MARKUP not in camille.page.html
+    assert show(camille, alert, "?lang=ar")
+    assert 'dir="rtl"' in camille.page.html
+    assert "/direct?lang=ar" in camille.page.html
+
+
+def test_another_users_alert_does_not_exist(camille: Browser) -> None:
+    theirs = wait_for(create_account("other@example.org").id)
+    (detection,) = [see("2026-12-21T09:00:00+00:00")[0]]
+    for task in (*TASKS, "/direct", "/rendez-vous.ics", f"/preuve/{detection}"):
+        camille.get(f"/alertes/{theirs}{task}")
+        assert camille.status == 404, task
+
+
+@pytest.mark.parametrize("task", ["modifier", "pause", "reprendre", "essai", "fermer", "trouve"])
+def test_another_users_alert_is_not_changed(camille: Browser, alert: UUID, task: str) -> None:
+    theirs = wait_for(create_account("other@example.org").id)
+    camille.get(f"/alertes/{alert}/modifier")
+    data = camille.page.find_form("/modifier")["fields"]
+    camille._show(camille.client.post(f"/alertes/{theirs}/{task}", data=data, headers=camille.headers))
+    assert camille.status == 404
+    assert [each.closed_at for each in rows(Alert)] == [None, None]
+    assert rows(Notification) == []
+
+
+def test_a_visitor_is_led_to_the_sign_in(visitor: Browser) -> None:
+    alert = wait_for(create_account().id)
+    for task in (*TASKS, "/rendez-vous.ics"):
+        visitor.get(f"/alertes/{alert}{task}")
+        assert visitor.location.startswith("/login?next=alert_pages."), task
+    assert ask_parts(visitor, alert)[0] == 401
+
+
+def test_the_list_is_the_dashboard(camille: Browser, alert: UUID) -> None:
+    answer = camille.client.get("/alertes")
+    assert answer.headers["Location"] == "/dashboard"
+    camille.get("/dashboard")
+    assert f"/alertes/{alert}" in camille.page.html
+
+
+def test_two_tabs_pause_once_and_resume_once(camille: Browser, alert: UUID, door: Door) -> None:
+    hold()
+    for action, text, enabled in (
+        ("pause", "L’alerte est en pause.", False),
+        ("reprendre", "L’alerte est surveillée.", True),
+    ):
+        camille.get(f"/alertes/{alert}")
+        tab = camille.page
+        for _ in range(2):
+            camille.page = tab
+            camille.send(action)
+        assert text in camille.follow().text
+        assert [each.enabled for each in rows(Alert)] == [enabled]
+    assert alert in door.caught_up
+
+
+def test_resuming_without_a_plan_shows_the_plans(camille: Browser, alert: UUID) -> None:
+    show(camille, alert)
+    camille.send("pause")
+    camille.follow()
+    page = camille.send("reprendre")
+    assert camille.status == 422
+    assert "il faut une formule" in page.text
+    assert "URGENCE 24H" in page.text
+
+
+def test_a_test_message_leaves_three_times_an_hour(camille: Browser, alert: UUID, door: Door) -> None:
+    for _ in range(3):
+        show(camille, alert)
+        camille.send("essai")
+        assert "Essai en route : E-mail" in camille.follow().text
+    camille.send("essai")
+    assert "Trois essais par heure" in camille.follow().text
+    assert len(door.nudged) == 3
+
+
+def test_it_is_closed_after_a_question_and_only_once(camille: Browser, alert: UUID) -> None:
+    show(camille, alert, "/fermer")
+    assert rows(Alert)[0].closed_at is None
+    question = camille.page
+    camille.send("/fermer")
+    assert "L’alerte est fermée." in camille.follow().text
+    camille.page = question
+    camille.send("/fermer")
+    assert camille.status == 303
+    text = show(camille, alert)
+    assert "Vous avez fermé cette alerte." in text
+    assert "Modifier" not in text
+    assert ask_parts(camille, alert)[0] == 200
+
+
+def test_an_edit_keeps_what_it_is_and_changes_what_was_changed(camille: Browser, door: Door) -> None:
+    hold()
+    camille.get(WISH)
+    camille.send("nouvelle", **{"name": "Maman", "limits.weekdays[]": ["1"], "limits.hourFrom": "09:00"})
+    (alert,) = rows(Alert)
+    camille.get(f"/alertes/{alert.id}/modifier")
+    fields = camille.page.find_form("/modifier")["fields"]
+    assert (fields["name"], fields["limits.weekdays[]"], fields["limits.hourFrom"]) == (
+        ["Maman"],
+        ["1"],
+        ["09:00"],
+    )
+    camille.send("/modifier", **{"name": "", "limits.weekdays[]": ["2"], "limits.hourFrom": ""})
+    text = " ".join(camille.follow().text.split())
+    assert "Vos changements sont enregistrés." in text
+    assert camille.page.headings == ["Seine-Saint-Denis (93)"]
+    assert "mardi" in text
+    assert "09:00" not in text
+    assert rows(Alert)[0].limits_version == 2
+
+
+def test_a_wrong_edit_changes_nothing(camille: Browser, alert: UUID) -> None:
+    show(camille, alert, "/modifier")
+    page = camille.send("/modifier", **{"name": "A" * 10_000, "limits.dateTo": "2020-01-01"})
+    assert camille.status == 422
+    assert "80 caractères" in page.text
+    assert rows(Alert)[0].name is None
+
+
+def test_a_proof_is_a_fresh_link(camille: Browser, alert: UUID) -> None:
+    detection, slots = see("2026-12-21T09:00:00+00:00")
+    match(alert, detection, slots)
+    camille.get(f"/alertes/{alert}/preuve/{detection}")
+    assert camille.status == 404
+    with session() as s:
+        s.get_one(Detection, detection).proof_key = new_key(clock())
+    page = camille.get(f"/alertes/{alert}")
+    assert f"/preuve/{detection}" in page.html
+    answer = camille.client.get(f"/alertes/{alert}/preuve/{detection}")
+    assert "/l/proof/" in answer.headers["Location"]
