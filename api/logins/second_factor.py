@@ -40,9 +40,19 @@ def begin_setup(user: User) -> FactorSetup:
     """
     _refuse_second(user)
     secret = create_secret()
-    return FactorSetup(
-        secret, build_address(secret, user.email), sign(_SETUP, {"user": str(user.id), "secret": secret})
-    )
+    setup = sign(_SETUP, {"user": str(user.id), "secret": secret})
+    return FactorSetup(secret, build_address(secret, user.email), setup)
+
+
+def resume_setup(user: User, setup: str) -> FactorSetup:
+    """Return a setup that was begun, to show it once more.
+
+    Raises:
+        api.errors.ApiError: 403, it is too old or not this user's; 409, there is a second factor already.
+    """
+    _refuse_second(user)
+    secret = _read_setup(setup, user.id)
+    return FactorSetup(secret, build_address(secret, user.email), setup)
 
 
 def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> list[str]:
@@ -58,11 +68,20 @@ def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> lis
     if step is None:
         raise ApiError(403, "wrong-code", "this is not the code that the app shows now: try the next one")
     user.totp_secret, user.totp_confirmed_at, user.totp_used_step = secret, clock(), step
-    codes = create_recovery_codes()
-    session.add_all(
-        RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(secret, each)) for each in codes
-    )
-    return codes
+    return _add_recovery_codes(session, user_id, secret)
+
+
+def renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
+    """Return new recovery codes; the old ones are good no more.
+
+    Raises:
+        api.errors.ApiError: 409, the account has no second factor.
+    """
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
+    if user.totp_secret is None:
+        raise ApiError(409, "totp-missing", "the account has no second factor: set one up first")
+    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    return _add_recovery_codes(session, user_id, user.totp_secret)
 
 
 def take_code(session: Session, user_id: UUID, code: str) -> bool:
@@ -86,6 +105,14 @@ def remove_second_factor(session: Session, user: User) -> None:
     """Remove a user's second factor and its recovery codes."""
     user.totp_secret = user.totp_confirmed_at = user.totp_used_step = None
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+
+
+def _add_recovery_codes(session: Session, user_id: UUID, secret: str) -> list[str]:
+    codes = create_recovery_codes()
+    session.add_all(
+        RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(secret, each)) for each in codes
+    )
+    return codes
 
 
 def _refuse_second(user: User) -> None:

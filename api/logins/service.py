@@ -134,6 +134,13 @@ def end_all_logins(
     )
 
 
+def end_other_logins(session: Session, user_id: UUID, login_id: UUID) -> None:
+    """End all logins of a user but this one, which keeps its tokens."""
+    others = (Login.user_id == user_id, Login.id != login_id, Login.ended_at.is_(None))
+    values = {"ended_at": clock(), "ended_because": EndedBecause.ENDED_BY_USER}
+    session.execute(sa.update(Login).where(*others).values(values))
+
+
 def note_proof(session: Session, login_id: UUID) -> datetime:
     """Note that the password, and the code of the second factor, were given now; return until when that counts."""
     now = clock()

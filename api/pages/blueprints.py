@@ -22,6 +22,7 @@ from api.pages.map import routes as map_page
 from api.pages.open_web import routes as open_web
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
+from api.pages.security import routes as security
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status
 
@@ -35,6 +36,7 @@ AREAS: tuple[Area, ...] = (
     alerts.area,
     channels.area,
     preferences.area,
+    security.area,
     plan.area,
     calendar.area,
     ledger.area,

@@ -51,7 +51,7 @@ def _ask_again(_: FormRefused) -> ResponseReturnValue:
 
 
 def _is_secret(name: str) -> bool:
-    return any(each in name.lower() for each in ("password", "code", "csrf"))
+    return any(each in name.lower() for each in ("password", "code", "csrf", "setup"))
 
 
 def _send_cookies(response: Response) -> Response:

@@ -11,7 +11,14 @@ FIELD = "resumed"
 _SCOPE = "resumed-form"
 _SECONDS = 3600
 _LONGEST = 16 * 1024  # bytes, signed
-_SECRET = ("password", "code", "token", "secret", "challenge")  # in the name of a field that is never kept
+_SECRET = (
+    "password",
+    "code",
+    "token",
+    "secret",
+    "challenge",
+    "setup",
+)  # in the name of a field that is never kept
 
 
 @dataclass(frozen=True, slots=True)

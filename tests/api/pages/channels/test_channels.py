@@ -79,6 +79,7 @@ def test_a_code_sent_twice_leads_back_to_the_channels(subscriber: Browser) -> No
         ("0" * 10_000, "Il faut au plus 40 caractères."),
         ("+1 202 555 0143", "Les codes vont aux numéros mobiles de France"),
     ],
+    ids=["empty", "markup", "long", "foreign"],
 )
 def test_a_wrong_number_says_so_beside_the_field(subscriber: Browser, phone: str, text: str) -> None:
     page = subscriber.send("/canaux/numero", phone=phone)

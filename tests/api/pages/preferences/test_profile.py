@@ -40,7 +40,9 @@ def test_settings_are_kept_and_change_the_language_at_once(camille: Browser) -> 
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-@pytest.mark.parametrize("value", ['"><script>alert(1)</script>', "a" * 10_000, ""])
+@pytest.mark.parametrize(
+    "value", ['"><script>alert(1)</script>', "a" * 10_000, ""], ids=["markup", "long", "empty"]
+)
 def test_wrong_settings_say_so(camille: Browser, name: str, value: str) -> None:
     camille.get("/profil")
     page = camille.send("/profil/reglages", **(SETTINGS | {name: value}))
@@ -67,6 +69,7 @@ def test_a_new_address_waits_for_its_confirmation(camille: Browser, door: Door) 
         ('"><script>alert(1)</script>@example.org', "Cette adresse n’est pas valable."),
         ("a" * 10_000, "Il faut au plus 254 caractères."),
     ],
+    ids=["empty", "markup", "long"],
 )
 def test_a_wrong_address_says_so(camille: Browser, email: str, text: str) -> None:
     camille.get("/profil")

@@ -1,0 +1,169 @@
+# ruff: noqa: RUF001 -- French has its own apostrophe
+"""Pages about security: logins, password, second factor, recovery codes."""
+
+from uuid import UUID
+
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+import notifier
+from api.accounts.passwords import hash_password
+from api.auth import service as accounts
+from api.auth.schemas import PasswordBody
+from api.errors import ApiError
+from api.logins.schemas import TotpConfirmation
+from api.logins.second_factor import (
+    FactorSetup,
+    begin_setup,
+    confirm_setup,
+    remove_second_factor,
+    renew_recovery_codes,
+    resume_setup,
+)
+from api.logins.service import end_one_login, end_other_logins
+from api.middleware.auth import current_login_id, current_user, current_user_id
+from api.models.base import session
+from api.models.user import User
+from api.pages.area import Access, Area
+from api.pages.cookie_login import keep_login
+from api.pages.forms import Form
+from api.pages.notices import Kind, add_notice
+from api.pages.qr_code import render_qr_code
+from api.pages.security.view_data import (
+    PASSWORD_TEXTS,
+    REFUSED_SETUPS,
+    SETUP_TEXTS,
+    group_secret,
+    read_security,
+)
+
+area = Area("security", __name__)
+_INVALID = 422
+
+
+@area.page("/securite", Access.PERSONAL)
+def show_security() -> str:
+    """Show the logins, the form for a new password, and the second factor."""
+    return _render_security(Form(PasswordBody))
+
+
+@area.action("/securite/connexions/<uuid:id>", Access.PERSONAL)
+def end_login(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
+    """End one login of the user."""
+    with session() as s:
+        end_one_login(s, current_user_id(), id)
+    return _go_back(_("Cette connexion est terminée."))
+
+
+@area.action("/securite/autres-connexions", Access.PERSONAL)
+def end_others() -> ResponseReturnValue:
+    """End all logins but this one."""
+    with session() as s:
+        end_other_logins(s, current_user_id(), current_login_id())
+    return _go_back(_("Toutes les autres connexions sont terminées."))
+
+
+@area.action("/securite/mot-de-passe", Access.PROVEN)
+def change_password() -> ResponseReturnValue:
+    """Set another password; all other logins end."""
+    form = Form.read(PasswordBody, PASSWORD_TEXTS)
+    if not form.errors:
+        try:
+            _set_password(form.value.password.get_secret_value())
+        except ApiError as error:
+            form.refuse(error, "password")
+    if form.errors:
+        return _render_security(form), _INVALID
+    return _go_back(_("Votre mot de passe est changé, et toutes les autres connexions sont terminées."))
+
+
+@area.page("/securite/application", Access.PROVEN)
+def show_setup() -> ResponseReturnValue:
+    """Show a new secret for an authenticator app. Nothing is stored until a code confirms it."""
+    try:
+        setup = begin_setup(current_user())
+    except ApiError as error:
+        return _refuse(error)
+    return _render_setup(setup, Form(TotpConfirmation))
+
+
+@area.action("/securite/application", Access.PROVEN)
+def take_setup() -> ResponseReturnValue:
+    """Put the second factor in force by a code of the app, and show the recovery codes, once."""
+    form = Form.read(TotpConfirmation, SETUP_TEXTS)
+    try:
+        setup = resume_setup(current_user(), request.form.get("setup", ""))
+    except ApiError as error:
+        return _refuse(error)
+    codes = None if form.errors else _confirm_setup(form)
+    if codes is None:
+        return _render_setup(setup, form), _INVALID
+    return render_template("security/codes.html", codes=codes)
+
+
+@area.page("/securite/codes", Access.PERSONAL)
+def show_codes() -> ResponseReturnValue:
+    """Lead back: codes are shown once, by the answer to the form."""
+    return redirect(url_for("security.show_security"), 303)
+
+
+@area.action("/securite/codes", Access.PROVEN)
+def renew_codes() -> ResponseReturnValue:
+    """Show new recovery codes, once; the old ones are good no more."""
+    try:
+        with session() as s:
+            codes = renew_recovery_codes(s, current_user_id())
+    except ApiError as error:
+        return _refuse(error)
+    return render_template("security/codes.html", codes=codes)
+
+
+@area.action("/securite/sans-application", Access.PROVEN)
+def remove_factor() -> ResponseReturnValue:
+    """Remove the second factor with its recovery codes."""
+    with session() as s:
+        remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
+    return _go_back(_("Le second facteur est retiré."))
+
+
+def _set_password(password: str) -> None:
+    accounts.check_strength(password, current_user().email)
+    hashed = hash_password(password)
+    with session() as s:
+        user, change = accounts.change_password(s, current_user_id(), current_login_id(), hashed)
+    notifier.nudge(change.mails)
+    keep_login(user, change)
+
+
+def _confirm_setup(form: Form[TotpConfirmation]) -> list[str] | None:
+    """Return the recovery codes; None where the code is wrong, which the form then says."""
+    try:
+        with session() as s:
+            return confirm_setup(s, current_user_id(), form.value.setup, form.value.code)
+    except ApiError as error:
+        form.refuse(error, "code")
+        return None
+
+
+def _render_security(form: Form[PasswordBody]) -> str:
+    shown = read_security()
+    return render_template("security/security.html", form=form, account=shown.account, logins=shown.logins)
+
+
+def _render_setup(setup: FactorSetup, form: Form[TotpConfirmation]) -> str:
+    qr_code = render_qr_code(setup.otpauth_url, _("Code QR pour l’application"))
+    secret = group_secret(setup.secret)
+    return render_template("security/setup.html", form=form, setup=setup, secret=secret, qr_code=qr_code)
+
+
+def _refuse(error: ApiError) -> ResponseReturnValue:
+    """Lead back, and say why the second factor cannot be changed like this."""
+    if error.word not in REFUSED_SETUPS:
+        raise error
+    return _go_back(str(REFUSED_SETUPS[error.word]), "problem")
+
+
+def _go_back(text: str, kind: Kind = "done") -> ResponseReturnValue:
+    add_notice(kind, text)
+    return redirect(url_for("security.show_security"), 303)
