@@ -24,7 +24,12 @@ from api.logins.schemas import (
     TotpRequired,
     TotpSetup,
 )
-from api.logins.second_factor import begin_setup, confirm_setup, remove_second_factor
+from api.logins.second_factor import (
+    begin_setup,
+    confirm_setup,
+    remove_second_factor,
+    renew_recovery_codes,
+)
 from api.logins.service import LoginChange
 from api.middleware.auth import (
     current_login_id,
@@ -129,6 +134,17 @@ def confirm_totp(body: TotpConfirmation) -> dict[str, Any]:
     require_recent_proof()
     with session() as s:
         codes = confirm_setup(s, current_user_id(), body.setup, body.code)
+    return RecoveryCodes(recovery_codes=codes).as_json()
+
+
+@blueprint.post(
+    "/totp/recovery-codes", security=BEARER, responses={200: RecoveryCodes, **declare_errors(401, 403, 409)}
+)
+def replace_recovery_codes() -> dict[str, Any]:
+    """Give ten new recovery codes, after a recent proof; the old ones are good no more."""
+    require_recent_proof()
+    with session() as s:
+        codes = renew_recovery_codes(s, current_user_id())
     return RecoveryCodes(recovery_codes=codes).as_json()
 
 

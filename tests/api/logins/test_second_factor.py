@@ -169,6 +169,20 @@ def test_each_recovery_code_signs_in_once(client: FlaskClient, factor: tuple[str
     assert len(rows(RecoveryCode)) == 9
 
 
+def test_new_recovery_codes_replace_the_old_ones(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers, frozen: time_machine.Traveller
+) -> None:
+    answer = client.post("/api/auth/totp/recovery-codes", headers=headers)
+    new = (answer.json or {})["recoveryCodes"]
+    assert (len(new), len(rows(RecoveryCode))) == (10, 10)
+    text = challenge(client)
+    assert finish(client, text, factor[1][0]).status_code == 401
+    assert finish(client, text, new[0]).status_code == 200
+    frozen.shift(timedelta(minutes=6))
+    late = client.post("/api/auth/totp/recovery-codes", headers=headers)
+    assert (late.status_code, word(late)) == (403, "recent-proof-needed")
+
+
 def test_a_proof_needs_the_code_too(
     client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
 ) -> None:

@@ -22,6 +22,7 @@ EXPECTED = {
     ("post", "/api/auth/logout"), ("post", "/api/auth/logout-all"), ("post", "/api/auth/prove"),
     ("get", "/api/auth/logins"), ("delete", "/api/auth/logins/{id}"),
     ("post", "/api/auth/totp"), ("post", "/api/auth/totp/confirm"), ("delete", "/api/auth/totp"),
+    ("post", "/api/auth/totp/recovery-codes"),
     ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{id}"),
     ("patch", "/api/alerts/{id}/toggle"), ("get", "/api/alerts/{id}"), ("patch", "/api/alerts/{id}"),
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
@@ -42,7 +43,7 @@ EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for meth
 SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
     f"/api/auth/{path}"
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
-                 "logins/{id}", "totp", "totp/confirm")
+                 "logins/{id}", "totp", "totp/confirm", "totp/recovery-codes")
 }  # fmt: skip
 SIGNED_IN |= {
     f"/api/billing/{path}"
