@@ -31,7 +31,6 @@ from api.pages.alerts.wish_form import (
     TEXTS,
     AlertForm,
     WishPage,
-    build_plan_url,
     fill,
     find_form_place,
     prefill,
@@ -43,9 +42,9 @@ from api.pages.forms import Form
 from api.pages.live import answer_live
 from api.pages.notices import add_notice
 from api.pages.procedures import find_procedure, list_procedures
+from configs.plan import PlanName
 
 area = Area("alert_pages", __name__)
-area.add_app_template_global(build_plan_url, "plan_url")
 _INVALID = 422
 _PARTS = ("watch", "slots", "messages")
 
@@ -289,7 +288,13 @@ def _render_places(wish: str, *, unknown: bool) -> str:
 def _render_wish(page: WishPage, alert: AlertAnswer | None = None) -> str:
     shown = alert and describe_alert(alert)
     form: Form[AlertForm] = page.form
-    return render_template("alerts/wish.html", page=page, form=form, alert=shown)
+    # The order of an alert that exists carries no wish: it would be created once more.
+    plan_url = _build_plan_url if alert else page.build_plan_url
+    return render_template("alerts/wish.html", page=page, form=form, alert=shown, plan_url=plan_url)
+
+
+def _build_plan_url(plan: PlanName) -> str:
+    return url_for("plan.show_order", plan=plan.value)
 
 
 def _render_alert(view: AlertPageView, refused: ApiError | None = None) -> str:
@@ -298,6 +303,7 @@ def _render_alert(view: AlertPageView, refused: ApiError | None = None) -> str:
         view=view,
         problem=refused and write_problem(refused.word, TEXTS),
         plans=refused.plans if refused else [],
+        plan_url=_build_plan_url,
         fresh=write_freshness,
     )
 

@@ -78,6 +78,12 @@ class WishPage:
             with autocommit_session() as s:
                 self.watchable = find_watchable(s, self.place)
 
+    def build_plan_url(self, plan: PlanName) -> str:
+        """Return the page that orders a plan, with the wish: the alert is created when the plan is paid."""
+        wish = NewAlert.model_construct(**{**dict(self.form.value), "name": None})
+        text = wish.model_dump_json(by_alias=True, exclude_defaults=True, include=set(NewAlert.model_fields))
+        return url_for("plan.show_order", plan=plan.value, alert=text)
+
     @property
     def procedures(self) -> list[tuple[str, LazyString]]:
         """The procedures to choose from: those of the desks here, and those that are chosen."""
@@ -161,11 +167,6 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
 def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
     """Return the prefecture that a form is about; None where it does not exist."""
     return find_place(form.typed.get("prefectureId") or "")
-
-
-def build_plan_url(plan: PlanName) -> str:
-    """Return the page that orders a plan."""
-    return url_for("plan.show_order", plan=plan.value)
 
 
 def _find_only(place: Prefecture) -> list[str]:

@@ -1,9 +1,11 @@
 # ruff: noqa: RUF001 -- French has its own apostrophe
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.alerts.schemas import NewAlert
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.user import Grant, User
@@ -102,7 +104,19 @@ def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser
     page = camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
     assert camille.status == 422
     assert "il faut une formule" in page.text
-    assert 'href="/formule/commande?plan=URGENCE_24H"' in page.html
+    (link,) = (
+        at["href"] for name, at in page.tags if name == "a" and "plan=URGENCE_24H" in at.get("href", "")
+    )
+    wish = NewAlert.model_validate_json(parse_qs(urlsplit(link).query)["alert"][0])
+    assert (wish.prefecture_id, wish.procedures, wish.limits.weekdays) == (
+        "bobigny_93",
+        ["TITRE_SEJOUR"],
+        [3],
+    )
+    assert "Maman" not in link
+    assert "Seine-Saint-Denis" in camille.get(link).text
+    camille.get(WISH)
+    page = camille.send(NEW, **{"name": "Maman", "limits.weekdays[]": "3"})
     fields = page.find_form(NEW)["fields"]
     assert (fields["name"], fields["limits.weekdays[]"]) == (["Maman"], ["3"])
     assert rows(Alert) == []
