@@ -10,6 +10,7 @@ from babel.dates import format_time, get_day_names
 from flask_babel import LazyString, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
+from api.accounts.entitlement import find_entitlement
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage
 from api.detections.queries import list_alert_detections
@@ -23,6 +24,7 @@ from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
 from configs.clock import clock
+from configs.plan import PlanName
 from configs.prefecture import desks, prefectures
 
 _l = lazy_gettext
@@ -94,8 +96,9 @@ class AlertPageView:
     alert: ShownAlert
     desks: list[ShownDesk]
     limits: list[str]
-    detections: list[AlertDetection]
+    detections: list[AlertDetection]  # those with open slots first, then the newest
     messages: list[ShownMessage]
+    has_plan: bool  # without one nothing is sent
 
 
 def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
@@ -108,12 +111,14 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         answer = read_own_alert(s, user_id, alert_id)
         detections = list_alert_detections(s, user_id, alert_id, _MOST)
         messages = list_sent_messages(s, alert_id, _MOST)
+        plan = find_entitlement(s, user_id, clock()).plan
     return AlertPageView(
         alert=describe_alert(answer),
         desks=[_describe_desk(each) for each in answer.desks],
         limits=list(describe_limits(answer.limits)),
-        detections=detections,
+        detections=sorted(detections, key=lambda each: not each.slots_open),
         messages=[_describe_message(each) for each in messages],
+        has_plan=plan.name is not PlanName.NONE,
     )
 
 

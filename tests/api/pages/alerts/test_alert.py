@@ -74,6 +74,12 @@ def test_slots_that_are_gone_are_not_offered(camille: Browser, alert: UUID) -> N
     assert "Réserver" not in text
 
 
+def test_without_a_plan_it_says_that_nothing_is_sent(camille: Browser, alert: UUID) -> None:
+    assert "Sans formule en cours" in show(camille, alert)
+    hold()
+    assert "Sans formule en cours" not in show(camille, alert)
+
+
 def test_another_alerts_slots_are_not_shown(camille: Browser, alert: UUID) -> None:
     (user,) = rows(User)
     other = wait_for(user.id)
