@@ -1,4 +1,5 @@
 # ruff: noqa: RUF001 -- French has its own apostrophe
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -96,6 +97,23 @@ def test_sent_twice_it_creates_one(camille: Browser) -> None:
     camille.get(WISH)
     camille.send(NEW)
     assert camille.location == first
+    assert len(rows(Alert)) == 1
+
+
+def test_sent_twice_at_once_it_creates_one(camille: Browser) -> None:
+    hold(PlanName.URGENCE_TOTAL)
+    camille.get(WISH)
+    fields = camille.page.find_form(NEW)["fields"]
+    kept = [camille.client.get_cookie(name) for name in ("__Host-access", "__Host-refresh")]
+    cookies = "; ".join(f"{each.key}={each.value}" for each in kept if each)
+
+    def send(_: int) -> str:
+        client = camille.client.application.test_client(use_cookies=False)
+        return client.post(NEW, data=fields, headers={"Cookie": cookies}).headers["Location"]
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(send, range(2))
+    assert first == second
     assert len(rows(Alert)) == 1
 
 
