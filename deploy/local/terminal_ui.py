@@ -77,6 +77,7 @@ def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
     """Print the addresses to open."""
     console.print("\n[bold]RDVPriority[/], with stand-ins for every site and provider\n")
     for what, where in {
+        "front": f"http://127.0.0.1:{ports.api}/",
         "inbox, booking sites": f"http://127.0.0.1:{ports.inbox}/",
         "API, its page": f"http://127.0.0.1:{ports.api}/api/docs",
         "health": f"http://127.0.0.1:{ports.api}/api/health",

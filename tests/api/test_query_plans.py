@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from api.models.base import engine, session
+from api.models.prepared import _number_places
 from tests.api.world import Person
 
 # The person has 520 of 30,000 alerts, all but 20 of them closed, and 5,000 notifications.
@@ -100,9 +101,9 @@ def test_reads_of_a_person_with_many_rows_use_indexes_and_read_little(
     }
     assert scalar("SELECT count(*) FROM notifications WHERE user_id = :me", crowded) >= 5_000
     seen = [(path, *each) for path in PATHS for each in recorded(client, path.format(**ids), crowded)]
-    assert any(statement.startswith("EXECUTE") for _, statement, _ in seen)
-    for path, statement, parameters in seen:
-        for mode in PLANS if statement.startswith("EXECUTE") else PLANS[:1]:
+    assert any(is_prepared for *_, is_prepared in seen)
+    for path, statement, parameters, is_prepared in seen:
+        for mode in PLANS if is_prepared else PLANS[:1]:
             nodes = list(walk(explain(statement, parameters, mode)))
             scanned = [
                 node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG
@@ -117,12 +118,12 @@ def scalar(query: str, person: Person) -> Any:
         return s.scalar(sa.text(query), {"me": person.id})
 
 
-def recorded(client: FlaskClient, path: str, person: Person) -> list[tuple[str, Any]]:
-    """Return the statements of a request, with their parameters."""
-    seen: list[tuple[str, Any]] = []
+def recorded(client: FlaskClient, path: str, person: Person) -> list[tuple[str, Any, bool]]:
+    """Return the statements of a request, with their parameters, and whether they are prepared."""
+    seen: list[tuple[str, Any, bool]] = []
 
-    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        seen.append((statement, parameters))
+    def note(_c: object, _cursor: object, _sent: str, parameters: Any, context: Any, _many: bool) -> None:
+        seen.append((context.statement, parameters, bool(context.execution_options.get("prepare"))))
 
     sa.event.listen(engine(), "before_cursor_execute", note)
     try:
@@ -136,10 +137,16 @@ def recorded(client: FlaskClient, path: str, person: Person) -> list[tuple[str, 
 def explain(statement: str, parameters: Any, plan_cache_mode: str) -> dict[str, Any]:
     with engine().connect() as connection:
         connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = {plan_cache_mode}")
+        if plan_cache_mode != PLANS[0]:
+            text, order = _number_places(statement)
+            connection.exec_driver_sql(f"PREPARE explained AS {text}".replace("%", "%%"))
+            statement = f"EXECUTE explained ({', '.join(f'%({name})s' for name in order)})"
         found = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
         )
         plan: Any = found.scalar_one()
+        connection.exec_driver_sql("DEALLOCATE ALL")
+        connection.info.clear()  # of what was prepared
     made: dict[str, Any] = (plan if isinstance(plan, list) else json.loads(plan))[0]["Plan"]
     return made
 
