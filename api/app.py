@@ -38,6 +38,12 @@ from api.support import routes as support
 from api.users import routes as users
 from configs.logs import set_up_logs
 
+# In the order of the document.
+_NOUNS = (
+    auth, logins, users, billing, alerts, prefectures, outlook, release_calendar, detections, stats, reliability,
+    support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments, admin_system,
+)  # fmt: skip
+
 
 def create_app() -> OpenAPI:
     """Return the application that the environment describes.
@@ -67,24 +73,7 @@ def create_app() -> OpenAPI:
     register_body_checks(app)
     register_auth(app)
     register_health_checks(app)
-    for noun in (
-        auth,
-        logins,
-        users,
-        billing,
-        alerts,
-        prefectures,
-        outlook,
-        release_calendar,
-        detections,
-        stats,
-        reliability,
-        support,
-        hooks,
-        health,
-    ):
-        app.register_api(noun.blueprint)
-    for noun in (admin_users, admin_alerts, admin_watch, admin_payments, admin_system):
+    for noun in _NOUNS:
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     register_pages(app)

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """A quote in words, in French and English, with the times of the user's zone."""
 
 from datetime import datetime

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Texts for people of the errors that models and services name by codes."""
 
 from collections.abc import Mapping

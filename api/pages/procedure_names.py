@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Procedures in the words of people, in the page's language."""
 
 from flask_babel import LazyString, lazy_gettext

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """How well a place or a desk is watched, as people read it: five classes, each with a text and a colour's name."""
 
 from dataclasses import dataclass

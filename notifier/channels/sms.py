@@ -4,7 +4,7 @@ https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-reso
 A segment has 160 characters of GSM 03.38's alphabet; a text with any other character has 70 to a segment.
 """
 
-# ruff: noqa: RUF001, RUF002 -- characters that look alike are in the table below
+# ruff: noqa: RUF001 -- characters that look alike are in the table below
 
 import logging
 import math

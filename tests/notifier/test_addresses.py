@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own quotes and dashes
-
 """Messages to addresses without an account: support's mailbox, and strangers who wrote to it."""
 
 from datetime import timedelta

@@ -178,7 +178,7 @@ def test_an_upgrade_credits_the_cheaper_plan(nadia: Visitor, stripe: StripeContr
     quote = nadia.ask("GET", f"/billing/quote?plan={TOTAL}")
     assert quote["amount"] == 2999 - quote["credit"]
     assert 1400 < quote["credit"] <= 1499
-    pay_on_page(page, order(nadia, TOTAL), "S’abonner")  # noqa: RUF001
+    pay_on_page(page, order(nadia, TOTAL), "S’abonner")
     until(lambda: nadia.ask("GET", "/auth/me")["plan"] == TOTAL, pause=LOOK)
     paid = newest_payment(nadia)
     (credit,) = paid["credits"]
@@ -311,7 +311,7 @@ def test_a_card_that_fails_at_renewal_leaves_days_of_grace_and_the_portal(
     page.get_by_role("link", name="Retour au site").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Votre compte"
     stripe.advance(days=31, hours=2)
-    mail = until(lambda: find_mails(marc, "Votre paiement n’a pas abouti"))[0]  # noqa: RUF001
+    mail = until(lambda: find_mails(marc, "Votre paiement n’a pas abouti"))[0]
     renewal = newest_payment(marc)
     assert (renewal["renewal"], renewal["status"]) == (True, "FAILED")
     assert [(each["reason"], each["seconds"]) for each in renewal["credits"]] == [("grace", 3 * 86400)]

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """What the pages of departments and advice show, from the answers of the API's queries."""
 
 from collections.abc import Sequence

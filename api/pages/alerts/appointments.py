@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The appointment that a user found: its form, in the time of the prefecture, and its event for a calendar."""
 
 from datetime import datetime, timedelta

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """What the pages of alerts show, in the words of the page."""
 
 from collections.abc import Iterator

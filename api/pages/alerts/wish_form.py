@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The form of an alert: what may be chosen at a prefecture, what was typed, and why it was refused."""
 
 from collections.abc import Sequence

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Pages about channels: which are on, the phone number with its code, the Telegram chat."""
 
 from typing import Any

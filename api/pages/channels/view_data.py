@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """What the pages about channels show, and the forms they have."""
 
 from dataclasses import dataclass

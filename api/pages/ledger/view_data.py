@@ -112,7 +112,7 @@ def _name_outage(entry: OutageEntry) -> NamedOutage:
     place, desk = prefectures().get(entry.prefecture_id), desks().get(entry.desk_id)
     return NamedOutage(
         entry,
-        f"{place.department} – {place.name}" if place else entry.prefecture_id,  # noqa: RUF001 -- a dash
+        f"{place.department} – {place.name}" if place else entry.prefecture_id,
         desk.label if desk else entry.desk_id,
         place.time_zone if place else "Europe/Paris",
     )

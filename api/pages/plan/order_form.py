@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The form of an order: its fields, and the alert that the payment creates, which an address or a field carries."""
 
 import json

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Pages of plans and payments: the current plan, orders, the history, cancelling, and Stripe's portal."""
 
 from datetime import date

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The page of the profile: the address of the account, language, time zone, and what an outage is made good by."""
 
 from typing import Any

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """What the page of the profile offers to choose from."""
 
 from typing import Literal

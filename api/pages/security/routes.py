@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Pages about security: logins, password, second factor, recovery codes."""
 
 from uuid import UUID

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """What the pages about security show: logins, and the setup of a second factor."""
 
 from dataclasses import dataclass

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The public plans and terms, and the two pages to which Checkout leads back."""
 
 import re

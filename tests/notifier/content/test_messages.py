@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own quotes and dashes
-
 import html
 import re
 from collections.abc import Callable, Sequence

@@ -1,5 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own quotes and dashes
-
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -44,7 +44,7 @@ def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
     camille = person(channels=tuple(Channel))
     deliver(*map(str, written(camille, alert(camille), channels=["email"], language="en")))
     (mail,) = sandbox.messages()
-    assert mail.subject == "Test message – Essonne (91)"  # noqa: RUF001 -- a dash
+    assert mail.subject == "Test message – Essonne (91)"
 
 
 def test_nothing_is_sent_for_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:

@@ -1,7 +1,5 @@
 """Messages about sites in trouble and unwatched desks, and the contacts that are skipped."""
 
-# ruff: noqa: RUF001 -- French has its own quotes and dashes
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

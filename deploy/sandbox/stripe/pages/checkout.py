@@ -76,4 +76,4 @@ def _explain(error: StripeError) -> str:
         return "Provision insuffisante. Essayez une autre carte."
     if error.fields["type"] == "card_error":
         return _DECLINED
-    return "Ce code n’est pas valable." if "promotion" in str(error) else str(error)  # noqa: RUF001 - French
+    return "Ce code n’est pas valable." if "promotion" in str(error) else str(error)

@@ -22,7 +22,7 @@ async def show_step(stand_in: Stripe, request: web.Request) -> web.Response:
     """Ask for confirmation."""
     intent = find_object(stand_in, request, "payment_intent")
     if intent["status"] != "requires_action":
-        return show_message("Rien à confirmer", "Ce paiement n’attend aucune confirmation.")  # noqa: RUF001
+        return show_message("Rien à confirmer", "Ce paiement n’attend aucune confirmation.")
     return show_page("three_d_secure", intent=intent, path=f"/3ds/{intent['id']}")
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Why slots of a desk are not seen, in the words of the pages."""
 
 from typing import Any

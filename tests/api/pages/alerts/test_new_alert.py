@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """The calendar's page and its feeds."""
 
 from collections.abc import Callable

@@ -47,7 +47,7 @@ def checked(achieved: float) -> CheckDay:
 
 def test_before_the_first_message_it_says_that_there_is_nothing(browse: Callable[..., Browser]) -> None:
     page = browse().get("/fiabilite")
-    for text in ("Trop peu d’alertes", "Aucune alerte n’a été envoyée", "Toutes les pages ont pu", "0,00 €"):  # noqa: RUF001
+    for text in ("Trop peu d’alertes", "Aucune alerte n’a été envoyée", "Toutes les pages ont pu", "0,00 €"):
         assert text in page.text.replace("\xa0", " "), text
     assert "No alert was sent" in browse("en").get("/fiabilite").text
     assert "لم يُرسل أي تنبيه" in browse("ar").get("/fiabilite").text
@@ -69,7 +69,7 @@ def test_it_shows_a_usual_day_first_and_each_day_after(visitor: Browser) -> None
 def test_days_with_few_messages_have_no_times(visitor: Browser) -> None:
     add(delivered(0, 0.4, 2.0, accepted=4))
     page = visitor.get("/fiabilite")
-    assert "Trop peu d’alertes" in page.text  # noqa: RUF001
+    assert "Trop peu d’alertes" in page.text
     assert "2 s" not in page.text
 
 
@@ -79,7 +79,7 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
     outage = Outage(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=None, reason=OutageReason.CAPTCHA)
     add(outage, checked(90))
     page = visitor.get("/fiabilite")
-    for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):  # noqa: RUF001
+    for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):
         assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 from api.models.payment import Refund, Subscription
 from api.models.user import User
 from configs.plan import PlanName

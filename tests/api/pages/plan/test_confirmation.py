@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 from configs.plan import PlanName
 from tests.api.pages.accounts import create_account
 from tests.api.pages.browser import Browser

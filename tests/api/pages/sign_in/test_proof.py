@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 """Pages that need the password once more."""
 
 from datetime import timedelta

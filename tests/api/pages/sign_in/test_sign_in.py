@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 -- French has its own apostrophe
 from collections.abc import Callable
 
 import pyotp
