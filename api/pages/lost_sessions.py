@@ -1,4 +1,4 @@
-"""What follows where a page needs a login, a recent proof, or a form's token, and there is none."""
+"""Answers to requests without the login, the recent proof or the form token that their page needs."""
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue

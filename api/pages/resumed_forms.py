@@ -45,7 +45,7 @@ def hold_form() -> str | None:
 
 
 def read_held_form(text: str | None) -> ResumedForm | None:
-    """Return the form that was held; None where the text is too old, forged, or leads to no page of ours."""
+    """Return the held form; None where the text is too old or forged, or its target is no page of ours."""
     if not text or len(text) > _LONGEST:
         return None
     try:

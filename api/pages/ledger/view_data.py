@@ -1,4 +1,4 @@
-"""What the page of the ledger shows: a few figures in plain words, and the bars of each channel."""
+"""Data of the ledger's page: a few figures in plain words, and the bars of each channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the map shows, from the answer of the API's query."""
+"""Data of the map's page, from the answer of the API's query."""
 
 from collections import Counter
 from collections.abc import Callable

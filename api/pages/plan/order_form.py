@@ -41,7 +41,7 @@ TEXTS: Texts = {
         "Cette commande ne peut pas être payée pour le moment. C’est notre faute : écrivez-nous."
     ),
 }
-_HIDDEN = ("consent.termsVersion", "alert", "plan", "paid")  # fields that nobody types in
+_HIDDEN = ("consent.termsVersion", "alert", "plan", "paid")  # hidden fields
 
 
 class OrderForm(Body):
@@ -114,7 +114,7 @@ def refuse_order(form: Form[OrderForm], error: ApiError) -> None:
 
 
 def _raise_hidden_errors(form: Form[OrderForm]) -> Form[OrderForm]:
-    """Make errors of fields that nobody sees errors of the whole form."""
+    """Turn errors of hidden fields into errors of the whole form."""
     for name in _HIDDEN:
         if text := form.errors.pop(name, None):
             form.errors.setdefault("", text)

@@ -1,4 +1,4 @@
-"""What the page of an order shows: the quote, the alert, and the words of the boxes."""
+"""Data of the order page: the quote, the alert, and the words of the boxes."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the pages of plans and payments show, from the answers of the API's queries."""
+"""Data of the pages of plans and payments, from the answers of the API's queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the pages around a sign-in take from their address: the plan and the wish of who registers."""
+"""Parameters of the pages around a sign-in: the plan and the wish of a new account."""
 
 from urllib.parse import urlencode
 

@@ -1,4 +1,4 @@
-"""What works now, for everybody: the findings of GET /api/health in plain words."""
+"""Page of the service's state: the findings of GET /api/health in plain words."""
 
 from flask import Response, make_response, render_template
 
