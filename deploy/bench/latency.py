@@ -1,12 +1,13 @@
 """Page read → provider accepted, on a quiet stack: the ledger of the notifications of one alert."""
 
+import itertools
 import json
 import re
 import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,13 +15,17 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
+from configs.clock import clock
 from deploy.bench.figures import percentile
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack
+from deploy.sandbox.clock import PARIS
 
 CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
 _PATIENCE = 20.0
 _STAGES = ("seen", "committed", "matched", "accepted")
+_DAYS, _SATURDAY, _MINUTES = 28, 5, 480  # days ahead; counter hours of a day
+_opened = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -98,8 +103,20 @@ def by_mail_only(stack: Stack) -> None:
 
 
 def open_slot(stack: Stack) -> None:
-    """Open one slot on the desk that Camille waits for."""
-    _control(stack, "open", {"form": FORM, "count": 1})
+    """Open one slot on the desk that Camille waits for, at a time that was not open before.
+
+    A slot that opens again within half an hour is told at its end only.
+    """
+    _control(stack, "open", {"form": FORM, "at": [_choose_time(next(_opened)).isoformat()]})
+
+
+def _choose_time(number: int) -> datetime:
+    """Return the n-th of 9,600 times: minutes of counter hours on the weekdays of four weeks."""
+    first = datetime.combine(clock().astimezone(PARIS), datetime.min.time(), PARIS) + timedelta(hours=9)
+    ahead = (first + timedelta(days=days) for days in range(1, _DAYS + 1))
+    weekdays = [day for day in ahead if day.weekday() < _SATURDAY]
+    minute, day = divmod(number, len(weekdays))
+    return weekdays[day] + timedelta(minutes=minute % _MINUTES)
 
 
 def take_all(stack: Stack) -> None:
