@@ -48,8 +48,8 @@ def measure(stack: Stack, slots: int, goes_on: Callable[[], bool] = lambda: True
     for number in range(slots):
         if not goes_on():
             break
-        if number % _AT_ONCE == 0:  # a page of a hundred slots takes longer to read, which is not what is compared
-            take_all(stack)
+        if number % _AT_ONCE == 0:
+            take_all(stack)  # a page of a hundred slots takes longer to read, which is not what is compared
         open_slot(stack)
         for row in _wait(engine, known):
             known.add(row.id)
