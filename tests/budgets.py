@@ -11,6 +11,7 @@ import pytest
 
 BUDGETS = {
     "api": 800,
+    "browser": 45,
     "configs": 70,
     "crawler": 580,
     "deploy": 80,

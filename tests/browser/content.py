@@ -1,0 +1,178 @@
+"""Content for pages: a desk with a past, an account with long names, alerts in each state, payments and messages."""
+
+import base64
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.base import session
+from api.models.check_day import CheckDay
+from api.models.contact_linking import TelegramLink
+from api.models.delivery_day import DeliveryDay
+from api.models.desk import DeskStatus, Outage, OutageReason
+from api.models.notification import Match, Notification, Priority, State
+from api.models.payment import Refund, RefundReason, Subscription
+from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.user import Channel, Contact, Grant, User
+from configs.clock import clock
+from configs.object_store import proof_blobs
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from configs.prefecture import Procedure
+from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
+from tests.api.pages.accounts import create_account
+from tests.api.world import add_payment, desk_state, match, see
+
+PLACE = "bobigny_93"
+DESK = f"{PLACE}/titre-sejour-vie-privee-familiale"
+HIDDEN = "nanterre_92/titre-sejour-premiere-demande"  # behind a captcha
+EMAIL = "marie-antoinette.de-la-tour-du-pin-chambly@prefecture-de-seine-saint-denis.example.org"
+LONG_NAME = "Renouvellement-du-titre-de-séjour-de-ma-belle-mère-qui-habite-chez-nous-depuis-2"
+_PAGE = b"<html>Choisissez un jour"
+_PICTURE = base64.b64decode(  # one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Ids that addresses of pages need."""
+
+    user: User
+    alert: UUID  # with slots, a proof and messages
+    paused: UUID
+    closed: UUID  # with an appointment
+    detection: UUID
+    payment: UUID  # with a refund
+
+
+def write_content(language: str = "fr") -> Content:
+    """Write all content, for an account with this language. The site must be served already."""
+    user = create_account(EMAIL, language)
+    write_history()
+    alert = _write_alert(user.id, name=LONG_NAME)
+    detection, slots = see("2027-01-11T08:30:00+00:00", "2027-01-11T09:00:00+00:00", desk_id=DESK)
+    _write_messages(user.id, match(alert, detection, slots))
+    _write_proof(detection)
+    match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
+    _write_channels(user.id)
+    return Content(
+        user=user, alert=alert, paused=_write_alert(user.id, enabled=False),
+        closed=_write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND),
+        detection=detection, payment=_write_payments(user.id),
+    )  # fmt: skip
+
+
+def write_history() -> None:
+    """Let a desk be watched for weeks: openings, an outage, messages."""
+    for week in range(1, 12):
+        _, ids = see("2027-01-05", desk_id=DESK, at=clock() - timedelta(weeks=week, hours=week % 5))
+        with session() as s:
+            for each in ids:
+                slot = s.get_one(SlotRow, each)
+                slot.gone_at, slot.gone_reason = slot.opened_at + timedelta(minutes=4), GoneReason.TAKEN
+    desk_state(
+        DESK, status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
+        wished_seconds=30, feasible_seconds=75, achieved_seconds=80, last_outcome=Outcome.SLOTS,
+        releases_at=clock() + timedelta(days=2),
+    )  # fmt: skip
+    desk_state(HIDDEN, status=DeskStatus.ACTIVE, releases_at=clock() + timedelta(days=3))
+    with session() as s:
+        for days in range(1, 31):
+            day = (clock() - timedelta(days=days)).date()
+            s.add(CheckDay(desk_id=DESK, day=day, checks=90, proven=88, outcomes={}, achieved_seconds=80, promised_seconds=75, openings=1, updated_at=clock()))  # fmt: skip
+            for channel in Channel:
+                s.add(DeliveryDay(day=day, channel=channel, accepted=9 + days, p50_seconds=0.8, p95_seconds=2 + days % 7, failed=int(days % 10 == 0), updated_at=clock()))  # fmt: skip
+        for days, reason in enumerate(OutageReason, 1):
+            begins = clock() - timedelta(days=days)
+            s.add(Outage(desk_id=DESK, reason=reason, starts_at=begins, ends_at=begins + timedelta(hours=2)))
+
+
+def _write_alert(user_id: UUID, **columns: object) -> UUID:
+    with session() as s:
+        targets = [AlertTarget(prefecture_id=PLACE, procedure=Procedure.TITRE_SEJOUR, weekdays=[1, 2])]
+        made = Alert(user_id=user_id, targets=targets, **columns)
+        s.add(made)
+        s.flush()
+        return made.id
+
+
+def _write_proof(detection: UUID) -> None:
+    key, blobs = new_key(clock()), proof_blobs()
+    with session() as s:
+        s.get_one(Detection, detection).proof_key = key
+    meta = Meta(
+        key=key, desk=DESK, platform="ezbooking", outcome="slots", evidence="1 moment", seen_at=clock(),
+        url=f"https://www.example.fr/{'booking/' * 20}", status=200, headers={}, sha256=fingerprint(_PAGE),
+        size=len(_PAGE), time_zone="Europe/Paris", asked={},
+    )  # fmt: skip
+    blobs.put(f"{key}/{META}", meta.model_dump_json().encode())
+    blobs.put(f"{key}/{BODY}", pack(_PAGE))
+    blobs.put(f"{key}/{PICTURE}", _PICTURE)
+
+
+def _write_messages(user_id: UUID, match_id: UUID) -> None:
+    """Write messages about a match: one that arrived, one that failed, one that is under way."""
+    now = clock()
+    states: dict[State, dict[str, Any]] = {
+        State.SENT: {"accepted_at": now},
+        State.FAILED: {"failed_at": now, "reason": "a test"},
+        State.PENDING: {},
+    }
+    with session() as s:
+        for state, columns in states.items():
+            s.add(
+                Notification(
+                    user_id=user_id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+                    dedupe_key=f"content-{state}", state=state, next_attempt_at=now, next_nudge_at=now,
+                    matches=[s.get_one(Match, match_id)], **columns,
+                )
+            )  # fmt: skip
+
+
+def _write_channels(user_id: UUID) -> None:
+    with session() as s:
+        s.add(
+            Contact(
+                user_id=user_id,
+                channel=Channel.SMS,
+                address="+33612345678",
+                enabled=True,
+                verified_at=clock(),
+            )
+        )
+        s.add(
+            TelegramLink(
+                user_id=user_id,
+                code_hash=b"0" * 32,
+                expires_at=clock() + timedelta(minutes=9),
+                chat_id="1",
+                chat_name="Camille 🌍 " * 9,
+                created_at=clock(),
+            )
+        )
+
+
+def _write_payments(user_id: UUID) -> UUID:
+    """Write six payments, the last with a refund, and a subscription that pays for now."""
+    *_, payment = [add_payment(user_id) for _ in range(6)]
+    now = clock()
+    with session() as s:
+        s.add(Refund(payment_id=payment, amount_cents=499, reason=RefundReason.OUTAGE))
+        subscription = Subscription(
+            user_id=user_id, plan=PlanName.URGENCE_TOTAL, status="active", period_starts_at=now,
+            period_ends_at=now + timedelta(days=30), synced_at=now,
+        )  # fmt: skip
+        s.add(subscription)
+        s.add(
+            Grant(
+                user_id=user_id,
+                plan=PlanName.URGENCE_TOTAL,
+                starts_at=now,
+                ends_at=now + timedelta(days=30),
+                source="test",
+            )
+        )
+    return payment

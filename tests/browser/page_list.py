@@ -1,0 +1,109 @@
+"""All pages that the URL map has, each with addresses that show what it can: a new page without an address is named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask, url_for
+from werkzeug.routing import Rule
+
+from api.models.base import session
+from api.models.user import Channel, Contact
+from api.pages.area import Access
+from configs.contact_addresses import digest
+from configs.signing import sign
+from tests.browser.content import HIDDEN, PLACE, Content
+
+Arguments = dict[str, Any]
+# Answers that are no page: files, twins of live parts, and what only leads on.
+NO_PAGES = {
+    "alert_pages.list_alerts", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
+    "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "map.show_parts",
+    "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
+    "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePage:
+    """A page, and whether it takes the account of the content."""
+
+    endpoint: str
+    path: str
+    is_personal: bool
+
+
+def list_pages(app: Flask, content: Content) -> list[SamplePage]:
+    """Return an address or more of each page.
+
+    Raises:
+        AssertionError: a page has parameters, and no sample of them stands here.
+    """
+    samples = _list_samples(content)
+    rules = list(list_page_rules(app))
+    lacking = [rule.endpoint for rule in rules if rule.arguments and rule.endpoint not in samples]
+    assert not lacking, f"_list_samples has no parameters for {lacking}"
+    with app.test_request_context():
+        return [
+            SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _is_personal(app, rule))
+            for rule in rules
+            for each in samples.get(rule.endpoint, ({},))
+        ]
+
+
+def list_page_rules(app: Flask) -> Iterator[Rule]:
+    """Yield the routes of pages that answer GET; the API's own pages are no part of the front."""
+    for rule in app.url_map.iter_rules():
+        is_page = not rule.rule.startswith("/api/") and rule.endpoint not in NO_PAGES
+        if is_page and "GET" in (rule.methods or ()):
+            yield rule
+
+
+def _is_personal(app: Flask, rule: Rule) -> bool:
+    return getattr(app.view_functions[rule.endpoint], "access", None) in (Access.PERSONAL, Access.PROVEN)
+
+
+def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
+    """Return the parameters of each page that has some, and those that show another state of a page."""
+    wish = {"prefecture": PLACE, "procedure": "TITRE_SEJOUR"}
+    hidden, _, _ = HIDDEN.partition("/")
+    alerts = tuple({"id": each} for each in (content.alert, content.paused, content.closed))
+    return {
+        "advice.list_departments": ({}, {"q": "val"}),
+        "advice.show_place": ({"id": PLACE},),
+        "advice.show_advice": (
+            {"id": PLACE, "procedure": "titre-sejour"},
+            {"id": hidden, "procedure": "visa"},
+        ),
+        "map.show_map": ({}, {"procedure": "titre-sejour"}),
+        "calendar.show_calendar": ({}, {"prefecture": PLACE, "procedure": "TITRE_SEJOUR"}),
+        "legal.show_version": ({"name": "vie-privee", "version": "2026-11-22"},),
+        "sign_in.show_registration": (wish | {"plan": "URGENCE_7J"}, {"payment": "cancelled"}),
+        "dashboard.show_dashboard": ({}, {"payment": "success"}),
+        "alert_pages.show_new_alert": ({}, wish),
+        "alert_pages.show_alert": alerts,
+        "alert_pages.show_edit": alerts[:1],
+        "alert_pages.show_close": alerts[:1],
+        "alert_pages.show_found": alerts[:1],
+        "plan.show_order": ({"plan": "URGENCE_7J"}, {"plan": "URGENCE_TOTAL"}),
+        "plan.show_payment": ({"id": content.payment},),
+        **{name: ({"token": token},) for name, token in _sign_links(content).items()},
+    }
+
+
+def _sign_links(content: Content) -> dict[str, str]:
+    """Return the tokens of the links in messages, by page."""
+    with session() as s:
+        mail = sa.select(Contact).filter_by(user_id=content.user.id, channel=Channel.EMAIL)
+        contact = s.scalars(mail).one()
+        claims = {"contact": str(contact.id), "address": digest(contact.address)}
+    password = {"password": digest(content.user.password_hash or "")}
+    return {
+        "links.ask_stop": sign("stop-alert", {"alert": str(content.alert)}),
+        "links.ask_verify": sign("verify-email", claims),
+        "links.ask_password": sign("reset-password", claims | password),
+        "links.ask_portal": sign("portal", claims),
+        "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
+        "proofs.show": sign("proof", {"detection": str(content.detection)}),
+    }

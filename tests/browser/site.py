@@ -1,0 +1,65 @@
+"""The app behind a real HTTP server on loopback, in the process of the tests."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from playwright.sync_api import BrowserContext
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from tests.api.pages.accounts import EMAIL, sign_in
+from tests.api.pages.browser import Browser
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log(self, *arguments: object) -> None:
+        """Print no line for each request."""
+
+
+class Server:
+    """A server that outlives the tests, so that the pages keep their address; each test gives it its app."""
+
+    def __init__(self) -> None:
+        self.app: Flask | None = None
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=_QuietHandler
+        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @contextmanager
+    def run(self) -> Iterator["Server"]:
+        """Answer until the end of the block."""
+        thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if self.app is None:
+            raise RuntimeError("no test is running: a browser of one that ended still asks")
+        return self.app(environ, start_response)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The pages of one test: their address, and the app behind it."""
+
+    url: str
+    app: Flask
+
+    def sign_in(self, context: BrowserContext, email: str = EMAIL) -> None:
+        """Give a browser the cookies of a new login, which the form of the page opens without the browser."""
+        browser = sign_in(Browser(self.app), email)
+        for name in ("__Host-access", "__Host-refresh"):
+            cookie = browser.client.get_cookie(name)
+            assert cookie
+            # Chromium takes such a cookie only from https, and sends it to http on loopback.
+            url = self.url.replace("http:", "https:")
+            context.add_cookies([{"name": name, "value": cookie.value, "url": url, "secure": True}])

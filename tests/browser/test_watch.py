@@ -1,0 +1,98 @@
+"""The watch sees what it is there for, and lets pass what must happen."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask, Response
+from playwright.sync_api import Page
+
+from tests.browser.arrival import list_faults
+from tests.browser.axe import list_violations
+from tests.browser.contexts import MakeContext
+from tests.browser.site import Server
+from tests.browser.watch import Watch
+
+pytestmark = pytest.mark.xdist_group("browser")
+Show = Callable[..., Page]
+NOWHERE = "http://127.0.0.1:9"  # where nothing answers
+SCRIPT = "<script src=/script.js></script>"
+POLICY = {"Content-Security-Policy": "default-src 'self'"}
+
+
+@pytest.fixture
+def show(server: Server, make_context: MakeContext) -> Iterator[Show]:
+    """Open a page of this HTML; `script` is what /script.js has."""
+    context = make_context(server.url)
+
+    def open_page(html: str, script: str = "", status: int = 200, **headers: str) -> Page:
+        server.app = app = Flask("small")
+        app.add_url_rule("/page", "page", lambda: Response(f"<!doctype html>{html}", status, headers))
+        app.add_url_rule("/script.js", "script", lambda: Response(script, mimetype="text/javascript"))
+        page = context.new_page()
+        page.goto("/page")
+        return page
+
+    yield open_page
+    server.app = None
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ("<script>1</script>", "console of"),
+        ("<p style='color: red'>", "console of"),
+        ("<img src=/nothing>", "console of"),
+        (SCRIPT, "error in a script of"),
+        (f"<a href={NOWHERE}></a><iframe src={NOWHERE}>", "request to another host"),
+    ],
+)
+def test_what_must_not_happen_is_a_problem(show: Show, watch: Watch, html: str, problem: str) -> None:
+    show(html, "throw new Error('broken')", **({} if NOWHERE in html else POLICY))
+    assert [each for each in watch.list_problems() if each.startswith(problem)]
+    assert watch.list_problems() == []
+
+
+def test_a_request_that_fails_is_a_problem(show: Show, watch: Watch) -> None:
+    watch.trust(NOWHERE)
+    show(f"<img src={NOWHERE}/picture>")
+    assert any(each.startswith(f"failed request: {NOWHERE}/picture") for each in watch.list_problems())
+
+
+@pytest.mark.parametrize(
+    ("html", "script"), [("x" * 60_000, ""), (SCRIPT, "//" + "x" * 20_000)], ids=["page", "scripts"]
+)
+def test_a_page_that_is_too_large_is_a_problem(show: Show, watch: Watch, html: str, script: str) -> None:
+    page = show(html, script)
+    assert min(watch.weigh(page.url)[0], 60_000) >= len(html + script)
+    (problem,) = watch.list_problems()
+    assert "bytes" in problem
+
+
+def test_a_file_from_the_cache_weighs_as_much_as_before(show: Show, watch: Watch) -> None:
+    page = show(SCRIPT, "//" + "x" * 5000)
+    before = watch.weigh(page.url)
+    page.reload()
+    assert watch.weigh(page.url) == before
+    assert before[1] > 5000
+
+
+@pytest.mark.parametrize("status", [401, 404, 422])
+def test_a_page_may_be_answered_so(show: Show, watch: Watch, status: int) -> None:
+    show("<p>no", status=status)
+    assert watch.list_problems() == []
+
+
+def test_another_status_is_a_problem_unless_it_is_expected(show: Show, watch: Watch) -> None:
+    show("<p>no", status=503)
+    assert any("503" in each for each in watch.list_problems())
+    watch.expect(503)
+    show("<p>no", status=503)
+    assert watch.list_problems() == []
+
+
+def test_a_page_that_breaks_what_holds_for_all_is_named(show: Show) -> None:
+    page = show("<html lang=fr dir=ltr><title>Title</title><h1>Heading</h1><p id=a>&amp;amp;<p id=a><input>")
+    assert [each.split()[0] for each in list_faults(page)] == ["the", "ids", "escaped"]
+    assert "label" in {each.rule for each in list_violations(page)}
+    wide = show("<html lang=ar dir=rtl><title>One</title><h1>One</h1><table><td><hr width=3000></table>")
+    assert any("px wide in" in each for each in list_faults(wide, "ar"))
