@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import time
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_time, get_day_names
+from babel.numbers import format_decimal
 from flask_babel import get_locale
 
 from api.outlook.schemas import HeatCell
@@ -13,6 +15,14 @@ from api.outlook.schemas import HeatCell
 _LEVELS = 4
 _BUSIEST = 3
 _AXIS = (0, 6, 12, 18)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Names of weekdays, Monday first, and the 24 hours of a day, in one language."""
+
+    days: list[str]
+    hours: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,7 @@ class HeatMap:
     days: list[str]
     axis: list[str]
     busiest: list[BusyHour]
-    by_day: dict[str, list[BusyHour]]
+    by_day: dict[str, list[str]]  # all hours with openings: `10:00 (3)`
 
 
 def build_heat_map(cells: Iterable[HeatCell]) -> HeatMap | None:
@@ -41,15 +51,20 @@ def build_heat_map(cells: Iterable[HeatCell]) -> HeatMap | None:
     shown = sorted((cell for cell in cells if cell.openings), key=lambda cell: (cell.weekday, cell.hour))
     if not shown:
         return None
-    by_day: dict[str, list[BusyHour]] = {}
+    locale = _locale()
+    words = _list_words(locale)
+    counts = {each: format_decimal(each, locale=locale) for each in {cell.openings for cell in shown}}
+    by_day: dict[str, list[str]] = {}
     for cell in shown:
-        hour = _describe(cell)
-        by_day.setdefault(hour.weekday, []).append(hour)
+        hour = f"{words.hours[cell.hour]} ({counts[cell.openings]})"
+        by_day.setdefault(words.days[cell.weekday - 1], []).append(hour)
     return HeatMap(
         paths=_draw(shown),
-        days=[get_day_names("abbreviated", locale=_locale())[index] for index in range(7)],
-        axis=[_write_hour(hour) for hour in _AXIS],
-        busiest=[_describe(cell) for cell in sorted(shown, key=lambda cell: -cell.openings)[:_BUSIEST]],
+        days=[get_day_names("abbreviated", locale=locale)[index] for index in range(7)],
+        axis=[words.hours[hour] for hour in _AXIS],
+        busiest=[
+            _describe(cell, words) for cell in sorted(shown, key=lambda cell: -cell.openings)[:_BUSIEST]
+        ],
         by_day=by_day,
     )
 
@@ -63,13 +78,17 @@ def _draw(cells: list[HeatCell]) -> dict[int, str]:
     return dict(sorted(paths.items()))
 
 
-def _describe(cell: HeatCell) -> BusyHour:
-    weekday = get_day_names("wide", locale=_locale())[cell.weekday - 1]
-    return BusyHour(weekday, _write_hour(cell.hour), _write_hour((cell.hour + 1) % 24), cell.openings)
+def _describe(cell: HeatCell, words: _Words) -> BusyHour:
+    ends = words.hours[(cell.hour + 1) % 24]
+    return BusyHour(words.days[cell.weekday - 1], words.hours[cell.hour], ends, cell.openings)
 
 
-def _write_hour(hour: int) -> str:
-    return format_time(time(hour), "short", locale=_locale())
+@lru_cache(maxsize=8)
+def _list_words(locale: Locale) -> _Words:
+    """Return names of weekdays and hours: a page of many desks has thousands of them, and Babel takes its time."""
+    names = get_day_names("wide", locale=locale)
+    hours = [format_time(time(hour), "short", locale=locale) for hour in range(24)]
+    return _Words([names[index] for index in range(7)], hours)
 
 
 def _locale() -> Locale:

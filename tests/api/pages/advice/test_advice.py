@@ -115,5 +115,5 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
         ("lundi", "09:00", "10:00"),
         ("dimanche", "23:00", "00:00"),
     ]
-    assert list(made.by_day) == ["lundi", "dimanche"]
+    assert made.by_day == {"lundi": ["00:00 (8)", "09:00 (4)"], "dimanche": ["23:00 (1)"]}
     assert build_heat_map([]) is None
