@@ -1,4 +1,4 @@
-"""Responses of public routes: ETag, Cache-Control, and 304 where the client has the same body."""
+"""Responses of public routes: ETag, Cache-Control, gzip, and 304 where the client has the same body."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,6 +7,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from api.cache import MAX_AGE, answer_cache, digest_body
+from api.middleware.compression import pack_body
 from api.models.base import autocommit_session
 from api.schemas import Answer
 
@@ -60,5 +61,6 @@ def _respond(body: bytes, etag: str, mimetype: str = "application/json") -> Resp
     response = Response(body, mimetype=mimetype)
     response.set_etag(etag)
     response.headers["Cache-Control"] = _CONTROL
+    pack_body(response, keep=True)
     response.make_conditional(request)
     return response

@@ -39,9 +39,15 @@ def list_assets() -> dict[str, Path]:
 
 
 @cache
+def read_asset(name: str) -> bytes:
+    """Return what a file contains; it is read once, as addresses name what was in it at the start."""
+    return list_assets()[name].read_bytes()
+
+
+@cache
 def compute_version() -> str:
     """Return a digest of the names and contents of all files."""
     digest = hashlib.sha256()
-    for name, path in list_assets().items():
-        digest.update(f"{name}\0".encode() + path.read_bytes())
+    for name in list_assets():
+        digest.update(f"{name}\0".encode() + read_asset(name))
     return digest.hexdigest()[:12]

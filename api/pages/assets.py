@@ -1,9 +1,10 @@
 """The route of the pages' files."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from api.errors import not_found
-from api.pages.asset_files import TYPES, compute_version, list_assets
+from api.middleware.compression import pack_body
+from api.pages.asset_files import TYPES, compute_version, list_assets, read_asset
 from api.pages.headers import forbid_keeping
 
 _YEAR = 365 * 86400  # seconds
@@ -17,8 +18,10 @@ def send_asset(version: str, name: str) -> Response:
     path = list_assets().get(name)
     if path is None:
         raise not_found("file")
-    response = Response(path.read_bytes(), mimetype=TYPES[path.suffix])
+    response = Response(read_asset(name), mimetype=TYPES[path.suffix])
+    response.set_etag(compute_version())
+    pack_body(response, keep=True)
     if version != compute_version():
         return forbid_keeping(response)
     response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
-    return response
+    return response.make_conditional(request)  # type: ignore[return-value] # it is the same object

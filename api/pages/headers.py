@@ -8,7 +8,7 @@ from functools import lru_cache
 from flask import Flask, Response, request
 
 from api.cache import digest_body
-from api.pages.compression import pack_body
+from api.middleware.compression import pack_body
 from configs.settings import settings
 
 _SELF = "'self'"

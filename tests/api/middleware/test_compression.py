@@ -1,0 +1,69 @@
+import gzip
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.middleware import compression
+from tests.api.pages.accounts import create_account, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import Person
+
+TAKES = {"Accept-Encoding": "gzip, deflate, br"}
+OUTLOOK = "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR"
+PAGE = "/departements"
+
+
+@pytest.mark.parametrize("path", [PAGE, "/carte/direct", OUTLOOK, "/api/prefectures/map"])
+def test_what_is_public_is_packed_for_clients_that_take_it(client: FlaskClient, path: str) -> None:
+    plain = client.get(path)
+    for refuses in ({}, {"Accept-Encoding": "br"}, {"Accept-Encoding": "gzip;q=0"}):
+        refused = client.get(path, headers=refuses)
+        assert "Content-Encoding" not in refused.headers
+        assert "Accept-Encoding" in refused.vary
+    packed = client.get(path, headers=TAKES)
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+    assert packed.headers["Content-Length"] == str(len(packed.data))
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    assert packed.vary.as_set() == plain.vary.as_set() >= {"accept-encoding"}
+
+
+@pytest.mark.parametrize("path", [PAGE, "/carte/direct", OUTLOOK])
+def test_what_the_client_has_is_not_sent_again(client: FlaskClient, path: str) -> None:
+    tag = client.get(path, headers=TAKES).headers["ETag"]
+    again = client.get(path, headers=TAKES | {"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    assert (again.headers["ETag"], "Accept-Encoding" in again.vary) == (tag, True)
+    assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_small_body_is_sent_as_it_is(client: FlaskClient) -> None:
+    small = client.get("/robots.txt", headers=TAKES)
+    assert len(small.data) < 1024
+    assert "Content-Encoding" not in small.headers
+
+
+def test_the_same_answer_is_packed_once(client: FlaskClient) -> None:
+    compression._pack_kept.cache_clear()
+    answers = [client.get(OUTLOOK, headers=TAKES) for _ in range(3)]
+    assert len({answer.data for answer in answers}) == 1
+    assert compression._pack_kept.cache_info().misses == 1
+
+
+def test_what_is_a_persons_own_is_never_packed(
+    app: Flask, client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    create_account()
+    camille = sign_in(Browser(app))
+
+    def check(answer: TestResponse) -> None:
+        assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False), answer.request.path
+
+    for path in ("/dashboard", "/profil", "/securite", "/alertes/nouvelle?prefecture=bobigny_93", "/login"):
+        check(camille.client.get(path, headers=TAKES | {"Accept": "text/html"}))
+    headers = TAKES | person("ada@example.org").headers
+    for path in ("/api/alerts", "/api/auth/me"):
+        check(client.get(path, headers=headers))
