@@ -1,12 +1,18 @@
 """What gunicorn does besides its options: `gunicorn --config python:configs.gunicorn_hooks`."""
 
 import gc
+from typing import Any
+
+BEFORE_FORK = "before_fork"  # extension of an app: functions to call before the workers fork
 
 
-def when_ready(_server: object) -> None:
-    """Leave out what is loaded from collections, before the workers fork: a full one takes longer than many requests.
+def when_ready(server: Any) -> None:
+    """Let the app load what its workers share, and leave what is loaded out of collections.
 
-    It would also copy the memory that they share: https://docs.python.org/3/library/gc.html#gc.freeze
+    A full collection takes longer than many requests, and would copy the memory that the workers share:
+    https://docs.python.org/3/library/gc.html#gc.freeze
     """
+    for load in server.app.wsgi().extensions.get(BEFORE_FORK, ()):
+        load()
     gc.collect()
     gc.freeze()

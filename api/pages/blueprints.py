@@ -22,6 +22,7 @@ from api.pages.map import routes as map_page
 from api.pages.open_web import routes as open_web
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
+from api.pages.preloading import register_preloading
 from api.pages.security import routes as security
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status
@@ -54,6 +55,7 @@ def register_pages(app: Flask) -> None:
     register_page_headers(app)
     register_error_pages(app)
     register_lost_sessions(app)
+    register_preloading(app)
     app.register_blueprint(assets.blueprint)
     app.register_blueprint(COMMON)
     for area in AREAS:
