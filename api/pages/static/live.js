@@ -1,8 +1,11 @@
 // Live parts: <div data-module="…/live.js" data-live="/twin" data-live-seconds="5"> holds elements with data-part, whose
-// HTML the JSON twin answers. One loop for each address; slower when the server is slow, paused in hidden tabs, ended by
-// `stop`. After a change the element gets the event "live:changed" with the names of the parts.
+// HTML the JSON twin answers. One loop for each address, with one request at a time; slower when the server is slow,
+// paused in hidden tabs, ended by `stop`. After a change the element gets the event "live:changed" with the names of the
+// parts. What has data-late is shown while no answer comes.
 
 const SLOWEST_MS = 60000;
+const PATIENCE_MS = 30000;
+const LATE_MS = 15000;
 const loops = new Map();
 
 export default function live(element) {
@@ -18,28 +21,51 @@ export default function live(element) {
 }
 
 function wait(loop, ms) {
-  setTimeout(() => (document.hidden ? resume(loop) : ask(loop)), Math.min(ms, SLOWEST_MS));
+  loop.timer = setTimeout(go, Math.min(ms, SLOWEST_MS), loop);
+}
+
+function go(loop) {
+  clearTimeout(loop.timer);
+  loop.timer = null;
+  return document.hidden ? resume(loop) : ask(loop);
 }
 
 function resume(loop) {
-  document.addEventListener("visibilitychange", () => (document.hidden ? resume(loop) : ask(loop)), { once: true });
+  document.addEventListener("visibilitychange", () => go(loop), { once: true });
 }
+
+// A phone that was without a network asks at once, unless a request is on its way.
+addEventListener("online", () => {
+  for (const loop of loops.values()) if (loop.timer) go(loop);
+});
 
 async function ask(loop) {
   const began = performance.now();
+  const late = setTimeout(mark, LATE_MS, loop, true);
   try {
     const headers = { Accept: "application/json", ...(loop.etag && { "If-None-Match": loop.etag }) };
-    const response = await fetch(loop.url, { headers, cache: "no-store", signal: AbortSignal.timeout?.(30000) });
+    const response = await fetch(loop.url, { headers, cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE_MS) });
     if (response.status === 401) return location.reload();
     if (response.status === 404) return undefined;
     if (!response.ok && response.status !== 304) throw new Error(response.status);
+    const answer = response.ok && (await response.json());
     loop.failures = 0;
-    if (response.ok && show(loop, await response.json(), response.headers.get("ETag"))) return undefined;
+    mark(loop, false);
+    if (answer && show(loop, answer, response.headers.get("ETag"))) return undefined;
   } catch {
     loop.failures += 1;
+    if (loop.failures > 1) mark(loop, true);
+  } finally {
+    clearTimeout(late);
   }
   const took = performance.now() - began;
   return wait(loop, Math.max(loop.gap, 10 * took) * 2 ** Math.min(loop.failures, 5));
+}
+
+function mark(loop, isLate) {
+  for (const element of loop.elements) {
+    for (const note of element.querySelectorAll("[data-late]")) note.hidden = !isLate;
+  }
 }
 
 function show(loop, answer, etag) {

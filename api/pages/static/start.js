@@ -1,7 +1,8 @@
 // Loads the modules that elements name in data-module (addresses), and guards forms against being sent twice.
 // A page is complete without any of them: what fails is left out.
 
-const AGAIN_MS = 5000;
+const SLOW_MS = 3000; // then the page says that it waits
+const AGAIN_MS = 30000; // for so long one press is one form, however slow the server
 
 function load(element) {
   for (const address of element.dataset.module.split(/\s+/)) {
@@ -9,9 +10,14 @@ function load(element) {
   }
 }
 
+function note(isSlow) {
+  for (const element of document.querySelectorAll("[data-waiting]")) element.hidden = !isSlow;
+}
+
 function release(form) {
   delete form.dataset.sent;
   for (const button of form.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+  note(false);
 }
 
 document.addEventListener("submit", (event) => {
@@ -23,7 +29,8 @@ document.addEventListener("submit", (event) => {
   }
   form.dataset.sent = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
-  setTimeout(() => release(form), AGAIN_MS);
+  setTimeout(() => form.dataset.sent && note(true), SLOW_MS);
+  setTimeout(release, AGAIN_MS, form);
 });
 
 // Back from the next page, the browser may show this one as it was left.
