@@ -7,9 +7,12 @@ from then, so that a server that stalls is charged with all the requests that wa
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+
+from deploy.bench.figures import percentile
 
 _PATIENCE = 30.0
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -111,3 +114,17 @@ def build_request(
         *(["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []),
     ]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def percentile_ms(replies: Sequence[Reply], percent: float) -> float:
+    """Return the milliseconds that so many percent of the replies took at most."""
+    return 1000 * percentile([reply.seconds for reply in replies], percent)
+
+
+def describe_replies(replies: Sequence[Reply]) -> str:
+    """Return how many came with which status, and how long they took."""
+    said = ", ".join(f"p{percent} {percentile_ms(replies, percent):.1f} ms" for percent in (50, 95, 99, 100))
+    statuses = ", ".join(
+        f"{many} of {status}" for status, many in Counter(each.status for each in replies).items()
+    )
+    return f"{len(replies)} reads ({statuses}): {said}"

@@ -1,33 +1,31 @@
 """Reads of the API at a constant rate on many rows: alone, while logins arrive, and beside a bare Flask route."""
 
 import asyncio
-import json
-import os
 import random
 import statistics
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 
-import psutil
-import sqlalchemy as sa
-
 from configs.settings import PREFECTURES
-from deploy.bench.figures import Effort, Figure, Say, at_least, at_most, below, forget, percentile
-from deploy.bench.open_loop import LoadGenerator, Reply, build_request
+from deploy.bench.api_server import (
+    API,
+    SignedIn,
+    build_login,
+    draw_address,
+    measure_cpu,
+    serve_app,
+    sign_in_people,
+    write_rows,
+)
+from deploy.bench.figures import Effort, Figure, Say, at_least, at_most, below
+from deploy.bench.open_loop import LoadGenerator, Reply, build_request, describe_replies, percentile_ms
 from deploy.bench.read_data import PREFIX, ReadData
 from deploy.bench.row_security import measure_row_security
-from deploy.bench.servers import Servers, cpu, servers
+from deploy.bench.servers import Servers, servers
 from deploy.bench.statement_log import explain, log_statements, read_slowest
-from deploy.local.ports import StackPorts
-from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
-from deploy.local.programs import commands
 
 _RATE = 200
-_PASSWORD = "a password of the benchmark"  # noqa: S105 -- of accounts that live for minutes
 _LIST = "/api/prefectures"
 _PLANS = Path(".state/bench_plans.txt")
 _SHOWN = 5  # statements whose plans are written
@@ -46,92 +44,37 @@ _SHARES = {
 _OK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A person's token, one of the person's alerts and one of the matched detections."""
-
-    token: str
-    alert: str
-    detection: str
-
-
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Write the rows, start the API, measure."""
     data = ReadData(effort.of(100_000, 1_000), effort.of(1_000_000, 10_000))
     with servers(lambda _: {"PREFECTURES_DIR": str(PREFECTURES), "PROXY_HOPS": "1"}) as made:
-        _write(made, data, say)
-        with _serve(made, "api.app:create_app()", {"PROGRAM": "api"}) as port:
+        write_rows(made, data, say)
+        with serve_app(made, API, {"PROGRAM": "api"}) as port:
             figures = asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
         return figures + measure_row_security(made.engine, data.busy, effort, say)
 
 
-def _write(made: Servers, data: ReadData, say: Say) -> None:
-    os.environ |= made.environment
-    forget()
-    from api.accounts.passwords import hash_password  # noqa: PLC0415 -- reads the environment
-
-    data.write(made.engine, hash_password(_PASSWORD))
-    say(f"{data.people} people with an alert, {data.detections} detections written")
-
-
-@contextmanager
-def _serve(made: Servers, app: str, more: dict[str, str]) -> Iterator[int]:
-    """Run gunicorn with an app as the stack does; give its port."""
-    port = free_port()
-    command = [
-        app if part.startswith("api.app:") else part
-        for part in commands(replace(StackPorts(), api=port))["api"]
-    ]
-    log = made.state / f"{app.partition(':')[0]}.log"
-    process = start(with_parent(command), log, env=made.environment | more)
-    try:
-        wait_until(lambda: answers("127.0.0.1", port), log, what="gunicorn", process=process)
-        yield port
-    finally:
-        stop(process)
-
-
 async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say: Say) -> list[Figure]:
     load = LoadGenerator(port)
-    people = await _sign_in(made, load, data, effort.of(200, 10))
+    people = await sign_in_people(made, load, data, effort.of(200, 10))
     say(f"{len(people)} people signed in")
     seconds = effort.of(60.0, 3.0)
     reads = _choose_reads(people)
     await load.run_open(reads, _RATE, effort.of(10.0, 1.0))  # connections, pools and caches
     alone = await load.run_open(reads, _RATE, seconds)
-    say(f"{_describe(alone)}")
+    say(describe_replies(alone))
     beside, logins = await asyncio.gather(
         load.run_open(reads, _RATE, seconds), load.run_closed(_choose_logins(data), 2, seconds)
     )
-    say(f"{_describe(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
+    say(f"{describe_replies(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
     with log_statements(made.engine):
         await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
     cpu_figures = [
-        await _measure_cpu(load, "a signed-in read", _choose_reads(people, own=True), effort),
-        await _measure_cpu(load, "a public read", _choose_reads(people, own=False), effort),
+        await measure_cpu(load, "a signed-in read", _choose_reads(people, own=True), effort.of(1000, 20)),
+        await measure_cpu(load, "a public read", _choose_reads(people, own=False), effort.of(1000, 20)),
     ]
     await load.close()
     return [*_figures_of_reads(alone, beside, logins, seconds), *cpu_figures, _read_slowest(made, say)]
-
-
-async def _sign_in(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
-    """Sign in some people, the one with many rows among them."""
-    numbers = [data.people, *random.sample(range(1, data.people), many - 1)]
-    emails = [f"{PREFIX}{number}@example.org" for number in numbers]
-    replies = [await load.ask(_build_login(email), 0) for email in emails]
-    if wrong := [reply for reply in replies if reply.status != _OK]:
-        raise RuntimeError(f"no sign-in: {wrong[0].status} {wrong[0].body.decode()}")
-    query = sa.text(
-        "SELECT u.email, a.id::text, m.detection_id::text FROM users u JOIN alerts a ON a.user_id = u.id"
-        " JOIN matches m ON m.alert_id = a.id WHERE u.email = ANY(:emails) AND a.closed_at IS NULL"
-    )
-    with made.engine.connect() as connection:
-        own = {
-            email: (alert, detection)
-            for email, alert, detection in connection.execute(query, {"emails": emails})
-        }
-    tokens = [json.loads(reply.body)["token"] for reply in replies]
-    return [SignedIn(token, *own[email]) for token, email in zip(tokens, emails, strict=True)]
 
 
 def _choose_reads(people: Sequence[SignedIn], *, own: bool | None = None) -> Iterator[bytes]:
@@ -142,42 +85,16 @@ def _choose_reads(people: Sequence[SignedIn], *, own: bool | None = None) -> Ite
         path, person = random.choice(paths), random.choice(people)  # noqa: S311 -- no secret
         url = path.format(alert=person.alert, detection=person.detection)
         token = person.token if _needs_sign_in(path) else ""
-        yield build_request(url, address=_draw_address(), token=token)
+        yield build_request(url, address=draw_address(), token=token)
 
 
 def _needs_sign_in(path: str) -> bool:
     return path.startswith(("/api/alerts", "/api/auth", "/api/detections")) and "stats" not in path
 
 
-async def _measure_cpu(load: LoadGenerator, name: str, reads: Iterator[bytes], effort: Effort) -> Figure:
-    """Return the CPU that the API, PostgreSQL and Redis together take for a read, asked one after the other."""
-    number, before = effort.of(1000, 20), _read_cpu()
-    for _ in range(number):
-        await load.ask(next(reads), 0)
-    return Figure(f"{name}: CPU of API, PostgreSQL and Redis, ms", 1000 * (_read_cpu() - before) / number)
-
-
-def _read_cpu() -> float:
-    spent = 0.0
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has just ended
-            spent += cpu(process)
-    return spent
-
-
 def _choose_logins(data: ReadData) -> Iterator[bytes]:
     while True:
-        yield _build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org")  # noqa: S311 -- no secret
-
-
-def _build_login(email: str) -> bytes:
-    body = json.dumps({"email": email, "password": _PASSWORD}).encode()
-    return build_request("/api/auth/login", address=_draw_address(), body=body)
-
-
-def _draw_address() -> str:
-    """Return a visitor's network address: limits count by address, and these are many visitors."""
-    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"  # noqa: S311
+        yield build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org")  # noqa: S311 -- no secret
 
 
 def _figures_of_reads(
@@ -186,26 +103,14 @@ def _figures_of_reads(
     cached = [b"; hit" in reply.headers for reply in alone if b"\r\ncache-status: " in reply.headers]
     accepted = sum(reply.status == _OK for reply in logins)
     return [
-        Figure(f"reads at {_RATE}/s, p50 ms", _percentile(alone, 50)),
-        Figure(f"reads at {_RATE}/s, p95 ms", _percentile(alone, 95), below(50)),
-        Figure(f"reads at {_RATE}/s, p99 ms", _percentile(alone, 99), below(200)),
-        Figure(f"reads at {_RATE}/s while logins arrive, p95 ms", _percentile(beside, 95), below(100)),
+        Figure(f"reads at {_RATE}/s, p50 ms", percentile_ms(alone, 50)),
+        Figure(f"reads at {_RATE}/s, p95 ms", percentile_ms(alone, 95), below(50)),
+        Figure(f"reads at {_RATE}/s, p99 ms", percentile_ms(alone, 99), below(200)),
+        Figure(f"reads at {_RATE}/s while logins arrive, p95 ms", percentile_ms(beside, 95), below(100)),
         Figure("logins meanwhile, accepted a second", accepted / seconds),
         Figure("reads that failed", sum(reply.status != _OK for reply in (*alone, *beside)), at_most(0)),
         Figure("public reads from the cache, %", 100 * sum(cached) / max(1, len(cached)), at_least(80)),
     ]
-
-
-def _percentile(replies: Sequence[Reply], percent: float) -> float:
-    return 1000 * percentile([reply.seconds for reply in replies], percent)
-
-
-def _describe(replies: Sequence[Reply]) -> str:
-    said = ", ".join(f"p{percent} {_percentile(replies, percent):.1f} ms" for percent in (50, 95, 99, 100))
-    statuses = ", ".join(
-        f"{many} of {status}" for status, many in Counter(each.status for each in replies).items()
-    )
-    return f"{len(replies)} reads ({statuses}): {said}"
 
 
 def _read_slowest(made: Servers, say: Say) -> Figure:
@@ -226,7 +131,7 @@ def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]
     body = asyncio.run(_fetch(port))
     file = made.state / "body.json"
     file.write_bytes(body)
-    with _serve(
+    with serve_app(
         made, "deploy.bench.bare_flask:create_app()", {"BENCH_BODY": str(file), "BENCH_PATH": _LIST}
     ) as bare:
         rounds = [
@@ -245,7 +150,7 @@ def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]
 
 async def _fetch(port: int) -> bytes:
     load = LoadGenerator(port)
-    reply = await load.ask(build_request(_LIST, address=_draw_address()), 0)
+    reply = await load.ask(build_request(_LIST, address=draw_address()), 0)
     await load.close()
     return reply.body
 
@@ -253,7 +158,7 @@ async def _fetch(port: int) -> bytes:
 async def _count(port: int, seconds: float) -> float:
     """Return how many requests a second are answered, sixteen at once."""
     load = LoadGenerator(port)
-    requests = (build_request(_LIST, address=_draw_address()) for _ in cycle([None]))
+    requests = (build_request(_LIST, address=draw_address()) for _ in cycle([None]))
     replies = await load.run_closed(requests, 16, seconds)
     await load.close()
     return sum(reply.status == _OK for reply in replies) / seconds
