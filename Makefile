@@ -7,12 +7,14 @@ LOCKS  := deploy/requirements
 READY  := $(VENV)/.ready
 JOBS   ?= 4
 FUZZ   ?= 30
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+            --custom-compile-command "make lock"
 
 # Containers often forbid to keep compiled modules: then each program compiles all that it imports, for 3 s at each start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts bench simulate lock clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts bench simulate lock program-locks clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,14 +92,17 @@ simulate: setup ## Play hours of watching in minutes: intervals, bans, delays (A
 	@$(BIN)/python -m deploy.simulation $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
-	@for extra in "runtime:" "dev:--extra dev -c $(LOCKS)/runtime.txt"; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --custom-compile-command "make lock" $${extra#*:} setup.cfg -o $(LOCKS)/$${extra%%:*}.txt; done
-	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	    --custom-compile-command "make lock" -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
+	@$(COMPILE) --upgrade --extra local setup.cfg -o $(LOCKS)/local.txt
+	@$(COMPILE) --upgrade --extra dev -c $(LOCKS)/local.txt setup.cfg -o $(LOCKS)/dev.txt
+	@$(MAKE) --no-print-directory program-locks
+	@echo uv | $(COMPILE) -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
 	@for apart in urlwatch django-appointment openapi-python-client; do \
-	  echo $$apart | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	    --custom-compile-command "make lock" - -o $(LOCKS)/$$apart.txt; done
+	  echo $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$$apart.txt; done
+
+program-locks: setup # what each image installs, in the versions that the tests run with
+	@for extra in api browser crawler notifier; do \
+	  $(COMPILE) --extra $$extra -c $(LOCKS)/local.txt setup.cfg -o $(LOCKS)/$$extra.txt; done
+	@printf 'setuptools\nuv\n' | $(COMPILE) -c $(LOCKS)/dev.txt - -o $(LOCKS)/build.txt
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,8 +1,7 @@
 """The environment of a local stack: what a server's operator would write into its .env."""
 
 import os
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from deploy.local.ports import StackPorts
@@ -72,21 +71,6 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
 def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return the caller's environment with those variables on top."""
     return {**os.environ, **sandbox_variables(state, ports, database_url, redis_url)}
-
-
-def keep(file: Path, variables: Mapping[str, str]) -> None:
-    """Write variables as a shell reads them (`set -a; . file`), for us alone: there are secrets among them."""
-    file.touch(mode=0o600)
-    file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()), "utf-8")
-
-
-def read_kept(file: Path) -> dict[str, str]:
-    """Return what `keep` wrote.
-
-    Raises:
-        OSError: there is no such file, or it is not ours to read.
-    """
-    return dict(line.split("=", 1) for line in shlex.split(file.read_text("utf-8")))
 
 
 def write_desk_files(source: Path, target: Path, edit: Callable[[str], str]) -> None:

@@ -1,6 +1,8 @@
-"""Files for their owner alone: passwords drawn at the first start, configurations that hold one."""
+"""Files for their owner alone: passwords drawn at the first start, configurations and environments that hold one."""
 
 import secrets
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -22,3 +24,18 @@ def write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text, "utf-8")
+
+
+def keep(file: Path, variables: Mapping[str, str]) -> None:
+    """Write variables as a shell reads them (`set -a; . file`), for us alone: there are secrets among them."""
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()), "utf-8")
+
+
+def read_kept(file: Path) -> dict[str, str]:
+    """Return what `keep` wrote.
+
+    Raises:
+        OSError: there is no such file, or it is not ours to read.
+    """
+    return dict(line.split("=", 1) for line in shlex.split(file.read_text("utf-8")))

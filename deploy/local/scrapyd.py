@@ -75,6 +75,8 @@ def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
     """
     written = dotenv_values(".env") if current.app_env not in AWAY_FROM_LIFE else {}
     paths = {"STATE_DIR": current.state_dir, "PREFECTURES_DIR": current.prefectures_dir}
+    if current.secrets_dir:
+        paths["SECRETS_DIR"] = current.secrets_dir
     absolute = {name: str(path.resolve()) for name, path in paths.items()}
     own = {"SCRAPYD_PID": str(os.getpid()), "PYTHONWARNINGS": _QUIET}
     return {name: value for name, value in written.items() if value} | dict(given) | absolute | own

@@ -17,9 +17,10 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from configs.settings import SettingMissing
-from deploy.local.environment import keep, sandbox_variables, write_desk_files
+from deploy.local.environment import sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
+from deploy.local.private_files import keep
 from deploy.local.processes import (
     StartFailed,
     answers,

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from configs.settings import settings
-from deploy.local.environment import read_kept
+from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from configs.sales_terms import name_seller
 from configs.settings import load
-from deploy.local.environment import keep, read_kept, sandbox_environment, write_desk_files
+from deploy.local.environment import sandbox_environment, write_desk_files
 from deploy.local.ports import StackPorts
+from deploy.local.private_files import keep, read_kept
 from deploy.local.programs import commands, database_programs, write_supervisor
 
 

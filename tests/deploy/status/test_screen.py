@@ -108,7 +108,7 @@ def test_where_nothing_runs_that_is_said(
 def test_the_stack_that_runs_is_joined_unless_another_database_is_named(
     tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from deploy.local.environment import keep
+    from deploy.local.private_files import keep
     from deploy.local.state_dir import ENVIRONMENT, alone
 
     monkeypatch.delenv("DATABASE_URL", raising=False)

@@ -1,0 +1,88 @@
+"""`python -m deploy.health_check PROGRAM`: whether a program of this container or machine works; exit code 0 or 1.
+
+`/api/health` judges the whole; this asks one program only, by what it reports anyway.
+"""
+
+import base64
+import socket
+import sys
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+
+from redis import Redis, RedisError
+from rq import Worker
+
+from configs.loop_report import BACKGROUND, PLANNER, read_report
+from configs.redis import redis_client
+from configs.settings import settings
+from configs.startup import exit_on_config_error
+
+_SECONDS = 5.0
+
+
+class Unhealthy(Exception):
+    """A program does not work as it should; the text says what is missing."""
+
+
+def _check_api() -> None:
+    _ask(f"http://127.0.0.1:{settings().port}/api/health/live")
+
+
+def _check_node() -> None:
+    """Ask this machine's scrapyd; /api/health has what the keeper says of its spiders."""
+    current = settings()
+    login = f"{current.scrapyd_username}:{current.require('scrapyd_password')}".encode()
+    token = base64.b64encode(login).decode("ascii")
+    _ask(f"{current.scrapyd_url}/daemonstatus.json", {"Authorization": f"Basic {token}"})
+
+
+def _ask(url: str, headers: dict[str, str] | None = None) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not reach loopback
+    with direct.open(urllib.request.Request(url, headers=headers or {}), timeout=_SECONDS):  # noqa: S310 -- ours
+        pass
+
+
+def _check_loop(key: str) -> None:
+    if read_report(_redis(), key) is None:
+        raise Unhealthy(f"nothing has written {key} lately")
+
+
+def _check_notifier() -> None:
+    here = socket.gethostname()
+    if not any(worker.hostname == here for worker in Worker.all(connection=_redis())):
+        raise Unhealthy(f"no worker of {here} has reported lately")
+
+
+def _redis() -> Redis:
+    return redis_client(_SECONDS)
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    "api": _check_api,
+    "background": partial(_check_loop, BACKGROUND),
+    "node": _check_node,
+    "notifier": _check_notifier,
+    "planner": partial(_check_loop, PLANNER),
+}
+
+
+@exit_on_config_error("the health check")
+def main(arguments: list[str]) -> int:
+    """Check a program; return 0 if it works.
+
+    Raises:
+        SystemExit: there is no such program, or a setting is wrong.
+    """
+    if len(arguments) != 1 or arguments[0] not in CHECKS:
+        raise SystemExit(f"usage: python -m deploy.health_check {'|'.join(CHECKS)}")
+    try:
+        CHECKS[arguments[0]]()
+    except (OSError, RedisError, Unhealthy, ValueError) as error:
+        print(f"{arguments[0]}: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

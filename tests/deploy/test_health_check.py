@@ -1,0 +1,96 @@
+"""The health check of a container: it works, it does not, and which line says so."""
+
+import base64
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from rq import SimpleWorker
+
+from configs.clock import clock
+from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
+from deploy.health_check import main
+from deploy.local.processes import free_port
+
+Put = Callable[..., None]
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers as the API's health and as scrapyd do."""
+
+    login = "Basic " + base64.b64encode(b"scrapyd:tests-password").decode()
+
+    def do_GET(self) -> None:
+        allowed = self.path == "/api/health/live" or (
+            self.path == "/daemonstatus.json" and self.headers["Authorization"] == self.login
+        )
+        self.send_response(200 if allowed else 401)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as its base says
+        pass
+
+
+@pytest.fixture
+def answering() -> Iterator[int]:
+    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_the_api_and_scrapyd_answer(answering: int, settings_env: Put) -> None:
+    settings_env(PORT=answering, SCRAPYD_URL=f"http://127.0.0.1:{answering}")
+    assert (main(["api"]), main(["node"])) == (0, 0)
+    settings_env(PORT=answering, SCRAPYD_URL=f"http://127.0.0.1:{answering}", SCRAPYD_PASSWORD="another")
+    assert main(["node"]) == 1
+
+
+@pytest.mark.parametrize("program", ["api", "node"])
+def test_what_does_not_answer_is_said(
+    program: str, settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    settings_env(PORT=port, SCRAPYD_URL=f"http://127.0.0.1:{port}")
+    assert main([program]) == 1
+    assert "Connection refused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("program", "key"), [("planner", PLANNER), ("background", BACKGROUND)])
+def test_a_loop_that_reports_is_healthy(program: str, key: str, redis_server: redis.Redis) -> None:
+    assert main([program]) == 1
+    write_report(redis_server, LoopReport(at=clock()), key)
+    assert main([program]) == 0
+
+
+def test_a_notifier_is_healthy_while_one_of_its_workers_reports(redis_server: redis.Redis) -> None:
+    assert main(["notifier"]) == 1
+    worker = SimpleWorker(["critical"], connection=redis_server)
+    worker.register_birth()  # type: ignore[no-untyped-call]
+    assert main(["notifier"]) == 0
+    worker.register_death()  # type: ignore[no-untyped-call]
+    assert main(["notifier"]) == 1
+
+
+def test_without_redis_a_program_is_not_healthy(
+    settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    assert main(["planner"]) == 1
+    assert capsys.readouterr().out.startswith("planner: ")
+
+
+@pytest.mark.parametrize("given", [[], ["nginx"], ["api", "node"]])
+def test_another_program_is_refused_with_what_there_is(given: list[str]) -> None:
+    with pytest.raises(SystemExit, match=r"api\|background\|node\|notifier\|planner"):
+        main(given)
+
+
+def test_a_wrong_setting_is_one_line(settings_env: Put) -> None:
+    settings_env(PORT="x")
+    with pytest.raises(SystemExit, match="the health check does not start: settings refused"):
+        main(["api"])
