@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from configs.hosts import is_loopback
+from configs.secret_files import folder_in_use
 
 if TYPE_CHECKING:
     from configs.settings import Settings
@@ -124,9 +125,12 @@ def problems_in_production(settings: "Settings") -> list[str]:
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
+    folder = folder_in_use(settings.secrets_dir)
     for name in _NEEDED:
         if not _text(settings, name):
-            yield f"{name.upper()} is not set"
+            secret = "SecretStr" in str(type(settings).model_fields[name].annotation)
+            where = f": there is no file {folder}/{name}" if folder and secret else ""
+            yield f"{name.upper()} is not set{where}"
 
 
 def _weak(settings: "Settings") -> Iterator[str]:

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -34,6 +35,7 @@ from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
+from configs.secret_files import SecretFilesRefused, read_secret_files
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "background", "crawler", "notifier"]
@@ -83,7 +85,8 @@ WebAddress = Annotated[str, AfterValidator(_address)]
 class Settings(Periods, BaseSettings):
     """All settings; frozen. Secrets never show in a repr, nor any input in an error.
 
-    `.env` is read in the working directory, except by tests and the sandbox: a developer's is not theirs.
+    `.env` is read in the working directory, and SECRETS_DIR, except by tests and the sandbox: a developer's is not
+    theirs.
     """
 
     model_config = SettingsConfigDict(
@@ -98,6 +101,7 @@ class Settings(Periods, BaseSettings):
     app_env: AppEnv = "development"
     program: Program | None = None
     state_dir: Path = Path(".state")
+    secrets_dir: Path | None = None
     clock_offset_file: Path | None = None
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -304,16 +308,21 @@ class Settings(Periods, BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 -- pydantic-settings calls by these names
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave `.env` out where the environment says that this is no developer's run."""
+        """Leave `.env` and secret files out where the environment says that this is no developer's run."""
         given = cast("EnvSettingsSource", env_settings).env_vars  # to ask it would read all of them
+        written = cast("EnvSettingsSource", dotenv_settings).env_vars
         app_env = init_settings().get("app_env") or given.get("app_env")
-        return (init_settings, env_settings, *(() if app_env in AWAY_FROM_LIFE else (dotenv_settings,)))
+        if app_env in AWAY_FROM_LIFE:
+            return (init_settings, env_settings)
+        folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
+        secrets = read_secret_files(Path(folder) if folder else None, settings_cls.model_fields)
+        return (init_settings, env_settings, InitSettingsSource(settings_cls, secrets), dotenv_settings)
 
     def require(self, name: str) -> str:
         """Return the setting's text.
@@ -350,7 +359,9 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
     except ValidationError as error:
         lines = [line for each in error.errors() for line in _line(each).split("\n")]
-        raise SettingsRefused("\n  ".join(["settings refused:", *lines])) from None
+    except SecretFilesRefused as error:
+        lines = str(error).split("\n")
+    raise SettingsRefused("\n  ".join(["settings refused:", *lines]))
 
 
 def _line(problem: ErrorDetails) -> str:

@@ -76,9 +76,11 @@ def test_the_spiders_find_the_same_files_from_their_own_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("TIER_1_SECONDS=7\nTIER_2_SECONDS=\nTIER_3_SECONDS=9\n")
-    settings_env(APP_ENV="development", STATE_DIR="state", PREFECTURES_DIR="desks")
+    (tmp_path / "secrets").mkdir()
+    settings_env(APP_ENV="development", STATE_DIR="state", PREFECTURES_DIR="desks", SECRETS_DIR="secrets")
     made = environment(settings(), {"TIER_3_SECONDS": "11"})
     assert (made["STATE_DIR"], made["PREFECTURES_DIR"]) == (str(tmp_path / "state"), str(tmp_path / "desks"))
+    assert made["SECRETS_DIR"] == str(tmp_path / "secrets")
     assert (made["TIER_1_SECONDS"], made["TIER_3_SECONDS"]) == ("7", "11")
     assert "TIER_2_SECONDS" not in made
     assert made["SCRAPYD_PID"] == str(os.getpid())

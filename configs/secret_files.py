@@ -1,0 +1,71 @@
+"""Settings from files: one file per variable, as Docker (/run/secrets) and systemd (LoadCredential=) hand out secrets.
+
+A file's name is its variable's, in either case. Files of other names belong to other programs and are left unread.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+DEFAULT_FOLDER = Path("/run/secrets")
+_LARGEST = 64 * 1024  # bytes
+
+
+class SecretFilesRefused(ValueError):
+    """Secrets cannot be read; the text has a line for each, which names its file."""
+
+
+def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, str]:
+    """Return the settings of `known` (in lower case) that the folder has files for.
+
+    Without a folder, DEFAULT_FOLDER is read where it exists. A line break at a file's end is no part of its secret.
+
+    Raises:
+        SecretFilesRefused: the folder is none, or a file in it is empty or cannot be read.
+    """
+    values, wrong = {}, []
+    for file in _list(folder_in_use(folder)):
+        if (name := file.name.lower()) in known:
+            try:
+                values[name] = _read(file)
+            except ValueError as error:
+                wrong.append(f"{name.upper()}: {error}")
+    if wrong:
+        raise SecretFilesRefused("\n".join(wrong))
+    return values
+
+
+def folder_in_use(named: Path | None) -> Path | None:
+    """Return the folder that secrets are read from: `named`, else DEFAULT_FOLDER where it exists."""
+    return named or (DEFAULT_FOLDER if DEFAULT_FOLDER.is_dir() else None)
+
+
+def _list(folder: Path | None) -> list[Path]:
+    try:
+        return sorted(folder.iterdir()) if folder else []
+    except OSError as error:
+        raise SecretFilesRefused(
+            f"SECRETS_DIR: {folder} cannot be read ({error.strerror}): name a folder with a file per secret"
+        ) from None
+
+
+def _read(file: Path) -> str:
+    """Return a file's secret.
+
+    Raises:
+        ValueError: it holds none; the text says what to do.
+    """
+    if file.is_dir():  # Docker makes one where the file of a secret is missing
+        raise ValueError(f"{file} is a folder: its file was missing when the container was made; write it")
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST + 1)
+        text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read ({error.strerror}): give this user the right to") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8: write the secret as text") from None
+    if not text.strip():
+        raise ValueError(f"{file} is empty: write the secret into it, or remove it")
+    if len(content) > _LARGEST or "\0" in text or "\n" in text:
+        raise ValueError(f"{file} holds more than one line of text: write the secret alone")
+    return text

@@ -1,0 +1,66 @@
+"""`python3 deploy/draw_secrets.py FOLDER`: draws the secrets of a new server, one file each.
+
+It needs nothing but Python, because a new server has nothing else. What is there stays as it is.
+"""
+
+import secrets
+import sys
+from pathlib import Path
+
+_DRAWN = (
+    "data_keys",
+    "db_password",
+    "jwt_secret",
+    "lookup_key",
+    "redis_password",
+    "scrapyd_password",
+    "telegram_webhook_secret",
+)
+# Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
+_GIVEN = (
+    "sendgrid_api_key",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+    "telegram_bot_token",
+    "twilio_auth_token",
+)
+
+
+def draw(folder: Path, database_host: str = "postgres", redis_host: str = "redis") -> list[str]:
+    """Write what is missing; return the names of the files that are still empty.
+
+    The folder is its owner's alone. The files are readable to all, because each container has a user of its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name in _DRAWN:
+        _write(folder / name, secrets.token_urlsafe(48))
+    database, redis = ((folder / f"{name}_password").read_text().strip() for name in ("db", "redis"))
+    _write(folder / "database_url", f"postgresql://rdvpriority:{database}@{database_host}:5432/rdvpriority")
+    _write(folder / "redis_url", f"redis://:{redis}@{redis_host}:6379/0")
+    for name in _GIVEN:
+        _write(folder / name, "")
+    return [name for name in _GIVEN if not (folder / name).read_text().strip()]
+
+
+def _write(file: Path, text: str) -> None:
+    if not file.exists():
+        half = file.with_name(f".{file.name}.new")  # a full disk leaves no half secret
+        half.write_text(f"{text}\n" if text else "")
+        half.chmod(0o444)
+        half.replace(file)
+
+
+def main(arguments: list[str]) -> int:
+    """Draw them; `--host NAME` names the machine of both servers, instead of Compose's services."""
+    if len(arguments) not in (1, 3) or arguments[1:2] not in ([], ["--host"]):
+        raise SystemExit("usage: python3 deploy/draw_secrets.py FOLDER [--host NAME]")
+    folder, hosts = Path(arguments[0]), arguments[2:] * 2
+    empty = draw(folder, *hosts)
+    if empty:
+        print(f"to be filled in {folder}: {', '.join(empty)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

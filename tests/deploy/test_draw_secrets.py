@@ -1,0 +1,69 @@
+"""The secrets of a new server: strong enough for production, drawn once, and the empty ones named."""
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.settings import SettingsRefused, load
+from deploy import draw_secrets
+from tests.configs.test_settings import PRODUCTION
+
+GIVEN = {
+    "sendgrid_api_key",
+    "stripe_secret_key",
+    "stripe_webhook_secret",
+    "telegram_bot_token",
+    "twilio_auth_token",
+}
+
+
+def run(*arguments: object) -> str:
+    script = [sys.executable, "-I", draw_secrets.__file__]  # as on a server that has nothing but Python
+    return subprocess.run([*script, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
+
+
+def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
+    tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "secrets"
+    assert run(folder) == f"to be filled in {folder}: {', '.join(sorted(GIVEN))}\n"
+    drawn = {file.name.upper() for file in folder.iterdir()} | {"SECRETS_DIR"}
+    settings_env(**PRODUCTION | dict.fromkeys(drawn, "") | {"SECRETS_DIR": folder, "BCRYPT_COST": 12})
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert {line.split(":")[0].strip().lower() for line in str(refused.value).split("\n")[1:]} == GIVEN
+    for name in GIVEN:
+        (folder / name).chmod(0o600)
+        (folder / name).write_text(PRODUCTION[name.upper()])
+    assert run(folder) == ""
+    found = load()
+    assert found.require("database_url").endswith("@postgres:5432/rdvpriority")
+    assert f":{found.require('db_password')}@" in found.require("database_url")
+    assert f":{found.require('redis_password')}@redis" in found.require("redis_url")
+
+
+def test_what_is_there_stays(tmp_path: Path) -> None:
+    draw_secrets.draw(tmp_path)
+    before = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    (tmp_path / "jwt_secret").unlink()
+    draw_secrets.draw(tmp_path)
+    after = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {"jwt_secret"}
+
+
+def test_the_folder_is_its_owner_s_and_containers_may_read_the_files(tmp_path: Path) -> None:
+    draw_secrets.draw(tmp_path / "secrets", "localhost", "localhost")
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "secrets").iterdir()} == {0o444}
+    assert "@localhost:5432/" in (tmp_path / "secrets" / "database_url").read_text()
+
+
+@pytest.mark.parametrize("given", [[], ["a", "b"], ["a", "--host"]])
+def test_other_arguments_are_refused(given: list[str]) -> None:
+    with pytest.raises(SystemExit, match="usage"):
+        draw_secrets.main(given)
