@@ -26,7 +26,7 @@ def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, 
     for file in _list(folder_in_use(folder)):
         if (name := file.name.lower()) in known:
             try:
-                values[name] = _read(file)
+                values[name] = _read_secret(file)
             except ValueError as error:
                 wrong.append(f"{name.upper()}: {error}")
     if wrong:
@@ -48,7 +48,7 @@ def _list(folder: Path | None) -> list[Path]:
         ) from None
 
 
-def _read(file: Path) -> str:
+def _read_secret(file: Path) -> str:
     """Return a file's secret.
 
     Raises:

@@ -30,7 +30,7 @@ def _check_api() -> None:
 
 
 def _check_node() -> None:
-    """Ask this machine's scrapyd; /api/health has what the keeper says of its spiders."""
+    """Ask this machine's scrapyd. /api/health has the keeper's report of its spiders."""
     current = settings()
     login = f"{current.scrapyd_username}:{current.require('scrapyd_password')}".encode()
     token = base64.b64encode(login).decode("ascii")
