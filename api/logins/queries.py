@@ -21,6 +21,12 @@ def read_logins(session: Session, user_id: UUID, current_id: UUID) -> LoginList:
     return LoginList(items=[_build_item(login, current=login.id == current_id) for login in found])
 
 
+def list_login_ids(session: Session, user_id: UUID) -> list[UUID]:
+    """Return the ids of a user's logins, ended ones too: the latest 100."""
+    mine = sa.select(Login.id).where(Login.user_id == user_id)
+    return list(session.scalars(mine.order_by(Login.created_at.desc(), Login.id.desc()).limit(_MOST)))
+
+
 def _build_item(login: Login, *, current: bool) -> LoginItem:
     return LoginItem(
         id=login.id,

@@ -80,13 +80,18 @@ class _RememberingManager(JWTManager):
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
     ) -> dict[str, Any]:
+        claims = self._read_claims(encoded_token, allow_expired=allow_expired)
+        # Compared here: the extension compares texts, and raises TypeError for one that is not ASCII.
+        if csrf_value and not hmac.compare_digest(str(claims.get("csrf")).encode(), csrf_value.encode()):
+            raise CSRFError("CSRF double submit tokens do not match")
+        return claims
+
+    def _read_claims(self, encoded_token: str, *, allow_expired: bool) -> dict[str, Any]:
         now, key = clock().timestamp(), (encoded_token, read_signing_keys())
         verified_at, claims = _verified_tokens().get(key, (now, {}))
         if verified_at <= now < claims.get("exp", 0):
-            if csrf_value and not hmac.compare_digest(str(claims.get("csrf")).encode(), csrf_value.encode()):
-                raise CSRFError("CSRF double submit tokens do not match")
             return dict(claims)
-        claims = super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
+        claims = super()._decode_jwt_from_config(encoded_token, None, allow_expired)
         tokens = _verified_tokens()
         if len(tokens) >= _MOST_TOKENS:
             tokens.clear()

@@ -2,14 +2,15 @@
 
 from datetime import date, datetime
 from typing import Any, Literal
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
-from flask import Flask, current_app, g, request, url_for
+from flask import Flask, current_app, g, request
 from flask_babel import get_locale
-from werkzeug.routing import BuildError
+from werkzeug.exceptions import HTTPException
 
 from api.middleware.languages import LANGUAGES, read_direction, read_language
 from api.pages.asset_files import build_asset_url
@@ -20,6 +21,7 @@ from api.pages.notices import take_notice
 from configs.clock import clock
 
 Style = Literal["short", "medium", "long", "full"]
+_READS = ("GET", "HEAD")
 
 
 def register_context(app: Flask) -> None:
@@ -95,16 +97,27 @@ def list_languages() -> list[dict[str, Any]]:
 
 def _translate_url(language: str) -> str:
     """Return the address of this page in another language; of a form that was posted, its page's."""
-    arguments: dict[str, Any] = (
-        request.args.to_dict(flat=False) | (request.view_args or {}) | {"lang": language}
-    )
-    view = current_app.view_functions.get(request.endpoint or "")
-    if request.method == "GET" and hasattr(view, "access"):
-        try:
-            return url_for(request.endpoint or "", **arguments)
-        except BuildError:
-            pass
-    return f"{request.path}?lang={language}"
+    arguments: dict[str, Any] = {"lang": language}
+    if request.method in _READS and request.endpoint:
+        arguments = request.args.to_dict(flat=False) | arguments
+    # A path that begins with two slashes would lead to another site.
+    return f"/{quote(_find_page_path().lstrip('/'))}?{urlencode(arguments, doseq=True)}"
+
+
+def _find_page_path() -> str:
+    """Return this path; of a form's action the nearest path above it that answers GET."""
+    path = request.path
+    while request.method not in _READS and not _answers_get(path):
+        path = path.rpartition("/")[0] or "/"
+    return path
+
+
+def _answers_get(path: str) -> bool:
+    routes = current_app.create_url_adapter(request)
+    try:
+        return routes is not None and bool(routes.match(path, "GET"))
+    except HTTPException:
+        return False
 
 
 def _find_notice() -> tuple[str, str] | None:

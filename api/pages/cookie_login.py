@@ -3,8 +3,10 @@
 An access cookie that is too old is renewed by the page itself from the refresh cookie.
 """
 
+import hmac
 from contextlib import suppress
 from datetime import UTC, datetime
+from uuid import UUID
 
 from flask import Response, g, request
 from flask_jwt_extended import (
@@ -20,6 +22,7 @@ from jwt import PyJWTError
 
 from api.errors import ApiError
 from api.logins.access import rotate_login
+from api.logins.queries import list_login_ids
 from api.logins.service import LoginChange
 from api.middleware.auth import (
     current_identity,
@@ -29,6 +32,7 @@ from api.middleware.auth import (
     issue_tokens,
 )
 from api.middleware.languages import use_account_language
+from api.models.base import autocommit_session
 from api.models.user import User
 from api.pages.form_tokens import FormRefused
 from configs.clock import clock
@@ -92,8 +96,16 @@ def keep_login(user: User, change: LoginChange) -> None:
 
 
 def drop_login() -> None:
-    """Take the cookies of the login from the browser."""
+    """Take the cookies of the login from the browser, also those that this request renewed."""
+    g.pop("new_tokens", None)
     g.login_is_over = True
+
+
+def owns_form_token(user_id: UUID, token: str) -> bool:
+    """Return whether a form's token is that of a login of this user, which may have ended."""
+    with autocommit_session() as s:
+        logins = list_login_ids(s, user_id)
+    return any(hmac.compare_digest(derive_form_token(each), token) for each in logins)
 
 
 def send_login(response: Response) -> Response:

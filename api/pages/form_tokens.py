@@ -51,13 +51,14 @@ def check_visitor_token() -> None:
 def comes_from_elsewhere() -> bool:
     """Return whether the browser says that another site sent this form.
 
-    https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header; browsers without it send the origin.
+    https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header; browsers without it send the origin, which is `null`
+    from a page that hides where it is.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")
-    origin = request.headers.get("Origin", "null")
-    return origin not in ("null", request.host_url.rstrip("/"))
+    origin = request.headers.get("Origin")
+    return origin is not None and origin != request.host_url.rstrip("/")
 
 
 def send_visitor(response: Response) -> Response:

@@ -5,7 +5,7 @@ https://www.w3.org/TR/CSP3/. Scripts and styles are files of ours, hence no nonc
 
 from functools import lru_cache
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from api.cache import digest_body
 from api.middleware.compression import pack_body
@@ -69,6 +69,8 @@ def list_payment_hosts() -> tuple[str, ...]:
 
 
 def _add_policy(response: Response) -> Response:
+    if g.get("access", "public") != "public":
+        response.headers.setdefault("Cache-Control", "no-store")  # of refusals and redirects too
     if response.mimetype == "text/html" and not request.path.startswith(_API):
         response.headers.setdefault("Content-Security-Policy", build_policy(list_payment_hosts()))
         # A form's own origin is sent, so that the server knows a form of another site.

@@ -1,9 +1,13 @@
-"""Forms whose session ended: what was typed goes on through the sign-in, signed, and is sent by one more press."""
+"""Forms whose session ended: what was typed goes on through the sign-in, signed, and is sent by one more press.
+
+Its token tells whose login it was: in another account nothing of it is shown.
+"""
 
 from dataclasses import dataclass
 
 from flask import render_template, request
 
+from api.pages.form_tokens import FIELD as TOKEN
 from api.pages.targets import build_target_url, describe_target
 from configs.signing import LinkRefused, sign, unsign
 
@@ -11,6 +15,8 @@ FIELD = "resumed"
 _SCOPE = "resumed-form"
 _SECONDS = 3600
 _LONGEST = 16 * 1024  # bytes, signed
+_LONGEST_TOKEN = 64  # characters
+_UNTYPED = (FIELD, "next", "challenge", "alert", "paid", "consent.termsVersion")  # hidden fields
 _SECRET = (
     "password",
     "code",
@@ -23,10 +29,11 @@ _SECRET = (
 
 @dataclass(frozen=True, slots=True)
 class ResumedForm:
-    """A form to send once more: where to, and its fields in order."""
+    """A form to send once more: where to, its fields in order, and the token that it carried."""
 
     url: str
     fields: list[tuple[str, str]]
+    token: str = ""
 
 
 def hold_form() -> str | None:
@@ -40,7 +47,7 @@ def hold_form() -> str | None:
     ]
     if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
         return None
-    text = sign(_SCOPE, [describe_target(), fields])
+    text = sign(_SCOPE, [describe_target(), fields, request.form.get(TOKEN, "")[:_LONGEST_TOKEN]])
     return text if len(text) <= _LONGEST else None
 
 
@@ -49,14 +56,16 @@ def read_held_form(text: str | None) -> ResumedForm | None:
     if not text or len(text) > _LONGEST:
         return None
     try:
-        target, fields = unsign(_SCOPE, text, _SECONDS)
-        url = build_target_url(target, "POST")
-        return ResumedForm(url, [(str(name), str(value)) for name, value in fields]) if url else None
+        target, sent, token = unsign(_SCOPE, text, _SECONDS)
+        url, fields = build_target_url(target, "POST"), [(str(name), str(value)) for name, value in sent]
+        return ResumedForm(url, fields, str(token)) if url else None
     except (LinkRefused, TypeError, ValueError):
         return None
 
 
 def render_held_form(form: ResumedForm) -> str:
     """Return the page with the button that sends a held form, with a token of this login."""
-    shown = [value for name, value in form.fields if value.strip() and "_" not in name]
+    shown = [
+        value for name, value in form.fields if value.strip() not in ("", "true") and name not in _UNTYPED
+    ]
     return render_template("resumed.html", held=form, shown=shown)

@@ -19,6 +19,11 @@ def describe_target() -> str:
     return text if len(text) <= _LONGEST else str(request.endpoint)
 
 
+def read_target(text: str | None) -> str | None:
+    """Return a target that an address may carry; None for any other text."""
+    return text if text and len(text) <= _LONGEST and build_target_url(text) else None
+
+
 def build_target_url(text: str | None, method: str = "GET") -> str | None:
     """Return the address of a target; None where it names no page of ours for who is signed in."""
     endpoint, _, query = (text or "")[:_LONGEST].partition("?")
@@ -29,7 +34,7 @@ def build_target_url(text: str | None, method: str = "GET") -> str | None:
         # A name with an underscore in front would be an option of url_for: another host, another scheme.
         given = {name: value for name, value in parse_qsl(query, max_num_fields=_MOST) if name[0] != "_"}
         return url_for(endpoint, **dict[str, Any](given))
-    except (BuildError, ValueError, IndexError):
+    except (BuildError, ValueError, IndexError, TypeError):  # TypeError: a name of url_for's own
         return None
 
 

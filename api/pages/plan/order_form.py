@@ -6,6 +6,7 @@ from typing import Annotated
 from flask import request
 from flask_babel import lazy_gettext
 from pydantic import Field, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from api.alerts.schemas import NewAlert
 from api.billing.schemas import Consent, NewOrder, SoldPlan
@@ -55,14 +56,15 @@ class OrderForm(Body):
 
 def read_plan_name() -> PlanName | None:
     """Return the plan that an address or a form names; None where it is not sold."""
-    named = request.values.get("plan", "")
+    named = _read_arguments().get("plan", "")
     return PlanName(named) if named in set(PlanName) - {PlanName.NONE} else None
 
 
 def read_wish_arguments() -> dict[str, str]:
     """Return what an address or a form says of the alert, to be carried on in links."""
     names = ("alert", "prefecture", "procedure")
-    return {name: text for name in names if (text := request.values.get(name, "")) and len(text) <= _LONGEST}
+    given = _read_arguments()
+    return {name: text for name in names if (text := given.get(name, "")) and len(text) <= _LONGEST}
 
 
 def read_wish() -> NewAlert | None:
@@ -111,6 +113,11 @@ def refuse_order(form: Form[OrderForm], error: ApiError) -> None:
         return
     form.refuse(error)
     _raise_hidden_errors(form)
+
+
+def _read_arguments() -> MultiDict[str, str]:
+    """Return what this request says: a form's fields alone, so that its address cannot say otherwise."""
+    return request.form if request.method == "POST" else request.args
 
 
 def _raise_hidden_errors(form: Form[OrderForm]) -> Form[OrderForm]:

@@ -49,9 +49,13 @@ def show_security() -> str:
 
 @area.action("/securite/connexions/<uuid:id>", Access.PERSONAL)
 def end_login(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
-    """End one login of the user."""
-    with session() as s:
-        end_one_login(s, current_user_id(), id)
+    """End one login of the user; one that has ended stays so."""
+    try:
+        with session() as s:
+            end_one_login(s, current_user_id(), id)
+    except ApiError as error:
+        if error.word != "not-found":
+            raise
     return _go_back(_("Cette connexion est terminée."))
 
 

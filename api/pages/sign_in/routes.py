@@ -1,5 +1,7 @@
 """Pages around a sign-in: signing in and out, registering, confirming, a forgotten password, a recent proof."""
 
+from uuid import UUID
+
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -18,12 +20,12 @@ from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
-from api.pages.cookie_login import drop_login, keep_login
+from api.pages.cookie_login import drop_login, keep_login, owns_form_token
 from api.pages.forms import Form
 from api.pages.notices import add_notice
 from api.pages.resumed_forms import FIELD, read_held_form, render_held_form
 from api.pages.sign_in.view_data import find_next_target, find_wished_plan
-from api.pages.targets import build_target_url
+from api.pages.targets import build_target_url, read_target
 
 area = Area("sign_in", __name__)
 _INVALID = 422
@@ -98,7 +100,8 @@ def register() -> ResponseReturnValue:
     if form.errors:
         return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
     accounts.register(form.value)
-    return redirect(url_for("sign_in.show_confirmation", next=request.form.get("next") or None), 303)
+    target = read_target(request.form.get("next"))
+    return redirect(url_for("sign_in.show_confirmation", next=target), 303)
 
 
 @area.page("/confirm", Access.VISITOR)
@@ -151,7 +154,7 @@ def prove() -> ResponseReturnValue:
             form.refuse(error, "password")
     if form.errors:
         return _render_proof(form, **_read_way_on()), _INVALID
-    return _lead_on()
+    return _lead_on(current_user_id())
 
 
 def _render_proof(form: Form[ProofBody], **way_on: str | None) -> str:
@@ -166,11 +169,13 @@ def _read_way_on() -> dict[str, str | None]:
 
 def _go_on(user: User) -> ResponseReturnValue:
     keep_login(user, open_login(user))
-    return _lead_on()
+    return _lead_on(user.id)
 
 
-def _lead_on() -> ResponseReturnValue:
+def _lead_on(user_id: UUID) -> ResponseReturnValue:
     if held := read_held_form(request.form.get(FIELD)):
-        return render_held_form(held)
+        if owns_form_token(user_id, held.token):
+            return render_held_form(held)
+        add_notice("problem", _("Le formulaire gardé venait d’un autre compte : il n’a pas été envoyé."))
     target = build_target_url(request.form.get("next"))
     return redirect(target or url_for("dashboard.show_dashboard"), 303)

@@ -40,7 +40,7 @@ def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
     assert is_signed_in(camille)
     camille.page = page
     camille.send("/securite/connexions/")
-    assert camille.status == 404
+    assert camille.status == 303
 
 
 def test_a_login_of_another_user_is_none(camille: Browser, browse: Callable[..., Browser]) -> None:
@@ -51,7 +51,7 @@ def test_a_login_of_another_user_is_none(camille: Browser, browse: Callable[...,
     camille.get("/securite")
     camille.page.find_form("/logout")["attributes"]["action"] = f"/securite/connexions/{theirs}"
     camille.send("/securite/connexions/")
-    assert camille.status == 404
+    assert camille.status == 303
     assert is_signed_in(other)
 
 

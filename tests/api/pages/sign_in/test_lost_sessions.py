@@ -6,6 +6,7 @@ import pytest
 import time_machine
 
 from api.models.login import Login
+from api.models.notification import Notification
 from tests.api.pages.accounts import EMAIL, create_account, forget_access, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, rows
@@ -114,6 +115,47 @@ def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -
     assert "never kept" not in page.html
     visitor.send("/confirm")
     assert "Un message est en route" in visitor.follow().text
+
+
+def lose_session(browser: Browser, **fields: str) -> None:
+    """Send a form whose session ended."""
+    sign_in(browser)
+    for name in ("__Host-access", "__Host-refresh"):
+        browser.client.delete_cookie(name)
+    browser.send("/confirm", **fields)
+    assert browser.status == 401
+
+
+def test_another_account_that_signs_in_sees_and_sends_nothing_of_the_form(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    create_account("other@example.org", confirmed=False)
+    lose_session(visitor, note="à garder")
+    visitor.send("/login", email="other@example.org", password=PASSWORD)
+    page = visitor.follow()
+    assert page.headings == ["Mes alertes"]
+    assert "venait d’un autre compte" in page.text
+    assert "à garder" not in page.html
+    assert rows(Notification) == []
+
+
+def test_a_form_without_a_token_of_the_account_is_not_kept(visitor: Browser) -> None:
+    """Another site could have made it, and have it sent by the press after the sign-in."""
+    create_account(confirmed=False)
+    lose_session(visitor, note="forged", csrf_token="")
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert "forged" not in visitor.follow().html
+
+
+def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    lose_session(visitor)
+    page = visitor.page
+    assert [at["href"] for _, at in page.tags if at.get("hreflang") == "en"] == ["/confirm?lang=en"]
+    sign_in(visitor)
+    visitor.get("/profil")
+    page = visitor.send("/profil/adresse", email="nothing")
+    (link,) = (at["href"] for _, at in page.tags if at.get("hreflang") == "ar")
+    assert visitor.get(link).headings == ["الملف الشخصي"]
 
 
 def test_a_form_too_large_to_keep_says_so(visitor: Browser) -> None:

@@ -1,0 +1,144 @@
+"""Sample addresses of every page, and sample fields of every form. A route without one fails a walk."""
+
+from collections.abc import Iterator
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from api.pages.asset_files import compute_version
+from api.pages.legal.documents import list_versions
+
+_API = "/api/"
+_PROOFS = "proofs."  # read an object store; tests/api/proofs
+
+# By endpoint: an address, with Anna's ids where it names something of hers.
+PAGES = {
+    "advice.list_departments": "/departements?q=93",
+    "advice.show_place": "/departements/bobigny_93",
+    "advice.show_advice": "/departements/bobigny_93/titre-sejour",
+    "alert_pages.list_alerts": "/alertes",
+    "alert_pages.show_new_alert": "/alertes/nouvelle?prefecture=bobigny_93",
+    "alert_pages.show_alert": "/alertes/{alert}",
+    "alert_pages.show_parts": "/alertes/{alert}/direct",
+    "alert_pages.show_proof": "/alertes/{alert}/preuve/{detection}",
+    "alert_pages.show_edit": "/alertes/{alert}/modifier",
+    "alert_pages.show_close": "/alertes/{alert}/fermer",
+    "alert_pages.show_found": "/alertes/{alert}/trouve",
+    "alert_pages.send_event": "/alertes/{closed}/rendez-vous.ics",
+    "assets.send_asset": "/static/{version}/base.css",
+    "calendar.show_calendar": "/calendrier",
+    "calendar.send_feed": "/calendrier/bobigny_93/titre-sejour.ics",
+    "channels.show_channels": "/canaux",
+    "channels.show_telegram": "/canaux/telegram",
+    "channels.poll_telegram": "/canaux/telegram/etat",
+    "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
+    "home.show_home": "/",
+    "ledger.show_ledger": "/fiabilite",
+    "legal.show_terms": "/conditions",
+    "legal.show_privacy": "/vie-privee",
+    "legal.show_notice": "/mentions-legales",
+    "legal.show_accessibility": "/accessibilite",
+    "legal.show_contact": "/contact",
+    "legal.show_version": "/textes/contact/{contact_version}",
+    "links.ask_stop": "/l/stop/{stop}",
+    "links.ask_verify": "/l/verify/{verify}",
+    "links.ask_password": "/l/reset/{reset}",
+    "links.ask_portal": "/l/portal/{portal}",
+    "links.ask_refund": "/l/closed-desk/{closed_desk}",
+    "map.show_map": "/carte",
+    "map.show_parts": "/carte/direct",
+    "open_web.send_robots": "/robots.txt",
+    "open_web.send_sitemap": "/sitemap.xml",
+    "open_web.send_security": "/.well-known/security.txt",
+    "plan.show_plan": "/formule",
+    "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
+    "plan.show_confirmation": "/formule/confirmation",
+    "plan.list_payments": "/formule/paiements",
+    "plan.show_payment": "/formule/paiements/{payment}",
+    "plan.show_cancellation": "/formule/resiliation",
+    "preferences.show_profile": "/profil",
+    "security.show_security": "/securite",
+    "security.show_setup": "/securite/application",
+    "security.show_codes": "/securite/codes",
+    "sign_in.show_sign_in": "/login",
+    "sign_in.show_registration": "/register?plan=URGENCE_7J",
+    "sign_in.show_confirmation": "/confirm",
+    "sign_in.show_forgotten": "/forgot",
+    "sign_in.show_proof": "/prove",
+    "status.show_status": "/statut",
+    "status.show_live": "/statut/en-direct",
+}
+_WISH = {
+    "prefectureId": "bobigny_93", "procedures[]": "TITRE_SEJOUR", "deskIds[]": "bobigny_93/titre-sejour", "name": "Papa",
+    "language": "en", "limits.dateFrom": "2026-12-01", "limits.dateTo": "2026-12-30", "limits.weekdays[]": "1",
+    "limits.hourFrom": "09:00", "limits.hourTo": "12:00", "limits.sites[]": "Bobigny",
+}  # fmt: skip
+_EMAIL = {"email": "new.address@example.org"}
+_PASSWORD = {"password": "correct horse battery staple"}
+_ORDER = {
+    "plan": "URGENCE_TOTAL", "paid": "", "alert": "", "consent.termsVersion": "2026-11-01", "consent.startNow": "true",
+    "consent.acknowledgesLoss": "true", "consent.acceptsHourThreshold": "true", "button_code": "order",
+}  # fmt: skip
+# By endpoint: where a form posts to, and its fields. Those that end the alert, the channels or the login come last.
+FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "sign_in.sign_in": ("/login", {"email": "nobody@example.org", "password": "wrong", "next": "", "resumed": ""}),
+    "sign_in.sign_in_with_code": ("/login/code", {"challenge": "x", "code": "123456", "next": "", "resumed": ""}),
+    "sign_in.register": ("/register", _EMAIL | _PASSWORD | {"plan": "URGENCE_7J", "next": ""}),
+    "sign_in.send_reset": ("/forgot", {"email": "anna.secret@example.org"}),
+    "sign_in.prove": ("/prove", {"password": "wrong", "code": "123456", "next": "", "resumed": ""}),
+    "sign_in.send_confirmation": ("/confirm", {}),
+    "alert_pages.create_alert": ("/alertes/nouvelle", _WISH),
+    "alert_pages.edit_alert": ("/alertes/{alert}/modifier", _WISH),
+    "alert_pages.pause_alert": ("/alertes/{alert}/pause", {}),
+    "alert_pages.resume_alert": ("/alertes/{alert}/reprendre", {}),
+    "alert_pages.test_alert": ("/alertes/{alert}/essai", {}),
+    "preferences.change_settings": (
+        "/profil/reglages", {"language": "en", "timeZone": "Asia/Tokyo", "outageCredit": "refund"},
+    ),
+    "preferences.change_address": ("/profil/adresse", _EMAIL),
+    "channels.change_flags": ("/canaux/choix", {"notifyEmail": "true"}),
+    "channels.send_phone_code": ("/canaux/numero", {"phone": "06 98 76 54 32"}),
+    "channels.take_phone_code": ("/canaux/code-sms", {"code": "123456"}),
+    "channels.link_telegram": ("/canaux/telegram/confirmer", {}),
+    "channels.start_telegram": ("/canaux/telegram", {}),
+    "channels.unlink_telegram": ("/canaux/telegram/retirer", {}),
+    "channels.remove_phone": ("/canaux/sans-numero", {}),
+    "plan.order": ("/formule/commande", _ORDER),
+    "plan.open_portal": ("/formule/portail", {}),
+    "plan.cancel": ("/formule/resiliation", {"on": "2026-11-25", "periodEnd": ""}),
+    "security.take_setup": ("/securite/application", {"setup": "x", "code": "123456"}),
+    "security.renew_codes": ("/securite/codes", {}),
+    "security.remove_factor": ("/securite/sans-application", {}),
+    "security.end_login": ("/securite/connexions/{login}", {}),
+    "security.change_password": ("/securite/mot-de-passe", _PASSWORD),
+    "security.end_others": ("/securite/autres-connexions", {}),
+    "alert_pages.report_found": (
+        "/alertes/{alert}/trouve", {"day": "2026-12-01", "hour": "09:00", "place": "Bobigny"},
+    ),
+    "alert_pages.close_alert": ("/alertes/{alert}/fermer", {}),
+    "sign_in.sign_out": ("/logout", {}),
+}  # fmt: skip
+# Links in messages: the token in their path is the secret, and no cookie is read.
+LINKS: dict[str, tuple[str, dict[str, str]]] = {
+    "links.verify": ("/l/verify/{verify}", {}),
+    "links.open_portal": ("/l/portal/{portal}", {}),
+    "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
+    "links.choose_password": ("/l/reset/{reset}", _PASSWORD),
+    "links.stop": ("/l/stop/{stop}", {"List-Unsubscribe": "One-Click"}),
+}
+
+
+def list_rules(app: Flask, method: str) -> Iterator[Rule]:
+    """Yield the rules of pages and of links in messages that answer a method."""
+    for rule in app.url_map.iter_rules():
+        if (
+            not rule.rule.startswith(_API)
+            and not rule.endpoint.startswith(_PROOFS)
+            and method in (rule.methods or ())
+        ):
+            yield rule
+
+
+def fill_address(pattern: str, ids: dict[str, str]) -> str:
+    """Return an address of Anna's."""
+    return pattern.format(**ids, version=compute_version(), contact_version=list_versions("contact")[0])

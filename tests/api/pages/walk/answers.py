@@ -1,0 +1,56 @@
+"""Checks of an answer's headers, cookies and links, on pages of all kinds."""
+
+import re
+
+from werkzeug.test import TestResponse
+
+from tests.api.pages.browser import Page, check_page
+
+_HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
+
+
+def check_answer(response: TestResponse) -> None:
+    """Check headers, cookies, and the page itself where it is one."""
+    where = f"{response.request.method} {response.request.path}"
+    assert response.status_code < 500, where
+    for name, value in _HEADERS.items():
+        assert response.headers[name] == value, where
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"], where
+    is_link = response.request.path.startswith("/l/")
+    expected = "no-referrer" if is_link or response.mimetype != "text/html" else "same-origin"
+    assert response.headers["Referrer-Policy"] == expected, where
+    _check_cookies(response)
+    if response.mimetype == "text/html" and response.text and not response.location:
+        check_page(response)
+        _check_links(Page(response.text))
+
+
+def _check_cookies(response: TestResponse) -> None:
+    """A cookie is for this host, for https, for no script, and not sent by forms of other sites."""
+    for cookie in response.headers.getlist("Set-Cookie"):
+        name, _, rest = cookie.partition("=")
+        assert name in ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice"), cookie
+        flags = {each.strip() for each in rest.split(";")[1:]}
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= flags, cookie
+        assert not any(each.startswith("Domain") for each in flags), cookie
+
+
+def _check_links(page: Page) -> None:
+    """No address leads to a script, nor by two slashes to another site."""
+    for tag, at in page.tags:
+        for name in ("href", "src", "action", "data-live", "data-module"):
+            link = at.get(name, "/")
+            assert not re.match(r"\s*(javascript|data|vbscript):|[/\\]{2}|/\\", link, re.IGNORECASE), (
+                tag,
+                link,
+            )
+
+
+def check_keeping(response: TestResponse, access: str) -> None:
+    """Only public pages may be kept, and they set no cookie."""
+    control = response.headers.get("Cache-Control", "")
+    if access == "public":
+        assert control.startswith("public, max-age="), (response.request.path, control)
+        assert "Set-Cookie" not in response.headers
+    else:
+        assert control == "no-store", (response.request.path, control)

@@ -1,0 +1,153 @@
+"""People for walks over all pages: Anna, who owns one of everything, and others who must see nothing of it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from flask import Flask
+
+from api.logins.service import LoginChange, open_login
+from api.middleware.auth import issue_tokens
+from api.models.alert import Alert, ClosedBecause
+from api.models.appointment import Appointment
+from api.models.base import session
+from api.models.contact_linking import TelegramLink
+from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.slot import Detection
+from api.models.user import Channel, Contact, Grant, Role, User
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.plan import PlanName
+from configs.proofs import new_key
+from configs.signing import sign
+from tests.api.pages.accounts import create_account
+from tests.api.pages.browser import Browser
+from tests.api.world import add_payment, desk_state, match, see, wait_for
+
+ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
+COOKIES = ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice")
+# What Anna's own pages show, and no page of another person.
+SECRETS = {
+    "address": "anna.secret@example.org",
+    "phone": "+33612345678",
+    "chat": "Anna de Telegram",
+    "alert": "Dossier de la mère d’Anna",
+    "place": "Guichet où va Anna",
+    "browser": "Navigateur d’Anna",
+}
+
+
+@dataclass(frozen=True)
+class Population:
+    """The app, the ids of what is Anna's, and the links that her messages have."""
+
+    app: Flask
+    users: dict[str, UUID]  # by role
+    ids: dict[str, str]  # for patterns of addresses: `{alert}`
+
+    def browse(self, role: str, language: str = "fr") -> Browser:
+        """Return a browser in which a person of this role has just signed in."""
+        browser = Browser(self.app, language=language)
+        if role != "visitor":
+            give_login(browser, self.users[role])
+        return browser
+
+
+def read_cookies(browser: Browser) -> dict[str, str]:
+    """Return the cookies of a browser, by name."""
+    found = (browser.client.get_cookie(name) for name in COOKIES)
+    return {each.key: each.value for each in found if each}
+
+
+def put_cookies(browser: Browser, cookies: dict[str, str]) -> None:
+    """Give a browser these cookies and no others."""
+    for name in COOKIES:
+        browser.client.delete_cookie(name)
+    for name, value in cookies.items():
+        browser.client.set_cookie(name, value)
+
+
+def give_login(browser: Browser, user_id: UUID, name: str = "") -> LoginChange:
+    """Put the cookies of a new login into a browser."""
+    with session() as s:
+        user = s.get_one(User, user_id)
+        change = open_login(s, user, name, from_known_address=True)
+    with browser.client.application.app_context():
+        tokens = issue_tokens(user, change.login, str(change.token_id))
+    browser.client.set_cookie("__Host-access", tokens.access)
+    browser.client.set_cookie("__Host-refresh", tokens.refresh)
+    return change
+
+
+def populate(app: Flask) -> Population:
+    """Write everybody, and everything of Anna's."""
+    users = {"anna": create_account(SECRETS["address"]).id}
+    for role in ("newcomer", "neighbour", "support", "admin"):
+        users[role] = create_account(f"{role}@example.org", confirmed=role != "newcomer").id
+    with session() as s:
+        s.get_one(User, users["support"]).role = Role.SUPPORT
+        s.get_one(User, users["admin"]).role = Role.ADMIN
+        s.add_all(_make_grant(users[role]) for role in ("anna", "neighbour"))
+    ids = _write_alerts(users["anna"]) | _write_channels(users["anna"])
+    ids["payment"] = str(add_payment(users["anna"]))
+    ids["login"] = str(give_login(Browser(app), users["anna"], SECRETS["browser"]).login.id)
+    return Population(app, users, ids | _write_links(users["anna"], ids["alert"]))
+
+
+def _make_grant(user_id: UUID) -> Grant:
+    begins = clock() - timedelta(hours=1)
+    return Grant(
+        user_id=user_id, plan=PlanName.URGENCE_TOTAL, starts_at=begins, ends_at=begins + timedelta(days=30), source="t"
+    )  # fmt: skip
+
+
+def _write_alerts(user_id: UUID) -> dict[str, str]:
+    desk_state(last_check_at=clock(), last_proven_at=clock())
+    detection, slots = see("2099-01-05T09:00:00+01:00")
+    alert, closed = wait_for(user_id), wait_for(user_id)
+    found = match(alert, detection, slots)
+    with session() as s:
+        s.get_one(Detection, detection).proof_key = new_key(clock())
+        s.get_one(Alert, alert).name = SECRETS["alert"]
+        ended = s.get_one(Alert, closed)
+        ended.closed_at, ended.closed_because = clock(), ClosedBecause.FOUND
+        at = clock() + timedelta(days=9)
+        s.add(Appointment(alert_id=closed, at=at, place=SECRETS["place"], dropped_at=at + timedelta(days=90)))
+        message = Notification(
+            user_id=user_id, channel=Channel.EMAIL, kind="slot_alert", priority=Priority.CRITICAL, dedupe_key="walk",
+            state=State.SENT, accepted_at=clock(), next_attempt_at=clock(), next_nudge_at=clock(),
+        )  # fmt: skip
+        s.add(message)
+        s.flush()
+        s.add(NotificationMatch(notification_id=message.id, match_id=found))
+    return {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
+
+
+def _write_channels(user_id: UUID) -> dict[str, str]:
+    now = clock()
+    with session() as s:
+        for channel, address in ((Channel.SMS, SECRETS["phone"]), (Channel.TELEGRAM, "9876543210")):
+            s.add(Contact(user_id=user_id, channel=channel, address=address, enabled=True, verified_at=now))
+        s.add(
+            TelegramLink(
+                user_id=user_id, code_hash=b"x" * 32, created_at=now, expires_at=now + timedelta(minutes=9),
+                chat_id="9876543211", chat_name=SECRETS["chat"],
+            )
+        )  # fmt: skip
+    return {}
+
+
+def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
+    """Return tokens of the links in Anna's messages."""
+    with session() as s:
+        user = s.get_one(User, user_id)
+        (email,) = (each for each in user.contacts if each.channel is Channel.EMAIL)
+        claims = {"contact": str(email.id), "address": digest(email.address)}
+        password = {"password": digest(user.password_hash or "")}
+    return {
+        "stop": sign("stop-alert", alert),
+        "verify": sign("verify-email", claims),
+        "reset": sign("reset-password", claims | password),
+        "portal": sign("portal", claims),
+        "closed_desk": sign("closed-desk", claims | {"alert": alert}),
+    }

@@ -1,0 +1,114 @@
+"""A walk over every page by each role: nothing but what was expected, and nothing of another person."""
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.api.pages.browser import Browser
+from tests.api.pages.walk.addresses import PAGES, fill_address, list_rules
+from tests.api.pages.walk.answers import check_answer, check_keeping
+from tests.api.pages.walk.population import ROLES, SECRETS, Population, read_cookies
+from tests.api.pages.walk.tables import read_digests
+
+# Pages about a thing that has an owner: 404 for all others.
+OWNED = {
+    endpoint
+    for endpoint, address in PAGES.items()
+    if "{" in address and endpoint.startswith(("alert_", "plan."))
+}
+LEADING = {  # pages that lead to another one
+    "alert_pages.list_alerts": 302,
+    "alert_pages.show_proof": 302,
+    "security.show_codes": 303,
+}
+
+
+def test_every_page_has_a_sample(app: Flask) -> None:
+    assert {rule.endpoint for rule in list_rules(app, "GET")} == set(PAGES)
+
+
+def read_access(app: Flask, endpoint: str) -> str:
+    if endpoint.startswith("assets."):
+        return "public"
+    return str(getattr(app.view_functions[endpoint], "access", "link"))
+
+
+def expect_status(role: str, endpoint: str, access: str) -> int:
+    if access in ("personal", "proven"):
+        if role == "visitor":
+            return 303
+        if endpoint in OWNED and role != "anna":
+            return 404
+    return LEADING.get(endpoint, 200)
+
+
+def ask(browser: Browser, population: Population, endpoint: str) -> TestResponse:
+    return browser.client.get(fill_address(PAGES[endpoint], population.ids), headers=browser.headers)
+
+
+def walk(population: Population, browser: Browser, role: str) -> dict[str, TestResponse]:
+    """Open every page; return the answers by endpoint."""
+    answers = {}
+    for endpoint in PAGES:
+        answer = answers[endpoint] = ask(browser, population, endpoint)
+        access = read_access(population.app, endpoint)
+        assert answer.status_code == expect_status(role, endpoint, access), (endpoint, answer.text[-900:])
+        check_answer(answer)
+        check_keeping(answer, access)
+    return answers
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_answer_as_expected_and_show_nothing_of_others(population: Population, role: str) -> None:
+    browser = population.browse(role)
+    before = read_digests()
+    answers = walk(population, browser, role)
+    assert read_digests() == before, "a page that is opened changes nothing"
+    shown = {
+        name: [endpoint for endpoint, answer in answers.items() if secret in answer.get_data(as_text=True)]
+        for name, secret in SECRETS.items()
+    }
+    own = [
+        endpoint
+        for endpoints in shown.values()
+        for endpoint in endpoints
+        if not endpoint.startswith("links.")
+    ]
+    assert all(shown.values()) if role == "anna" else own == [], shown
+
+
+def test_public_pages_are_the_same_for_everybody(population: Population) -> None:
+    """They are kept by caches on the way: what one person gets another one may be shown."""
+    visitor, anna = (population.browse(role) for role in ("visitor", "anna"))
+    for endpoint in PAGES:
+        if read_access(population.app, endpoint) == "public":
+            first, second = (ask(each, population, endpoint) for each in (visitor, anna))
+            assert first.data == second.data, endpoint
+            assert first.headers.get("ETag") == second.headers.get("ETag"), endpoint
+
+
+def test_what_one_request_says_is_in_no_other_answer(population: Population) -> None:
+    visitor = population.browse("visitor")
+    for endpoint, address in PAGES.items():
+        path = fill_address(address, population.ids).partition("?")[0]
+        visitor.client.get(f"{path}?mark=anna%40secret", headers=visitor.headers | {"Host": "mark.example"})
+        answer = ask(visitor, population, endpoint)
+        assert "secret" not in answer.text.replace(SECRETS["address"], ""), endpoint
+        assert "mark.example" not in answer.text, endpoint
+
+
+def test_the_host_of_a_request_is_in_no_page(population: Population) -> None:
+    anna = population.browse("anna")
+    for endpoint, address in PAGES.items():
+        path = fill_address(address, population.ids)
+        cookies = "; ".join(f"{name}={value}" for name, value in read_cookies(anna).items())
+        headers = {"Host": "evil.example", "Cookie": cookies, "Accept": "text/html"}
+        answer = anna.client.get(path, headers=headers)
+        assert "evil.example" not in answer.text + answer.headers.get("Location", ""), endpoint
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_answer_in_the_other_languages(population: Population, role: str, language: str) -> None:
+    walk(population, population.browse(role, language), role)
