@@ -32,7 +32,7 @@ OURS = {
 }
 # Modules that need a browser's libraries: loaded where a browser is found only.
 NEED_BROWSER = ("crawler.browser", "crawler.proofs.screenshots")
-# Programs and drivers of others: no module of ours imports them by name.
+# Programs and drivers of third parties: our code imports them nowhere by name.
 _NAMED_ELSEWHERE = {
     "api": ("flask.cli", "gunicorn.app.wsgiapp", "s3fs"),
     "browser": ("s3fs", "scrapy.cmdline", "scrapyd.__main__", "supervisor.supervisord"),

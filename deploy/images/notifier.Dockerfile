@@ -1,0 +1,33 @@
+# The notifier: its workers and the sweep.
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS build
+WORKDIR /build
+COPY deploy/requirements/build.txt deploy/requirements/notifier.txt ./
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r build.txt \
+ && uv venv --quiet /opt/rdvpriority \
+ && uv pip sync --quiet --no-cache --python /opt/rdvpriority/bin/python --require-hashes notifier.txt
+COPY . source
+RUN python -m pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir wheels ./source \
+ && uv pip install --quiet --no-cache --python /opt/rdvpriority/bin/python --no-deps wheels/*.whl \
+ && /opt/rdvpriority/bin/python -m deploy.program_imports notifier
+
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
+# Debian keeps only the newest version of a package: one that is pinned is gone at its next fix.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin rdvpriority \
+ && install --directory --owner rdvpriority --group rdvpriority --mode 0700 /var/lib/rdvpriority /var/lib/proofs
+COPY --from=build /opt/rdvpriority /opt/rdvpriority
+ENV PATH=/opt/rdvpriority/bin:$PATH \
+    HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    LOG_FORMAT=json \
+    STATE_DIR=/var/lib/rdvpriority \
+    PROGRAM=notifier
+WORKDIR /var/lib/rdvpriority
+USER 10001:10001
+ENTRYPOINT ["tini", "--"]
+CMD ["python", "-m", "notifier.workers"]
+HEALTHCHECK --interval=60s --timeout=10s --start-period=60s CMD ["python", "-m", "deploy.health_check", "notifier"]

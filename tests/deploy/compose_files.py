@@ -1,0 +1,95 @@
+"""The compose files, the images and the units as data, for the tests of each."""
+
+import configparser
+import json
+import re
+import shlex
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.local.ports import StackPorts
+from deploy.local.programs import commands
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+FILES = {name: DEPLOY / "compose" / f"{name}.yaml" for name in ("development", "production")}
+IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
+PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
+ONCE = {"migrate"}  # services that run to their end
+COMPOSES_OWN = {"ACME_EMAIL", "SERVER_NAME"}  # variables of nginx and certbot
+
+
+@cache
+def compose(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILES[name].read_text("utf-8"))
+    return found
+
+
+def services(name: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose(name)["services"]
+    return found
+
+
+def image_of(service: dict[str, Any]) -> str | None:
+    """Return the name of our image that a service runs in; None for one of others."""
+    found = re.fullmatch(r"rdvpriority/(\w+):.*", service["image"])
+    return found.group(1) if found else None
+
+
+@cache
+def dockerfile(image: str) -> str:
+    return (DEPLOY / "images" / f"{image}.Dockerfile").read_text("utf-8")
+
+
+def dockerfile_command(image: str) -> list[str]:
+    found = re.search(r"^CMD (\[.*?\])$", dockerfile(image).replace("\\\n", ""), re.MULTILINE | re.DOTALL)
+    assert found, image
+    command: list[str] = json.loads(found.group(1))
+    return command
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """Return the lines of a unit with those of the shared drop-in, by key."""
+    found: dict[str, list[str]] = {}
+    for file in ("rdvpriority-.service.d/common.conf", f"rdvpriority-{name}.service"):
+        for line in (DEPLOY / "systemd" / file).read_text("utf-8").splitlines():
+            key, equals, value = line.partition("=")
+            if equals and not line.startswith("#"):
+                found.setdefault(key, []).append(value)
+    return found
+
+
+def unit_command(name: str) -> list[str]:
+    return plain(shlex.split(unit(name)["ExecStart"][0]))
+
+
+def node_commands() -> dict[str, list[str]]:
+    parser = configparser.RawConfigParser()
+    parser.read(DEPLOY / "images" / "node.conf")
+    return {
+        section.removeprefix("program:"): plain(shlex.split(parser[section]["command"]))
+        for section in parser.sections()
+        if section.startswith("program:")
+    }
+
+
+def local_commands() -> dict[str, list[str]]:
+    """Return what a local stack runs."""
+    found = commands(StackPorts(api=4000, inbox=0, providers=0, scrapyd=0, sites=0))
+    return {name: plain(command) for name, command in found.items() if name in PROGRAMS}
+
+
+def plain(command: list[str]) -> list[str]:
+    """Return a command without its program's folder and the address that it binds."""
+    bound = command.index("--bind") if "--bind" in command else len(command)
+    first = Path(command[0]).name if command[0] != sys.executable else "python"
+    return [first, *command[1:bound], *command[bound + 2 :]]
+
+
+def settings_of(lines: list[str]) -> set[str]:
+    """Return the variables that lines of NAME=value set."""
+    return {line.partition("=")[0] for line in lines if re.match(r"[A-Z0-9_]+=", line)}

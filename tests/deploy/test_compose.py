@@ -1,0 +1,198 @@
+"""Compose files: their schema, what each service has, which variables and networks they name."""
+
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.settings import Settings, load
+from deploy.local import postgres, valkey
+from deploy.program_imports import OURS
+from tests.configs.test_env_example import marked
+from tests.configs.test_settings import PRODUCTION
+from tests.deploy.compose_files import (
+    COMPOSES_OWN,
+    DEPLOY,
+    FILES,
+    ONCE,
+    dockerfile,
+    image_of,
+    services,
+    settings_of,
+)
+
+EVERY = [pytest.param(name, each, id=f"{name}-{each}") for name in FILES for each in services(name)]
+EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
+OURS_ONLY = [name for name, each in services("production").items() if image_of(each)]
+
+
+def test_both_fit_the_schema_of_compose() -> None:
+    check = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, *map(str, FILES.values())], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("file", "name"), EVERY)
+def test_a_service_is_bounded_and_starts_again(file: str, name: str) -> None:
+    service = services(file)[name]
+    limits = service["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) > 0
+    assert re.fullmatch(r"\d+M", limits["memory"])
+    assert service["pids_limit"] > 0
+    assert service["restart"] == ("on-failure:3" if name in ONCE else "unless-stopped")
+    assert service["logging"]["driver"] == "json-file"
+    assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
+
+
+@pytest.mark.parametrize(("file", "name"), EVERY)
+def test_a_service_may_do_no_more_than_it_must(file: str, name: str) -> None:
+    service = services(file)[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged")
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
+    assert any(each.startswith("/tmp:size=") for each in service["tmpfs"])
+
+
+@pytest.mark.parametrize(("file", "name"), EVERY)
+def test_a_service_is_asked_whether_it_works(file: str, name: str) -> None:
+    service = services(file)[name]
+    image = image_of(service)
+    own = service.get("healthcheck", {})
+    if name in ONCE:
+        assert own == {"disable": True}
+    elif "command" in service or not image:
+        assert own["test"][0] in ("CMD", "CMD-SHELL")
+    else:
+        assert not own
+        assert "HEALTHCHECK" in dockerfile(image)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_only_nginx_publishes_a_port(file: str) -> None:
+    published = {name: each["ports"] for name, each in services(file).items() if "ports" in each}
+    expected = ["80:80", "443:443"] if file == "production" else ["127.0.0.1:8443:443"]
+    assert published == {"nginx": expected}
+    assert not any("network_mode" in each for each in services(file).values())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_a_service_waits_for_is_there_and_healthy(file: str) -> None:
+    for name, service in services(file).items():
+        for other, how in service.get("depends_on", {}).items():
+            once = other in ONCE
+            assert how["condition"] == ("service_completed_successfully" if once else "service_healthy"), name
+            assert other in services(file)
+        if image_of(service):
+            assert service["depends_on"]
+
+
+def networks(file: str, name: str) -> set[str]:
+    return set(services(file)[name]["networks"])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_node_reaches_the_servers_and_nothing_else_of_ours(file: str) -> None:
+    reached = {name for name in services(file) if networks(file, name) & networks(file, "node")}
+    assert reached == {"node", "planner", "postgres", "redis"}
+
+
+def test_only_what_calls_the_outside_has_a_way_there() -> None:
+    inner = {name for name, each in _networks("production").items() if each.get("internal")}
+    outer = {name for name in services("production") if networks("production", name) - inner}
+    assert outer == {"api", "background", "certbot", "nginx", "node", "notifier"}
+    shared = [networks("production", name) - inner for name in sorted(outer - {"certbot", "background"})]
+    assert not any(one & other for one, other in itertools.combinations(shared, 2))
+
+
+def test_in_development_nothing_but_nginx_has_a_way_out() -> None:
+    inner = {name for name, each in _networks("development").items() if each.get("internal")}
+    outer = {name for name in services("development") if networks("development", name) - inner}
+    assert outer == {"certbot", "nginx"}
+
+
+def _networks(file: str) -> dict[str, Any]:
+    from tests.deploy.compose_files import compose
+
+    found: dict[str, Any] = compose(file)["networks"]
+    return found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_settings_know_every_variable(file: str) -> None:
+    known = {name.upper() for name in Settings.model_fields} | COMPOSES_OWN
+    for name, service in services(file).items():
+        if image_of(service) or name in ("nginx", "certbot"):
+            assert set(service["environment"]) <= known, name
+            assert {each.upper() for each in service.get("secrets", [])} <= known, name
+    assert settings_of(EXAMPLE) <= known
+
+
+@pytest.mark.parametrize("name", OURS_ONLY)
+def test_production_gets_every_setting_that_it_needs_and_refuses_none(
+    name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = services("production")[name]
+    given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in service["secrets"]}
+    assert marked("needed in production") <= given
+    monkeypatch.chdir(tmp_path)
+    for each in Settings.model_fields:
+        monkeypatch.delenv(each.upper(), raising=False)
+    values = {each: PRODUCTION[each] for each in given & PRODUCTION.keys()}
+    fixed = {key: value for key, value in service["environment"].items() if "${" not in value}
+    settings_env(**values | fixed | {"SECRETS_DIR": tmp_path})
+    assert load().app_env == "production"
+    assert load().proxy_hops == 1
+
+
+@pytest.mark.parametrize(("file", "name"), EVERY)
+def test_a_command_is_a_program_of_its_image(file: str, name: str) -> None:
+    service = services(file)[name]
+    image = image_of(service)
+    command = service.get("command", [])
+    if image and command:
+        assert command[:2] == ["python", "-m"]
+        module = command[2]
+        assert module.startswith(OURS[image])
+        path = DEPLOY.parent / module.replace(".", "/")
+        assert (path / "__main__.py").exists() or path.with_suffix(".py").exists()
+
+
+def test_servers_are_of_the_majors_that_the_tests_use() -> None:
+    server = [str(postgres._binary("postgres")), "--version"]
+    major = subprocess.run(server, capture_output=True, text=True, check=True).stdout.split()[2].split(".")[0]
+    queue = subprocess.run([valkey.server_binary(), "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"v=(\d+)", queue.stdout)
+    assert found
+    for file in FILES:
+        assert services(file)["postgres"]["image"].startswith(f"postgres:{major}.")
+        assert services(file)["redis"]["image"].startswith(f"valkey/valkey:{found.group(1)}.")
+
+
+def test_the_queue_keeps_what_it_has_and_evicts_nothing() -> None:
+    lines = (DEPLOY / "compose" / "valkey.conf").read_text("utf-8").splitlines()
+    assert {"appendonly yes", "maxmemory-policy noeviction", "include /tmp/password.conf"} <= set(lines)
+
+
+@pytest.mark.parametrize(("file", "name"), EVERY)
+def test_what_is_not_built_here_is_pinned(file: str, name: str) -> None:
+    service = services(file)[name]
+    if not image_of(service):
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?(@sha256:[0-9a-f]{64})?$", service["image"])
+
+
+def test_no_secret_stands_in_a_file_of_the_repository() -> None:
+    for name in FILES:
+        for service in services(name).values():
+            secret = {
+                key
+                for key in service.get("environment", {})
+                if re.search("SECRET$|KEY|TOKEN|PASSWORD$|_URL$", key)
+            }
+            assert secret <= {"API_URL", "PROOFS_URL"}

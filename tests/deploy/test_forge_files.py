@@ -1,0 +1,87 @@
+"""The workflows of a forge, and cloud-init: their schemas, and that what they name exists."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.configs.test_env_example import marked
+from tests.deploy.compose_files import COMPOSES_OWN, DEPLOY, ROOT, services, settings_of
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
+ACTION = GITHUB / "actions" / "prepare" / "action.yaml"
+CLOUD = yaml.safe_load((DEPLOY / "cloud-init.yaml").read_text("utf-8"))
+WRITTEN = {each["path"]: each["content"] for each in CLOUD["write_files"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("vendor.github-workflows", WORKFLOWS),
+        ("vendor.github-actions", [ACTION]),
+        ("vendor.dependabot", [GITHUB / "dependabot.yml"]),
+    ],
+)
+def test_a_file_of_the_forge_fits_its_schema(schema: str, files: list[Path]) -> None:
+    check = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", schema]
+    done = subprocess.run([*check, *map(str, files)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files
+
+
+def test_each_target_that_a_workflow_runs_is_the_makefile_s() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
+    named = set(re.findall(r"run: make ([a-z-]+)", text))
+    assert {"lint", "test", "journeys", "lock", "setup"} <= named <= targets
+
+
+def test_each_lock_that_a_workflow_reads_exists() -> None:
+    jobs = yaml.safe_load((GITHUB / "workflows" / "ci.yaml").read_text("utf-8"))["jobs"]
+    matrices = [job["strategy"]["matrix"] for job in jobs.values() if "strategy" in job]
+    names = {name for matrix in matrices for names in matrix.values() for name in names}
+    assert "api" in names
+    assert all((DEPLOY / "requirements" / f"{name}.txt").exists() for name in names)
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
+    used = re.findall(r"uses: (?!\./)(\S+)", text)
+    assert used
+    assert [each for each in used if not re.search(r"@[0-9a-f]{40}$", each)] == []
+
+
+def test_a_workflow_may_only_read_unless_it_proposes_changes() -> None:
+    permissions = {file.stem: yaml.safe_load(file.read_text("utf-8"))["permissions"] for file in WORKFLOWS}
+    assert permissions["ci"] == {"contents": "read"}
+    assert [name for name, each in permissions.items() if "write" in each.values()] == ["updates"]
+
+
+def test_cloud_init_begins_as_it_must() -> None:
+    assert (DEPLOY / "cloud-init.yaml").read_text("utf-8").startswith("#cloud-config\n")
+    assert CLOUD["ssh_pwauth"] is False
+
+
+@pytest.mark.parametrize("path", [path for path in WRITTEN if path.startswith("/usr/local/sbin/")])
+def test_a_script_of_cloud_init_can_be_parsed(path: str) -> None:
+    done = subprocess.run(["sh", "-n"], input=WRITTEN[path], capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_cloud_init_leaves_nothing_out_that_production_needs() -> None:
+    given = settings_of(WRITTEN["/etc/rdvpriority/settings.env"].splitlines())
+    service = services("production")["api"]
+    elsewhere = set(service["environment"]) | {each.upper() for each in service["secrets"]}
+    assert marked("needed in production") - elsewhere <= given
+    example = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
+    assert given <= settings_of(example)
+    assert "SERVER_NAME" in given & COMPOSES_OWN
+
+
+def test_no_secret_is_written_into_user_data() -> None:
+    secrets = {each.upper() for each in services("production")["api"]["secrets"]}
+    assert not secrets & {name for text in WRITTEN.values() for name in settings_of(text.splitlines())}

@@ -1,0 +1,211 @@
+"""nginx.conf: its bounds agree with the API's; and, where nginx is installed, what it does with requests."""
+
+import gzip
+import http.client
+import http.server
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.middleware.request_bodies import LARGEST_BODY, LARGEST_WEBHOOK
+from deploy.local.processes import answers, free_port, stop
+from deploy.server_files import write_nginx_copy
+from tests.deploy.compose_files import DEPLOY, services, unit
+from tests.waiting import until
+
+CONF = (DEPLOY / "nginx" / "nginx.conf").read_text("utf-8")
+NAME = "rdv.test"
+BURST = 80
+TEXT = b"body { color: black } " * 200
+
+
+def test_bodies_are_bounded_as_in_the_api() -> None:
+    assert re.findall(r"client_max_body_size (\S+);", CONF) == ["64k", "1m"]
+    assert (LARGEST_BODY, LARGEST_WEBHOOK) == (64 * 1024, 1024 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_hook"),
+    [
+        ("/api/billing/webhook", True),
+        ("/api/telegram/webhook", True),
+        ("/api/hooks/sendgrid", True),
+        ("/api/billing/webhook/more", False),
+        ("/api/alerts", False),
+    ],
+)
+def test_webhooks_and_nothing_else_may_be_larger(path: str, *, is_hook: bool) -> None:
+    (pattern,) = re.findall(r"location ~ (\S+) \{", CONF)
+    assert bool(re.search(pattern, path)) is is_hook
+
+
+def test_the_api_believes_one_proxy_which_writes_the_address_anew() -> None:
+    assert services("production")["api"]["environment"]["PROXY_HOPS"] == "1"
+    assert "PROXY_HOPS=1" in " ".join(unit("api")["Environment"])
+    for header, value in (("For", "$remote_addr"), ("Host", "$host"), ("Proto", "$scheme")):
+        assert re.findall(rf"proxy_set_header X-Forwarded-{header} (\S+);", CONF) == [value]
+    assert "$proxy_add_x_forwarded_for" not in CONF
+
+
+def test_only_the_pages_files_are_compressed() -> None:
+    assert re.findall(r"^ +gzip (\w+);", CONF, re.MULTILINE) == ["off", "on"]
+    assert CONF.index("gzip on;") > CONF.index("location ^~ /static/")
+
+
+def test_a_page_with_its_files_is_no_flood() -> None:
+    assert f"limit_req zone=visitors burst={BURST} nodelay;" in CONF
+    assert "zone=visitors:10m rate=20r/s;" in CONF
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the headers that it got."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        is_file = self.path.startswith("/static/")
+        body = TEXT if is_file else str(self.headers).encode() * 20
+        self.send_response(200)
+        self.send_header("Content-Type", "text/css" if is_file else "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Strict-Transport-Security", "max-age=1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 -- http.server calls it so
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- as its base says
+        pass
+
+
+class Door:
+    """A running nginx, and requests to it."""
+
+    def __init__(self, folder: Path, http_port: int, https_port: int) -> None:
+        self.folder, self.http_port, self.https_port = folder, http_port, https_port
+
+    def ask(
+        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, name: str = NAME
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        context = ssl.create_default_context(cafile=str(self.folder / "fullchain.pem"))
+        connection = http.client.HTTPSConnection(name, self.https_port, timeout=10, context=context)
+        connection.sock = context.wrap_socket(
+            socket.create_connection(("127.0.0.1", self.https_port), 10), server_hostname=name
+        )
+        try:
+            connection.request("POST" if body is not None else "GET", path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def upstream() -> Iterator[http.server.ThreadingHTTPServer]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer) -> Iterator[Door]:
+    made = Door(tmp_path, free_port(), free_port())
+    conf = write_nginx_copy(
+        tmp_path, server_name=NAME, api=f"127.0.0.1:{upstream.server_port}", user="root",
+        http_port=made.http_port, https_port=made.https_port,
+    )  # fmt: skip
+    # a busy machine asks no faster than the rate that is shipped
+    conf.write_text(conf.read_text().replace("zone=visitors:10m rate=20r/s", "zone=visitors:10m rate=1r/m"))
+    tried = subprocess.run(["nginx", "-t", "-q", "-c", str(conf)], capture_output=True, text=True)
+    assert (tried.returncode, tried.stderr) == (0, "")
+    process = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"])
+    until(lambda: answers("127.0.0.1", made.https_port))
+    yield made
+    stop(process)
+
+
+needs_nginx = [
+    pytest.mark.journey,
+    pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed"),
+]
+
+
+class TestRunning:
+    """What nginx does, with the shipped configuration on loopback."""
+
+    pytestmark = needs_nginx
+
+    def test_the_address_is_the_visitor_s_whatever_was_sent(self, door: Door) -> None:
+        sent = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+        status, headers, body = door.ask("/", headers=sent | {"X-Request-ID": "visitors-own-id"})
+        assert status == 200
+        assert b"X-Forwarded-For: 127.0.0.1\n" in body
+        assert b"X-Forwarded-Proto: https" in body
+        assert f"X-Forwarded-Host: {NAME}\n".encode() in body
+        assert b"203.0.113.9" not in body
+        assert b"visitors-own-id" not in body
+        assert headers.get_all("Strict-Transport-Security") == ["max-age=31536000; includeSubDomains"]
+
+    def test_bodies_have_their_bounds(self, door: Door) -> None:
+        assert door.ask("/api/alerts", b"x" * 65_536)[0] == 200
+        assert door.ask("/api/alerts", b"x" * 65_537)[0] == 413
+        assert door.ask("/api/telegram/webhook", b"x" * 1_048_576)[0] == 200
+        assert door.ask("/api/telegram/webhook", b"x" * 1_048_577)[0] == 413
+
+    def test_files_are_compressed_and_pages_are_not(self, door: Door) -> None:
+        asked = {"Accept-Encoding": "gzip"}
+        _, headers, body = door.ask("/static/1/page.css", headers=asked)
+        assert headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(body) == TEXT
+        assert door.ask("/dashboard", headers=asked)[1]["Content-Encoding"] is None
+
+    def test_plain_requests_are_sent_to_tls_and_challenges_are_answered(self, door: Door) -> None:
+        challenges = door.folder / "acme" / ".well-known" / "acme-challenge"
+        challenges.mkdir(parents=True)
+        (challenges / "token").write_text("proof")
+        answers = []
+        for path in ("/dashboard?a=1", "/.well-known/acme-challenge/token"):
+            connection = http.client.HTTPConnection("127.0.0.1", door.http_port, timeout=10)
+            connection.request("GET", path, headers={"Host": NAME})
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.getheader("Location"), answer.read()))
+            connection.close()
+        assert answers[0][:2] == (301, f"https://{NAME}/dashboard?a=1")
+        assert answers[1] == (200, None, b"proof")
+
+    def test_another_name_is_not_served(self, door: Door) -> None:
+        with pytest.raises(ssl.SSLError):
+            door.ask("/", name="another.test")
+
+    def test_a_flood_is_stopped(self, door: Door) -> None:
+        statuses = [door.ask("/")[0] for _ in range(BURST + 2)]
+        assert statuses[:BURST] == [200] * BURST
+        assert statuses[-1] == 429
+
+    def test_an_api_that_is_away_is_said_and_when_to_come_back(
+        self, door: Door, upstream: http.server.ThreadingHTTPServer
+    ) -> None:
+        upstream.socket.close()
+        status, headers, body = door.ask("/")
+        assert (status, headers["Retry-After"]) == (503, "10")
+        assert "momentanément" in body.decode()
+        assert headers["Strict-Transport-Security"]
+
+    def test_no_token_and_no_query_is_written_down(self, door: Door) -> None:
+        door.ask("/l/stop/secret-token?email=someone")
+        log = until((door.folder / "access.log").read_text)
+        assert " GET /l 200 " in log
+        assert "secret-token" not in log
+        assert "someone" not in log
