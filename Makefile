@@ -100,7 +100,7 @@ lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock f
 	  echo $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$$apart.txt; done
 
 program-locks: setup # what each image installs, in the versions that the tests run with
-	@for extra in api browser crawler notifier; do \
+	@for extra in api backup browser crawler notifier; do \
 	  $(COMPILE) --extra $$extra -c $(LOCKS)/local.txt setup.cfg -o $(LOCKS)/$$extra.txt; done
 	@printf 'setuptools\nuv\n' | $(COMPILE) -c $(LOCKS)/dev.txt - -o $(LOCKS)/build.txt
 

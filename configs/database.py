@@ -3,9 +3,11 @@
 from configs.settings import Program, settings
 
 _DRIVER = "postgresql+psycopg2://"
-# Connections that one process opens at most. A process of the API has eight threads, and four health checks that ask
+# Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
 # the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
-_CONNECTIONS: dict[Program | None, int] = {"api": 12, "background": 3, "crawler": 5, "notifier": 3, None: 15}
+_CONNECTIONS: dict[Program | None, int] = {
+    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, None: 15,
+}  # fmt: skip
 
 
 def database_url(program: Program | None = None) -> str:

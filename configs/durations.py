@@ -102,6 +102,14 @@ class Periods(BaseSettings):
     temporary_kept_for: Span = timedelta(days=7)
     proof_link_seconds: Seconds = 3600
 
+    # Backups
+    backup_wal_seconds: Seconds = 30
+    backup_look_seconds: Seconds = 5
+    backup_retry_seconds: Seconds = 600
+    backup_call_seconds: Seconds = 60
+    backup_late_seconds: Seconds = 900
+    backup_wait_seconds: Seconds = 3600
+
     # All programs
     database_seconds: Seconds = 60
 

@@ -6,14 +6,16 @@ A key is relative, its parts joined by `/`; the place in the store is not kept i
 import asyncio
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
+from pydantic import SecretStr
 
 from configs.settings import settings
 
@@ -21,6 +23,7 @@ _KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
 # Seconds, of one call. The second is a belt: botocore's own time-outs do not count while a server that was asked
 # whether it will take a body (Expect: 100-continue) says nothing.
 _CONNECT, _LONGEST, _LONGEST_DELETE = 3, 15, 45
+_TOGETHER = 500  # blobs of one call that deletes
 
 
 class NoBlob(LookupError):
@@ -28,14 +31,30 @@ class NoBlob(LookupError):
 
 
 class StoreAway(RuntimeError):
-    """The store refuses, is full or does not answer; the text says why, PROOFS_URL where it is."""
+    """The store refuses, is full or does not answer; the text says why, and which variable says where it is."""
+
+
+class BlobSize(NamedTuple):
+    """Size of a blob in bytes, and the store's own checksum of it: S3's ETag, none on a disk."""
+
+    size: int
+    checksum: str | None
 
 
 class Blobs:
     """A store of bytes by key. Each call may wait some seconds for a server, so none belongs on an event loop."""
 
-    def __init__(self, files: fsspec.AbstractFileSystem, root: str) -> None:
+    def __init__(
+        self,
+        files: fsspec.AbstractFileSystem,
+        root: str,
+        *,
+        variable: str = "PROOFS_URL",
+        longest: float | None = None,
+    ) -> None:
+        """Open a store whose address `variable` holds; one call waits `longest` seconds at most."""
         self._files, self._root = files, root.rstrip("/")
+        self._variable, self._longest = variable, longest
 
     def put(self, key: str, data: bytes) -> None:
         """Keep bytes under a key, whole or not at all; what stood there is replaced.
@@ -54,7 +73,7 @@ class Blobs:
             else:
                 self._call("pipe_file", path, data)
         except FileNotFoundError as error:  # the bucket is not there
-            raise _away(error) from error
+            raise self._away(error) from error
 
     def get(self, key: str) -> bytes:
         """Return what is kept under a key.
@@ -79,6 +98,31 @@ class Blobs:
             return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
         return []
 
+    def sizes(self, key: str) -> dict[str, BlobSize]:
+        """Return the size of each blob below a key, by its name from there on, in order.
+
+        Raises:
+            StoreAway: the store does not say.
+        """
+        root = self._path(key)
+        with suppress(FileNotFoundError):
+            found = self._call("find", root, detail=True, seconds=_LONGEST_DELETE)
+            return {
+                path[len(root) + 1 :]: BlobSize(each["size"], (each.get("ETag") or "").strip('"') or None)
+                for path, each in sorted(found.items())
+            }
+        return {}
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete blobs by key, many in one call; those that are not there are left out.
+
+        Raises:
+            StoreAway: the store refuses.
+        """
+        for some in (keys[first : first + _TOGETHER] for first in range(0, len(keys), _TOGETHER)):
+            with suppress(FileNotFoundError):
+                self._call("rm", [self._path(key) for key in some], seconds=_LONGEST_DELETE)
+
     def delete(self, key: str) -> None:
         """Delete what is kept under a key and below it; nothing happens where nothing is.
 
@@ -97,7 +141,7 @@ class Blobs:
         """
 
         async def bounded() -> Any:
-            async with asyncio.timeout(seconds or _LONGEST):
+            async with asyncio.timeout(seconds or self._longest or _LONGEST):
                 return await getattr(self._files, f"_{name}")(*given, **how)
 
         try:
@@ -106,15 +150,36 @@ class Blobs:
             return getattr(self._files, name)(*given, **how)
         except FileNotFoundError as error:
             if _lacks_bucket(error):
-                raise _away(error) from error
+                raise self._away(error) from error
             raise
         except _troubles() as error:
-            raise _away(error) from error
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> StoreAway:
+        said = (
+            f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
+        )
+        todo = ""
+        if isinstance(error, PermissionError):
+            todo = ": give it a key that may read, write, list and delete there"
+        elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
+            todo = ": create it, or name another"
+        return StoreAway(f"the store of {self._variable} is in trouble: {said}{todo}")
 
     def _path(self, key: str) -> str:
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key[:100]!r} is no key")
         return f"{self._root}/{key}"
+
+
+class _Address(NamedTuple):
+    """Where a store is, and the key for it."""
+
+    url: str
+    endpoint: str | None
+    region: str | None
+    key: str | None
+    secret: SecretStr | None
 
 
 def proof_blobs() -> Blobs:
@@ -124,36 +189,43 @@ def proof_blobs() -> Blobs:
         StoreAway: fsspec knows no such store, or lacks a library for it.
     """
     now = settings()
-    secret = now.proofs_secret_access_key
-    return _open_store(
-        now.proofs_url or str(now.state_dir.resolve() / "proofs" / "kept"),
-        now.proofs_endpoint_url,
-        now.proofs_region,
-        now.proofs_access_key_id,
-        secret.get_secret_value() if secret else None,
-    )
+    url = now.proofs_url or str(now.state_dir.resolve() / "proofs" / "kept")
+    key = now.proofs_access_key_id
+    address = _Address(url, now.proofs_endpoint_url, now.proofs_region, key, now.proofs_secret_access_key)
+    return _open_store("PROOFS_URL", address)
 
 
-@lru_cache(maxsize=1)
-def _open_store(
-    url: str, endpoint: str | None, region: str | None, key: str | None, secret: str | None
-) -> Blobs:
+def backup_blobs() -> Blobs:
+    """Return where backups are kept: BACKUP_URL.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+        configs.settings.SettingMissing: BACKUP_URL is not set.
+    """
+    now = settings()
+    url, key = now.require("backup_url"), now.backup_access_key_id
+    address = _Address(url, now.backup_endpoint_url, now.backup_region, key, now.backup_secret_access_key)
+    return _open_store("BACKUP_URL", address, now.backup_call_seconds)
+
+
+@lru_cache(maxsize=2)
+def _open_store(variable: str, address: _Address, longest: float | None = None) -> Blobs:
     options: dict[str, Any] = {}
-    if urlsplit(url).scheme in ("s3", "s3a"):
+    if urlsplit(address.url).scheme in ("s3", "s3a"):
         options = {
-            "endpoint_url": endpoint,
-            "key": key,
-            "secret": secret,
-            "client_kwargs": {"region_name": region} if region else {},
+            "endpoint_url": address.endpoint,
+            "key": address.key,
+            "secret": address.secret.get_secret_value() if address.secret else None,
+            "client_kwargs": {"region_name": address.region} if address.region else {},
             "config_kwargs": {"connect_timeout": _CONNECT, "retries": {"max_attempts": 0}},
             "use_listings_cache": False,
-        }  # fmt: skip
+        }
     try:
-        files, root = fsspec.core.url_to_fs(url, skip_instance_cache=True, **options)
+        files, root = fsspec.core.url_to_fs(address.url, skip_instance_cache=True, **options)
     except (ValueError, ImportError, OSError) as error:
-        raise StoreAway(f"PROOFS_URL cannot be opened: {error}") from error
+        raise StoreAway(f"{variable} cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: the callers retry later
-    return Blobs(files, root)
+    return Blobs(files, root, variable=variable, longest=longest)
 
 
 def _troubles() -> tuple[type[Exception], ...]:
@@ -166,13 +238,3 @@ def _lacks_bucket(error: FileNotFoundError) -> bool:
     """Whether S3 knows no such bucket; s3fs says the same of a key, and keeps what was said as the cause."""
     said = getattr(error.__cause__, "response", {})
     return bool(said.get("Error", {}).get("Code") == "NoSuchBucket")
-
-
-def _away(error: Exception) -> StoreAway:
-    said = f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
-    todo = ""
-    if isinstance(error, PermissionError):
-        todo = ": give it a key that may read, write, list and delete there"
-    elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
-        todo = ": create it, or name another"
-    return StoreAway(f"the store of proofs (PROOFS_URL) is in trouble: {said}{todo}")

@@ -45,6 +45,8 @@ _NEEDED = (
     "publication_director",
     "site_host",
     "mediator",
+    "backup_url",
+    "backup_recipients",
 )
 _STRONG = {
     "jwt_secret": BYTES_OF_KEY,
@@ -72,6 +74,7 @@ _WITH_PASSWORD = (
     "database_url_api",
     "database_url_crawler",
     "database_url_background",
+    "database_url_backup",
     "database_url_notifier",
     "redis_url",
 )
@@ -110,12 +113,15 @@ def sandbox_values(settings: "Settings") -> list[str]:
 
 
 def far_store(settings: "Settings") -> list[str]:
-    """Name a store of proofs that lies elsewhere: outside production nothing leaves loopback."""
-    near = is_loopback(urlsplit(settings.proofs_endpoint_url or "").hostname or "")
-    if near or urlsplit(settings.proofs_url or "").scheme in ("", "file"):
-        return []
+    """Name each store that lies elsewhere: outside production nothing leaves loopback."""
     return [
-        "PROOFS_URL leaves this machine: name a folder, or give PROOFS_ENDPOINT_URL an address on loopback"
+        f"{name}_URL leaves this machine: name a folder, or give {name}_ENDPOINT_URL an address on loopback"
+        for name, url, endpoint in (
+            ("PROOFS", settings.proofs_url, settings.proofs_endpoint_url),
+            ("BACKUP", settings.backup_url, settings.backup_endpoint_url),
+        )
+        if urlsplit(url or "").scheme not in ("", "file")
+        and not is_loopback(urlsplit(endpoint or "").hostname or "")
     ]
 
 

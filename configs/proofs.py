@@ -148,14 +148,14 @@ def forget_before(blobs: Blobs, day: date, step: Callable[[], object] = lambda: 
     Raises:
         configs.object_store.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
     """
-    gone = [key for key in _days(blobs) if key < f"{day:%Y/%m/%d}"]
+    gone = [key for key in list_days(blobs) if key < f"{day:%Y/%m/%d}"]
     for key in gone:
         step()
         blobs.delete(key)
     return len(gone)
 
 
-def _days(blobs: Blobs) -> list[str]:
+def list_days(blobs: Blobs) -> list[str]:
     """Return the keys of all days, in order; whatever else somebody put there is left alone."""
     found = [""]
     for pattern in (r"\d{4}", r"\d\d", r"\d\d"):

@@ -38,12 +38,13 @@ from configs.proxies import Proxy, parse_proxies
 from configs.secret_files import SecretFilesRefused, read_secret_files
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
-Program = Literal["api", "background", "crawler", "notifier"]
+Program = Literal["api", "background", "backup", "crawler", "notifier"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
 _HUMAN_GAP = 3.0  # seconds
 _STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 PREFECTURES = Path(__file__).parent / "prefectures"
 HOSTS = Path(__file__).parent / "hosts.yaml"
@@ -79,6 +80,15 @@ def _store(text: str) -> str:
     return text
 
 
+def _recipients(text: str) -> str:
+    for each in text.split(","):
+        if not _RECIPIENT.fullmatch(each.strip()):
+            raise ValueError(
+                "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one"
+            )
+    return text
+
+
 WebAddress = Annotated[str, AfterValidator(_address)]
 
 
@@ -111,6 +121,7 @@ class Settings(Periods, BaseSettings):
     database_url: SecretStr | None = None
     database_url_api: SecretStr | None = None
     database_url_background: SecretStr | None = None
+    database_url_backup: SecretStr | None = None
     database_url_crawler: SecretStr | None = None
     database_url_notifier: SecretStr | None = None
     db_password: SecretStr | None = None
@@ -222,6 +233,16 @@ class Settings(Periods, BaseSettings):
     proofs_secret_access_key: SecretStr | None = None
     proofs_leave_free_mb: int = Field(500, ge=0)
 
+    # Backups
+    backup_url: Annotated[str, AfterValidator(_store)] | None = None
+    backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None
+    backup_endpoint_url: WebAddress | None = None
+    backup_region: str | None = None
+    backup_access_key_id: str | None = None
+    backup_secret_access_key: SecretStr | None = None
+    backup_hour: int = Field(2, ge=0, le=23)
+    backup_wal_warn_mb: int = Field(2048, ge=1)
+
     @field_validator("sandbox_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
@@ -270,6 +291,7 @@ class Settings(Periods, BaseSettings):
         "database_url",
         "database_url_api",
         "database_url_background",
+        "database_url_backup",
         "database_url_crawler",
         "database_url_notifier",
     )

@@ -26,6 +26,7 @@ _CRAWLER = (
 # Our packages and modules, by image.
 OURS = {
     "api": ("api", "configs", "deploy.health_check", "deploy.status", "notifier"),
+    "backup": ("configs", "deploy.backup", "deploy.health_check", "deploy.postgres_tools"),
     "browser": _CRAWLER,
     "crawler": _CRAWLER,
     "notifier": ("api.models", "configs", "deploy.health_check", "notifier"),
@@ -35,6 +36,7 @@ NEED_BROWSER = ("crawler.browser", "crawler.proofs.screenshots")
 # Programs and drivers of third parties: our code imports them nowhere by name.
 _NAMED_ELSEWHERE = {
     "api": ("flask.cli", "gunicorn.app.wsgiapp", "s3fs"),
+    "backup": ("s3fs",),
     "browser": ("s3fs", "scrapy.cmdline", "scrapyd.__main__", "supervisor.supervisord"),
     "crawler": ("s3fs", "scrapy.cmdline", "scrapyd.__main__", "supervisor.supervisord"),
     "notifier": (),

@@ -47,6 +47,7 @@ BREACHES = [
     ("nouns", "api/alerts/service.py", "api.payments.ledger"),
     ("pyotp", "api/accounts/service.py", "pyotp"),
     ("cryptography", "configs/signing.py", "cryptography"),
+    ("pyrage", "deploy/local/ports.py", "pyrage"),
     ("platforms", "crawler/platforms/another.py", "crawler.platforms.ezbooking"),
     ("readers", "crawler/platforms/keldoc.py", "socket"),
     ("readers", "crawler/platforms/keldoc.py", "configs.clock"),

@@ -14,6 +14,7 @@ from redis import Redis, RedisError
 from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.health.backup_overview import describe_backups, find_backup_troubles, read_backups
 from api.health.job_overview import find_job_troubles, read_job_runs
 from api.health.payment_overview import (
     describe_payments,
@@ -39,7 +40,7 @@ from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
-    {"background", "keys", "partitions", "payments", "proofs", "records"}
+    {"background", "backups", "keys", "partitions", "payments", "proofs", "records"}
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
 _SAMPLED = 10  # contacts
@@ -141,6 +142,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "payments": _check_payments,
         "proofs": lambda: _check_proofs(redis),
         "records": lambda: _check_records(redis),
+        "backups": _check_backups,
     }
 
 
@@ -330,6 +332,15 @@ def _check_payments() -> str:
     if troubles:
         raise PartDown("; ".join(troubles))
     return describe_payments(found)
+
+
+def _check_backups() -> str:
+    if settings().backup_url is None:
+        return "nothing is backed up: BACKUP_URL is not set"
+    found = read_backups()
+    if troubles := find_backup_troubles(found):
+        raise PartDown("; ".join(troubles))
+    return describe_backups(found)
 
 
 def _check_proofs(redis: Redis) -> str:

@@ -1,13 +1,19 @@
-"""`python -m api.migrations upgrade|downgrade REVISION|check|…`: the migrations of DATABASE_URL."""
+"""`python -m api.migrations upgrade|downgrade REVISION|check|…`: the migrations of DATABASE_URL.
+
+Where BACKUP_URL is set, `upgrade` waits for a dump first, unless `--without-backup` is among the arguments.
+"""
 
 import sys
 from pathlib import Path
 
 from alembic.config import CommandLine, Config
+from alembic.script import ScriptDirectory
 
+from api.migrations.backup_first import BackupMissing, make_backup_first
 from configs.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
+_WITHOUT = "--without-backup"
 
 
 def config() -> Config:
@@ -21,9 +27,15 @@ def config() -> Config:
 def main(arguments: list[str]) -> int:
     """Run one of Alembic's commands; `upgrade` alone goes to the newest revision."""
     line = CommandLine(prog="python -m api.migrations")
-    options = line.parser.parse_args(arguments if arguments != ["upgrade"] else ["upgrade", "head"])
+    given = [each for each in arguments if each != _WITHOUT]
+    options = line.parser.parse_args(given if given != ["upgrade"] else ["upgrade", "head"])
     if not hasattr(options, "cmd"):
         line.parser.error("a command is needed: upgrade, downgrade, check, revision, history, current")
+    if given[:1] == ["upgrade"] and _WITHOUT not in arguments:
+        try:
+            make_backup_first(ScriptDirectory.from_config(config()))
+        except BackupMissing as error:
+            raise SystemExit(f"nothing was migrated: {error}") from None
     line.run_cmd(config(), options)
     return 0
 

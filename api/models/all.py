@@ -3,6 +3,7 @@
 from api.models.alert import Alert, AlertTarget
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
+from api.models.backup_state import BackupState
 from api.models.base import Base
 from api.models.check import Check
 from api.models.check_day import CheckDay
@@ -29,5 +30,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit, DeliveryDay,
+    WatchCredit, DeliveryDay, BackupState,
 )  # fmt: skip

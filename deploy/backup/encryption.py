@@ -1,0 +1,165 @@
+"""Encryption of backups to public keys of age (https://age-encryption.org/v1), as streams.
+
+The server holds public keys only. What it wrote it cannot read again, nor can somebody who breaks into it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyrage
+from pyrage.x25519 import Identity, Recipient
+
+from configs.settings import settings
+from deploy.backup.errors import BackupError, DamagedBackup, KeyRefused
+
+MAGIC = b"age-encryption.org/v1\n"
+_SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how a line with one begins
+
+
+class _Source:
+    """Reader for pyrage, which keeps what its own error would hide."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self.failure: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._read(size)
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+class _Sink:
+    """Writer for pyrage, which drops the error of the last write without a word."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.failure: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            self._write(data)
+        except BaseException as error:
+            self.failure = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: what is written is written."""
+
+
+def read_recipients() -> list[Recipient]:
+    """Return the public keys of BACKUP_RECIPIENTS.
+
+    Raises:
+        KeyRefused: one of them is none.
+        configs.settings.SettingMissing: there is none.
+    """
+    found = []
+    for text in settings().require_all("backup_recipients"):
+        try:
+            found.append(Recipient.from_str(text))
+        except pyrage.RecipientError as error:
+            raise KeyRefused(f"BACKUP_RECIPIENTS: {text} is no public key of age ({error})") from None
+    return found
+
+
+def read_identities(file: Path) -> list[Identity]:
+    """Return the private keys in a file, one a line, as `deploy.backup key` and `age-keygen` write them.
+
+    Raises:
+        KeyRefused: it cannot be read, holds none, or something else.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyRefused(f"the key cannot be read: {error}") from None
+    texts = [line for line in lines if line and not line.startswith("#")]
+    if not texts:
+        raise KeyRefused(f"{file} holds no key: it needs a line that begins with {_SECRET}")
+    try:
+        return [Identity.from_str(text) for text in texts]
+    except pyrage.IdentityError as error:
+        raise KeyRefused(f"{file} holds a line that is no private key of age ({error})") from None
+
+
+def make_key() -> tuple[str, str]:
+    """Return a new private key and its public key."""
+    made = Identity.generate()
+    return str(made), str(made.to_public())
+
+
+def encrypt_stream(
+    read: Callable[[int], bytes], write: Callable[[bytes], object], recipients: Sequence[Recipient]
+) -> None:
+    """Encrypt all that `read` returns until it returns nothing.
+
+    Raises:
+        BackupError: it cannot be encrypted; else what `read` or `write` raised.
+    """
+    source, sink = _Source(read), _Sink(write)
+    try:
+        pyrage.encrypt_io(source, sink, recipients)
+    except (pyrage.EncryptError, OSError) as error:
+        if not (source.failure or sink.failure):
+            raise BackupError(f"the backup cannot be encrypted: {error}") from error
+    _raise_own(source, sink)
+
+
+def decrypt_stream(
+    blocks: Iterator[bytes], write: Callable[[bytes], object], identities: Sequence[Identity], what: str
+) -> None:
+    """Decrypt blocks of bytes. What was written before an error is true, but not whole.
+
+    Raises:
+        DamagedBackup: they are cut off, changed or not encrypted.
+        KeyRefused: none of the keys opens them; else what `blocks` or `write` raised.
+    """
+    left = b""
+
+    def read_some(size: int) -> bytes:
+        nonlocal left
+        while not left and (block := next(blocks, b"")):
+            left = block
+        found, left = (left, b"") if size < 0 else (left[:size], left[size:])
+        return found
+
+    source, sink = _Source(read_some), _Sink(write)
+    try:
+        pyrage.decrypt_io(source, sink, identities)
+    except (pyrage.DecryptError, OSError) as error:
+        if not (source.failure or sink.failure):
+            raise _explain(error, what) from None
+    _raise_own(source, sink)
+
+
+def encrypt(data: bytes, recipients: Sequence[Recipient]) -> bytes:
+    """Encrypt a few megabytes."""
+    return bytes(pyrage.encrypt(data, recipients))
+
+
+def decrypt(data: bytes, identities: Sequence[Identity], what: str) -> bytes:
+    """Decrypt a few megabytes.
+
+    Raises:
+        DamagedBackup: they are cut off, changed or not encrypted.
+        KeyRefused: none of the keys opens them.
+    """
+    try:
+        return bytes(pyrage.decrypt(data, identities))
+    except (pyrage.DecryptError, OSError) as error:
+        raise _explain(error, what) from None
+
+
+def _explain(error: Exception, what: str) -> BackupError:
+    if "No matching keys" in str(error):
+        return KeyRefused(f"the key does not open {what}: it was encrypted to others")
+    return DamagedBackup(f"{what} cannot be decrypted, it is cut off or was changed ({error})")
+
+
+def _raise_own(source: _Source, sink: _Sink) -> None:
+    for failure in (source.failure, sink.failure):
+        if failure:
+            raise failure

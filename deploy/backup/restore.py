@@ -1,0 +1,145 @@
+"""Restoring: a data folder of PostgreSQL from a base backup and the log after it, as it was at one second.
+
+The folder is made in a subfolder first, and what PostgreSQL cannot start without is moved last. A restore that was
+killed leaves nothing that starts; the next one begins again.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, run
+from tempfile import TemporaryFile
+from typing import NamedTuple
+
+import structlog
+from pyrage.x25519 import Identity
+
+from configs.object_store import Blobs
+from deploy.backup.encryption import decrypt_stream
+from deploy.backup.errors import BackupError, DamagedBackup
+from deploy.backup.manifest import Manifest
+from deploy.backup.object_stream import read_parts
+from deploy.backup.restore_plan import Plan
+from deploy.backup.wal_archive import write_segments
+from deploy.postgres_tools import find_in_wheel
+
+_HALF, _LOG = "restoring", "restored_wal"
+_LAST = "global"  # has pg_control, without which PostgreSQL does not start
+_NOT_OURS = frozenset({"lost+found"})
+_CONFIGURATION = "postgresql.auto.conf"
+
+log = structlog.get_logger(__name__)
+
+
+class Restored(NamedTuple):
+    """What a restore took."""
+
+    seconds: float
+    bytes: int  # of the base backup, unpacked
+    log_bytes: int
+
+
+def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> Restored:
+    """Make a data folder. PostgreSQL, started on it, replays the log up to the wished instant and takes writes then.
+
+    Raises:
+        BackupError: the folder is in use, the disk too small, or what is stored is damaged.
+        configs.object_store.StoreAway: the store does not answer.
+    """
+    begun = time.monotonic()
+    half = _prepare(into, plan)
+    log.info("the base backup is unpacked", name=plan.base.name, of=str(plan.base.finished_at))
+    _unpack(blobs, identities, plan.base, half)
+    _verify(half)
+    size = _measure(half)
+    (half / _LOG).mkdir()
+    log_bytes = 0
+    for timeline, chunks in plan.log:
+        log.info("the log is fetched", timeline=timeline, chunks=len(chunks))
+        log_bytes += write_segments(blobs, chunks, timeline, identities, half / _LOG)
+    for timeline, content in plan.histories.items():
+        (half / _LOG / f"{timeline:08X}.history").write_bytes(content)
+    _configure(half, plan)
+    _move(half, into)
+    return Restored(time.monotonic() - begun, size, log_bytes)
+
+
+def _prepare(into: Path, plan: Plan) -> Path:
+    try:
+        into.mkdir(parents=True, exist_ok=True, mode=0o700)
+        there = {path.name for path in into.iterdir()} - _NOT_OURS
+    except OSError as error:
+        raise BackupError(f"{into} cannot be used: {error}") from None
+    if there and (_HALF not in there or _LAST in there):
+        raise BackupError(f"{into} is not empty, and a restore overwrites nothing: move what is there away")
+    for name in there:  # of a restore that was killed
+        path = into / name
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    needed = plan.base.database_bytes + sum(chunk.length for _, chunks in plan.log for chunk in chunks)
+    if (free := shutil.disk_usage(into).free) < needed:
+        raise BackupError(f"{into} has {free >> 20} MB free, {needed >> 20} MB are needed")
+    half = into / _HALF
+    half.mkdir(mode=0o700)
+    return half
+
+
+def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: Path) -> None:
+    command = ["tar", "--extract", "--gzip", "--no-same-owner", "--file", "-", "--directory", str(half)]
+    with TemporaryFile() as errors, Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=errors) as tar:
+        assert tar.stdin  # noqa: S101 -- for the type: it is a pipe
+        try:
+            decrypt_stream(read_parts(blobs, base), tar.stdin.write, identities, base.folder)
+            tar.stdin.close()
+        except BrokenPipeError:
+            pass  # tar ended: its exit code says why
+        except BaseException:
+            tar.kill()
+            raise
+        if code := tar.wait():
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()[-600:]
+            raise BackupError(f"the base backup cannot be unpacked, tar ended with {code}: {said}")
+
+
+def _verify(half: Path) -> None:
+    """Have PostgreSQL compare each file with the checksums that the server gave it, where its program is installed.
+
+    The embedded wheel's crashes.
+    """
+    program = shutil.which("pg_verifybackup")
+    if program is None or find_in_wheel("postgres"):
+        return
+    done = run([program, "--no-parse-wal", str(half)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DamagedBackup(f"pg_verifybackup refuses the base backup: {done.stderr.strip()[-600:]}")
+
+
+def _measure(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*"))
+
+
+def _configure(half: Path, plan: Plan) -> None:
+    """Write what recovery needs; paths are relative to the data folder, which another container may mount elsewhere."""
+    lines = [
+        "# written by a restore",
+        f"restore_command = 'cp {_LOG}/%f \"%p\"'",
+        f"recovery_end_command = 'rm -rf {_LOG}'",
+        f"recovery_target_timeline = '{plan.timeline}'",
+        "recovery_target_action = 'promote'",
+    ]
+    if plan.to:
+        lines.append(f"recovery_target_time = '{plan.to.isoformat()}'")
+    with (half / _CONFIGURATION).open("a", encoding="utf-8") as opened:
+        opened.write("\n" + "\n".join(lines) + "\n")
+    (half / "recovery.signal").touch()
+
+
+def _move(half: Path, into: Path) -> None:
+    os.sync()
+    for path in sorted(half.iterdir(), key=lambda each: each.name == _LAST):
+        path.rename(into / path.name)
+    half.rmdir()
+    into.chmod(0o700)
+    os.sync()

@@ -1,0 +1,153 @@
+"""Plan of a restore: which base backup, which timelines, which log, so that one second of the past comes back."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pyrage.x25519 import Identity
+
+from configs.object_store import Blobs
+from deploy.backup.database import format_lsn
+from deploy.backup.errors import BackupError
+from deploy.backup.manifest import Kind, Manifest, read_catalogue
+from deploy.backup.wal_archive import (
+    Ancestry,
+    Archive,
+    Chunk,
+    find_stretch,
+    read_ancestry,
+    read_archive,
+    segment_start,
+    unseal,
+)
+
+# Recovery ends at the first commit after the wished instant: a log that ends there would not show that one.
+_BEYOND = timedelta(minutes=2)
+
+
+class Wish(NamedTuple):
+    """What is to be restored; None is the newest."""
+
+    to: datetime | None = None
+    base: str | None = None
+    timeline: int | None = None
+
+
+class Plan(NamedTuple):
+    """What a restore reads."""
+
+    base: Manifest
+    timeline: int
+    log: list[tuple[int, list[Chunk]]]  # by timeline, the oldest first
+    histories: dict[int, bytes]  # content of the history files, by timeline
+    until: datetime  # end of the stored log
+    to: datetime | None
+
+
+def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
+    """Choose what to read.
+
+    Raises:
+        BackupError: the wish cannot be met; the text says what can.
+        configs.object_store.StoreAway: the store does not answer.
+    """
+    bases = read_catalogue(blobs, Kind.BASE).complete
+    if not bases:
+        raise BackupError("the store holds no complete base backup")
+    system = (_find_named(bases, wish.base) if wish.base else bases[-1]).system
+    archive = read_archive(blobs, system)
+    if not archive.chunks:
+        raise BackupError(
+            "the store holds no write-ahead log of that cluster: a base backup alone cannot be started"
+        )
+    histories = {number: unseal(blobs, key, identities) for number, key in sorted(archive.histories.items())}
+    timeline = wish.timeline or max(archive.chunks)
+    ancestry = _read_ancestry(timeline, histories)
+    base = _choose_base([each for each in bases if each.system == system], ancestry, wish)
+    log, until = _choose_log(archive, ancestry, base, wish.to)
+    if wish.to and wish.to > until:
+        raise BackupError(
+            f"the log is stored up to {until:%Y-%m-%d %H:%M:%S} UTC: ask for that, or leave --to out"
+        )
+    return Plan(base, timeline, log, histories, until, wish.to)
+
+
+def find_range(bases: Sequence[Manifest], archive: Archive) -> tuple[datetime, datetime] | None:
+    """Return from when to when each second of the newest timeline can be restored; None where none can."""
+    timeline = max(archive.chunks, default=0)
+    chunks = archive.chunks.get(timeline, [])
+    end, until = max(((each.end, each.until) for each in chunks), default=(0, None))
+    reaching = [
+        base.finished_at
+        for base in bases
+        if (base.system, base.timeline) == (archive.system, timeline)
+        and (stretch := find_stretch(chunks, base.start_lsn))
+        and stretch.end == end >= base.stop_lsn
+    ]
+    return (min(reaching), until) if reaching and until else None
+
+
+def _read_ancestry(timeline: int, histories: dict[int, bytes]) -> Ancestry:
+    if timeline == 1:
+        return Ancestry({1: None})
+    if timeline not in histories:
+        raise BackupError(f"the store holds no history of timeline {timeline}: name another by --timeline")
+    return read_ancestry(timeline, histories[timeline].decode())
+
+
+def _find_named(bases: Sequence[Manifest], name: str) -> Manifest:
+    for each in bases:
+        if each.name == name:
+            return each
+    raise BackupError(f"the store holds no complete base backup {name}: `list` shows them")
+
+
+def _choose_base(bases: Sequence[Manifest], ancestry: Ancestry, wish: Wish) -> Manifest:
+    if wish.base:
+        bases = [_find_named(bases, wish.base)]
+    fitting = [each for each in bases if ancestry.holds(each.timeline, each.stop_lsn)]
+    if not fitting:
+        raise BackupError("no base backup belongs to that timeline: name another by --timeline")
+    early = [each for each in fitting if wish.to is None or each.finished_at <= wish.to]
+    if not early:
+        raise BackupError(f"nothing before {fitting[0].finished_at:%Y-%m-%d %H:%M:%S} UTC can be restored")
+    return early[-1]
+
+
+def _choose_log(
+    archive: Archive, ancestry: Ancestry, base: Manifest, to: datetime | None
+) -> tuple[list[tuple[int, list[Chunk]]], datetime]:
+    """Return the chunks from the base on, without a gap, and until when they reach."""
+    log: list[tuple[int, list[Chunk]]] = []
+    start, until = base.start_lsn, base.finished_at
+    for timeline, end in ancestry.ends.items():
+        if timeline < base.timeline:
+            continue
+        chunks = archive.chunks.get(timeline, [])
+        stretch = find_stretch(chunks, start)
+        # The segment in which a timeline ends is copied to the next one.
+        needed = (
+            segment_start(end) if end is not None else base.stop_lsn if timeline == base.timeline else start
+        )
+        if needed > segment_start(start) and (stretch is None or stretch.end < needed):
+            found = stretch.end if stretch else start
+            raise BackupError(
+                f"log of timeline {timeline} is missing from {format_lsn(found)} on, needed up to {format_lsn(needed)}:"
+                " name an earlier --to, or another --base"
+            )
+        if stretch:
+            until = stretch.until if end is None else until
+            inside = [each for each in chunks if stretch.start < each.end and each.start < stretch.end]
+            log.append((timeline, _cut(inside, end, to)))
+        start = end or start
+    return log, until
+
+
+def _cut(chunks: list[Chunk], end: int | None, to: datetime | None) -> list[Chunk]:
+    """Leave out what lies behind the timeline's end or the wished instant."""
+    if end is not None:
+        return [each for each in chunks if each.start < end]
+    if to is None:
+        return chunks
+    behind = [number for number, each in enumerate(chunks) if each.until > to + _BEYOND]
+    return chunks[: behind[0] + 1] if behind else chunks

@@ -1,0 +1,186 @@
+"""The backup service: streams the log, makes what is due, and the dump that a migration asks for."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import psycopg2
+import structlog
+from psycopg2.extensions import connection
+
+from configs.object_store import StoreAway
+from configs.outage_log import OutageLog
+from configs.settings import settings
+from deploy.backup import status
+from deploy.backup.database import SLOT, ServerState, connect, format_lsn, parse_lsn, read_server
+from deploy.backup.errors import AlreadyRunning, BackupError
+from deploy.backup.manifest import Kind, Manifest, read_catalogue
+from deploy.backup.retention import prune
+from deploy.backup.snapshot import Store, take_backup
+from deploy.backup.store_check import find_troubles
+from deploy.backup.wal_stream import WalStream
+
+FAILURES = (psycopg2.Error, StoreAway, BackupError)
+_PERIODS = {Kind.BASE: timedelta(days=1), Kind.DUMP: timedelta(weeks=1), Kind.PROOFS: timedelta(days=1)}
+_SUNDAY = datetime(2026, 1, 4, tzinfo=UTC)  # dumps are due on Sundays
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_LONGEST_WAIT = 120.0  # seconds, for log that is on its way
+
+log = structlog.get_logger(__name__)
+
+
+def find_due_time(kind: Kind, now: datetime) -> datetime:
+    """Return the newest instant, up to now, at which a backup is due."""
+    first = _SUNDAY + timedelta(hours=settings().backup_hour)
+    return now - (now - first) % _PERIODS[kind]
+
+
+def is_due(kind: Kind, complete: list[Manifest], server: ServerState) -> bool:
+    """Whether a backup is to be made; one of the future, by a clock that was wrong, does not count.
+
+    A base backup is also due on a timeline without one: a restore began it.
+    """
+    own = [each for each in complete if each.started_at <= server.at + _CLOCKS_DIFFER]
+    if kind is Kind.BASE:
+        own = [each for each in own if (each.system, each.timeline) == (server.system, server.timeline)]
+    return not own or own[-1].started_at < find_due_time(kind, server.at)
+
+
+def wait_for_log(sql: connection, lsn: int) -> None:
+    """Wait until the log is stored up to a position: a base backup is worth nothing without it.
+
+    Raises:
+        BackupError: it is not, after minutes.
+    """
+    longest = max(_LONGEST_WAIT, 4 * settings().backup_wal_seconds)
+    end = time.monotonic() + longest
+    while time.monotonic() < end:
+        with sql.cursor() as asked:
+            asked.execute("SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (SLOT,))
+            row = asked.fetchone()
+        if row and row[0] and parse_lsn(row[0]) + 1 >= lsn:  # the last byte that is stored is confirmed
+            return
+        time.sleep(min(0.5, settings().backup_wal_seconds))
+    raise BackupError(
+        f"the log is not stored up to {format_lsn(lsn)} after {longest:.0f} s:"
+        " is `python -m deploy.backup run` running?"
+    )
+
+
+class BackupService:
+    """Runs until stopped. Each kind of backup fails for itself, and is tried again later."""
+
+    def __init__(self, store: Store, stopped: Event) -> None:
+        self._store, self._stopped = store, stopped
+        self._not_before: dict[Kind, float] = {}  # by the monotonic clock
+        self._complete: dict[Kind, list[Manifest]] = {}
+        self._listed_at = 0.0
+        self._asked: object = None  # the newest request of a migration
+
+    def run(self) -> None:
+        """Work until stopped; the log and the dumps before migrations have threads of their own."""
+        stream = WalStream(self._store.blobs, self._store.recipients, self._stopped)
+        threads = [
+            threading.Thread(target=stream.run, name="log"),
+            threading.Thread(target=self._repeat, args=(self.answer_migration,), name="migrations"),
+        ]
+        for thread in threads:
+            thread.start()
+        self._repeat(self.make_due)
+        for thread in threads:
+            thread.join()
+
+    def _repeat(self, turn: Callable[[connection], None]) -> None:
+        outage = OutageLog()
+        while not self._stopped.is_set():
+            try:
+                with closing(connect()) as sql:
+                    turn(sql)
+                if was := outage.end():
+                    log.info("works again", was=was)
+            except FAILURES as error:
+                if outage.begin(str(error), type(error)):
+                    log.warning("is tried again", because=str(error).strip())
+            self._stopped.wait(settings().backup_look_seconds)
+
+    def answer_migration(self, sql: connection) -> None:
+        """Make the dump that a migration waits for."""
+        request = status.read_request(sql, Kind.MIGRATION)
+        if (
+            request != self._asked
+        ):  # a migration that is started again does not wait for the last one's failure
+            self._asked = request
+            self._not_before.pop(Kind.MIGRATION, None)
+        if request and self._try(sql, Kind.MIGRATION):
+            status.answer_request(sql, Kind.MIGRATION, request)
+
+    def make_due(self, sql: connection) -> None:
+        """Make each backup that is due, then drop what is kept no longer and look at what is left."""
+        server = read_server(sql)
+        self._list()
+        made = [kind for kind in _PERIODS if self._make(sql, kind, server)]
+        if made:
+            self._tidy_up(sql, server)
+
+    def _make(self, sql: connection, kind: Kind, server: ServerState) -> bool:
+        request = status.read_request(sql, kind)
+        if not request and not is_due(kind, self._complete[kind], server):
+            return False
+        if not self._try(sql, kind):
+            return False
+        if request:
+            status.answer_request(sql, kind, request)
+        return True
+
+    def _try(self, sql: connection, kind: Kind) -> bool:
+        """Make a backup; where that fails, say so, and leave it for a while."""
+        if time.monotonic() < self._not_before.get(kind, 0.0) or self._stopped.is_set():
+            return False
+        try:
+            manifest = take_backup(self._store, kind, wait_for_log)
+        except AlreadyRunning as error:
+            log.info("a backup is left to another process", kind=str(kind), because=str(error))
+        except FAILURES as error:
+            log.error("a backup failed", kind=str(kind), because=str(error).strip())  # noqa: TRY400 -- one line says it
+            status.record_trouble(sql, kind, describe_for_health(error))
+        else:
+            self._complete.setdefault(kind, []).append(manifest)
+            return True
+        self._not_before[kind] = time.monotonic() + settings().backup_retry_seconds
+        return False
+
+    def _list(self) -> None:
+        """Read what the store holds, once an hour: other processes may have changed it."""
+        if self._complete and time.monotonic() < self._listed_at + 3600:
+            return
+        self._complete |= {kind: read_catalogue(self._store.blobs, kind).complete for kind in _PERIODS}
+        self._listed_at = time.monotonic()
+
+    def _tidy_up(self, sql: connection, server: ServerState) -> None:
+        prune(self._store.blobs, server.at)
+        check_store(sql, self._store, server)
+
+
+def check_store(sql: connection, store: Store, server: ServerState) -> list[str]:
+    """Look at the store, note what is wrong, and return it.
+
+    Raises:
+        StoreAway: the store does not answer.
+    """
+    troubles = find_troubles(store.blobs, server.system)
+    for trouble in troubles:
+        log.error("the store is not as it should be", trouble=trouble)
+    status.record_check(sql, server.at, troubles)
+    return troubles
+
+
+def describe_for_health(error: Exception) -> str:
+    """Return a failure in words that everybody may read: no address, no path."""
+    if isinstance(error, StoreAway):
+        return "the store of backups takes nothing"
+    if isinstance(error, psycopg2.Error):
+        return "PostgreSQL does not answer the backups"
+    return "it cannot be made: the log of `backup` says why"

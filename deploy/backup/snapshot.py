@@ -1,0 +1,115 @@
+"""Making one backup: what PostgreSQL's tool writes is encrypted and stored while it is written, the manifest last."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from subprocess import PIPE, Popen
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
+
+import structlog
+from psycopg2.extensions import connection
+from pyrage.x25519 import Recipient
+
+from configs.object_store import Blobs, StoreAway
+from deploy.backup import status
+from deploy.backup.database import (
+    hold_lock,
+    read_revision,
+    read_server,
+    tool_command,
+    tool_environment,
+)
+from deploy.backup.encryption import encrypt_stream
+from deploy.backup.errors import BackupError
+from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
+from deploy.backup.object_stream import PartWriter, put_patiently
+from deploy.backup.proof_list import read_proof_list
+
+_LAST_LINES = 600  # characters of a tool's errors
+
+# To standard output, so no second copy is on the disk. Without the log, which is stored anyway: the server is not asked
+# for log that it may have given up meanwhile. The checksums of the tar's last file are for pg_verifybackup.
+_BASE = ("-D", "-", "-F", "tar", "-X", "none", "-c", "fast", "--compress=client-gzip:1", "--no-password")
+_DUMP = ("-F", "custom", "-Z", "gzip:1", "--no-password")
+
+log = structlog.get_logger(__name__)
+
+
+class Store(NamedTuple):
+    """Where backups go, and who can read them."""
+
+    blobs: Blobs
+    recipients: Sequence[Recipient]
+
+
+def take_backup(store: Store, kind: Kind, wait_for_log: Callable[[connection, int], None]) -> Manifest:
+    """Make one backup; `wait_for_log` waits until the log is stored up to a position.
+
+    Raises:
+        BackupError: it cannot be made; nothing of it counts.
+        StoreAway: the store takes nothing.
+        psycopg2.Error: the server does not answer.
+    """
+    with hold_lock(list(Kind).index(kind)) as sql:
+        before, revision = read_server(sql), read_revision(sql)
+        name = make_name(before.at)
+        writer = PartWriter(store.blobs, f"{kind}/{name}")
+        log.info("a backup begins", kind=str(kind), name=name)
+        try:
+            with _open_source(kind) as read:
+                encrypt_stream(read, writer.write, store.recipients)
+                writer.close()
+            after = read_server(sql)
+            if kind is Kind.BASE:
+                wait_for_log(sql, after.lsn)
+            if (before.system, before.timeline) != (after.system, after.timeline):
+                raise BackupError("another server answered at the end of the backup than at its beginning")  # noqa: TRY301
+            manifest = Manifest(
+                kind=kind, name=name, started_at=before.at, finished_at=after.at, system=before.system,
+                timeline=before.timeline, start_lsn=before.lsn, stop_lsn=after.lsn, server=before.version,
+                revision=revision, database_bytes=after.bytes, parts=tuple(writer.parts),
+            )  # fmt: skip
+            text = manifest.model_dump_json(indent=1).encode()
+            put_patiently(store.blobs, f"{manifest.folder}/{MANIFEST}", text)
+        except BaseException:
+            with suppress(StoreAway):
+                store.blobs.delete(f"{kind}/{name}")
+            raise
+        status.record_backup(sql, manifest)
+        log.info("a backup is complete", kind=str(kind), name=name, bytes=manifest.bytes)
+        return manifest
+
+
+@contextmanager
+def _open_source(kind: Kind) -> Iterator[Callable[[int], bytes]]:
+    if kind is Kind.PROOFS:
+        yield read_proof_list()
+    else:
+        command = (
+            tool_command("pg_basebackup", *_BASE) if kind is Kind.BASE else tool_command("pg_dump", *_DUMP)
+        )
+        with _run_tool(command) as output:
+            yield output.read
+
+
+@contextmanager
+def _run_tool(command: list[str]) -> Iterator[IO[bytes]]:
+    """Run a tool, and give its output.
+
+    Raises:
+        BackupError: it failed; the text has the end of its errors.
+    """
+    with (
+        TemporaryFile() as errors,
+        Popen(command, stdout=PIPE, stderr=errors, env=tool_environment()) as tool,
+    ):
+        assert tool.stdout  # noqa: S101 -- for the type: it is a pipe
+        try:
+            yield tool.stdout
+        except BaseException:
+            tool.kill()
+            raise
+        if code := tool.wait():
+            errors.seek(0)
+            said = errors.read().decode("utf-8", "replace").strip()[-_LAST_LINES:]
+            raise BackupError(f"{command[0].rpartition('/')[2]} ended with {code}: {said}")

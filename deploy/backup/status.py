@@ -1,0 +1,105 @@
+"""State of the backups in the table `backup_states`, for health, and its requests for backups.
+
+Health needs no key to the store for it. Texts are public: they name no address.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import structlog
+from psycopg2 import errors
+from psycopg2.extensions import connection, cursor
+
+from deploy.backup.database import format_lsn
+from deploy.backup.manifest import Manifest
+
+_DONE = """
+INSERT INTO backup_states (part, name, started_at, finished_at, bytes) VALUES (%(part)s, %(name)s, %(started)s,
+  %(finished)s, %(bytes)s)
+ON CONFLICT (part) DO UPDATE SET name = excluded.name, started_at = excluded.started_at,
+  finished_at = excluded.finished_at, bytes = excluded.bytes, previous_bytes = backup_states.bytes,
+  trouble = NULL, trouble_since = NULL
+"""
+_TROUBLE = """
+INSERT INTO backup_states AS b (part, trouble, trouble_since) VALUES (%s, %s, clock_timestamp())
+ON CONFLICT (part) DO UPDATE SET trouble = excluded.trouble,
+  trouble_since = coalesce(b.trouble_since, excluded.trouble_since)
+"""
+_STORED = """
+INSERT INTO backup_states (part, name, finished_at) VALUES ('wal', %s, %s)
+ON CONFLICT (part) DO UPDATE SET name = excluded.name, finished_at = excluded.finished_at,
+  trouble = NULL, trouble_since = NULL
+"""
+_REQUEST = """
+INSERT INTO backup_states (part, request) VALUES (%s, %s) ON CONFLICT (part) DO UPDATE SET request = excluded.request
+"""
+_OPEN_REQUEST = """
+SELECT request FROM backup_states WHERE part = %s AND request IS NOT NULL AND request IS DISTINCT FROM answer
+"""
+
+log = structlog.get_logger(__name__)
+
+
+def record_backup(sql: connection, manifest: Manifest) -> None:
+    """Note a complete backup."""
+    given = {
+        "part": manifest.kind, "name": manifest.name, "started": manifest.started_at,
+        "finished": manifest.finished_at, "bytes": manifest.bytes,
+    }  # fmt: skip
+    with _table(sql) as asked:
+        asked.execute(_DONE, given)
+
+
+def record_check(sql: connection, finished_at: datetime, troubles: list[str]) -> None:
+    """Note what a look at the store found."""
+    with _table(sql) as asked:
+        asked.execute(
+            _DONE, {"part": "store", "name": None, "started": None, "finished": finished_at, "bytes": None}
+        )
+    if troubles:
+        record_trouble(sql, "store", "; ".join(troubles)[:1000])
+
+
+def record_trouble(sql: connection, part: str, text: str) -> None:
+    """Note that a part fails; since when it does is kept."""
+    with _table(sql) as asked:
+        asked.execute(_TROUBLE, (part, text))
+
+
+def record_stored_log(sql: connection, lsn: int, until: datetime) -> None:
+    """Note up to where, and up to when, the write-ahead log is stored."""
+    with _table(sql) as asked:
+        asked.execute(_STORED, (format_lsn(lsn), until))
+
+
+def request_backup(sql: connection, part: str) -> None:
+    """Ask for a backup that begins after now."""
+    with _table(sql) as asked:
+        asked.execute(_REQUEST, (part, str(uuid4())))
+
+
+def read_request(sql: connection, part: str) -> UUID | None:
+    """Return the request of a part that has no answer yet."""
+    found: list[UUID] = []
+    with _table(sql) as asked:
+        asked.execute(_OPEN_REQUEST, (part,))
+        found += [UUID(request) for (request,) in asked.fetchall()]
+    return found[0] if found else None
+
+
+def answer_request(sql: connection, part: str, request: UUID) -> None:
+    """Note that the backup which a request asked for is complete."""
+    with _table(sql) as asked:
+        asked.execute("UPDATE backup_states SET answer = %s WHERE part = %s", (str(request), part))
+
+
+@contextmanager
+def _table(sql: connection) -> Iterator[cursor]:
+    """Give a cursor; a database that was restored from an older version lacks the table until it is migrated."""
+    try:
+        with sql.cursor() as asked:
+            yield asked
+    except errors.UndefinedTable:
+        log.warning("the state of the backups is not recorded: run `python -m api.migrations upgrade`")

@@ -1,0 +1,92 @@
+"""Health names a backup that is too old, too small or damaged, and log that is not stored."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.health import health_checks
+from api.health.backup_overview import SLOT, BackupOverview, find_backup_troubles
+from api.health.health_checks import PartDown
+from api.models.backup_state import BackupPart, BackupState
+from api.models.base import session
+from configs.clock import clock
+from deploy.backup import database
+
+HOUR = timedelta(hours=1)
+
+
+def keep(part: BackupPart, age: timedelta = HOUR, **columns: Any) -> None:
+    with session() as s:
+        s.merge(BackupState(**{"part": part, "finished_at": clock() - age, "bytes": 100} | columns))
+
+
+@pytest.fixture
+def _whole(database: str, settings_env: Callable[..., None]) -> None:
+    settings_env(DATABASE_URL=database, BACKUP_URL="/backups")
+    for part in BackupPart:
+        keep(part)
+    keep(BackupPart.WAL, timedelta(seconds=10))
+
+
+def troubles() -> str:
+    with pytest.raises(PartDown) as found:
+        health_checks._check_backups()
+    return str(found.value)
+
+
+@pytest.mark.usefixtures("_whole")
+def test_backups_that_are_well_say_how_far_they_reach() -> None:
+    said = health_checks._check_backups()
+    assert said == "the log is stored up to 10 s ago, the base backup is of 60 min ago"
+
+
+@pytest.mark.usefixtures("database")
+def test_without_a_store_it_says_so() -> None:
+    assert health_checks._check_backups() == "nothing is backed up: BACKUP_URL is not set"
+
+
+@pytest.mark.usefixtures("database")
+def test_before_the_first_backup_everything_is_missing(settings_env: Callable[..., None]) -> None:
+    settings_env(BACKUP_URL="/backups")
+    assert troubles() == (
+        "no log is stored yet: is `python -m deploy.backup run` running?; the base backup was not made yet;"
+        " the dump was not made yet; the list of proofs was not made yet; the store was not made yet"
+    )
+
+
+@pytest.mark.usefixtures("_whole")
+@pytest.mark.parametrize(
+    ("part", "age", "columns", "said"),
+    [
+        (BackupPart.BASE, 27 * HOUR, {}, "the base backup is 27 h old"),
+        (BackupPart.DUMP, 9 * 24 * HOUR, {}, "the dump is 9 d old"),
+        (BackupPart.BASE, -5 * HOUR, {}, "the base backup is of 5 h from now: a clock is, or was, set wrong"),
+        (BackupPart.BASE, HOUR, {"previous_bytes": 201}, "the base backup is less than half as large as the one before"),
+        (BackupPart.DUMP, HOUR, {"bytes": 0, "previous_bytes": 9}, "the dump is less than half as large as the one before"),
+        (BackupPart.WAL, 3 * HOUR, {}, "the log is stored up to 3 h ago: is `python -m deploy.backup run` running?"),
+        (BackupPart.WAL, 3 * HOUR, {"trouble": "the store of backups takes nothing"}, "the log is stored up to 3 h ago: the store of backups takes nothing"),
+        (BackupPart.STORE, HOUR, {"trouble": "base/x is not encrypted"}, "the store: base/x is not encrypted (for 60 min)"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(part: BackupPart, age: timedelta, columns: dict[str, Any], said: str) -> None:
+    since = {"trouble_since": clock() - HOUR} if "trouble" in columns else {}
+    keep(part, age, **columns, **since)
+    assert troubles() == said
+
+
+def test_log_that_waits_and_log_that_was_given_up_are_named(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(BACKUP_WAL_WARN_MB="100")
+    states = {part: BackupState(part=part, finished_at=clock(), bytes=1) for part in BackupPart}
+    assert find_backup_troubles(BackupOverview(states, 100 << 20, is_lost=False)) == []
+    assert find_backup_troubles(BackupOverview(states, 5000 << 20, is_lost=True)) == [
+        "PostgreSQL gave up log that was not stored: that time cannot be restored",
+        "5,000 MB of log wait for the store on PostgreSQL's disk",
+    ]
+
+
+def test_both_programs_mean_the_same_slot() -> None:
+    assert SLOT == database.SLOT

@@ -1,0 +1,94 @@
+"""A migration waits for a dump that begins after it was started, or says why there is none."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from api.migrations.__main__ import config, main
+from api.migrations.backup_first import BackupMissing, make_backup_first
+from api.models.backup_state import BackupPart, BackupState
+from api.models.base import session
+from configs.clock import clock
+from tests.waiting import until
+
+
+@pytest.fixture
+def behind(database: str, settings_env: Callable[..., None]) -> Iterator[str]:
+    """Give a database that lacks the newest migration, with a backup service at work."""
+    settings_env(DATABASE_URL=database, BACKUP_URL="/backups", BACKUP_WAIT_SECONDS="60")
+    with session() as s:
+        s.execute(sa.text("UPDATE alembic_version SET version_num = '0016'"))
+        s.add(BackupState(part=BackupPart.WAL, finished_at=clock()))
+    yield database
+    with session() as s:  # a database keeps its revision for the next test
+        s.execute(
+            sa.text("UPDATE alembic_version SET version_num = :head"), {"head": script().get_current_head()}
+        )
+
+
+def script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(config())
+
+
+def change(**columns: Any) -> None:
+    with session() as s:
+        s.execute(sa.update(BackupState).where(BackupState.part == BackupPart.MIGRATION).values(**columns))
+
+
+def request() -> Any:
+    with session() as s:
+        return s.scalar(sa.select(BackupState.request).where(BackupState.part == BackupPart.MIGRATION))
+
+
+@pytest.mark.usefixtures("behind")
+def test_it_waits_until_its_own_request_is_answered() -> None:
+    said: list[str] = []
+    waiting = threading.Thread(target=make_backup_first, args=(script(), said.append))
+    waiting.start()
+    asked = until(request)
+    assert waiting.is_alive()
+    change(answer=asked)
+    waiting.join(60)
+    assert said == ["waiting for the dump before this migration", "the dump is complete"]
+
+
+@pytest.mark.usefixtures("behind")
+def test_a_dump_that_fails_stops_the_migration(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: float) -> None:
+        change(trouble="the store of backups takes nothing", trouble_since=clock())
+
+    monkeypatch.setattr("api.migrations.backup_first.time.sleep", fail)
+    with pytest.raises(
+        SystemExit, match=r"nothing was migrated: .*the store of backups takes nothing; --without-backup"
+    ):
+        main(["upgrade"])
+    assert request() is not None
+
+
+@pytest.mark.usefixtures("behind")
+def test_a_service_that_does_not_work_is_named_at_once() -> None:
+    with session() as s:
+        s.execute(sa.delete(BackupState))
+    with pytest.raises(
+        BackupMissing, match=r"has stored no log yet: is `python -m deploy.backup run` running"
+    ):
+        make_backup_first(script())
+
+
+def test_nothing_is_asked_for_where_nothing_is_migrated(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL=database, BACKUP_URL="/backups")
+    make_backup_first(script(), pytest.fail)
+    assert main(["upgrade"]) == 0
+
+
+def test_tables_from_before_backups_need_a_dump_by_hand(behind: str) -> None:
+    with session() as s:
+        s.execute(sa.text("ALTER TABLE backup_states RENAME TO other_states"))
+    with pytest.raises(BackupMissing, match=r"revision 0016, before backups .*deploy.backup dump"):
+        make_backup_first(script())

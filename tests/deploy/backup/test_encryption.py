@@ -1,0 +1,107 @@
+"""Encryption as streams: whole or an error, whatever fails, and each error in words."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from deploy.backup.encryption import (
+    MAGIC,
+    decrypt_stream,
+    encrypt_stream,
+    make_key,
+    read_identities,
+    read_recipients,
+)
+from deploy.backup.errors import DamagedBackup, KeyRefused
+from tests.deploy.backup.samples import KEY, OTHER
+
+DATA = bytes(range(256)) * 1000
+
+
+def encrypted(data: bytes = DATA) -> bytes:
+    found = bytearray()
+    encrypt_stream(BytesIO(data).read, found.extend, [KEY.to_public(), OTHER.to_public()])
+    return bytes(found)
+
+
+def decrypted(data: bytes, key: object = KEY, block: int = 70_001) -> bytes:
+    found = bytearray()
+    blocks = (data[at : at + block] for at in range(0, len(data), block))
+    decrypt_stream(blocks, found.extend, [key], "base/x")
+    return bytes(found)
+
+
+def test_each_recipient_reads_what_was_encrypted() -> None:
+    sealed = encrypted()
+    assert sealed.startswith(MAGIC)
+    assert decrypted(sealed) == decrypted(sealed, OTHER, block=5) == DATA
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, 300, 65_536 + 300, -1])
+def test_what_is_cut_off_is_an_error(kept: int) -> None:
+    with pytest.raises(DamagedBackup, match="base/x cannot be decrypted, it is cut off or was changed"):
+        decrypted(encrypted()[:kept])
+
+
+@pytest.mark.parametrize("at", [5, 60, 250, 1000, 200_000, -1])
+def test_what_was_changed_is_an_error(at: int) -> None:
+    changed = bytearray(encrypted())
+    changed[at] ^= 1
+    with pytest.raises((DamagedBackup, KeyRefused)):
+        decrypted(bytes(changed))
+
+
+def test_another_key_opens_nothing() -> None:
+    _, public = make_key()
+    assert public.startswith("age1")
+    sealed = bytearray()
+    encrypt_stream(lambda _: b"", sealed.extend, [OTHER.to_public()])
+    with pytest.raises(KeyRefused, match="does not open base/x: it was encrypted to others"):
+        decrypted(bytes(sealed), KEY)
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_a_store_that_fails_at_the_last_write_is_an_error_too(size: int) -> None:
+    def full(_: bytes) -> None:
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        encrypt_stream(BytesIO(bytes(size)).read, full, [KEY.to_public()])
+
+
+def test_a_source_that_fails_is_no_short_backup() -> None:
+    def broken(_: int) -> bytes:
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        encrypt_stream(broken, bytearray().extend, [KEY.to_public()])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "holds no key"), ("# a comment\n\n", "holds no key"), ("secret\n", "no private key of age")],
+)
+def test_a_file_without_a_key_is_named(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "backup.key"
+    file.write_text(text)
+    with pytest.raises(KeyRefused, match=said):
+        read_identities(file)
+    with pytest.raises(KeyRefused, match="cannot be read"):
+        read_identities(tmp_path / "none")
+
+
+def test_a_key_that_was_drawn_fits(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    private, public = make_key()
+    (tmp_path / "backup.key").write_text(f"# public key: {public}\n{private}\n")
+    settings_env(BACKUP_RECIPIENTS=f"{public}, {KEY.to_public()}")
+    (identity,) = read_identities(tmp_path / "backup.key")
+    assert [str(each) for each in read_recipients()] == [str(identity.to_public()), str(KEY.to_public())]
+
+
+def test_a_recipient_with_a_slip_is_named(settings_env: Callable[..., None]) -> None:
+    public = str(KEY.to_public())
+    settings_env(BACKUP_RECIPIENTS=public[:-1] + ("q" if public[-1] != "q" else "p"))
+    with pytest.raises(KeyRefused, match=r"BACKUP_RECIPIENTS: age1.* is no public key of age"):
+        read_recipients()
