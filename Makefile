@@ -14,10 +14,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts bench simulate lock program-locks clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts screenshots bench simulate lock program-locks clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv from the lock file (uv in seconds, pip where uv cannot be had)
 
@@ -84,6 +84,9 @@ format: setup ## Let ruff mend what it can
 
 texts: setup ## Bring the catalogues of the pages up to date, and list what is untranslated
 	@$(BIN)/python -m api.pages.update_texts
+
+screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)
+	@$(BIN)/python -m deploy.screenshots $(ARGS)
 
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m deploy.bench $(ARGS)

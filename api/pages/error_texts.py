@@ -22,6 +22,7 @@ _RULES: dict[str, LazyString] = {
     "too_far": _l("Cette date est trop éloignée."),
     "date_from_datetime_parsing": _l("Cette date n’est pas valable."),
     "int_parsing": _l("Écrivez un nombre entier."),
+    "nul": _l("Un caractère invisible n’est pas permis ici : effacez ce texte, puis écrivez-le de nouveau."),
     "int_type": _l("Écrivez un nombre entier."),
 }
 _FIELDS: dict[tuple[str, str], LazyString] = {

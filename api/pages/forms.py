@@ -4,7 +4,7 @@ A field's name is its name in JSON: `email`, `limits.dateFrom`; `weekdays[]` whe
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from flask import request
@@ -37,6 +37,10 @@ class Form(Generic[M]):
         """Return the form of this request, validated. `texts` has words of its own for errors by (field, rule)."""
         form = cls(model, texts=texts)
         data = _read_fields(model, request.form, "", form.typed)
+        for path in _find_nul(data, ""):  # a model refuses it as a whole
+            form.add_error(path, "nul")
+        if form.errors:
+            return form
         try:
             form._value = model.model_validate(data)
         except ValidationError as error:
@@ -102,6 +106,16 @@ def _read_fields(
             shown = sent.getlist(f"{name}[]") if _is_list(field.annotation) else sent.get(name)
             typed |= {f"{name}[]" if _is_list(field.annotation) else name: shown}
     return data
+
+
+def _find_nul(value: Any, path: str) -> Iterator[str]:
+    """Yield the paths of texts that hold a NUL."""
+    if isinstance(value, str):
+        yield from [path] if "\0" in value else []
+    elif isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in parts:
+            yield from _find_nul(each, f"{path}.{key}" if path else str(key))
 
 
 def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:

@@ -63,7 +63,9 @@ def show_new_alert() -> ResponseReturnValue:
     place, wish = find_place(named), request.args.get("procedure", "")
     if place is None:
         return _render_places(wish, unknown=bool(named)), 404 if named else 200
-    return _render_wish(WishPage(place, prefill(place, wish, desk_id)))
+    page = WishPage(place, prefill(place, wish, desk_id))
+    page.offer_waiting()
+    return _render_wish(page)
 
 
 @area.action("/alertes/nouvelle", Access.PERSONAL)

@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import LazyString, get_locale, lazy_gettext
 
 from api.alerts.schemas import AlertAnswer, AlertChange, NewAlert
-from api.alerts.watchability import find_watchable
+from api.alerts.watchability import find_watchable, must_wait_for_watch
 from api.errors import ApiError
 from api.models.base import autocommit_session
 from api.pages.advice.place_search import find_place
@@ -73,9 +73,22 @@ class WishPage:
         """
         self.form.refuse(error)
         self.plans = error.plans
-        if any(each.rule == "not_watched" for each in error.errors):
+        if _is_unwatched(error):
             with autocommit_session() as s:
                 self.watchable = find_watchable(s, self.place)
+
+    def offer_waiting(self) -> None:
+        """Say before the form is sent that what an address names cannot be watched, and offer to wait for that."""
+        names = {"procedures": "procedures[]", "deskIds": "deskIds[]"}
+        wished = {key: chosen for key, name in names.items() if (chosen := self.form.typed.get(name))}
+        if not wished:
+            return
+        wish = NewAlert.model_validate({"prefectureId": self.place.id} | wished)
+        with autocommit_session() as s:
+            try:
+                must_wait_for_watch(s, wish, self.place)
+            except ApiError as error:
+                self.watchable = find_watchable(s, self.place) if _is_unwatched(error) else None
 
     def build_plan_url(self, plan: PlanName) -> str:
         """Return the page that orders a plan, with the wish: the alert is created when the plan is paid."""
@@ -180,6 +193,10 @@ def _find_disorder(typed: dict[str, Any]) -> str | None:
         return "limits.dateTo"
     begins, ends = (typed.get(name) or "" for name in ("limits.hourFrom", "limits.hourTo"))
     return "limits.hourTo" if begins >= ends > "" else None
+
+
+def _is_unwatched(error: ApiError) -> bool:
+    return any(each.rule == "not_watched" for each in error.errors)
 
 
 def _name_desk(desk: Desk) -> str:

@@ -8,10 +8,12 @@ from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session
+from api.models.user import Channel, ContactState
 from api.pages.alerts.view_data import describe_alert, write_freshness
 from api.pages.area import Access, Area
 from api.pages.dashboard.view_data import find_paid_plan
 from api.pages.plan.payment_return import is_settled, read_returned_order
+from api.users.queries import read_channel_states
 
 area = Area("dashboard", __name__)
 
@@ -22,11 +24,13 @@ def show_dashboard() -> str:
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
         page = read_alert_page(s, current_user_id(), _read_query())
+        states = read_channel_states(s, current_user_id())
     paid = request.args.get("payment") == "success"
     payment = read_returned_order() if paid else None
     return render_template(
         "dashboard/dashboard.html",
         account=account,
+        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
         alerts=[describe_alert(each) for each in page.items],
         next=page.next,
         fresh=write_freshness,

@@ -8,7 +8,7 @@ from api.models.watch_credit import CreditForm
 
 _l = lazy_gettext
 CHANNEL_NAMES: dict[Channel, LazyString] = {
-    Channel.EMAIL: _l("Courriel"),
+    Channel.EMAIL: _l("E-mail"),
     Channel.TELEGRAM: _l("Telegram"),
     Channel.SMS: _l("SMS"),
 }

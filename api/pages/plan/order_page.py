@@ -16,11 +16,13 @@ from api.middleware.auth import current_user, current_user_id
 from api.middleware.public_answers import read_cached
 from api.models.base import autocommit_session
 from api.models.payment import PaymentStatus
+from api.models.user import Channel, ContactState
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
 from api.pages.plan.order_form import write_wish
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.paging import PageQuery
+from api.users.queries import read_channel_states
 from configs.plan import Plan, PlanName, plan
 from configs.prefecture import Prefecture
 from configs.sales_terms import ConsentSentences, find_newest_version, read_consent
@@ -47,6 +49,7 @@ class OrderPage:
 
     plan: Plan
     account: Account
+    has_bounced: bool  # messages to the account's address come back
     quote: QuoteAnswer | None
     held_until: datetime | None
     wish: ShownWish | None
@@ -64,6 +67,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
     with autocommit_session() as s:
         account = read_account(s, user_id)
         alerts = read_alert_page(s, user_id, AlertQuery()).items
+        states = read_channel_states(s, user_id)
         try:
             quote = read_quote(s, current_user(), name)
         except ApiError as error:
@@ -72,6 +76,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
     return OrderPage(
         plan=plan(name),
         account=account,
+        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
         quote=quote,
         held_until=held_until,
         wish=describe_wish(wish) if wish else None,

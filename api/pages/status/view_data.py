@@ -30,7 +30,7 @@ SERVICES = (
     ),
     Service(
         _l("Envoi des alertes"),
-        _l("Un créneau vu part aussitôt par courriel, Telegram ou SMS."),
+        _l("Un créneau vu part aussitôt par e-mail, Telegram ou SMS."),
         frozenset({"workers", "keys", "eviction", "database", "redis"}),
     ),
     Service(

@@ -149,8 +149,9 @@ def test_beyond_the_plans_alerts_it_shows_larger_plans(camille: Browser) -> None
 
 
 def test_what_nobody_sees_shows_what_is_seen_and_is_kept_on_request(camille: Browser) -> None:
-    camille.get(f"{NEW}?prefecture=bobigny_93&procedure=NATURALISATION")
-    page = camille.send(NEW, name="Maman")
+    page = camille.get(f"{NEW}?prefecture=bobigny_93&procedure=NATURALISATION")
+    assert "Nous pouvons vous écrire le jour où ils deviennent visibles." in page.text
+    page = camille.send(NEW, name="Maman", acceptWaiting="")
     assert "aucun créneau n’est visible" in page.text
     assert f"desk={BOBIGNY.replace('/', '%2F')}" in page.html or f"desk={BOBIGNY}" in page.html
     camille.send(NEW, acceptWaiting="true")

@@ -43,6 +43,12 @@ def test_rubbish_is_an_error_of_the_form(app: Flask, data: dict[str, object]) ->
     assert read(app, data).errors
 
 
+def test_an_invisible_character_is_an_error_beside_its_field(app: Flask) -> None:
+    form = read(app, {"prefectureId": "bobigny_93", "procedures[]": ["VISA", "\0"], "name": "Ma\0man"})
+    assert set(form.errors) == {"name", "procedures[]"}
+    assert "invisible" in form.errors["name"]
+
+
 def test_a_secret_is_never_shown_again(app: Flask) -> None:
     with app.test_request_context("/", method="POST", data={"email": "a@example.org", "password": "never"}):
         form = Form.read(Registration)

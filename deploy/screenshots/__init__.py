@@ -1,0 +1,1 @@
+"""Pictures of every page with a filled world behind it: `make screenshots`."""

@@ -1,0 +1,91 @@
+"""Payments of the filled world: a subscription with a renewal, orders that were refunded, never paid, still waiting."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.base import session
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    Subscription,
+)
+from api.models.user import Grant
+from configs.clock import clock
+from configs.plan import PlanName, plan
+from configs.sales_terms import find_newest_version
+
+_DAY = timedelta(days=1)
+
+
+def write_payments(user_id: UUID) -> UUID:
+    """Write them for a user; return the id of one that was refunded in part."""
+    now = clock()
+    with session() as s:
+        subscription = Subscription(
+            user_id=user_id, plan=PlanName.URGENCE_TOTAL, status="active", period_starts_at=now - 9 * _DAY,
+            period_ends_at=now + 21 * _DAY,
+        )  # fmt: skip
+        s.add(subscription)
+        s.flush()
+        refunded = _add_order(s, user_id, PlanName.URGENCE_7J, now - 80 * _DAY)
+        _finish(s, refunded, PaymentEventKind.PAID, now - 80 * _DAY)
+        s.add(
+            Refund(
+                payment_id=refunded.id,
+                amount_cents=214,
+                reason=RefundReason.OUTAGE,
+                status=RefundStatus.SUCCEEDED,
+            )
+        )
+        _finish(
+            s,
+            _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY),
+            PaymentEventKind.EXPIRED,
+            now - 44 * _DAY,
+        )
+        for days, is_renewal in ((39, False), (9, True)):
+            order = _add_order(
+                s, user_id, PlanName.URGENCE_TOTAL, now - days * _DAY, subscription, is_renewal=is_renewal
+            )
+            _finish(s, order, PaymentEventKind.PAID, now - days * _DAY)
+            s.add(
+                Grant(
+                    user_id=user_id,
+                    plan=PlanName.URGENCE_TOTAL,
+                    starts_at=now - days * _DAY,
+                    ends_at=now - (days - 30) * _DAY,
+                    source="payment",
+                    payment_id=order.id,
+                )
+            )
+        return refunded.id
+
+
+def _add_order(
+    s: Session,
+    user_id: UUID,
+    name: PlanName,
+    at: datetime,
+    subscription: Subscription | None = None,
+    *,
+    is_renewal: bool = False,
+) -> Payment:
+    payment = Payment(user_id=user_id, plan=name, amount_cents=plan(name).price_cents, created_at=at)
+    payment.subscription_id = subscription.id if subscription else None
+    if not is_renewal:
+        payment.terms_version, payment.consented_at = find_newest_version(), at
+        payment.consent = {"startNow": True, "acknowledgesLoss": True}
+    s.add(payment)
+    s.flush()
+    return payment
+
+
+def _finish(s: Session, payment: Payment, kind: PaymentEventKind, at: datetime) -> None:
+    s.add(PaymentEvent(payment_id=payment.id, kind=kind, at=at, recorded_at=at))
+    s.flush()
