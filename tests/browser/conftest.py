@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import notifier
 from api.app import create_app
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 _LOCALES = {"fr": "fr-FR", "en": "en-GB", "ar": "ar-MA"}
-_PATIENCE = 15_000  # ms; a busy machine
+_PATIENCE = 60_000  # ms; a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def chromium(browser: Path) -> Iterator[Browser]:
         started = playwright.chromium.launch(
             executable_path=browser, args=arguments(), chromium_sandbox=sandboxed()
         )
+        expect.set_options(timeout=_PATIENCE)
         yield started
         started.close()
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from tests.browser.arrival import list_faults
 from tests.browser.axe import list_violations
 from tests.browser.contexts import MakeContext
+from tests.browser.keyboard import check_keyboard
 from tests.browser.site import Server
 from tests.browser.watch import Watch
 
@@ -27,6 +28,7 @@ def show(server: Server, make_context: MakeContext) -> Iterator[Show]:
     def open_page(html: str, script: str = "", status: int = 200, **headers: str) -> Page:
         server.app = app = Flask("small")
         app.add_url_rule("/page", "page", lambda: Response(f"<!doctype html>{html}", status, headers))
+        app.add_url_rule("/favicon.ico", "icon", lambda: ("", 204))  # asked for where a page names none
         app.add_url_rule("/script.js", "script", lambda: Response(script, mimetype="text/javascript"))
         page = context.new_page()
         page.goto("/page")
@@ -96,3 +98,24 @@ def test_a_page_that_breaks_what_holds_for_all_is_named(show: Show) -> None:
     assert "label" in {each.rule for each in list_violations(page)}
     wide = show("<html lang=ar dir=rtl><title>One</title><h1>One</h1><table><td><hr width=3000></table>")
     assert any("px wide in" in each for each in list_faults(wide, "ar"))
+
+
+@pytest.mark.parametrize(
+    ("html", "problem"),
+    [
+        ("<style>:focus { outline: 0 }</style><a href=/>one</a>", "focus not seen: <a href"),
+        ("<a href=/>one</a><button tabindex=1>two</button>", "out of order"),
+        ("<a href=/>one</a><script src=/script.js></script><button>two</button>", "not reached: .*two"),
+    ],
+)
+def test_what_a_keyboard_cannot_do_is_named(show: Show, html: str, problem: str) -> None:
+    leave = "addEventListener('keydown', (event) => document.activeElement.href && event.preventDefault())"
+    with pytest.raises(AssertionError, match=problem):
+        check_keyboard(show(html, leave))
+
+
+def test_a_page_that_a_keyboard_can_use_passes(show: Show) -> None:
+    style = "<style>input:focus-within { outline: 1px solid }</style>"  # the button of a date's calendar, too
+    fields = "<input type=date><input type=radio name=a><input type=radio name=a>"
+    closed = "<details><summary>more</summary><a href=/>hidden</a></details>"
+    check_keyboard(show(f"{style}<a href=/>one</a>{fields}{closed}<select></select>"))
