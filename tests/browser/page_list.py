@@ -34,8 +34,8 @@ class SamplePage:
     is_personal: bool
 
 
-def list_pages(app: Flask, content: Content) -> list[SamplePage]:
-    """Return an address or more of each page.
+def list_pages(app: Flask, content: Content, most: int | None = None) -> list[SamplePage]:
+    """Return addresses of each page: all samples, or at most so many.
 
     Raises:
         AssertionError: a page has parameters, and no sample of them stands here.
@@ -48,7 +48,7 @@ def list_pages(app: Flask, content: Content) -> list[SamplePage]:
         return [
             SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _is_personal(app, rule))
             for rule in rules
-            for each in samples.get(rule.endpoint, ({},))
+            for each in samples.get(rule.endpoint, ({},))[:most]
         ]
 
 

@@ -24,6 +24,7 @@ class PageWalk:
     make_context: MakeContext
     watch: Watch
     language: str = "fr"
+    most: int | None = None  # samples of each page; None: all
 
     def list_problems(self, check: Check, *, personal: bool, **kind: Any) -> list[str]:
         """Open each page of a visitor, or of a user, and return what is wrong; pictures of such pages are kept."""
@@ -35,7 +36,11 @@ class PageWalk:
 
     def list_pages(self, *, personal: bool) -> list[SamplePage]:
         """Return the pages of a visitor or of a user."""
-        pages = [each for each in list_pages(self.site.app, self.content) if each.is_personal is personal]
+        pages = [
+            each
+            for each in list_pages(self.site.app, self.content, self.most)
+            if each.is_personal is personal
+        ]
         assert len(pages) > 15
         return pages
 

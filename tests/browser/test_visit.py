@@ -12,7 +12,7 @@ from api.models.user import Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.world import PASSWORD, rows
-from tests.browser.arrival import check_arrival
+from tests.browser.arrival import list_faults
 from tests.browser.content import PLACE, write_history
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def main(page: Page) -> Locator:
 def arrive(page: Page, heading: str) -> None:
     """Wait for a page by its heading, and check it."""
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(f"^{re.escape(heading)}"))
-    check_arrival(page)
+    assert list_faults(page) == []
 
 
 def press(page: Page, button: str) -> None:
