@@ -18,6 +18,7 @@ _DRAWN = (
 )
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
 _GIVEN = (
+    "backup_secret_access_key",
     "sendgrid_api_key",
     "stripe_secret_key",
     "stripe_webhook_secret",

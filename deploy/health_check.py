@@ -8,8 +8,11 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from functools import partial
 
+from psycopg2 import Error as DatabaseError
 from redis import Redis, RedisError
 from rq import Worker
 
@@ -54,12 +57,25 @@ def _check_notifier() -> None:
         raise Unhealthy(f"no worker of {here} has reported lately")
 
 
+def _check_backup() -> None:
+    """Ask until when PostgreSQL's log is stored; /api/health has what fails."""
+    from deploy.backup.database import connect  # noqa: PLC0415 -- other programs ask no database here
+
+    late = timedelta(seconds=settings().backup_late_seconds)
+    with closing(connect()) as sql, sql.cursor() as asked:
+        asked.execute("SELECT clock_timestamp() - finished_at FROM backup_states WHERE part = 'wal'")
+        row = asked.fetchone()
+    if row is None or row[0] > late:
+        raise Unhealthy("no log was stored lately")
+
+
 def _redis() -> Redis:
     return redis_client(_SECONDS)
 
 
 CHECKS: dict[str, Callable[[], None]] = {
     "api": _check_api,
+    "backup": _check_backup,
     "background": partial(_check_loop, BACKGROUND),
     "node": _check_node,
     "notifier": _check_notifier,
@@ -78,7 +94,7 @@ def main(arguments: list[str]) -> int:
         raise SystemExit(f"usage: python -m deploy.health_check {'|'.join(CHECKS)}")
     try:
         CHECKS[arguments[0]]()
-    except (OSError, RedisError, Unhealthy, ValueError) as error:
+    except (DatabaseError, OSError, RedisError, Unhealthy, ValueError) as error:
         print(f"{arguments[0]}: {error}")
         return 1
     return 0

@@ -106,7 +106,7 @@ def test_the_node_reaches_the_servers_and_nothing_else_of_ours(file: str) -> Non
 def test_only_what_calls_the_outside_has_a_way_there() -> None:
     inner = {name for name, each in _networks("production").items() if each.get("internal")}
     outer = {name for name in services("production") if networks("production", name) - inner}
-    assert outer == {"api", "background", "certbot", "nginx", "node", "notifier"}
+    assert outer == {"api", "background", "backup", "certbot", "nginx", "node", "notifier"}
     shared = [networks("production", name) - inner for name in sorted(outer - {"certbot", "background"})]
     assert not any(one & other for one, other in itertools.combinations(shared, 2))
 
@@ -141,6 +141,7 @@ def test_production_gets_every_setting_that_it_needs_and_refuses_none(
     service = services("production")[name]
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in service["secrets"]}
     assert marked("needed in production") <= given
+    assert ("BACKUP_SECRET_ACCESS_KEY" in given) is (name == "backup")
     monkeypatch.chdir(tmp_path)
     for each in Settings.model_fields:
         monkeypatch.delenv(each.upper(), raising=False)

@@ -10,9 +10,10 @@ import pytest
 
 from configs.settings import SettingsRefused, load
 from deploy import draw_secrets
-from tests.configs.test_settings import PRODUCTION
+from tests.configs.test_settings import PRODUCTION, STRONG
 
 GIVEN = {
+    "backup_secret_access_key",
     "sendgrid_api_key",
     "stripe_secret_key",
     "stripe_webhook_secret",
@@ -39,7 +40,7 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     assert {line.split(":")[0].strip().lower() for line in str(refused.value).split("\n")[1:]} == GIVEN
     for name in GIVEN:
         (folder / name).chmod(0o600)
-        (folder / name).write_text(PRODUCTION[name.upper()])
+        (folder / name).write_text(PRODUCTION.get(name.upper(), STRONG))
     assert run(folder) == ""
     found = load()
     assert found.require("database_url").endswith("@postgres:5432/rdvpriority")

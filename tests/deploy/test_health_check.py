@@ -9,6 +9,8 @@ import pytest
 import redis
 from rq import SimpleWorker
 
+from api.models.backup_state import BackupPart, BackupState
+from api.models.base import session
 from configs.clock import clock
 from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from deploy.health_check import main
@@ -76,6 +78,17 @@ def test_a_notifier_is_healthy_while_one_of_its_workers_reports(redis_server: re
     assert main(["notifier"]) == 1
 
 
+def test_the_backups_are_healthy_while_the_log_is_stored(
+    database: str, settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_env(DATABASE_URL=database)
+    assert main(["backup"]) == 1
+    assert "no log was stored lately" in capsys.readouterr().out
+    with session() as s:
+        s.add(BackupState(part=BackupPart.WAL, finished_at=clock()))
+    assert main(["backup"]) == 0
+
+
 def test_without_redis_a_program_is_not_healthy(
     settings_env: Put, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,7 +99,7 @@ def test_without_redis_a_program_is_not_healthy(
 
 @pytest.mark.parametrize("given", [[], ["nginx"], ["api", "node"]])
 def test_another_program_is_refused_with_what_there_is(given: list[str]) -> None:
-    with pytest.raises(SystemExit, match=r"api\|background\|node\|notifier\|planner"):
+    with pytest.raises(SystemExit, match=r"api\|backup\|background\|node\|notifier\|planner"):
         main(given)
 
 

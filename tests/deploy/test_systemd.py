@@ -10,14 +10,23 @@ import pytest
 
 from configs.settings import Settings
 from deploy.server_files import write_unit_copies
-from tests.deploy.compose_files import PROGRAMS, local_commands, services, settings_of, unit, unit_command
+from tests.deploy.compose_files import (
+    PROGRAMS,
+    dockerfile_command,
+    local_commands,
+    services,
+    settings_of,
+    unit,
+    unit_command,
+)
 
-UNITS = (*PROGRAMS, "migrate")
+UNITS = (*PROGRAMS, "backup", "migrate")
 WITH_BROWSER = {"proofs", "scrapyd"}
 
 
 def test_units_run_what_a_local_stack_runs() -> None:
     assert {name: unit_command(name) for name in PROGRAMS} == local_commands()
+    assert unit_command("backup") == dockerfile_command("backup")
     assert unit_command("migrate") == ["python", "-m", "api.migrations", "upgrade"]
 
 
@@ -35,7 +44,9 @@ def test_a_unit_s_variables_are_settings(name: str) -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_gets_the_secrets_that_a_container_gets(name: str) -> None:
     loaded = [line.split(":") for line in unit(name)["LoadCredential"]]
-    assert {secret for secret, _ in loaded} == set(services("production")["api"]["secrets"])
+    assert {secret for secret, _ in loaded} == set(
+        services("production")["backup" if name == "backup" else "api"]["secrets"]
+    )
     assert all(path == f"/etc/rdvpriority/secrets/{secret}" for secret, path in loaded)
 
 

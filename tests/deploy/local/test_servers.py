@@ -8,7 +8,6 @@ import psycopg2
 import pytest
 import redis
 
-from deploy.local import postgres as postgres_module
 from deploy.local import valkey as valkey_module
 from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
 from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
