@@ -1,7 +1,8 @@
 // Live parts: <div data-module="…/live.js" data-live="/twin" data-live-seconds="5"> holds elements with data-part, whose
 // HTML the JSON twin answers. One loop for each address, with one request at a time; slower when the server is slow,
-// paused in hidden tabs, ended by `stop`. After a change the element gets the event "live:changed" with the names of the
-// parts. What has data-late is shown while no answer comes.
+// paused in hidden tabs, ended by `stop`, after which the page is loaded again where the element has data-live-reload.
+// After a change the element gets the event "live:changed" with the names of the parts. What has data-late is shown while
+// no answer comes.
 
 const SLOWEST_MS = 60000;
 const PATIENCE_MS = 30000;
@@ -51,7 +52,7 @@ async function ask(loop) {
     const answer = response.ok && (await response.json());
     loop.failures = 0;
     mark(loop, false);
-    if (answer && show(loop, answer, response.headers.get("ETag"))) return undefined;
+    if (answer && show(loop, answer, response.headers.get("ETag"))) return end(loop);
   } catch {
     loop.failures += 1;
     if (loop.failures > 1) mark(loop, true);
@@ -66,6 +67,10 @@ function mark(loop, isLate) {
   for (const element of loop.elements) {
     for (const note of element.querySelectorAll("[data-late]")) note.hidden = !isLate;
   }
+}
+
+function end(loop) {
+  if (loop.elements.some((element) => "liveReload" in element.dataset)) location.reload();
 }
 
 function show(loop, answer, etag) {

@@ -22,6 +22,8 @@ def test_the_page_waits_until_the_plan_is_there(buyer: Buyer) -> None:
     page = buyer.get(BACK)
     assert "Merci, votre paiement est en route." in page.text
     assert f'data-live="{TWIN}"' in page.html
+    assert "data-live-reload" in page.html  # plan and alerts are new then
+    assert "Actualiser la page" in page.text
     part, stops = ask(buyer.browser)
     assert ("est en route" in part, stops) == (True, False)
     buyer.shop.deliver()
