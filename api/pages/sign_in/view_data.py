@@ -7,6 +7,7 @@ from flask import request
 from configs.plan import PlanName
 
 _NEW_ALERT = "alert_pages.show_new_alert"
+_ORDER = "plan.show_order"
 _WISH = ("prefecture", "procedure")
 
 
@@ -17,6 +18,8 @@ def find_wished_plan() -> str:
 
 
 def find_next_target() -> str | None:
-    """Return the target after the sign-in: for a wish, the form of a new alert with it."""
+    """Return the target after the sign-in: the order of a wished plan, or the form of a new alert, with the wish."""
     wish = {name: request.args[name][:200] for name in _WISH if request.args.get(name)}
+    if plan := find_wished_plan():
+        return f"{_ORDER}?{urlencode({'plan': plan} | wish)}"
     return f"{_NEW_ALERT}?{urlencode(wish)}" if wish else request.args.get("next")
