@@ -17,6 +17,9 @@ from configs.plan import Plan, PlanName
 from configs.strict_model import Strict
 
 Language = Literal["fr", "en"]  # of messages to people
+AccountLanguage = Literal[
+    "fr", "en", "ar"
+]  # of a person's pages; messages are in French where they have no other
 _NO_NUL = r"^[^\x00]*$"
 _RESTRICTED = {"enum", "const", "pattern"}  # a text with one of these holds no NUL anyway
 _DRAWN_BY_FORMAT = {"date", "date-time", "uuid"}

@@ -21,7 +21,7 @@ from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.settings import settings
-from notifier.content.messages import languages_of, speaks
+from notifier.content.messages import choose_language, languages_of, speaks
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
@@ -219,7 +219,7 @@ def create_notifications(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     accepts_contact = kind_of(kind).accepts_contact
-    spoken = language or session.get_one(User, user_id).language
+    spoken = language or choose_language(session.get_one(User, user_id).language)
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user_id).order_by(Contact.id))
     return _insert(
         session,

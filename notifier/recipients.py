@@ -14,6 +14,7 @@ from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan
+from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_DETECTED
 
 
@@ -60,7 +61,11 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         .order_by(Contact.id)
     )
     found: list[Any] = list(session.execute(query))
-    return [Recipient(*contact) for *contact, plans in found if allowed(contact[2], plans)]
+    return [
+        Recipient(contact_id, user_id, channel, choose_language(language), address, has_waiting)
+        for contact_id, user_id, channel, language, address, has_waiting, plans in found
+        if allowed(channel, plans)
+    ]
 
 
 def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:

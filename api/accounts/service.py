@@ -31,7 +31,13 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
     """
     made = session.scalar(
         insert(User)
-        .values(id=new_id(), email=wish.email, password_hash=password_hash, wished_plan=wish.plan)
+        .values(
+            id=new_id(),
+            email=wish.email,
+            password_hash=password_hash,
+            wished_plan=wish.plan,
+            language=wish.language or "fr",
+        )
         .on_conflict_do_nothing()
         .returning(User.id)
     )

@@ -3,14 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from pydantic import Field
 
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.models.user import OutageCredit
-from api.schemas import Answer, Body, Flag, name_rule
+from api.schemas import AccountLanguage, Answer, Body, Flag, name_rule
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 
@@ -50,7 +50,9 @@ class ProfileChange(Body):
     telegram: None = Field(
         None, description="`null` unlinks the chat. Link one by POST /api/users/telegram-link."
     )
-    language: Literal["fr", "en"] | None = Field(None, description="Of the messages.")
+    language: AccountLanguage | None = Field(
+        None, description="Of pages and messages. Messages are in French where there are none in it."
+    )
     time_zone: TimeZone | None = None
     outage_credit: OutageCredit | None = Field(
         None, description="For paid time without watching: `credit` (time, or a lower invoice) or `refund`."

@@ -50,6 +50,16 @@ def languages_of(kind: str) -> set[str]:
     return {name.split("/")[1] for name in _names() if name.startswith(f"{kind}/")}
 
 
+def choose_language(account: str) -> str:
+    """Return the language of messages to an account: French where there are none in the account's."""
+    return account if account in _languages() else FALLBACK
+
+
+@lru_cache(maxsize=1)
+def _languages() -> frozenset[str]:
+    return frozenset(name.split("/")[1] for name in _names() if name.count("/") > 1)
+
+
 def speaks(kind: str, language: str, channel: str) -> bool:
     """Whether a kind has texts for a channel in a language."""
     return any(f"{kind}/{language}/{channel}.{ending}" in _names() for ending in ("txt", "html"))

@@ -10,7 +10,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection, SlotRow
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.plan import PlanName
 from notifier.match_service import desks_of, match_open, open_desks
@@ -180,6 +180,15 @@ def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
     grant(who, PlanName.URGENCE_TOTAL, now + timedelta(seconds=1), now + timedelta(days=1))
     alert(who)
     assert {get(Notification, each).channel for each in matched(detection(seen_at=now))} == {Channel.EMAIL}
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_a_message_is_in_french_where_there_are_none_in_the_users_language(language: str) -> None:
+    who = person()
+    change(User, who.id, language=language)
+    alert(who)
+    (made,) = matched(detection())
+    assert get(Notification, made).language == ("en" if language == "en" else "fr")
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,14 @@ class Visitor:
             if each["channel"] == channel and each["to"] == address and (not slots or each["seen_at"])
         ]
 
-    def register(self) -> None:
+    def register(self, language: str = "fr") -> None:
         """Register, and confirm the address by the button behind the mail's link."""
-        account = {"email": self.email, "password": self.password, "plan": "URGENCE_TOTAL"}
+        account = {
+            "email": self.email,
+            "password": self.password,
+            "plan": "URGENCE_TOTAL",
+            "language": language,
+        }
         self.ask("POST", "/auth/register", account, expect=202)
         link = self.find_link()
         assert "<form" in requests.get(link, timeout=_SECONDS).text

@@ -1,15 +1,12 @@
 """What the page of the profile offers to choose from."""
 
-from typing import Literal
-
 from flask_babel import lazy_gettext as _l
 
 from api.models.user import OutageCredit
 from api.pages.error_texts import Texts
-from api.schemas import Body
+from api.schemas import AccountLanguage, Body
 from api.users.schemas import TimeZone
 
-MESSAGE_LANGUAGES = (("fr", "Français"), ("en", "English"))
 CREDITS = (
     (OutageCredit.CREDIT.value, _l("Du temps en plus, ou une facture moins élevée")),
     (OutageCredit.REFUND.value, _l("Un remboursement")),
@@ -20,6 +17,6 @@ ADDRESS_TEXTS: Texts = {"too-many-mails": _l("Trop d’adresses ont été essay�
 class ProfileSettings(Body):
     """The settings of an account that need no proof."""
 
-    language: Literal["fr", "en"]
+    language: AccountLanguage
     time_zone: TimeZone
     outage_credit: OutageCredit

@@ -16,6 +16,7 @@ from api.logins.challenge import sign_challenge
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.service import end_login
 from api.middleware.auth import current_identity, current_login_id, current_user_id
+from api.middleware.languages import read_language
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -99,7 +100,7 @@ def register() -> ResponseReturnValue:
     form = Form.read(Registration)
     if form.errors:
         return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
-    accounts.register(form.value)
+    accounts.register(form.value.model_copy(update={"language": read_language()}))
     target = read_target(request.form.get("next"))
     return redirect(url_for("sign_in.show_confirmation", next=target), 303)
 

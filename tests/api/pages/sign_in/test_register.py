@@ -12,10 +12,25 @@ def test_a_registration_keeps_the_plan_and_the_wish(visitor: Browser, door: Door
     visitor.send("/register", email=EMAIL, password=PASSWORD)
     page = visitor.follow()
     assert page.headings == ["Confirmez votre adresse"]
+    assert "plan.show_order" in page.html
     assert "bobigny_93" in page.html
     (kept,) = rows(PendingRegistration)
     assert kept.wished_plan == "URGENCE_7J"
     assert len(door.nudged) == 1
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_an_account_speaks_the_language_of_its_registration(visitor: Browser, language: str) -> None:
+    visitor.headers["Accept-Language"] = language
+    visitor.get("/register")
+    visitor.send("/register", email=EMAIL, password=PASSWORD)
+    (user,) = rows(User)
+    assert user.language == language
+
+
+def test_a_wish_without_a_plan_leads_to_a_new_alert(visitor: Browser) -> None:
+    page = visitor.get("/register?prefecture=bobigny_93&procedure=TITRE_SEJOUR")
+    assert "alert_pages.show_new_alert" in page.html
 
 
 def test_a_known_address_gets_the_same_answer(visitor: Browser) -> None:
