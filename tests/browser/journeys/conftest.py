@@ -1,0 +1,83 @@
+"""One whole stack for all journeys, and people in front of real browsers."""
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
+from sqlalchemy.orm import Session
+
+from api.models.slot import SlotRow
+from deploy.bench.latency import hasty, take_all
+from deploy.local.seed import seed
+from deploy.local.stack import Stack
+from deploy.sample_desk_files import only
+from deploy.sandbox.addresses import STRIPE, url
+from deploy.sandbox.stripe.control_client import StripeControl
+from tests.browser.contexts import MakeContext
+from tests.browser.journeys.seats import Seat
+from tests.browser.navigators.person import Person
+from tests.browser.navigators.words import Words
+from tests.browser.watch import Watch
+from tests.waiting import until
+from tests.whole.conftest import quiet_stack
+from tests.whole.visitor import LOOK, Visitor
+
+DESK = "evry-courcouronnes_91/naturalisation"
+_PATIENCE = 60_000  # milliseconds, for a page of a busy machine
+MakePerson = Callable[[Seat], Person]
+
+
+def keep_few_desks(text: str) -> str:
+    """Keep the desks of one system, and those of Nanterre, one of which a captcha hides; that one alone."""
+    if 'department: "92"' in text:
+        return only("rdvpref", text)
+    return only("ezbooking", hasty(text))
+
+
+@pytest.fixture(scope="package")
+def stack() -> Iterator[Stack]:
+    with quiet_stack(keep_few_desks, RETRY_SECONDS="0.2", STRIPE_RETRY_SECONDS="1") as made:
+        seed(made)
+        yield made
+
+
+@pytest.fixture(scope="package")
+def stripe(stack: Stack) -> StripeControl:
+    return StripeControl(stack.environment["STRIPE_BASE_URL"])
+
+
+@pytest.fixture
+def make_person(stack: Stack, make_context: MakeContext, watch: Watch) -> MakePerson:
+    """Return what seats a new person in front of a browser."""
+    expect.set_options(timeout=_PATIENCE)
+    watch.trust(url(STRIPE, stack.ports.providers))
+    front = f"http://127.0.0.1:{stack.ports.api}"
+
+    def make(seat: Seat) -> Person:
+        context = make_context(front, language=seat.language, width=seat.width, javascript=seat.javascript)
+        context.set_default_timeout(_PATIENCE)
+        visitor = Visitor(stack, f"{uuid4().hex}@example.org")
+        words = Words(seat.language)
+        return Person(context.new_page(), words, visitor, front, seat.hands, seat.javascript)
+
+    return make
+
+
+@pytest.fixture
+def closed_desk(stack: Stack) -> Callable[[], None]:
+    """Take all slots of the desk that people wait for, and return what does so again."""
+
+    def take() -> None:
+        take_all(stack)
+        until(lambda: not _count_open_slots(stack), pause=LOOK)
+
+    take()
+    return take
+
+
+def _count_open_slots(stack: Stack) -> int:
+    with Session(sa.create_engine(stack.environment["DATABASE_URL"])) as session:
+        open_now = sa.select(sa.func.count()).where(SlotRow.desk_id == DESK, SlotRow.gone_at.is_(None))
+        return session.scalar(open_now) or 0

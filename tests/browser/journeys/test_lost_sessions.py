@@ -1,0 +1,70 @@
+"""Sessions that end in the middle of a form, and two tabs: what was typed is kept."""
+
+from playwright.sync_api import expect
+
+from tests.browser.journeys.conftest import MakePerson
+from tests.browser.journeys.seats import (
+    ARABIC_NARROW,
+    ARABIC_WIDE,
+    FRENCH_NARROW,
+    FRENCH_NARROW_BARE,
+    FRENCH_WIDE,
+    MARKS,
+    Seat,
+    each,
+)
+from tests.browser.navigators import alerts, sign_in
+from tests.browser.watch import Watch
+
+pytestmark = MARKS
+_SENT_AGAIN = 403  # a form with the token of another login is shown again
+_NAME = "Maman <b>& moi</b> “été” ١٢"
+
+
+@each(FRENCH_NARROW, ARABIC_WIDE, FRENCH_NARROW_BARE)
+def test_a_form_whose_session_ended_is_sent_by_one_more_press(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    alerts.open_waiting_form(person)
+    person.visitor.sign_in()
+    person.visitor.ask("POST", "/auth/logout-all", expect=204)  # from another device
+    alerts.ask_to_wait(person, _NAME)
+    person.arrive("Se connecter")
+    person.see(
+        "Votre session est terminée. Ce que vous avez écrit est gardé : connectez-vous, puis envoyez-le."
+    )
+    sign_in.write_credentials(person)
+    expect(person.main).to_contain_text(_NAME)
+    sign_in.send_held_form(person)
+    alerts.arrive_at(person, _NAME)
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW)
+def test_a_form_of_an_earlier_login_is_sent_by_one_more_press(
+    make_person: MakePerson, watch: Watch, seat: Seat
+) -> None:
+    watch.expect(_SENT_AGAIN)
+    person = make_person(seat)
+    sign_in.join(person)
+    alerts.open_waiting_form(person)
+    other = person.open_tab()
+    other.open("/dashboard", "Mes alertes")
+    sign_in.sign_out(other)
+    sign_in.write_credentials(other)
+    other.arrive("Mes alertes")
+    alerts.ask_to_wait(person, _NAME)
+    sign_in.send_held_form(person)
+    alerts.arrive_at(person, _NAME)
+
+
+@each(FRENCH_NARROW, ARABIC_WIDE)
+def test_two_tabs_that_do_the_same_agree(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    alerts.open_waiting_form(person)
+    other = person.open_tab()
+    alerts.open_waiting_form(other)
+    for tab in (person, other):
+        alerts.ask_to_wait(tab, _NAME)
+        alerts.arrive_at(tab, _NAME)
+    assert person.page.url == other.page.url

@@ -1,0 +1,99 @@
+"""Steps that are taken twice: the way back after a payment, a double click, a link that was used or is too old."""
+
+from datetime import timedelta
+
+import time_machine
+from playwright.sync_api import expect
+
+from api.links.routes import STOP
+from configs.clock import clock
+from configs.settings import settings
+from configs.signing import sign
+from tests.browser.journeys.conftest import MakePerson
+from tests.browser.journeys.seats import (
+    ARABIC_NARROW,
+    ARABIC_WIDE,
+    FRENCH_NARROW,
+    FRENCH_NARROW_BARE,
+    FRENCH_WIDE,
+    MARKS,
+    Seat,
+    each,
+)
+from tests.browser.navigators import plan, sign_in
+from tests.browser.watch import Watch
+
+pytestmark = MARKS
+_GONE, _BAD = 410, 400
+
+
+@each(FRENCH_NARROW, ARABIC_WIDE)
+def test_the_way_back_after_a_payment_pays_nothing_again(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    plan.open_plans(person)
+    plan.choose_plan(person, "URGENCE 7J")
+    plan.order(person)
+    plan.pay(person)
+    plan.see_plan(person, "URGENCE 7J")
+    person.page.go_back()
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("Déjà payé")
+    person.page.get_by_role("link", name="Retour au site").click()
+    plan.arrive_paid(person)
+    plan.open_plans(person)
+    expect(person.main.get_by_role("table").get_by_role("row")).to_have_count(2)  # the head and one payment
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW)
+def test_an_order_in_another_tab_is_not_paid_twice(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    plan.open_plans(person)
+    other = person.open_tab()
+    plan.open_order(other, "URGENCE_24H")
+    plan.choose_plan(person, "URGENCE 24H")
+    plan.order(person)
+    plan.pay(person)
+    plan.tick_boxes(other)
+    other.press("commande avec obligation de paiement")
+    other.see("Une commande a été payée entre-temps. Voici ce que celle-ci donnerait de plus.")
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE)
+def test_a_double_click_on_an_order_leads_to_one_payment(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    plan.open_order(person, "URGENCE_24H")
+    plan.tick_boxes(person)
+    person.button("commande avec obligation de paiement").dblclick()
+    person.page.wait_for_url("**/c/pay/**")
+    plan.pay(person)
+    plan.open_plans(person)
+    expect(person.main.get_by_role("table").get_by_role("row")).to_have_count(2)
+
+
+@each(FRENCH_NARROW, ARABIC_WIDE)
+def test_a_link_that_was_used_says_so(make_person: MakePerson, seat: Seat) -> None:
+    person = make_person(seat)
+    person.open("/register", "Créer un compte")
+    sign_in.register(person)
+    link = sign_in.confirm_address(person)
+    person.page.goto(link)
+    person.arrive("Votre adresse est confirmée")
+    reset = sign_in.find_reset_link(person)
+    sign_in.choose_password(person, reset, "quatre-vélos-sous-la-pluie")
+    person.page.goto(reset)
+    person.arrive("Ce lien a déjà servi")
+    person.follow("Recevoir le lien")
+    person.arrive("Mot de passe oublié")
+    sign_in.sign_in(person)
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW)
+def test_a_link_that_is_too_old_or_cut_says_so(make_person: MakePerson, watch: Watch, seat: Seat) -> None:
+    watch.expect(_GONE, _BAD)
+    person = make_person(seat)
+    with time_machine.travel(clock() - timedelta(seconds=settings().link_seconds + 60)):
+        old = sign(STOP, {"alert": "01890000-0000-7000-8000-000000000000"})
+    person.open(f"/l/stop/{old}", "Ce lien a expiré")
+    person.open(f"/l/stop/{old[:-5]}", "Ce lien n’est pas valable")

@@ -1,0 +1,53 @@
+"""The way of a visitor: the choice of a wish, and the advice for it."""
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.navigators.person import Person
+
+_CAPTCHA = "Un captcha cache les créneaux de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
+
+
+def open_home(person: Person) -> None:
+    """Open the first page."""
+    person.open("/", "Un créneau s’ouvre en préfecture : vous le savez aussitôt")
+
+
+def choose_wish(person: Person, department: str, procedure: str) -> None:
+    """Choose department and procedure; the advice comes."""
+    person.hands.choose(person.field("Département"), department)
+    person.hands.choose(person.field("Démarche"), person.words.say(procedure))
+    person.press("Voir ce qui est surveillé")
+    person.arrive_at(person.words.match_start(procedure))
+
+
+def choose_plan(person: Person, plan: str) -> None:
+    """Choose a plan of the advice; it leads to a new account."""
+    person.see("Ce que coûte une alerte")
+    person.hands.press(
+        person.main.get_by_role("link", name=person.words.match_start("Choisir", rest=plan)).first
+    )
+    person.arrive("Créer un compte")
+
+
+def ask_to_be_told(person: Person) -> None:
+    """Ask to be told when the wish can be watched; it leads to a new account."""
+    person.follow("Me prévenir quand ce sera possible")
+    person.arrive("Créer un compte")
+
+
+def see_unwatched(person: Person, elsewhere: str) -> None:
+    """Wait until the advice says that nothing can be watched, and names another place that is."""
+    person.see(_CAPTCHA)
+    person.see("Nous ne vendons pas d’alerte pour cette démarche ici.")
+    expect(_find_elsewhere(person, elsewhere)).to_be_visible()
+    site = person.words.match_start("Regarder sur le site de la préfecture")
+    expect(person.main.get_by_role("link", name=site)).to_be_visible()
+
+
+def follow_elsewhere(person: Person, place: str) -> None:
+    """Go on to the advice for another place."""
+    person.hands.press(_find_elsewhere(person, place))
+
+
+def _find_elsewhere(person: Person, place: str) -> Locator:
+    return person.main.get_by_role("listitem").filter(has_text=place).get_by_role("link")

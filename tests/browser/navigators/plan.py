@@ -1,0 +1,107 @@
+"""Plans: the order with its boxes, Stripe's stand-in, the return, the end of a subscription."""
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.navigators.person import Person
+from tests.waiting import until
+from tests.whole.visitor import LOOK
+
+_BUTTON = re.compile("Payer|S’abonner")  # the stand-in speaks French
+DECLINED = "Votre carte a été refusée. Essayez-en une autre."
+
+
+def arrive_at_order(person: Person, plan: str) -> None:
+    """Wait for the order of a plan."""
+    person.arrive("Votre commande")
+    expect(person.main.locator("dl")).to_contain_text(plan)
+
+
+def open_order(person: Person, plan: str) -> None:
+    """Open the order of a plan by its address."""
+    person.open(f"/formule/commande?plan={plan}", "Votre commande")
+
+
+def tick_boxes(person: Person) -> None:
+    """Tick the three boxes, none of which is ticked before."""
+    boxes = person.main.get_by_role("checkbox")
+    expect(boxes).to_have_count(3)
+    for each in boxes.all():
+        expect(each).not_to_be_checked()
+        person.hands.tick(each)
+
+
+def order(person: Person) -> None:
+    """Tick the three boxes, and order; Checkout comes."""
+    tick_boxes(person)
+    person.press("commande avec obligation de paiement")
+    person.page.wait_for_url("**/c/pay/**")
+
+
+def choose_card(person: Person, card: str) -> None:
+    """Choose a test card at Checkout by its words, and pay; the caller waits for what follows."""
+    person.hands.choose(person.page.get_by_label("Moyen de paiement"), card)
+    person.hands.press(person.page.get_by_role("button", name=_BUTTON))
+
+
+def pay(person: Person) -> None:
+    """Pay at Checkout; the dashboard comes, and says in the end that the payment is confirmed."""
+    person.hands.press(person.page.get_by_role("button", name=_BUTTON))
+    arrive_paid(person)
+
+
+def arrive_paid(person: Person) -> None:
+    """Wait on the dashboard, where Checkout leads back to, until the payment is confirmed."""
+    person.page.wait_for_url("**/dashboard?payment=success**")
+    person.arrive("Mes alertes")
+    confirmed = person.main.get_by_text(person.words.match("Votre paiement est confirmé."))
+    if not person.has_scripts:
+        until(lambda: _is_confirmed(person, confirmed), pause=LOOK)
+    expect(confirmed).to_be_visible()
+
+
+def _is_confirmed(person: Person, confirmed: Locator) -> bool:
+    """Whether the page says so; else it is refreshed by its link, as without scripts."""
+    if confirmed.is_visible():
+        return True
+    person.follow("Actualiser la page")
+    person.arrive("Mes alertes")
+    return False
+
+
+def see_plan(person: Person, plan: str) -> None:
+    """Wait until the dashboard itself shows the plan, not only its notice."""
+    expect(person.main.locator("p.lead")).to_contain_text(plan)
+
+
+def leave_checkout(person: Person) -> None:
+    """Leave Checkout without paying; a page says that nothing was paid."""
+    person.hands.press(person.page.get_by_role("link", name="Retour au site, sans payer"))
+    person.arrive("Rien n’a été payé")
+
+
+def open_plans(person: Person) -> None:
+    """Open the page of the plan by the navigation."""
+    person.hands.press(
+        person.page.get_by_role("navigation").get_by_role("link", name=person.words.match("Formule"))
+    )
+    person.arrive("Formule")
+
+
+def choose_plan(person: Person, plan: str) -> None:
+    """Choose a plan on the page of plans; its order comes."""
+    name = person.words.match_start("Choisir cette formule", rest=plan)
+    person.hands.press(person.main.get_by_role("link", name=name).first)
+    arrive_at_order(person, plan)
+
+
+def cancel(person: Person) -> None:
+    """End the subscription at the end of what is paid; the page of the plan says when that is."""
+    person.follow("Résilier votre contrat")
+    person.arrive("Résilier votre contrat")
+    ends = person.button("Notification de la résiliation au %(end)s")
+    person.hands.press(ends.first)  # in Arabic the one "at that day" begins alike
+    person.arrive("Formule")
+    person.see_notice("Votre contrat est résilié. Il prend fin le %(end)s.")
+    person.see("Aucun : résilié, fin le %(end)s")
