@@ -28,6 +28,8 @@ from api.schemas import FieldError
 from configs.clock import clock
 
 LONGEST_NOTICE = timedelta(days=10)
+# What was paid may have gone back whole while the plan runs on to its end: a credit paid for the rest.
+_PAID = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,6 @@ def _list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID
     paid = (
         sa.select(Payment.id)
         .join(Grant, Grant.payment_id == Payment.id)
-        .where(
-            Payment.subscription_id == row.id, Payment.status == PaymentStatus.COMPLETED, Grant.ends_at > ends
-        )
+        .where(Payment.subscription_id == row.id, Payment.status.in_(_PAID), Grant.ends_at > ends)
     )
     return list(session.scalars(paid.distinct().order_by(Payment.id)))

@@ -160,6 +160,7 @@ class InvoiceFacts(Facts):
     id: str
     status: str | None
     billing_reason: str | None
+    customer: str | None = None
     amount_due: int
     amount_paid: int
     currency: str

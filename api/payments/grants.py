@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import lock_user, wake_alerts
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
@@ -161,15 +161,50 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
     return effects
 
 
+def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) -> None:
+    """Let credited plans go on where a cancelled plan ends, for the part of their credit that no refund covers."""
+    credited = list_credits(session, payment)
+    whole = sum(each.amount_cents for each in credited)
+    for credit in credited if cents > 0 else ():
+        known = _find_revived(session, payment, credit)
+        before = (known.ends_at - known.starts_at).total_seconds() if known else 0
+        share = -(-credit.seconds * min(cents, whole) // whole)
+        _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
+
+
 def _revive_credited_plans(session: Session, payment: Payment, now: datetime) -> Effects:
     effects = Effects()
     for credit in list_credits(session, payment):
-        cheaper = lock_payment(session, credit.credited_payment_id)
-        if cheaper.user_id and cheaper.status is PaymentStatus.COMPLETED:
-            starts = find_plan_end(session, cheaper.user_id, cheaper.plan, now)
-            add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=credit.seconds))
+        if cheaper := _revive(session, payment, credit, now, credit.seconds):
             effects.add(_follow(session, cheaper, "plan revived"))
     return effects
+
+
+def _revive(
+    session: Session, order: Payment, credit: PlanCredit, at: datetime, seconds: int
+) -> Payment | None:
+    """Give a credited plan this time from `at`, and return its payment.
+
+    What the order revived of it already, as it was to end later, takes that place.
+    """
+    cheaper = lock_payment(session, credit.credited_payment_id)
+    if not cheaper.user_id or cheaper.status is not PaymentStatus.COMPLETED:
+        return None
+    if known := _find_revived(session, order, credit):
+        session.delete(known)
+        session.flush()
+    starts = find_plan_end(session, cheaper.user_id, cheaper.plan, at)
+    add_grant(session, cheaper, REVIVED, starts, starts + timedelta(seconds=seconds))
+    return cheaper
+
+
+def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant | None:
+    """Return the time of a credited plan that waits for the end of this order's plan."""
+    begun = sa.select(sa.func.min(Grant.starts_at)).where(Grant.payment_id == order.id).scalar_subquery()
+    revived = sa.select(Grant).where(
+        Grant.payment_id == credit.credited_payment_id, Grant.source == REVIVED, Grant.starts_at >= begun
+    )
+    return session.scalars(revived).one_or_none()
 
 
 def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, Refund, StripeId, Subscription
+from api.models.user import User
 from api.payments.errors import IdConflict
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
@@ -70,6 +71,13 @@ def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> No
     known = session.scalars(_select_intents(payment)).all()
     if stripe_id not in known:
         link_id(session, stripe_id, f"{INTENT}.{len(known) + 1}" if known else INTENT, payment)
+
+
+def link_customer(session: Session, payment: Payment, customer: str | None) -> None:
+    """Write whom Stripe takes a user for, once: the portal is opened for that customer."""
+    if customer and payment.user_id:
+        nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
+        session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=customer))
 
 
 def find_intent(session: Session, payment: Payment) -> str | None:

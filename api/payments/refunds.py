@@ -152,7 +152,8 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
         detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
         return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
     effects = Effects(mails=notices.tell_refund(session, payment, refund))
-    if note_whole_refund(session, payment):
+    # A cancelled plan has an end of its own, also where all that was paid goes back: a credit paid for the rest.
+    if note_whole_refund(session, payment) and refund.reason is not RefundReason.CANCELLED:
         effects.add(end_paid_plan(session, payment, now))
     return effects
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
+from api.payments.grants import revive_rest
 from api.payments.plan_credits import measure_refundable, sum_value
 from api.payments.refunds import plan_refund
 
@@ -21,6 +22,9 @@ def round_up(cents: int, part: float, whole: float) -> int:
 def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length: timedelta) -> list[UUID]:
     """End a locked payment's grants at `ends`, and plan the refund of the rest; return the refund, if there is one.
 
+    What was paid by the credit of a cheaper plan goes back as time of that plan, where the money paid does not cover
+    it.
+
     `length`: of the period that was bought, also where its grant was shortened before.
     """
     mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
@@ -29,6 +33,7 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length
     for grant in grants:
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
-    back = round_up(sum_value(session, payment), unused, length.total_seconds())
-    back = min(back, measure_refundable(session, payment))
+    rest = round_up(sum_value(session, payment), unused, length.total_seconds())
+    back = min(rest, measure_refundable(session, payment))
+    revive_rest(session, payment, ends, rest - back)
     return [plan_refund(session, payment, back, RefundReason.CANCELLED).id] if back > 0 else []

@@ -1,17 +1,15 @@
 """Checkout Sessions: the page at Stripe on which an order is paid."""
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.payment import Payment
-from api.models.user import User
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
 from api.payments.facts import SessionFacts
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import INTENT, find_payment_id, link_id
+from api.payments.owners import INTENT, find_payment_id, link_customer, link_id
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
@@ -68,6 +66,4 @@ def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
     link_id(session, facts.invoice, "invoice", payment)
     if facts.subscription:
         ensure_subscription(session, payment, facts.subscription)
-    if facts.customer and payment.user_id:
-        nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
-        session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=facts.customer))
+    link_customer(session, payment, facts.customer)

@@ -14,7 +14,7 @@ from api.payments.facts import FIRST_MONTH, InvoiceFacts
 from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, link_id, link_intent
+from api.payments.owners import find_payment_id, link_customer, link_id, link_intent
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from configs.clock import clock
@@ -51,6 +51,7 @@ class Invoice(StripeObject):
         payment.synced_at = clock()
         link_id(session, facts.id, "invoice", payment)
         link_intent(session, facts.payment_intent, payment)
+        link_customer(session, payment, facts.customer)  # its event may come before that of the session
         if facts.status == "paid":
             at = facts.status_transitions.paid_at or clock()
             _note_period(session, payment, facts)

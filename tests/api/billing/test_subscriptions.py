@@ -18,7 +18,7 @@ from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants, list_messages
 from tests.api.world import rows
 
-TOTAL = PlanName.URGENCE_TOTAL
+WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
 def test_cancelling_on_a_day_refunds_the_unused_days(till: Till) -> None:
@@ -51,6 +51,27 @@ def test_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> No
     till.buy(TOTAL)
     answer = till.post("cancel", {"on": "2026-11-25"})
     assert answer.json["refund"] == 2441  # the days of 29.99 €, of which 25.00 € were paid in money
+
+
+def test_a_month_that_a_credit_paid_in_most_goes_on_to_its_end_and_then_as_the_cheaper_plan(
+    till: Till,
+) -> None:
+    till.buy(WEEK)
+    till.buy(TOTAL)
+    later, sooner = (till.post("cancel", {"on": f"2026-11-{day}"}).json for day in (25, 22))
+    assert (later["refund"], sooner["refund"]) == (1500, 0)  # all that was paid in money
+    till.shop.work_off()
+    assert [each.amount_cents for each in rows(Refund)] == [1500]
+    month, week = (next(each for each in running(till) if each.plan is plan) for plan in (TOTAL, WEEK))
+    assert f"{month.ends_at:%m-%d %H:%M}" == "11-22 23:00"
+    assert week.starts_at == month.ends_at
+    unused = 2999 * (timedelta(days=30) - (month.ends_at - month.starts_at)) / timedelta(days=30)
+    paid_by_credit = timedelta(days=7) * (unused - 1500) / 1499
+    assert abs(week.ends_at - week.starts_at - paid_by_credit) < timedelta(minutes=10)  # cents are rounded up
+
+
+def running(till: Till) -> list[Grant]:
+    return [each for each in list_grants(till.person.id) if each.ends_at > clock() + timedelta(seconds=1)]
 
 
 def test_cancelling_at_the_end_of_the_period_refunds_nothing(till: Till) -> None:

@@ -79,7 +79,7 @@ def test_hundreds_of_events_at_once_are_applied_in_bounded_rounds(
 @pytest.mark.journey
 @pytest.mark.timeout(3600)
 def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Callable[..., Person]) -> None:
-    deliveries = pay_many(shop, person, 2000)
+    deliveries = pay_many(shop, person, 2_500)
     assert len(deliveries) >= 10_000
     gc.collect()
     before = psutil.Process().memory_info().rss
@@ -90,7 +90,7 @@ def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Call
     assert max(rounds) <= event_store.AT_ONCE
     gc.collect()
     assert psutil.Process().memory_info().rss - before < 100 * _MEGABYTE
-    check_all_applied(shop, deliveries, 2000)
+    check_all_applied(shop, deliveries, 2_500)
 
 
 def test_a_user_with_two_hundred_payments_reads_them_in_pages(

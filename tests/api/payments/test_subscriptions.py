@@ -171,7 +171,7 @@ def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, bu
     assert (get_subscription().status, get_subscription().next_attempt_at) == ("canceled", None)
 
 
-def test_the_first_invoice_is_enough_to_know_the_period(shop: Shop, buyer: Person) -> None:
+def test_the_first_invoice_is_enough_to_know_period_and_customer(shop: Shop, buyer: Person) -> None:
     order = shop.order(buyer.id, TOTAL)
     shop.control.pay(order.session_id)
     shop.deliver(each for each in shop.control.take_deliveries() if each.type == "invoice.paid")
@@ -182,6 +182,8 @@ def test_the_first_invoice_is_enough_to_know_the_period(shop: Shop, buyer: Perso
         grant.starts_at,
         grant.ends_at,
     )
+    with session() as s:
+        assert s.get_one(User, buyer.id).stripe_customer_id  # the portal opens
 
 
 def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, buyer: Person) -> None:
