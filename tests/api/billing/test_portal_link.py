@@ -91,7 +91,7 @@ def test_without_stripe_the_page_says_so(refused: Till) -> None:
     refused.shop.control.mode("error_500", path="/v1/billing_portal")
     answer = refused.shop.client.post(mail["signed_url"].removeprefix("http://localhost:4000"))
     assert answer.status_code == 503
-    assert "Réessayez dans quelques minutes" in answer.text
+    assert "Patientez 1 minute, puis réessayez" in answer.text
 
 
 def test_a_link_to_an_address_that_was_left_opens_nothing(refused: Till) -> None:
