@@ -29,6 +29,7 @@ _HALF, _LOG = "restoring", "restored_wal"
 _LAST = "global"  # has pg_control, without which PostgreSQL does not start
 _NOT_OURS = frozenset({"lost+found"})
 _CONFIGURATION = "postgresql.auto.conf"
+_OF_RECOVERY = ("recovery_", "restore_command", "# written by a restore")
 
 log = structlog.get_logger(__name__)
 
@@ -131,8 +132,10 @@ def _configure(half: Path, plan: Plan) -> None:
     ]
     if plan.to:
         lines.append(f"recovery_target_time = '{plan.to.isoformat()}'")
-    with (half / _CONFIGURATION).open("a", encoding="utf-8") as opened:
-        opened.write("\n" + "\n".join(lines) + "\n")
+    file = half / _CONFIGURATION
+    before = file.read_text("utf-8").splitlines() if file.exists() else []
+    kept = [line for line in before if not line.startswith(_OF_RECOVERY)]  # an earlier restore's
+    file.write_text("\n".join([*kept, *lines]) + "\n", "utf-8")
     (half / "recovery.signal").touch()
 
 

@@ -49,6 +49,13 @@ def is_due(kind: Kind, complete: list[Manifest], server: ServerState) -> bool:
     return not own or own[-1].started_at < find_due_time(kind, server.at)
 
 
+def has_slot(sql: connection) -> bool:
+    """Whether the server keeps its log for us yet."""
+    with sql.cursor() as asked:
+        asked.execute("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", (SLOT,))
+        return bool(asked.fetchall())
+
+
 def wait_for_log(sql: connection, lsn: int) -> None:
     """Wait until the log is stored up to a position: a base backup is worth nothing without it.
 
@@ -129,6 +136,8 @@ class BackupService:
         request = status.read_request(sql, kind)
         if not request and not is_due(kind, self._complete[kind], server):
             return False
+        if kind is Kind.BASE and not has_slot(sql):
+            return False  # its log would not be stored from its beginning
         if not self._try(sql, kind):
             return False
         if request:

@@ -13,6 +13,8 @@ from pyrage.x25519 import Recipient
 from configs.object_store import Blobs, StoreAway
 from deploy.backup import status
 from deploy.backup.database import (
+    ServerState,
+    format_lsn,
     hold_lock,
     read_revision,
     read_server,
@@ -24,6 +26,7 @@ from deploy.backup.errors import BackupError
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
 from deploy.backup.proof_list import read_proof_list
+from deploy.backup.wal_archive import find_stretch, read_archive
 
 _LAST_LINES = 600  # characters of a tool's errors
 
@@ -62,6 +65,7 @@ def take_backup(store: Store, kind: Kind, wait_for_log: Callable[[connection, in
             after = read_server(sql)
             if kind is Kind.BASE:
                 wait_for_log(sql, after.lsn)
+                _check_log(store.blobs, before, after)
             if (before.system, before.timeline) != (after.system, after.timeline):
                 raise BackupError("another server answered at the end of the backup than at its beginning")  # noqa: TRY301
             manifest = Manifest(
@@ -78,6 +82,20 @@ def take_backup(store: Store, kind: Kind, wait_for_log: Callable[[connection, in
         status.record_backup(sql, manifest)
         log.info("a backup is complete", kind=str(kind), name=name, bytes=manifest.bytes)
         return manifest
+
+
+def _check_log(blobs: Blobs, before: ServerState, after: ServerState) -> None:
+    """Refuse a base backup whose log is not stored from its beginning: the slot may be younger than that.
+
+    Raises:
+        BackupError: it is not.
+    """
+    chunks = read_archive(blobs, before.system).chunks.get(before.timeline, [])
+    stretch = find_stretch(chunks, before.lsn)
+    if stretch is None or stretch.end < after.lsn:
+        raise BackupError(
+            f"the log of this backup is not stored from {format_lsn(before.lsn)} on: it is made again later"
+        )
 
 
 @contextmanager
