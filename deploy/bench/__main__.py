@@ -26,6 +26,7 @@ from deploy.bench import (
     readers,
     reads,
     report,
+    restore,
 )
 from deploy.bench.figures import Effort, Figure, Part, forget
 
@@ -40,6 +41,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
     "reads": ("reads of the API on a million detections", reads.run),
     "front": ("pages at 50 a second on a million detections, and in a slow browser", front.run),
+    "restore": ("a database restored from its encrypted backup", restore.run),
     "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
     "browser": ("checks by browser beside bare Playwright", browser.run),
     "idle": ("the whole stack, idle", idle.run),
