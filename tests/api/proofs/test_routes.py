@@ -100,7 +100,7 @@ def test_a_link_leads_to_the_page_its_picture_and_its_source(
     assert "20/11/2026 à 13:00:00" in page.text
     assert fingerprint(PAGE) in page.text
     assert "https://www.example.fr/&lt;b&gt;?a=1" in page.text
-    _, picture, source = re.findall(r'(?:src|href)="(/l/proof/[^"?]+)"', page.text)
+    picture, source = re.findall(r'(?:src|href)="(/l/proof/[^"?]+)"', page.text)
     assert "img-src 'self'" in page.headers["Content-Security-Policy"]
     answer = client.get(picture)
     assert (answer.data, answer.mimetype) == (PNG, "image/png")
