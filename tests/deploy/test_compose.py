@@ -189,11 +189,20 @@ def test_what_is_not_built_here_is_pinned(file: str, name: str) -> None:
 
 
 def test_no_secret_stands_in_a_file_of_the_repository() -> None:
+    secret = re.compile("SECRET$|KEY|TOKEN|PASSWORD$|_URL$")
     for name in FILES:
         for service in services(name).values():
-            secret = {
-                key
-                for key in service.get("environment", {})
-                if re.search("SECRET$|KEY|TOKEN|PASSWORD$|_URL$", key)
+            given = {
+                key: value for key, value in service.get("environment", {}).items() if secret.search(key)
             }
-            assert secret <= {"API_URL", "PROOFS_URL"}
+            assert given.keys() <= {"API_URL", "PROOFS_URL"} or set(given.values()) <= {
+                given["API_URL"],
+                given["PROOFS_URL"],
+                "no-provider-in-development",
+            }
+
+
+def test_a_program_of_development_names_no_provider_s_account() -> None:
+    given = services("development")["notifier"]["environment"]
+    assert {"SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "TELEGRAM_BOT_TOKEN"} <= given.keys()
+    assert not any("no-provider" in value for value in services("production")["api"]["environment"].values())

@@ -70,6 +70,8 @@ def test_a_loop_that_reports_is_healthy(program: str, key: str, redis_server: re
 
 
 def test_a_notifier_is_healthy_while_one_of_its_workers_reports(redis_server: redis.Redis) -> None:
+    background = SimpleWorker(["payments"], connection=redis_server)
+    background.register_birth()  # type: ignore[no-untyped-call]
     assert main(["notifier"]) == 1
     worker = SimpleWorker(["critical"], connection=redis_server)
     worker.register_birth()  # type: ignore[no-untyped-call]
