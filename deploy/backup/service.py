@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
 import psycopg2
@@ -56,7 +57,7 @@ def has_slot(sql: connection) -> bool:
         return bool(asked.fetchall())
 
 
-def wait_for_log(sql: connection, lsn: int) -> None:
+def wait_for_log(sql: connection, lsn: int, stopped: Event | None = None) -> None:
     """Wait until the log is stored up to a position: a base backup is worth nothing without it.
 
     Raises:
@@ -70,6 +71,8 @@ def wait_for_log(sql: connection, lsn: int) -> None:
             row = asked.fetchone()
         if row and row[0] and parse_lsn(row[0]) + 1 >= lsn:  # the last byte that is stored is confirmed
             return
+        if stopped and stopped.is_set():
+            raise BackupError("the service is stopped: the base backup is made again when it runs")
         time.sleep(min(0.5, settings().backup_wal_seconds))
     raise BackupError(
         f"the log is not stored up to {format_lsn(lsn)} after {longest:.0f} s:"
@@ -149,7 +152,7 @@ class BackupService:
         if time.monotonic() < self._not_before.get(kind, 0.0) or self._stopped.is_set():
             return False
         try:
-            manifest = take_backup(self._store, kind, wait_for_log)
+            manifest = take_backup(self._store, kind, partial(wait_for_log, stopped=self._stopped))
         except AlreadyRunning as error:
             log.info("a backup is left to another process", kind=str(kind), because=str(error))
         except FAILURES as error:
