@@ -54,7 +54,7 @@ def test_a_bearer_token_opens_no_page(visitor: Browser, person: Callable[..., ob
         ("", "", "Écrivez votre adresse e-mail."),
         ('"><script>alert(1)</script>', "x", "Aucun compte"),
         ("a" * 10_000, "x", "Il faut au plus 320 caractères."),
-        ("a\0b@example.org", "x", "Cette valeur n’est pas valable."),
+        ("a\0b@example.org", "x", "Un caractère invisible n’est pas permis ici"),
     ],
 )
 def test_a_wrong_login_says_so_beside_the_field_and_keeps_the_address(
