@@ -124,7 +124,8 @@ def _explain(error: BaseException) -> str:
 def _try(ground: Ground, operation: Any) -> None:
     """Send valid requests about things that are there and about others, and invalid ones."""
     ids = _make_subject(ground, operation.path)
-    headers = {"Accept-Encoding": "identity"} | _sign_in(ground, operation)  # the client of tests unpacks nothing
+    # The client of tests unpacks no gzip.
+    headers = {"Accept-Encoding": "identity"} | _sign_in(ground, operation)
     excluded = [CHECKS.get_one("positive_data_acceptance")]
     if operation.label in DOWN_HERE:
         excluded.append(CHECKS.get_one("not_a_server_error"))
