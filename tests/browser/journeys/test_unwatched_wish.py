@@ -29,7 +29,6 @@ def test_a_wish_that_cannot_be_watched_waits_for_free(make_person: MakePerson, s
     sign_in.open_sign_in(person)
     sign_in.write_credentials(person)
     person.arrive("Nouvelle alerte")
-    alerts.create(person)
     alerts.wait_for_watch(person)
     person.open("/dashboard", "Mes alertes")
     person.see("En attente")

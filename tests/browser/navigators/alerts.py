@@ -76,15 +76,9 @@ def report_found(person: Person, day: date, hour: str, place: str) -> None:
     expect(person.link("Ajouter à mon agenda")).to_be_visible()
 
 
-def create(person: Person) -> None:
-    """Send the form of a new alert; the caller waits for what follows."""
-    person.press("Créer l’alerte")
-
-
 def open_waiting_form(person: Person) -> None:
-    """Open the form of a new alert with a wish that cannot be watched, and send it once: the page says so."""
+    """Open the form of a new alert with a wish that cannot be watched: the page says so."""
     person.open("/alertes/nouvelle?prefecture=nanterre_92&procedure=TITRE_SEJOUR", "Nouvelle alerte")
-    create(person)
     person.see("Nous ne voyons pas ces créneaux.")
 
 
