@@ -99,7 +99,10 @@ def wait_for_watch(person: Person) -> None:
     person.press("Me prévenir quand ce sera possible")
     person.see_notice("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles.")
     person.see("En attente")
-    person.see("Ces créneaux ne sont pas encore visibles pour nous. Nous vous écrivons dès qu’ils le sont.")
+    person.see(
+        "Ces créneaux ne sont pas encore visibles pour nous. Nous vous écrivons le jour où ils le deviennent :"
+        " d’ici là, rien n’est à payer."
+    )
 
 
 def _wait_for(person: Person, shown: Locator) -> None:
