@@ -1,4 +1,4 @@
-"""Copies of nginx.conf and of the systemd units that can be tried on this machine, which is no server of ours."""
+"""Copies of nginx.conf and of the systemd units with loopback names, to be tried on a machine that is no server."""
 
 import subprocess
 from collections.abc import Mapping

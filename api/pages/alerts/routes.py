@@ -131,7 +131,7 @@ def show_proof(id: UUID, detection: UUID) -> ResponseReturnValue:
 @area.page("/alertes/<uuid:id>/modifier", Access.PERSONAL)
 def show_edit(id: UUID) -> ResponseReturnValue:
     """Show the form with what an alert is now."""
-    alert = _read(id)
+    alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
     place = find_place(alert.prefecture_id)
@@ -143,7 +143,7 @@ def show_edit(id: UUID) -> ResponseReturnValue:
 @area.action("/alertes/<uuid:id>/modifier", Access.PERSONAL)
 def edit_alert(id: UUID) -> ResponseReturnValue:
     """Change what an alert waits for, its name or its language."""
-    alert = _read(id)
+    alert = _read_alert(id)
     form = read_wish_form()
     place = find_form_place(form)
     if place is None:
@@ -177,7 +177,7 @@ def resume_alert(id: UUID) -> ResponseReturnValue:
 
 
 def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
-    if _read(id).closed_at:
+    if _read_alert(id).closed_at:
         return _lead_to(id)
     try:
         with session() as s:
@@ -209,7 +209,7 @@ def test_alert(id: UUID) -> ResponseReturnValue:
 @area.page("/alertes/<uuid:id>/fermer", Access.PERSONAL)
 def show_close(id: UUID) -> ResponseReturnValue:
     """Ask whether to close an alert for good."""
-    alert = _read(id)
+    alert = _read_alert(id)
     return (
         _lead_to(id) if alert.closed_at else render_template("alerts/close.html", alert=describe_alert(alert))
     )
@@ -218,7 +218,7 @@ def show_close(id: UUID) -> ResponseReturnValue:
 @area.action("/alertes/<uuid:id>/fermer", Access.PERSONAL)
 def close_alert(id: UUID) -> ResponseReturnValue:
     """Close an alert for good; a closed one stays so."""
-    if not _read(id).closed_at:
+    if not _read_alert(id).closed_at:
         with session() as s:
             service.delete_alert(s, current_user_id(), id)
         add_notice("done", _("L’alerte est fermée. Nous n’enverrons plus rien pour elle."))
@@ -228,14 +228,14 @@ def close_alert(id: UUID) -> ResponseReturnValue:
 @area.page("/alertes/<uuid:id>/trouve", Access.PERSONAL)
 def show_found(id: UUID) -> ResponseReturnValue:
     """Ask when and where the appointment is that the user found."""
-    alert = _read(id)
+    alert = _read_alert(id)
     return _lead_to(id) if alert.closed_at else _render_found(alert, Form(AppointmentForm))
 
 
 @area.action("/alertes/<uuid:id>/trouve", Access.PERSONAL)
 def report_found(id: UUID) -> ResponseReturnValue:
     """Close an alert whose user has an appointment."""
-    alert = _read(id)
+    alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
     form = read_appointment(describe_alert(alert).zone)
@@ -252,10 +252,10 @@ def report_found(id: UUID) -> ResponseReturnValue:
 @area.page("/alertes/<uuid:id>/rendez-vous.ics", Access.PERSONAL)
 def send_event(id: UUID) -> Response:
     """Send the appointment for the user's calendar."""
-    return Response(write_event(_read(id)), mimetype="text/calendar")
+    return Response(write_event(_read_alert(id)), mimetype="text/calendar")
 
 
-def _read(id: UUID) -> AlertAnswer:
+def _read_alert(id: UUID) -> AlertAnswer:
     with autocommit_session() as s:
         return read_own_alert(s, current_user_id(), id)
 

@@ -1,4 +1,4 @@
-"""What the pages of alerts show, in the words of the page."""
+"""View data of alerts: their state, desks, slots and messages, in the words of the page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

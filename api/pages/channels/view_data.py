@@ -1,4 +1,4 @@
-"""What the pages about channels show, and the forms they have."""
+"""View data of channels, and their forms."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the address that Checkout returns to tells the dashboard."""
+"""View data of a return from Checkout: parameters of the dashboard's address."""
 
 from flask import request
 

@@ -1,4 +1,4 @@
-"""What the page of the profile offers to choose from."""
+"""Form of the profile, its choices and its error texts."""
 
 from flask_babel import lazy_gettext as _l
 

@@ -1,4 +1,4 @@
-"""What the pages about security show: logins, and the setup of a second factor."""
+"""View data of logins, and of the setup of a second factor."""
 
 from dataclasses import dataclass
 
