@@ -26,6 +26,7 @@ from api.middleware.problems import build_validation_response, register_error_ha
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
+from api.models.revision import check_tables
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
@@ -36,6 +37,7 @@ from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
 from api.users import routes as users
+from configs.gunicorn_hooks import BEFORE_FORK
 from configs.logs import set_up_logs
 
 # In the order of the document.
@@ -66,6 +68,7 @@ def create_app() -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
+    app.extensions[BEFORE_FORK] = [check_tables]
     register_error_handlers(app)
     register_request_hooks(app)
     allow_front_end(app)

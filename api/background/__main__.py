@@ -10,6 +10,7 @@ import structlog
 
 from api.background import runner, scheduler
 from api.models.job_run import JOB_QUEUES
+from api.models.revision import check_tables
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
@@ -32,6 +33,7 @@ def main(given: list[str] | None = None) -> int:
     )
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("background")
+    check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)

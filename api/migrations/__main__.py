@@ -4,12 +4,15 @@ Where BACKUP_URL is set, `upgrade` waits for a dump first, unless `--without-bac
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from alembic.config import CommandLine, Config
 from alembic.script import ScriptDirectory
 
 from api.migrations.backup_first import BackupMissing, make_backup_first
+from api.migrations.retries import MigrationFailed, run_with_retries
 from configs.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
@@ -32,12 +35,18 @@ def main(arguments: list[str]) -> int:
     if not hasattr(options, "cmd"):
         line.parser.error("a command is needed: upgrade, downgrade, check, revision, history, current")
     if given[:1] == ["upgrade"] and _WITHOUT not in arguments:
-        try:
-            make_backup_first(ScriptDirectory.from_config(config()))
-        except BackupMissing as error:
-            raise SystemExit(f"nothing was migrated: {error}") from None
-    line.run_cmd(config(), options)
+        _try(partial(make_backup_first, ScriptDirectory.from_config(config())))
+    _try(lambda: line.run_cmd(config(), options))
     return 0
+
+
+def _try(act: Callable[[], object]) -> None:
+    try:
+        run_with_retries(act)
+    except (BackupMissing, MigrationFailed) as error:
+        raise SystemExit(
+            f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
+        ) from None
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context
 
+from api.migrations.retries import LOCK_SECONDS
 from api.models.all import RECORDS
 from api.models.partitions import is_partition
 from configs.database import database_url
@@ -17,6 +18,8 @@ def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compa
 
 engine = context.config.attributes.get("engine") or sa.create_engine(database_url(), poolclass=sa.NullPool)
 with engine.connect() as connection:
+    connection.execute(sa.text(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}"))
+    connection.commit()  # with a rollback of it, the setting would be undone
     context.configure(
         connection=connection,
         target_metadata=RECORDS[0].metadata,

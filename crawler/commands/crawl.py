@@ -12,10 +12,12 @@ from scrapy.commands.crawl import Command as Crawl
 from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
+from api.models.revision import check_tables
 from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.prefecture import UnknownPrefecture
 from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.startup import NotReady
 from configs.strict_yaml import ConfigFileError
 from crawler.cli.arguments import WrongArgument, fetch_of
 from crawler.scheduling.queues import CrawlQueue
@@ -24,6 +26,7 @@ from crawler.url_policy import AddressRefused
 _USER_ERRORS = (
     AddressRefused,
     ConfigFileError,
+    NotReady,
     SettingMissing,
     SettingsRefused,
     UnknownPrefecture,
@@ -60,6 +63,7 @@ class Command(Crawl):
             if not chosen:  # it serves the queue: without these it would end in a traceback, and exit code 0
                 settings().require("redis_url")
                 database_url()
+                check_tables()
         except _USER_ERRORS as error:
             raise SystemExit(f"scrapy crawl {args[0]}: {error}") from None
         self.serving = not (chosen or opts.loglevel or opts.logfile or opts.nolog)

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 
+from api.models.revision import check_tables
 from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.settings import settings
@@ -24,6 +25,8 @@ def prepare(program: str, arguments: list[str], *needed: str) -> None:
         check_catalogue()
         for name in needed:
             database_url() if name == "database_url" else settings().require(name)
+        if "database_url" in needed:
+            check_tables()
     logging.getLogger("scrapy").setLevel(logging.WARNING)
 
 

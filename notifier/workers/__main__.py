@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from api.models.revision import check_tables
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
 from configs.process_age import SHORTEST
@@ -40,6 +41,7 @@ def main(given: list[str] | None = None) -> int:
     )
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("workers")
+    check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)

@@ -1,0 +1,111 @@
+"""Migrations that cannot go on: a held lock, a server that breaks off, a failure half-way."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from api.migrations import retries
+from api.migrations.__main__ import config, main
+from api.migrations.retries import MigrationFailed, run_with_retries
+from api.models.revision import expected_revision
+
+BEFORE = "0012"  # 0015 adds a column to alerts
+_REVISION = "SELECT version_num FROM alembic_version"
+
+
+@pytest.fixture
+def older(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[sa.Engine]:
+    """Give a database before a migration that alters a table, and retries without long pauses."""
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "LOCK_SECONDS", 0.1)
+    made = sa.create_engine(database, poolclass=sa.NullPool)
+    alembic = config()
+    alembic.attributes["engine"] = made
+    command.downgrade(alembic, BEFORE)
+    yield made
+    command.upgrade(alembic, "head")
+
+
+def ask(engine: sa.Engine, statement: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(sa.text(statement)).scalar()
+
+
+def test_a_held_lock_is_waited_for_in_turns_that_let_others_through(
+    older: sa.Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = older.connect()
+    reader.execute(sa.text("SELECT count(*) FROM alerts"))  # its lock lasts as long as its transaction
+    process = reader.scalar(sa.text("SELECT pg_backend_pid()"))
+    migration = threading.Thread(target=main, args=(["upgrade"],))
+    migration.start()
+    said = ""
+    while said.count("tried again") < 2:
+        assert migration.is_alive()
+        with (
+            older.connect() as other
+        ):  # who comes meanwhile waits for as long as the migration does, not for ever
+            other.execute(sa.text("SET statement_timeout = '60s'"))
+            other.execute(sa.text("SELECT count(*) FROM alerts"))
+        said += capsys.readouterr().out
+    reader.close()
+    migration.join(60)
+    assert ask(older, _REVISION) == expected_revision()
+    assert f"a lock was not free within 0.1 s (the oldest transaction is of process {process}, " in said
+
+
+def test_a_lock_that_is_never_freed_ends_it_with_nothing_done(
+    older: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
+    with older.connect() as reader:
+        reader.execute(sa.text("SELECT count(*) FROM alerts"))
+        with pytest.raises(SystemExit) as ended:
+            main(["upgrade"])
+    assert str(ended.value) == (
+        "canceling statement due to lock timeout: nothing of this migration was done, the tables are of revision 0014;"
+        " the same command goes on from there, once the cause is gone"
+    )
+
+
+def test_a_migration_that_fails_half_way_did_nothing_and_goes_on_later(older: sa.Engine) -> None:
+    with older.begin() as connection:  # 0013 makes a table, then adds this column
+        connection.execute(sa.text("ALTER TABLE users ADD outage_credit text"))
+    with pytest.raises(
+        SystemExit, match=r'"outage_credit" .* already exists: .* of revision 0012; the same command'
+    ):
+        main(["upgrade"])
+    assert ask(older, "SELECT to_regclass('watch_credits')") is None
+    with older.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE users DROP outage_credit"))
+    assert main(["upgrade"]) == 0
+    assert ask(older, _REVISION) == expected_revision()
+
+
+def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> None:
+    said: list[str] = []
+    ends = iter([True, True, False])
+
+    def act() -> None:
+        with older.connect() as connection:
+            if next(ends):
+                connection.execute(sa.text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            connection.execute(sa.text("SELECT 1"))
+
+    run_with_retries(act, said.append)
+    assert len(said) == 2
+    assert all(line.startswith("PostgreSQL is away: ") for line in said)
+
+
+def test_a_wrong_password_is_not_tried_again(settings_env: Callable[..., None], database: str) -> None:
+    wrong = sa.make_url(database).set(password="wrong").render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=wrong)
+    said: list[str] = []
+    with pytest.raises(
+        MigrationFailed, match=r"authentication failed.*the server does not say what was done"
+    ):
+        run_with_retries(lambda: sa.create_engine(wrong).connect(), said.append)
+    assert said == []
