@@ -27,13 +27,13 @@ class _Signer(TimestampSigner):
 
 
 def read_signing_keys() -> tuple[str, ...]:
-    """Return JWT_SECRET, which signs, and JWT_SECRET_PREVIOUS, which verifies too, where it is set.
+    """Return the values of JWT_SECRET and, last, JWT_SECRET_PREVIOUS: the first one signs, all verify.
 
     Raises:
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
     previous = settings().jwt_secret_previous
-    return (settings().require("jwt_secret"), *([previous.get_secret_value()] if previous else []))
+    return (*settings().require_all("jwt_secret"), *([previous.get_secret_value()] if previous else []))
 
 
 @lru_cache(maxsize=64)

@@ -8,9 +8,10 @@ import socket
 import sys
 import urllib.request
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
+from urllib.error import HTTPError
 
 from psycopg2 import Error as DatabaseError
 from redis import Redis, RedisError
@@ -35,9 +36,17 @@ def _check_api() -> None:
 def _check_node() -> None:
     """Ask this machine's scrapyd. /api/health has the keeper's report of its spiders."""
     current = settings()
-    login = f"{current.scrapyd_username}:{current.require('scrapyd_password')}".encode()
-    token = base64.b64encode(login).decode("ascii")
-    _ask(f"{current.scrapyd_url}/daemonstatus.json", {"Authorization": f"Basic {token}"})
+    *others, last = current.require_all("scrapyd_password")
+    for password in others:  # scrapyd knows one of them, until it is restarted
+        with suppress(HTTPError):
+            _ask_scrapyd(password)
+            return
+    _ask_scrapyd(last)
+
+
+def _ask_scrapyd(password: str) -> None:
+    login = base64.b64encode(f"{settings().scrapyd_username}:{password}".encode()).decode("ascii")
+    _ask(f"{settings().scrapyd_url}/daemonstatus.json", {"Authorization": f"Basic {login}"})
 
 
 def _ask(url: str, headers: dict[str, str] | None = None) -> None:

@@ -82,7 +82,7 @@ class _RememberingManager(JWTManager):
     ) -> dict[str, Any]:
         claims = self._read_claims(encoded_token, allow_expired=allow_expired)
         # Compared here: the extension compares texts, and raises TypeError for one that is not ASCII.
-        if csrf_value and not hmac.compare_digest(str(claims.get("csrf")).encode(), csrf_value.encode()):
+        if csrf_value and not _is_form_token_of(claims, csrf_value):
             raise CSRFError("CSRF double submit tokens do not match")
         return claims
 
@@ -107,13 +107,13 @@ def _verified_tokens() -> dict[tuple[str, tuple[str, ...]], tuple[float, dict[st
 
 
 def register_auth(app: Flask) -> None:
-    """Sign tokens with JWT_SECRET; JWT_SECRET_PREVIOUS verifies them too.
+    """Sign tokens with the first of JWT_SECRET; its others and JWT_SECRET_PREVIOUS verify them too.
 
     Raises:
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
     app.config.update(
-        JWT_SECRET_KEY=settings().require("jwt_secret"),
+        JWT_SECRET_KEY=read_signing_keys()[0],
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=settings().access_token_seconds),
         JWT_DECODE_LEEWAY=SKEW,  # the clock of the machine that issued the token may be ahead of this one's
         JWT_TOKEN_LOCATION=["headers"],  # everywhere but on pages, which verify cookies themselves
@@ -163,7 +163,13 @@ def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
 
 def derive_form_token(login_id: UUID) -> str:
     """Return the token that the forms of a login carry, the `csrf` claim of its tokens."""
-    return hmac.new(read_signing_keys()[0].encode(), f"form:{login_id}".encode(), hashlib.sha256).hexdigest()
+    return derive_form_tokens(login_id)[0]
+
+
+def derive_form_tokens(login_id: UUID) -> list[str]:
+    """Return the tokens that a form of a login may carry, one for each signing key: it may be older than the last."""
+    text = f"form:{login_id}".encode()
+    return [hmac.new(key.encode(), text, hashlib.sha256).hexdigest() for key in read_signing_keys()]
 
 
 def require_sign_in() -> None:
@@ -312,6 +318,17 @@ def _touch(connection: sa.Connection, identity: Identity) -> None:
     now = clock()
     if identity.role is not Role.USER and now - identity.last_used_at >= _TOUCH:
         connection.execute(sa.update(Login).where(Login.id == identity.login_id).values(last_used_at=now))
+
+
+def _is_form_token_of(claims: dict[str, Any], token: str) -> bool:
+    """Return whether a form's token is that of a login: the login's cookies may have been renewed under another key."""
+    try:
+        derived = derive_form_tokens(UUID(claims[_LOGIN]))
+    except (KeyError, ValueError, TypeError, AttributeError):
+        derived = []
+    return any(
+        hmac.compare_digest(str(each).encode(), token.encode()) for each in (claims.get("csrf"), *derived)
+    )
 
 
 def _find_key(header: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from api.middleware.auth import (
     current_identity,
     current_user,
     derive_form_token,
+    derive_form_tokens,
     has_recent_proof,
     issue_tokens,
 )
@@ -105,7 +106,7 @@ def owns_form_token(user_id: UUID, token: str) -> bool:
     """Return whether a form's token is that of a login of this user, which may have ended."""
     with autocommit_session() as s:
         logins = list_login_ids(s, user_id)
-    return any(hmac.compare_digest(derive_form_token(each), token) for each in logins)
+    return any(hmac.compare_digest(each, token) for login in logins for each in derive_form_tokens(login))
 
 
 def send_login(response: Response) -> Response:

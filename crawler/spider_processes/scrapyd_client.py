@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -34,12 +35,15 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Scrapyd:
-    """Where scrapyd listens (host, port), and how it is spoken to."""
+    """Where scrapyd listens (host, port), and how it is spoken to.
+
+    Of several passwords scrapyd knows one: which one, depends on whether it was restarted since they were replaced.
+    """
 
     host: str
     port: int
     username: str
-    password: str
+    passwords: tuple[str, ...]
 
     @classmethod
     def from_settings(cls) -> Self:
@@ -50,8 +54,8 @@ class Scrapyd:
         """
         current = settings()
         url = urlsplit(str(current.scrapyd_url))
-        password = current.require("scrapyd_password")
-        return cls(url.hostname or "127.0.0.1", url.port or 80, current.scrapyd_username, password)
+        passwords = current.require_all("scrapyd_password")
+        return cls(url.hostname or "127.0.0.1", url.port or 80, current.scrapyd_username, passwords)
 
     def jobs(self) -> Jobs:
         """Return the jobs that run or wait to run, and those that ended lately.
@@ -86,23 +90,29 @@ class Scrapyd:
         self._ask("POST", "cancel.json", values | {"signal": "KILL"} if kill else values)
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
-        query, token = urlencode(values), b64encode(f"{self.username}:{self.password}".encode()).decode()
+        for password in self.passwords:
+            status, body = self._request(method, name, urlencode(values), password)
+            if status != HTTPStatus.UNAUTHORIZED:
+                break
+        return self._parse_answer(name, status, body)
+
+    def _request(self, method: str, name: str, query: str, password: str) -> tuple[int, bytes]:
+        token = b64encode(f"{self.username}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/x-www-form-urlencoded"}
         connection = HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
         try:
             path = f"/{name}?{query}" if method == "GET" else f"/{name}"
             connection.request(method, path, query if method == "POST" else None, headers)
             response = connection.getresponse()
-            status, body = response.status, response.read()
+            return response.status, response.read()
         except (OSError, HTTPException) as error:
             raise ScrapydAway(f"scrapyd at {self.host}:{self.port} does not answer: {error!r}") from error
         finally:
             connection.close()
-        return self._parse_answer(name, status, body)
 
     def _parse_answer(self, name: str, status: int, body: bytes) -> dict[str, Any]:
         where = f"scrapyd at {self.host}:{self.port}"
-        if status == 401:  # noqa: PLR2004 -- HTTP's own number
+        if status == HTTPStatus.UNAUTHORIZED:
             raise ScrapydAway(
                 f"{where} refuses us: check SCRAPYD_USERNAME and SCRAPYD_PASSWORD on both sides"
             )

@@ -38,7 +38,7 @@ def configuration(current: Settings) -> str:
         "bind_address": url.hostname or "127.0.0.1",
         "http_port": str(url.port or 80),
         "username": _escaped(current.scrapyd_username),
-        "password": _escaped(current.require("scrapyd_password")),
+        "password": _escaped(current.require_all("scrapyd_password")[0]),
         "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
         "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing

@@ -48,8 +48,14 @@ def answering() -> Iterator[int]:
 def test_the_api_and_scrapyd_answer(answering: int, settings_env: Put) -> None:
     settings_env(PORT=answering, SCRAPYD_URL=f"http://127.0.0.1:{answering}")
     assert (main(["api"]), main(["node"])) == (0, 0)
-    settings_env(PORT=answering, SCRAPYD_URL=f"http://127.0.0.1:{answering}", SCRAPYD_PASSWORD="another")
-    assert main(["node"]) == 1
+    for password, code in (
+        ("another", 1),
+        ("new,tests-password", 0),
+        ("tests-password,old", 0),
+        ("new,old", 1),
+    ):
+        settings_env(SCRAPYD_PASSWORD=password)
+        assert main(["node"]) == code, password
 
 
 @pytest.mark.parametrize("program", ["api", "node"])

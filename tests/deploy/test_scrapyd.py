@@ -51,6 +51,11 @@ def test_scrapyd_listens_where_the_keeper_looks_and_wants_its_password(state: Pa
     assert written["jobstorage"] == "scrapyd.jobstorage.SqliteJobStorage"
 
 
+def test_of_several_passwords_scrapyd_has_the_first(state: Path, settings_env: Callable[..., None]) -> None:
+    settings_env(SCRAPYD_PASSWORD="new, old")
+    assert read(configuration(settings()))["scrapyd"]["password"] == "new"
+
+
 def test_nobody_sends_it_code(state: Path) -> None:
     assert set(read(configuration(settings()))["services"].values()) == {""}
 

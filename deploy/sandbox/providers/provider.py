@@ -25,7 +25,8 @@ log = logging.getLogger("sandbox")
 
 # refuse closes the port, its control API included (the inbox's stays). reset ends the connection.
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
-# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
+# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0. only_keys
+# answers 401 to every key but these (with commas between them).
 PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "normal": {},
     "rate_limited": {"seconds": 5},
@@ -37,6 +38,7 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "refuse": {},
     "reset": {},
     "reject_address": {"address": "", "named": 1},
+    "only_keys": {"keys": ""},
 }
 
 
@@ -106,6 +108,10 @@ class Provider(ProviderBase):
         """Read a call; raises Refused for one that the real provider would refuse."""
 
     @abstractmethod
+    def read_key(self, request: web.Request) -> str:
+        """Return the key that a call is made with."""
+
+    @abstractmethod
     def rate_limited(self, seconds: int) -> web.Response:
         """Answer that there were too many calls; try again in ``seconds``."""
 
@@ -133,7 +139,7 @@ class Provider(ProviderBase):
             reset_connection(request)
             return web.Response()
         await _wait(mode)
-        refusal = self._failing(mode)
+        refusal = self._failing(mode, request)
         if refusal is not None:
             return refusal
         try:
@@ -147,11 +153,13 @@ class Provider(ProviderBase):
             await asyncio.Event().wait()
         return accepted.answer
 
-    def _failing(self, mode: Mode) -> web.Response | None:
+    def _failing(self, mode: Mode, request: web.Request) -> web.Response | None:
         if mode.name == "rate_limited":
             return self.rate_limited(int(mode.number("seconds")))
         if mode.name == "error_500":
             return self.broken()
+        if mode.name == "only_keys" and self.read_key(request) not in mode.word("keys").split(","):
+            return self.unauthorized()
         return self.unauthorized() if mode.name == "unauthorized" else None
 
     def _reject(self, mode: Mode, drafts: list[OutboxDraft]) -> None:

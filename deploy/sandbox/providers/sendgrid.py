@@ -42,6 +42,11 @@ class SendGrid(Provider):
         """Add mail/send."""
         app.router.add_post("/v3/mail/send", self.call)
 
+    def read_key(self, request: web.Request) -> str:
+        """Return the bearer token."""
+        kind, _, key = request.headers.get("Authorization", "").partition(" ")
+        return key.strip() if kind == "Bearer" else ""
+
     def rate_limited(self, seconds: int) -> web.Response:
         """Answer 429 with the headers SendGrid documents, and Retry-After."""
         headers = {
@@ -70,8 +75,7 @@ class SendGrid(Provider):
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a mail/send call into one draft per recipient."""
-        kind, _, key = request.headers.get("Authorization", "").partition(" ")
-        if kind != "Bearer" or not key.strip():
+        if not self.read_key(request):
             raise RequestRefused(self.unauthorized())
         try:
             mail = json.loads(await request.read())

@@ -58,6 +58,10 @@ class Telegram(Provider):
         await super().reset()
         await self.updates.reset()
 
+    def read_key(self, request: web.Request) -> str:
+        """Return the bot's token, which is part of the path."""
+        return request.match_info["token"]
+
     def rate_limited(self, seconds: int) -> web.Response:
         """Answer 429 with parameters.retry_after."""
         return _error(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)

@@ -40,6 +40,13 @@ class Twilio(Provider):
         """Add the Messages resource."""
         app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self.call)
 
+    def read_key(self, request: web.Request) -> str:
+        """Return the password."""
+        try:
+            return str(BasicAuth.decode(request.headers.get("Authorization", "")).password)
+        except ValueError:
+            return ""
+
     def rate_limited(self, seconds: int) -> web.Response:
         """Answer 429 with Retry-After."""
         return _error(429, 20429, "Too Many Requests", **{"Retry-After": str(seconds)})

@@ -1,5 +1,6 @@
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
@@ -17,13 +18,16 @@ class Server(BaseHTTPRequestHandler):
     """Answers what a test put there; remembers what it was asked."""
 
     answer: ClassVar[tuple[int, str]] = (200, "{}")
+    password: ClassVar[str] = ""  # the only one that is taken; empty: all are
     asked: ClassVar[list[tuple[str, str, dict[str, list[str]], str | None]]] = []
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         body = url.query or self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.asked.append((self.command, url.path, parse_qs(body), self.headers.get("Authorization")))
-        self.send_response(self.answer[0])
+        login = b64encode(f"scrapyd:{self.password}".encode()).decode()
+        refused = self.password and self.headers["Authorization"] != f"Basic {login}"
+        self.send_response(401 if refused else self.answer[0])
         self.end_headers()
         self.wfile.write(self.answer[1].encode())
 
@@ -39,6 +43,7 @@ def scrapyd(settings_env: Callable[..., None]) -> Iterator[Scrapyd]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     Server.asked.clear()
+    Server.password = ""
     settings_env(SCRAPYD_URL=f"http://127.0.0.1:{server.server_port}", SCRAPYD_PASSWORD="p:ss")
     yield Scrapyd.from_settings()
     server.shutdown()
@@ -105,10 +110,34 @@ def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrap
 
 def test_a_scrapyd_that_is_not_there_is_named() -> None:
     with pytest.raises(ScrapydAway, match=r"scrapyd at 127\.0\.0\.1:1 does not answer"):
-        Scrapyd("127.0.0.1", 1, "scrapyd", "x").jobs()
+        Scrapyd("127.0.0.1", 1, "scrapyd", ("x",)).jobs()
 
 
 def test_the_password_is_needed(settings_env: Callable[..., None]) -> None:
     settings_env(SCRAPYD_PASSWORD="")
     with pytest.raises(SettingMissing, match="SCRAPYD_PASSWORD"):
         Scrapyd.from_settings()
+
+
+# docs/keys.md: the keeper learns the new password before scrapyd does.
+@pytest.mark.parametrize(
+    ("keeper", "known"), [("new,old", "old"), ("new,old", "new"), ("old,new", "new"), ("new", "new")]
+)
+def test_the_keeper_goes_on_while_the_password_is_replaced(
+    keeper: str, known: str, scrapyd: Scrapyd, settings_env: Callable[..., None]
+) -> None:
+    says(running=[], pending=[], finished=[], jobid="7")
+    Server.password = known
+    settings_env(SCRAPYD_PASSWORD=keeper)
+    assert Scrapyd.from_settings().jobs() == Jobs({})
+    assert Scrapyd.from_settings().schedule(CrawlQueue("ants")) == "7"
+
+
+@pytest.mark.parametrize(("keeper", "known"), [("old", "new"), ("new", "old"), ("old,older", "new")])
+def test_a_password_that_scrapyd_does_not_know_is_refused(
+    keeper: str, known: str, scrapyd: Scrapyd, settings_env: Callable[..., None]
+) -> None:
+    Server.password = known
+    settings_env(SCRAPYD_PASSWORD=keeper)
+    with pytest.raises(ScrapydAway, match="check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"):
+        Scrapyd.from_settings().jobs()
