@@ -1,13 +1,14 @@
 """Start-up checks of production: it refuses secrets that are missing, short, or the sandbox's."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
-
-from pydantic import SecretStr
+from urllib.parse import urlsplit
 
 from configs.hosts import is_loopback
+from configs.keys import ADDRESSES, SEVERAL, read_password
+from configs.keys import read_text as _text
 from configs.secret_files import folder_in_use
 
 if TYPE_CHECKING:
@@ -63,21 +64,13 @@ _STRONG = {
     "db_password": MINIMUM,
     "redis_password": MINIMUM,
 }
-_SEVERAL = (
-    "data_keys",
-    "lookup_key",
-    "stripe_webhook_secret",
-    "telegram_webhook_secret",
-)  # values separated by commas, each of which must be strong
-_WITH_PASSWORD = (
-    "database_url",
-    "database_url_api",
-    "database_url_crawler",
-    "database_url_background",
-    "database_url_backup",
-    "database_url_notifier",
-    "redis_url",
-)
+# What providers' keys look like: a key of another provider, or one that was copied in part, is found at start.
+_SHAPES = {
+    "sendgrid_api_key": (re.compile(r"SG\..+"), "SendGrid's begin with SG."),
+    "stripe_webhook_secret": (re.compile(r"whsec_.+"), "Stripe's begin with whsec_"),
+    "telegram_bot_token": (re.compile(r"\d+:[\w-]+"), "@BotFather's are a number, a colon and a text"),
+    "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
+}
 _HTTPS = (
     "api_url",
     "frontend_url",
@@ -87,13 +80,6 @@ _HTTPS = (
     "telegram_base_url",
 )
 _COMMON = ("changeme", "secret", "password", "example", "default")
-
-
-def _text(settings: "Settings", name: str) -> str | None:
-    value = getattr(settings, name)
-    if value is None:
-        return None
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def sandbox_values(settings: "Settings") -> list[str]:
@@ -142,10 +128,12 @@ def _missing(settings: "Settings") -> Iterator[str]:
 def _weak(settings: "Settings") -> Iterator[str]:
     for name, least in _STRONG.items():
         if (value := _text(settings, name)) is not None:
-            for secret in value.split(",") if name in _SEVERAL else [value]:
+            # an empty value is find_key_problems' to name
+            for secret in filter(str.strip, value.split(",") if name in SEVERAL else [value]):
                 yield from _weakness(name.upper(), secret.strip(), least)
-    for name in _WITH_PASSWORD:
-        if (password := _password(_text(settings, name))) is not None:
+                yield from _misfit(name, secret.strip())
+    for name in ADDRESSES:
+        if (password := read_password(_text(settings, name))) is not None:
             yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
     if not (_text(settings, "stripe_secret_key") or STRIPE_LIVE_KEYS[0]).startswith(STRIPE_LIVE_KEYS):
         yield "STRIPE_SECRET_KEY is no live key: everybody could pay with a test card"
@@ -160,13 +148,10 @@ def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
         yield f"{what} can be guessed: draw it at random"
 
 
-def _password(url: str | None) -> str | None:
-    """Return the password of an address; none where the server trusts its socket or a certificate."""
-    try:
-        password = urlsplit(url or "").password
-    except ValueError:
-        return ""  # an address that cannot be read has no password that could be strong
-    return None if password is None else unquote(password)
+def _misfit(name: str, secret: str) -> Iterator[str]:
+    shape, description = _SHAPES.get(name, (None, ""))
+    if shape and not shape.fullmatch(secret):
+        yield f"{name.upper()} is no such key, {description}: copy it again"
 
 
 def _hasty(settings: "Settings") -> Iterator[str]:

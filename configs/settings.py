@@ -33,6 +33,7 @@ from configs.clock import use_offset_file
 from configs.contact_addresses import email_address, parse_countries, sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
+from configs.keys import find_key_problems
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
 from configs.secret_files import SecretFilesRefused, read_secret_files
@@ -323,7 +324,8 @@ class Settings(Periods, BaseSettings):
 
     def problems(self) -> list[str]:
         """Name each variable that this APP_ENV refuses."""
-        misplaced = [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
+        misplaced = list(find_key_problems(self))
+        misplaced += [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
         production = self.app_env == "production"
         return misplaced + (problems_in_production(self) if production else far_store(self))
 

@@ -208,7 +208,7 @@ def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
         ("JWT_SECRET_PREVIOUS", "short-secret-26-characters", "JWT_SECRET_PREVIOUS is shorter than 32 bytes"),
         ("JWT_SECRET", "changeme" + STRONG, "JWT_SECRET can be guessed"),
         ("DATA_KEYS", f"{STRONG},short", "DATA_KEYS is shorter than 32 bytes"),
-        ("DATA_KEYS", f"{STRONG},", "DATA_KEYS is shorter than 32 bytes"),
+        ("DATA_KEYS", f"{STRONG},", "DATA_KEYS has an empty value beside a comma"),
         ("LOOKUP_KEY", f"{STRONG}, {'a' * 40}", "LOOKUP_KEY can be guessed"),
         ("SCRAPYD_PASSWORD", "scrapyd", "SCRAPYD_PASSWORD is shorter than 16 bytes"),
         ("DB_PASSWORD", "postgres", "DB_PASSWORD is shorter than 16 bytes"),
