@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from configs.hosts import is_loopback
 from configs.keys import ADDRESSES, SEVERAL, read_password
 from configs.keys import read_text as _text
+from configs.program_settings import list_needed, list_secrets
 from configs.secret_files import folder_in_use
 
 if TYPE_CHECKING:
@@ -20,35 +21,6 @@ VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BYTES_OF_KEY = 32
 BCRYPT_COST = 12
 STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
-_NEEDED = (
-    "database_url",
-    "redis_url",
-    "proxy_hops",
-    "jwt_secret",
-    "data_keys",
-    "lookup_key",
-    "stripe_secret_key",
-    "stripe_webhook_secret",
-    "sendgrid_api_key",
-    "twilio_account_sid",
-    "twilio_auth_token",
-    "twilio_phone_number",
-    "telegram_bot_token",
-    "telegram_bot_name",
-    "telegram_webhook_secret",
-    "scrapyd_password",
-    "support_email",
-    "seller_name",
-    "seller_address",
-    "seller_phone",
-    "seller_siren",
-    "seller_registration",
-    "publication_director",
-    "site_host",
-    "mediator",
-    "backup_url",
-    "backup_recipients",
-)
 _STRONG = {
     "jwt_secret": BYTES_OF_KEY,
     "data_keys": BYTES_OF_KEY,
@@ -71,9 +43,9 @@ _SHAPES = {
     "telegram_bot_token": (re.compile(r"\d+:[\w-]+"), "@BotFather's are a number, a colon and a text"),
     "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
 }
+_LINKED = ("api_url", "frontend_url")
 _HTTPS = (
-    "api_url",
-    "frontend_url",
+    *_LINKED,
     "sendgrid_base_url",
     "stripe_base_url",
     "twilio_base_url",
@@ -117,11 +89,11 @@ def problems_in_production(settings: "Settings") -> list[str]:
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
-    folder = folder_in_use(settings.secrets_dir)
-    for name in _NEEDED:
-        if not _text(settings, name):
-            secret = "SecretStr" in str(type(settings).model_fields[name].annotation)
-            where = f": there is no file {folder}/{name}" if folder and secret else ""
+    folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
+    own_database = settings.program and _text(settings, f"database_url_{settings.program}")
+    for name in list_needed(settings.program):
+        if not _text(settings, name) and not (name == "database_url" and own_database):
+            where = f": there is no file {folder}/{name}" if folder and name in secrets else ""
             yield f"{name.upper()} is not set{where}"
 
 
@@ -168,6 +140,8 @@ def _hasty(settings: "Settings") -> Iterator[str]:
 
 def _plain(settings: "Settings") -> Iterator[str]:
     for name in _HTTPS:
+        if name in _LINKED and "api_url" not in list_needed(settings.program):
+            continue  # this program writes no links
         if name == "frontend_url" and settings.frontend_url == settings.api_url:
             continue  # its default, which is named once
         if not (_text(settings, name) or "").startswith("https://"):

@@ -1,4 +1,7 @@
-"""The commands `flask telegram set-webhook|show-webhook|delete-webhook`: where Telegram sends the bot's updates."""
+"""The commands set-webhook, show-webhook and delete-webhook: where Telegram sends the bot's updates.
+
+`python -m notifier.webhook_command`, which needs no Flask and runs where the bot's token is; also `flask telegram`.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -52,3 +55,7 @@ def delete_webhook() -> None:
     """Take the address back; `python -m notifier.poll` fetches the updates then."""
     call_bot("deleteWebhook")
     click.echo("no webhook is registered")
+
+
+if __name__ == "__main__":
+    telegram_command()

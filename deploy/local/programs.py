@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from configs.settings import Program
+from configs.program_settings import list_allowed, list_secrets
+from configs.settings import Program, Settings
 from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
 
@@ -49,6 +50,12 @@ def database_programs() -> dict[str, Program]:
     return {"api": "api", **crawl, "notifier": "notifier", "background": "background"}
 
 
+def build_environment(own: Program) -> dict[str, str]:
+    """Return the variables of a program: which one it is, and nothing in place of the secrets that others read."""
+    withheld = (name for name in list_secrets(Settings.model_fields) if name not in list_allowed(own))
+    return {"PROGRAM": own, **{name.upper(): "" for name in withheld}}
+
+
 def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:
     """Write supervisord's configuration for all programs and return its path.
 
@@ -86,6 +93,7 @@ def _socket(folder: Path) -> str:
 
 def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
     own = database_programs().get(name)
+    variables = build_environment(own) if own else {}
     log = _literal(_literal(folder / f"{name}.log"))  # it expands the names of these logs twice
     return {
         "command": " ".join(_quoted(part) for part in with_parent(command)),
@@ -93,7 +101,7 @@ def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
         "stopsignal": "TERM", "stopwaitsecs": "5", "stopasgroup": "true", "killasgroup": "true",
         "stdout_logfile": log, "stdout_logfile_maxbytes": "10MB",
         "stdout_logfile_backups": "2", "redirect_stderr": "true",
-        **({"environment": f'PROGRAM="{own}"'} if own else {}),
+        "environment": ",".join(f'{key}="{value}"' for key, value in variables.items()),
     }  # fmt: skip
 
 

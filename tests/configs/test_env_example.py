@@ -12,6 +12,7 @@ from configs.settings import Program, Settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 LINES = EXAMPLE.read_text(encoding="utf-8").splitlines()
+DECLARATIONS = {"settings.py", "durations.py", "production_checks.py", "program_settings.py"}
 
 
 def test_it_has_every_variable_and_no_other_and_each_once() -> None:
@@ -34,19 +35,34 @@ def test_its_values_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def marked(words: str) -> set[str]:
-    """Return the variables whose meaning has these words in its brackets."""
+    """Return the variables whose meaning has these words in its brackets, a pattern."""
     pairs = itertools.pairwise(LINES)
     return {line.partition("=")[0] for above, line in pairs if re.search(rf"\[.*{words}.*\]$", above)}
 
 
-def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+def needed_by(program: str) -> set[str]:
+    """Return the variables that are marked as needed by a program in production."""
+    return marked(rf"needed in production by .*\b(all|{program})\b")
+
+
+def read_refused(program: str | None) -> set[str]:
+    """Return the variables that a program misses in an empty environment of production."""
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, app_env="production", program=program)
+    return set(re.findall(r"(\w+) is not (?:set|https)", str(refused.value)))
+
+
+@pytest.mark.parametrize("program", get_args(Program))
+def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    with pytest.raises(ValidationError) as refused:
-        Settings(_env_file=None, app_env="production")
-    assert marked("needed in production") == set(
-        re.findall(r"(\w+) is not (?:set|https)", str(refused.value))
-    )
+    assert needed_by(program) == read_refused(program)
+
+
+def test_without_a_program_production_needs_what_any_of_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert marked("needed in production") == read_refused(None)
 
 
 def test_what_nothing_uses_is_marked() -> None:
@@ -54,7 +70,7 @@ def test_what_nothing_uses_is_marked() -> None:
         path.read_text(encoding="utf-8")
         for package in ("api", "configs", "crawler", "deploy", "notifier")
         for path in (EXAMPLE.parent / package).rglob("*.py")
-        if path.name not in {"settings.py", "durations.py", "production_checks.py"} or package != "configs"
+        if path.name not in DECLARATIONS or package != "configs"
     )
     words = set(re.findall(r"\w+", code))
     unused = {name.upper() for name in Settings.model_fields if not {name, name.upper()} & words}

@@ -52,6 +52,15 @@ def dockerfile_command(image: str) -> list[str]:
     return command
 
 
+def program_of(service: dict[str, Any]) -> str:
+    """Return a service's PROGRAM, from its variables or its image's."""
+    image = image_of(service)
+    assert image
+    found = re.search(r"PROGRAM=(\w+)", dockerfile(image))
+    assert found
+    return str(service.get("environment", {}).get("PROGRAM", found.group(1)))
+
+
 def unit(name: str) -> dict[str, list[str]]:
     """Return the lines of a unit with those of the shared drop-in, by key."""
     found: dict[str, list[str]] = {}

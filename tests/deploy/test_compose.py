@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from configs.program_settings import list_allowed, list_secrets
 from configs.settings import Settings, load
 from deploy.local import postgres, valkey
 from deploy.program_imports import OURS
-from tests.configs.test_env_example import marked
+from tests.configs.test_env_example import needed_by
 from tests.configs.test_settings import PRODUCTION
 from tests.deploy.compose_files import (
     COMPOSES_OWN,
@@ -22,12 +23,14 @@ from tests.deploy.compose_files import (
     ONCE,
     dockerfile,
     image_of,
+    program_of,
     services,
     settings_of,
 )
 
 EVERY = [pytest.param(name, each, id=f"{name}-{each}") for name in FILES for each in services(name)]
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
+SECRETS = list_secrets(Settings.model_fields)
 OURS_ONLY = [name for name, each in services("production").items() if image_of(each)]
 
 
@@ -135,21 +138,32 @@ def test_settings_know_every_variable(file: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS_ONLY)
-def test_production_gets_every_setting_that_it_needs_and_refuses_none(
+def test_production_gives_a_program_exactly_what_it_needs(
     name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = services("production")[name]
-    given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in service["secrets"]}
-    assert marked("needed in production") <= given
-    assert ("BACKUP_SECRET_ACCESS_KEY" in given) is (name == "backup")
+    program, secrets = program_of(service), set(service["secrets"])
+    given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
+    assert needed_by(program) <= given
+    assert secrets <= list_allowed(program)
     monkeypatch.chdir(tmp_path)
     for each in Settings.model_fields:
         monkeypatch.delenv(each.upper(), raising=False)
     values = {each: PRODUCTION[each] for each in given & PRODUCTION.keys()}
     fixed = {key: value for key, value in service["environment"].items() if "${" not in value}
-    settings_env(**values | fixed | {"SECRETS_DIR": tmp_path})
+    settings_env(**values | fixed | {"SECRETS_DIR": tmp_path, "PROGRAM": program})
     assert load().app_env == "production"
     assert load().proxy_hops == 1
+
+
+@pytest.mark.parametrize("name", OURS_ONLY)
+def test_a_program_of_development_is_given_no_more_than_in_production(name: str) -> None:
+    if name in services("development"):
+        service = services("development")[name]
+        assert set(service["secrets"]) <= set(services("production")[name]["secrets"])
+        assert {each.lower() for each in service["environment"]} & set(SECRETS) <= list_allowed(
+            program_of(service)
+        )
 
 
 @pytest.mark.parametrize(("file", "name"), EVERY)

@@ -14,6 +14,7 @@ from tests.deploy.compose_files import (
     PROGRAMS,
     dockerfile_command,
     local_commands,
+    program_of,
     services,
     settings_of,
     unit,
@@ -21,6 +22,7 @@ from tests.deploy.compose_files import (
 )
 
 UNITS = (*PROGRAMS, "backup", "migrate")
+NODE = {"keeper", "proofs", "scrapyd"}  # one container runs these
 WITH_BROWSER = {"proofs", "scrapyd"}
 
 
@@ -43,10 +45,10 @@ def test_a_unit_s_variables_are_settings(name: str) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_gets_the_secrets_that_a_container_gets(name: str) -> None:
+    service = services("production")["node" if name in NODE else name]
     loaded = [line.split(":") for line in unit(name)["LoadCredential"]]
-    assert {secret for secret, _ in loaded} == set(
-        services("production")["backup" if name == "backup" else "api"]["secrets"]
-    )
+    assert {secret for secret, _ in loaded} == set(service["secrets"])
+    assert f"PROGRAM={program_of(service)}" in " ".join(unit(name)["Environment"]).split()
     assert all(path == f"/etc/rdvpriority/secrets/{secret}" for secret, path in loaded)
 
 

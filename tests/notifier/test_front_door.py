@@ -142,3 +142,12 @@ def test_a_nudge_goes_to_the_queue_of_the_rows_priority(database: str, queued: Q
 def test_nudging_nothing_asks_nobody(settings_env: Callable[..., None]) -> None:
     settings_env(REDIS_URL="", DATABASE_URL="")
     notifier.nudge([])
+
+
+def test_who_writes_a_message_needs_no_key_of_the_addresses(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    """The planner and the background program have none, and tell people with a phone number all the same."""
+    who = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
+    settings_env(JWT_SECRET="", DATA_KEYS="", LOOKUP_KEY="")
+    assert in_one_transaction(notifier.create_notifications, who.id, "test_message", {}, "key")

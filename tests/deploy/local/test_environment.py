@@ -6,8 +6,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from supervisor.datatypes import dict_of_key_value_pairs
+
+from configs.program_settings import list_allowed, list_secrets
 from configs.sales_terms import name_seller
-from configs.settings import load
+from configs.settings import Program, Settings, load
 from deploy.local.environment import sandbox_environment, write_desk_files
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import keep, read_kept
@@ -84,6 +88,18 @@ def test_all_programs_are_asked_to_end_at_once(tmp_path: Path) -> None:
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
     assert set(database_programs()) == set(commands(StackPorts())) - {"sandbox"}
+
+
+@pytest.mark.parametrize(("name", "own"), database_programs().items())
+def test_a_program_is_given_the_secrets_that_production_gives_it(
+    tmp_path: Path, name: str, own: Program
+) -> None:
+    conf = configparser.RawConfigParser()
+    conf.read(write_supervisor(tmp_path, commands(StackPorts()), tmp_path))
+    variables = dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
+    withheld = {key.lower() for key, value in variables.items() if value == ""}
+    assert withheld == set(list_secrets(Settings.model_fields)) - list_allowed(own)
+    assert variables["PROGRAM"] == own
 
 
 def test_a_quiet_world_is_asked_for_in_words() -> None:

@@ -1,0 +1,74 @@
+"""Settings of each program: what it needs in production, and which secrets it may be given.
+
+A program holds no secret that it does not read. Compose and systemd hand out these, and a local stack withholds all
+others; tests compare the lists.
+"""
+
+from collections.abc import Mapping
+
+from pydantic.fields import FieldInfo
+
+_SERVERS = ("database_url", "redis_url")
+# Names in the terms of sale, which the mail that confirms an order contains.
+_SELLER = ("support_email", "seller_name", "seller_address", "seller_phone", "seller_siren", "mediator")
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "api": (
+        *_SERVERS,
+        "proxy_hops",
+        "api_url",
+        "jwt_secret",
+        "data_keys",
+        "lookup_key",
+        "stripe_secret_key",
+        "stripe_webhook_secret",
+        "telegram_bot_name",
+        "telegram_webhook_secret",
+        *_SELLER,
+        "seller_registration",
+        "publication_director",
+        "site_host",
+        "backup_url",  # a migration asks for a dump where there is one
+    ),
+    # It sends the mail that confirms an order itself, before any alert leaves.
+    "background": (*_SERVERS, "api_url", "stripe_secret_key", "sendgrid_api_key", *_SELLER),
+    "backup": ("database_url", "backup_url", "backup_recipients"),
+    "crawler": (*_SERVERS, "scrapyd_password"),
+    "notifier": (
+        *_SERVERS,
+        "api_url",
+        "jwt_secret",  # signs the links in messages
+        "data_keys",
+        "lookup_key",
+        "sendgrid_api_key",
+        "twilio_account_sid",
+        "twilio_auth_token",
+        "twilio_phone_number",
+        "telegram_bot_token",
+        *_SELLER,
+    ),
+}
+# Secrets that a program reads where they are set.
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "api": ("jwt_secret_previous", "proofs_secret_access_key"),
+    "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
+    "crawler": ("ants_token", "proofs_secret_access_key"),
+    "notifier": ("telegram_webhook_secret",),  # it registers the webhook
+}
+
+
+def list_needed(program: str | None) -> tuple[str, ...]:
+    """Return the settings that production needs; without a program those of all programs."""
+    if program is not None:
+        return NEEDED[program]
+    return tuple(dict.fromkeys(name for names in NEEDED.values() for name in names))
+
+
+def list_allowed(program: str) -> frozenset[str]:
+    """Return the settings among which all secrets of a program are."""
+    return frozenset({*NEEDED[program], *_OPTIONAL.get(program, ()), f"database_url_{program}"})
+
+
+def list_secrets(fields: Mapping[str, FieldInfo]) -> list[str]:
+    """Return the names of the settings that hold a secret."""
+    return [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]

@@ -1,0 +1,87 @@
+"""What each program needs in production, and which secrets its code reads."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from configs.program_settings import NEEDED, list_allowed, list_needed, list_secrets
+from configs.settings import Program, Settings, SettingsRefused, load
+from tests.configs.test_settings import PRODUCTION
+
+Put = Callable[..., None]
+ROOT = Path(__file__).parents[2]
+PROGRAMS = get_args(Program)
+SECRETS = list_secrets(Settings.model_fields)
+# Whose code stands in which package. The API and the background program share theirs.
+CODE = {
+    "api": ("api", "background"),
+    "crawler": ("crawler",),
+    "notifier": ("notifier",),
+    "deploy/backup": ("backup",),
+}
+NEEDED_BY = [(program, name) for program in PROGRAMS for name in NEEDED[program] if name != "api_url"]
+
+
+def given_to(program: str) -> dict[str, str]:
+    """Return an environment of production with what a program needs and nothing else."""
+    exactly = {name.upper() for name in NEEDED[program]} | {"APP_ENV"}
+    return {name: value for name, value in PRODUCTION.items() if name in exactly} | {"PROGRAM": program}
+
+
+def test_each_program_has_its_settings() -> None:
+    assert set(NEEDED) == set(PROGRAMS)
+    assert {name for names in NEEDED.values() for name in names} <= set(Settings.model_fields)
+    assert set(list_needed(None)) == {name for names in NEEDED.values() for name in names}
+    assert len(list_needed(None)) == len(set(list_needed(None)))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_starts_with_exactly_what_it_needs(bare: Put, program: str) -> None:
+    bare(**given_to(program))
+    assert load().program == program
+
+
+@pytest.mark.parametrize(("program", "name"), NEEDED_BY)
+def test_a_program_refuses_to_start_without(bare: Put, program: str, name: str) -> None:
+    bare(**given_to(program) | {name.upper(): ""})
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert str(refused.value) == f"settings refused:\n  {name.upper()} is not set"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_its_own_address_of_the_database_is_enough(bare: Put, program: str) -> None:
+    given, other = given_to(program), "api" if program != "api" else "crawler"
+    own, others = f"DATABASE_URL_{program.upper()}", f"DATABASE_URL_{other.upper()}"
+    bare(**given | {"DATABASE_URL": "", own: given["DATABASE_URL"]})
+    assert load().app_env == "production"
+    bare(**given | {"DATABASE_URL": "", own: "", others: given["DATABASE_URL"]})
+    with pytest.raises(SettingsRefused, match="DATABASE_URL is not set"):
+        load()
+
+
+@pytest.mark.parametrize("program", ["backup", "crawler"])
+def test_who_sends_no_link_needs_no_address_of_ours(bare: Put, program: str) -> None:
+    bare(**given_to(program) | {"API_URL": "http://localhost:4000"})
+    assert load().app_env == "production"
+
+
+def test_who_visits_sites_and_who_makes_backups_can_open_nothing_else() -> None:
+    tokens = {"jwt_secret", "data_keys", "lookup_key", "stripe_secret_key", "stripe_webhook_secret"}
+    providers = {"sendgrid_api_key", "twilio_auth_token", "telegram_bot_token", "telegram_webhook_secret"}
+    for program in ("backup", "crawler"):
+        assert not list_allowed(program) & (tokens | providers)
+    assert not list_allowed("background") & {"jwt_secret", "data_keys", "lookup_key", "stripe_webhook_secret"}
+    assert not list_allowed("notifier") & {"stripe_secret_key", "stripe_webhook_secret"}
+    assert not list_allowed("api") & (providers - {"telegram_webhook_secret"})
+
+
+@pytest.mark.parametrize("package", CODE)
+def test_a_package_reads_no_secret_that_its_programs_are_not_given(package: str) -> None:
+    text = "\n".join(file.read_text("utf-8") for file in (ROOT / package).rglob("*.py"))
+    read = {name for name in SECRETS if re.search(rf'settings\(\)\.{name}\b|"{name}"', text)}
+    allowed = {name for program in CODE[package] for name in list_allowed(program)}
+    assert read <= allowed
