@@ -69,6 +69,8 @@ def create_app() -> OpenAPI:
         static_folder=None,
     )
     app.extensions[BEFORE_FORK] = [check_tables]
+    # `//login` would be redirected to the host that the request names.
+    app.url_map.merge_slashes = False
     register_error_handlers(app)
     register_request_hooks(app)
     allow_front_end(app)

@@ -4,6 +4,9 @@ import gc
 from typing import Any
 
 BEFORE_FORK = "before_fork"  # extension of an app: functions to call before the workers fork
+# PROXY_HOPS alone says which headers of a proxy count. By default gunicorn believes a peer on loopback about the scheme
+# and SCRIPT_NAME: https://docs.gunicorn.org/en/stable/settings.html#forwarded-allow-ips
+forwarded_allow_ips = ""
 
 
 def when_ready(server: Any) -> None:

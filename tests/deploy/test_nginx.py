@@ -24,6 +24,7 @@ CONF = (DEPLOY / "nginx" / "nginx.conf").read_text("utf-8")
 NAME = "rdv.test"
 BURST = 80
 TEXT = b"body { color: black } " * 200
+POLICY = "default-src 'self'"  # of the API's stand-in
 
 
 def test_bodies_are_bounded_as_in_the_api() -> None:
@@ -59,6 +60,15 @@ def test_only_the_pages_files_are_compressed() -> None:
     assert CONF.index("gzip on;") > CONF.index("location ^~ /static/")
 
 
+def test_nothing_is_kept_by_nginx() -> None:
+    assert not re.search(r"proxy_(cache|store|ignore_headers)", CONF)
+
+
+def test_only_pages_are_led_to_tls() -> None:
+    plain = CONF[CONF.index("listen 80;") : CONF.index("listen 443 ssl http2;")]
+    assert plain.index("location ^~ /api/") < plain.index("return 403") < plain.index("return 301")
+
+
 def test_a_page_with_its_files_is_no_flood() -> None:
     assert f"limit_req zone=visitors burst={BURST} nodelay;" in CONF
     assert "zone=visitors:10m rate=20r/s;" in CONF
@@ -77,6 +87,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/css" if is_file else "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Strict-Transport-Security", "max-age=1")
+        self.send_header("Content-Security-Policy", POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(body)
 
@@ -148,9 +160,18 @@ class TestRunning:
     pytestmark = needs_nginx
 
     def test_the_address_is_the_visitor_s_whatever_was_sent(self, door: Door) -> None:
-        sent = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+        sent = {
+            "X-Forwarded-For": "203.0.113.9",
+            "X-Forwarded-Host": "evil.example",
+            "X-Forwarded-Proto": "http",
+            "X-Real-IP": "203.0.113.9",
+            "Forwarded": "for=203.0.113.9;host=evil.example",
+            "X_Forwarded_For": "203.0.113.9",
+            "SCRIPT_NAME": "/evil",
+        }
         status, headers, body = door.ask("/", headers=sent | {"X-Request-ID": "visitors-own-id"})
         assert status == 200
+        assert b"evil" not in body
         assert b"X-Forwarded-For: 127.0.0.1\n" in body
         assert b"X-Forwarded-Proto: https" in body
         assert f"X-Forwarded-Host: {NAME}\n".encode() in body
@@ -185,6 +206,40 @@ class TestRunning:
         assert answers[0][:2] == (301, f"https://{NAME}/dashboard?a=1")
         assert answers[1] == (200, None, b"proof")
 
+    def test_a_program_that_asks_in_the_clear_is_refused(self, door: Door) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", door.http_port, timeout=10)
+        connection.request("GET", "/api/auth/me", headers={"Host": NAME, "Authorization": "Bearer secret"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Location")) == (403, None)
+        connection.close()
+
+    def test_its_own_answers_are_guarded_too_and_the_api_s_once(self, door: Door) -> None:
+        for path, body, policy in (("/", None, POLICY), ("/", b"x" * 65_537, "default-src 'none'; ")):
+            _, headers, _ = door.ask(path, body)
+            assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+            (found,) = headers.get_all("Content-Security-Policy") or []
+            assert found.startswith(policy)
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, identity",
+            "TRACE / HTTP/1.1",
+            "GET / HTTP/1.1\r\nHost: evil.example",
+        ],
+    )
+    def test_a_request_of_two_meanings_is_refused(self, door: Door, head: str) -> None:
+        context = ssl.create_default_context(cafile=str(door.folder / "fullchain.pem"))
+        with (
+            socket.create_connection(("127.0.0.1", door.https_port), 10) as plain,
+            context.wrap_socket(plain, server_hostname=NAME) as sock,
+        ):
+            sock.sendall(f"{head}\r\nHost: {NAME}\r\nConnection: close\r\n\r\n0\r\n\r\n".encode())
+            answer = sock.makefile("rb").readline()
+        assert answer.split()[1] in (b"400", b"405", b"501")
+
     def test_another_name_is_not_served(self, door: Door) -> None:
         with pytest.raises(ssl.SSLError):
             door.ask("/", name="another.test")
@@ -202,6 +257,8 @@ class TestRunning:
         assert (status, headers["Retry-After"]) == (503, "10")
         assert "momentanément" in body.decode()
         assert headers["Strict-Transport-Security"]
+        assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
 
     def test_no_token_and_no_query_is_written_down(self, door: Door) -> None:
         door.ask("/l/stop/secret-token?email=someone")

@@ -1,6 +1,7 @@
 """Rubbish in all fields of forms, in addresses, headers and bodies."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -241,15 +242,14 @@ def test_no_path_leads_elsewhere_or_breaks(anna: Browser, method: str) -> None:
         raw = path.partition("?")
         environ = {"PATH_INFO": _decode(raw[0]), "QUERY_STRING": raw[2], "RAW_URI": path}
         answer = anna.client.open("/", method=method, headers=anna.headers, environ_overrides=environ)
-        assert answer.status_code in (200, 303, 308, 400, 403, 404, 405, 410, 422), (
+        assert answer.status_code in (200, 303, 400, 403, 404, 405, 410, 422), (
             path[:60],
             answer.status_code,
         )
-        assert answer.headers.get("Location", "/").startswith(("/", "http://localhost/")), path
+        assert re.match(r"/(?![/\\])", answer.headers.get("Location", "/")), path
         assert "evil" not in answer.headers.get("Location", "")
-        if answer.status_code != 308:
-            check_answer(answer)
-            check_escaped(answer)
+        check_answer(answer)
+        check_escaped(answer)
 
 
 def _decode(path: str) -> str:
