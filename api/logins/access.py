@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from flask import request
 
 import notifier
@@ -26,6 +27,8 @@ from api.middleware.rate_limits import (
 from api.models.base import session
 from api.models.user import User
 
+log = structlog.get_logger(__name__)
+
 
 def check_password(body: LoginBody) -> User:
     """Return the user of this address and password.
@@ -37,6 +40,7 @@ def check_password(body: LoginBody) -> User:
         user = find_user(s, body.email)
     fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None)
     if user is None or not fits:
+        log.info("sign-in refused", because="wrong-login", user=str(user.id) if user else None)
         raise ApiError(401, "wrong-login", "no account has this address and password")
     return user
 
@@ -51,6 +55,7 @@ def check_code(body: TotpLoginBody) -> User:
     with session() as s:
         fits = take_code(s, user.id, body.code)
     if not fits:
+        log.info("sign-in refused", because="wrong-code", user=str(user.id))
         count_wrong_code(user)
         raise ApiError(401, "wrong-code", "this code is wrong, or was used before: try the next one")
     return user
@@ -63,6 +68,7 @@ def open_login(user: User) -> LoginChange:
         change = service.open_login(
             s, user, name_browser(request.user_agent.string), from_known_address=is_known
         )
+    log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_address=is_known)
     notifier.nudge(change.mails)
     remember_address(user.email)
     return change
@@ -80,6 +86,7 @@ def rotate_login(token_id: str, issued_at: datetime) -> LoginChange:
         raise ApiError(401, "token-revoked", "this login ended: log in again")
     notifier.nudge(change.mails)
     if change.token_id is None:
+        log.warning("a refresh token was used twice: its login ended", user=str(change.login.user_id))
         raise ApiError(401, "token-reused", "this token was used before, so the login ended: log in again")
     return change
 
@@ -93,6 +100,7 @@ def prove_identity(body: ProofBody) -> datetime:
     user = current_user()
     with limit_guesses(user.id):
         if not verify_password(body.password.get_secret_value(), user.password_hash):
+            log.info("proof refused", because="wrong-proof", user=str(user.id))
             raise ApiError(403, "wrong-proof", "this is not the account's password")
         if user.has_second_factor:
             _require_code(user.id, body.code)

@@ -282,6 +282,7 @@ def _load_identity(claims: dict[str, Any]) -> Identity | None:
         if identity.token_version != claims.get(_VERSION) or not _is_usable(identity):
             return None
         _touch(connection, identity)
+    g.user_id = user_id  # for the log line of a refusal
     # Counted after the check: requests with the token of an ended login must not use up the user's limit.
     count_request_of(user_id)
     return identity

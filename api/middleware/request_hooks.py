@@ -2,6 +2,7 @@
 
 import re
 import time
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import structlog
@@ -54,6 +55,7 @@ def _add_security_headers(response: Response) -> Response:
 
 
 def _log_request(response: Response) -> Response:
+    refused = response.status_code >= HTTPStatus.BAD_REQUEST
     # The rule, not the path: the path of a link contains its token.
     log.info(
         "request",
@@ -61,5 +63,6 @@ def _log_request(response: Response) -> Response:
         route=str(request.url_rule),
         status=response.status_code,
         milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+        **({"user": str(g.user_id)} if refused and "user_id" in g else {}),
     )
     return response

@@ -106,7 +106,9 @@ def owns_form_token(user_id: UUID, token: str) -> bool:
     """Return whether a form's token is that of a login of this user, which may have ended."""
     with autocommit_session() as s:
         logins = list_login_ids(s, user_id)
-    return any(hmac.compare_digest(each, token) for login in logins for each in derive_form_tokens(login))
+    given = token.encode()  # of texts compare_digest takes ASCII only
+    known = (each.encode() for login in logins for each in derive_form_tokens(login))
+    return any(hmac.compare_digest(each, given) for each in known)
 
 
 def send_login(response: Response) -> Response:

@@ -33,6 +33,10 @@ def test_a_password_that_takes_many_guesses_is_taken(password: str) -> None:
         EMAIL,
         "camille.durand",
         EMAIL + "1",
+        "rdvpriority2026",
+        "prefecture-rdv",
+        "titredesejour",
+        "RDVPriority-12",
         "".join(chr(ord(each) + 0xFEE0) for each in "password1234"),  # full-width: hashed as plain letters
     ],
 )

@@ -64,3 +64,15 @@ def test_the_log_names_the_route_never_the_token_in_its_path(
 def test_what_is_private_is_not_kept_by_caches(client: FlaskClient, person: People) -> None:
     answer = client.get("/api/auth/me", headers=person().headers)
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_log_names_who_was_refused(
+    client: FlaskClient, person: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    someone = person()
+    with caplog.at_level("INFO"):
+        assert client.get("/api/auth/me", headers=someone.headers).status_code == 200
+        assert str(someone.id) not in caplog.text
+        assert client.get("/api/admin/users", headers=someone.headers).status_code == 403
+    assert str(someone.id) in caplog.text
+    assert someone.email not in caplog.text

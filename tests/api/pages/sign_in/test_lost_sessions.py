@@ -146,6 +146,14 @@ def test_a_form_without_a_token_of_the_account_is_not_kept(visitor: Browser) -> 
     assert "forged" not in visitor.follow().html
 
 
+def test_a_token_of_strange_letters_is_no_error(visitor: Browser) -> None:
+    create_account(confirmed=False)
+    lose_session(visitor, note="forged", csrf_token="é")
+    visitor.send("/login", email=EMAIL, password=PASSWORD)
+    assert visitor.status == 303
+    assert "forged" not in visitor.follow().html
+
+
 def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browser) -> None:
     create_account(confirmed=False)
     lose_session(visitor)
