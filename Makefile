@@ -14,10 +14,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts screenshots bench simulate lock program-locks clean
+.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts screenshots bench simulate release-check lock program-locks clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv from the lock file (uv in seconds, pip where uv cannot be had)
 
@@ -65,6 +65,9 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m deploy.chaos $(ARGS)
+
+release-check: setup ## Release the work tree under load, count everything, and roll back (ARGS='--from REF': else from the newest tag or the parent)
+	@$(BIN)/python -m deploy.release $(ARGS)
 
 lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
 

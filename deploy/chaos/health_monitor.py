@@ -68,9 +68,13 @@ def _ask(url: str) -> tuple[int, bytes]:
 def _read_health(url: str) -> HealthReading:
     try:
         status, body = _ask(url)
-    except (OSError, HTTPException):  # the API may die in the middle of an answer
+        parts = json.loads(body).get("parts", {})
+    except (
+        OSError,
+        HTTPException,
+        ValueError,
+    ):  # the API may die in the middle of an answer; nginx has its own
         return HealthReading(clock(), 0, frozenset({"api"}))
-    parts = json.loads(body).get("parts", {})
     found = {name: part["status"] for name, part in parts.items()}
     down, degraded = (
         frozenset(name for name, state in found.items() if state == each) for each in ("down", "degraded")

@@ -30,16 +30,17 @@ from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe.control_client import StripeControl
 
-_MANY = 60  # shoppers: each ends with the monthly plan, beside which nothing more can be bought
+# Many, because each ends with the monthly plan, beside which nothing more can be bought.
+BUYERS = tuple(f"shopper{number}{SHOPPERS}" for number in range(60))
 _OPERATOR = f"operator{SHOPPERS}"
-_PASSWORD = "a shopper of the chaos run"  # noqa: S105 -- of accounts that live for minutes
+PASSWORD = "a shopper of the chaos run"  # noqa: S105 -- of accounts that live for minutes
 _SECOND_FACTOR = "JBSWY3DPEHPK3PXP"  # no code of it is ever asked for: the operator signed in before
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
 _OFTEN = (6, 2, 1, 1)  # buying, renewing, refunds by the operator and in the dashboard
 _PATIENCE = 20.0  # seconds
 _TRIES = 5  # shoppers that are asked in turn: some have a plan beside which this one cannot be bought
-_RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
+RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
 _PAUSE = (0.5, 2.0)  # seconds between two acts
 # What an act may meet that a fault bent: no answer, a refusal, a stand-in that is away.
 _MISSES = (OSError, HTTPException, Refusal, KeyError, ValueError)
@@ -69,12 +70,12 @@ class Shop:
 
     def open(self) -> None:
         """Write shoppers and operator, and sign the operator in."""
-        password = hash_password(_PASSWORD)
+        password = hash_password(PASSWORD)
         with session() as s:
-            for email in (*(f"shopper{number}{SHOPPERS}" for number in range(_MANY)), _OPERATOR):
+            for email in (*BUYERS, _OPERATOR):
                 mail = Contact(channel=Channel.EMAIL, address=email, verified_at=clock(), enabled=True)
                 s.add(User(email=email, password_hash=password, contacts=[mail]))
-        self.control.webhook(retry_seconds=_RETRIES)
+        self.control.webhook(retry_seconds=RETRIES)
         self._sign_in(_OPERATOR)
         with session() as s:  # only now: a login by password alone is not possible afterwards
             operator = s.scalars(sa.select(User).where(User.email == _OPERATOR)).one()
@@ -108,7 +109,7 @@ class Shop:
 
     def _order(self, rng: random.Random) -> Purchase:
         """Send an order; once more where no answer came, as by a second click."""
-        email = f"shopper{rng.randrange(_MANY)}{SHOPPERS}"
+        email = rng.choice(BUYERS)
         body: dict[str, Any] = {"plan": rng.choices(_PLANS, (5, 3, 2))[0].value, "consent": _make_consent()}
         body |= {"alert": _ALERT} if rng.random() < 0.3 else {"withoutAlert": True}  # noqa: PLR2004
         try:
@@ -172,7 +173,7 @@ class Shop:
         return self._send(path, body, {"Authorization": f"Bearer {self._tokens[email]}"})
 
     def _sign_in(self, email: str) -> None:
-        credentials = {"email": email, "password": _PASSWORD}
+        credentials = {"email": email, "password": PASSWORD}
         self._tokens[email] = self._send("/api/auth/login", credentials, {})["token"]
 
     def _send(self, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:

@@ -20,7 +20,7 @@ FILES = {name: DEPLOY / "compose" / f"{name}.yaml" for name in ("development", "
 IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
 PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
-COMPOSES_OWN = {"ACME_EMAIL", "SERVER_NAME"}  # variables of nginx and certbot
+COMPOSES_OWN = {"ACME_EMAIL", "RELEASE", "SERVER_NAME"}  # variables of nginx, certbot and the images' tag
 
 
 @cache

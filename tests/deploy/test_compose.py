@@ -109,9 +109,17 @@ def test_the_node_reaches_the_servers_and_nothing_else_of_ours(file: str) -> Non
 def test_only_what_calls_the_outside_has_a_way_there() -> None:
     inner = {name for name, each in _networks("production").items() if each.get("internal")}
     outer = {name for name in services("production") if networks("production", name) - inner}
-    assert outer == {"api", "background", "backup", "certbot", "nginx", "node", "notifier"}
-    shared = [networks("production", name) - inner for name in sorted(outer - {"certbot", "background"})]
+    assert outer == {"api", "api-next", "background", "backup", "certbot", "nginx", "node", "notifier"}
+    shared = [
+        networks("production", name) - inner for name in sorted(outer - {"api-next", "certbot", "background"})
+    ]
     assert not any(one & other for one, other in itertools.combinations(shared, 2))
+
+
+def test_the_api_of_a_release_is_the_api_and_starts_with_nothing_else() -> None:
+    api, beside = services("production")["api"], dict(services("production")["api-next"])
+    assert beside.pop("profiles") == ["release"]
+    assert beside == api
 
 
 def test_in_development_nothing_but_nginx_has_a_way_out() -> None:

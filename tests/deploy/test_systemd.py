@@ -21,13 +21,14 @@ from tests.deploy.compose_files import (
     unit_command,
 )
 
-UNITS = (*PROGRAMS, "backup", "migrate")
+UNITS = (*PROGRAMS, "api-next", "backup", "migrate")
 NODE = {"keeper", "proofs", "scrapyd"}  # one container runs these
 WITH_BROWSER = {"proofs", "scrapyd"}
 
 
 def test_units_run_what_a_local_stack_runs() -> None:
     assert {name: unit_command(name) for name in PROGRAMS} == local_commands()
+    assert unit_command("api-next") == unit_command("api")
     assert unit_command("backup") == dockerfile_command("backup")
     assert unit_command("migrate") == ["python", "-m", "api.migrations", "upgrade"]
 
@@ -70,6 +71,18 @@ def test_a_unit_is_walled_in_and_bounded(name: str) -> None:
     assert int(lines["TasksMax"][0]) > 0
     assert lines["Restart"] == ["on-failure" if name == "migrate" else "always"]
     assert ("MemoryDenyWriteExecute" in lines) is (name not in WITH_BROWSER)
+
+
+def test_the_api_of_a_release_differs_from_the_api_in_its_port_and_starts_with_no_server() -> None:
+    usual, beside = (
+        {key: [line.replace("4001", "4000") for line in lines] for key, lines in unit(name).items()}
+        for name in ("api", "api-next")
+    )
+    assert "--bind 127.0.0.1:4001 " in unit("api-next")["ExecStart"][0]
+    assert usual.pop("WantedBy") == ["rdvpriority.target"]
+    usual.pop("Description")
+    beside.pop("Description")
+    assert beside == usual
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="this machine has no systemd-analyze")

@@ -1,0 +1,39 @@
+"""Description of the programs of one version, as JSON; each version runs this file with its own Python and code.
+
+So it imports only what every version has had since the first one that can be released from.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from deploy.local import programs
+from deploy.local.environment import sandbox_variables
+from deploy.local.ports import StackPorts
+
+
+def main() -> None:
+    """Read the state folder, the ports and the addresses of the servers; write commands and variables."""
+    given = json.load(sys.stdin)
+    ports = StackPorts(**given["ports"])
+    state = Path(given["state"])
+    rights = {**programs.database_programs(), "backup": "backup"}
+    found = {
+        "commands": programs.commands(ports, world=False)
+        | {"backup": [sys.executable, "-m", "deploy.backup", "run"]},
+        "variables": sandbox_variables(state, ports, given["database_url"], given["redis_url"]),
+        "own": {name: _own_variables(own) for name, own in rights.items()},
+    }
+    json.dump(found, sys.stdout)
+
+
+def _own_variables(own: Any) -> dict[str, str]:
+    """Return what only this program gets; the first version knew its name alone."""
+    build = getattr(programs, "build_environment", lambda name: {"PROGRAM": name})
+    found: dict[str, str] = build(own)
+    return found
+
+
+if __name__ == "__main__":
+    main()
