@@ -15,6 +15,7 @@ from rq import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.health.backup_overview import describe_backups, find_backup_troubles, read_backups
+from api.health.certificate import CertificateTrouble, check_certificates
 from api.health.job_overview import find_job_troubles, read_job_runs
 from api.health.payment_overview import (
     describe_payments,
@@ -40,7 +41,7 @@ from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
-    {"background", "backups", "keys", "partitions", "payments", "proofs", "records"}
+    {"background", "backups", "certificate", "keys", "partitions", "payments", "proofs", "records"}
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
 _SAMPLED = 10  # contacts
@@ -143,6 +144,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "proofs": lambda: _check_proofs(redis),
         "records": lambda: _check_records(redis),
         "backups": _check_backups,
+        "certificate": _check_certificate,
     }
 
 
@@ -341,6 +343,13 @@ def _check_backups() -> str:
     if troubles := find_backup_troubles(found):
         raise PartDown("; ".join(troubles))
     return describe_backups(found)
+
+
+def _check_certificate() -> str:
+    try:
+        return check_certificates()
+    except CertificateTrouble as trouble:
+        raise PartDown(str(trouble)) from None
 
 
 def _check_proofs(redis: Redis) -> str:

@@ -116,6 +116,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "proofs",
             "records",
             "backups",
+            "certificate",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
