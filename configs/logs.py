@@ -10,8 +10,9 @@ import structlog
 from structlog.typing import Processor
 
 from configs.formatting import CONTROL
+from configs.misspelt_variables import describe_misspelt
 from configs.redaction import mask_entry
-from configs.settings import settings
+from configs.settings import AWAY_FROM_LIFE, settings
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -53,6 +54,9 @@ def set_up_logs(program: str | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+    if settings().app_env not in AWAY_FROM_LIFE:
+        for line in describe_misspelt(type(settings()).model_fields):
+            structlog.get_logger(__name__).warning(line)
 
 
 def _formatter(fixed: dict[str, str]) -> logging.Formatter:

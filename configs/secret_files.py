@@ -11,7 +11,16 @@ _LARGEST = 64 * 1024  # bytes
 
 
 class SecretFilesRefused(ValueError):
-    """Secrets cannot be read; the text has a line for each, which names its file."""
+    """Secrets cannot be read; the text has a line for each, which names its file.
+
+    `wrong` has these lines by setting, `values` what could be read.
+    """
+
+    def __init__(
+        self, text: str, wrong: dict[str, str] | None = None, values: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(text)
+        self.wrong, self.values = wrong or {}, values or {}
 
 
 def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, str]:
@@ -22,15 +31,16 @@ def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, 
     Raises:
         SecretFilesRefused: the folder is none, or a file in it is empty or cannot be read.
     """
-    values, wrong = {}, []
+    values: dict[str, str] = {}
+    wrong: dict[str, str] = {}
     for file in _list(folder_in_use(folder)):
         if (name := file.name.lower()) in known:
             try:
                 values[name] = _read_secret(file)
             except ValueError as error:
-                wrong.append(f"{name.upper()}: {error}")
+                wrong[name] = f"{name.upper()}: {error}"
     if wrong:
-        raise SecretFilesRefused("\n".join(wrong))
+        raise SecretFilesRefused("\n".join(wrong.values()), wrong, values)
     return values
 
 

@@ -34,6 +34,7 @@ from configs.contact_addresses import email_address, parse_countries, sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.keys import find_key_problems
+from configs.misspelt_variables import describe_misspelt
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
 from configs.secret_files import SecretFilesRefused, read_secret_files
@@ -46,6 +47,7 @@ AWAY_FROM_LIFE = ("sandbox", "test")
 _HUMAN_GAP = 3.0  # seconds
 _STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_UNREAD = "secret_files_refused"  # lines about secret files, on their way to the other problems
 _UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 PREFECTURES = Path(__file__).parent / "prefectures"
 HOSTS = Path(__file__).parent / "hosts.yaml"
@@ -309,17 +311,17 @@ class Settings(Periods, BaseSettings):
     @classmethod
     def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
         """Name what is wrong with single variables and with all of them together in one error."""
-        wrong: dict[str, str] = {}
+        wrong: dict[str, str] = dict(data.pop(_UNREAD, {}))
         try:
             built = handler(data)
         except ValidationError as error:
             real = [each for each in error.errors() if each["type"] != _UNTRIED]
-            wrong = {str(each["loc"][0]): _line(each) for each in real}
+            wrong |= {str(each["loc"][0]): _line(each) for each in real}
             built = handler({name: value for name, value in data.items() if name not in wrong})
         known = tuple(f"{name.upper()} " for name in wrong)
         problems = [*wrong.values(), *(each for each in built.problems() if not each.startswith(known))]
         if problems:
-            raise ValueError("\n".join(problems))
+            raise ValueError("\n".join([*problems, *describe_misspelt(cls.model_fields)]))
         return built
 
     def problems(self) -> list[str]:
@@ -345,7 +347,13 @@ class Settings(Periods, BaseSettings):
         if app_env in AWAY_FROM_LIFE:
             return (init_settings, env_settings)
         folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
-        secrets = read_secret_files(Path(folder) if folder else None, settings_cls.model_fields)
+        secrets: dict[str, Any]
+        try:
+            secrets = dict(read_secret_files(Path(folder) if folder else None, settings_cls.model_fields))
+        except SecretFilesRefused as refused:
+            if not refused.wrong:
+                raise
+            secrets = {**refused.values, _UNREAD: refused.wrong}
         return (init_settings, env_settings, InitSettingsSource(settings_cls, secrets), dotenv_settings)
 
     def require(self, name: str) -> str:

@@ -105,6 +105,19 @@ def test_all_wrong_files_are_named_at_once(secrets: Path) -> None:
     assert [line.split(":")[0] for line in refused()] == ["DATA_KEYS", "JWT_SECRET"]
 
 
+def test_wrong_files_are_named_with_everything_else_at_once(secrets: Path, bare: Put) -> None:
+    (secrets / "jwt_secret").touch()
+    (secrets / "data_keys").write_text("first\nsecond\n")
+    (secrets / "lookup_key").write_text(PRODUCTION["LOOKUP_KEY"])
+    given = PRODUCTION | {"JWT_SECRET": "", "DATA_KEYS": "", "LOOKUP_KEY": "", "STRIPE_SECRET_KEY": ""}
+    bare(**given, SECRETS_DIR=secrets, PORT="eighty", PROXYHOPS="1")
+    lines = refused()
+    assert [line.split(" ")[0].rstrip(":") for line in lines] == [
+        "DATA_KEYS", "JWT_SECRET", "PORT", "STRIPE_SECRET_KEY", "PROXYHOPS",
+    ]  # fmt: skip
+    assert lines[-1] == "PROXYHOPS is no setting and has no effect: is PROXY_HOPS meant?"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_of_another_user_is_named(secrets: Path) -> None:
     (secrets / "jwt_secret").write_text("x")
