@@ -8,11 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic.config import CommandLine, Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.migrations.retries import MigrationFailed, run_with_retries
+from configs.database import database_url
 from configs.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
@@ -34,6 +38,8 @@ def main(arguments: list[str]) -> int:
     options = line.parser.parse_args(given if given != ["upgrade"] else ["upgrade", "head"])
     if not hasattr(options, "cmd"):
         line.parser.error("a command is needed: upgrade, downgrade, check, revision, history, current")
+    if given[:1] == ["upgrade"] and "--sql" not in given:
+        _try(partial(_refuse_newer_tables, ScriptDirectory.from_config(config())))
     if given[:1] == ["upgrade"] and _WITHOUT not in arguments:
         _try(partial(make_backup_first, ScriptDirectory.from_config(config())))
     _try(lambda: line.run_cmd(config(), options))
@@ -46,6 +52,25 @@ def _try(act: Callable[[], object]) -> None:
     except (BackupMissing, MigrationFailed) as error:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
+        ) from None
+
+
+def _refuse_newer_tables(script: ScriptDirectory) -> None:
+    """Stop where a newer version made the tables: a backup of it was restored, or the code was rolled back.
+
+    Raises:
+        SystemExit: it did; the text says what to do.
+    """
+    engine = sa.create_engine(database_url(), poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_heads()
+    try:
+        for revision in found:
+            script.get_revision(revision)
+    except CommandError:
+        raise SystemExit(
+            f"nothing was migrated: the tables are of revision {', '.join(found)}, of which this version knows nothing."
+            " Run the version that made them, or restore a backup from before it"
         ) from None
 
 

@@ -92,3 +92,15 @@ def test_tables_from_before_backups_need_a_dump_by_hand(behind: str) -> None:
         s.execute(sa.text("ALTER TABLE backup_states RENAME TO other_states"))
     with pytest.raises(BackupMissing, match=r"revision 0016, before backups .*deploy.backup dump"):
         make_backup_first(script())
+
+
+@pytest.mark.usefixtures("behind")
+def test_tables_of_a_newer_version_are_left_alone_in_one_line() -> None:
+    with session() as s:
+        s.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SystemExit) as caught:
+        main(["upgrade", "--without-backup"])
+    assert str(caught.value) == (
+        "nothing was migrated: the tables are of revision 9999, of which this version knows nothing."
+        " Run the version that made them, or restore a backup from before it"
+    )
