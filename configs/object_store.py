@@ -4,11 +4,15 @@ A key is relative, its parts joined by `/`; the place in the store is not kept i
 """
 
 import asyncio
+import errno
+import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,14 +28,28 @@ _KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
 # whether it will take a body (Expect: 100-continue) says nothing.
 _CONNECT, _LONGEST, _LONGEST_DELETE = 3, 15, 45
 _TOGETHER = 500  # blobs of one call that deletes
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoBlob(LookupError):
     """Nothing is kept under that key (any more)."""
 
 
+class StoreTrouble(StrEnum):
+    """What a store in trouble does, in words that everybody may read: no address, no path."""
+
+    AWAY = "takes nothing"
+    FULL = "is full"
+    REFUSED = "refuses our key"
+    SILENT = "does not answer in time"
+
+
 class StoreAway(RuntimeError):
     """The store refuses, is full or does not answer; the text says why, and which variable says where it is."""
+
+    def __init__(self, text: str, trouble: StoreTrouble = StoreTrouble.AWAY) -> None:
+        super().__init__(text)
+        self.trouble = trouble
 
 
 class BlobSize(NamedTuple):
@@ -51,10 +69,14 @@ class Blobs:
         *,
         variable: str = "PROOFS_URL",
         longest: float | None = None,
+        durable: bool = False,
     ) -> None:
-        """Open a store whose address `variable` holds; one call waits `longest` seconds at most."""
+        """Open a store whose address `variable` holds; one call waits `longest` seconds at most.
+
+        In a folder, what is `durable` is on its disk once it is put.
+        """
         self._files, self._root = files, root.rstrip("/")
-        self._variable, self._longest = variable, longest
+        self._variable, self._longest, self._durable = variable, longest, durable
 
     def put(self, key: str, data: bytes) -> None:
         """Keep bytes under a key, whole or not at all; what stood there is replaced.
@@ -67,9 +89,8 @@ class Blobs:
             if isinstance(
                 self._files, LocalFileSystem
             ):  # a server keeps what came whole, a disk also what did not
-                self._call("makedirs", path.rpartition("/")[0], exist_ok=True)
-                self._call("pipe_file", f"{path}.part", data)
-                self._call("mv", f"{path}.part", path)
+                with self._explained():
+                    _write_file(Path(path), data, durable=self._durable)
             else:
                 self._call("pipe_file", path, data)
         except FileNotFoundError as error:  # the bucket is not there
@@ -144,10 +165,16 @@ class Blobs:
             async with asyncio.timeout(seconds or self._longest or _LONGEST):
                 return await getattr(self._files, f"_{name}")(*given, **how)
 
-        try:
+        with self._explained():
             if self._files.async_impl:
                 return sync(self._files.loop, bounded)
             return getattr(self._files, name)(*given, **how)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what the store's library raises as StoreAway, except that nothing is there."""
+        try:
+            yield
         except FileNotFoundError as error:
             if _lacks_bucket(error):
                 raise self._away(error) from error
@@ -159,12 +186,20 @@ class Blobs:
         said = (
             f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
         )
-        todo = ""
+        trouble, todo = StoreTrouble.AWAY, ""
         if isinstance(error, PermissionError):
+            trouble = StoreTrouble.REFUSED
             todo = ": give it a key that may read, write, list and delete there"
         elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
             todo = ": create it, or name another"
-        return StoreAway(f"the store of {self._variable} is in trouble: {said}{todo}")
+        elif (
+            isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+        ):  # botocore's are none of Python's
+            trouble = StoreTrouble.SILENT
+            todo = ": raise BACKUP_CALL_SECONDS where its line is slow" if self._longest else ""
+        elif isinstance(error, OSError) and error.errno in _FULL:
+            trouble, todo = StoreTrouble.FULL, ": make room there"
+        return StoreAway(f"the store of {self._variable} is in trouble: {said}{todo}", trouble)
 
     def _path(self, key: str) -> str:
         if not _KEY.fullmatch(key):
@@ -205,11 +240,13 @@ def backup_blobs() -> Blobs:
     now = settings()
     url, key = now.require("backup_url"), now.backup_access_key_id
     address = _Address(url, now.backup_endpoint_url, now.backup_region, key, now.backup_secret_access_key)
-    return _open_store("BACKUP_URL", address, now.backup_call_seconds)
+    return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
 
 
 @lru_cache(maxsize=2)
-def _open_store(variable: str, address: _Address, longest: float | None = None) -> Blobs:
+def _open_store(
+    variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
+) -> Blobs:
     options: dict[str, Any] = {}
     if urlsplit(address.url).scheme in ("s3", "s3a"):
         options = {
@@ -217,7 +254,11 @@ def _open_store(variable: str, address: _Address, longest: float | None = None) 
             "key": address.key,
             "secret": address.secret.get_secret_value() if address.secret else None,
             "client_kwargs": {"region_name": address.region} if address.region else {},
-            "config_kwargs": {"connect_timeout": _CONNECT, "retries": {"max_attempts": 0}},
+            "config_kwargs": {
+                "connect_timeout": _CONNECT,
+                "read_timeout": longest or _LONGEST,
+                "retries": {"max_attempts": 0},
+            },
             "use_listings_cache": False,
         }
     try:
@@ -225,7 +266,35 @@ def _open_store(variable: str, address: _Address, longest: float | None = None) 
     except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"{variable} cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: the callers retry later
-    return Blobs(files, root, variable=variable, longest=longest)
+    return Blobs(files, root, variable=variable, longest=longest, durable=durable)
+
+
+def _write_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write a file whole or not at all; a disk that was full has nothing more on it than before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(f"{path}.part")
+    try:
+        with part.open("wb") as opened:
+            opened.write(data)
+            opened.flush()
+            if durable:
+                os.fsync(opened.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the disk keep the names in a folder, too: fsync(2)."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _troubles() -> tuple[type[Exception], ...]:

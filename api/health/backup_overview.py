@@ -34,7 +34,8 @@ _SMALL = 0.5  # of the one before
 _SIZED = (BackupPart.BASE, BackupPart.DUMP)
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _WAITING = sa.text("""
-SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, '')
+SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, ''),
+  (SELECT setting::bigint << 20 FROM pg_settings WHERE name = 'max_slot_wal_keep_size')
 FROM pg_replication_slots WHERE slot_name = :slot AND NOT pg_is_in_recovery()
 """)
 
@@ -46,6 +47,7 @@ class BackupOverview:
     states: dict[BackupPart, BackupState]
     waiting_bytes: int | None  # of log that the server keeps for the store; None without a slot
     is_lost: bool  # whether the server gave log up before it was stored
+    limit_bytes: int | None = None  # of log that the server keeps at most; negative: without an end
 
 
 def read_backups() -> BackupOverview:
@@ -53,8 +55,8 @@ def read_backups() -> BackupOverview:
     with read_session() as s:
         states = {each.part: each for each in s.scalars(sa.select(BackupState))}
         slot = s.execute(_WAITING, {"slot": SLOT}).one_or_none()
-    waiting, status = slot or (None, "")
-    return BackupOverview(states, waiting, status == "lost")
+    waiting, status, limit = slot or (None, "", None)
+    return BackupOverview(states, waiting, status == "lost", limit)
 
 
 def find_backup_troubles(found: BackupOverview) -> list[str]:
@@ -82,9 +84,18 @@ def _find_log_troubles(found: BackupOverview, now: datetime) -> Iterator[str]:
     elif (age := now - state.finished_at) > timedelta(seconds=settings().backup_late_seconds):
         because = f": {state.trouble}" if state.trouble else ": is `python -m deploy.backup run` running?"
         yield f"the log is stored up to {format_duration(age)} ago{because}"
-    waiting = (found.waiting_bytes or 0) >> 20
-    if waiting > settings().backup_wal_warn_mb:
-        yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk"
+    yield from _find_waiting_log(found)
+
+
+def _find_waiting_log(found: BackupOverview) -> Iterator[str]:
+    """Warn before PostgreSQL gives log up, and where it would rather fill its disk."""
+    waiting, limit = (found.waiting_bytes or 0) >> 20, (found.limit_bytes or 0) >> 20
+    if limit < 0:
+        yield "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
+    warn = min(settings().backup_wal_warn_mb, limit // 2) if limit > 0 else settings().backup_wal_warn_mb
+    if waiting > warn:
+        until = f", which gives it up at {limit:,} MB" if limit > 0 else ""
+        yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk{until}"
 
 
 def _find_part_troubles(found: BackupOverview, now: datetime) -> Iterator[str]:

@@ -1,14 +1,17 @@
 """`python -m deploy.backup`: makes backups of PostgreSQL, lists and checks them, and restores to a second."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 import psycopg2
+import structlog
 
 from configs.formatting import format_duration
 from configs.logs import set_up_logs
@@ -26,6 +29,8 @@ from deploy.backup.service import BackupService, check_store, wait_for_log
 from deploy.backup.snapshot import Store, take_backup
 from deploy.backup.wal_archive import read_archives
 
+log = structlog.get_logger(__name__)
+
 
 @exit_on_config_error("the backup program")
 def main(given: list[str] | None = None) -> int:
@@ -39,7 +44,7 @@ def main(given: list[str] | None = None) -> int:
     act: Callable[[argparse.Namespace], int] = options.act
     try:
         return act(options)
-    except (BackupError, StoreAway, psycopg2.Error) as error:
+    except (BackupError, StoreAway, psycopg2.Error, OSError) as error:
         raise SystemExit(f"{options.command} failed: {str(error).strip()}") from None
 
 
@@ -75,10 +80,14 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def _instant(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
+    try:
+        found = datetime.fromisoformat(text)
+        in_utc = found.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no instant: write 2026-11-22T09:00:03Z") from None
     if found.tzinfo is None:
         raise argparse.ArgumentTypeError("needs its zone: 2026-11-22T09:00:03Z or …+01:00")
-    return found.astimezone(UTC)
+    return in_utc
 
 
 def _open_store() -> Store:
@@ -88,13 +97,19 @@ def _open_store() -> Store:
 def _run(_: argparse.Namespace) -> int:
     stopped = Event()
     on_stop_signals(stopped.set)
-    BackupService(_open_store(), stopped).run()
-    return 0
+    service = BackupService(_open_store(), stopped)
+    if held := service.run():
+        log.warning("stops without waiting longer: what is half done does not count", held_by=held)
+        os._exit(1)  # Python would wait for the thread that the store holds
+    return 1 if service.has_failed else 0
 
 
 def _take(kind: Kind) -> Callable[[argparse.Namespace], int]:
     def act(_: argparse.Namespace) -> int:
-        print(_describe(take_backup(_open_store(), kind, wait_for_log)))
+        stopped = Event()
+        on_stop_signals(stopped.set)
+        wait = partial(wait_for_log, stopped=stopped)
+        print(_describe(take_backup(_open_store(), kind, wait, stopped)))
         return 0
 
     return act
@@ -148,8 +163,10 @@ def _restore(options: argparse.Namespace) -> int:
     blobs, identities = backup_blobs(), read_identities(options.key)
     plan = make_plan(blobs, identities, Wish(options.to, options.base, options.timeline))
     done = restore(blobs, identities, plan, options.into)
+    compared = "" if done.is_compared else "not "
     print(
-        f"restored in {done.seconds:.1f} s: {done.bytes / 1e6:.0f} MB and {done.log_bytes / 1e6:.0f} MB of log."
+        f"restored in {done.seconds:.1f} s: {done.bytes / 1e6:.0f} MB and {done.log_bytes / 1e6:.0f} MB of log;"
+        f" its files were {compared}compared with the server's checksums."
         f" Start PostgreSQL on {options.into}: it takes writes once the log is replayed."
     )
     return 0

@@ -3,6 +3,7 @@
 The server holds public keys only. What it wrote it cannot read again, nor can somebody who breaks into it.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def read_recipients() -> list[Recipient]:
         except pyrage.RecipientError as error:
             raise KeyRefused(f"BACKUP_RECIPIENTS: {text} is no public key of age ({error})") from None
     return found
+
+
+def fingerprints(recipients: Sequence[Recipient]) -> tuple[str, ...]:
+    """Return short hashes of public keys: who may write to the store does not learn the keys from them."""
+    return tuple(sorted(hashlib.sha256(str(each).encode()).hexdigest()[:16] for each in recipients))
 
 
 def read_identities(file: Path) -> list[Identity]:

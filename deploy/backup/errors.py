@@ -9,6 +9,10 @@ class AlreadyRunning(BackupError):
     """Another process makes a backup of this kind."""
 
 
+class Stopped(BackupError):
+    """The program was asked to end; what it made half does not count, and is made again."""
+
+
 class DamagedBackup(BackupError):
     """A stored object is missing, cut off, changed or not encrypted."""
 

@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from configs.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn, parse_lsn
@@ -23,7 +31,7 @@ def _read_lsn(value: object) -> object:
     return parse_lsn(value) if isinstance(value, str) else value
 
 
-Lsn = Annotated[int, BeforeValidator(_read_lsn), PlainSerializer(format_lsn)]
+Lsn = Annotated[int, BeforeValidator(_read_lsn), Field(ge=0), PlainSerializer(format_lsn)]
 
 
 class Kind(StrEnum):
@@ -40,26 +48,27 @@ class StoredPart(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    bytes: int
+    bytes: int = Field(ge=0)
     sha256: str
 
 
 class Manifest(BaseModel):
-    """A complete backup."""
+    """A complete backup. Who may write to the store may have changed it, so each value is checked."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Kind
     name: str
-    started_at: datetime  # by the server's clock, as `finished_at`
-    finished_at: datetime  # a base backup is consistent from then on
-    system: str  # identifier of the cluster
-    timeline: int
+    started_at: AwareDatetime  # by the server's clock, as `finished_at`
+    finished_at: AwareDatetime  # a base backup is consistent from then on
+    system: str = Field(pattern=r"^[0-9]{1,20}$")  # identifier of the cluster
+    timeline: int = Field(ge=1, lt=1 << 32)
     start_lsn: Lsn  # the log is needed from here on
     stop_lsn: Lsn  # and up to here at least
     server: int  # version of PostgreSQL: 180004
     revision: str | None  # newest migration
-    database_bytes: int  # of all databases, on the server's disk
+    database_bytes: int = Field(ge=0)  # of all databases, on the server's disk
+    recipients: tuple[str, ...] = ()  # fingerprints of the public keys; none of older backups
     parts: tuple[StoredPart, ...]
 
     @property

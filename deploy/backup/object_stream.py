@@ -5,14 +5,14 @@ died is seen by no listing.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
+from threading import Event
 
 import structlog
 
 from configs.object_store import Blobs, NoBlob, StoreAway
 from deploy.backup.encryption import MAGIC
-from deploy.backup.errors import DamagedBackup
+from deploy.backup.errors import DamagedBackup, Stopped
 from deploy.backup.manifest import Manifest, StoredPart, part_key
 
 PART_BYTES = 1 << 24
@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 class PartWriter:
     """Takes a stream's bytes and stores them in parts; holds one part in memory."""
 
-    def __init__(self, blobs: Blobs, folder: str) -> None:
-        self._blobs, self._folder = blobs, folder
+    def __init__(self, blobs: Blobs, folder: str, stopped: Event | None = None) -> None:
+        self._blobs, self._folder, self._stopped = blobs, folder, stopped or Event()
         self._buffer = bytearray()
         self.parts: list[StoredPart] = []
 
@@ -34,6 +34,7 @@ class PartWriter:
 
         Raises:
             StoreAway: the store took a part at none of several attempts.
+            Stopped: the program is to end meanwhile.
         """
         self._buffer += data
         while len(self._buffer) >= PART_BYTES:
@@ -44,29 +45,31 @@ class PartWriter:
         """Store the last part.
 
         Raises:
-            StoreAway: as `write`.
+            StoreAway, Stopped: as `write`.
         """
         if self._buffer:
             self._store(bytes(self._buffer))
             self._buffer.clear()
 
     def _store(self, data: bytes) -> None:
-        put_patiently(self._blobs, part_key(self._folder, len(self.parts)), data)
+        put_patiently(self._blobs, part_key(self._folder, len(self.parts)), data, self._stopped)
         self.parts.append(StoredPart(bytes=len(data), sha256=hashlib.sha256(data).hexdigest()))
 
 
-def put_patiently(blobs: Blobs, key: str, data: bytes) -> None:
+def put_patiently(blobs: Blobs, key: str, data: bytes, stopped: Event) -> None:
     """Store an object; a store that fails is tried again for a minute.
 
     Raises:
         StoreAway: it fails still.
+        Stopped: the program is to end before it works.
     """
     for wait in _WAITS:
         try:
             blobs.put(key, data)
         except StoreAway as error:
             log.warning("a part is not stored, it is tried again", key=key, seconds=wait, because=str(error))
-            time.sleep(wait)
+            if stopped.wait(wait):
+                raise Stopped("the backup is stopped: it is made again when the service runs") from None
         else:
             return
     blobs.put(key, data)

@@ -5,7 +5,9 @@ killed leaves nothing that starts; the next one begins again.
 """
 
 import os
+import re
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,19 +19,25 @@ import structlog
 from pyrage.x25519 import Identity
 
 from configs.object_store import Blobs
+from deploy.backup.database import parse_lsn
 from deploy.backup.encryption import decrypt_stream
 from deploy.backup.errors import BackupError, DamagedBackup
 from deploy.backup.manifest import Manifest
 from deploy.backup.object_stream import read_parts
 from deploy.backup.restore_plan import Plan
 from deploy.backup.wal_archive import write_segments
-from deploy.postgres_tools import find_in_wheel
 
 _HALF, _LOG = "restoring", "restored_wal"
 _LAST = "global"  # has pg_control, without which PostgreSQL does not start
 _NOT_OURS = frozenset({"lost+found"})
 _CONFIGURATION = "postgresql.auto.conf"
 _OF_RECOVERY = ("recovery_", "restore_command", "# written by a restore")
+_LABEL = re.compile(
+    r"^START WAL LOCATION: ([0-9A-F]+/[0-9A-F]+) .*^START TIMELINE: (\d+)$", re.DOTALL | re.MULTILINE
+)
+# Beside the log itself: PostgreSQL copies what it replays, and keeps max_wal_size (1 GB) of it.
+_REPLAYED = 1 << 30
+_DEBIAN = "/usr/lib/postgresql/{}/bin"  # its packages put this program on no PATH
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +48,7 @@ class Restored(NamedTuple):
     seconds: float
     bytes: int  # of the base backup, unpacked
     log_bytes: int
+    is_compared: bool  # by pg_verifybackup
 
 
 def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> Restored:
@@ -51,20 +60,34 @@ def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path
     """
     begun = time.monotonic()
     half = _prepare(into, plan)
-    log.info("the base backup is unpacked", name=plan.base.name, of=str(plan.base.finished_at))
-    _unpack(blobs, identities, plan.base, half)
-    _verify(half)
-    size = _measure(half)
-    (half / _LOG).mkdir()
-    log_bytes = 0
+    try:
+        log.info("the base backup is unpacked", name=plan.base.name, of=str(plan.base.finished_at))
+        _unpack(blobs, identities, plan.base, half)
+        _check_identity(half, plan.base)
+        is_compared = _verify(half, plan.base)
+        size = _measure(half)
+        log_bytes = _fetch_log(blobs, identities, plan, half / _LOG)
+        _configure(half, plan)
+    except BaseException as error:
+        shutil.rmtree(half, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise BackupError(
+                f"{into} cannot be written: {error}: make room, or name another folder"
+            ) from error
+        raise
+    _move(half, into)
+    return Restored(time.monotonic() - begun, size, log_bytes, is_compared)
+
+
+def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder: Path) -> int:
+    folder.mkdir()
+    written = 0
     for timeline, chunks in plan.log:
         log.info("the log is fetched", timeline=timeline, chunks=len(chunks))
-        log_bytes += write_segments(blobs, chunks, timeline, identities, half / _LOG)
+        written += write_segments(blobs, chunks, timeline, identities, folder)
     for timeline, content in plan.histories.items():
-        (half / _LOG / f"{timeline:08X}.history").write_bytes(content)
-    _configure(half, plan)
-    _move(half, into)
-    return Restored(time.monotonic() - begun, size, log_bytes)
+        (folder / f"{timeline:08X}.history").write_bytes(content)
+    return written
 
 
 def _prepare(into: Path, plan: Plan) -> Path:
@@ -78,9 +101,12 @@ def _prepare(into: Path, plan: Plan) -> Path:
     for name in there:  # of a restore that was killed
         path = into / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    needed = plan.base.database_bytes + sum(chunk.length for _, chunks in plan.log for chunk in chunks)
+    log_bytes = sum(chunk.length for _, chunks in plan.log for chunk in chunks)
+    needed = plan.base.database_bytes + log_bytes + min(log_bytes, _REPLAYED)
     if (free := shutil.disk_usage(into).free) < needed:
-        raise BackupError(f"{into} has {free >> 20} MB free, {needed >> 20} MB are needed")
+        raise BackupError(
+            f"{into} has {free >> 20} MB free, {needed >> 20} MB are needed: name a folder on a larger disk"
+        )
     half = into / _HALF
     half.mkdir(mode=0o700)
     return half
@@ -100,21 +126,64 @@ def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: 
             raise
         if code := tar.wait():
             errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()[-600:]
-            raise BackupError(f"the base backup cannot be unpacked, tar ended with {code}: {said}")
+            said = " ".join(errors.read().decode("utf-8", "replace").split())[-600:]
+            free = shutil.disk_usage(half).free >> 20
+            raise BackupError(
+                f"the base backup cannot be unpacked, with {free} MB free tar ended with {code}: {said}"
+            )
 
 
-def _verify(half: Path) -> None:
-    """Have PostgreSQL compare each file with the checksums that the server gave it, where its program is installed.
+def _check_identity(half: Path, base: Manifest) -> None:
+    """Refuse another base backup than the manifest describes: who may write to the store may have exchanged them.
 
-    The embedded wheel's crashes.
+    Raises:
+        DamagedBackup: it is another cluster's, or begins elsewhere in the log.
     """
-    program = shutil.which("pg_verifybackup")
-    if program is None or find_in_wheel("postgres"):
-        return
+    try:
+        system = int.from_bytes((half / "global" / "pg_control").read_bytes()[:8], sys.byteorder)
+        label = _LABEL.search((half / "backup_label").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise DamagedBackup(
+            f"{base.folder} is no base backup: it lacks {Path(error.filename).name}"
+        ) from None
+    is_own = (
+        label and int(label[2]) == base.timeline and base.start_lsn <= parse_lsn(label[1]) <= base.stop_lsn
+    )
+    if not is_own or system != int(base.system):
+        raise DamagedBackup(
+            f"{base.folder} is another base backup than its manifest says: take another by --base"
+        )
+
+
+def _verify(half: Path, base: Manifest) -> bool:
+    """Have PostgreSQL compare each file with the checksums that the server gave it; return whether it did.
+
+    Raises:
+        DamagedBackup: a file differs.
+    """
+    program = _find_verifier(base.server // 10_000)
+    if program is None:
+        log.warning("pg_verifybackup of the server's version is not installed: the files are not compared")
+        return False
     done = run([program, "--no-parse-wal", str(half)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise DamagedBackup(f"pg_verifybackup refuses the base backup: {done.stderr.strip()[-600:]}")
+        said = " ".join(done.stderr.split())[-600:]
+        raise DamagedBackup(f"pg_verifybackup refuses the base backup: {said}")
+    return True
+
+
+def _find_verifier(major: int) -> str | None:
+    """Return PostgreSQL's program where it is of this major version; an older one cannot read the list of files.
+
+    The embedded wheel's crashes, and is on no PATH.
+    """
+    for path in (None, _DEBIAN.format(major)):
+        program = shutil.which("pg_verifybackup", path=path)
+        if program:
+            said = run([program, "--version"], capture_output=True, text=True, check=False).stdout
+            if re.search(rf"\) {major}\b", said):
+                return program
+    return None
 
 
 def _measure(folder: Path) -> int:

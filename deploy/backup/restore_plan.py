@@ -58,7 +58,8 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
     archive = read_archive(blobs, system)
     if not archive.chunks:
         raise BackupError(
-            "the store holds no write-ahead log of that cluster: a base backup alone cannot be started"
+            f"the store holds no write-ahead log of cluster {system}: a base backup alone cannot be started;"
+            " name one of another cluster by --base"
         )
     histories = {number: unseal(blobs, key, identities) for number, key in sorted(archive.histories.items())}
     timeline = wish.timeline or max(archive.chunks)

@@ -78,7 +78,8 @@ def prune(blobs: Blobs, now: datetime) -> None:
             # A base whose manifest is damaged may be repaired by hand: its log is kept, too.
             bases = [] if found.damaged else [each for each in found.complete if each not in expired]
     for archive in read_archives(blobs).values() if bases else ():
-        needless = choose_needless_log(archive, bases)
+        halves = [each.key for each in archive.halves if each.until < now - _UNFINISHED]
+        needless = [*choose_needless_log(archive, bases), *halves]
         blobs.delete_each(needless)
         if needless:
             log.info("log is dropped", system=archive.system, chunks=len(needless))

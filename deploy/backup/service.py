@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,23 +12,25 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection
 
-from configs.object_store import StoreAway
+from configs.object_store import StoreAway, StoreTrouble
 from configs.outage_log import OutageLog
 from configs.settings import settings
 from deploy.backup import status
 from deploy.backup.database import SLOT, ServerState, connect, format_lsn, parse_lsn, read_server
-from deploy.backup.errors import AlreadyRunning, BackupError
+from deploy.backup.encryption import fingerprints
+from deploy.backup.errors import AlreadyRunning, BackupError, Stopped
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.retention import prune
 from deploy.backup.snapshot import Store, take_backup
-from deploy.backup.store_check import find_troubles
+from deploy.backup.store_check import Expected, find_troubles
 from deploy.backup.wal_stream import WalStream
 
-FAILURES = (psycopg2.Error, StoreAway, BackupError)
+FAILURES = (psycopg2.Error, StoreAway, BackupError, OSError)
 _PERIODS = {Kind.BASE: timedelta(days=1), Kind.DUMP: timedelta(weeks=1), Kind.PROOFS: timedelta(days=1)}
 _SUNDAY = datetime(2026, 1, 4, tzinfo=UTC)  # dumps are due on Sundays
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _LONGEST_WAIT = 120.0  # seconds, for log that is on its way
+_LONGEST_STOP = 20.0  # seconds; its container and its unit are killed after 30
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +41,17 @@ def find_due_time(kind: Kind, now: datetime) -> datetime:
     return now - (now - first) % _PERIODS[kind]
 
 
-def is_due(kind: Kind, complete: list[Manifest], server: ServerState) -> bool:
+def is_due(kind: Kind, complete: list[Manifest], server: ServerState, keys: Sequence[str] = ()) -> bool:
     """Whether a backup is to be made; one of the future, by a clock that was wrong, does not count.
 
-    A base backup is also due on a timeline without one: a restore began it.
+    A base backup is also due on a timeline without one, because a restore began it, and where the newest one is
+    encrypted to other public keys than those with these fingerprints.
     """
     own = [each for each in complete if each.started_at <= server.at + _CLOCKS_DIFFER]
     if kind is Kind.BASE:
         own = [each for each in own if (each.system, each.timeline) == (server.system, server.timeline)]
+        if own and keys and own[-1].recipients not in ((), tuple(keys)):
+            return True
     return not own or own[-1].started_at < find_due_time(kind, server.at)
 
 
@@ -57,11 +62,12 @@ def has_slot(sql: connection) -> bool:
         return bool(asked.fetchall())
 
 
-def wait_for_log(sql: connection, lsn: int, stopped: Event | None = None) -> None:
+def wait_for_log(sql: connection, lsn: int, stopped: Event) -> None:
     """Wait until the log is stored up to a position: a base backup is worth nothing without it.
 
     Raises:
         BackupError: it is not, after minutes.
+        Stopped: the program is to end before.
     """
     longest = max(_LONGEST_WAIT, 4 * settings().backup_wal_seconds)
     end = time.monotonic() + longest
@@ -71,9 +77,8 @@ def wait_for_log(sql: connection, lsn: int, stopped: Event | None = None) -> Non
             row = asked.fetchone()
         if row and row[0] and parse_lsn(row[0]) + 1 >= lsn:  # the last byte that is stored is confirmed
             return
-        if stopped and stopped.is_set():
-            raise BackupError("the service is stopped: the base backup is made again when it runs")
-        time.sleep(min(0.5, settings().backup_wal_seconds))
+        if stopped.wait(min(0.5, settings().backup_wal_seconds)):
+            raise Stopped("the backup is stopped: it is made again when the service runs")
     raise BackupError(
         f"the log is not stored up to {format_lsn(lsn)} after {longest:.0f} s:"
         " is `python -m deploy.backup run` running?"
@@ -89,19 +94,40 @@ class BackupService:
         self._complete: dict[Kind, list[Manifest]] = {}
         self._listed_at = 0.0
         self._asked: object = None  # the newest request of a migration
+        self.has_failed = False
 
-    def run(self) -> None:
-        """Work until stopped; the log and the dumps before migrations have threads of their own."""
+    def run(self) -> list[str]:
+        """Work until stopped; return which threads did not end in time: a store that hangs holds them.
+
+        The main thread waits only, because a signal reaches no thread that a store holds.
+        """
         stream = WalStream(self._store.blobs, self._store.recipients, self._stopped)
+        works = {
+            "log": stream.run,
+            "migrations": partial(self._repeat, self.answer_migration),
+            "backups": partial(self._repeat, self.make_due),
+        }
         threads = [
-            threading.Thread(target=stream.run, name="log"),
-            threading.Thread(target=self._repeat, args=(self.answer_migration,), name="migrations"),
+            threading.Thread(target=self._work, args=(work,), name=name, daemon=True)
+            for name, work in works.items()
         ]
         for thread in threads:
             thread.start()
-        self._repeat(self.make_due)
+        self._stopped.wait()
+        end = time.monotonic() + _LONGEST_STOP
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
+        return [thread.name for thread in threads if thread.is_alive()]
+
+    def _work(self, work: Callable[[], None]) -> None:
+        """Do one thread's work. An unexpected error ends the program, which its supervisor starts again."""
+        try:
+            work()
+        except BaseException:
+            log.exception("the service ends: what starts it again lets it go on where it was")
+            self.has_failed = True
+        finally:
+            self._stopped.set()
 
     def _repeat(self, turn: Callable[[connection], None]) -> None:
         outage = OutageLog()
@@ -133,14 +159,15 @@ class BackupService:
         self._list()
         made = [kind for kind in _PERIODS if self._make(sql, kind, server)]
         if made:
-            self._tidy_up(sql, server)
+            prune(self._store.blobs, server.at)
+            check_store(sql, self._store, server)
 
     def _make(self, sql: connection, kind: Kind, server: ServerState) -> bool:
-        request = status.read_request(sql, kind)
-        if not request and not is_due(kind, self._complete[kind], server):
-            return False
         if kind is Kind.BASE and not has_slot(sql):
             return False  # its log would not be stored from its beginning
+        request = status.read_request(sql, kind)
+        if not request and not self._is_due(kind, server):
+            return False
         if not self._try(sql, kind):
             return False
         if request:
@@ -152,17 +179,37 @@ class BackupService:
         if time.monotonic() < self._not_before.get(kind, 0.0) or self._stopped.is_set():
             return False
         try:
-            manifest = take_backup(self._store, kind, partial(wait_for_log, stopped=self._stopped))
-        except AlreadyRunning as error:
-            log.info("a backup is left to another process", kind=str(kind), because=str(error))
+            wait = partial(wait_for_log, stopped=self._stopped)
+            manifest = take_backup(self._store, kind, wait, self._stopped)
+        except (AlreadyRunning, Stopped) as error:
+            log.info("a backup is left for later", kind=str(kind), because=str(error))
         except FAILURES as error:
             log.error("a backup failed", kind=str(kind), because=str(error).strip())  # noqa: TRY400 -- one line says it
             status.record_trouble(sql, kind, describe_for_health(error))
+            self._make_room(sql, error)
         else:
             self._complete.setdefault(kind, []).append(manifest)
             return True
         self._not_before[kind] = time.monotonic() + settings().backup_retry_seconds
         return False
+
+    def _is_due(self, kind: Kind, server: ServerState) -> bool:
+        """Whether a backup is due, also by what another process may have stored since the store was listed."""
+        keys = fingerprints(self._store.recipients)
+        if not is_due(kind, self._complete[kind], server, keys):
+            return False
+        if time.monotonic() < self._not_before.get(kind, 0.0):
+            return True  # it is left alone anyway
+        self._complete[kind] = read_catalogue(self._store.blobs, kind).complete
+        return is_due(kind, self._complete[kind], server, keys)
+
+    def _make_room(self, sql: connection, error: Exception) -> None:
+        """Drop what is kept no longer where the store is full: no new backup, which would have it dropped, fits in."""
+        if isinstance(error, StoreAway) and error.trouble is StoreTrouble.FULL:
+            try:
+                prune(self._store.blobs, read_server(sql).at)
+            except FAILURES as trouble:
+                log.warning("nothing could be dropped from the full store", because=str(trouble).strip())
 
     def _list(self) -> None:
         """Read what the store holds, once an hour: other processes may have changed it."""
@@ -171,10 +218,6 @@ class BackupService:
         self._complete |= {kind: read_catalogue(self._store.blobs, kind).complete for kind in _PERIODS}
         self._listed_at = time.monotonic()
 
-    def _tidy_up(self, sql: connection, server: ServerState) -> None:
-        prune(self._store.blobs, server.at)
-        check_store(sql, self._store, server)
-
 
 def check_store(sql: connection, store: Store, server: ServerState) -> list[str]:
     """Look at the store, note what is wrong, and return it.
@@ -182,7 +225,12 @@ def check_store(sql: connection, store: Store, server: ServerState) -> list[str]
     Raises:
         StoreAway: the store does not answer.
     """
-    troubles = find_troubles(store.blobs, server.system)
+    expected = Expected(
+        made=status.read_made(sql, list(_PERIODS)),
+        stored_lsn=status.read_stored_lsn(sql),
+        recipients=fingerprints(store.recipients),
+    )
+    troubles = find_troubles(store.blobs, server.system, expected)
     for trouble in troubles:
         log.error("the store is not as it should be", trouble=trouble)
     status.record_check(sql, server.at, troubles)
@@ -192,7 +240,7 @@ def check_store(sql: connection, store: Store, server: ServerState) -> list[str]
 def describe_for_health(error: Exception) -> str:
     """Return a failure in words that everybody may read: no address, no path."""
     if isinstance(error, StoreAway):
-        return "the store of backups takes nothing"
+        return f"the store of backups {error.trouble}"
     if isinstance(error, psycopg2.Error):
         return "PostgreSQL does not answer the backups"
     return "it cannot be made: the log of `backup` says why"

@@ -1,9 +1,12 @@
 """Making one backup: what PostgreSQL's tool writes is encrypted and stored while it is written, the manifest last."""
 
+import os
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from subprocess import PIPE, Popen
 from tempfile import TemporaryFile
+from threading import Event
 from typing import IO, NamedTuple
 
 import structlog
@@ -21,14 +24,16 @@ from deploy.backup.database import (
     tool_command,
     tool_environment,
 )
-from deploy.backup.encryption import encrypt_stream
-from deploy.backup.errors import BackupError
+from deploy.backup.encryption import encrypt_stream, fingerprints
+from deploy.backup.errors import BackupError, Stopped
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
 from deploy.backup.proof_list import read_proof_list
 from deploy.backup.wal_archive import find_stretch, read_archive
 
 _LAST_LINES = 600  # characters of a tool's errors
+_LOOK = 0.5  # seconds between two looks whether the program is to end
+_BLOCK = 1 << 16
 
 # To standard output, so no second copy is on the disk. Without the log, which is stored anyway: the server is not asked
 # for log that it may have given up meanwhile. The checksums of the tar's last file are for pg_verifybackup.
@@ -45,21 +50,23 @@ class Store(NamedTuple):
     recipients: Sequence[Recipient]
 
 
-def take_backup(store: Store, kind: Kind, wait_for_log: Callable[[connection, int], None]) -> Manifest:
+def take_backup(
+    store: Store, kind: Kind, wait_for_log: Callable[[connection, int], None], stopped: Event
+) -> Manifest:
     """Make one backup; `wait_for_log` waits until the log is stored up to a position.
 
     Raises:
-        BackupError: it cannot be made; nothing of it counts.
+        BackupError: it cannot be made, or is stopped; nothing of it counts.
         StoreAway: the store takes nothing.
         psycopg2.Error: the server does not answer.
     """
     with hold_lock(list(Kind).index(kind)) as sql:
         before, revision = read_server(sql), read_revision(sql)
         name = make_name(before.at)
-        writer = PartWriter(store.blobs, f"{kind}/{name}")
+        writer = PartWriter(store.blobs, f"{kind}/{name}", stopped)
         log.info("a backup begins", kind=str(kind), name=name)
         try:
-            with _open_source(kind) as read:
+            with _open_source(kind, stopped) as read:
                 encrypt_stream(read, writer.write, store.recipients)
                 writer.close()
             after = read_server(sql)
@@ -71,10 +78,11 @@ def take_backup(store: Store, kind: Kind, wait_for_log: Callable[[connection, in
             manifest = Manifest(
                 kind=kind, name=name, started_at=before.at, finished_at=after.at, system=before.system,
                 timeline=before.timeline, start_lsn=before.lsn, stop_lsn=after.lsn, server=before.version,
-                revision=revision, database_bytes=after.bytes, parts=tuple(writer.parts),
+                revision=revision, database_bytes=after.bytes, recipients=fingerprints(store.recipients),
+                parts=tuple(writer.parts),
             )  # fmt: skip
             text = manifest.model_dump_json(indent=1).encode()
-            put_patiently(store.blobs, f"{manifest.folder}/{MANIFEST}", text)
+            put_patiently(store.blobs, f"{manifest.folder}/{MANIFEST}", text, stopped)
         except BaseException:
             with suppress(StoreAway):
                 store.blobs.delete(f"{kind}/{name}")
@@ -99,15 +107,38 @@ def _check_log(blobs: Blobs, before: ServerState, after: ServerState) -> None:
 
 
 @contextmanager
-def _open_source(kind: Kind) -> Iterator[Callable[[int], bytes]]:
+def _open_source(kind: Kind, stopped: Event) -> Iterator[Callable[[int], bytes]]:
     if kind is Kind.PROOFS:
-        yield read_proof_list()
+        read = read_proof_list()
+
+        def read_list(size: int) -> bytes:
+            _end_if(stopped)
+            return read(size)
+
+        yield read_list
     else:
         command = (
             tool_command("pg_basebackup", *_BASE) if kind is Kind.BASE else tool_command("pg_dump", *_DUMP)
         )
         with _run_tool(command) as output:
-            yield output.read
+            yield _read_until(output, stopped)
+
+
+def _read_until(pipe: IO[bytes], stopped: Event) -> Callable[[int], bytes]:
+    """Return a reader that ends with the program, also where the tool is silent: the server may write for minutes."""
+
+    def read_some(size: int) -> bytes:
+        while not select.select([pipe], [], [], _LOOK)[0]:
+            _end_if(stopped)
+        _end_if(stopped)
+        return os.read(pipe.fileno(), size if size > 0 else _BLOCK)
+
+    return read_some
+
+
+def _end_if(stopped: Event) -> None:
+    if stopped.is_set():
+        raise Stopped("the backup is stopped: it is made again when the service runs")
 
 
 @contextmanager
@@ -119,7 +150,7 @@ def _run_tool(command: list[str]) -> Iterator[IO[bytes]]:
     """
     with (
         TemporaryFile() as errors,
-        Popen(command, stdout=PIPE, stderr=errors, env=tool_environment()) as tool,
+        Popen(command, bufsize=0, stdout=PIPE, stderr=errors, env=tool_environment()) as tool,
     ):
         assert tool.stdout  # noqa: S101 -- for the type: it is a pipe
         try:
@@ -129,5 +160,5 @@ def _run_tool(command: list[str]) -> Iterator[IO[bytes]]:
             raise
         if code := tool.wait():
             errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()[-_LAST_LINES:]
+            said = " ".join(errors.read().decode("utf-8", "replace").split())[-_LAST_LINES:]
             raise BackupError(f"{command[0].rpartition('/')[2]} ended with {code}: {said}")

@@ -3,7 +3,7 @@
 Health needs no key to the store for it. Texts are public: they name no address.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -12,8 +12,8 @@ import structlog
 from psycopg2 import errors
 from psycopg2.extensions import connection, cursor
 
-from deploy.backup.database import format_lsn
-from deploy.backup.manifest import Manifest
+from deploy.backup.database import format_lsn, parse_lsn
+from deploy.backup.manifest import Kind, Manifest
 
 _DONE = """
 INSERT INTO backup_states (part, name, started_at, finished_at, bytes) VALUES (%(part)s, %(name)s, %(started)s,
@@ -35,6 +35,7 @@ ON CONFLICT (part) DO UPDATE SET name = excluded.name, finished_at = excluded.fi
 _REQUEST = """
 INSERT INTO backup_states (part, request) VALUES (%s, %s) ON CONFLICT (part) DO UPDATE SET request = excluded.request
 """
+_MADE = "SELECT part, name FROM backup_states WHERE part = ANY(%s) AND name IS NOT NULL"
 _OPEN_REQUEST = """
 SELECT request FROM backup_states WHERE part = %s AND request IS NOT NULL AND request IS DISTINCT FROM answer
 """
@@ -72,6 +73,24 @@ def record_stored_log(sql: connection, lsn: int, until: datetime) -> None:
     """Note up to where, and up to when, the write-ahead log is stored."""
     with _table(sql) as asked:
         asked.execute(_STORED, (format_lsn(lsn), until))
+
+
+def read_made(sql: connection, kinds: Sequence[Kind]) -> dict[Kind, str]:
+    """Return the name of the newest backup of each kind that was noted."""
+    found: dict[Kind, str] = {}
+    with _table(sql) as asked:
+        asked.execute(_MADE, (list(map(str, kinds)),))
+        found |= {Kind(part): name for part, name in asked.fetchall()}
+    return found
+
+
+def read_stored_lsn(sql: connection) -> int:
+    """Return up to where the log was noted as stored; 0 before that."""
+    found: list[int] = []
+    with _table(sql) as asked:
+        asked.execute("SELECT name FROM backup_states WHERE part = 'wal' AND name IS NOT NULL")
+        found += [parse_lsn(name) for (name,) in asked.fetchall()]
+    return found[0] if found else 0
 
 
 def request_backup(sql: connection, part: str) -> None:

@@ -25,7 +25,8 @@ SEGMENT = 1 << 24  # bytes of one of PostgreSQL's files, unless initdb was told 
 _CHUNK = re.compile(r"([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{8})-(\d{16})\.age", re.ASCII)
 _HISTORY = re.compile(r"([0-9a-f]{8})/history-[0-9a-f]{16}\.age", re.ASCII)
 _EPOCH, _UNIT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-_AT_ONCE = 8  # chunks that are fetched at a time
+_HALF = ".part"  # of configs.object_store, in a folder
+_AT_ONCE = 4  # chunks that are fetched at a time; each takes three times its 16 MB of memory
 
 
 class Chunk(NamedTuple):
@@ -35,6 +36,7 @@ class Chunk(NamedTuple):
     length: int
     until: datetime  # everything up to then is in it or before it
     key: str
+    stored: int  # bytes of its object
 
     @property
     def end(self) -> int:
@@ -56,6 +58,7 @@ class Archive(NamedTuple):
     system: str
     chunks: dict[int, list[Chunk]]  # by timeline, in order
     histories: dict[int, str]  # by timeline, the key
+    halves: list[Chunk]  # what a killed program left of chunks in a folder; they count for nothing
 
 
 class Ancestry(NamedTuple):
@@ -119,13 +122,14 @@ def read_archive(blobs: Blobs, system: str) -> Archive:
     Raises:
         configs.object_store.StoreAway: the store does not answer.
     """
-    archive = Archive(system, {}, {})
-    for name in blobs.sizes(f"wal/{system}"):
+    archive = Archive(system, {}, {}, [])
+    for name, (stored, _) in blobs.sizes(f"wal/{system}").items():
         key = f"wal/{system}/{name}"
-        if found := _CHUNK.fullmatch(name):
+        if found := _CHUNK.fullmatch(name.removesuffix(_HALF)):
             start, length = int(found[2], 16), int(found[3], 16)
-            chunk = Chunk(start, length, _EPOCH + int(found[4]) * _UNIT, key)
-            archive.chunks.setdefault(int(found[1], 16), []).append(chunk)
+            chunk = Chunk(start, length, _EPOCH + int(found[4]) * _UNIT, key, stored)
+            is_half = name.endswith(_HALF)
+            (archive.halves if is_half else archive.chunks.setdefault(int(found[1], 16), [])).append(chunk)
         elif found := _HISTORY.fullmatch(name):
             archive.histories[int(found[1], 16)] = key
     for chunks in archive.chunks.values():
@@ -166,12 +170,16 @@ def write_segments(
 ) -> int:
     """Write chunks as PostgreSQL's segment files; return how many bytes of log were written.
 
+    Where two chunks hold the same positions, the later one is written last: a server whose disk lost what it had
+    confirmed wrote other log there.
+
     Raises:
         BackupError: as unseal(), or a chunk is not as long as its key says.
     """
+    ordered = sorted(chunks, key=lambda chunk: chunk.until)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for first in range(0, len(chunks), _AT_ONCE):
-            some = chunks[first : first + _AT_ONCE]
+        for first in range(0, len(ordered), _AT_ONCE):
+            some = ordered[first : first + _AT_ONCE]
             found = threads.map(lambda chunk: unseal(blobs, chunk.key, identities), some)
             for chunk, data in zip(some, found, strict=True):
                 if len(data) != chunk.length:

@@ -21,7 +21,7 @@ from psycopg2.extensions import connection
 from psycopg2.extras import REPLICATION_PHYSICAL
 from pyrage.x25519 import Recipient
 
-from configs.object_store import Blobs, StoreAway
+from configs.object_store import Blobs, StoreAway, StoreTrouble
 from configs.outage_log import OutageLog
 from configs.settings import settings
 from deploy.backup import status
@@ -48,6 +48,8 @@ _CHUNK_BYTES = 1 << 24
 _FEEDBACK = 10.0  # seconds; wal_sender_timeout is 60
 _LONGEST_LOOK = 1.0
 _STEP = 0.1
+# No time-out ends a call of the kernel's.
+_STUCK = "the folder of BACKUP_URL takes nothing and says nothing: is its disk or its server stuck?"
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +67,14 @@ class WalStream:
             try:
                 self._stream()
             except (psycopg2.Error, StoreAway, BackupError) as error:
-                self._note(error)
+                self.note(error)
                 self._stopped.wait(settings().backup_wal_seconds)
 
     def _stream(self) -> None:
         with closing(connect()) as sql, closing(connect_for_log()) as replication:
             server = read_server(sql)
             start = self._prepare_slot(sql)
+            self._refuse_other_copy(server)
             cursor: Any
             with replication.cursor() as cursor:
                 self._store_history(cursor, server)
@@ -110,6 +113,21 @@ class WalStream:
             start = parse_lsn(asked.fetchall()[0][0])
         return segment_start(start)
 
+    def _refuse_other_copy(self, server: ServerState) -> None:
+        """Refuse to mix the log of two servers.
+
+        Raises:
+            BackupError: the store holds more of this timeline than the server has written.
+        """
+        chunks = read_archive(self._blobs, server.system).chunks.get(server.timeline, [])
+        end = max((each.end for each in chunks), default=0)
+        if end > server.lsn:
+            raise BackupError(
+                f"the store holds this timeline up to {format_lsn(end)}, the server wrote it up to"
+                f" {format_lsn(server.lsn)}: another copy of it stores its log there, or its disk lost some:"
+                " give it another BACKUP_URL"
+            )
+
     def _store_history(self, cursor: Any, server: ServerState) -> None:
         """Store where this timeline began.
 
@@ -142,17 +160,21 @@ class WalStream:
         if outage := self._outage.end():
             log.info("the log is stored again", was=outage)
 
-    def _note(self, error: Exception) -> None:
+    def note(self, error: Exception) -> None:
+        """Log a failure once, and record it for health."""
         if self._outage.begin(str(error), type(error)):
             log.warning("the log is not stored, the server keeps it", because=str(error).strip())
         text = str(error) if isinstance(error, BackupError) else None
-        text = "the store of backups takes nothing" if isinstance(error, StoreAway) else text
+        text = f"the store of backups {error.trouble}" if isinstance(error, StoreAway) else text
         if text:
-            try:
-                with closing(connect()) as sql:
-                    status.record_trouble(sql, "wal", text)
-            except psycopg2.Error:
-                log.info("the state of the backups is not recorded, the database is away")
+            self._record(text)
+
+    def _record(self, text: str) -> None:
+        try:
+            with closing(connect()) as sql:
+                status.record_trouble(sql, "wal", text)
+        except psycopg2.Error:
+            log.info("the state of the backups is not recorded, the database is away")
 
 
 class _LogReader:
@@ -203,8 +225,12 @@ class _LogReader:
         if self._buffer:
             given = (self._server, self._start, bytes(self._buffer), self._until)
             storing = self._thread.submit(self._stream.store, *given)
+            late = time.monotonic() + settings().backup_call_seconds + _STEP
             while not storing.done():
                 self._wait_for(storing)
+                if time.monotonic() > late:
+                    late = float("inf")
+                    self._stream.note(StoreAway(_STUCK, StoreTrouble.SILENT))
             storing.result()
             self._start += len(self._buffer)
             self._buffer.clear()

@@ -10,8 +10,9 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from moto.server import ThreadedMotoServer
 
-from configs.object_store import Blobs, NoBlob, StoreAway, proof_blobs
+from configs.object_store import Blobs, NoBlob, StoreAway, StoreTrouble, backup_blobs, proof_blobs
 from configs.settings import SettingsRefused, settings
+from tests.small_disk import small_disk
 
 KEY = "2026/11/20/0123456789abcdef0123456789abcdef"
 S3 = {
@@ -189,11 +190,61 @@ def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
     monkeypatch.setattr(LocalFileSystem, "cat_file", forbidden)
     with pytest.raises(
         StoreAway, match=r"does not exist: give it a key that may read, write, list and delete there"
-    ):
+    ) as caught:
         blobs.get(KEY)
+    assert caught.value.trouble is StoreTrouble.REFUSED
 
 
 def test_a_store_that_no_library_knows_is_named(settings_env: Callable[..., None]) -> None:
     settings_env(PROOFS_URL="nowhere://x", PROOFS_ENDPOINT_URL="http://127.0.0.1:1")
     with pytest.raises(StoreAway, match="PROOFS_URL cannot be opened"):
         proof_blobs()
+
+
+def test_a_disk_that_is_full_keeps_what_was_there_and_nothing_half(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        settings_env(BACKUP_URL=disk.path / "kept")
+        store = backup_blobs()
+        store.put("a/first", b"first")
+        with pytest.raises(StoreAway, match="No space left on device: make room there") as caught:
+            store.put("a/second", bytes(3 << 20))
+        assert caught.value.trouble is StoreTrouble.FULL
+        with pytest.raises(StoreAway):
+            store.put("a/first", bytes(3 << 20))
+        assert (store.names("a"), store.get("a/first")) == (["first"], b"first")
+        store.put("a/second", bytes(1 << 20))  # the room that the half one took is free again
+
+
+def test_a_backup_is_on_its_disk_before_it_counts(
+    tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def fsync(_number: int) -> None:
+        seen.append(sorted(path.name for path in (tmp_path / "a").iterdir()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    settings_env(BACKUP_URL=tmp_path, PROOFS_URL=tmp_path)
+    backup_blobs().put("a/x", b"log")
+    assert seen == [["x.part"], ["x"]]
+    proof_blobs().put("a/y", b"proof")
+    assert len(seen) == 2
+
+
+def test_a_backup_s_store_that_hangs_is_told_from_one_that_refuses(
+    settings_env: Callable[..., None],
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = {name.replace("PROOFS", "BACKUP"): value for name, value in S3.items()}
+        settings_env(
+            **address,
+            BACKUP_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            BACKUP_CALL_SECONDS="0.3",
+        )
+        with pytest.raises(StoreAway, match="no answer in time: raise BACKUP_CALL_SECONDS") as caught:
+            backup_blobs().put("a", b"")
+    assert caught.value.trouble is StoreTrouble.SILENT

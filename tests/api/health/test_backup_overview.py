@@ -88,5 +88,26 @@ def test_log_that_waits_and_log_that_was_given_up_are_named(
     ]
 
 
+def test_log_that_waits_is_named_before_postgresql_gives_it_up_or_fills_its_disk(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(BACKUP_WAL_WARN_MB="2048")
+    states = {part: BackupState(part=part, finished_at=clock(), bytes=1) for part in BackupPart}
+
+    def find(waiting: int, limit: int) -> list[str]:
+        return find_backup_troubles(
+            BackupOverview(states, waiting << 20, is_lost=False, limit_bytes=limit << 20)
+        )
+
+    assert find(500, 1000) == []
+    assert find(501, 1000) == [
+        "501 MB of log wait for the store on PostgreSQL's disk, which gives it up at 1,000 MB"
+    ]
+    assert find(2047, 8192) == []
+    assert find(1, -1) == [
+        "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
+    ]
+
+
 def test_both_programs_mean_the_same_slot() -> None:
     assert SLOT == database.SLOT

@@ -1,5 +1,7 @@
 """Manifests, stores and log of tests, made without a server."""
 
+import sys
+import tarfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -10,10 +12,11 @@ from fsspec.implementations.local import LocalFileSystem
 from pyrage.x25519 import Identity
 
 from configs.object_store import Blobs
+from deploy.backup.database import format_lsn
 from deploy.backup.encryption import encrypt_stream
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter
-from deploy.backup.wal_archive import SEGMENT, chunk_key, seal
+from deploy.backup.wal_archive import SEGMENT, chunk_key, seal, segment_name
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 SYSTEM = "7710898950391096437"
@@ -51,3 +54,22 @@ def keep_log(blobs: Blobs, start: int, data: bytes, minutes: float = 0, timeline
     key = chunk_key(SYSTEM, timeline, start, len(data), NOW + timedelta(minutes=minutes))
     blobs.put(key, seal(key, data, [KEY.to_public()]))
     return key
+
+
+def pack_base(
+    start: int, *, system: str = SYSTEM, timeline: int = 1, more: dict[str, bytes] | None = None
+) -> bytes:
+    """Return what pg_basebackup writes, with the two files that say which base backup it is."""
+    label = (
+        f"START WAL LOCATION: {format_lsn(start)} (file {segment_name(timeline, start)})\n"
+        f"CHECKPOINT LOCATION: {format_lsn(start + 40)}\nSTART TIMELINE: {timeline}\n"
+    )
+    control = int(system).to_bytes(8, sys.byteorder) + bytes(500)
+    files = {"backup_label": label.encode(), "global/pg_control": control} | (more or {})
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, BytesIO(data))
+    return packed.getvalue()

@@ -1,13 +1,14 @@
 """Backups in parts: each is stored whole, and what is read again is what was stored."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from configs.object_store import Blobs, StoreAway
 from deploy.backup import object_stream
 from deploy.backup.encryption import decrypt_stream
-from deploy.backup.errors import DamagedBackup
+from deploy.backup.errors import DamagedBackup, Stopped
 from deploy.backup.manifest import MANIFEST, Kind, read_catalogue
 from deploy.backup.object_stream import put_patiently, read_parts
 from tests.deploy.backup.samples import KEY, describe, keep, open_folder
@@ -67,8 +68,13 @@ def test_a_store_that_fails_for_a_moment_costs_one_part_only(
         real(self, key, data)  # type: ignore[operator]
 
     monkeypatch.setattr(Blobs, "put", put)
-    put_patiently(blobs, "base/x", b"data")
+    put_patiently(blobs, "base/x", b"data", Event())
     assert blobs.get("base/x") == b"data"
     troubles += [StoreAway("away")] * 3
     with pytest.raises(StoreAway):
-        put_patiently(blobs, "base/y", b"data")
+        put_patiently(blobs, "base/y", b"data", Event())
+    troubles += [StoreAway("away")]
+    stopped = Event()
+    stopped.set()
+    with pytest.raises(Stopped):
+        put_patiently(blobs, "base/y", b"data", stopped)
