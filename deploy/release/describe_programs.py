@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from deploy.local import programs
-from deploy.local.environment import sandbox_variables
+from deploy.local import environment, programs
 from deploy.local.ports import StackPorts
 
 
@@ -17,15 +16,22 @@ def main() -> None:
     """Read the state folder, the ports and the addresses of the servers; write commands and variables."""
     given = json.load(sys.stdin)
     ports = StackPorts(**given["ports"])
-    state = Path(given["state"])
+    state, address = Path(given["state"]), given["database_url"]
     rights = {**programs.database_programs(), "backup": "backup"}
     found = {
         "commands": programs.commands(ports, world=False)
         | {"backup": [sys.executable, "-m", "deploy.backup", "run"]},
-        "variables": sandbox_variables(state, ports, given["database_url"], given["redis_url"]),
+        "variables": environment.sandbox_variables(state, ports, address, given["redis_url"])
+        | _name_logins(state, address),
         "own": {name: _own_variables(own) for name, own in rights.items()},
     }
     json.dump(found, sys.stdout)
+
+
+def _name_logins(state: Path, address: str) -> dict[str, str]:
+    """Return the address of the database for each program; the first versions had one for all."""
+    build = getattr(environment, "program_addresses", lambda _state, _address: {})
+    return {f"DATABASE_URL_{name.upper()}": own for name, own in build(state, address).items()}
 
 
 def _own_variables(own: Any) -> dict[str, str]:

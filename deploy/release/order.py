@@ -51,8 +51,8 @@ def _migrate(stage: ReleaseStage) -> None:
     """Make a dump, then migrate by the new version; where nothing is to be migrated, make the dump alone."""
     added = [each for each in stage.new.version.migrations if each not in stage.old.version.migrations]
     with stage.step("dump, then migrations" if added else "dump; there is no new migration") as note:
-        command = ("api.migrations", "upgrade") if added else ("deploy.backup", "dump")
-        done = (stage.new if added else stage.old).run("-m", *command)
+        command = stage.new.migrate if added else ("-m", "deploy.backup", "dump")
+        done = (stage.new if added else stage.old).run(*command)
         if done.returncode:
             raise StartFailed(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr[-1500:]}")
         note(", ".join(added) or done.stdout.strip())

@@ -38,6 +38,12 @@ class ProgramSet:
         """Return the environment of a program."""
         return {**self.environment, **self.own.get(name, {})}
 
+    @property
+    def migrate(self) -> tuple[str, ...]:
+        """Return the command that migrates; where programs have logins of their own, it makes these too."""
+        logins = ("--logins",) if "DATABASE_URL_API" in self.environment else ()
+        return ("-m", "api.migrations", "upgrade", *logins)
+
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run a command of this version to its end, as an operator does: without PROGRAM."""
         return subprocess.run(

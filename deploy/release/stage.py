@@ -174,7 +174,7 @@ def _make_backup_variables(folder: Path) -> dict[str, str]:
 
 
 def _migrate(programs: ProgramSet) -> None:
-    done = programs.run("-m", "api.migrations", "upgrade", "--without-backup")
+    done = programs.run(*programs.migrate)  # tables that are empty need no dump
     if done.returncode:
         raise StartFailed(f"the tables of {programs.version.name} cannot be made:\n{done.stderr[-1500:]}")
 

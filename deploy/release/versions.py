@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = Path("deploy/requirements/local.txt")
+TEST_LOCK = Path("deploy/requirements/dev.txt")
 _ENVIRONMENTS = ROOT / ".state" / "release-environments"
 
 
@@ -51,8 +52,8 @@ def find_last_release(root: Path = ROOT) -> str:
     return parent.stdout.strip()
 
 
-def check_out(ref: str, folder: Path, root: Path = ROOT) -> Version:
-    """Write the files of a version to a folder, and find or make the environment of its lock.
+def check_out(ref: str, folder: Path, root: Path = ROOT, lock: Path = LOCK) -> Version:
+    """Write the files of a version to a folder, and find or make the environment of one of its locks.
 
     Raises:
         NoVersion: git does not know it, or its packages cannot be had.
@@ -64,12 +65,11 @@ def check_out(ref: str, folder: Path, root: Path = ROOT) -> Version:
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     archive.unlink()
-    return Version(ref, folder, _find_python(folder, root))
+    return Version(ref, folder, _find_python(folder / lock, root / lock))
 
 
-def _find_python(tree: Path, root: Path) -> Path:
-    lock = tree / LOCK
-    if lock.read_bytes() == (root / LOCK).read_bytes():
+def _find_python(lock: Path, own: Path) -> Path:
+    if lock.read_bytes() == own.read_bytes():
         return Path(sys.executable)
     home = _ENVIRONMENTS / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     python, mark = home / "bin" / "python", home / ".installed"
@@ -78,7 +78,15 @@ def _find_python(tree: Path, root: Path) -> Path:
         _uv("venv", "--python", sys.executable, str(home))
         _uv("pip", "sync", "--python", str(python), "--require-hashes", str(lock))
         # its metadata are asked for; its code comes from the folder
-        _uv("pip", "install", "--python", str(python), "--no-deps", "--no-build-isolation", str(tree))
+        _uv(
+            "pip",
+            "install",
+            "--python",
+            str(python),
+            "--no-deps",
+            "--no-build-isolation",
+            str(lock.parents[2]),
+        )
         mark.touch()
     return python
 

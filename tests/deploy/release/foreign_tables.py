@@ -14,13 +14,16 @@ def _upgrade(config: Any, _revision: str) -> None:
     """Do what `command.upgrade` does, by the other version's own program."""
     url = config.attributes["engine"].url.render_as_string(hide_password=False)
     tree = os.environ["TABLES_TREE"]
-    subprocess.run(
-        [os.environ["TABLES_PYTHON"], "-m", "api.migrations", "upgrade", "--without-backup"],
+    done = subprocess.run(
+        [os.environ["TABLES_PYTHON"], "-m", "api.migrations", "upgrade"],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": tree, "DATABASE_URL": url},
-        check=True,
-        stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": tree, "DATABASE_URL": url, "BACKUP_URL": ""},
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    if done.returncode:
+        raise RuntimeError(f"the tables of {tree} cannot be made:\n{done.stderr}")
 
 
 setattr(alembic.command, "upgrade", _upgrade)  # noqa: B010 -- of fewer arguments
