@@ -69,7 +69,7 @@ chaos: setup ## Injure a whole stack at random for ten minutes and account for e
 release-check: setup ## Release the work tree under load, count everything, and roll back (ARGS='--from REF': else from the newest tag or the parent)
 	@$(BIN)/python -m deploy.release $(ARGS)
 
-lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, the desk files
+lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, secrets, the desk files
 
 style: setup
 	@mkdir -p .state
@@ -77,6 +77,7 @@ style: setup
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/lint-imports --no-cache > .state/lint-imports.log 2>&1 || { cat .state/lint-imports.log; exit 1; }
 	@$(BIN)/yamllint --strict .
+	@$(BIN)/python -m deploy.secret_scan
 	@$(BIN)/python -m crawler.catalogue
 
 types: setup # apart: it takes a processor for as long as all else that comes before the tests

@@ -9,7 +9,7 @@ import pyotp
 from pyotp.exceptions import OTPVerificationError
 
 _ISSUER = "RDVPriority"
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike; pragma: allowlist secret
 _RECOVERY_CODES = 10
 _HALF = 5  # characters
 

@@ -65,7 +65,7 @@ class PageMix:
         """Draw a request."""
         (path,) = random.choices(list(self.shares), list(self.shares.values()))  # noqa: S311 -- no secret
         self.drawn.append(path)
-        person, (place, procedure) = random.choice(self.people), random.choice(self.wishes)  # noqa: S311
+        person, (place, procedure) = random.choice(self.people), random.choice(self.wishes)  # noqa: S311 -- no secret
         slug = procedure.lower().replace("_", "-")
         url = path.format(place=place, procedure=procedure, slug=slug, alert=person.alert)
         return build_request(url, address=draw_address(), headers=_build_headers(path, person))

@@ -50,7 +50,7 @@ def measure_row_security(server: sa.Engine, busy: str, effort: Effort, say: Say)
         figure
         for name, read in _list_reads().items()
         for figure in (
-            _compare(f"{name}, policies ÷ none", ways, read, random.choices(people, k=times), say),  # noqa: S311
+            _compare(f"{name}, policies ÷ none", ways, read, random.choices(people, k=times), say),  # noqa: S311 -- no secret
             _compare(f"{name} of many rows, policies ÷ none", ways, read, [many] * (times // 5), say),
         )
     ]

@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what chance begins with")  # noqa: S311
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what chance begins with")  # noqa: S311 -- no secret
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults strike at most (10)")
     parser.add_argument(
         "--kills", type=int, default=100, help="how many deaths are enough to end a little earlier (100)"

@@ -14,7 +14,7 @@ from configs.settings import SettingMissing, Settings, SettingsRefused, load, se
 from tests.fuzz import times
 
 Put = Callable[..., None]
-STRONG = "q8Zr2LmX0vTbN5kYw7Hc4JdPs9GfUa1E"
+STRONG = "q8Zr2LmX0vTbN5kYw7Hc4JdPs9GfUa1E"  # pragma: allowlist secret -- random enough for production, used nowhere
 PRODUCTION = {
     "APP_ENV": "production",
     "DATABASE_URL": f"postgresql://rdv:{STRONG}@db:5432/rdv",

@@ -1,0 +1,69 @@
+"""Rules of the search: keys that detect-secrets does not know, and values that stand for a key in tests and examples.
+
+A value that no rule allows is a finding. One that must stand in a file all the same is marked on its line, with the
+reason: `# pragma: allowlist secret -- why`.
+"""
+
+import re
+from typing import ClassVar
+
+from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
+
+MARK = "pragma: allowlist secret"
+# Production takes nothing shorter as a key (configs/production_checks.py).
+_SHORTEST = 16
+_SEQUENCE = "0123456789abcdef"
+_SEPARATORS = re.compile(r"\\[nrt]|%[0-9A-F]{2}|[^0-9A-Za-zÀ-ÿ]+")
+_WORD = re.compile(r"[A-ZÀ-Þ]?[a-zà-ÿ]{0,30}|[A-Z]{1,20}|\d{1,4}")
+_PUBLIC = re.compile(r"age1[02-9ac-hj-np-z]{58}")  # a public key, which encrypts only
+# These find what follows a telling name, or what is long and varied. All others know what a provider's key looks like.
+_GUESSING = frozenset(
+    {"Base64 High Entropy String", "Basic Auth Credentials", "Hex High Entropy String", "Secret Keyword"}
+)
+# Hashes of packages, and pages of foreign sites whose ids look like keys.
+LEFT_OUT = ("deploy/requirements/", "tests/golden/")
+
+PLUGINS = (
+    {"name": "AWSKeyDetector"},
+    {"name": "Base64HighEntropyString", "limit": 4.5},
+    {"name": "BasicAuthDetector"},
+    {"name": "GitHubTokenDetector"},
+    {"name": "HexHighEntropyString", "limit": 3.0},
+    {"name": "JwtTokenDetector"},
+    {"name": "KeywordDetector"},
+    {"name": "OurKeysDetector", "path": f"file://{__file__}"},
+    {"name": "PrivateKeyDetector"},
+    {"name": "PypiTokenDetector"},
+    {"name": "SendGridDetector"},
+    {"name": "StripeDetector"},
+    {"name": "TwilioKeyDetector"},
+)
+FILTERS = (
+    {"path": "detect_secrets.filters.heuristic.is_not_alphanumeric_string"},
+    {"path": "detect_secrets.filters.heuristic.is_potential_uuid"},
+    {"path": "detect_secrets.filters.heuristic.is_prefixed_with_dollar_sign"},
+    {"path": "detect_secrets.filters.heuristic.is_templated_secret"},
+    {"path": f"file://{__file__}::is_stand_in"},
+)
+
+
+class OurKeysDetector(RegexBasedDetector):
+    """Finds the keys of our providers and backups that no plugin of detect-secrets finds within a line."""
+
+    secret_type = "Key of a provider or of the backups"  # noqa: S105 -- what a finding is called
+    denylist: ClassVar = [
+        re.compile(r"\bAGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}\b"),
+        re.compile(r"\b(?:[rs]k_live_|whsec_)[0-9A-Za-z+/]{24,}"),
+        re.compile(r"(?<!\d)\d{8,12}:[\w-]{35}(?![\w-])"),  # of a Telegram bot
+    ]
+
+
+def is_stand_in(secret: str, plugin: BasePlugin) -> bool:
+    """Return whether a value is none that anybody would draw: short, a sequence, words, or a public key."""
+    if _SEQUENCE in secret.lower():
+        return True
+    if plugin.secret_type not in _GUESSING:
+        return False
+    words = [each for each in _SEPARATORS.split(secret) if each]
+    is_text = all(_WORD.fullmatch(each) for each in words)
+    return is_text or len(secret) < _SHORTEST or bool(_PUBLIC.fullmatch(secret))
