@@ -1,7 +1,7 @@
-"""Rules of the search: keys that detect-secrets does not know, and values that stand for a key in tests and examples.
+"""Detectors and allow rules: providers' keys that detect-secrets does not know, and values that stand for a key in tests.
 
-A value that no rule allows is a finding. One that must stand in a file all the same is marked on its line, with the
-reason: `# pragma: allowlist secret -- why`.
+What no rule allows is a finding. A value that must stand in a file all the same is marked on its line, with the reason:
+`# pragma: allowlist secret -- why`.
 """
 
 import re

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.configs.test_env_example import marked
-from tests.deploy.compose_files import COMPOSES_OWN, DEPLOY, ROOT, services, settings_of
+from tests.deploy.compose_files import COMPOSES_OWN, DEPLOY, ROOT, compose, image_of, services, settings_of
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
@@ -74,8 +74,8 @@ def test_a_script_of_cloud_init_can_be_parsed(path: str) -> None:
 
 def test_cloud_init_leaves_nothing_out_that_production_needs() -> None:
     given = settings_of(WRITTEN["/etc/rdvpriority/settings.env"].splitlines())
-    service = services("production")["api"]
-    elsewhere = set(service["environment"]) | {each.upper() for each in service["secrets"]}
+    ours = [each for each in services("production").values() if image_of(each)]
+    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *each["secrets"])}
     assert marked("needed in production") - elsewhere <= given
     example = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
     assert given <= settings_of(example)
@@ -83,5 +83,5 @@ def test_cloud_init_leaves_nothing_out_that_production_needs() -> None:
 
 
 def test_no_secret_is_written_into_user_data() -> None:
-    secrets = {each.upper() for each in services("production")["api"]["secrets"]}
+    secrets = {each.upper() for each in compose("production")["secrets"]}
     assert not secrets & {name for text in WRITTEN.values() for name in settings_of(text.splitlines())}
