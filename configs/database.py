@@ -6,7 +6,7 @@ _DRIVER = "postgresql+psycopg2://"
 # Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
 # the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
 _CONNECTIONS: dict[Program | None, int] = {
-    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, None: 15,
+    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, None: 15,
 }  # fmt: skip
 
 
@@ -22,8 +22,16 @@ def database_url(program: Program | None = None) -> str:
     current = settings()
     program = program or current.program
     own = getattr(current, f"database_url_{program}") if program else None
-    address = own.get_secret_value() if own else current.require("database_url")
-    return _DRIVER + address.partition("://")[2]
+    return _with_driver(own.get_secret_value() if own else current.require("database_url"))
+
+
+def owner_url() -> str:
+    """Return the address of migrations, whose login owns the tables: DATABASE_URL, whatever PROGRAM says.
+
+    Raises:
+        configs.settings.SettingMissing: it is not set.
+    """
+    return _with_driver(settings().require("database_url"))
 
 
 def connection_limit(program: Program | None = None) -> int:
@@ -32,3 +40,7 @@ def connection_limit(program: Program | None = None) -> int:
     All processes together must stay below the server's max_connections.
     """
     return _CONNECTIONS[program or settings().program]
+
+
+def _with_driver(address: str) -> str:
+    return _DRIVER + address.partition("://")[2]

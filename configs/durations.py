@@ -68,7 +68,9 @@ class Periods(BaseSettings):
     spider_settled_seconds: Seconds = 120
     spider_pause_seconds: Seconds = 60
     lapse_seconds: Seconds = 600
+    partition_seconds: Seconds = 3600
     partition_lock_seconds: Seconds = 0.1
+    checks_kept_for: Span = timedelta(days=90)
     incident_check_seconds: Seconds = 5
     incident_quiet_seconds: Seconds = 600
     rate_limited_told_seconds: Seconds = 1800

@@ -41,6 +41,7 @@ ADDRESSES = (
     "database_url_backup",
     "database_url_crawler",
     "database_url_notifier",
+    "database_url_reader",
     "redis_url",
 )
 _PLAIN = re.compile(r"[!-~]+")

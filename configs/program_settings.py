@@ -47,6 +47,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "telegram_bot_token",
         *_SELLER,
     ),
+    "reader": ("database_url",),
 }
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {

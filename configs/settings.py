@@ -40,7 +40,7 @@ from configs.proxies import Proxy, parse_proxies
 from configs.secret_files import SecretFilesRefused, read_secret_files
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
-Program = Literal["api", "background", "backup", "crawler", "notifier"]
+Program = Literal["api", "background", "backup", "crawler", "notifier", "reader"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 REDIS = ("redis://", "rediss://", "unix://")
 AWAY_FROM_LIFE = ("sandbox", "test")
@@ -127,6 +127,7 @@ class Settings(Periods, BaseSettings):
     database_url_backup: SecretStr | None = None
     database_url_crawler: SecretStr | None = None
     database_url_notifier: SecretStr | None = None
+    database_url_reader: SecretStr | None = None
     db_password: SecretStr | None = None
     redis_url: SecretStr | None = None
     redis_password: SecretStr | None = None
@@ -297,6 +298,7 @@ class Settings(Periods, BaseSettings):
         "database_url_backup",
         "database_url_crawler",
         "database_url_notifier",
+        "database_url_reader",
     )
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:

@@ -9,14 +9,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import redis
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.partitions import count_days_ahead, make_partitions
 from configs.clock import clock
 from configs.desk import Desk
 from configs.loop_report import FRESH, LoopReport, read_report, write_report
@@ -65,8 +64,6 @@ class Planner:
         self._whole_at: datetime | None = None
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] = {}  # since when each has desks
-        self._days_made: date | None = None
-        self._days_left: int | None = None
         self._releasing: frozenset[str] = frozenset()
 
     def run(self, stop: threading.Event) -> None:
@@ -86,7 +83,6 @@ class Planner:
         for part, work in parts.items():
             self.failures.run(part, partial(work, now))
         planned = self.failures.run("planning", partial(self._plan_changes, now))
-        self.failures.run("days of checks", partial(self._create_partitions, now))
         with suppress(redis.RedisError):  # then the report runs out, and health says so
             failing = self.failures.names()
             write_report(self._client, LoopReport(at=now, failing=failing, queues=self._queues))
@@ -163,29 +159,6 @@ class Planner:
         if whole:
             self._whole_at = now
         return len(chosen)
-
-    def _create_partitions(self, now: datetime) -> None:
-        """Create missing daily partitions of `checks`; while their lock is held, try again in the next run."""
-        if self._days_made == now.date():
-            return
-        try:
-            with session() as rows:
-                make_partitions(rows, now.date())
-        except sa.exc.DBAPIError as error:
-            self._report_days(now, str(error).splitlines()[0])
-        else:
-            self._days_made, self._days_left = now.date(), None
-
-    def _report_days(self, now: datetime, reason: str) -> None:
-        """Log how many days are left, once for each number of them."""
-        with session() as rows:
-            left = count_days_ahead(rows, now.date())
-        if left != self._days_left:
-            level = logging.ERROR if left < settings().partition_days_low else logging.WARNING
-            log.log(
-                level, "no day of checks could be made (%d are left), tried again each run: %s", left, reason
-            )
-        self._days_left = left
 
     def _whole_is_due(self, now: datetime) -> bool:
         """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when the queue lost desks."""

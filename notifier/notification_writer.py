@@ -11,7 +11,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id
@@ -73,8 +73,9 @@ inserted_notification_matches AS (
 )
 SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))
-# Programs write messages that must not read where they go: they hold no key of the addresses.
-_WITHOUT_ADDRESSES = (defer(Contact.address), defer(Contact.new_address))
+# Programs write messages that must not read where they go: they have neither the keys nor the right.
+_LANGUAGE = load_only(User.language)
+_REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 _PER_NOTIFICATION = (
     "id", "user_id", "contact_id", "channel", "kind", "language", "priority", "dedupe_key", "seen_at", "committed_at",
     "matched_at", "created_at", "next_attempt_at", "next_nudge_at", "state", "attempts", "lease_token", "lease_until",
@@ -221,10 +222,9 @@ def create_notifications(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     accepts_contact = kind_of(kind).accepts_contact
-    spoken = language or choose_language(session.get_one(User, user_id).language)
-    contacts = session.scalars(
-        sa.select(Contact).where(Contact.user_id == user_id).order_by(Contact.id).options(*_WITHOUT_ADDRESSES)
-    )
+    spoken = language or choose_language(session.get_one(User, user_id, options=[_LANGUAGE]).language)
+    mine = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
+    contacts = session.scalars(mine.order_by(Contact.id))
     return _insert(
         session,
         [

@@ -21,6 +21,7 @@ from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
 from tests.fuzz import FUZZ, times
+from tests.roles import act_as_programs
 
 if TYPE_CHECKING:
     import time_machine
@@ -116,11 +117,13 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
     made: dict[str, sa.Engine] = {}
 
     def create_engine(url: Any, **options: Any) -> sa.Engine:
-        key = f"{url} {sorted(options.items())}"
         if "pool_size" not in options:
             return build(url, **options)
+        found = settings_module.settings()  # what a new connection is set to
+        key = f"{url} {sorted(options.items())} {found.program} {found.database_seconds}"
         if key not in made:
             databases.pooled.append(made.setdefault(key, build(url, **options)))
+            act_as_programs(made[key])
         return made[key]
 
     return create_engine

@@ -20,6 +20,7 @@ from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
 from api.logins.service import drop_ended_logins
+from api.models import partitions
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.payments import failure_watch, reconciliation, watch_credits
@@ -63,6 +64,22 @@ def delivery_days() -> Counts:
         with session() as s:
             rows += delivery_day_totals.sum_day(s, day, now)
     return {"days": len(days), "rows": rows}
+
+
+def make_partitions() -> Counts:
+    """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
+    with session() as s:
+        return {"made": partitions.make_partitions(s, clock().date())}
+
+
+def drop_partitions() -> Counts:
+    """Drop days of `checks` older than CHECKS_KEPT_FOR, one in a transaction; their sums are kept in `check_days`."""
+    before, dropped = (clock() - settings().checks_kept_for).date(), 0
+    while True:
+        with session() as s:
+            if partitions.drop_oldest_partition(s, before) is None:
+                return {"dropped": dropped}
+        dropped += 1
 
 
 def drop_job_runs() -> Counts:

@@ -26,6 +26,8 @@ class ScheduledJob:
 def list_jobs() -> list[ScheduledJob]:
     """Return every job."""
     return [
+        ScheduledJob("make_partitions", timedelta(seconds=settings().partition_seconds)),
+        ScheduledJob("drop_partitions", _DAY),
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("delivery_days", timedelta(hours=1)),
         ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),

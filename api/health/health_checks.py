@@ -322,7 +322,7 @@ def _check_partitions() -> str:
         ahead = count_days_ahead(s, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
     if ahead < settings().partition_days_low:
-        raise PartDown(f"{text}: `scrapy plan` makes them, its log says what keeps it from that")
+        raise PartDown(f"{text}: the job make_partitions makes them, the log of `background` says what fails")
     return text
 
 

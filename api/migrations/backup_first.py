@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from configs.database import database_url
+from configs.database import owner_url
 from configs.formatting import format_duration
 from configs.settings import settings
 
@@ -39,7 +39,7 @@ def make_backup_first(script: ScriptDirectory, say: Callable[[str], object] = pr
     """
     if settings().backup_url is None:
         return
-    engine = sa.create_engine(database_url(), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    engine = sa.create_engine(owner_url(), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         if current is None or current == script.get_current_head():

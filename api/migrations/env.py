@@ -4,19 +4,27 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.migration import MigrationContext
 
 from api.migrations.retries import LOCK_SECONDS
+from api.migrations.roles import grant_rights
 from api.models.all import RECORDS
 from api.models.partitions import is_partition
-from configs.database import database_url
+from configs.database import owner_url
 
 
 def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
-    """Leave daily partitions out of the comparison: the planner makes them."""
+    """Leave daily partitions out of the comparison: a background job makes them."""
     return not (kind == "table" and reflected and compared_to is None and is_partition(name or ""))
 
 
-engine = context.config.attributes.get("engine") or sa.create_engine(database_url(), poolclass=sa.NullPool)
+def _grant_rights(ctx: MigrationContext, **_about: Any) -> None:
+    """Grant what is declared after each migration, in its transaction, so that none can forget to."""
+    if ctx.connection is not None:  # there is one, except offline
+        grant_rights(ctx.connection)
+
+
+engine = context.config.attributes.get("engine") or sa.create_engine(owner_url(), poolclass=sa.NullPool)
 with engine.connect() as connection:
     connection.execute(sa.text(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}"))
     connection.commit()  # with a rollback of it, the setting would be undone
@@ -27,6 +35,7 @@ with engine.connect() as connection:
         compare_type=True,
         compare_server_default=True,
         transaction_per_migration=True,
+        on_version_apply=_grant_rights,  # type: ignore[arg-type] # Alembic hands all of it over by name
     )
     with context.begin_transaction():
         context.run_migrations()

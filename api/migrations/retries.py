@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
-from configs.database import database_url
+from configs.database import owner_url
 
 LOCK_SECONDS = 2.0
 PAUSE_SECONDS = 3.0
@@ -85,7 +85,7 @@ def _first_line(error: sa.exc.DBAPIError) -> str:
 
 
 def _ask(statement: str) -> tuple[Any, ...] | None:
-    engine = sa.create_engine(database_url(), poolclass=sa.NullPool)
+    engine = sa.create_engine(owner_url(), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
             found = connection.execute(sa.text(statement)).one_or_none()

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from api.models.prepared import prepare_reads
+from api.models.session_options import set_session_options
 from configs.database import connection_limit, database_url
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
@@ -25,11 +26,6 @@ from configs.settings import settings
 _CONNECTION = {
     "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
 }  # fmt: skip
-
-# Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so
-# does compiling a plan. PostgreSQL chooses both by estimated costs, which may be wrong
-# (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
-_PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 
 # Idle connections of a process; the API has as many threads. One more is opened and closed for each request that
 # needs it, which costs more than the request.
@@ -103,20 +99,16 @@ def engine() -> sa.Engine:
     Raises:
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
-    seconds = settings().database_seconds
-    wait_no_longer_than(seconds)
-    options = (
-        {"timezone": "utc", "statement_timeout": str(round(seconds * 1000))} | _PLANS | _get_planner_options()
-    )
+    wait_no_longer_than(settings().database_seconds)
     made = sa.create_engine(
         database_url(),
         pool_size=min(_KEPT, connection_limit()),
         max_overflow=connection_limit() - min(_KEPT, connection_limit()),
         pool_recycle=1800,
         hide_parameters=True,  # a logged error would contain addresses and hashes
-        connect_args=_CONNECTION
-        | {"options": " ".join(f"-c {name}={value}" for name, value in options.items())},
+        connect_args=_CONNECTION,
     )
+    sa.event.listen(made, "connect", set_session_options)
     sa.event.listen(made, "checkin", _tidy_up)
     sa.event.listen(made, "checkout", _ping_idle)
     prepare_reads(made)
@@ -142,16 +134,6 @@ def _ping_idle(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: obj
         engine().dialect.do_ping(connection)
     except psycopg2.Error:
         raise sa.exc.InvalidatePoolError from None
-
-
-def _get_planner_options() -> dict[str, str]:
-    """Return the notifier's planner settings: its statements, foreign keys too, find their rows by index.
-
-    A connection keeps its plans. A plan made while a table was nearly empty scans it for every row of a crowd, until
-    the next ANALYZE: ten times the time for 10,000 people on a young database.
-    https://www.postgresql.org/docs/18/runtime-config-query.html
-    """
-    return {"enable_seqscan": "off"} if settings().program == "notifier" else {}
 
 
 def server_answers() -> bool:

@@ -13,12 +13,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import psycopg2.errors
 import redis
-import sqlalchemy as sa
 
 from api.models.base import server_answers, session
-from api.models.partitions import make_partitions
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
 from configs.outage_log import OutageLog
@@ -203,19 +200,8 @@ def record(results: Sequence[FinishedCheck]) -> Written:
         sqlalchemy.exc.DBAPIError: the server is in trouble or refuses one of them.
         ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
     """
-    try:
-        return _transaction(results)
-    except sa.exc.IntegrityError as error:
-        if not isinstance(error.orig, psycopg2.errors.CheckViolation) or "no partition" not in str(
-            error.orig
-        ):
-            raise
-    with (
-        session() as made
-    ):  # the planner makes days ahead; where it was away for long, a check is not lost for it
-        for day in {result.check.started_at.date() for result in results}:
-            make_partitions(made, day, days=0)
-    return _transaction(results)
+    with session() as open_session:
+        return write_batch(open_session, results, clock())
 
 
 def takes_checks() -> bool:
@@ -248,11 +234,6 @@ def takes_checks() -> bool:
 def _takes(failures: int) -> Callable[[], bool]:
     """Return `takes_checks`, or no, while a batch has failed so seldom that the fault may pass."""
     return takes_checks if failures >= _FAILURES else lambda: False
-
-
-def _transaction(results: Sequence[FinishedCheck]) -> Written:
-    with session() as open_session:
-        return write_batch(open_session, results, clock())
 
 
 def _nudge(detections: "Sequence[UUID]") -> None:

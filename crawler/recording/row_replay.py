@@ -7,9 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
+import psycopg2.errors
 import sqlalchemy as sa
 
+from configs.clock import clock
 from configs.outcome import Outcome
 from crawler.bounds import ERROR, clean_text
 from crawler.items import FinishedCheck
@@ -20,6 +23,8 @@ log = logging.getLogger(__name__)
 # Classes of SQLSTATE: a value that does not fit, a constraint, what a statement names, a limit of the server.
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _ROW_FAULTS = frozenset({"22", "23", "42", "54"})
+# A check waits for its missing day, which the background program makes. A day further away is a wrong clock's.
+_DAY_COMES = timedelta(days=2)
 
 Record = Callable[[Sequence[FinishedCheck]], Written]
 
@@ -35,8 +40,17 @@ def is_row_fault(error: Exception) -> bool:
     return not isinstance(error, sa.exc.TimeoutError)
 
 
+def _waits_for_day(error: Exception, row: FinishedCheck) -> bool:
+    """Tell whether the table has no partition yet for the day of a check that is of about now."""
+    if not isinstance(error, sa.exc.IntegrityError) or not isinstance(
+        error.orig, psycopg2.errors.CheckViolation
+    ):
+        return False
+    return "no partition" in str(error.orig) and abs(row.check.started_at - clock()) < _DAY_COMES
+
+
 class _ServerAway(Exception):
-    """The server does not answer: no row is at fault."""
+    """The server does not answer, or lacks the day: no row is at fault."""
 
 
 def replay_rows(
@@ -106,7 +120,7 @@ class _Replay:
         try:
             self.written.add(self._record([row]))
         except Exception as error:  # whatever it is, the other rows are kept
-            if not is_row_fault(error) and not self._answers():
+            if _waits_for_day(error, row) or (not is_row_fault(error) and not self._answers()):
                 raise _ServerAway from error
             return error
         self.stored += 1

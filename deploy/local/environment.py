@@ -3,7 +3,10 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
+from urllib.parse import urlsplit
 
+from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
 from deploy.sandbox.addresses import SENDGRID, STRIPE, TELEGRAM, TWILIO, url
@@ -71,6 +74,18 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
 def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return the caller's environment with those variables on top."""
     return {**os.environ, **sandbox_variables(state, ports, database_url, redis_url)}
+
+
+def program_addresses(state: Path, database_url: str) -> dict[Program, str]:
+    """Return the database's address for each program: its own login, with a password drawn at the first start."""
+    place = urlsplit(database_url)
+    server = place.netloc.rpartition("@")[2]
+    programs: tuple[Program, ...] = get_args(Program)
+    passwords = {each: kept_secret(state / "secrets" / f"DB_PASSWORD_{each.upper()}") for each in programs}
+    return {
+        each: place._replace(netloc=f"rdvpriority_{each}_1:{password}@{server}").geturl()
+        for each, password in passwords.items()
+    }
 
 
 def write_desk_files(source: Path, target: Path, edit: Callable[[str], str]) -> None:

@@ -16,8 +16,9 @@ from alembic import command
 from alembic.util import CommandError
 
 from api.migrations.__main__ import config
+from api.migrations.logins import make_logins, parse_logins
 from configs.settings import SettingMissing
-from deploy.local.environment import sandbox_variables, write_desk_files
+from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.private_files import keep
@@ -110,11 +111,15 @@ def running(
         )
         ends.callback(servers[1].stop)
         postgres.create(_DATABASE)
-        variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url())
+        addresses_of = program_addresses(state, postgres.url(_DATABASE))
+        variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url()) | {
+            f"DATABASE_URL_{program.upper()}": address for program, address in addresses_of.items()
+        }
         keep(state / ENVIRONMENT, variables)
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
+        make_logins(postgres.url(_DATABASE), parse_logins(addresses_of))
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = _unmeasured(os.environ) | variables

@@ -22,8 +22,10 @@ def attach() -> Path | None:
     local = read_kept(state / ENVIRONMENT) if is_held(state) else {}
     own = os.environ.get("DATABASE_URL")
     if local and own in (None, local["DATABASE_URL"]):
-        os.environ.update(local)
+        os.environ.update(local | {"PROGRAM": "reader"})
         return state
+    if os.environ.get("DATABASE_URL_READER"):
+        os.environ.setdefault("PROGRAM", "reader")  # a program's container says already which it is
     if own is None and settings().database_url is None:
         raise NothingRuns(
             f"nothing runs: no stack holds {state} and DATABASE_URL is not set. `make run` starts one here;"

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState, User
@@ -27,6 +27,6 @@ class AccountNotice(MessageKind):
         if contact.state is not ContactState.OK:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         url = str(settings().frontend_url)
-        zone = ZoneInfo(session.get_one(User, contact.user_id).time_zone)
+        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
         values: dict[str, Any] = {"url": url, "browser": row.params.get("browser", "")}
         return TemplateContext(values | since_values({"since": row.params["at"]}, zone, row.language), url)

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel.numbers import format_currency
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import State
 from api.models.payment import Payment
@@ -33,7 +33,7 @@ class PaymentNotice(MessageKind):
         """Return the values of the texts."""
         if contact.state is not ContactState.OK:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        zone = ZoneInfo(session.get_one(User, contact.user_id).time_zone)
+        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
         url = str(settings().frontend_url)
         signed_url = self.sign_url(session, row, contact) if contact.confirmed else ""
         values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}

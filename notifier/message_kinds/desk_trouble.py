@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Contact, Role, User
+from api.models.user import Contact
 from notifier.content.desk_message_content import desk_infos, since_at_home, skip_unreachable
+from notifier.content.operators import is_operator_no_more
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -17,7 +18,7 @@ class DeskTrouble(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return what is in trouble since when; a user who is no operator any more is skipped."""
-        if session.get_one(User, contact.user_id).role is Role.USER:
+        if is_operator_no_more(session, contact):
             return Skip(State.SKIPPED, "no operator any more")
         found = desk_infos(row.params["desks"])
         values = {

@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.support import SupportRequest
-from api.models.user import Contact, Role, User
+from api.models.user import Contact
 from notifier.content.desk_message_content import skip_unreachable
+from notifier.content.operators import is_operator_no_more
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -18,7 +19,7 @@ class Operations(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the request; a user who is no operator any more is skipped."""
-        if row.address is None and session.get_one(User, contact.user_id).role is Role.USER:
+        if row.address is None and is_operator_no_more(session, contact):
             return Skip(State.SKIPPED, "no operator any more")
         request = session.get(SupportRequest, row.params["request"])
         if request is None:

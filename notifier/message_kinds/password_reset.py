@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
@@ -28,7 +29,7 @@ class PasswordReset(MessageKind):
         """Return the link, or why it is not sent."""
         if contact.state is not ContactState.OK:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        password_hash = session.get_one(User, contact.user_id).password_hash
+        password_hash = session.scalars(sa.select(User.password_hash).where(User.id == contact.user_id)).one()
         claims = {
             "contact": str(contact.id), "address": digest(contact.address), "password": digest(password_hash or ""),
         }  # fmt: skip

@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Contact, Role, User
+from api.models.user import Contact
 from notifier.content.desk_message_content import skip_unreachable
+from notifier.content.operators import is_operator_no_more
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -17,7 +18,7 @@ class PaymentTrouble(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return what happened; a user who is no operator any more is skipped."""
-        if row.address is None and session.get_one(User, contact.user_id).role is Role.USER:
+        if row.address is None and is_operator_no_more(session, contact):
             return Skip(State.SKIPPED, "no operator any more")
         values = {"trouble": row.params["trouble"], "detail": row.params["detail"]}
         return skip_unreachable(contact) or TemplateContext(values)

@@ -20,7 +20,7 @@ from deploy.chaos.faults.partitions import (
     read_checks_for_long,
     watched_locks,
 )
-from deploy.chaos.journal import Spell
+from deploy.chaos.journal import OpenedSlot, Spell
 from tests.waiting import until
 
 
@@ -32,11 +32,14 @@ def make_days() -> None:
 def test_the_day_is_made_beside_the_reader_and_nobody_waits(field: Field) -> None:
     make_days()
     day = newest_day(field.engine)
-    with ThreadPoolExecutor(1) as planner:
-        started = list[Any]()
-        victims: Any = SimpleNamespace(kill=lambda *_: started.append(planner.submit(make_days)))
-        read_checks_for_long(replace(field, victims=victims), Spell("read-checks-for-long", clock()))
-        started[0].result()
+    with ThreadPoolExecutor(1) as background:
+
+        def open_slot(*where: Any) -> OpenedSlot:
+            background.submit(make_days)
+            return field.outside.open(*where)
+
+        outside: Any = SimpleNamespace(open=open_slot, reserved=field.outside.reserved)
+        read_checks_for_long(replace(field, outside=outside), Spell("read-checks-for-long", clock()))
     assert newest_day(field.engine) == day
     assert field.journal.figures[WAITED] < LONGEST_WAIT
     assert len(field.journal.openings) == 1

@@ -137,7 +137,7 @@ class TestDotEnv:
         ("PORT", "x", "valid integer"),
         ("PORT", "70000", "less than or equal to 65535"),
         ("APP_ENV", "prod", "'production', 'development', 'sandbox' or 'test'"),
-        ("PROGRAM", "web", "'api', 'background', 'backup', 'crawler' or 'notifier'"),
+        ("PROGRAM", "web", "'backup', 'crawler', 'notifier' or 'reader'"),
         ("API_URL", "rdvpriority.fr", "valid URL"),
         ("API_URL", "ftp://rdvpriority.fr", "URL scheme should be 'http' or 'https'"),
         ("EMAIL_FROM", "RDVPriority", "not an e-mail address"),
@@ -261,6 +261,34 @@ def test_production_takes_a_server_that_trusts_its_socket(bare: Put) -> None:
             | {"DATABASE_URL": "postgresql:///rdv?host=/run/postgresql", "REDIS_URL": "unix:///run/redis"}
         )
     )
+    assert load().app_env == "production"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "@db.example.org:5432/rdv",
+        "@192.0.2.7/rdv",
+        "@db.example.org/rdv?sslmode=require",
+        "@/rdv?host=db.example.org",
+    ],
+)
+def test_production_refuses_a_database_elsewhere_that_nothing_verifies(bare: Put, place: str) -> None:
+    bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
+    assert "DATABASE_URL_API leaves this machine without sslmode=verify-full" in _refused()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "@db.example.org/rdv?sslmode=verify-full&sslrootcert=/ca.pem",
+        "@127.0.0.1/rdv",
+        "@[::1]/rdv",
+        "@postgres/rdv",
+    ],
+)
+def test_production_takes_a_database_that_is_verified_or_here(bare: Put, place: str) -> None:
+    bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
     assert load().app_env == "production"
 
 

@@ -11,19 +11,16 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, new_id, session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
-from api.models.partitions import count_days_ahead
 from api.models.user import Grant, User
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler import planner
-from crawler.items import FinishedCheck
 from crawler.planner import Planner
-from crawler.recording.batch_writer import record
 from crawler.scheduling import due_queue, lua_scripts
 from crawler.scheduling.queues import CrawlQueue
-from tests.crawler.checks import HOST, NOW, check
+from tests.crawler.checks import HOST, NOW
 
 HEARTBEAT = 6 * 3600
 SYSTEM = "prefenligne"
@@ -85,14 +82,6 @@ def test_a_second_look_finds_nothing_to_do(plan: Planner, client: redis.Redis) -
     before = {slug: score(client, slug) for slug in "abc"}
     assert plan.run_once(NOW + timedelta(seconds=1)) == 0
     assert {slug: score(client, slug) for slug in "abc"} == before
-
-
-def test_the_days_of_the_checks_are_made_ahead(plan: Planner) -> None:
-    later = NOW + timedelta(days=40)
-    plan.run_once(later)
-    with engine().connect() as connection:
-        names = set(sa.inspect(connection).get_table_names())
-    assert {"checks_20261229", "checks_20270113"} <= names
 
 
 def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
@@ -371,54 +360,6 @@ def test_changes_of_desks_that_nobody_knows_are_taken_away(plan: Planner) -> Non
     assert plan.run_once(NOW) == 0
     with session() as rows:
         assert not list(rows.scalars(sa.select(DeskChange)))
-
-
-FAR = NOW + timedelta(days=400)  # no other test makes days there
-
-
-def days_ahead(now: datetime) -> int:
-    with session() as rows:
-        return count_days_ahead(rows, now.date())
-
-
-def test_desks_are_planned_and_checks_recorded_while_the_days_of_checks_cannot_be_made(
-    plan: Planner, caplog: pytest.LogCaptureFixture
-) -> None:
-    plan.run_once(FAR)
-    begin = FAR + timedelta(days=6)
-    with engine().connect() as other, other.begin():
-        other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
-        for seconds in range(3):
-            waits(begins=FAR, lasts=timedelta(days=30), desk_id="evry_91/a")
-            assert plan.run_once(begin + timedelta(seconds=seconds))
-        record([FinishedCheck(check("a", 1, started_at=begin), 1, begin)])
-    assert [each.levelname for each in caplog.records if "no day of checks" in each.message] == ["WARNING"]
-    assert days_ahead(begin) == 8
-    plan.run_once(begin + timedelta(seconds=3))
-    assert days_ahead(begin) == 14
-
-
-def test_a_reader_of_checks_across_midnight_keeps_neither_the_planner_nor_a_check_waiting(
-    plan: Planner, settings_env: Callable[..., None]
-) -> None:
-    settings_env(DATABASE_SECONDS="5")
-    plan.run_once(FAR)
-    midnight = (FAR + timedelta(days=1)).replace(hour=0)
-    with engine().connect() as dump, dump.begin():
-        dump.exec_driver_sql("SELECT count(*) FROM checks")
-        plan.run_once(midnight)
-        assert days_ahead(midnight) == 14
-        record([FinishedCheck(check("a", 1, started_at=midnight), 1, midnight)])
-
-
-def test_the_log_calls_it_an_error_where_few_days_are_left(
-    plan: Planner, caplog: pytest.LogCaptureFixture
-) -> None:
-    plan.run_once(FAR)
-    with engine().connect() as other, other.begin():
-        other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
-        plan.run_once(FAR + timedelta(days=8))
-    assert [each.levelname for each in caplog.records if "no day of checks" in each.message] == ["ERROR"]
 
 
 def test_the_loop_outlives_servers_that_are_away_and_says_so_once(

@@ -35,7 +35,6 @@ def report(client: redis.Redis) -> LoopReport:
 @pytest.mark.parametrize(
     "fault",
     [
-        ("make_partitions", "days of checks"),
         ("close_unproven", "lapsed slots"),
         ("host_rows.recover_hosts", "host back-off"),
         ("kill_switch.apply_orders", "kill switch"),
@@ -50,7 +49,7 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (place, part), ran = fault, list[str]()
-    for name in ("make_partitions", "close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"):
+    for name in ("close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"):
         monkeypatch.setattr(f"crawler.planner.{name}", lambda *_, name=name: ran.append(name))
 
     def fail(*_: object) -> None:
@@ -59,9 +58,7 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     with monkeypatch.context() as broken:
         broken.setattr(f"crawler.planner.{place}", fail)
         planned = [plan.run_once(NOW + timedelta(seconds=second)) for second in range(3)]
-    others = {"make_partitions", "close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"} - {
-        place
-    }
+    others = {"close_unproven", "host_rows.recover_hosts", "kill_switch.apply_orders"} - {place}
     assert others <= set(ran)
     assert planned == ([0, 0, 0] if part == "planning" else [3, 0, 0])
     assert report(client).at == NOW + timedelta(seconds=2)

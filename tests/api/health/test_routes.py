@@ -351,7 +351,7 @@ def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_sa
     answer = whole.get("/api/health")
     part = (answer.json or {})["parts"]["partitions"]
     assert (answer.status_code, part["status"]) == (200, "degraded")
-    assert "days of checks are made ahead: `scrapy plan` makes them" in part["reason"]
+    assert "days of checks are made ahead: the job make_partitions makes them" in part["reason"]
 
 
 def test_checks_that_could_not_be_recorded_are_named_for_a_day_and_people_are_told_all_the_same(

@@ -17,6 +17,7 @@ import notifier
 from api.models.base import engine, server_answers, session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from api.models.partitions import make_partitions
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.clock import clock
 from configs.desk import Desk
@@ -29,6 +30,7 @@ from crawler.recording.check_transaction import Written
 from crawler.recording.row_replay import is_row_fault
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -554,12 +556,33 @@ def test_the_server_is_asked_on_a_connection_of_its_own(
     assert not server_answers()
 
 
-def test_a_day_that_nobody_made_is_made(write: Callable[..., None], frozen: time_machine.Traveller) -> None:
+def test_a_check_waits_until_its_day_is_made(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    frozen: time_machine.Traveller,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     later = NOW + timedelta(days=400)
     frozen.move_to(later)
-    write(check("a", 1, slot(later + timedelta(days=2)), started_at=later))
-    assert [row.started_at for row in rows_of(Check)] == [later]
-    assert len(rows_of(Detection)) == 1
+    writer = batch_writer.Writer("prefenligne")
+    for number, slug in enumerate("ab", 1):
+        writer.put(check(slug, number, slot(later + timedelta(days=2)), started_at=later))
+    until(lambda: "no partition" in caplog.text)
+    assert writer.behind
+    assert rows_of(Check) == []
+    with session() as rows:
+        make_partitions(rows, later.date())
+    writer.close(60)
+    assert [row.started_at for row in rows_of(Check)] == [later, later]
+    assert len(rows_of(Detection)) == len(nudged) == 2
+
+
+def test_a_check_of_a_clock_that_was_far_behind_waits_for_no_day(
+    write: Callable[..., None], frozen: time_machine.Traveller, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(check("a", 1, slot(), started_at=NOW - timedelta(days=400)), check("b", 1))
+    assert [row.desk_id for row in rows_of(Check)] == ["evry_91/b"]
+    assert "the check of evry_91/a cannot be recorded at all" in caplog.text
 
 
 @pytest.mark.rule("3.5")

@@ -1,0 +1,175 @@
+"""Logins of the programs: the one that a program's address names is made a member of the program's role.
+
+A login has what a role cannot hand on: its password and the settings that its sessions begin with. Names and passwords
+stand in DATABASE_URL_<PROGRAM> and in no migration.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor, encrypt_password
+from psycopg2.sql import SQL, Composable, Identifier, Literal
+from sqlalchemy.engine import make_url
+
+from api.migrations.roles import PROGRAMS, role_of
+from api.models.session_options import list_session_options
+from configs.database import database_url, owner_url
+from configs.settings import Program, settings
+
+_FIND = """
+SELECT rolsuper OR rolcreaterole OR rolname = session_user OR NOT rolcanlogin AS refused,
+  (SELECT array_agg(roleid::regrole::text) FROM pg_auth_members WHERE member = r.oid) AS roles
+FROM pg_roles r WHERE rolname = %s
+"""
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+
+
+class LoginRefused(RuntimeError):
+    """A login cannot be made or dropped; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login as a program's address names it."""
+
+    program: Program
+    name: str
+    password: str | None  # None: the server trusts a socket or a certificate
+
+    @property
+    def variable(self) -> str:
+        """The variable that names it."""
+        return f"DATABASE_URL_{self.program.upper()}"
+
+
+def read_logins() -> list[Login]:
+    """Return the logins that the environment names, one a program.
+
+    Raises:
+        LoginRefused: an address names none, or the one of another program.
+    """
+    addresses = {each: database_url(each) for each in PROGRAMS if getattr(settings(), f"database_url_{each}")}
+    return parse_logins(addresses)
+
+
+def parse_logins(addresses: Mapping[Program, str]) -> list[Login]:
+    """Return the logins of the programs' addresses.
+
+    Raises:
+        LoginRefused: an address names none, or the one of another program.
+    """
+    found: dict[str, Login] = {}
+    for program, address in addresses.items():
+        url = make_url(address)
+        login = Login(program, url.username or "", url.password)
+        if not login.name:
+            raise LoginRefused(f"{login.variable} names no login: write postgresql://login:password@…")
+        if login.name in found:
+            raise LoginRefused(f"{login.variable} and {found[login.name].variable} name one login: name two")
+        found[login.name] = login
+    return list(found.values())
+
+
+def make_logins(owner: str, logins: Iterable[Login]) -> list[str]:
+    """Make logins, or bring those that exist up to date; return a line for each. `owner`: an address that may.
+
+    Raises:
+        LoginRefused: a name belongs to another kind of role, or the owner may not make it.
+    """
+    lines = []
+    with closing(_connect(owner)) as connection, connection.cursor() as sql:
+        for login in logins:
+            try:
+                lines.append(_make(sql, login))
+            except psycopg2.errors.InsufficientPrivilege as error:
+                raise LoginRefused(
+                    f"the login of DATABASE_URL may not make {login.name} ({login.variable}):"
+                    f" {str(error).partition(chr(10))[0]}; docs/operations.md says what it needs"
+                ) from None
+    return lines
+
+
+def drop_login(owner: str, name: str, used: Iterable[Login]) -> str:
+    """Drop a login that no program uses any more; return a line that says so. `used`: those of the environment.
+
+    Raises:
+        LoginRefused: it is no program's login, an address names it, or sessions of it are open.
+    """
+    variables = [login.variable for login in used if login.name == name]
+    with closing(_connect(owner)) as connection, connection.cursor() as sql:
+        ours = {role_of(program) for program in PROGRAMS}
+        found = _find(sql, name)
+        if not found or found[0] or not ours & set(found[1] or ()):
+            raise LoginRefused(f"{name} is no program's login")
+        if variables:
+            raise LoginRefused(f"{variables[0]} names {name}: give the program another one first")
+        sql.execute(_SESSIONS, (name,))
+        if sessions := _one(sql)[0]:
+            raise LoginRefused(f"{name} has {sessions} open sessions: restart what uses it, then drop it")
+        sql.execute(SQL("DROP ROLE {}").format(Identifier(name)))
+    return f"{name} is dropped"
+
+
+def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
+    """Make the logins of the environment; `--drop NAME`: drop one.
+
+    Raises:
+        SystemExit: a login is refused; the text says why.
+    """
+    if arguments and (arguments[:1] != ["--drop"] or len(arguments) != 2):  # noqa: PLR2004
+        raise SystemExit("usage: python -m api.migrations logins [--drop NAME]")
+    try:
+        owner, logins = owner_url(), read_logins()
+        lines = [drop_login(owner, arguments[1], logins)] if arguments else make_logins(owner, logins)
+    except LoginRefused as error:
+        raise SystemExit(str(error)) from None
+    for line in lines or ["no DATABASE_URL_<PROGRAM> is set: all programs use the login of DATABASE_URL"]:
+        say(line)
+    return 0
+
+
+def _connect(address: str) -> Any:
+    made = psycopg2.connect(address.replace("+psycopg2", "", 1), connect_timeout=10)
+    made.autocommit = True
+    return made
+
+
+def _make(sql: cursor, login: Login) -> str:
+    found, role = _find(sql, login.name), role_of(login.program)
+    others = set((found[1] if found else None) or ()) - {role}
+    if found and (found[0] or others):
+        raise LoginRefused(
+            f"{login.name} ({login.variable}) is another role already: name a login of the program's own"
+        )
+    name = Identifier(login.name)
+    if not found:
+        sql.execute(SQL("CREATE ROLE {} LOGIN").format(name))
+    for change in _list_changes(sql, login):
+        sql.execute(SQL("ALTER ROLE {} ").format(name) + change)
+    if not (found and found[1]):
+        sql.execute(SQL("GRANT {} TO {}").format(Identifier(role), name))
+    return f"{login.name} is {'up to date' if found else 'made'}: {role}"
+
+
+def _list_changes(sql: cursor, login: Login) -> list[Composable]:
+    changes: list[Composable] = [SQL("REPLICATION")] if login.program == "backup" else []
+    if login.password is not None:  # as the server stores it: a log of statements has no password
+        stored = encrypt_password(login.password, login.name, sql.connection, "scram-sha-256")
+        changes.append(SQL("PASSWORD {}").format(Literal(stored)))
+    options = list_session_options(login.program)
+    return changes + [
+        SQL("SET {} TO {}").format(Identifier(option), Literal(value)) for option, value in options.items()
+    ]
+
+
+def _find(sql: cursor, name: str) -> Any:
+    """Return whether a role is none that a program may have, and the roles that it is a member of; None: no such."""
+    sql.execute(_FIND, (name,))
+    return sql.fetchone()
+
+
+def _one(sql: cursor) -> Any:
+    return sql.fetchall()[0]

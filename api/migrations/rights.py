@@ -1,0 +1,120 @@
+"""Rights of each program on each table, as GRANT names them: the one place where they are decided.
+
+A program that is not named has none. `SELECT (a, b)` is of these columns only. The role of migrations owns the tables;
+that of the backups reads all of them besides (pg_read_all_data). docs/database-roles.md
+"""
+
+from configs.settings import Program
+
+_READ = "SELECT"
+_ADD = "SELECT, INSERT"
+_CHANGE = "SELECT, INSERT, UPDATE"
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+# What a message asks of its recipient, before anybody reads the address.
+_RECIPIENT = "id, user_id, channel, verified_at, enabled, state, alert_budget_full_at"
+# A message to write, without the address of somebody who has no account.
+_NEW_MESSAGE = (
+    "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
+    " unknown_attempts, nudges, created_at, next_attempt_at, next_nudge_at"
+)
+
+RIGHTS: dict[str, dict[Program, str]] = {
+    # Every program looks at start whether the tables are as new as its code.
+    "alembic_version": {
+        "api": _READ, "background": _READ, "crawler": _READ, "notifier": _READ, "reader": _READ,
+    },
+    # Accounts
+    "users": {
+        "api": _ALL,
+        "background": "SELECT, UPDATE (stripe_customer_id, updated_at)",
+        "crawler": "SELECT (id, role, language)",
+        "notifier": "SELECT (id, role, language, time_zone, password_hash)",  # a link's digest is of the hash
+        "reader": "SELECT (id, role, language, time_zone, wished_plan, outage_credit, created_at, updated_at)",
+    },
+    "contacts": {
+        "api": _ALL,
+        "background": _READ,
+        "crawler": f"SELECT ({_RECIPIENT})",
+        "notifier": "SELECT, UPDATE (state, alert_budget_full_at)",
+        "reader": f"SELECT ({_RECIPIENT}, created_at)",
+    },
+    "contact_lookups": {"api": _ALL},
+    "grants": {
+        "api": _ALL, "background": _ALL, "crawler": "SELECT (user_id, plan, starts_at, ends_at)",
+        "notifier": _READ, "reader": _READ,
+    },
+    "logins": {"api": _ALL, "background": "SELECT (id, ended_at, expires_at), DELETE"},
+    "registrations": {"api": _ALL, "background": "SELECT (id, created_at), DELETE"},
+    "recovery_codes": {"api": _ALL},
+    "phone_codes": {"api": _ALL, "background": "SELECT (id, created_at), DELETE", "notifier": _READ},
+    "telegram_links": {
+        "api": _ALL,
+        "background": "SELECT (user_id, expires_at), DELETE",
+        "notifier": "SELECT (user_id, code_hash, chat_id, expires_at), UPDATE (chat_id, chat_name)",
+    },
+    "support_requests": {"api": _CHANGE, "notifier": _READ, "reader": "SELECT (id, user_id, created_at)"},
+    "audit": {"api": _ADD, "background": "SELECT (at), DELETE"},
+    # Alerts
+    "alerts": {
+        "api": _ALL, "background": _CHANGE, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",
+        "notifier": _READ, "reader": _READ,
+    },
+    "alert_targets": {
+        "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
+    },
+    "appointments": {"api": _ALL, "background": "SELECT (id, dropped_at), DELETE"},
+    # What is watched
+    "desks": {
+        "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",
+        "background": _READ, "crawler": _CHANGE, "reader": _READ,
+    },
+    "hosts": {
+        "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",
+        "crawler": _CHANGE, "reader": _READ,
+    },
+    "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
+    "outages": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    "incidents": {"api": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
+    "check_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
+    "slots": {"api": _READ, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "detections": {
+        "api": _READ, "background": _READ, "crawler": _ADD,
+        "notifier": "SELECT, UPDATE (matched_at, nudges, next_nudge_at)", "reader": _READ,
+    },
+    "detection_slots": {"api": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ},
+    "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
+    "desk_links": {"crawler": _ALL, "reader": _READ},
+    "desk_landings": {"crawler": _CHANGE, "reader": _READ},
+    "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    # Messages
+    "matches": {"api": _READ, "notifier": _CHANGE, "reader": _READ},
+    "match_parts": {"notifier": _ALL, "reader": _READ},
+    "match_slots": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
+    "notifications": {
+        "api": _CHANGE,
+        "background": _CHANGE,  # it hands over order confirmations itself
+        "crawler": f"SELECT ({_NEW_MESSAGE}, lease_until), INSERT ({_NEW_MESSAGE})",
+        "notifier": _CHANGE,
+        "reader": (
+            f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
+            " provider, cost, lease_until)"
+        ),
+    },
+    "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
+    "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
+    # Money
+    "payments": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "payment_differences": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},
+    "refunds": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "stripe_events": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    # The programs themselves
+    "job_runs": {"api": _READ, "background": _ALL, "reader": _READ},
+    "backup_states": {"api": _READ, "backup": _CHANGE, "reader": _READ},
+}  # fmt: skip

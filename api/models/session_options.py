@@ -1,0 +1,59 @@
+"""Settings of a program's database sessions: kept with its login, and set after connecting where the login has others.
+
+They are no start-up `options` of the connection, because PgBouncer refuses those. `python -m api.migrations logins`
+gives them to each program's login, so that a session begins with them. A login without them (a developer's plain
+DATABASE_URL) or with older ones gets them in the one statement that compares them.
+"""
+
+from typing import Any
+
+from configs.settings import Program, settings
+
+# Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so
+# does compiling a plan. PostgreSQL chooses both by estimated costs, which may be wrong
+# (https://www.postgresql.org/docs/18/when-can-parallel-query-be-used.html, …/jit-decision.html).
+_PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
+# The notifier's statements, foreign keys too, find their rows by index. A connection keeps its plans: one made while a
+# table was nearly empty scans it for every row of a crowd until the next ANALYZE, which takes ten times as long for
+# 10,000 people on a young database. https://www.postgresql.org/docs/18/runtime-config-query.html
+_INDEXES = {"enable_seqscan": "off"}
+_READ_ONLY = {"default_transaction_read_only": "on"}
+_UNITS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}  # milliseconds
+
+
+def list_session_options(program: Program | None) -> dict[str, str]:
+    """Return the settings of a program's sessions, by name, as PostgreSQL shows them.
+
+    The backups' own are PostgreSQL's: a dump takes as long as it takes.
+    """
+    if program == "backup":
+        return {}
+    return {
+        "TimeZone": "UTC",
+        "statement_timeout": _format_milliseconds(round(settings().database_seconds * 1000)),
+        **_PLANS,
+        **(_INDEXES if program == "notifier" else {}),
+        **(_READ_ONLY if program == "reader" else {}),
+    }
+
+
+def set_session_options(connection: Any, _record: object) -> None:
+    """Set what a new connection of psycopg2's has otherwise, in one round trip."""
+    options = list_session_options(settings().program)
+    if not options:
+        return
+    rows = ", ".join(["(%s, %s)"] * len(options))
+    statement = (
+        f"SELECT set_config(name, wanted, false) FROM (VALUES {rows}) AS options (name, wanted)"  # noqa: S608
+        " WHERE current_setting(name) <> wanted"
+    )
+    connection.autocommit = True  # outside of a transaction, whose end could undo them
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [text for option in options.items() for text in option])
+    connection.autocommit = False
+
+
+def _format_milliseconds(number: int) -> str:
+    """Return a time as PostgreSQL shows it: in the largest unit that divides it."""
+    unit = next((each for each, size in _UNITS.items() if number and number % size == 0), None)
+    return f"{number // _UNITS[unit]}{unit}" if unit else f"{number}{'ms' if number else ''}"

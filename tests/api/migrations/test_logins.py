@@ -1,0 +1,217 @@
+"""Logins of the programs: made from their addresses, with their settings, by an owner that is no superuser."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from alembic.script import ScriptDirectory
+from psycopg2.extensions import connection
+
+from api.migrations.__main__ import config, main
+from api.migrations.logins import LoginRefused, drop_login, make_logins, parse_logins
+from configs.settings import Program
+from tests.waiting import until
+
+
+def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str:  # noqa: S107 -- of this server
+    return owner.replace("rdv:of-the-owner", f"{login}:{password}")
+
+
+def make(owner: str, **logins: str) -> list[str]:
+    """Make logins: `make(owner, api="api_1")`."""
+    addresses: dict[Any, str] = {program: address_of(owner, name) for program, name in logins.items()}
+    return make_logins(owner, parse_logins(addresses))
+
+
+@contextmanager
+def connected(address: str) -> Iterator[connection]:
+    with closing(psycopg2.connect(address.replace("+psycopg2", ""))) as made:
+        made.autocommit = True
+        yield made
+
+
+def ask(address: str, statement: str, *given: object) -> Any:
+    with connected(address) as made, made.cursor() as sql:
+        sql.execute(statement, given)
+        return sql.fetchall()[0][0] if sql.description else None
+
+
+def test_a_login_has_the_rights_and_the_settings_of_its_program(
+    owner: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_SECONDS="90")
+    assert make(owner, notifier="notifier_1", api="api_1") == [
+        "notifier_1 is made: rdvpriority_notifier", "api_1 is made: rdvpriority_api",
+    ]  # fmt: skip
+    api, notifier = address_of(owner, "api_1"), address_of(owner, "notifier_1")
+    assert ask(api, "SELECT count(*) FROM audit") == 0
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        ask(notifier, "SELECT count(*) FROM audit")
+    for address, seqscan in ((api, "on"), (notifier, "off")):
+        shown = [
+            ask(address, f"SHOW {each}")
+            for each in ("timezone", "statement_timeout", "jit", "enable_seqscan")
+        ]
+        assert shown == ["UTC", "90s", "off", seqscan]
+
+
+def test_what_is_there_is_brought_up_to_date(owner: str, settings_env: Callable[..., None]) -> None:
+    make(owner, crawler="crawler_1")
+    settings_env(DATABASE_SECONDS="30")
+    renewed = {"crawler": address_of(owner, "crawler_1", "drawn-anew")}
+    login = parse_logins(renewed)  # type: ignore[arg-type]
+    assert make_logins(owner, login) == ["crawler_1 is up to date: rdvpriority_crawler"]
+    assert ask(renewed["crawler"], "SHOW statement_timeout") == "30s"
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        ask(address_of(owner, "crawler_1"), "SELECT 1")
+
+
+def test_the_backups_login_may_read_all_tables_and_the_log(owner: str) -> None:
+    make(owner, backup="backup_1")
+    address = address_of(owner, "backup_1")
+    assert ask(address, "SELECT count(*) FROM recovery_codes") == 0
+    assert ask(address, "SELECT rolreplication FROM pg_roles WHERE rolname = current_user") is True
+    assert ask(address, "SHOW statement_timeout") == "0"
+
+
+def test_a_reader_s_login_changes_nothing(owner: str) -> None:
+    make(owner, reader="reader_1")
+    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+        ask(address_of(owner, "reader_1"), "CREATE TEMPORARY TABLE mine (id int)")
+
+
+@pytest.mark.parametrize(
+    ("logins", "why"),
+    [
+        ({"api": "rdv"}, "is another role already"),
+        ({"api": "rdvpriority_notifier"}, "is another role already"),
+        ({"api": "rdvpriority"}, "is another role already"),  # the superuser
+        (
+            {"api": "shared", "background": "shared"},
+            "DATABASE_URL_BACKGROUND and DATABASE_URL_API name one login",
+        ),
+    ],
+)
+def test_a_login_of_somebody_else_is_left_alone(owner: str, logins: dict[str, str], why: str) -> None:
+    with pytest.raises(LoginRefused, match=why):
+        make(owner, **logins)
+
+
+def test_an_address_without_a_login_is_named(owner: str) -> None:
+    with pytest.raises(LoginRefused, match="DATABASE_URL_API names no login"):
+        parse_logins({"api": "postgresql+psycopg2:///rdv?host=/run/postgresql"})
+
+
+def test_an_owner_that_may_make_no_roles_is_told_so(owner: str) -> None:
+    make(owner, background="background_1")
+    with pytest.raises(LoginRefused, match="may not make api_9 \\(DATABASE_URL_API\\)"):
+        make_logins(address_of(owner, "background_1"), parse_logins({"api": address_of(owner, "api_9")}))
+
+
+def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not(
+    owner: str, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_env(DATABASE_URL=owner, PROGRAM="api")
+    assert main(["logins"]) == 0
+    assert "no DATABASE_URL_<PROGRAM> is set" in capsys.readouterr().out
+    settings_env(DATABASE_URL_API=address_of(owner, "api_old"))
+    assert main(["upgrade", "--logins"]) == 0
+    assert "api_old is made: rdvpriority_api" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="DATABASE_URL_API names api_old"):
+        main(["logins", "--drop", "api_old"])
+    settings_env(DATABASE_URL_API=address_of(owner, "api_new"))
+    assert (main(["logins"]), main(["logins", "--drop", "api_old"])) == (0, 0)
+    assert "api_old is dropped" in capsys.readouterr().out
+    for name in ("api_old", "rdv", "rdvpriority_api"):
+        with pytest.raises(SystemExit, match="no program's login"):
+            main(["logins", "--drop", name])
+    with pytest.raises(SystemExit, match="usage"):
+        main(["logins", "--all"])
+
+
+class Instance:
+    """A process of a program, as far as the database sees it: each statement on a new connection of its login."""
+
+    def __init__(self, address: str, written: list[int], pool: ThreadPoolExecutor) -> None:
+        self.rounds, self._stopped = 0, False
+        self._done = pool.submit(self._run, address, written)
+
+    def _run(self, address: str, written: list[int]) -> None:
+        while not self._stopped:
+            number = ask(
+                address, "INSERT INTO desk_changes (desk_id, reason) VALUES ('a/b', 'test') RETURNING id"
+            )
+            written.append(number)
+            assert ask(address, "SELECT desk_id FROM desk_changes WHERE id = %s", number) == "a/b"
+            self.rounds += 1
+
+    def works(self) -> None:
+        """Wait until it has written and read once more."""
+        before = self.rounds
+        until(lambda: self._done.done() or self.rounds > before)
+        assert not self._done.done(), self._done.exception()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._done.result()
+
+
+def test_a_password_is_replaced_while_programs_read_and_write(owner: str) -> None:
+    first, second = address_of(owner, "planner_1"), address_of(owner, "planner_2", "drawn-later")
+    make(owner, crawler="planner_1")
+    written: list[int] = []
+    with ThreadPoolExecutor(4) as pool:
+        old = [Instance(first, written, pool) for _ in range(2)]
+        for each in old:
+            each.works()
+        given = parse_logins({"crawler": second})
+        make_logins(owner, given)
+        new = []
+        for each in old:  # restarted one by one
+            new.append(Instance(second, written, pool))
+            new[-1].works()
+            each.works()
+            each.stop()
+        with connected(first), pytest.raises(LoginRefused, match="planner_1 has 1 open sessions"):
+            drop_login(owner, "planner_1", given)
+        until(lambda: ask(owner, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'planner_1'") == 0)
+        assert drop_login(owner, "planner_1", given) == "planner_1 is dropped"
+        for each in new:
+            each.works()
+            each.stop()
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        ask(first, "SELECT 1")
+    assert ask(owner, "SELECT count(*) FROM desk_changes WHERE id = ANY(%s)", written) == len(written) > 4
+
+
+def test_two_migrations_at_once_make_a_role_once(owner: str) -> None:
+    revision: Any = ScriptDirectory.from_config(config()).get_revision("0019")
+    create = revision.module._CREATE.format(role="rdvpriority_trial")
+    with connected(owner) as one, connected(owner) as other, ThreadPoolExecutor(1) as pool:
+        one.autocommit = False
+        one.cursor().execute(create)
+        waiting = pool.submit(lambda: other.cursor().execute(create))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+        until(lambda: ask(owner, waits, other.info.backend_pid) == 1)
+        one.commit()
+        waiting.result()
+        for each in (one, other):
+            each.cursor().execute(create)
+    assert ask(owner, "SELECT count(*) FROM pg_roles WHERE rolname = 'rdvpriority_trial'") == 1
+
+
+@pytest.mark.parametrize("program", ["api", "notifier"])
+def test_a_program_s_sessions_need_no_option_of_the_connection(
+    owner: str, settings_env: Callable[..., None], program: Program
+) -> None:
+    from api.models.base import engine
+
+    settings_env(DATABASE_URL=owner, PROGRAM=program)
+    with engine().connect() as made:
+        shown = [made.exec_driver_sql(f"SHOW {each}").scalar() for each in ("timezone", "enable_seqscan")]
+        assert shown == ["UTC", "off" if program == "notifier" else "on"]
+        sent = made.connection.dbapi_connection.get_dsn_parameters()  # type: ignore[union-attr]
+        assert not sent.get("options")
