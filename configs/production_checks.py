@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from configs.database_tls import find_unverified
 from configs.hosts import is_loopback
 from configs.keys import ADDRESSES, SEVERAL, read_password
 from configs.keys import read_text as _text
@@ -85,7 +86,13 @@ def far_store(settings: "Settings") -> list[str]:
 
 def problems_in_production(settings: "Settings") -> list[str]:
     """Name everything that production must not start with."""
-    return [*_missing(settings), *_weak(settings), *_hasty(settings), *_plain(settings)]
+    return [
+        *_missing(settings),
+        *_weak(settings),
+        *_hasty(settings),
+        *_plain(settings),
+        *find_unverified(settings),
+    ]
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
