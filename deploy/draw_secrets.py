@@ -16,6 +16,14 @@ _DRAWN = (
     "scrapyd_password",
     "telegram_webhook_secret",
 )
+_PROGRAMS = (
+    "api",
+    "background",
+    "backup",
+    "crawler",
+    "notifier",
+    "reader",
+)  # each has a login to the database
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
 _GIVEN = (
     "backup_secret_access_key",
@@ -38,6 +46,9 @@ def draw(folder: Path, database_host: str = "postgres", redis_host: str = "redis
         _write(folder / name, secrets.token_urlsafe(48))
     database, redis = ((folder / f"{name}_password").read_text().strip() for name in ("db", "redis"))
     _write(folder / "database_url", f"postgresql://rdvpriority:{database}@{database_host}:5432/rdvpriority")
+    for program in _PROGRAMS:
+        login = f"rdvpriority_{program}_1:{secrets.token_urlsafe(48)}"
+        _write(folder / f"database_url_{program}", f"postgresql://{login}@{database_host}:5432/rdvpriority")
     _write(folder / "redis_url", f"redis://:{redis}@{redis_host}:6379/0")
     for name in _GIVEN:
         _write(folder / name, "")
