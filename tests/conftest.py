@@ -81,6 +81,17 @@ def pytest_configure(config: pytest.Config) -> None:
     databases.leave_alone()
 
 
+def pytest_report_header() -> str | None:
+    """Name the servers, which the environment may choose (REDIS_SERVER, EMBEDDED_POSTGRES_MAJOR)."""
+    return f"servers: {_name_servers()}" if _servers else None
+
+
+def _name_servers() -> str:
+    found: Any = redis.Redis.from_url(f"{os.environ['TEST_REDIS']}0").info("server")
+    name = found.get("server_name", "redis")  # Redis names itself by its version alone
+    return f"PostgreSQL {databases.read_version()}, {name} {found.get(f'{name}_version', found['redis_version'])}"
+
+
 def pytest_collection_finish() -> None:
     """Leave all that was imported and collected out of every later search for garbage, and search less often."""
     gc.collect()

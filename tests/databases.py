@@ -73,6 +73,13 @@ def leave_alone() -> None:
         server.execute(f'ALTER ROLE "{url.username}" PASSWORD %s', (url.password,))
 
 
+def read_version() -> str:
+    """Return the server's version."""
+    with _connected("postgres") as server:
+        server.execute("SHOW server_version")
+        return str(server.fetchall()[0][0])
+
+
 def address(name: str) -> str:
     """Return a database's address, as DATABASE_URL wants it."""
     return os.environ["TEST_POSTGRES"].format(name)

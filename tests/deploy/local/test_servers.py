@@ -78,11 +78,18 @@ def test_valkey_keeps_what_was_written(tmp_path: Path) -> None:
 
 
 def test_a_server_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(valkey_module.SERVER, raising=False)
     monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: f"/usr/bin/{name}")
     assert server_binary() == "/usr/bin/valkey-server"
 
 
+def test_a_server_that_the_environment_names_comes_before_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(valkey_module.SERVER, "/opt/redis/redis-server")
+    assert server_binary() == "/opt/redis/redis-server"
+
+
 def test_no_server_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(valkey_module.SERVER, raising=False)
     monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: None)
     monkeypatch.setattr(valkey_module, "find_spec", lambda name: None)
     with pytest.raises(ValkeyUnavailable, match="install redis-server"):
