@@ -46,10 +46,12 @@ class EventCause:
 class Account:
     """Everything that is kept. It is touched by one thread only, the sandbox's event loop.
 
-    ``origin`` is the base URL of the pages. Each listener is called with every new event.
+    ``origin`` is the base URL of the pages. Each listener is called with every new event, which is ``live`` where the
+    last call came with a live key.
     """
 
     origin: str = ""
+    live: bool = False
     clock: BillingClock = field(default_factory=BillingClock)
     settings: BillingSettings = field(default_factory=BillingSettings)
     cause: EventCause = field(default_factory=EventCause)
@@ -107,7 +109,7 @@ class Account:
             "api_version": self.settings.endpoint_version,
             "created": self.clock.now(),
             "data": data,
-            "livemode": False,
+            "livemode": self.live,
             "pending_webhooks": 1,
             "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
             "type": kind,

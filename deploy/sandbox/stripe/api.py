@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deploy.sandbox.stripe.account import Account
 
-_KEY: Final = re.compile(r"[sr]k_test_[\w-]+")
+_KEY: Final = re.compile(r"[sr]k_(test|live)_[\w-]+")
 _KEPT: Final = 20_000  # calls in the log
 _PAYMENT_REQUIRED: Final = 402
 
@@ -87,7 +87,7 @@ class Api:
         self.log.append(entry | {"created": self._account.clock.now()})
 
     def _answer(self, call: ApiCall, request_id: str, *, broken: bool) -> ApiAnswer:
-        _check_key(call)
+        self._account.live = "_live_" in _check_key(call)
         _check_version(call)
         told = decode_fields(call.encoded)
         moment, fingerprint = self._account.clock.now(), (call.method, call.path, told)
@@ -134,7 +134,7 @@ def _dump(body: Json) -> bytes:
     return json.dumps(body, indent=2, ensure_ascii=False).encode()
 
 
-def _check_key(call: ApiCall) -> None:
+def _check_key(call: ApiCall) -> str:
     kind, _, key = call.headers.get("Authorization", "").partition(" ")
     if kind == "Basic":
         try:
@@ -146,6 +146,7 @@ def _check_key(call: ApiCall) -> None:
         raise StripeError(message, status=401)
     if not _KEY.fullmatch(key):
         raise StripeError(f"Invalid API Key provided: {key[:8]}****", status=401)
+    return key
 
 
 def _check_version(call: ApiCall) -> None:

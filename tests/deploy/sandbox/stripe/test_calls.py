@@ -1,5 +1,6 @@
 """Calls of the API: keys, versions, parameters, idempotency, errors as Stripe answers them."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,11 +19,20 @@ def answer_headers(made: Any) -> Any:
     return made.last_response.headers
 
 
-@pytest.mark.parametrize("key", ["sk_live_0123456789", "pk_test_0123456789", "rubbish"])
+@pytest.mark.parametrize("key", ["sk_0123456789", "pk_test_0123456789", "rubbish"])
 def test_a_wrong_key_is_401(stripe_stand_in: StripeControl, key: str) -> None:
     client = make_client(stripe_stand_in.url, key)
     with pytest.raises(stripe.AuthenticationError, match="Invalid API Key"):
         client.v1.prices.list()
+
+
+@pytest.mark.parametrize(("key", "is_live"), [("sk_test_tests", False), ("rk_live_tests", True)])
+def test_events_are_of_the_mode_of_the_key(
+    stripe_stand_in: StripeControl, key: str, *, is_live: bool
+) -> None:
+    make_client(stripe_stand_in.url, key).v1.customers.create({"email": "x@example.org"})
+    (made,) = stripe_stand_in.take_deliveries()
+    assert json.loads(made.body)["livemode"] is is_live
 
 
 def test_the_version_is_the_sdks_own_and_echoed(
