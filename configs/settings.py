@@ -128,6 +128,7 @@ class Settings(Periods, BaseSettings):
     database_url_crawler: SecretStr | None = None
     database_url_notifier: SecretStr | None = None
     database_url_reader: SecretStr | None = None
+    database_prepares: bool = True
     db_password: SecretStr | None = None
     redis_url: SecretStr | None = None
     redis_password: SecretStr | None = None

@@ -4,6 +4,9 @@ To plan one of our long reads takes three times as long as to carry it out, and 
 for it by `execution_options(prepare=True)`; it must be one text whatever its parameters are (bindparam), so that a
 connection holds few. After five times PostgreSQL may use one plan for all parameters, if that costs no more:
 https://www.postgresql.org/docs/18/sql-prepare.html
+
+PgBouncer's transaction pooling gives each transaction another connection of the server, which has other statements by
+the same names: nothing may be prepared there.
 """
 
 import re
@@ -12,12 +15,16 @@ from typing import Any
 import psycopg2
 import sqlalchemy as sa
 
+from configs.settings import settings
+
 _PREPARED = "prepared"  # in a connection's info: name by text
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 
 
 def prepare_reads(engine: sa.Engine) -> None:
-    """Carry out by EXECUTE what asks for it."""
+    """Carry out by EXECUTE what asks for it, unless DATABASE_PREPARES is off."""
+    if not settings().database_prepares:
+        return
     sa.event.listen(engine, "before_cursor_execute", _use_prepared, retval=True)
 
 
