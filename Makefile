@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys compiled coverage fuzz chaos lint style types format texts screenshots bench simulate release-check lock program-locks clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts screenshots bench simulate release-check lock program-locks clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: setup ## Set up, lint, test
 
 journeys: setup ## Test what takes long: whole stacks, killed browsers and processes, minutes of play
 	@$(BIN)/python -m pytest -m journey -n $(JOBS) --dist loadgroup
+
+drill: setup ## Prove the deployment as root, without containers: nginx, units, images, production, PgBouncer (ARGS='--only nginx')
+	@$(BIN)/python -m deploy.drill $(ARGS)
 
 compiled: setup # each of the workers would compile all tests for itself
 	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null 2>&1 || true

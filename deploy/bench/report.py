@@ -37,7 +37,7 @@ def keep(target: Path, command: str, figures: Figures) -> None:
     values = {figure.name: figure.value for part in figures.values() for figure in part}
     missed = [figure.name for part in figures.values() for figure in part if figure.verdict == "no"]
     target.parent.mkdir(parents=True, exist_ok=True)
-    told = {"command": command, **_where(), "figures": values, "missed": missed}
+    told = {"command": command, **describe_machine(), "figures": values, "missed": missed}
     target.write_text(json.dumps(told, indent=2, ensure_ascii=False), "utf-8")
 
 
@@ -64,7 +64,7 @@ def _parts(table: str) -> dict[str, list[str]]:
 
 
 def _part(command: str, title: str, part: Sequence[Figure]) -> list[str]:
-    told = _where()
+    told = describe_machine()
     machine = f"{told['cores']} cores, {told['memory_gb']} GB, Python {told['python']}"
     said = f"`{command}`, {told['date'][:16].replace('T', ' ')} UTC: {machine}"
     return [f"| **{title}** ({said}) | | | |", *("| " + " | ".join(_row(figure)) + " |" for figure in part)]
@@ -74,7 +74,8 @@ def _row(figure: Figure) -> tuple[str, str, str, str]:
     return figure.name, str(figure.goal or ""), figure.shown, figure.verdict
 
 
-def _where() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
+    """Return what figures depend on: when and where they were taken."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": clock().isoformat(),

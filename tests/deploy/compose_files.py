@@ -1,7 +1,6 @@
 """The compose files, the images and the units as data, for the tests of each."""
 
 import configparser
-import json
 import re
 import shlex
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from deploy.drill import compose_file
 from deploy.local.ports import StackPorts
 from deploy.local.programs import commands
 
@@ -34,22 +34,12 @@ def services(name: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def image_of(service: dict[str, Any]) -> str | None:
-    """Return the name of our image that a service runs in; None for one of others."""
-    found = re.fullmatch(r"rdvpriority/(\w+):.*", service["image"])
-    return found.group(1) if found else None
-
-
-@cache
-def dockerfile(image: str) -> str:
-    return (DEPLOY / "images" / f"{image}.Dockerfile").read_text("utf-8")
+image_of = compose_file.find_image
+dockerfile = compose_file.read_dockerfile
 
 
 def dockerfile_command(image: str) -> list[str]:
-    found = re.search(r"^CMD (\[.*?\])$", dockerfile(image).replace("\\\n", ""), re.MULTILINE | re.DOTALL)
-    assert found, image
-    command: list[str] = json.loads(found.group(1))
-    return command
+    return compose_file.read_instruction(image, "CMD")
 
 
 def program_of(service: dict[str, Any]) -> str:
