@@ -1,4 +1,4 @@
-"""Detectors and allow rules: providers' keys that detect-secrets does not know, and values that stand for a key in tests.
+"""Detectors and allow rules: provider keys that detect-secrets lacks, and test values that are no secrets.
 
 What no rule allows is a finding. A value that must stand in a file all the same is marked on its line, with the reason:
 `# pragma: allowlist secret -- why`.
