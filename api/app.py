@@ -26,6 +26,14 @@ from api.middleware.problems import build_validation_response, register_error_ha
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
+from api.models.base import engine
+from api.models.key_losses import (
+    find_lost_data_keys,
+    find_lost_lookup_keys,
+    find_lost_signing_keys,
+    log_lost_keys,
+    record_keys_at_start,
+)
 from api.models.revision import check_tables
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
@@ -84,4 +92,11 @@ def create_app() -> OpenAPI:
     register_pages(app)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
+    app.extensions.setdefault(BEFORE_FORK, []).append(_check_keys)
     return app
+
+
+def _check_keys() -> None:
+    record_keys_at_start("api")
+    log_lost_keys(find_lost_data_keys, find_lost_lookup_keys, find_lost_signing_keys)
+    engine().dispose()  # the workers connect for themselves

@@ -7,6 +7,7 @@ the first one writes, all of them read. Outside production, JWT_SECRET stands in
 import base64
 import hashlib
 import hmac
+from contextlib import suppress
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -56,6 +57,19 @@ def renew_encryption(text: str) -> str:
     except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
         return encrypt(decrypt(text))
     return text
+
+
+def find_data_key(text: str) -> int | None:
+    """Return which of DATA_KEYS encrypted a text: 0 is the first, which encrypts; None where none of them did.
+
+    Raises:
+        configs.settings.SettingMissing: DATA_KEYS is not set.
+    """
+    for place, secret in enumerate(_read_secrets("data_keys")):
+        with suppress(InvalidToken, ValueError):  # ValueError: a text that is not ASCII
+            _build_cipher((secret,)).decrypt(text)
+            return place
+    return None
 
 
 def lookup_hash(text: str) -> bytes:

@@ -36,11 +36,13 @@ def plan(arguments: list[str]) -> None:
     Raises:
         SystemExit: an argument, a setting or a desk file is wrong.
     """
+    from api.models.key_losses import record_keys_at_start  # noqa: PLC0415
     from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
 
     prepare("planner", arguments, "redis_url", "database_url")
+    record_keys_at_start("planner")
     with due_queue.connect() as client:
         planner = Planner(client)
         stop = until_stopped()

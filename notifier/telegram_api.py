@@ -6,6 +6,7 @@ https://core.telegram.org/bots/api#getting-updates
 from http import HTTPStatus
 from typing import Any
 
+from api.models.key_losses import record_keys_at_start
 from configs.settings import settings
 from notifier.delivery.provider_http import Transport
 
@@ -42,6 +43,8 @@ def call_bot(method: str, **parameters: Any) -> Any:
 def register_webhook() -> str:
     """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET; return the address.
 
+    `flask keys` then knows which value Telegram has.
+
     Raises:
         TelegramRefused: Telegram does not take it.
         notifier.errors.DeliveryError: no answer, 429 or 5xx.
@@ -50,4 +53,5 @@ def register_webhook() -> str:
     url = settings().require("telegram_webhook_url")
     secret = settings().require_all("telegram_webhook_secret")[0]
     call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=ALLOWED_UPDATES)
+    record_keys_at_start("telegram", "telegram_webhook_secret")
     return url

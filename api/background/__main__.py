@@ -10,6 +10,7 @@ import structlog
 
 from api.background import runner, scheduler
 from api.models.job_run import JOB_QUEUES
+from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
@@ -35,6 +36,7 @@ def main(given: list[str] | None = None) -> int:
     set_up_logs("background")
     check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
+    record_keys_at_start("background")
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()

@@ -28,12 +28,11 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.job_run import JOB_QUEUES
+from api.models.key_losses import find_lost_data_keys
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
-from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.dropped_checks import read_dropped
-from configs.encryption import DecryptionFailed, decrypt
 from configs.formatting import format_duration, pluralize
 from configs.loop_report import BACKGROUND, FRESH, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
@@ -44,7 +43,6 @@ MINOR = frozenset(
     {"background", "backups", "certificate", "keys", "partitions", "payments", "proofs", "records"}
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
-_SAMPLED = 10  # contacts
 log = structlog.get_logger(__name__)
 
 
@@ -155,24 +153,10 @@ def _check_database() -> str:
 
 
 def _check_keys() -> str:
-    """Decrypt a few phone numbers and chats, from both ends of an index."""
-    stored = sa.type_coerce(Contact.address, sa.Text)
     with session() as s:
-        found = [
-            each
-            for channel in (Channel.SMS, Channel.TELEGRAM)
-            for order in (stored.asc(), stored.desc())
-            for each in s.scalars(
-                sa.select(stored).where(Contact.channel == channel).order_by(order).limit(_SAMPLED)
-            )
-        ]
-    try:
-        for each in found:
-            decrypt(each)
-    except DecryptionFailed:
-        raise PartDown(
-            "phone numbers or chats cannot be decrypted: give DATA_KEYS back the key that it lost"
-        ) from None
+        troubles = find_lost_data_keys(s)
+    if troubles:
+        raise PartDown("; ".join(troubles))
     return "what they encrypted can be read"
 
 

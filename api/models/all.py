@@ -14,6 +14,7 @@ from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.incident import Incident
 from api.models.job_run import JobRun
+from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
@@ -30,5 +31,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit, DeliveryDay, BackupState,
+    WatchCredit, DeliveryDay, BackupState, KeySighting,
 )  # fmt: skip

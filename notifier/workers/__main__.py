@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.revision import check_tables
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
@@ -43,6 +44,8 @@ def main(given: list[str] | None = None) -> int:
     set_up_logs("workers")
     check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
+    record_keys_at_start("notifier")
+    log_lost_keys(find_lost_data_keys)
     worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()

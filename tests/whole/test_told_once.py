@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.check import Check
+from api.models.key_sighting import KeySighting
 from api.models.slot import Detection
 from configs.outcome import Outcome
 from deploy.bench.latency import CODE, open_slot, take_all
@@ -37,6 +38,13 @@ def checks(outcome: Outcome | None = None) -> int:
 def test_everything_says_that_it_is_well(stack: Stack) -> None:
     until(lambda: is_healthy(stack))
     until(lambda: get(f"http://127.0.0.1:{stack.ports.api}/api/health")[1]["status"] == "ok")
+
+
+def test_every_program_that_has_a_database_recorded_its_keys(stack: Stack) -> None:
+    with session() as s:
+        programs = set(s.scalars(sa.select(KeySighting.program)))
+    # The stack registers Telegram's webhook.
+    assert programs == {"api", "background", "notifier", "planner", "telegram"}
 
 
 @pytest.mark.rule("3.4")
