@@ -73,8 +73,10 @@ def parse_logins(addresses: Mapping[Program, str]) -> list[Login]:
     return list(found.values())
 
 
-def make_logins(owner: str, logins: Iterable[Login]) -> list[str]:
-    """Make logins, or bring those that exist up to date; return a line for each. `owner`: an address that may.
+def make_logins(owner: str, logins: Iterable[Login], seconds: float) -> list[str]:
+    """Make logins, or bring those that exist up to date; return a line for each.
+
+    `owner`: an address that may; `seconds`: DATABASE_SECONDS of the programs.
 
     Raises:
         LoginRefused: a name belongs to another kind of role, or the owner may not make it.
@@ -83,7 +85,7 @@ def make_logins(owner: str, logins: Iterable[Login]) -> list[str]:
     with closing(_connect(owner)) as connection, connection.cursor() as sql:
         for login in logins:
             try:
-                lines.append(_make(sql, login))
+                lines.append(_make(sql, login, seconds))
             except psycopg2.errors.InsufficientPrivilege as error:
                 raise LoginRefused(
                     f"the login of DATABASE_URL may not make {login.name} ({login.variable}):"
@@ -123,7 +125,11 @@ def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
         raise SystemExit("usage: python -m api.migrations logins [--drop NAME]")
     try:
         owner, logins = owner_url(), read_logins()
-        lines = [drop_login(owner, arguments[1], logins)] if arguments else make_logins(owner, logins)
+        lines = (
+            [drop_login(owner, arguments[1], logins)]
+            if arguments
+            else make_logins(owner, logins, settings().database_seconds)
+        )
     except LoginRefused as error:
         raise SystemExit(str(error)) from None
     for line in lines or ["no DATABASE_URL_<PROGRAM> is set: all programs use the login of DATABASE_URL"]:
@@ -137,7 +143,7 @@ def _connect(address: str) -> Any:
     return made
 
 
-def _make(sql: cursor, login: Login) -> str:
+def _make(sql: cursor, login: Login, seconds: float) -> str:
     found, role = _find(sql, login.name), role_of(login.program)
     others = set((found[1] if found else None) or ()) - {role}
     if found and (found[0] or others):
@@ -147,19 +153,19 @@ def _make(sql: cursor, login: Login) -> str:
     name = Identifier(login.name)
     if not found:
         sql.execute(SQL("CREATE ROLE {} LOGIN").format(name))
-    for change in _list_changes(sql, login):
+    for change in _list_changes(sql, login, seconds):
         sql.execute(SQL("ALTER ROLE {} ").format(name) + change)
     if not (found and found[1]):
         sql.execute(SQL("GRANT {} TO {}").format(Identifier(role), name))
     return f"{login.name} is {'up to date' if found else 'made'}: {role}"
 
 
-def _list_changes(sql: cursor, login: Login) -> list[Composable]:
+def _list_changes(sql: cursor, login: Login, seconds: float) -> list[Composable]:
     changes: list[Composable] = [SQL("REPLICATION")] if login.program == "backup" else []
     if login.password is not None:  # as the server stores it: a log of statements has no password
         stored = encrypt_password(login.password, login.name, sql.connection, "scram-sha-256")
         changes.append(SQL("PASSWORD {}").format(Literal(stored)))
-    options = list_session_options(login.program)
+    options = list_session_options(login.program, seconds)
     return changes + [
         SQL("SET {} TO {}").format(Identifier(option), Literal(value)) for option, value in options.items()
     ]

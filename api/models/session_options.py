@@ -21,8 +21,8 @@ _READ_ONLY = {"default_transaction_read_only": "on"}
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}  # milliseconds
 
 
-def list_session_options(program: Program | None) -> dict[str, str]:
-    """Return the settings of a program's sessions, by name, as PostgreSQL shows them.
+def list_session_options(program: Program | None, seconds: float) -> dict[str, str]:
+    """Return the settings of a program's sessions, by name, as PostgreSQL shows them. `seconds`: DATABASE_SECONDS.
 
     The backups' own are PostgreSQL's: a dump takes as long as it takes.
     """
@@ -30,7 +30,7 @@ def list_session_options(program: Program | None) -> dict[str, str]:
         return {}
     return {
         "TimeZone": "UTC",
-        "statement_timeout": _format_milliseconds(round(settings().database_seconds * 1000)),
+        "statement_timeout": _format_milliseconds(round(seconds * 1000)),
         **_PLANS,
         **(_INDEXES if program == "notifier" else {}),
         **(_READ_ONLY if program == "reader" else {}),
@@ -39,7 +39,7 @@ def list_session_options(program: Program | None) -> dict[str, str]:
 
 def set_session_options(connection: Any, _record: object) -> None:
     """Set what a new connection of psycopg2's has otherwise, in one round trip."""
-    options = list_session_options(settings().program)
+    options = list_session_options(settings().program, settings().database_seconds)
     if not options:
         return
     rows = ", ".join(["(%s, %s)"] * len(options))

@@ -17,7 +17,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from api.migrations.logins import make_logins, parse_logins
-from configs.settings import SettingMissing
+from configs.settings import SettingMissing, load
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
@@ -119,7 +119,9 @@ def running(
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        make_logins(postgres.url(_DATABASE), parse_logins(addresses_of))
+        # loaded, and not kept: the caller may be about to set its own environment
+        seconds = load(app_env="sandbox").database_seconds
+        make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), seconds)
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = _unmeasured(os.environ) | variables

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from api.migrations.__main__ import config, main
 from api.migrations.logins import LoginRefused, drop_login, make_logins, parse_logins
-from configs.settings import Program
+from configs.settings import Program, settings
 from tests.waiting import until
 
 
@@ -23,7 +23,7 @@ def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str
 def make(owner: str, **logins: str) -> list[str]:
     """Make logins: `make(owner, api="api_1")`."""
     addresses: dict[Any, str] = {program: address_of(owner, name) for program, name in logins.items()}
-    return make_logins(owner, parse_logins(addresses))
+    return make_logins(owner, parse_logins(addresses), settings().database_seconds)
 
 
 @contextmanager
@@ -60,10 +60,9 @@ def test_a_login_has_the_rights_and_the_settings_of_its_program(
 
 def test_what_is_there_is_brought_up_to_date(owner: str, settings_env: Callable[..., None]) -> None:
     make(owner, crawler="crawler_1")
-    settings_env(DATABASE_SECONDS="30")
     renewed = {"crawler": address_of(owner, "crawler_1", "drawn-anew")}
     login = parse_logins(renewed)  # type: ignore[arg-type]
-    assert make_logins(owner, login) == ["crawler_1 is up to date: rdvpriority_crawler"]
+    assert make_logins(owner, login, 30) == ["crawler_1 is up to date: rdvpriority_crawler"]
     assert ask(renewed["crawler"], "SHOW statement_timeout") == "30s"
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         ask(address_of(owner, "crawler_1"), "SELECT 1")
@@ -108,7 +107,7 @@ def test_an_address_without_a_login_is_named(owner: str) -> None:
 def test_an_owner_that_may_make_no_roles_is_told_so(owner: str) -> None:
     make(owner, background="background_1")
     with pytest.raises(LoginRefused, match="may not make api_9 \\(DATABASE_URL_API\\)"):
-        make_logins(address_of(owner, "background_1"), parse_logins({"api": address_of(owner, "api_9")}))
+        make_logins(address_of(owner, "background_1"), parse_logins({"api": address_of(owner, "api_9")}), 60)
 
 
 def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not(
@@ -168,7 +167,7 @@ def test_a_password_is_replaced_while_programs_read_and_write(owner: str) -> Non
         for each in old:
             each.works()
         given = parse_logins({"crawler": second})
-        make_logins(owner, given)
+        make_logins(owner, given, 60)
         new = []
         for each in old:  # restarted one by one
             new.append(Instance(second, written, pool))
