@@ -30,7 +30,7 @@ def main() -> None:
 
 def _name_logins(state: Path, address: str) -> dict[str, str]:
     """Return the address of the database for each program; the first versions had one for all."""
-    build = getattr(environment, "program_addresses", lambda _state, _address: {})
+    build: Any = getattr(environment, "program_addresses", lambda _state, _address: {})
     return {f"DATABASE_URL_{name.upper()}": own for name, own in build(state, address).items()}
 
 
