@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic.config import CommandLine, Config
@@ -18,12 +19,14 @@ from alembic.util import CommandError
 from api.migrations import logins
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.migrations.retries import MigrationFailed, run_with_retries
+from api.models.revision import expected_revision
 from configs.database import owner_url
 from configs.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
 _WITHOUT = "--without-backup"
 _LOGINS = "--logins"
+Result = TypeVar("Result")
 
 
 def config() -> Config:
@@ -45,28 +48,32 @@ def main(arguments: list[str]) -> int:
         line.parser.error(
             "a command is needed: upgrade, downgrade, logins, check, revision, history, current"
         )
-    if given[:1] == ["upgrade"] and "--sql" not in given:
-        _try(partial(_refuse_newer_tables, ScriptDirectory.from_config(config())))
-    if given[:1] == ["upgrade"] and _WITHOUT not in arguments:
-        _try(partial(make_backup_first, ScriptDirectory.from_config(config())))
+    script = ScriptDirectory.from_config(config())
+    upgrades = given[:1] == ["upgrade"]
+    if upgrades and "--sql" not in given and _try(partial(_has_newer_tables, script)):
+        return 0
+    if upgrades and _WITHOUT not in arguments:
+        _try(partial(make_backup_first, script))
     _try(lambda: line.run_cmd(config(), options))
     return logins.run([]) if _LOGINS in arguments else 0
 
 
-def _try(act: Callable[[], object]) -> None:
+def _try(act: Callable[[], Result]) -> Result:
     try:
-        run_with_retries(act)
+        return run_with_retries(act)
     except (BackupMissing, MigrationFailed) as error:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
         ) from None
 
 
-def _refuse_newer_tables(script: ScriptDirectory) -> None:
-    """Stop where a newer version made the tables: a backup of it was restored, or the code was rolled back.
+def _has_newer_tables(script: ScriptDirectory) -> bool:
+    """Whether a newer version made the tables: this one works on them, as after a rollback, and has nothing to migrate.
+
+    A server starts its programs after this command, so that it succeeds here.
 
     Raises:
-        SystemExit: it did; the text says what to do.
+        SystemExit: the revision is neither of this version nor of a newer one; the text says what to do.
     """
     engine = sa.create_engine(owner_url(), poolclass=sa.NullPool)
     with engine.connect() as connection:
@@ -75,10 +82,16 @@ def _refuse_newer_tables(script: ScriptDirectory) -> None:
         for revision in found:
             script.get_revision(revision)
     except CommandError:
+        of = f"nothing was migrated: the tables are of revision {', '.join(found)}"
+        if min(found) > expected_revision():
+            own = f"{expected_revision()} of this version, which works on them, as after a rollback"
+            sys.stdout.write(f"{of}, newer than {own}\n")
+            return True
         raise SystemExit(
-            f"nothing was migrated: the tables are of revision {', '.join(found)}, of which this version knows nothing."
+            f"{of}, of which this version knows nothing."
             " Run the version that made them, or restore a backup from before it"
         ) from None
+    return False
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ gives way, and tries again: https://www.postgresql.org/docs/18/explicit-locking.
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from configs.database import owner_url
 LOCK_SECONDS = 2.0
 PAUSE_SECONDS = 3.0
 PATIENCE_SECONDS = 600.0
+Result = TypeVar("Result")
 _LOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 # psycopg2 gives no code where a connection cannot be made, or breaks.
 _AWAY = re.compile(
@@ -33,8 +34,8 @@ class MigrationFailed(RuntimeError):
     """A migration failed; the text says why, and what is done and what is not."""
 
 
-def run_with_retries(act: Callable[[], object], say: Callable[[str], object] = print) -> None:
-    """Run a command on the tables, again where it met a held lock or a server that was away.
+def run_with_retries(act: Callable[[], Result], say: Callable[[str], object] = print) -> Result:
+    """Run a command on the tables, again where it met a held lock or a server that was away; return its result.
 
     Raises:
         MigrationFailed: it fails for another reason, or still after PATIENCE_SECONDS.
@@ -42,13 +43,11 @@ def run_with_retries(act: Callable[[], object], say: Callable[[str], object] = p
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            act()
+            return act()
         except sa.exc.DBAPIError as error:
             trouble = _describe_passing(error)
             if trouble is None or time.monotonic() > end:
                 raise MigrationFailed(_describe_failure(error)) from None
-        else:
-            return
         say(f"{trouble}; tried again in {PAUSE_SECONDS:g} s")
         time.sleep(PAUSE_SECONDS)
 

@@ -4,6 +4,7 @@ A release migrates before its programs start, and a rollback leaves the tables a
 (docs/operations.md, "Deploying and upgrading"). So code meets tables that are newer, and must not meet older ones.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from configs.startup import NotReady
 
 _VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _CONNECT_SECONDS = 5
+_REFUSAL = re.compile(
+    'password authentication failed for user "[^"]*"|(role|database) "[^"]*" does not exist'
+)
 log = structlog.get_logger(__name__)
 
 
@@ -25,14 +29,19 @@ def expected_revision() -> str:
 
 
 def check_tables() -> None:
-    """Refuse to start before the migration. A server that is away is no reason: programs wait for it.
+    """Refuse to start before the migration and its logins. A server that is away is no reason: programs wait for it.
 
     Raises:
-        configs.startup.NotReady: the tables lack a migration.
+        configs.startup.NotReady: the tables lack a migration, or the server does not know the login.
     """
     try:
         found = _read_revision()
-    except sa.exc.OperationalError:
+    except sa.exc.OperationalError as error:
+        if found_refusal := _REFUSAL.search(str(error.orig)):
+            raise NotReady(
+                f"the database does not let this program in, {found_refusal[0]}:"
+                " `python -m api.migrations upgrade --logins` makes its login"
+            ) from None
         return
     needed = expected_revision()
     if found is None or found < needed:

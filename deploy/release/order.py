@@ -7,6 +7,7 @@ from deploy.release.stage import ReleaseStage
 
 _ALONE = 12.0  # seconds for which one version serves alone, before and after each change
 _WRONG = {"LEASE_SECONDS": "soon"}
+_BEFORE = ("this code needs", "does not let this program in")  # tables, or logins, are not there yet
 
 
 def serve(stage: ReleaseStage, what: str) -> None:
@@ -17,9 +18,9 @@ def serve(stage: ReleaseStage, what: str) -> None:
 
 def release(stage: ReleaseStage) -> None:
     """Go from the old version to the new one."""
-    _refuse(stage, "a new API with a wrong setting ends, the old one serves", _WRONG, "LEASE_SECONDS")
+    _refuse(stage, "a new API with a wrong setting ends, the old one serves", _WRONG, ("LEASE_SECONDS",))
     if stage.old.version.migrations != stage.new.version.migrations:
-        _refuse(stage, "a new API on the old tables ends, the old one serves", {}, "this code needs")
+        _refuse(stage, "a new API on the old tables ends, the old one serves", {}, _BEFORE)
     _migrate(stage)
     stage.replace_api(stage.new)
     stage.replace_others(stage.new)
@@ -31,7 +32,7 @@ def roll_back(stage: ReleaseStage) -> None:
     stage.replace_others(stage.old)
 
 
-def _refuse(stage: ReleaseStage, name: str, variables: dict[str, str], word: str) -> None:
+def _refuse(stage: ReleaseStage, name: str, variables: dict[str, str], words: tuple[str, ...]) -> None:
     """Start a new API that must not come up: it says why, without a traceback."""
     with stage.step(name) as note:
         wrong = stage.new.with_variables(**variables)
@@ -41,7 +42,7 @@ def _refuse(stage: ReleaseStage, name: str, variables: dict[str, str], word: str
         except StartFailed as failure:
             stage.broken.append(f"{name}: {failure}")
             return
-        lines = [line for line in said.splitlines() if word in line]
+        lines = [line for line in said.splitlines() if any(word in line for word in words)]
         note(lines[-1].strip() if lines else f"code {code}")
         if code == 0 or len(lines) != 1 or "Traceback" in said:
             stage.broken.append(f"{name}: it ended with {code} and said:\n{said}")

@@ -95,12 +95,23 @@ def test_tables_from_before_backups_need_a_dump_by_hand(behind: str) -> None:
 
 
 @pytest.mark.usefixtures("behind")
-def test_tables_of_a_newer_version_are_left_alone_in_one_line() -> None:
+def test_tables_of_a_newer_version_are_left_alone_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with session() as s:
         s.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert main(["upgrade"]) == 0  # after a rollback the programs start once this command has succeeded
+    assert capsys.readouterr().out == (
+        "nothing was migrated: the tables are of revision 9999, newer than"
+        f" {script().get_current_head()} of this version, which works on them, as after a rollback\n"
+    )
+
+
+@pytest.mark.usefixtures("behind")
+def test_tables_of_another_line_of_versions_are_left_alone_in_one_line() -> None:
+    with session() as s:
+        s.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(SystemExit) as caught:
         main(["upgrade", "--without-backup"])
     assert str(caught.value) == (
-        "nothing was migrated: the tables are of revision 9999, of which this version knows nothing."
+        "nothing was migrated: the tables are of revision 0000, of which this version knows nothing."
         " Run the version that made them, or restore a backup from before it"
     )

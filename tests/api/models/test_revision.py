@@ -84,6 +84,17 @@ def test_old_code_says_that_the_tables_are_newer_and_starts(put_revision: Callab
     assert (line["tables"], line["code"]) == ("9999", expected_revision())
 
 
+def test_a_login_that_was_not_made_yet_stops_the_start(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    stranger = sa.make_url(database).set(username="rdvpriority_api_9").render_as_string(hide_password=False)
+    settings_env(DATABASE_URL_API=stranger, PROGRAM="api")
+    with pytest.raises(
+        NotReady, match=r'failed for user "rdvpriority_api_9": .* upgrade --logins` makes its login'
+    ):
+        check_tables()
+
+
 def test_a_server_that_is_away_stops_no_start(settings_env: Callable[..., None]) -> None:
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
     check_tables()
