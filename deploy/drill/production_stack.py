@@ -54,11 +54,12 @@ _POSTGRES_USERS = ("postgres", "backup")  # services that have PostgreSQL's prog
 
 @dataclass
 class Variant:
-    """What differs from the compose file: images of services, settings, secrets, what starts before the programs."""
+    """What differs from the compose file: images, settings, secrets, services, what starts before the programs."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Callable[[Path], Mapping[str, str]] = lambda _: {}  # from those that were drawn
+    adapt: Callable[[ComposeService], ComposeService] = lambda service: service
     before_programs: Callable[["ProductionStack"], None] = lambda _: None
 
 
@@ -192,6 +193,7 @@ class _Preparation:
         service = read_service(name, self._settings, self._settings)
         adapted = {"postgres": adapt_postgres, "redis": adapt_redis, "nginx": _adapt_nginx}
         service = adapted.get(name, lambda each: each)(service)
+        service = self._variant.adapt(service)
         return replace(service, image=self._variant.images.get(name, service.image))
 
 
