@@ -119,7 +119,7 @@ def test_of_two_services_one_streams_and_neither_makes_a_backup_twice(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     with service(tmp_path / "one.log"), service(tmp_path / "two.log"):
-        until(lambda: cluster.state("store"))
+        until(bases)
         until(
             lambda: (
                 "is active for PID" in (tmp_path / "one.log").read_text() + (tmp_path / "two.log").read_text()
@@ -256,7 +256,7 @@ def test_a_migration_waits_for_its_dump_which_can_be_read(
         until(lambda: cluster.state("wal").get("finished_at"))
         cluster.sql("UPDATE alembic_version SET version_num = '0017'")
         cluster.sql("CREATE TABLE kept AS SELECT 1 AS one")
-        with pytest.raises(Exception, match="already exists"):  # of the migration itself, after its dump
+        with pytest.raises(SystemExit, match="already exists"):  # of the migration itself, after its dump
             migrate(["upgrade"])
     (dump,) = read_catalogue(store(), Kind.MIGRATION).complete
     assert dump.revision == "0017"

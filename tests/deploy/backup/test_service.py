@@ -1,11 +1,13 @@
 """Schedule of the backups, by the server's clock; what ends the service, and what does not."""
 
+import re
 import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from configs.object_store import StoreAway, StoreTrouble
 from deploy.backup import service, status
@@ -91,6 +93,16 @@ def test_a_stop_waits_for_no_store_that_hangs(made: BackupService, monkeypatch: 
     assert made.run() == ["log"]
     goes_on.set()
     assert not made.has_failed
+
+
+def test_a_stop_is_shorter_than_what_ends_the_unit_and_the_container() -> None:
+    deploy = Path(service.__file__).parents[1]
+    compose = yaml.safe_load((deploy / "compose" / "production.yaml").read_text("utf-8"))
+    (unit,) = (deploy / "systemd" / "rdvpriority-.service.d").iterdir()
+    found = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text("utf-8"), re.MULTILINE)
+    assert found
+    for seconds in (compose["services"]["backup"]["stop_grace_period"].removesuffix("s"), found[1]):
+        assert int(seconds) - 5 > service._LONGEST_STOP
 
 
 @pytest.fixture
