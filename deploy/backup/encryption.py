@@ -123,14 +123,15 @@ def decrypt_stream(
         DamagedBackup: they are cut off, changed or not encrypted.
         KeyRefused: none of the keys opens them; else what `blocks` or `write` raised.
     """
-    left = b""
+    left = memoryview(b"")  # not bytes: each of a block's many reads would copy all that is left of it
 
     def read_some(size: int) -> bytes:
         nonlocal left
         while not left and (block := next(blocks, b"")):
-            left = block
-        found, left = (left, b"") if size < 0 else (left[:size], left[size:])
-        return found
+            left = memoryview(block)
+        end = len(left) if size < 0 else size
+        found, left = left[:end], left[end:]
+        return bytes(found)
 
     source, sink = _Source(read_some), _Sink(write)
     try:
