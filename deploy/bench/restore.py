@@ -41,7 +41,7 @@ def _measure(size: int) -> list[Figure]:
     try:
         server = start_postgres(home / "postgres")
         try:
-            backup = _back_up(home, server, size)
+            backup, memory = _back_up(home, server, size)
         finally:
             server.stop()
         shutil.rmtree(home / "postgres" / "data")
@@ -63,14 +63,15 @@ def _measure(size: int) -> list[Figure]:
         shutil.rmtree(home, ignore_errors=True)
     return [
         Figure(f"{size} MB of rows: base backup, s", backup),
+        Figure(f"{size} MB of rows: the backup service's memory at its peak, MB", memory),
         Figure(f"{size} MB of rows: restored (files and log), s", done.seconds),
         Figure(f"{size} MB of rows: log replayed, MB", done.log_bytes / 1e6),
         Figure(f"{size} MB of rows: until it takes writes, s", whole),
     ]
 
 
-def _back_up(home: Path, server: Postgres, size: int) -> float:
-    """Fill the database, back it up, write more; return how long the base backup took."""
+def _back_up(home: Path, server: Postgres, size: int) -> tuple[float, float]:
+    """Fill the database, back it up, write more; return how long the base backup took, and the service's memory."""
     private, public = make_key()
     (home / "key").write_text(private)
     os.environ |= {
@@ -87,10 +88,17 @@ def _back_up(home: Path, server: Postgres, size: int) -> float:
         _run(server, _FILL, size * _ROWS_A_MB // 10)
         end = _run(server, "SELECT pg_current_wal_lsn()::text")[0][0]
         _wait(lambda: _run(server, _STORED, end)[0][0])
+        memory = _read_peak(service.pid)
     finally:
         stop(service)
     bases = read_catalogue(backup_blobs(), Kind.BASE).complete
-    return (bases[0].finished_at - bases[0].started_at).total_seconds()
+    return (bases[0].finished_at - bases[0].started_at).total_seconds(), memory
+
+
+def _read_peak(process: int) -> float:
+    """Return the most memory that a process had, in MB: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html."""
+    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def _wait(seen: Callable[[], object]) -> None:
