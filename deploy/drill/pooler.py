@@ -9,16 +9,12 @@ import pwd
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 from urllib.parse import urlsplit
 
 import psycopg2
 
-from configs.settings import Program
 from deploy.drill.authority import found_authority
-from deploy.drill.compose_file import ComposeService
 from deploy.drill.container_root import Rights
 from deploy.drill.machine import find_program
 from deploy.drill.production import do_main_job
@@ -65,7 +61,7 @@ def check_pooler(work: Workplace) -> str:
     begun = time.monotonic()
     images = {"node": "crawler", "planner": "crawler"}  # so that this image's command runs once, too
     settings = {"DATABASE_PREPARES": "false"}
-    variant = Variant(images, settings, _choose_addresses, use_own_login, _start_pooler)
+    variant = Variant(images, settings, _choose_addresses, before_programs=_start_pooler)
     with run_production(work, "pgbouncer", variant) as stack:
         stood = time.monotonic() - begun
         delay = do_main_job(Visitor(stack.authority.certificate), work)
@@ -81,17 +77,6 @@ def _choose_addresses(folder: Path) -> Mapping[str, str]:
     """
     files = [file for file in folder.glob("database_url_*") if file.name != _DIRECT]
     return {file.name: lead_through(read_secret(folder, file.name)) for file in files}
-
-
-def use_own_login(service: ComposeService) -> ComposeService:
-    """Return a service with the address of its program's own login, which `migrate` makes."""
-    program = service.environment.get("PROGRAM")
-    if service.name == "migrate":
-        own = [f"database_url_{each}" for each in get_args(Program)]
-        return replace(service, command=[*service.command, "--logins"], secrets=[*service.secrets, *own])
-    if program is None or f"database_url_{program}" in service.secrets:
-        return service
-    return replace(service, secrets=[*service.secrets, f"database_url_{program}"])
 
 
 def lead_through(address: str) -> str:

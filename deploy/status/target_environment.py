@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from configs.settings import settings
+from configs.database import database_url
+from configs.settings import SettingMissing
 from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 
@@ -26,9 +27,11 @@ def attach() -> Path | None:
         return state
     if os.environ.get("DATABASE_URL_READER"):
         os.environ.setdefault("PROGRAM", "reader")  # a program's container says already which it is
-    if own is None and settings().database_url is None:
+    try:
+        database_url()
+    except SettingMissing:
         raise NothingRuns(
             f"nothing runs: no stack holds {state} and DATABASE_URL is not set. `make run` starts one here;"
             " in production set DATABASE_URL and REDIS_URL (see .env.example)"
-        )
+        ) from None
     return None

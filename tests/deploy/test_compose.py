@@ -22,6 +22,7 @@ from tests.deploy.compose_files import (
     DEPLOY,
     FILES,
     ONCE,
+    compose,
     dockerfile,
     image_of,
     program_of,
@@ -32,6 +33,7 @@ from tests.deploy.compose_files import (
 EVERY = [pytest.param(name, each, id=f"{name}-{each}") for name in FILES for each in services(name)]
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
 SECRETS = list_secrets(Settings.model_fields)
+ADDRESSES = {each for each in SECRETS if each.startswith("database_url")}
 OURS_ONLY = [name for name, each in services("production").items() if image_of(each)]
 
 
@@ -163,16 +165,30 @@ def test_production_gives_a_program_exactly_what_it_needs(
     service = services("production")[name]
     program, secrets = program_of(service), set(service["secrets"])
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
-    assert needed_by(program) <= given
-    assert secrets <= list_allowed(program)
+    own_address = f"DATABASE_URL_{program.upper()}"
+    assert needed_by(program) <= given | {"DATABASE_URL"}
+    assert own_address in given
+    assert secrets - ADDRESSES <= list_allowed(program)
     monkeypatch.chdir(tmp_path)
     for each in Settings.model_fields:
         monkeypatch.delenv(each.upper(), raising=False)
     values = {each: PRODUCTION[each] for each in given & PRODUCTION.keys()}
+    values[own_address] = PRODUCTION["DATABASE_URL"]
     fixed = {key: value for key, value in service["environment"].items() if "${" not in value}
     settings_env(**values | fixed | {"SECRETS_DIR": tmp_path, "PROGRAM": program})
     assert load().app_env == "production"
     assert load().proxy_hops == 1
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own(file: str) -> None:
+    for name, service in services(file).items():
+        if image_of(service):
+            held = set(service["secrets"]) & ADDRESSES
+            assert held == ({f"database_url_{program_of(service)}"} if name != "migrate" else held)
+    migrate = set(services(file)["migrate"]["secrets"]) & ADDRESSES
+    assert migrate == {each for each in compose(file)["secrets"] if each in ADDRESSES}
+    assert services(file)["migrate"]["command"][-2:] == ["upgrade", "--logins"]
 
 
 @pytest.mark.parametrize("name", OURS_ONLY)

@@ -30,7 +30,7 @@ def test_units_run_what_a_local_stack_runs() -> None:
     assert {name: unit_command(name) for name in PROGRAMS} == local_commands()
     assert unit_command("api-next") == unit_command("api")
     assert unit_command("backup") == dockerfile_command("backup")
-    assert unit_command("migrate") == ["python", "-m", "api.migrations", "upgrade"]
+    assert unit_command("migrate") == ["python", "-m", "api.migrations", "upgrade", "--logins"]
 
 
 @pytest.mark.parametrize("name", UNITS)
