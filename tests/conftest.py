@@ -131,7 +131,7 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
         if "pool_size" not in options:
             return build(url, **options)
         found = settings_module.settings()  # what a new connection is set to
-        key = f"{url} {sorted(options.items())} {found.program} {found.database_seconds}"
+        key = f"{url} {sorted(options.items())} {found.program} {found.database_seconds} {found.database_prepares}"
         if key not in made:
             databases.pooled.append(made.setdefault(key, build(url, **options)))
             act_as_programs(made[key])

@@ -46,10 +46,12 @@ def _take_role(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: obj
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute(f"SET ROLE {role}")
-        connection.autocommit = False
         record.info[_ROLE] = role
     except psycopg2.Error:
-        pass  # it is broken: the statement fails, as it would in life
+        pass  # it is broken, and the statement fails as in life; or a program's own login, which has one role
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
 
 
 def find_role() -> str:

@@ -1,0 +1,28 @@
+"""The status is asked with the rights of a reader, which sees no address and writes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from api.health.parallel_probe import ProbeDown
+from api.migrations.logins import make_logins, parse_logins
+from api.models.base import session
+from api.models.user import User
+from deploy.status.screen import ask_all
+from tests.deploy.status.conftest import FIRST
+
+
+def test_every_part_answers_a_reader(
+    database: str, world: Callable[..., None], settings_env: Callable[..., None]
+) -> None:
+    world(FIRST)
+    url: Any = make_url(database).set(username="reader_of_tests", password="reader-of-tests")
+    address = url.render_as_string(hide_password=False)
+    make_logins(database, parse_logins({"reader": address}), 60)
+    settings_env(PROGRAM="reader", DATABASE_URL_READER=address)
+    assert {name: part.down for name, part in ask_all(None).items() if isinstance(part, ProbeDown)} == {}
+    with session() as s, pytest.raises(sa.exc.ProgrammingError, match="permission denied for table users"):
+        s.scalars(sa.select(User)).all()
