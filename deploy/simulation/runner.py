@@ -1,6 +1,7 @@
 """Plays a world for some hours: planner, due queue, visits and records are the product's own."""
 
 import asyncio
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState
+from api.models.partitions import make_partitions
 from configs.clock import clock
 from configs.settings import settings
 from crawler.planner import Planner
@@ -95,6 +97,8 @@ def play(world: SimulatedWorld, course: Course) -> Played:
     """
     played, began = Played(world, course), monotonic()
     with desk_files(world), due_queue.connect() as client:
+        with session() as rows:  # the simulated days are none that a migration makes
+            make_partitions(rows, START.date(), math.ceil(course.hours / 24) + 1)
         world.write_people()
         simulate(_Play(played, client).run(), START)
     played.took = monotonic() - began
