@@ -5,6 +5,8 @@ from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import BaseModel
+
 from api.health.check_lateness import read_lateness
 from api.health.desk_overview import read_desks
 from api.health.discovery_overview import read_discovery
@@ -79,10 +81,12 @@ def find_trouble(parts: Parts) -> list[str]:
 
 
 def to_plain(value: Any, rename: Callable[[str], str] = str) -> Any:
-    """Return a part as JSON values: instants as ISO 8601, and the fields of dataclasses as `rename` calls them."""
+    """Return a part as JSON values: instants as ISO 8601, fields of dataclasses and models as `rename` calls them."""
     if is_dataclass(value) and not isinstance(value, type):
         fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
         return {rename(name): to_plain(each, rename) for name, each in fields.items()}
+    if isinstance(value, BaseModel):
+        return {rename(name): to_plain(getattr(value, name), rename) for name in type(value).model_fields}
     if isinstance(value, dict):
         return {str(key): to_plain(each, rename) for key, each in value.items()}
     if isinstance(value, list):
