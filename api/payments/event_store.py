@@ -20,6 +20,8 @@ from configs.clock import clock
 from configs.settings import settings
 
 AT_ONCE = 100  # objects in one round of the sweep
+# What gives a plan: people wait for it. All other events correct what is known.
+_URGENT = ("checkout.session.completed", "checkout.session.async_payment_succeeded", "invoice.paid")
 _LONGEST_WAIT = timedelta(hours=1)
 _AWAY_WAIT = timedelta(seconds=60)  # longest, while Stripe does not answer
 _OWNER_ATTEMPTS = 10  # until an object counts as another application's: about an hour
@@ -33,6 +35,14 @@ class Claim:
     object_id: str
     types: tuple[str, ...]
     token: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DueObject:
+    """An object whose events wait; urgent where one of them may give a plan."""
+
+    id: str
+    urgent: bool
 
 
 class LeaseLost(Exception):
@@ -62,19 +72,23 @@ def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> b
     return new and applies
 
 
-def find_object(session: Session, event_id: str) -> str | None:
+def find_object(session: Session, event_id: str) -> DueObject | None:
     """Return the object of an event that is to be applied."""
-    return session.scalar(sa.select(StripeEvent.object_id).where(StripeEvent.id == event_id, _is_open()))
+    urgent = StripeEvent.type.in_(_URGENT)
+    found = sa.select(StripeEvent.object_id, urgent).where(StripeEvent.id == event_id, _is_open())
+    row = session.execute(found).one_or_none()
+    return DueObject(*row) if row else None
 
 
-def find_due_objects(session: Session, most: int = AT_ONCE) -> list[str]:
-    """Return the objects of events whose nudge was lost or whose wait is over, the oldest first."""
+def find_due_objects(session: Session, most: int = AT_ONCE) -> list[DueObject]:
+    """Return the objects of events whose nudge was lost or whose wait is over: the urgent first, then the oldest."""
     now = clock()
     late = now + max(_LONGEST_WAIT, _get_lease()) + _NUDGE_LOST
     due = (StripeEvent.next_attempt_at <= now) | (StripeEvent.next_attempt_at > late)
+    urgent = sa.func.bool_or(StripeEvent.type.in_(_URGENT))
     first = sa.func.min(StripeEvent.next_attempt_at)
-    found = sa.select(StripeEvent.object_id).where(due).group_by(StripeEvent.object_id)
-    return [str(each) for each in session.scalars(found.order_by(first).limit(most))]
+    found = sa.select(StripeEvent.object_id, urgent).where(due).group_by(StripeEvent.object_id)
+    return [DueObject(*row) for row in session.execute(found.order_by(urgent.desc(), first).limit(most))]
 
 
 def claim_object(session: Session, object_id: str) -> Claim | None:

@@ -76,6 +76,45 @@ def test_hundreds_of_events_at_once_are_applied_in_bounded_rounds(
     check_all_applied(shop, deliveries, 24)
 
 
+def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(
+    shop: Shop, person: Callable[..., Person]
+) -> None:
+    deliveries = pay_many(shop, person, 12)
+    for each in deliveries:
+        assert shop.post(each.body, each.headers) == 200
+    waiting = queue("payments").get_jobs()
+    assert len(waiting) > jobs._CROWD
+    for job in waiting:  # one after the other, while all are still there
+        jobs.apply_event(*job.args)
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 12}
+    assert {each.type.partition(".")[0] for each in list_open_events()} == {"payment_intent"}
+    redis().flushdb()
+    work_off_in_rounds(shop)
+    check_all_applied(shop, deliveries, 12)
+
+
+def test_the_sweep_gives_plans_at_full_speed_and_the_rest_at_leisure(
+    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries = pay_many(shop, person, 12)
+    for each in sorted(deliveries, key=lambda found: found.type == "checkout.session.completed"):
+        assert shop.post(each.body, each.headers) == 200  # payments' own events came first
+    redis().flushdb()
+    seconds = [0.0]
+    apply = jobs.apply_object
+
+    def apply_slowly(object_id: str) -> bool:
+        seconds[0] += 0.1
+        return apply(object_id)
+
+    monkeypatch.setattr(jobs, "apply_object", apply_slowly)
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    rounds = work_off_in_rounds(shop)
+    assert rounds[0] == 12 + 1  # all sessions, then one that ends the round
+    assert set(rounds[1:-1]) == {3}
+    check_all_applied(shop, deliveries, 12)
+
+
 @pytest.mark.journey
 @pytest.mark.timeout(3600)
 def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Callable[..., Person]) -> None:
