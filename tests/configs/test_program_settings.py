@@ -1,4 +1,4 @@
-"""What each program needs in production, and which secrets its code reads."""
+"""Settings by program: what each needs in production, and which secrets its code reads."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Put = Callable[..., None]
 ROOT = Path(__file__).parents[2]
 PROGRAMS = get_args(Program)
 SECRETS = list_secrets(Settings.model_fields)
-# Whose code stands in which package. The API and the background program share theirs.
+# The package of each program's code. The API and the background program share theirs.
 CODE = {
     "api": ("api", "background"),
     "crawler": ("crawler",),
