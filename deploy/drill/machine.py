@@ -53,7 +53,9 @@ def run_checked(
             command, cwd=cwd, env=env, timeout=seconds, check=False, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as late:
+        if log:
+            log.write_bytes(late.stdout or b"")
         raise StepFailed(f"{command[0]} did not end within {seconds:g} s") from None
     if log:
         log.write_text(done.stdout)
