@@ -77,7 +77,7 @@ def find_object(session: Session, event_id: str) -> DueObject | None:
     urgent = StripeEvent.type.in_(_URGENT)
     found = sa.select(StripeEvent.object_id, urgent).where(StripeEvent.id == event_id, _is_open())
     row = session.execute(found).one_or_none()
-    return DueObject(*row) if row else None
+    return DueObject(str(row[0]), row[1]) if row else None
 
 
 def find_due_objects(session: Session, most: int = AT_ONCE) -> list[DueObject]:
@@ -88,7 +88,8 @@ def find_due_objects(session: Session, most: int = AT_ONCE) -> list[DueObject]:
     urgent = sa.func.bool_or(StripeEvent.type.in_(_URGENT))
     first = sa.func.min(StripeEvent.next_attempt_at)
     found = sa.select(StripeEvent.object_id, urgent).where(due).group_by(StripeEvent.object_id)
-    return [DueObject(*row) for row in session.execute(found.order_by(urgent.desc(), first).limit(most))]
+    rows = session.execute(found.order_by(urgent.desc(), first).limit(most))
+    return [DueObject(str(object_id), gives) for object_id, gives in rows]
 
 
 def claim_object(session: Session, object_id: str) -> Claim | None:
