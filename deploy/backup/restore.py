@@ -4,6 +4,7 @@ The folder is made in a subfolder first, and what PostgreSQL cannot start withou
 killed leaves nothing that starts; the next one begins again.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from deploy.backup.restore_plan import Plan
 from deploy.backup.wal_archive import write_segments
 
 _HALF, _LOG = "restoring", "restored_wal"
+_TAR_ENDS, _PAUSE = 10.0, 0.1  # seconds
 _LAST = "global"  # has pg_control, without which PostgreSQL does not start
 _NOT_OURS = frozenset({"lost+found"})
 _CONFIGURATION = "postgresql.auto.conf"
@@ -99,8 +101,7 @@ def _prepare(into: Path, plan: Plan) -> Path:
     if there and (_HALF not in there or _LAST in there):
         raise BackupError(f"{into} is not empty, and a restore overwrites nothing: move what is there away")
     for name in there:  # of a restore that was killed
-        path = into / name
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        _remove(into / name)
     log_bytes = sum(chunk.length for _, chunks in plan.log for chunk in chunks)
     needed = plan.base.database_bytes + log_bytes + min(log_bytes, _REPLAYED)
     if (free := shutil.disk_usage(into).free) < needed:
@@ -110,6 +111,19 @@ def _prepare(into: Path, plan: Plan) -> Path:
     half = into / _HALF
     half.mkdir(mode=0o700)
     return half
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder; the tar of a restore that was just killed may write there for a moment more."""
+    end = time.monotonic() + _TAR_ENDS
+    while path.is_dir() and not path.is_symlink():
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or time.monotonic() > end:
+                raise BackupError(f"{path} cannot be removed: {error.strerror}") from None
+            time.sleep(_PAUSE)
+    path.unlink(missing_ok=True)
 
 
 def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, half: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.models.base import engine
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests.conftest import _migrate, forget
@@ -74,6 +75,7 @@ def test_servers_that_go_and_come_back_are_said_and_not_traced(house: House, ser
     servers.postgres.stop()
     until(lambda: "the database is in trouble" in house.log("spider"))
     servers.restart_postgres()
+    engine().dispose()  # ours, whose connections ended with the server
     go_on()
     servers.valkey.stop()
     until(lambda: "Redis is away" in house.log("spider"))
