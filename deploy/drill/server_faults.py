@@ -85,7 +85,7 @@ def find_certificate_fault(authority: Path) -> str:
 
 
 def _read_finding(stack: ProductionStack) -> dict[str, str]:
-    """Return what `python -m deploy.status` says of the certificate now; /api/health keeps it for ten minutes."""
+    """Return the finding of `python -m deploy.status` on the certificate; /api/health keeps its own for ten minutes."""
     _, said = stack.services["api"].run(["python", "-m", "deploy.status", "--json"])
     line = next((line for line in said.splitlines() if line.startswith("{")), "")
     findings = json.loads(line)["health"] if line else []

@@ -3,15 +3,11 @@
 A migration that takes something away says so in `CONTRACTS`: why no code of the release before uses it any more.
 """
 
-from collections.abc import Iterator
-
 import pytest
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from api.migrations.__main__ import config
 from tests.api.models.schema_changes import Schema, find_breaks, read_schema
 
 FROM = "0012"  # what came later was made for tables that are in use
@@ -39,15 +35,6 @@ GROWTH = (
     "ALTER TABLE payments ALTER amount_cents DROP NOT NULL",
     "CREATE INDEX many ON payments (paid_at)",
 )
-
-
-@pytest.fixture
-def alembic(database: str) -> Iterator[Config]:
-    made = config()
-    engine = sa.create_engine(database, poolclass=sa.NullPool)
-    made.attributes["engine"] = engine
-    yield made
-    engine.dispose()
 
 
 def schema_of(alembic: Config) -> Schema:

@@ -1,7 +1,6 @@
 """Migrations: they agree with the models, and go up, down and up again."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -13,15 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from api.migrations.__main__ import config, main
 from api.models.all import RECORDS
 from api.models.base import session
-
-
-@pytest.fixture
-def alembic(database: str) -> Iterator[Config]:
-    made = config()
-    engine = sa.create_engine(database, poolclass=sa.NullPool)
-    made.attributes["engine"] = engine
-    yield made
-    engine.dispose()
 
 
 def tables(url: str) -> set[str]:
