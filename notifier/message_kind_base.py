@@ -60,7 +60,7 @@ class TemplateContext:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A notification that is not sent: how it ends and why."""
+    """A notification that is not sent: how it ends and why. A pending one is looked at again after some seconds."""
 
     state: State
     reason: str

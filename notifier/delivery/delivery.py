@@ -21,7 +21,7 @@ from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.messages import render
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import Answer, BatchSender
-from notifier.delivery.claiming import ClaimedMessage
+from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
@@ -60,21 +60,25 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     with session() as opened:
         claimed = claiming.claim(opened, ids, clock())
         for each in claimed.dropped:
-            close(
-                opened,
-                [each.row.id],
-                claimed.token,
-                DeliveryDecision(each.how.state, clock(), each.how.reason),
-            )
-            log.info(
-                "not sent", notification=str(each.row.id), state=each.how.state.value, reason=each.how.reason
-            )
+            close(opened, [each.row.id], claimed.token, _decide_unsent(each, clock()))
+            if each.how.state is not State.PENDING:
+                end = {"state": each.how.state.value, "reason": each.how.reason}
+                log.info("not sent", notification=str(each.row.id), **end)
         for row, error in claimed.failed:
             # Tried as often as any other: a row that cannot be read would never be seen to expire.
             attempt = replace(attempt_of(row), lasting=False)
             close(opened, [row.id], claimed.token, on_error(error, attempt, clock()))
             _about(row).warning("not sent", reason=error.reason)
     return claimed.messages
+
+
+def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
+    """Return how it ends. One that waits is asked for again as during a provider's outage; no attempt was made."""
+    row, how = unsent.row, unsent.how
+    if how.state is not State.PENDING:
+        return DeliveryDecision(how.state, now, how.reason)
+    again = now + timedelta(seconds=settings().retry_max_seconds)
+    return DeliveryDecision(State.PENDING, again, row.reason or how.reason, counts=False)
 
 
 def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:

@@ -139,7 +139,7 @@ def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datet
     if not found.slots:
         return Skip(State.EXPIRED, "slots gone")
     if all(slot.seen_at < confirmed_since for slot in found.slots):
-        return Skip(State.EXPIRED, "slots not confirmed any more")
+        return Skip(State.PENDING, "slots not confirmed lately")  # docs/decisions/unconfirmed-slots.md
     return None
 
 

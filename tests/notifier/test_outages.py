@@ -178,13 +178,13 @@ def test_an_outage_that_outlives_the_slot_ends_with_it(
     assert (row.state, row.reason, provider.copies) == (State.EXPIRED, "slots gone", 0)
 
 
-def test_a_slot_that_nobody_confirms_for_long_expires_during_an_outage(
+@pytest.mark.rule("3.4")
+def test_an_alert_that_nobody_confirms_for_long_leaves_when_its_slot_is_seen_again(
     fails: Fails, frozen: time_machine.Traveller
 ) -> None:
-    fails(Channel.EMAIL, "503", 10 * HOUR)
-    _, key = alert_in(Channel.EMAIL)
-    began = clock()
-    live_until(frozen, lambda: bool(notifications(State.EXPIRED)), [], most=2 * HOUR)
-    row = get(Notification, key)
-    assert (row.state, row.reason) == (State.EXPIRED, "slots not confirmed any more")
-    assert timedelta(minutes=15) < row.failed_at - began < timedelta(minutes=16)
+    provider = fails(Channel.EMAIL, "503", 900)
+    opened, key = alert_in(Channel.EMAIL)
+    live_until(frozen, lambda: False, [], most=1200)
+    assert (get(Notification, key).state, provider.copies) == (State.PENDING, 0)
+    live_until(frozen, lambda: not notifications(State.PENDING), opened, most=120)
+    assert (get(Notification, key).state, provider.copies) == (State.SENT, 1)

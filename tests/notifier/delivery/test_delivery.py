@@ -458,7 +458,6 @@ def _no_contact(row: Notification) -> None:
     ("happened", "state", "reason"),
     [
         (_taken, State.EXPIRED, "slots gone"),
-        (_unconfirmed, State.EXPIRED, "slots not confirmed any more"),
         (_stopped, State.SKIPPED, "alert stopped"),
         (_paused, State.SKIPPED, "alert stopped"),
         (_deleted, State.SKIPPED, "alert deleted"),
@@ -477,6 +476,38 @@ def test_what_changed_before_sending_is_respected(
     assert after(key) == (state, reason)
     assert get(Notification, key).failed_at is not None
     assert sandbox.messages() == []
+
+
+@pytest.mark.rule("3.4")
+def test_an_alert_waits_for_its_slot_to_be_confirmed_again(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    key = waiting()
+    _unconfirmed(get(Notification, key))
+    for _ in range(20):
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.reason) == (State.PENDING, "slots not confirmed lately")
+        assert (row.attempts, row.failed_at) == (0, None)
+        frozen.shift(46)
+    assert sandbox.messages() == []
+    with session() as s:
+        s.execute(sa.update(SlotRow).values(seen_at=clock()))
+    deliver(str(key))
+    assert (after(key), len(sandbox.messages())) == ((State.SENT, None), 1)
+
+
+@pytest.mark.rule("3.4")
+def test_an_alert_ends_with_its_slot_that_was_not_confirmed(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    key = waiting(slot_ids=(opened := slots()))
+    _unconfirmed(get(Notification, key))
+    deliver(str(key))
+    gone(opened)
+    frozen.shift(46)
+    deliver(str(key))
+    assert (after(key), sandbox.messages()) == ((State.EXPIRED, "slots gone"), [])
 
 
 def test_an_alert_waits_as_long_as_its_slot_is_confirmed(

@@ -105,7 +105,7 @@ def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
     frozen.shift(901)
     match(str(seen))
     (row,) = notifications()
-    assert (row.state, row.reason) == (State.EXPIRED, "slots not confirmed any more")
+    assert (row.state, row.reason) == (State.PENDING, "slots not confirmed lately")
     assert whole.messages() == []
 
 

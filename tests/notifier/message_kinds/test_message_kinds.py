@@ -73,7 +73,7 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
         (told(NOW), {}, None),
         (told(SINCE), {}, None),
         (told(SINCE - timedelta(hours=1), NOW), {}, None),
-        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.EXPIRED, "slots not confirmed any more")),
+        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.PENDING, "slots not confirmed lately")),
         (told(), {}, Skip(State.EXPIRED, "slots gone")),
         (told(NOW, alerts=0), {}, Skip(State.SKIPPED, "alert stopped")),
         (told(NOW), {"enabled": False}, Skip(State.SKIPPED, "switched off")),
