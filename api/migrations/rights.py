@@ -106,6 +106,13 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
     # Money
     "payments": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "declarations": {
+        "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
+        "reader": (
+            "SELECT (id, kind, made_at, made_by, user_id, payment_id, subscription_id, language, wished_on,"
+            " at_period_end, confirmed_at, takes_effect_at, applied_at, undone_at, refused_because, refund_cents)"
+        ),
+    },
     "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
     "payment_differences": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},

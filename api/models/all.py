@@ -9,6 +9,7 @@ from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import ContactLookup
+from api.models.declaration import Declaration
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
@@ -31,5 +32,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit, DeliveryDay, BackupState, KeySighting,
+    WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration,
 )  # fmt: skip

@@ -16,6 +16,7 @@ from api.models.base import Base, enum_column, new_id
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
+_UNMAILED = "order_mail_at IS NULL AND paid_at IS NOT NULL AND consented_at IS NOT NULL"
 DISPUTED = "charge_disputed"  # Stripe's code for a refund that must wait for the end of a dispute
 _USERS, _PAYMENTS, _SUBSCRIPTIONS, _REFUNDS = "users.id", "payments.id", "subscriptions.id", "refunds.id"
 
@@ -125,8 +126,15 @@ class Payment(Base):
     alert_wish: Mapped[dict[str, Any] | None]  # body of POST /api/alerts: the alert that the payment creates
     alert_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("alerts.id", ondelete="SET NULL"), index=True)
     synced_at: Mapped[datetime | None]  # when it was last compared with Stripe
+    order_number: Mapped[str | None] = mapped_column(
+        unique=True
+    )  # of an order; a trigger of migration 0021 gives it
+    order_mail_at: Mapped[
+        datetime | None
+    ]  # when a provider took the order mail: the time to withdraw counts from it
 
     __table_args__ = (
+        sa.CheckConstraint("order_number ~ '^[2-9A-HJ-NP-Z]{10}$'", name="order_number"),
         sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
         sa.CheckConstraint("currency = 'eur'", name="currency"),
         sa.CheckConstraint("amount_cents >= 0", name="amount"),
@@ -134,6 +142,7 @@ class Payment(Base):
         sa.CheckConstraint("(consent IS NULL) = (consented_at IS NULL)", name="consent"),
         sa.Index("ix_payments_user_id_id", "user_id", "id"),
         sa.Index("ix_payments_status_id", "status", "id"),
+        sa.Index("ix_payments_unmailed", "id", postgresql_where=sa.text(_UNMAILED)),
     )
 
 
