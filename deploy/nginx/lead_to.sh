@@ -16,8 +16,8 @@ nginx -s reload -c "$conf"
 for _ in $(seq 90); do # the longest answer takes 35 s
     alive=
     for worker in $before; do
-        # one that has ended and was not waited for yet has no command line; files of /proc have no size
-        if grep -q . "/proc/$worker/cmdline" 2> /dev/null; then alive=$worker; fi
+        # one that has ended and was not waited for yet has no command line; start.sh's loop, a child too, has its own
+        if grep -q "^nginx: " "/proc/$worker/cmdline" 2> /dev/null; then alive=$worker; fi
     done
     [ -n "$alive" ] || exit 0
     sleep 0.5

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.processes import StartFailed, free_port
@@ -117,6 +118,23 @@ def test_no_request_fails_while_it_is_led_to_and_fro(front: ReleaseFront, ports:
     sending.join(60)
     assert statuses
     assert set(statuses) <= {200, 429}  # faster than the limit of one address
+
+
+def test_a_child_of_nginx_that_is_none_of_its_own_is_not_waited_for(
+    tmp_path: Path, ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = ["sh", "-c", 'sleep 300 & exec "$@"', "sh"]  # as the loop of start.sh in the container
+    monkeypatch.setattr("deploy.release.front.with_parent", lambda command: [*beside, *command])
+    made = ReleaseFront(tmp_path, free_port(), free_port(), ports[0])
+    with made.running():
+        master = int((tmp_path / "nginx.pid").read_text())
+        (neighbour,) = [each for each in psutil.Process(master).children() if each.name() == "sleep"]
+        try:
+            made.lead_to(ports[1])
+            assert ask(made) == (200, str(ports[1]))
+            assert neighbour.is_running()
+        finally:
+            neighbour.kill()
 
 
 def test_a_name_that_does_not_exist_changes_nothing(front: ReleaseFront, ports: tuple[int, int]) -> None:
