@@ -6,6 +6,7 @@ It needs nothing but Python, because a new server has nothing else. What is ther
 import secrets
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 _DRAWN = (
     "data_keys",
@@ -44,7 +45,10 @@ def draw(folder: Path, database_host: str = "postgres", redis_host: str = "redis
     folder.chmod(0o700)
     for name in _DRAWN:
         _write(folder / name, secrets.token_urlsafe(48))
-    database, redis = ((folder / f"{name}_password").read_text().strip() for name in ("db", "redis"))
+    # one that a person chose may hold what means something in an address
+    database, redis = (
+        quote((folder / f"{name}_password").read_text().rstrip("\r\n"), safe="") for name in ("db", "redis")
+    )
     _write(folder / "database_url", f"postgresql://rdvpriority:{database}@{database_host}:5432/rdvpriority")
     for program in _PROGRAMS:
         login = f"rdvpriority_{program}_1:{secrets.token_urlsafe(48)}"

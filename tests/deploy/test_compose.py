@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from configs.program_settings import list_allowed, list_secrets
 from configs.settings import Settings, load
 from deploy.local import postgres, valkey
+from deploy.local.processes import answers, free_port
 from deploy.postgres_tools import MAJOR
 from deploy.program_imports import OURS
 from tests.configs.test_env_example import needed_by
@@ -29,6 +31,7 @@ from tests.deploy.compose_files import (
     services,
     settings_of,
 )
+from tests.waiting import until
 
 EVERY = [pytest.param(name, each, id=f"{name}-{each}") for name in FILES for each in services(name)]
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
@@ -226,6 +229,30 @@ def test_servers_are_of_the_majors_of_the_embedded_ones(monkeypatch: pytest.Monk
     for file in FILES:
         assert services(file)["postgres"]["image"].startswith(f"postgres:{major}.")
         assert services(file)["redis"]["image"].startswith(f"valkey/valkey:{found.group(1)}.")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_queue_takes_a_password_of_any_letters(file: str, tmp_path: Path) -> None:
+    port, password = free_port(), """a "b" %s \\n 'c' $HOME # é"""
+    (tmp_path / "password").write_text(f"{password}\n")
+    command = services(file)["redis"]["command"][2].replace("$$", "$")
+    for place, here in {
+        "/run/secrets/redis_password": f"{tmp_path}/password",
+        "/tmp/password.conf": f"{tmp_path}/password.conf",
+        "valkey-server /etc/valkey/valkey.conf": (
+            f"{valkey.find_embedded()} {tmp_path}/password.conf --port {port} --bind 127.0.0.1"
+        ),
+    }.items():
+        assert place in command
+        command = command.replace(place, here)
+    server = subprocess.Popen(["sh", "-c", command], stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: answers("127.0.0.1", port))
+        with Redis(port=port, password=password) as client:
+            assert client.ping()
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def test_the_queue_keeps_what_it_has_and_evicts_nothing() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.keys import read_password
 from configs.settings import SettingsRefused, load
 from deploy import draw_secrets
 from tests.configs.test_settings import PRODUCTION, STRONG
@@ -46,6 +47,14 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     assert found.require("database_url").endswith("@postgres:5432/rdvpriority")
     assert f":{found.require('db_password')}@" in found.require("database_url")
     assert f":{found.require('redis_password')}@redis" in found.require("redis_url")
+
+
+def test_a_password_that_a_person_chose_may_hold_any_letter(tmp_path: Path) -> None:
+    for name in ("db", "redis"):
+        (tmp_path / f"{name}_password").write_text(f"{name} %25 :@/'\"\\?#é \n")
+    draw_secrets.draw(tmp_path)
+    for name, setting in (("db", "database_url"), ("redis", "redis_url")):
+        assert read_password((tmp_path / setting).read_text().strip()) == f"{name} %25 :@/'\"\\?#é "
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
