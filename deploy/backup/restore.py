@@ -5,12 +5,14 @@ killed leaves nothing that starts; the next one begins again.
 """
 
 import errno
+import fcntl
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, run
 from tempfile import TemporaryFile
@@ -61,6 +63,36 @@ def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path
         configs.object_store.StoreAway: the store does not answer.
     """
     begun = time.monotonic()
+    with _hold_folder(into):
+        size, log_bytes, is_compared = _fill(blobs, identities, plan, into)
+    return Restored(time.monotonic() - begun, size, log_bytes, is_compared)
+
+
+@contextmanager
+def _hold_folder(into: Path) -> Iterator[None]:
+    """Keep other restores out of a folder, which is made where it is missing: each would remove what the other wrote.
+
+    Raises:
+        BackupError: another one is at work there, or the folder cannot be used.
+    """
+    try:
+        into.mkdir(parents=True, exist_ok=True, mode=0o700)
+        opened = os.open(into, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BackupError(f"{into} cannot be used: {error}") from None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupError(
+            f"another restore is at work in {into}: let it end, or name another folder"
+        ) from None
+    finally:
+        os.close(opened)  # the kernel does so for a restore that is killed
+
+
+def _fill(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path) -> tuple[int, int, bool]:
+    """Make the data folder; return its bytes, those of its log, and whether its files were compared."""
     half = _prepare(into, plan)
     try:
         log.info("the base backup is unpacked", name=plan.base.name, of=str(plan.base.finished_at))
@@ -78,7 +110,7 @@ def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path
             ) from error
         raise
     _move(half, into)
-    return Restored(time.monotonic() - begun, size, log_bytes, is_compared)
+    return size, log_bytes, is_compared
 
 
 def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder: Path) -> int:
@@ -94,7 +126,6 @@ def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder:
 
 def _prepare(into: Path, plan: Plan) -> Path:
     try:
-        into.mkdir(parents=True, exist_ok=True, mode=0o700)
         there = {path.name for path in into.iterdir()} - _NOT_OURS
     except OSError as error:
         raise BackupError(f"{into} cannot be used: {error}") from None

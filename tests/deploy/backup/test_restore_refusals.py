@@ -72,6 +72,28 @@ def test_what_is_stored_is_restored_and_it_says_whether_it_was_compared(
 
 
 @pytest.mark.usefixtures("base")
+def test_a_second_restore_into_the_folder_leaves_the_first_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    unpack = restoring._unpack
+
+    def meet_another(*given: Any) -> None:
+        monkeypatch.setattr(restoring, "_unpack", unpack)
+        with pytest.raises(SystemExit) as caught:
+            restore(tmp_path)
+        refused.append(str(caught.value))
+        unpack(*given)
+
+    monkeypatch.setattr(restoring, "_unpack", meet_another)
+    restore(tmp_path)
+    assert refused == [
+        f"restore failed: another restore is at work in {tmp_path}/data: let it end, or name another folder"
+    ]
+    assert (tmp_path / "data" / "global" / "pg_control").exists()
+
+
+@pytest.mark.usefixtures("base")
 def test_another_key_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(str(OTHER))
     assert "the key does not open base/" in refusal(tmp_path)
