@@ -6,9 +6,9 @@ Where BACKUP_URL is set, `upgrade` waits for a dump first, unless `--without-bac
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic.config import CommandLine, Config
@@ -18,7 +18,7 @@ from alembic.util import CommandError
 
 from api.migrations import logins
 from api.migrations.backup_first import BackupMissing, make_backup_first
-from api.migrations.retries import MigrationFailed, run_with_retries
+from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
 from api.models.revision import expected_revision
 from configs.database import owner_url
 from configs.startup import exit_on_config_error
@@ -26,7 +26,6 @@ from configs.startup import exit_on_config_error
 HERE = Path(__file__).parent
 _WITHOUT = "--without-backup"
 _LOGINS = "--logins"
-Result = TypeVar("Result")
 
 
 def config() -> Config:
@@ -49,22 +48,25 @@ def main(arguments: list[str]) -> int:
             "a command is needed: upgrade, downgrade, logins, check, revision, history, current"
         )
     script = ScriptDirectory.from_config(config())
-    upgrades = given[:1] == ["upgrade"]
-    if upgrades and "--sql" not in given and _try(partial(_has_newer_tables, script)):
-        return 0
-    if upgrades and _WITHOUT not in arguments:
-        _try(partial(make_backup_first, script))
-    _try(lambda: line.run_cmd(config(), options))
-    return logins.run([]) if _LOGINS in arguments else 0
-
-
-def _try(act: Callable[[], Result]) -> Result:
+    changes = given[:1] in (["upgrade"], ["downgrade"]) and "--sql" not in given
     try:
-        return run_with_retries(act)
+        with hold_turn() if changes else nullcontext():
+            _run(script, arguments if changes else [], lambda: line.run_cmd(config(), options))
     except (BackupMissing, MigrationFailed) as error:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
         ) from None
+    return logins.run([]) if _LOGINS in arguments else 0
+
+
+def _run(script: ScriptDirectory, arguments: list[str], act: Callable[[], None]) -> None:
+    """Run a command; an upgrade (its `arguments`) only where something is to be migrated, and after a dump."""
+    if "upgrade" in arguments:
+        if run_with_retries(partial(_has_newer_tables, script)):
+            return
+        if _WITHOUT not in arguments:
+            run_with_retries(partial(make_backup_first, script))
+    run_with_retries(act)
 
 
 def _has_newer_tables(script: ScriptDirectory) -> bool:

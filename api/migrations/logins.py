@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor, encrypt_password
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy.engine import make_url
 
+from api.migrations.retries import MigrationFailed, first_line, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
 from configs.database import database_url, owner_url
@@ -89,7 +90,7 @@ def make_logins(owner: str, logins: Iterable[Login], seconds: float) -> list[str
             except psycopg2.errors.InsufficientPrivilege as error:
                 raise LoginRefused(
                     f"the login of DATABASE_URL may not make {login.name} ({login.variable}):"
-                    f" {str(error).partition(chr(10))[0]}; docs/operations.md says what it needs"
+                    f" {str(error).partition(chr(10))[0]}; docs/database-roles.md says what it needs"
                 ) from None
     return lines
 
@@ -125,12 +126,18 @@ def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
         raise SystemExit("usage: python -m api.migrations logins [--drop NAME]")
     try:
         owner, logins = owner_url(), read_logins()
-        lines = (
-            [drop_login(owner, arguments[1], logins)]
-            if arguments
-            else make_logins(owner, logins, settings().database_seconds)
+        lines = run_with_retries(
+            lambda: (
+                [drop_login(owner, arguments[1], logins)]
+                if arguments
+                else make_logins(owner, logins, settings().database_seconds)
+            ),
+            say,
+            lambda error: (
+                f"{first_line(error)}: the logins are not complete; the same command makes the rest"
+            ),
         )
-    except LoginRefused as error:
+    except (LoginRefused, MigrationFailed) as error:
         raise SystemExit(str(error)) from None
     for line in lines or ["no DATABASE_URL_<PROGRAM> is set: all programs use the login of DATABASE_URL"]:
         say(line)

@@ -1,4 +1,4 @@
-"""Retries of a migration: a lock that somebody holds, a server that restarts.
+"""Retries of a migration: a lock that somebody holds, a server that restarts, another migration.
 
 While a migration waits for a lock, every statement that comes after waits behind it. So it waits LOCK_SECONDS at most,
 gives way, and tries again: https://www.postgresql.org/docs/18/explicit-locking.html
@@ -6,7 +6,8 @@ gives way, and tries again: https://www.postgresql.org/docs/18/explicit-locking.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import psycopg2
@@ -19,10 +20,15 @@ PAUSE_SECONDS = 3.0
 PATIENCE_SECONDS = 600.0
 Result = TypeVar("Result")
 _LOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
-# psycopg2 gives no code where a connection cannot be made, or breaks.
+# psycopg2 gives no code where a connection cannot be made, or breaks. The name of a container that is stopped leads
+# nowhere meanwhile.
 _AWAY = re.compile(
-    "connection refused|starting up|shutting down|closed the connection|terminating", re.IGNORECASE
+    "connection refused|could not translate host name|timeout expired|timed out|no route to host|unreachable"
+    "|connection reset|starting up|shutting down|in recovery|not yet accepting|closed|terminating"
+    "|too many clients|connection slots are reserved",
+    re.IGNORECASE,
 )
+_TURN = 0x7264766D  # "rdvm"
 _OLDEST = """
 SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity
 WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
@@ -34,7 +40,39 @@ class MigrationFailed(RuntimeError):
     """A migration failed; the text says why, and what is done and what is not."""
 
 
-def run_with_retries(act: Callable[[], Result], say: Callable[[str], object] = print) -> Result:
+class AnotherMigration(RuntimeError):
+    """Another process migrates the same database."""
+
+
+@contextmanager
+def hold_turn() -> Iterator[None]:
+    """Migrate alone: a second process waits until the first one has ended, with its dump.
+
+    The server ends the turn of a process that dies.
+
+    Raises:
+        MigrationFailed: it is another's still after PATIENCE_SECONDS, or the server cannot be asked.
+    """
+    with closing(run_with_retries(_take_turn)):
+        yield
+
+
+def _take_turn() -> Any:
+    made = psycopg2.connect(owner_url().replace("+psycopg2", "", 1), connect_timeout=10)
+    made.autocommit = True
+    with made.cursor() as sql:
+        sql.execute("SELECT pg_try_advisory_lock(%s)", (_TURN,))
+        if sql.fetchall()[0][0]:
+            return made
+    made.close()
+    raise AnotherMigration("another migration is at work")
+
+
+def run_with_retries(
+    act: Callable[[], Result],
+    say: Callable[[str], object] = print,
+    describe_failure: Callable[[Exception], str] | None = None,
+) -> Result:
     """Run a command on the tables, again where it met a held lock or a server that was away; return its result.
 
     Raises:
@@ -44,20 +82,23 @@ def run_with_retries(act: Callable[[], Result], say: Callable[[str], object] = p
     while True:
         try:
             return act()
-        except sa.exc.DBAPIError as error:
+        except (sa.exc.DBAPIError, psycopg2.Error, AnotherMigration) as error:
             trouble = _describe_passing(error)
             if trouble is None or time.monotonic() > end:
-                raise MigrationFailed(_describe_failure(error)) from None
+                raise MigrationFailed((describe_failure or _describe_failure)(error)) from None
         say(f"{trouble}; tried again in {PAUSE_SECONDS:g} s")
         time.sleep(PAUSE_SECONDS)
 
 
-def _describe_passing(error: sa.exc.DBAPIError) -> str | None:
+def _describe_passing(error: Exception) -> str | None:
     """Return, in words, what another try may not meet any more; None for every other error."""
-    if getattr(error.orig, "pgcode", None) in _LOCKED:
+    orig = _find_cause(error)
+    if isinstance(error, AnotherMigration):
+        return str(error)
+    if getattr(orig, "pgcode", None) in _LOCKED:
         return f"a lock was not free within {LOCK_SECONDS:g} s{_describe_oldest()}"
-    if isinstance(error.orig, psycopg2.OperationalError) and _AWAY.search(str(error.orig)):
-        return f"PostgreSQL is away: {_first_line(error)}"
+    if isinstance(orig, psycopg2.OperationalError) and _AWAY.search(str(orig)):
+        return f"PostgreSQL is away: {first_line(error)}"
     return None
 
 
@@ -70,17 +111,22 @@ def _describe_oldest() -> str:
     return f" (the oldest transaction is of process {process}, {age} s old: select pg_terminate_backend({process}))"
 
 
-def _describe_failure(error: sa.exc.DBAPIError) -> str:
+def _describe_failure(error: Exception) -> str:
     found = _ask("SELECT max(version_num) FROM alembic_version")
     at = f"the tables are of revision {found[0]}" if found else "the server does not say what was done"
     return (
-        f"{_first_line(error)}: nothing of this migration was done, {at};"
+        f"{first_line(error)}: nothing of this migration was done, {at};"
         " the same command goes on from there, once the cause is gone"
     )
 
 
-def _first_line(error: sa.exc.DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+def first_line(error: Exception) -> str:
+    """Return what the server said, without its further lines."""
+    return str(_find_cause(error)).strip().partition("\n")[0]
+
+
+def _find_cause(error: Exception) -> BaseException:
+    return error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
 
 
 def _ask(statement: str) -> tuple[Any, ...] | None:

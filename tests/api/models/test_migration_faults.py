@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic import command
 
 from api.migrations import retries
 from api.migrations.__main__ import config, main
-from api.migrations.retries import MigrationFailed, run_with_retries
+from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
 from api.models.revision import expected_revision
+from deploy.local.processes import free_port
+from tests.waiting import until
 
 BEFORE = "0012"  # 0015 adds a column to alerts
 _REVISION = "SELECT version_num FROM alembic_version"
@@ -98,6 +101,58 @@ def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> N
     run_with_retries(act, said.append)
     assert len(said) == 2
     assert all(line.startswith("PostgreSQL is away: ") for line in said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'could not translate host name "postgres" to address: Name or service not known',  # a stopped container
+        'connection to server at "10.0.0.2", port 5432 failed: timeout expired',
+        "SSL connection has been closed unexpectedly",
+        "FATAL:  the database system is not yet accepting connections",
+        "FATAL:  sorry, too many clients already",
+    ],
+)
+def test_what_a_server_that_restarts_may_say_is_tried_again(
+    said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0.0)
+    errors = iter([psycopg2.OperationalError(said)])
+    lines: list[str] = []
+
+    def act() -> str:
+        for error in errors:
+            raise error
+        return "done"
+
+    assert run_with_retries(act, lines.append) == "done"
+    assert lines == [f"PostgreSQL is away: {said}; tried again in 0 s"]
+
+
+@pytest.mark.parametrize("arguments", [["upgrade"], ["downgrade", BEFORE]])
+def test_a_second_migration_waits_for_the_first(
+    older: sa.Engine, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with hold_turn():
+        second = threading.Thread(target=main, args=(arguments,))
+        second.start()
+        until(lambda: second.is_alive() and "another migration is at work" in capsys.readouterr().out)
+        assert ask(older, _REVISION) == BEFORE
+    second.join(60)
+    assert ask(older, _REVISION) == (expected_revision() if arguments == ["upgrade"] else BEFORE)
+
+
+def test_logins_without_a_server_end_in_one_line(
+    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
+    away = sa.make_url(database).set(port=free_port()).render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=away, DATABASE_URL_API=away.replace("//", "//api_1:", 1), PROGRAM="api")
+    with pytest.raises(
+        SystemExit, match=r"refused: the logins are not complete; the same command.*$"
+    ) as ended:
+        main(["logins"])
+    assert "\n" not in str(ended.value)
 
 
 def test_a_wrong_password_is_not_tried_again(settings_env: Callable[..., None], database: str) -> None:
