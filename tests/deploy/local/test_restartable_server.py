@@ -10,6 +10,7 @@ from deploy.local.postgres import start_postgres
 from deploy.local.processes import StartFailed
 from deploy.local.restartable_server import RestartableServer
 from deploy.local.valkey import start_valkey
+from tests.waiting import until
 
 
 def killed(kept: RestartableServer) -> None:
@@ -24,7 +25,7 @@ def test_a_redis_that_was_killed_is_there_again_with_its_data(tmp_path: Path) ->
         assert kept.revive() is None
         with redis.Redis.from_url(server.url()) as client:
             client.set("kept", "yes")
-            client.execute_command("WAITAOF", 1, 0, 5000)
+        until(lambda: any(b"kept" in file.read_bytes() for file in tmp_path.rglob("*.aof")))
         killed(kept)
         assert kept.revive() == "Redis ended: it was started again"
         with redis.Redis.from_url(server.url()) as client:
