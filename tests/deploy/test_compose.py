@@ -240,7 +240,7 @@ def test_the_queue_takes_a_password_of_any_letters(file: str, tmp_path: Path) ->
         "/run/secrets/redis_password": f"{tmp_path}/password",
         "/tmp/password.conf": f"{tmp_path}/password.conf",
         "valkey-server /etc/valkey/valkey.conf": (
-            f"{valkey.find_embedded()} {tmp_path}/password.conf --port {port} --bind 127.0.0.1"
+            f"{valkey.find_embedded()} {tmp_path}/password.conf --port {port} --bind 127.0.0.1 --dir {tmp_path}"
         ),
     }.items():
         assert place in command
