@@ -9,8 +9,16 @@ from collections.abc import Mapping
 from pydantic.fields import FieldInfo
 
 _SERVERS = ("database_url", "redis_url")
-# Names in the terms of sale, which the mail that confirms an order contains.
-_SELLER = ("support_email", "seller_name", "seller_address", "seller_phone", "seller_siren", "mediator")
+# Names in the terms of sale, which the mail that confirms an order contains, and on invoices.
+_SELLER = (
+    "support_email",
+    "seller_name",
+    "seller_address",
+    "seller_phone",
+    "seller_siren",
+    "seller_registration",
+    "mediator",
+)
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "api": (
@@ -25,9 +33,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "telegram_bot_name",
         "telegram_webhook_secret",
         *_SELLER,
-        "seller_registration",
-        "publication_director",
-        "site_host",
+        "publisher",
+        "host_company",
         "backup_url",  # a migration asks for a dump where there is one
     ),
     # It sends the mail that confirms an order itself, before any alert leaves.

@@ -1,4 +1,4 @@
-"""Terms of sale by version and language, with the seller's names, and the sentences that an order agrees to.
+"""Terms of sale by version and language, the names that they contain, and the sentences that an order agrees to.
 
 The files are `api/billing/terms/<version>/<language>.md` and `consent.<language>.txt`; a version is a date.
 Versions stay: a payment names the one that its user accepted. The French text binds.
@@ -9,12 +9,19 @@ from functools import lru_cache
 from pathlib import Path
 from string import Template
 
+from configs.legal_names import split_mediator
 from configs.settings import settings
 
 TERMS = Path(__file__).parents[1] / "api" / "billing" / "terms"
 BINDING = "fr"
 LANGUAGES = (BINDING, "en")
+WITHDRAW_PATH = (
+    "/l/retractation"  # the functions that need no login: L.221-21 and L.215-1-1 Code de la consommation
+)
+CANCEL_PATH = "/l/resilier"
 _NO_VAT = {"fr": "non applicable, art. 293 B du CGI", "en": "none charged (art. 293 B du CGI)"}
+_SELLER = ("seller_name", "seller_address", "seller_phone", "seller_siren", "seller_registration")
+_OTHERS = ("support_email", "publisher", "host_company", "mediator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +64,36 @@ def read_consent(version: str, language: str) -> ConsentSentences:
 
 
 def name_seller(language: str) -> dict[str, str]:
-    """Return how the seller, its addresses and the mediator are named; a setting's own name where it is not set."""
+    """Return the names that the law wants, by the words of texts; a setting's own name where it is not set.
+
+    Those are the seller's, the publisher's, the host's and the mediator's, and the addresses of the two functions.
+    """
     ours = settings()
-    names = ("seller_name", "seller_address", "seller_phone", "seller_siren", "support_email", "mediator")
-    values = {name: getattr(ours, name) or f"[{name.upper()}]" for name in names}
-    return values | {"seller_vat": ours.seller_vat or _NO_VAT[language]}
+    values = {name: getattr(ours, name) or f"[{name.upper()}]" for name in (*_SELLER, *_OTHERS)}
+    return {
+        **values,
+        **_name_mediator(),
+        "seller_vat": ours.seller_vat or _NO_VAT.get(language, _NO_VAT[BINDING]),
+        "withdraw_url": f"{ours.api_url}{WITHDRAW_PATH}",
+        "cancel_url": f"{ours.api_url}{CANCEL_PATH}",
+    }
+
+
+def write_vat_line() -> str:
+    """Return the line on VAT of an invoice, in French: it is an accounting document."""
+    number = settings().seller_vat
+    return f"N° de TVA intracommunautaire : {number}" if number else f"TVA {_NO_VAT[BINDING]}"
+
+
+def _name_mediator() -> dict[str, str]:
+    if (text := settings().mediator) is None:
+        return dict.fromkeys(("mediator_name", "mediator_address", "mediator_site"), "[MEDIATOR]")
+    found = split_mediator(text)
+    return {
+        "mediator_name": found.name,
+        "mediator_address": found.address,
+        "mediator_site": found.site,
+    }
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,7 @@ from configs.contact_addresses import email_address, parse_countries, sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.keys import find_key_problems
+from configs.legal_names import LegalNames
 from configs.misspelt_variables import describe_misspelt
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
@@ -95,7 +96,7 @@ def _recipients(text: str) -> str:
 WebAddress = Annotated[str, AfterValidator(_address)]
 
 
-class Settings(Periods, BaseSettings):
+class Settings(Periods, LegalNames, BaseSettings):
     """All settings; frozen. Secrets never show in a repr, nor any input in an error.
 
     `.env` is read in the working directory, and SECRETS_DIR, except by tests and the sandbox: a developer's is not
@@ -146,6 +147,8 @@ class Settings(Periods, BaseSettings):
     password_hashes: int = Field(1, ge=1, le=64)
     fair_use_prefectures: int = Field(10, ge=1)
     fair_use_alerts: int = Field(100, ge=1)
+    fair_use_desks: int = Field(60, ge=1)
+    fair_use_found: int = Field(3, ge=1)
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 
     # Billing (read by the billing programs)
@@ -158,17 +161,6 @@ class Settings(Periods, BaseSettings):
     stripe_payment_methods: Annotated[tuple[str, ...], NoDecode] = ("card", "paypal")
     stripe_promotion_codes: bool = False
     open_checkouts: int = Field(3, ge=1)
-
-    # The seller, as the law wants it named
-    seller_name: str | None = None
-    seller_address: str | None = None
-    seller_phone: str | None = None
-    seller_siren: str | None = None
-    seller_vat: str | None = None
-    seller_registration: str | None = None
-    publication_director: str | None = None
-    site_host: str | None = None
-    mediator: str | None = None
 
     # Providers
     sendgrid_api_key: SecretStr | None = None

@@ -29,6 +29,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("legal.show_privacy", _l("Vie privée")),
         ("legal.show_notice", _l("Mentions légales")),
         ("legal.show_accessibility", _l("Accessibilité")),
+        ("legal.show_mediation", _l("Médiation")),
         ("legal.show_contact", _l("Contact")),
     ),
 }

@@ -32,13 +32,13 @@ _SETTINGS = {
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
     "TELEGRAM_WEBHOOK_URL": f"https://{NAME}/api/telegram/webhook",
     "BACKUP_URL": "/var/lib/rdvpriority/store",
-    "SELLER_NAME": "Exemple SAS",
+    "SELLER_NAME": "Exemple de vendeur SAS",
     "SELLER_ADDRESS": "1 rue de l'Exemple, 75001 Paris",
     "SELLER_PHONE": "+33199000000",
     "SELLER_SIREN": "000 000 000",
     "SELLER_REGISTRATION": "SAS au capital de 1 000 €, RCS Paris 000 000 000",
-    "PUBLICATION_DIRECTOR": "Camille Exemple",
-    "SITE_HOST": "Hébergeur, 3 rue de l'Exemple, 75001 Paris, +33199000001",
+    "PUBLISHER": "Camille Exemple",
+    "HOST_COMPANY": "Hébergeur, 3 rue de l'Exemple, 75001 Paris, +33199000001",
     "MEDIATOR": "Médiateur, 2 rue de l'Exemple, 75001 Paris, https://mediateur.example.org",
 }
 # What the example leaves out, because a real server has no stand-ins: where they are, and that prefectures' own

@@ -60,6 +60,7 @@ def _list_public() -> list[Shot]:
         Shot("notice", "/mentions-legales"),
         Shot("accessibility", "/accessibilite"),
         Shot("contact", "/contact"),
+        Shot("mediation", "/mediation"),
         Shot("not-found", "/nowhere"),
     ]
 

@@ -12,7 +12,6 @@ from string import Template
 from markdown_it import MarkdownIt
 
 from configs.sales_terms import LANGUAGES, TERMS, name_seller, read_terms
-from configs.settings import settings
 
 TERMS_NAME = "conditions"
 _FOLDERS = {
@@ -20,6 +19,7 @@ _FOLDERS = {
     "mentions-legales": "notice",
     "accessibilite": "accessibility",
     "contact": "contact",
+    "mediation": "mediation",
 }
 _HERE = Path(__file__).parent / "documents"
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts become none
@@ -50,7 +50,7 @@ def read_document(name: str, version: str | None, language: str) -> LegalText:
     chosen = version or versions[0]
     if chosen not in versions:
         raise UnknownDocument(f"{name} has no version {chosen[:20]!r}; it has {', '.join(versions)}")
-    known = language if language in LANGUAGES else "en"
+    known = language if language in _list_languages(name, chosen) else "en"
     title, html = render_markdown(_read_text(name, chosen, known))
     return LegalText(title, html, known, chosen, versions)
 
@@ -67,11 +67,11 @@ def list_versions(name: str) -> list[str]:
     return sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True)
 
 
-def name_operator(language: str) -> dict[str, str]:
-    """Return the names of the seller and of what only the operator knows; a setting's own name where it is not set."""
-    ours = settings()
-    names = ("seller_registration", "publication_director", "site_host")
-    return name_seller(language) | {name: getattr(ours, name) or f"[{name.upper()}]" for name in names}
+def _list_languages(name: str, version: str) -> set[str]:
+    """Return the languages of a version: short texts stand in Arabic too."""
+    if name == TERMS_NAME:
+        return set(LANGUAGES)
+    return {path.stem for path in (_HERE / _FOLDERS[name] / version).glob("*.md")}
 
 
 @lru_cache(maxsize=32)
@@ -85,4 +85,4 @@ def _read_text(name: str, version: str, language: str) -> str:
     if name == TERMS_NAME:
         return read_terms(version, language)
     path = _HERE / _FOLDERS[name] / version / f"{language}.md"
-    return Template(path.read_text(encoding="utf-8")).substitute(name_operator(language))
+    return Template(path.read_text(encoding="utf-8")).substitute(name_seller(language))

@@ -42,6 +42,12 @@ def show_contact() -> str:
     return _show("contact")
 
 
+@area.page("/mediation", Access.PUBLIC)
+def show_mediation() -> str:
+    """Name the mediator, and say what comes before."""
+    return _show("mediation")
+
+
 @area.page("/textes/<name>/<version>", Access.PUBLIC)
 def show_version(name: str, version: str) -> str:
     """Show one version of a document."""

@@ -20,6 +20,7 @@ PAGES = (
     "legal.show_privacy",
     "legal.show_notice",
     "legal.show_accessibility",
+    "legal.show_mediation",
     "legal.show_contact",
 )
 

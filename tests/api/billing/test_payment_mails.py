@@ -33,7 +33,7 @@ SELLER = {
     "SELLER_PHONE": "01 23 45 67 89",
     "SELLER_SIREN": "123 456 789",
     "SUPPORT_EMAIL": "aide@example.org",
-    "MEDIATOR": "Médiateur, Paris",
+    "MEDIATOR": "Médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.example",
 }
 
 

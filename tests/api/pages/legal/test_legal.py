@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from api.pages.legal.documents import list_versions, name_operator, read_document, render_markdown
+from api.pages.legal.documents import list_versions, read_document, render_markdown
 from configs.sales_terms import find_newest_version
 from tests.api.pages.browser import Browser
 
@@ -14,7 +14,9 @@ PAGES = {
     "/mentions-legales": ("Mentions légales", "Hébergeur"),
     "/accessibilite": ("Accessibilité", "Défenseur des droits"),
     "/contact": ("Contact", "Par téléphone"),
+    "/mediation": ("Médiation", "un an après votre réclamation"),
 }
+IN_ARABIC = {"/mentions-legales": "البيانات القانونية", "/mediation": "الوساطة"}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -26,7 +28,9 @@ def test_each_text_is_shown_in_the_language_that_it_has(path: str, browse: Calla
     english = browse("en").get(path)
     assert '<article class="legal" lang="en" dir="ltr">' in english.html
     arabic = browse("ar").get(path)
-    assert arabic.headings == english.headings
+    direction = 'lang="ar" dir="rtl"' if path in IN_ARABIC else 'lang="en" dir="ltr"'
+    assert f'<article class="legal" {direction}>' in arabic.html
+    assert arabic.headings == [IN_ARABIC.get(path, english.headings[0])]
     assert "النص الفرنسي هو المعتمد" in arabic.text
     assert path == "/contact" or "This is a translation" in english.text
 
@@ -36,19 +40,32 @@ def test_they_say_what_the_law_wants(visitor: Browser, settings_env: Callable[..
     for phrase in ("dix ans", "un mois", "Stripe", "Telegram", "démarchage téléphonique", "72 heures"):
         assert phrase in privacy, phrase
     settings_env(
-        PUBLICATION_DIRECTOR="Camille Martin",
-        SITE_HOST="Hébergeur SAS, 01 62 00 00 01",
-        MEDIATOR="Le médiateur",
+        PUBLISHER="Camille Martin",
+        HOST_COMPANY="Hébergeur SAS, 2 rue du Port, 75001 Paris, 01 62 00 00 01",
+        MEDIATOR="Le médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.example",
     )
     notice = visitor.get("/mentions-legales").text
     for phrase in (
         "Camille Martin",
-        "Hébergeur SAS, 01 62 00 00 01",
+        "Hébergeur SAS, 2 rue du Port, 75001 Paris, 01 62 00 00 01",
         "Le médiateur",
+        "https://mediateur.example",
         "[SELLER_NAME]",
         "gratuit",
     ):
         assert phrase in notice, phrase
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+@pytest.mark.parametrize("path", ["/mentions-legales", "/mediation", "/conditions"])
+def test_the_mediator_is_named_with_address_and_site(
+    path: str, language: str, browse: Callable[..., Browser], settings_env: Callable[..., None]
+) -> None:
+    settings_env(MEDIATOR="Médiation X, 1 rue du Droit, 75001 Paris, https://mediateur.example")
+    page = browse(language).get(path)
+    for part in ("Médiation X", "1 rue du Droit, 75001 Paris", "https://mediateur.example"):
+        assert part in page.text, part
+    assert "ec.europa.eu/consumers/odr" not in page.html  # the platform closed on 20 July 2025
 
 
 def test_the_name_of_the_operator_cannot_become_markup(
@@ -84,10 +101,11 @@ def test_what_does_not_exist_is_not_found(path: str, visitor: Browser) -> None:
     assert visitor.status == 404
 
 
-@pytest.mark.parametrize("name", ["vie-privee", "mentions-legales", "accessibilite", "contact", "conditions"])
+@pytest.mark.parametrize(
+    "name", ["vie-privee", "mentions-legales", "accessibilite", "contact", "mediation", "conditions"]
+)
 def test_every_version_has_its_languages_and_placeholders(name: str) -> None:
     for version in list_versions(name):
         for language in ("fr", "en"):
             text = read_document(name, version, language)
             assert (text.language, "${" in text.html) == (language, False)
-    assert set(name_operator("fr")) == set(name_operator("en"))

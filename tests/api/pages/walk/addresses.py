@@ -39,6 +39,7 @@ PAGES = {
     "legal.show_notice": "/mentions-legales",
     "legal.show_accessibility": "/accessibilite",
     "legal.show_contact": "/contact",
+    "legal.show_mediation": "/mediation",
     "legal.show_version": "/textes/contact/{contact_version}",
     "links.ask_stop": "/l/stop/{stop}",
     "links.ask_verify": "/l/verify/{verify}",

@@ -25,6 +25,7 @@ ALONE = (
     "/forgot",
     "/conditions",
     "/contact",
+    "/mediation",
     "/departements",
     "/robots.txt",
 )
