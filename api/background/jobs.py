@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import drop_old_registrations
-from api.alerts import appointments, plan_limits
+from api.alerts import appointments, hoarding, plan_limits
 from api.background import delivery_day_totals
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
@@ -196,6 +196,11 @@ def remind_of_failed_renewals() -> Counts:
 def tell_rising_failures() -> Counts:
     """Tell the admins where more payments fail than usual."""
     return _send(failure_watch.tell_rising_failures)
+
+
+def tell_hoarding() -> Counts:
+    """Tell the admins which accounts are beyond fair use."""
+    return _send(hoarding.tell_hoarding)
 
 
 def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:

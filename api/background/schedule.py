@@ -44,4 +44,5 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("tell_closed_desks", timedelta(hours=1)),
         ScheduledJob("credit_outages", timedelta(hours=1), PAYMENTS),
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
+        ScheduledJob("tell_hoarding", _DAY),
     ]

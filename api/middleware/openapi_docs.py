@@ -9,6 +9,7 @@ from flask_openapi3.openapi import OpenAPI
 from markupsafe import Markup, escape
 
 from api.middleware.public_answers import answer_public
+from configs.brand import BRAND
 
 INTRODUCTION = (
     "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "
@@ -32,6 +33,7 @@ def page() -> Response:
     shown = build_document(cast("OpenAPI", current_app))
     html = render_template(
         "docs.html",
+        brand=BRAND,
         document=shown,
         groups=_group_operations(shown),
         pretty=_format_json,

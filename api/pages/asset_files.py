@@ -9,6 +9,8 @@ from pathlib import Path
 
 from flask import url_for
 
+from configs.brand import BRAND, PLACEHOLDER
+
 TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -16,6 +18,7 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
 }
+_COLOURED = (".css", ".svg")
 _PAGES = Path(__file__).parent
 
 
@@ -41,7 +44,10 @@ def list_assets() -> dict[str, Path]:
 @cache
 def read_asset(name: str) -> bytes:
     """Return what a file contains; it is read once, as addresses name what was in it at the start."""
-    return list_assets()[name].read_bytes()
+    path = list_assets()[name]
+    if path.suffix not in _COLOURED:
+        return path.read_bytes()
+    return path.read_text(encoding="utf-8").replace(PLACEHOLDER, BRAND).encode()
 
 
 @cache

@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.admins import write_to_admins
 from api.models.payment import Payment, PlanCredit, Refund, Subscription
-from api.models.user import Role, User
-from configs.settings import settings
 
 
 def confirm_order(session: Session, payment: Payment) -> list[UUID]:
@@ -70,12 +69,4 @@ def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> lis
     `trouble` is a word of the kind payment_trouble's texts; `detail` names ids and amounts, never a person.
     """
     params = {"trouble": trouble, "detail": detail[:1000]}
-    name = f"payment-trouble:{key}"
-    if to := settings().support_email:
-        return notifier.notify_address(session, to, "payment_trouble", params, name)
-    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
-    told = [
-        notifier.create_notifications(session, each, "payment_trouble", params, f"{name}:{each}")
-        for each in admins
-    ]
-    return [each for ids in told for each in ids]
+    return write_to_admins(session, "payment_trouble", params, f"payment-trouble:{key}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from configs.brand import BRAND
 from notifier.channel_base import LinkButton, RenderedMessage
 from notifier.message_kind_base import TemplateContext
 
@@ -18,7 +19,7 @@ def environment(*, escaping: bool) -> Environment:
 
     Two of them, because what a macro of a file that does not escape returns would pass for safe in one that does.
     """
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=escaping,  # noqa: S701 -- not escaping is for plain text
         undefined=StrictUndefined,
@@ -27,6 +28,8 @@ def environment(*, escaping: bool) -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
+    made.globals["brand"] = BRAND
+    return made
 
 
 def _template(name: str) -> Template:

@@ -36,6 +36,7 @@ class Order(PaymentNotice):
             "later": starts > (payment.paid_at or starts) + _AT_ONCE,
             "unwatched": not _has_alert(session, payment),
             "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
+            "mediator": names["mediator"],
             "starts": f"{first['since_day']}, {first['since_hour']}",
             "ends": f"{last['since_day']}, {last['since_hour']}",
             "ordered": ordered["since_day"],

@@ -68,7 +68,7 @@ def list_versions(name: str) -> list[str]:
 
 
 def _list_languages(name: str, version: str) -> set[str]:
-    """Return the languages of a version: short texts stand in Arabic too."""
+    """Return the languages of a version; short texts are in Arabic, too."""
     if name == TERMS_NAME:
         return set(LANGUAGES)
     return {path.stem for path in (_HERE / _FOLDERS[name] / version).glob("*.md")}

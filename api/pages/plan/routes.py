@@ -47,6 +47,7 @@ from api.pages.procedures import list_procedures
 from api.payments.refunds import ask_for_refund
 from configs.plan import PlanName
 from configs.prefecture import prefectures
+from configs.sales_terms import WITHDRAW_PATH
 
 area = Area("plan", __name__)
 _INVALID = 422
@@ -171,6 +172,7 @@ def _render_order(form: Form[OrderForm], name: PlanName) -> str:
         form=form,
         page=page,
         button=BUTTON,
+        withdraw_path=WITHDRAW_PATH,
         terms_date=date.fromisoformat(page.terms_version),
         terms_url=url_for("legal.show_version", name="conditions", version=page.terms_version),
         wish_arguments=read_wish_arguments(),

@@ -144,6 +144,7 @@ def test_the_page_shows_every_route_and_loads_nothing_from_elsewhere(bare: Flask
     for _, path in EXPECTED:
         assert f"<code>{path}</code>" in page.text
     assert "Problem" in page.text
+    assert "A private service: the appointments themselves are free." in page.text
     assert "<code>acceptWaiting</code>:" in page.text
     assert not re.findall(r"<script|<link|src=|https?://(?!spec)", page.text)
 

@@ -10,6 +10,12 @@ from werkzeug.test import TestResponse
 
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path", "rect", "circle", "use", "line"}  # fmt: skip
 
+PRIVATE_SERVICE = (
+    "RDVPriority est un service privé, sans lien avec l’administration. Les rendez-vous en préfecture sont gratuits.",
+    "RDVPriority is a private service with no link to the authorities. Appointments at a prefecture are free of charge.",
+    "RDVPriority خدمة خاصة لا صلة لها بالإدارة. المواعيد في المحافظة مجانية.",
+)
+
 
 class Page(HTMLParser):
     """What a page consists of, as far as tests ask for it. Its elements must be closed in order."""
@@ -130,6 +136,10 @@ def check_page(response: TestResponse) -> None:
         assert not [each for each in links if re.match("(https?:)?//", each)], (
             f"{name} of another site: {links}"
         )
+    words = " ".join(page.text.split())
+    assert any(each in words for each in PRIVATE_SERVICE), (
+        "its foot does not say: private service, free appointments"
+    )
     policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.alert import Moment
+from configs.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
@@ -87,11 +88,13 @@ FACTS: dict[str, dict[str, Any]] = {
         "later": False,
         "unwatched": False,
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
+        "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example",
         "terms_text": "# Conditions",
     },
     "payment_failed": BILLING
     | {"renewal": True, "until": "27 novembre 2026", "signed_url": "http://localhost:4000/l/portal/abc"},
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
+    "hoarding": {"user": "0190", "desks": 61, "found": 4},
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
@@ -230,7 +233,7 @@ def test_a_slot_alert_says_everything_it_must(channel: str) -> None:
 
 def test_the_mail_has_the_button_and_the_houses_red() -> None:
     made = slot("email")
-    assert re.search(rf'<a class="button" href="{re.escape(URL)}"[^>]*background:#e1000f', made.html)
+    assert re.search(rf'<a class="button" href="{re.escape(URL)}"[^>]*background:{BRAND}', made.html)
     assert "Réserver maintenant</a>" in made.html
 
 
@@ -250,6 +253,23 @@ def test_the_text_part_says_what_the_page_says(kind: str, language: str) -> None
         "button", "does", "nothing", "copy", "this", "address", "into", "your", "browser",
     }  # fmt: skip
     assert all(link in made.text for link in page.links)
+
+
+PRIVATE = {
+    "fr": ("RDVPriority est un service privé", "nous ne sommes pas l’administration", "rendez-vous lui-même est gratuit"),
+    "en": ("RDVPriority is a private service", "we are not the administration", "appointment itself is free"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "language"), MAILS)
+def test_every_mail_says_that_the_service_is_private_and_appointments_are_free(
+    kind: str, language: str
+) -> None:
+    """An SMS has no room for it: a second segment would double its price. It leads to a page that says it."""
+    made = render(kind, "email", language, TemplateContext(FACTS[kind], "x"))
+    for said in (made.text, _Words(made.html).text):
+        for part in PRIVATE[language]:
+            assert said.count(part) == 1, f"{part!r}: include layout/{language}/private_service.txt once"
 
 
 def test_no_procedure_stands_in_a_subject_or_an_sms() -> None:

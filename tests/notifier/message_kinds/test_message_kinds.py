@@ -40,6 +40,7 @@ def test_the_folder_is_the_registry() -> None:
         "desk_unwatched",
         "desk_watchable",
         "desk_watched",
+        "hoarding",
         "login_ended",
         "new_sign_in",
         "operations",

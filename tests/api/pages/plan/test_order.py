@@ -1,3 +1,5 @@
+import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -31,6 +33,35 @@ def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buy
     assert (payment.status, payment.plan, alert.user_id) == ("COMPLETED", "URGENCE_7J", buyer.user.id)
     assert payment.consent["acceptsHourThreshold"] is True
     assert "je perds mon droit de rétractation" in payment.consent_text
+
+
+LABELS = {
+    "fr": "commande avec obligation de paiement",
+    "en": "order with obligation to pay",
+    "ar": "طلب مع الالتزام بالدفع",
+}
+
+
+@pytest.mark.parametrize("language", LABELS)
+def test_the_button_says_the_obligation_to_pay_and_the_line_before_it_what_price_and_duration(
+    language: str, browse: Callable[..., Browser]
+) -> None:
+    create_account(language=language)
+    browser = browse(language)
+    sign_in(browser)
+    page = browser.get("/formule/commande?plan=URGENCE_TOTAL")
+    assert f"<span>{LABELS[language]}</span></button>" in page.html
+    last = page.html.rpartition('<p class="last-line">')[2]
+    before, _, after = last.partition("<button")
+    words = re.sub(r"<[^>]+>", "", before).replace("\N{NO-BREAK SPACE}", " ")
+    assert "URGENCE TOTAL" in words
+    assert re.search(r"29[.,]99", words)
+    month = {"fr": "par mois, sans durée fixe", "en": "a month, without a fixed term", "ar": "دون مدة محددة"}
+    assert month[language] in words
+    assert before.count("<p") == 0, "nothing stands between that line and the button"
+    assert LABELS[language] in after
+    assert page.html.index("PayPal") < page.html.index('id="alert"'), "means of payment come first"
+    assert 'href="/l/retractation"' in page.html
 
 
 @pytest.mark.parametrize("left_out", ["consent.startNow", "consent.acknowledgesLoss"])
