@@ -155,6 +155,12 @@ class Periods(BaseSettings):
     checkout_seconds: Annotated[Seconds, Field(ge=1860, le=82800)] = 3600
     renewal_notice: Span = timedelta(days=3)
 
+    # Personal data
+    messages_kept_for: Span = timedelta(days=90)
+    support_kept_for: Span = timedelta(days=365)
+    unverified_kept_for: Span = timedelta(days=30)
+    account_unused_for: Span = timedelta(days=730)
+
     # Serve
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900

@@ -15,6 +15,7 @@ from api.models.slot_ids import announced_ids
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
+from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
@@ -62,8 +63,13 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     there is still something to say is decided when it is sent, as for any other: slots that are gone expire.
     """
     told = told_since(session, rows)
+    has_text = now - settings().messages_kept_for  # what is older has lost it
     alive = [
-        row for row in rows if row.id not in told and (unsure or not (row.reason or "").startswith(UNKNOWN))
+        row
+        for row in rows
+        if row.id not in told
+        and row.created_at > has_text
+        and (unsure or not (row.reason or "").startswith(UNKNOWN))
     ]
     for row in alive:
         row.state, row.reason, row.failed_at = State.PENDING, None, None

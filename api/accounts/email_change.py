@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.errors import ApiError
 from api.models.login import PendingRegistration
@@ -54,6 +55,8 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     new, old, had_proof = contact.new_address or contact.address, contact.address, contact.verified_at
     user.email = contact.address = new
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
+    if contact.enabled:
+        give_consent(contact, "email_confirmation")
     try:
         session.flush()
     except IntegrityError:  # the index on users

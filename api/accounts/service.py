@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import Registration
@@ -59,7 +60,9 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
 
 
 def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
-    session.add(Contact(user_id=user_id, channel=Channel.EMAIL, address=wish.email, enabled=True))
+    mailbox = Contact(user_id=user_id, channel=Channel.EMAIL, address=wish.email, enabled=True)
+    give_consent(mailbox, "registration")
+    session.add(mailbox)
     if wish.phone:
         session.add(Contact(user_id=user_id, channel=Channel.SMS, address=wish.phone, enabled=False))
     session.flush()
@@ -93,11 +96,9 @@ def _keep_registration(
     return []
 
 
-def drop_old_registrations(session: Session) -> int:
-    """Delete pending registrations whose links are useless by now; return how many."""
-    oldest = clock() - timedelta(seconds=2 * settings().link_seconds)
-    old = sa.delete(PendingRegistration).where(PendingRegistration.created_at < oldest)
-    return len(session.scalars(old.returning(PendingRegistration.id)).all())
+def is_useless_by_now() -> sa.ColumnElement[bool]:
+    """Return the condition that the link of a pending registration works no more."""
+    return PendingRegistration.created_at < clock() - timedelta(seconds=2 * settings().link_seconds)
 
 
 def choose_length(name: PlanName, days: int | None) -> timedelta:

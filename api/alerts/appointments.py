@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.schemas import FoundAppointment
@@ -32,9 +31,3 @@ def close_as_found(session: Session, user_id: UUID, alert_id: UUID, found: Found
             )
         )
     return alert
-
-
-def drop_appointments(session: Session) -> int:
-    """Delete the appointments whose time is over; return their number."""
-    gone = sa.delete(Appointment).where(Appointment.dropped_at <= clock()).returning(Appointment.id)
-    return len(session.scalars(gone).all())

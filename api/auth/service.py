@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.consents import give_consent
 from api.accounts.email_change import apply_new_email
 from api.accounts.mails import BETWEEN, count_mails, write_mail
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
@@ -68,6 +69,8 @@ def confirm_address(session: Session, token: str) -> AccountChange:
     is_new = contact.verified_at is None
     is_clear = not is_new or _take_registration(session, user, claims.get("registration"))
     contact.verified_at, contact.state = clock(), ContactState.OK
+    if contact.enabled:
+        give_consent(contact, "email_confirmation")
     alerts = wake_alerts(session, user.id, "address confirmed")
     return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts)
 

@@ -13,21 +13,27 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.service import drop_old_registrations
-from api.alerts import appointments, hoarding, plan_limits
+from api.accounts.service import is_useless_by_now
+from api.alerts import hoarding, plan_limits
 from api.background import delivery_day_totals
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
-from api.logins.service import drop_ended_logins
+from api.logins.service import ended_long_ago
 from api.models import partitions
+from api.models.appointment import Appointment
+from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
+from api.models.login import Login, PendingRegistration
+from api.models.support import SupportRequest
 from api.payments import failure_watch, reconciliation, watch_credits
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
+from api.retention import messages, unused_accounts, unverified_accounts, watch_records
+from api.retention.batches import delete_in_batches
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 from configs.settings import settings
@@ -35,8 +41,7 @@ from configs.settings import settings
 Counts = dict[str, int]
 _RUNS_KEPT_FOR = timedelta(days=90)
 _IDLE_RUNS_KEPT_FOR = timedelta(days=3)  # of a daily job one at least is left, which health reads
-# The trigger goes by the server's clock.
-_OLD_AUDIT = sa.text("DELETE FROM audit WHERE at < least(:now, now()) - interval '3 years'")
+_AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
 # One of the counts is not 0.
 _HAS_CHANGED = sa.func.jsonb_path_exists(JobRun.counts, sa.literal_column("'$.* ? (@ != 0)'"))
 _LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
@@ -100,8 +105,7 @@ def drop_job_runs() -> Counts:
 
 def drop_appointments() -> Counts:
     """Drop the appointments that users reported, 90 days after their date."""
-    with session() as s:
-        return {"dropped": appointments.drop_appointments(s)}
+    return {"dropped": delete_in_batches(Appointment.id, Appointment.dropped_at <= clock())}
 
 
 def pause_excess_alerts() -> Counts:
@@ -117,8 +121,10 @@ def pause_excess_alerts() -> Counts:
 
 def drop_old_logins() -> Counts:
     """Drop logins that ended LOGIN_KEPT_FOR ago, and registrations whose links are useless by now."""
-    with session() as s:
-        return {"logins": drop_ended_logins(s), "registrations": drop_old_registrations(s)}
+    return {
+        "logins": delete_in_batches(Login.id, ended_long_ago()),
+        "registrations": delete_in_batches(PendingRegistration.id, is_useless_by_now()),
+    }
 
 
 def drop_old_codes() -> Counts:
@@ -127,11 +133,37 @@ def drop_old_codes() -> Counts:
         return {"codes": phone_codes.drop_old_codes(s), "links": telegram_linking.drop_old_links(s)}
 
 
+def drop_support_requests() -> Counts:
+    """Drop messages to support after SUPPORT_KEPT_FOR."""
+    old = SupportRequest.created_at < clock() - settings().support_kept_for
+    return {"dropped": delete_in_batches(SupportRequest.id, old)}
+
+
+def erase_messages() -> Counts:
+    """Erase addresses and texts of messages older than MESSAGES_KEPT_FOR; times and figures stay."""
+    return {"read": messages.erase_messages()}
+
+
+def drop_unverified_accounts() -> Counts:
+    """Drop accounts that nobody confirmed within UNVERIFIED_KEPT_FOR, unless they ever had a plan or an order."""
+    return {"dropped": unverified_accounts.drop_unverified_accounts()}
+
+
+def end_unused_accounts() -> Counts:
+    """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR."""
+    warned, _over = unused_accounts.warn_unused_accounts()
+    return {"warned": warned}
+
+
+def drop_watch_records() -> Counts:
+    """Drop the proof of what was watched with the books of the payments that it is about: after ten years."""
+    return watch_records.drop_watch_records()
+
+
 def drop_audit() -> Counts:
     """Drop the rows of the audit that are older than three years; its trigger refuses every younger one."""
-    with session() as s:
-        dropped = cast("sa.CursorResult[Any]", s.execute(_OLD_AUDIT, {"now": clock()}))
-        return {"dropped": dropped.rowcount}
+    old = AuditEntry.at < sa.func.least(clock(), sa.func.now()) - _AUDIT_KEPT_FOR
+    return {"dropped": delete_in_batches(AuditEntry.id, old)}
 
 
 def reconcile_payments() -> Counts:

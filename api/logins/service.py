@@ -44,6 +44,7 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     )  # fmt: skip
     session.add(login)
     session.flush()
+    _note_use(session, user.id, now)
     mails: list[UUID] = []
     # Old logins are dropped, so an account older than that had a login before: this one is not its first.
     is_first = not before and user.created_at > now - settings().login_kept_for
@@ -70,6 +71,8 @@ def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: dat
         return None
     if _fits(token_id, login.token_hash):
         following = _derive_next_id(token_id)
+        if login.last_used_at.date() != now.date():
+            _note_use(session, login.user_id, now)
         login.previous_hash, login.token_hash = login.token_hash, _hash(following)
         login.rotated_at = login.last_used_at = now
         login.expires_at = _find_end(now, login.created_at)
@@ -82,6 +85,13 @@ def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: dat
         return None
     _end(login, EndedBecause.TOKEN_REUSED)
     return LoginChange(login, None, _report_reuse(session, login))
+
+
+def _note_use(session: Session, user_id: UUID, now: datetime) -> None:
+    """Note that an account is used. A row that another transaction holds is left alone: no two wait for each other."""
+    free = sa.select(User.id).where(User.id == user_id).with_for_update(skip_locked=True, key_share=True)
+    values = {"last_used_at": now, "updated_at": User.updated_at}
+    session.execute(sa.update(User).where(User.id.in_(free)).values(values))
 
 
 def renew_login(session: Session, login_id: UUID) -> LoginChange:
@@ -148,11 +158,10 @@ def note_proof(session: Session, login_id: UUID) -> datetime:
     return now + timedelta(seconds=settings().recent_proof_seconds)
 
 
-def drop_ended_logins(session: Session) -> int:
-    """Delete logins that have been over for LOGIN_KEPT_FOR; return how many."""
+def ended_long_ago() -> sa.ColumnElement[bool]:
+    """Return the condition that a login has been over for LOGIN_KEPT_FOR."""
     oldest = clock() - settings().login_kept_for
-    over = sa.func.least(Login.expires_at, sa.func.coalesce(Login.ended_at, Login.expires_at)) < oldest
-    return len(session.scalars(sa.delete(Login).where(over).returning(Login.id)).all())
+    return sa.or_(Login.expires_at < oldest, Login.ended_at < oldest)
 
 
 def _end(login: Login, because: EndedBecause) -> None:

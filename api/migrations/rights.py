@@ -27,10 +27,12 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # Accounts
     "users": {
         "api": _ALL,
-        "background": "SELECT, UPDATE (stripe_customer_id, updated_at)",
+        "background": "SELECT, UPDATE (stripe_customer_id, updated_at), DELETE",
         "crawler": "SELECT (id, role, language)",
         "notifier": "SELECT (id, role, language, time_zone, password_hash)",  # a link's digest is of the hash
-        "reader": "SELECT (id, role, language, time_zone, wished_plan, outage_credit, created_at, updated_at)",
+        "reader": (
+            "SELECT (id, role, language, time_zone, wished_plan, outage_credit, last_used_at, created_at, updated_at)"
+        ),
     },
     "contacts": {
         "api": _ALL,
@@ -45,7 +47,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _READ, "reader": _READ,
     },
     "logins": {"api": _ALL, "background": "SELECT (id, ended_at, expires_at), DELETE"},
-    "registrations": {"api": _ALL, "background": "SELECT (id, created_at), DELETE"},
+    "registrations": {"api": _ALL, "background": "SELECT (id, user_id, created_at), DELETE"},
     "recovery_codes": {"api": _ALL},
     "phone_codes": {"api": _ALL, "background": "SELECT (id, created_at), DELETE", "notifier": _READ},
     "telegram_links": {
@@ -53,8 +55,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "background": "SELECT (user_id, expires_at), DELETE",
         "notifier": "SELECT (user_id, code_hash, chat_id, expires_at), UPDATE (chat_id, chat_name)",
     },
-    "support_requests": {"api": _CHANGE, "notifier": _READ, "reader": "SELECT (id, user_id, created_at)"},
-    "audit": {"api": _ADD, "background": "SELECT (at), DELETE"},
+    "support_requests": {
+        "api": _CHANGE, "background": "SELECT (id, created_at), DELETE", "notifier": _READ,
+        "reader": "SELECT (id, user_id, created_at)",
+    },
+    "audit": {"api": _ADD, "background": "SELECT (id, at), DELETE"},
     # Alerts
     "alerts": {
         "api": _ALL, "background": _CHANGE, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",
@@ -74,10 +79,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "crawler": _CHANGE, "reader": _READ,
     },
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
-    "outages": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    "outages": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "reader": _READ},
     "incidents": {"api": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
     "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
-    "check_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
+    "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
     "slots": {"api": _READ, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
     "detections": {
         "api": _READ, "background": _READ, "crawler": _ADD,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -85,6 +86,9 @@ class Alert(Base):
     # since when these targets wait without a pause: nobody watched them for this alert before
     watched_since: Mapped[datetime] = mapped_column(default=clock, server_default=sa.func.now())
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=sa.func.now())
+    # explicit consent to a message about a desk whose name reveals health (api/alerts/health_consent.py)
+    consent: Mapped[dict[str, Any] | None]
+    consented_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     closed_because: Mapped[ClosedBecause | None] = mapped_column(enum_column(ClosedBecause, "closed_because"))
 

@@ -131,6 +131,7 @@ class Outage(Base):
         sa.CheckConstraint("ends_at >= starts_at", name="order"),
         sa.Index("uq_outages_open", "desk_id", unique=True, postgresql_where=sa.text("ends_at IS NULL")),
         sa.Index("ix_outages_desk_id_starts_at", "desk_id", "starts_at"),
+        sa.Index("ix_outages_ends_at", "ends_at"),
     )
 
 

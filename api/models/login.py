@@ -46,6 +46,7 @@ class Login(Base):
         sa.CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="ended_with_reason"),
         sa.Index("ix_logins_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_logins_expires_at", "expires_at"),
+        sa.Index("ix_logins_ended_at", "ended_at"),
     )
 
     def is_alive(self, moment: datetime) -> bool:
@@ -67,7 +68,10 @@ class PendingRegistration(Base):
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     created_at: Mapped[datetime]
 
-    __table_args__ = (sa.Index("ix_registrations_user_id_created_at", "user_id", "created_at"),)
+    __table_args__ = (
+        sa.Index("ix_registrations_user_id_created_at", "user_id", "created_at"),
+        sa.Index("ix_registrations_created_at", "created_at"),
+    )
 
 
 class RecoveryCode(Base):

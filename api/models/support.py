@@ -25,5 +25,6 @@ class SupportRequest(Base):
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
         sa.CheckConstraint("length(message) BETWEEN 1 AND 5000", name="message_length"),
         sa.Index("ix_support_requests_user_id", "user_id"),
+        sa.Index("ix_support_requests_created_at", "created_at"),
         sa.Index("ix_support_requests_email_created_at", sa.func.lower(sa.text("email")), "created_at"),
     )

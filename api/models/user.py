@@ -74,6 +74,7 @@ class User(Base):
     outage_credit: Mapped[OutageCredit] = mapped_column(
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
     )
+    last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
 
@@ -87,6 +88,7 @@ class User(Base):
             sa.func.lower(sa.text("email")).label("folded"),
             postgresql_ops={"folded": "text_pattern_ops"},
         ),
+        sa.Index("ix_users_last_used_at", "last_used_at"),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
         sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),
     )
@@ -126,6 +128,7 @@ class Contact(Base):
     __table_args__ = (
         sa.UniqueConstraint("user_id", "channel"),
         sa.Index("ix_contacts_channel_address", "channel", "address"),
+        sa.Index("ix_contacts_unverified", "created_at", postgresql_where=sa.text("verified_at IS NULL")),
         sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name="address_length"),
         sa.CheckConstraint("length(new_address) BETWEEN 1 AND 254", name="new_address_length"),
         sa.CheckConstraint(_is_protected("address"), name="address_protected"),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.consents import give_consent
 from api.errors import ApiError, invalid
 from api.models.base import new_id
 from api.models.contact_linking import PhoneCode
@@ -149,6 +150,7 @@ def _refuse_wrong_code(left: int) -> ApiError:
 def _take_number(session: Session, contact: Contact, number: str) -> None:
     contact.address, contact.new_address = number, None
     contact.verified_at, contact.enabled, contact.state = clock(), True, ContactState.OK
+    give_consent(contact, "phone_code")
     if not claim_address(session, contact):
         raise ApiError(409, "number-taken", "this number belongs to another account: remove it there first")
 

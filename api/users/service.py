@@ -5,6 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.email_change import request_new_email
 from api.accounts.entitlement import find_entitlement, list_plans_above
 from api.alerts.service import wake_alerts
@@ -74,6 +75,8 @@ def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> b
     if contact is None:
         return False
     was_reachable = contact.reachable
+    if on is not contact.enabled or (on and contact.consented_at is None):
+        (give_consent if on else withdraw_consent)(contact, "switch")
     contact.enabled = on
     if on and contact.state is ContactState.UNSUBSCRIBED:
         contact.state = ContactState.OK

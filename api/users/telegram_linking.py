@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.consents import give_consent
 from api.errors import ApiError
 from api.models.contact_linking import TelegramLink
 from api.models.contact_lookup import claim_address
@@ -71,6 +72,7 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
         session.add(contact)
     contact.address, contact.verified_at = link.chat_id, clock()
     contact.enabled, contact.state = True, ContactState.OK
+    give_consent(contact, "telegram_link")
     session.delete(link)
     if not claim_address(session, contact):
         raise ApiError(409, "chat-taken", "this chat belongs to another account: unlink it there first")

@@ -69,6 +69,11 @@ FACTS: dict[str, dict[str, Any]] = {
         "message": "Ça ne marche pas.",
     },
     "account_exists": {"url": "http://localhost:3000"},
+    "account_unused": {
+        "url": "http://localhost:3000",
+        "used": "1er janvier 2025",
+        "ends": "1er janvier 2027",
+    },
     "new_sign_in": SECURITY,
     "login_ended": SECURITY,
     "password_changed": SECURITY,

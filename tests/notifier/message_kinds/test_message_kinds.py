@@ -31,6 +31,7 @@ def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
 def test_the_folder_is_the_registry() -> None:
     assert sorted(kinds()) == [
         "account_exists",
+        "account_unused",
         "address_changed",
         "alerts_paused",
         "cancelled",

@@ -1,0 +1,58 @@
+"""Consent by channel and purpose: which text was shown, where, and when it was given or withdrawn.
+
+The texts are in `consent_texts/<version>.yaml`, one per subject and language; a version is a date and stays as it is.
+"""
+
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from api.models.user import Contact
+from configs.clock import clock
+
+_TEXTS = Path(__file__).parent / "consent_texts"
+_BINDING = "fr"
+HEALTH = "health"  # the subject of a desk whose name reveals health
+_ALERTS = "alerts"  # the purpose of every channel: messages about alerts
+
+
+@lru_cache(maxsize=1)
+def list_versions() -> list[str]:
+    """Return the versions of the texts, the newest first."""
+    return sorted((path.stem for path in _TEXTS.glob("*.yaml")), reverse=True)
+
+
+@lru_cache(maxsize=8)
+def _read_version(version: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = yaml.safe_load(
+        (_TEXTS / f"{version}.yaml").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def read_consent_text(subject: str, language: str, version: str | None = None) -> str:
+    """Return what is shown about a channel or HEALTH, in French where it is not in the language."""
+    texts = _read_version(version or list_versions()[0])[subject]
+    return texts.get(language, texts[_BINDING])
+
+
+def describe_consent(subject: str, place: str, at: datetime) -> dict[str, Any]:
+    """Return what a row keeps of a consent that is given now to the newest text about a subject."""
+    return {"subject": subject, "text": list_versions()[0], "place": place, "given_at": at.isoformat()}
+
+
+def give_consent(contact: Contact, place: str) -> None:
+    """Note the consent to messages on a contact's channel; `place` names the step at which it was given."""
+    now = clock()
+    contact.consent = {_ALERTS: describe_consent(contact.channel.value, place, now)}
+    contact.consented_at = now
+
+
+def withdraw_consent(contact: Contact, place: str) -> None:
+    """Note that the consent to messages on a contact's channel is withdrawn; what was agreed to stays."""
+    given = (contact.consent or {}).get(_ALERTS, {"subject": contact.channel.value})
+    contact.consent = {_ALERTS: given | {"withdrawn_at": clock().isoformat(), "withdrawn_in": place}}
+    contact.consented_at = None

@@ -1,0 +1,128 @@
+"""Accounts that nobody uses: two warnings by mail, then the deletion.
+
+Uses are sign-ins and refreshed logins (`users.last_used_at`), changes of alerts, also by a link in a message, payments,
+and plans while they run. That a mail was opened is not known: nothing in our mails reports it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.payment import Payment
+from api.models.user import Channel, Grant, Role, User
+from configs.clock import clock
+from configs.settings import settings
+
+_KIND = "account_unused"
+_FIRST, _SECOND = timedelta(days=60), timedelta(days=14)  # before ACCOUNT_UNUSED_FOR is over
+_AFTER_FIRST, _AFTER_SECOND = timedelta(days=30), timedelta(days=10)  # at least until the next step
+_AT_ONCE = 500
+
+
+class Step(Enum):
+    """What comes next for an unused account."""
+
+    FIRST_WARNING = 1
+    SECOND_WARNING = 2
+    DELETE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedAccount:
+    """An account, when it was used last, and when each warning since then was written."""
+
+    user_id: UUID
+    used_at: datetime
+    warned_at: tuple[datetime, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """How the dedupe keys of its warnings begin; another use begins another count."""
+        return f"{_KIND}:{self.user_id}:{self.used_at.astimezone(UTC):%Y%m%d}"
+
+    def find_step(self, now: datetime) -> Step | None:
+        """Return what is due now. A deletion follows two warnings, however late the job writes them."""
+        end = self.used_at + settings().account_unused_for
+        match self.warned_at:
+            case () if now >= end - _FIRST:
+                return Step.FIRST_WARNING
+            case (first,) if now >= max(end - _SECOND, first + _AFTER_FIRST):
+                return Step.SECOND_WARNING
+            case (_, second, *_) if now >= max(end, second + _AFTER_SECOND):
+                return Step.DELETE
+        return None
+
+    def find_end(self, now: datetime) -> datetime:
+        """Return the earliest instant of the deletion, as a warning that is written now says it."""
+        rest = _AFTER_SECOND if self.warned_at else _AFTER_FIRST + _AFTER_SECOND
+        return max(self.used_at + settings().account_unused_for, now + rest)
+
+
+def warn_unused_accounts() -> tuple[int, list[UnusedAccount]]:
+    """Write the warnings that are due; return how many, and the accounts whose time is over."""
+    now, written, over = clock(), 0, list[UnusedAccount]()
+    for account in _list_unused(now):
+        step = account.find_step(now)
+        if step is Step.DELETE:
+            over.append(account)
+        elif step:
+            written += 1
+            _warn(account, step, now)
+    return written, over
+
+
+def _warn(account: UnusedAccount, step: Step, now: datetime) -> None:
+    params = {"ends": account.find_end(now).isoformat(), "used": account.used_at.isoformat()}
+    with session() as s:
+        if s.get(User, account.user_id) is None:  # deleted by its owner meanwhile
+            return
+        mails = notifier.create_notifications(
+            s, account.user_id, _KIND, params, f"{account.key}:{step.value}"
+        )
+    notifier.nudge(mails)
+
+
+def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
+    """Yield the accounts for which a step may be due; each batch is read in a transaction of its own."""
+    before, last_id = now - settings().account_unused_for + _FIRST, UUID(int=0)
+    while True:
+        with session() as s:
+            candidates = _read_candidates(s, before, last_id)
+            unused = [
+                UnusedAccount(user_id, used_at, _read_warnings(s, UnusedAccount(user_id, used_at)))
+                for user_id, used_at in candidates
+                if used_at <= before
+            ]
+        yield from unused
+        if len(candidates) < _AT_ONCE:
+            return
+        last_id = candidates[-1][0]
+
+
+def _read_candidates(s: Session, before: datetime, after: UUID) -> list[tuple[UUID, datetime]]:
+    """Return ids and last uses of accounts without a sign-in since `before`, in the order of their ids."""
+    used_at = sa.func.greatest(
+        User.last_used_at,
+        sa.select(sa.func.max(Alert.updated_at)).where(Alert.user_id == User.id).scalar_subquery(),
+        sa.select(sa.func.max(Payment.created_at)).where(Payment.user_id == User.id).scalar_subquery(),
+        sa.select(sa.func.max(Grant.ends_at)).where(Grant.user_id == User.id).scalar_subquery(),
+    )
+    quiet = (User.last_used_at <= before, User.role == Role.USER, User.id > after)
+    found = sa.select(User.id, used_at).where(*quiet).order_by(User.id).limit(_AT_ONCE)
+    return [(user_id, at) for user_id, at in s.execute(found)]
+
+
+def _read_warnings(s: Session, account: UnusedAccount) -> tuple[datetime, ...]:
+    steps = (Step.FIRST_WARNING, Step.SECOND_WARNING)
+    keys = [f"{account.key}:{step.value}:{Channel.EMAIL.value}" for step in steps]
+    written = sa.select(Notification.created_at).where(Notification.dedupe_key.in_(keys))
+    return tuple(s.scalars(written.order_by(Notification.created_at)))

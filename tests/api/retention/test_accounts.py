@@ -1,0 +1,142 @@
+"""Accounts that were never confirmed or that nobody uses: who is warned, who goes, and who never does."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import jobs
+from api.logins.service import rotate_login
+from api.models.alert import Alert
+from api.models.base import new_id, session
+from api.models.login import Login, PendingRegistration
+from api.models.notification import Notification
+from api.models.payment import Payment
+from api.models.user import Channel, Contact, Role, User
+from api.retention.unused_accounts import Step, UnusedAccount
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import Person, rows, wait_for
+
+pytestmark = pytest.mark.usefixtures("database")
+DAY = timedelta(days=1)
+Make = Callable[..., Person]
+
+
+def age(person: Person, days: float, **columns: Any) -> None:
+    """Have an account registered, and used last, so many days ago."""
+    at = clock() - days * DAY
+    with session() as s:
+        s.execute(sa.update(Contact).where(Contact.user_id == person.id).values(created_at=at))
+        values = {"last_used_at": at, "created_at": at} | columns
+        s.execute(sa.update(User).where(User.id == person.id).values(values))
+
+
+def emails() -> set[str]:
+    return {each.email for each in rows(User)}
+
+
+def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
+    frozen: time_machine.Traveller, person: Make
+) -> None:
+    for name, days in {"young": 29, "old": 31}.items():
+        age(person(f"{name}@example.org"), days)
+    age(person("confirmed@example.org", confirmed=True), 400)
+    assert jobs.drop_unverified_accounts() == {"dropped": 1}
+    assert emails() == {"young@example.org", "confirmed@example.org"}
+    assert jobs.drop_unverified_accounts() == {"dropped": 0}
+
+
+def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_account(
+    frozen: time_machine.Traveller, person: Make
+) -> None:
+    names = ("plan", "order", "again", "chat", "admin")
+    people = {name: person(f"{name}@example.org") for name in names}
+    for each in people.values():
+        age(each, 31)
+    age(people["admin"], 31, role=Role.ADMIN)
+    people["plan"].holds(PlanName.URGENCE_24H, days=1, starts=-20)
+    with session() as s:
+        s.add(Payment(user_id=people["order"].id, plan=PlanName.URGENCE_24H, amount_cents=499))
+        s.add(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
+        chat = {"user_id": people["chat"].id, "channel": Channel.TELEGRAM, "address": "42"}
+        s.add(Contact(**chat, verified_at=clock()))
+    assert jobs.drop_unverified_accounts() == {"dropped": 0}
+    assert len(emails()) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("unused", "warned", "expected"),
+    [
+        (669, (), None),
+        (670, (), Step.FIRST_WARNING),
+        (900, (), Step.FIRST_WARNING),
+        (715, (45,), None),
+        (716, (46,), Step.SECOND_WARNING),
+        (900, (29,), None),  # the first one was late
+        (900, (30,), Step.SECOND_WARNING),
+        (729, (59, 13), None),
+        (730, (60, 14), Step.DELETE),
+        (900, (39, 9), None),
+        (900, (40, 10), Step.DELETE),
+    ],
+)
+def test_what_is_due_for_an_unused_account(
+    unused: int, warned: tuple[int, ...], expected: Step | None
+) -> None:
+    now = datetime.fromisoformat("2026-11-20T09:00:00Z")
+    account = UnusedAccount(UUID(int=1), now - unused * DAY, tuple(now - days * DAY for days in warned))
+    assert account.find_step(now) is expected
+
+
+def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
+    frozen: time_machine.Traveller, person: Make
+) -> None:
+    camille = person(confirmed=True)
+    age(camille, 671)
+    found = []
+    for _ in range(61):
+        found.append(jobs.end_unused_accounts()["warned"])
+        frozen.shift(DAY)
+    assert [day for day, number in enumerate(found) if number] == [0, 45]
+    first, second = sorted(rows(Notification), key=lambda row: row.created_at)
+    assert {row.kind for row in (first, second)} == {"account_unused"}
+    assert first.params["ends"] == second.params["ends"]
+
+
+def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, person: Make) -> None:
+    camille = person(confirmed=True)
+    age(camille, 671)
+    assert jobs.end_unused_accounts()["warned"] == 1
+    frozen.shift(DAY)
+    with session() as s:
+        login = s.get_one(Login, camille.login_id)
+        login.token_hash = hashlib.sha256(b"stored:token").hexdigest()
+        s.flush()
+        rotate_login(s, login.id, "token", clock())
+    assert rows(User)[0].last_used_at == clock()
+    frozen.shift(100 * DAY)
+    assert jobs.end_unused_accounts()["warned"] == 0
+
+
+def test_a_plan_an_order_an_alert_and_an_office_are_uses(
+    frozen: time_machine.Traveller, person: Make
+) -> None:
+    names = ("plan", "order", "alert", "admin", "nothing")
+    people = {name: person(f"{name}@example.org", confirmed=True) for name in names}
+    alert = wait_for(people["alert"].id)
+    people["plan"].holds(PlanName.URGENCE_7J, days=7, starts=-600)
+    with session() as s:
+        s.execute(sa.update(Alert).where(Alert.id == alert).values(updated_at=clock() - 600 * DAY))
+        order = {"plan": PlanName.URGENCE_7J, "amount_cents": 1499, "created_at": clock() - 600 * DAY}
+        s.add(Payment(user_id=people["order"].id, **order))
+    for each in people.values():
+        age(each, 800)
+    age(people["admin"], 800, role=Role.ADMIN)
+    assert jobs.end_unused_accounts()["warned"] == 1
+    assert [row.user_id for row in rows(Notification)] == [people["nothing"].id]

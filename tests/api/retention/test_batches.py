@@ -1,0 +1,87 @@
+"""Deletes by the jobs of retention: in batches, complete after a kill, and nothing that is younger."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from api.background import jobs
+from api.models.base import session
+from api.models.check_day import CheckDay
+from api.models.desk import Outage, OutageReason
+from api.models.support import SupportRequest
+from api.retention import batches
+from configs.clock import clock
+from tests.api.world import BOBIGNY, desk_state, rows
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def ask_support(*days: float) -> None:
+    """Write messages to support that are so many days old."""
+    with session() as s:
+        s.add_all(
+            SupportRequest(
+                email="x@example.org", message="Bonjour", created_at=clock() - timedelta(days=each)
+            )
+            for each in days
+        )
+
+
+def die_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the session fail that follows this number of sessions, before it commits."""
+    begun = 0
+
+    @contextmanager
+    def dying() -> Iterator[Session]:
+        nonlocal begun
+        begun += 1
+        with session() as s:
+            yield s
+            if begun > number:
+                raise Killed
+
+    monkeypatch.setattr(batches, "session", dying)
+
+
+def test_messages_to_support_are_kept_for_a_year() -> None:
+    ask_support(364, 366)
+    assert jobs.drop_support_requests() == {"dropped": 1}
+    assert jobs.drop_support_requests() == {"dropped": 0}
+    assert len(rows(SupportRequest)) == 1
+
+
+def test_a_job_that_is_killed_half_way_keeps_its_batches_and_the_next_run_ends_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "BATCH", 2)
+    ask_support(*[400] * 5, 10)
+    with monkeypatch.context() as patch:
+        die_after(1, patch)
+        with pytest.raises(Killed):
+            jobs.drop_support_requests()
+    assert len(rows(SupportRequest)) == 4
+    assert jobs.drop_support_requests() == {"dropped": 3}
+    assert len(rows(SupportRequest)) == 1
+
+
+def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
+    desk_state()
+    counts = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
+    last = datetime(2015, 12, 31, 23, tzinfo=UTC)
+    with session() as s:
+        for days in (-1, 0, 1):
+            at = last + timedelta(days=days)
+            s.add(CheckDay(desk_id=BOBIGNY, day=at.date(), **counts))
+            s.add(Outage(desk_id=BOBIGNY, starts_at=at, ends_at=at, reason=OutageReason.BLOCKED))
+        s.add(Outage(desk_id=BOBIGNY, starts_at=last, reason=OutageReason.BLOCKED))  # it lasts
+    assert jobs.drop_watch_records() == {"outages": 2, "check_days": 2}
+    assert jobs.drop_watch_records() == {"outages": 0, "check_days": 0}
+    assert [each.day for each in rows(CheckDay)] == [date(2016, 1, 1)]
+    assert sorted(each.ends_at is None for each in rows(Outage)) == [False, True]

@@ -1,0 +1,111 @@
+"""Old messages lose texts and addresses; their figures stay."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from api.background import jobs
+from api.background.schedule import list_jobs
+from api.models.base import new_id, session
+from api.models.job_run import JobResult, JobRun
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel
+from api.paging import first_id_at
+from api.retention import batches
+from api.retention import messages as old_messages
+from configs.clock import clock
+from notifier.dead_letters import replay_by_id
+from tests.api.world import Person
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+FIGURES = (
+    "kind",
+    "channel",
+    "state",
+    "reason",
+    "cost",
+    "attempts",
+    "created_at",
+    "accepted_at",
+    "dedupe_key",
+)
+
+
+def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
+    """Write a message that is so many days old."""
+    at = clock() - timedelta(days=age)
+    made = UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1)
+    values: dict[str, Any] = {
+        "state": State.SENT, "params": {"to": "old@example.org"}, "provider": "sendgrid", "provider_id": f"p{made}",
+        "address": None if user_id else "visitor@example.org", "accepted_at": at,
+    } | columns  # fmt: skip
+    with session() as s:
+        s.add(
+            Notification(
+                id=made, user_id=user_id, channel=Channel.EMAIL, kind="address_changed", priority=Priority.IMMEDIATE,
+                dedupe_key=str(made), created_at=at, next_attempt_at=at, next_nudge_at=at, **values,
+            )
+        )  # fmt: skip
+    return made
+
+
+def read(made: UUID) -> Notification:
+    with session() as s:
+        return s.get_one(Notification, made)
+
+
+def texts(made: UUID) -> tuple[Any, ...]:
+    row = read(made)
+    return row.params, row.address, row.provider_id
+
+
+def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
+    person: Callable[..., Person],
+) -> None:
+    user_id = person().id
+    old, stranger, young = write(91, user_id), write(91), write(89, user_id)
+    before = [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)]
+    assert jobs.erase_messages() == {"read": 2}
+    assert texts(old) == ({}, None, None)
+    assert texts(stranger) == ({}, "", None)  # it has no user: the column must not be null
+    assert [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)] == before
+    assert texts(young)[0] == {"to": "old@example.org"}
+
+
+def test_a_message_on_its_way_keeps_its_text() -> None:
+    waiting = write(91, state=State.PENDING, accepted_at=None)
+    jobs.erase_messages()
+    assert texts(waiting)[1] == "visitor@example.org"
+
+
+def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert old_messages.JOB in {job.name for job in list_jobs()}
+    monkeypatch.setattr(batches, "BATCH", 2)
+    made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
+    done = clock() - timedelta(days=3)
+    with session() as s:
+        for result, age in ((JobResult.DONE, 3), (JobResult.FAILED, 1)):
+            due = clock() - timedelta(days=age)
+            s.add(JobRun(job=old_messages.JOB, due_at=due, ended_at=due, result=result, next_nudge_at=due))
+    assert jobs.erase_messages() == {"read": 3}  # those of a week before the end of that run, and later
+    assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
+    with session() as s:
+        s.execute(sa.delete(JobRun).where(JobRun.due_at == done))
+    assert jobs.erase_messages() == {"read": 6}  # as the first run does, and one after all rows are lost
+    assert {texts(each)[1] for each in made} == {""}
+
+
+def test_a_dead_letter_without_text_is_not_sent_again() -> None:
+    dead: dict[str, Any] = {
+        "state": State.FAILED,
+        "reason": "refused",
+        "accepted_at": None,
+        "failed_at": clock(),
+    }
+    old, young = write(91, **dead), write(1, **dead)
+    with session() as s:
+        assert replay_by_id(s, [old, young], unsure=True) == [young]
