@@ -1,6 +1,7 @@
 """A desk: one bookable page, the unit that is scheduled. What it *is*, as its prefecture's YAML file says."""
 
 import datetime as dt
+import re
 import unicodedata
 from enum import StrEnum
 from functools import lru_cache
@@ -47,6 +48,10 @@ _FORMER = {
     Grade.STALE: "its address is very old, or known to be dead",
     Grade.RETIRED: "it does not exist any more",
 }
+# Words of labels that say something of the health of who comes.
+_HEALTH = re.compile(
+    r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
+)
 _LOGIN = "its page needs a login that we do not have"
 
 
@@ -115,6 +120,7 @@ class Desk(Strict):
     published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
     or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven;
     `refused`: why its host is not to be asked, by what its rule decided.
+    `neutral_label`: how messages call a desk whose label reveals health; its alerts need explicit consent.
     `because`: what a desk of `watch: none` lacks, and what to do about it (a login, if it does not say).
     """
 
@@ -123,6 +129,7 @@ class Desk(Strict):
     refused: Annotated[str | None, FILLED] = None
     slug: Slug
     label: Text
+    neutral_label: Annotated[Text | None, Field(validate_default=True)] = None
     procedures: Annotated[frozenset[Procedure], Field(min_length=1)]
     site: Text | None = None
     platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]
@@ -154,6 +161,15 @@ class Desk(Strict):
             raise ValueError(f"is below {FASTEST} seconds, which only stand-ins on loopback allow")
         return seconds
 
+    @field_validator("neutral_label")
+    @classmethod
+    def _discreet(cls, neutral: str | None, info: ValidationInfo) -> str | None:
+        if neutral is None and reveals_health(info.data.get("label", "")):
+            raise ValueError("is missing: the label reveals health, and messages need a name that does not")
+        if neutral is not None and reveals_health(neutral):
+            raise ValueError(f"reveals health itself: {neutral!r}")
+        return neutral
+
     @field_validator("stealth")
     @classmethod
     def _in_a_browser(cls, stealth: bool, info: ValidationInfo) -> bool:
@@ -173,6 +189,16 @@ class Desk(Strict):
     def id(self) -> str:
         """Return `<prefecture>/<slug>`: chosen once, never reused."""
         return f"{self.prefecture_id}/{self.slug}"
+
+    @property
+    def reveals_health(self) -> bool:
+        """Whether its label says something of the health of who comes."""
+        return self.neutral_label is not None
+
+    @property
+    def message_label(self) -> str:
+        """Return what messages call it."""
+        return self.neutral_label or self.label
 
     @property
     def host(self) -> str:
@@ -222,6 +248,11 @@ class Desk(Strict):
             return f"its site asks for a token that we do not have ({token})"
         browser = missing_browser() if self.fetch is Fetch.BROWSER else None
         return f"its page needs a browser: {browser}" if browser else _LOGIN
+
+
+def reveals_health(label: str) -> bool:
+    """Tell whether a desk's label says something of the health of who comes."""
+    return _HEALTH.search(label) is not None
 
 
 def is_stand_in(host: str) -> bool:

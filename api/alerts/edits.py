@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id, read_limits
@@ -73,6 +74,7 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     if not (alert.enabled and _list_desk_ids(targets) <= _list_desk_ids(alert.targets)):
         alert.watched_since = clock()
     alert.targets = targets
+    note_health_consent(alert, targets)
     alert.limits_version += 1
     alert.enabled, alert.awaits_watch = enabled, waiting
     record_desk_changes(session, alert, "alert changed")
@@ -98,6 +100,7 @@ def _merge(alert: Alert, change: AlertChange) -> NewAlert:
         desk_ids=desk_ids,
         limits=change.limits if "limits" in given else read_limits(before[0]),
         accept_waiting=change.accept_waiting or alert.awaits_watch,
+        accept_health=change.accept_health or alert.consented_at is not None,
     )
 
 

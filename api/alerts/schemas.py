@@ -137,6 +137,7 @@ class NewAlert(Body):
     """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
 
     `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
     """
 
     model_config = ConfigDict(json_schema_extra=_FOR_SOMETHING)
@@ -149,6 +150,7 @@ class NewAlert(Body):
     name: Name | None = None
     limits: Limits = Field(default_factory=Limits)
     accept_waiting: Flag = False
+    accept_health: Flag = False
 
     @model_validator(mode="after")
     def _for_something(self) -> Self:
@@ -167,7 +169,7 @@ class AlertChange(Body):
     """A change of an alert: a field that is left out stays as it is; `limits` are replaced as a whole.
 
     What is watched then is checked like a new alert. `name` and `language` may be null: no name, and the language of
-    the account. `acceptWaiting` is as for a new alert.
+    the account. `acceptWaiting` and `acceptHealth` are as for a new alert.
     """
 
     prefecture_id: PrefectureId | None = Field(default_factory=_leave_out)
@@ -179,6 +181,7 @@ class AlertChange(Body):
     language: Language | None = Field(default_factory=_leave_out)
     limits: Limits = Field(default_factory=Limits)
     accept_waiting: Flag = False
+    accept_health: Flag = False
 
 
 class FoundAppointment(Body):

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.entitlement import find_entitlement, list_plans_above
+from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.watchability import ensure_watchable, must_wait_for_watch
@@ -40,6 +41,7 @@ def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[
         enabled=not waiting,
         awaits_watch=waiting,
     )
+    note_health_consent(alert, targets)
     session.add(alert)
     record_desk_changes(session, alert, "alert created")
     return alert

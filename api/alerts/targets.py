@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from api.alerts.health_consent import check_health_consent
 from api.alerts.schemas import Limits, NewAlert
 from api.errors import invalid
 from api.models.alert import AlertTarget
@@ -29,6 +30,7 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     place = find_prefecture(wish)
     if errors := list(_check_desks(wish, place)):
         raise invalid(*errors)
+    check_health_consent(wish, place)
     limits = _build_columns(wish.limits)
     targets = [
         *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),

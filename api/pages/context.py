@@ -12,6 +12,7 @@ from flask import Flask, current_app, g, request
 from flask_babel import get_locale
 from werkzeug.exceptions import HTTPException
 
+from api.accounts.consents import read_consent_text
 from api.middleware.languages import LANGUAGES, read_direction, read_language
 from api.pages.asset_files import build_asset_url
 from api.pages.canonical import build_canonical_url
@@ -40,6 +41,7 @@ def register_context(app: Flask) -> None:
         write_duration=write_duration,
         list_languages=list_languages,
         nav=list_links,
+        consent_text=lambda subject: read_consent_text(subject, read_language()),
         csrf_field=write_token_field,
     )
     app.context_processor(lambda: {"user": g.get("page_user"), "notice": _find_notice()})

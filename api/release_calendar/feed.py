@@ -68,7 +68,7 @@ def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguag
         stamp=datetime.combine(clock().astimezone(UTC).date(), time(), UTC),
         start=release.begins_at.astimezone(zone),
         end=(release.ends_at or release.begins_at + _NO_END).astimezone(zone),
-        summary=_SUMMARIES[language] + desk.label,
+        summary=_SUMMARIES[language] + desk.message_label,
         description=f"{_ANNOUNCED[language][release.announced_by]}\n{desk.url}",
         location=desk.site or place.name,
         url=desk.url,

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from configs.desk import zone_of
+from configs.desk import reveals_health, zone_of
 from configs.prefecture import desks, prefectures
 
 _HOME = "Europe/Paris"
+_UNNAMED = "Guichet de la préfecture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,10 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     if prefecture is None:
         return DeskLocation(chef_lieu.title(), department.upper(), zone_of(zone))
     return DeskLocation(prefecture.name, prefecture.department, zone_of(zone))
+
+
+def name_desk(desk_id: str, label: str) -> str:
+    """Return what a message calls a desk; `label` is its name in a row, for desks that left the files since."""
+    if desk := desks().get(desk_id):
+        return desk.message_label
+    return _UNNAMED if reveals_health(label) else label

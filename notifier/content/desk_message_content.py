@@ -30,7 +30,7 @@ def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
     found = [desks()[desk_id] for desk_id in sorted(desk_ids) if desk_id in desks()]
     homes = [location_of(desk.id, desk.prefecture_id) for desk in found]
     return [
-        DeskInfo(f"{home.name} ({home.department})", desk.label, desk.url)
+        DeskInfo(f"{home.name} ({home.department})", desk.message_label, desk.url)
         for desk, home in zip(found, homes, strict=True)
     ]
 

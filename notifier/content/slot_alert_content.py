@@ -11,7 +11,7 @@ from babel.dates import format_date, format_time
 from api.models.alert import Moment
 from api.models.slot import Detection, SlotRow
 from configs.signing import sign
-from notifier.content.desk_location import DeskLocation, location_of
+from notifier.content.desk_location import DeskLocation, location_of, name_desk
 from notifier.content.message_links import link
 from notifier.matching import slot_moment
 from notifier.message_kind_base import TemplateContext
@@ -51,7 +51,7 @@ class SlotOpening:
         return {
             "prefecture": where.name,
             "department": where.department,
-            "label": detection.label,
+            "label": name_desk(detection.desk_id, detection.label),
             "site": detection.site,
             "count": len(moments),
             "countable": all(moment.day for moment in moments),

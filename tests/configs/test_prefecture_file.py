@@ -111,7 +111,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
             "watch: presence",
             "watsh: full",
             "desks.1.watsh",
-            "is no key here; keys: because, date, fetch, grade, horizon, interval, label, parameters, platform, procedures, releases, site, slug",
+            "is no key here; keys: because, date, fetch, grade, horizon, interval, label, neutral_label, parameters, platform, procedures, releases, site, slug",
         ),
         ("parameters: {plannings: [1, 2]}", "parameters: [1]", "desks.1.parameters", "valid dictionary"),
         (

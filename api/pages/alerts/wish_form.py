@@ -29,6 +29,7 @@ _NOTHING = _l("Choisissez au moins une démarche ou un guichet.")
 TEXTS: Texts = {
     ("procedures[]", "not_watched"): _NOT_WATCHED,
     ("deskIds[]", "not_watched"): _NOT_WATCHED,
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
     ("name", "too_long"): _NAME_TOO_LONG,
     ("name", "string_too_long"): _NAME_TOO_LONG,
     ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
@@ -112,6 +113,11 @@ class WishPage:
         """The desks to choose from, those whose slots are seen first."""
         ordered = sorted(self.place.desks, key=lambda desk: (not desk.shows_slots, desk.label))
         return [(desk.id, _name_desk(desk)) for desk in ordered]
+
+    @property
+    def revealing_desks(self) -> list[str]:
+        """The labels here that reveal health: to wait for one takes explicit consent."""
+        return sorted({desk.label for desk in self.place.desks if desk.reveals_health})
 
     @property
     def sites(self) -> list[tuple[str, str]]:

@@ -1,0 +1,87 @@
+"""What a locked screen shows names no procedure: an SMS, a subject, the beginning of a mail, a notice of Telegram."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from api.pages.procedure_names import PROCEDURE_NAMES
+from configs.prefecture import Procedure, desks
+from notifier.channel_base import RenderedMessage
+from notifier.content.desk_location import name_desk
+from notifier.content.desk_message_content import DeskInfo, desk_infos
+from notifier.content.messages import render
+from notifier.message_kind_base import TemplateContext
+from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
+from tests.notifier.world import URL
+
+# To operators, about a page and nobody's alert.
+_OPERATORS = {"desk_trouble", "operations", "payment_trouble"}
+_SHOWN = 150  # characters of a mail's beginning: a phone shows two to five lines
+_LABELS = {each: f"{each.value.replace('_', ' ').capitalize()} – renouvellement" for each in Procedure}
+_SPOILER = re.compile(r"<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
+
+
+def facts_with(kind: str, label: str) -> dict[str, Any]:
+    """Return a kind's facts with every desk, and every alert, called by this label."""
+    spots = [DeskInfo(spot.where, label, spot.url) for spot in SPOTS]
+    named: dict[str, Any] = {
+        "openings": [SLOT | {"label": label}], "stops": [(label, URL), (label, URL)], "spots": spots, "spot": spots[0],
+        "name": label,
+    }  # fmt: skip
+    return FACTS[kind] | {key: value for key, value in named.items() if key in FACTS[kind]}
+
+
+def strip_tags(page: str) -> str:
+    """Return the words of a page, also those that only previews show."""
+    body = re.sub(r"<(style|title)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return unescape(re.sub(r"<[^>]+>", "", body))
+
+
+def list_shown(channel: str, made: RenderedMessage) -> list[str]:
+    """Return the texts of a message that a locked screen may show."""
+    if channel == "sms":
+        return [made.text, made.brief]
+    if channel == "telegram":
+        return [strip_tags(_SPOILER.sub("", made.html)), made.button.label if made.button else ""]
+    begins = (made.text, strip_tags(made.html))
+    return [made.subject, *(re.sub(r"\s*\n\s*", " ", each).strip()[:_SHOWN] for each in begins)]
+
+
+@pytest.mark.parametrize("procedure", list(Procedure))
+@pytest.mark.parametrize(
+    ("kind", "language", "channel"), [each for each in TEXTS if each[0] not in _OPERATORS]
+)
+def test_no_procedure_stands_where_a_locked_screen_shows_it(
+    kind: str, language: str, channel: str, procedure: Procedure
+) -> None:
+    label = _LABELS[procedure]
+    made = render(kind, channel, language, TemplateContext(facts_with(kind, label), URL))
+    names = [label]
+    if procedure is not Procedure.AUTRE:  # a common word
+        names += [procedure.value, str(PROCEDURE_NAMES[procedure])]
+    for shown in list_shown(channel, made):
+        for name in names:
+            assert name.lower() not in shown.lower()
+
+
+def test_the_name_of_a_desk_is_in_the_message_all_the_same() -> None:
+    for channel in ("email", "telegram"):
+        made = render(
+            "slot_detected", channel, "fr", TemplateContext(facts_with("slot_detected", "Visa"), URL)
+        )
+        assert "Visa" in made.html
+
+
+def test_a_desk_whose_name_reveals_health_has_another_one_in_messages() -> None:
+    revealing = [desk for desk in desks().values() if desk.reveals_health]
+    assert "strasbourg_67/etrangers-malades-protection" in {desk.id for desk in revealing}
+    for desk in revealing:
+        assert name_desk(desk.id, desk.label) == desk.neutral_label
+        assert [spot.label for spot in desk_infos([desk.id])] == [desk.neutral_label]
+
+
+def test_a_desk_that_left_the_files_is_not_named_if_its_name_reveals_health() -> None:
+    assert name_desk("gone_99/a", "Étrangers malades") == "Guichet de la préfecture"
+    assert name_desk("gone_99/a", "Naturalisation") == "Naturalisation"
