@@ -13,6 +13,7 @@ from api.admin.watch import routes as admin_watch
 from api.alerts import routes as alerts
 from api.auth import routes as auth
 from api.billing import routes as billing
+from api.declarations import routes as declarations
 from api.detections import routes as detections
 from api.health import routes as health
 from api.health.live_report import register_health_checks
@@ -50,8 +51,8 @@ from configs.logs import set_up_logs
 
 # In the order of the document.
 _NOUNS = (
-    auth, logins, users, billing, alerts, prefectures, outlook, release_calendar, detections, stats, reliability,
-    support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments, admin_system,
+    auth, logins, users, billing, declarations, alerts, prefectures, outlook, release_calendar, detections, stats,
+    reliability, support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments, admin_system,
 )  # fmt: skip
 
 

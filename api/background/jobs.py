@@ -19,6 +19,7 @@ from api.background import delivery_day_totals
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
+from api.declarations import applying
 from api.logins.service import ended_long_ago
 from api.models import partitions
 from api.models.appointment import Appointment
@@ -27,7 +28,7 @@ from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
 from api.models.support import SupportRequest
-from api.payments import failure_watch, reconciliation, watch_credits
+from api.payments import failure_watch, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
@@ -223,6 +224,17 @@ def credit_outages() -> Counts:
 def remind_of_failed_renewals() -> Counts:
     """Tell users each day that their renewal failed, while the days of grace last."""
     return _send(remind_in_grace)
+
+
+def apply_declarations() -> Counts:
+    """Apply withdrawals and cancellations whose time has come, and those that a program died over."""
+    return applying.apply_due()
+
+
+def note_order_mails() -> Counts:
+    """Write when order mails were handed over: the time to withdraw counts from it."""
+    with session() as s:
+        return {"noted": withdrawal_periods.note_order_mails(s)}
 
 
 def tell_rising_failures() -> Counts:

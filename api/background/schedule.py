@@ -48,6 +48,8 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("tell_renewals", timedelta(hours=1)),
         ScheduledJob("tell_closed_desks", timedelta(hours=1)),
         ScheduledJob("credit_outages", timedelta(hours=1), PAYMENTS),
+        ScheduledJob("apply_declarations", timedelta(minutes=1), PAYMENTS),
+        ScheduledJob("note_order_mails", timedelta(minutes=5)),
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
         ScheduledJob("tell_hoarding", _DAY),
     ]

@@ -29,10 +29,12 @@ from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant, User
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
+from api.payments.withdrawal_periods import list_periods
 from api.schemas import PlanAnswer
 from configs.clock import clock
 from configs.plan import PlanName, plans
 from configs.sales_terms import find_newest_version, read_consent, read_terms
+from configs.withdrawal_period import WithdrawalPeriod
 
 _INTENT, _SESSION = "payment_intent", "checkout.session"
 CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
@@ -122,7 +124,7 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
-    """Return payments with their time, credits and refunds, in five statements whatever their number."""
+    """Return payments with their time, credits and refunds, in six statements whatever their number."""
     ids = [each.id for each in payments]
     grants, refunds = defaultdict(list), defaultdict(list)
     for grant in session.scalars(
@@ -134,9 +136,15 @@ def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentE
     ):
         refunds[refund.payment_id].append(_build_refund(refund))
     credited, names = _read_credits(session, ids), _read_stripe_ids(session, ids)
-    return [
+    periods = list_periods(session, payments)
+    entries = (
         _build_entry(each, grants[each.id], credited[each.id], refunds[each.id], names) for each in payments
-    ]
+    )
+    return [_add_period(each, periods.get(each.id)) for each in entries]
+
+
+def _add_period(entry: PaymentEntry, period: WithdrawalPeriod | None) -> PaymentEntry:
+    return entry.model_copy(update={"withdraw_until": period.ends_at}) if period else entry
 
 
 def _read_credits(session: Session, ids: Sequence[UUID]) -> defaultdict[UUID, list[CreditEntry]]:
@@ -192,6 +200,7 @@ def _build_entry(
     paid = [each for each in grants if each.source not in _REASONS]
     return PaymentEntry(
         id=payment.id,
+        order_number=payment.order_number,
         plan=payment.plan,
         amount=payment.amount_cents,
         refunded=payment.refunded_cents,
@@ -203,6 +212,7 @@ def _build_entry(
         refunded_at=payment.refunded_at,
         starts_at=min((each.starts_at for each in paid), default=None),
         ends_at=max((each.ends_at for each in paid), default=None),
+        withdraw_until=None,
         terms_version=payment.terms_version,
         stripe_payment_id=names.get((payment.id, _INTENT)),
         stripe_session_id=names.get((payment.id, _SESSION)),

@@ -183,6 +183,7 @@ class PaymentEntry(Answer):
     """A payment, in cents, with what it gave and what went back. `from` and `to`: the plan's time, once it is paid."""
 
     id: UUID
+    order_number: str | None  # null of a renewal
     plan: PlanName
     amount: int
     refunded: int
@@ -194,6 +195,7 @@ class PaymentEntry(Answer):
     refunded_at: datetime | None
     starts_at: datetime | None = Field(serialization_alias="from")
     ends_at: datetime | None = Field(serialization_alias="to")
+    withdraw_until: datetime | None  # an order's; null where it was not paid, or of a renewal
     terms_version: str | None
     stripe_payment_id: str | None
     stripe_session_id: str | None

@@ -36,6 +36,7 @@ from configs.settings import settings
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
 SUPPORT = "5 per day"
+DECLARATIONS = "20 per hour"  # without a login, from one network address
 NEW_EMAIL = "3 per day"  # to one address, by all accounts together
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
@@ -98,6 +99,15 @@ def count_support_request() -> None:
         api.errors.ApiError: 429, this network address sent too many within a day.
     """
     hit_limit(SUPPORT, "support", _get_address())
+
+
+def count_declaration() -> None:
+    """Count a withdrawal or cancellation that is about to be stored without a login.
+
+    Raises:
+        api.errors.ApiError: 429, this network address sent too many within an hour.
+    """
+    hit_limit(DECLARATIONS, "declaration", _get_address())
 
 
 def count_new_email(email: str) -> None:

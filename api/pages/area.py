@@ -37,7 +37,7 @@ class Area(Blueprint):
     def action(self, rule: str, access: Access, *, one_click: bool = False) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
 
-        `one_click`: mail programs post there too (RFC 8058), without a token of ours.
+        `one_click`: without a token of ours. Mail programs post there too (RFC 8058), or the form needs no cookie.
         """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")

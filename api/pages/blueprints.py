@@ -12,6 +12,7 @@ from api.pages.catalogues import register_catalogues
 from api.pages.channels import routes as channels
 from api.pages.context import register_context
 from api.pages.dashboard import routes as dashboard
+from api.pages.declarations import routes as declarations
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 from api.pages.home import routes as home
@@ -39,6 +40,7 @@ AREAS: tuple[Area, ...] = (
     preferences.area,
     security.area,
     plan.area,
+    declarations.area,
     calendar.area,
     ledger.area,
     legal.area,

@@ -31,6 +31,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("legal.show_accessibility", _l("Accessibilité")),
         ("legal.show_mediation", _l("Médiation")),
         ("legal.show_contact", _l("Contact")),
+        ("declaration_pages.show_form", _l("renoncer au contrat ici")),
     ),
 }
 

@@ -34,3 +34,11 @@ class IdConflict(Exception):
 
 class RefundRefused(Exception):
     """This payment cannot be refunded by that amount; the text says why."""
+
+
+class WithdrawalRefused(RefundRefused):
+    """There is no right to withdraw from this order; `because` is a word for why."""
+
+    def __init__(self, because: str, reason: str) -> None:
+        super().__init__(reason)
+        self.because = because

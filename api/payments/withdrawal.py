@@ -1,10 +1,11 @@
 """Withdrawal from an order (L.221-18 Code de la consommation): what is paid back, and what becomes of the plans.
 
-Deadlines and declarations are the caller's. The service began at once at the user's express request, with the
-acknowledgement that the right ends with full performance: then the part used up to the declaration is owed, and the
-rest goes back (L.221-25). Without that request everything goes back.
+Deadlines and declarations are the caller's (api/declarations). The service began at once at the user's express request,
+with the acknowledgement that the right ends with full performance: then the part used up to the declaration is owed,
+and the rest goes back (L.221-25). Without that request everything goes back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +24,7 @@ from api.models.payment import (
 )
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
-from api.payments.errors import RefundRefused
+from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.plan_credits import measure_refundable, sum_credited
@@ -48,7 +49,7 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withd
     contract of a subscription is the order's with all its renewals: each of them ends and is refunded likewise.
 
     Raises:
-        api.payments.errors.RefundRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
+        api.payments.errors.WithdrawalRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
     """
     payment = lock_payment(session, payment_id)
     _check(session, payment)
@@ -64,15 +65,30 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withd
     return Withdrawal(refund, effects)
 
 
+def quote_withdrawal(session: Session, payment: Payment, declared_at: datetime) -> int:
+    """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
+    _check(session, payment)
+    back = min(_measure_refund(session, payment, declared_at), measure_refundable(session, payment))
+    renewals = (session.get_one(Payment, each) for each in _list_renewals(session, payment))
+    return back + sum(
+        min(_measure_renewal(session, payment, each, declared_at), measure_refundable(session, each))
+        for each in renewals
+    )
+
+
 def _check(session: Session, payment: Payment) -> None:
-    if payment.status is not PaymentStatus.COMPLETED:
-        raise RefundRefused("this order was not paid, or its money went back already")
     if payment.consented_at is None:
-        raise RefundRefused("a renewal has no right to withdraw of its own: withdraw from the order")
+        raise WithdrawalRefused(
+            "renewal", "a renewal has no right to withdraw of its own: withdraw from the order"
+        )
     if has_event(session, payment, PaymentEventKind.WITHDRAWN):
-        raise RefundRefused("this order was withdrawn before")
+        raise WithdrawalRefused("withdrawn_before", "this order was withdrawn before")
+    if payment.status is not PaymentStatus.COMPLETED:
+        raise WithdrawalRefused("money_back", "this order was not paid, or its money went back already")
     if sum_credited(session, payment):
-        raise RefundRefused("its time left went into a larger plan: withdraw from that order first")
+        raise WithdrawalRefused(
+            "credited", "its time left went into a larger plan: withdraw from that order first"
+        )
 
 
 def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -> int:
@@ -80,7 +96,7 @@ def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -
     if not _has_begun_on_request(payment):
         return payment.amount_cents
     if bought and used >= bought and not _goes_on(session, payment, declared_at):
-        raise RefundRefused("the plan was used whole, which ended the right to withdraw")
+        raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
     unused = -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
     return max(unused - _sum_cancelled(session, payment), 0)
 
@@ -103,23 +119,34 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime) -
         return effects
     request_cancellation(session, order.subscription_id, clock())
     end_grace(session, order.subscription_id, clock())
-    mine = sa.select(Payment.id).where(
-        Payment.subscription_id == order.subscription_id,
-        Payment.id != order.id,
-        Payment.status == PaymentStatus.COMPLETED,
-    )
-    for renewal_id in session.scalars(mine.order_by(Payment.id)).all():
+    for renewal_id in _list_renewals(session, order):
         renewal = lock_payment(session, renewal_id)
-        used, bought = measure_use(session, renewal, declared_at)
-        back = renewal.amount_cents
-        if _has_begun_on_request(order):
-            back = -(-back * (bought - used) // bought) if bought else 0
-            back = max(back - _sum_cancelled(session, renewal), 0)
+        back = _measure_renewal(session, order, renewal, declared_at)
         effects.add(end_paid_plan(session, renewal, clock()))
         back = min(back, measure_refundable(session, renewal))
         if back:
             effects.refunds.append(plan_refund(session, renewal, back, RefundReason.WITHDRAWAL).id)
     return effects
+
+
+def _list_renewals(session: Session, order: Payment) -> Sequence[UUID]:
+    if order.subscription_id is None:
+        return ()
+    mine = sa.select(Payment.id).where(
+        Payment.subscription_id == order.subscription_id,
+        Payment.id != order.id,
+        Payment.status == PaymentStatus.COMPLETED,
+    )
+    return session.scalars(mine.order_by(Payment.id)).all()
+
+
+def _measure_renewal(session: Session, order: Payment, renewal: Payment, declared_at: datetime) -> int:
+    """Return the cents of a renewal that go back with its order."""
+    if not _has_begun_on_request(order):
+        return renewal.amount_cents
+    used, bought = measure_use(session, renewal, declared_at)
+    back = -(-renewal.amount_cents * (bought - used) // bought) if bought else 0
+    return max(back - _sum_cancelled(session, renewal), 0)
 
 
 def _sum_cancelled(session: Session, payment: Payment) -> int:

@@ -141,6 +141,11 @@ def _list_plans(payment_id: UUID) -> list[Shot]:
         Shot("order-held", f"{_ORDER}&{_WISH}", Who.CAMILLE),
         Shot("payments", "/formule/paiements", Who.CAMILLE),
         Shot("payments-empty", "/formule/paiements", Who.NEW),
+        Shot("withdrawal", f"/formule/retractation/{payment_id}", Who.CAMILLE),
+        Shot("withdrawal-form", "/l/retractation"),
+        Shot("withdrawal-form-error", "/l/retractation", act=_declare_wrongly),
+        Shot("withdrawal-link", f"/l/withdraw/{sign('withdraw', {'payment': str(payment_id)})}"),
+        Shot("declaration", f"/l/declaration/{sign('declaration', {'declaration': str(payment_id)})}"),
         Shot("payment", f"/formule/paiements/{payment_id}", Who.CAMILLE),
         Shot("cancellation", "/formule/resiliation", Who.CAMILLE),
         Shot("cancellation-none", "/formule/resiliation", Who.NEW),
@@ -165,6 +170,12 @@ def sign_in_as(who: Who, password: str = PASSWORD) -> Act:
         press("/login")(page)
 
     return act
+
+
+def _declare_wrongly(page: Page) -> None:
+    _skip_browser_checks(page)
+    page.fill("#f-email", "camille")
+    press("/l/retractation")(page)
 
 
 def _register_wrongly(page: Page) -> None:

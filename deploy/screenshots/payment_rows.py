@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.models.base import session
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -64,7 +65,18 @@ def write_payments(user_id: UUID) -> UUID:
                     payment_id=order.id,
                 )
             )
+        _declare(s, refunded, now)
         return refunded.id
+
+
+def _declare(s: Session, order: Payment, now: datetime) -> None:
+    """Write a withdrawal that waits to be confirmed; it has the id of the order, for its page's address."""
+    s.add(
+        Declaration(
+            id=order.id, kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=now, name="Camille Martin",
+            email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
+        )
+    )  # fmt: skip
 
 
 def _add_order(

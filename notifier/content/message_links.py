@@ -3,6 +3,6 @@
 from configs.settings import settings
 
 
-def link(page: str, token: str) -> str:
-    """Return `{API_URL}/l/<page>/<token>`."""
-    return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}"
+def link(page: str, token: str = "") -> str:
+    """Return `{API_URL}/l/<page>/<token>`; without a token the page that needs none."""
+    return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}".rstrip("/")

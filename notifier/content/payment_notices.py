@@ -58,7 +58,7 @@ def describe_payment(session: Session, payment_id: str, language: str) -> dict[s
         "plan": name_plan(payment.plan),
         "price": write_amount(payment.amount_cents, language),
         "full_price": write_amount(plan(payment.plan).price_cents, language),
-        "order": str(payment.id),
+        "order": payment.order_number or str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
     }

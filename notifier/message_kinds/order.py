@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.payment import Payment
-from api.models.user import Grant
+from api.models.user import Contact, Grant
 from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
+from configs.signing import sign
+from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
 
@@ -20,6 +22,10 @@ _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its pa
 
 class Order(PaymentNotice):
     """Plan, price, beginning and end, terms, and how to withdraw, all in the mail itself."""
+
+    def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
+        """Return the page where the reader withdraws without signing in, also after the account is gone."""
+        return link("withdraw", sign("withdraw", {"payment": row.params["payment"]}))
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return what was ordered and for how long."""
@@ -33,6 +39,7 @@ class Order(PaymentNotice):
         names = name_seller(row.language if row.language in LANGUAGES else BINDING)
         return {
             **describe_payment(session, row.params["payment"], row.language),
+            "form_url": link("retractation"),
             "later": starts > (payment.paid_at or starts) + _AT_ONCE,
             "unwatched": not _has_alert(session, payment),
             "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),

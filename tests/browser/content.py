@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.contact_linking import TelegramLink
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import DeskStatus, Outage, OutageReason
 from api.models.notification import Match, Notification, Priority, State
@@ -46,6 +47,7 @@ class Content:
     closed: UUID  # with an appointment
     detection: UUID
     payment: UUID  # with a refund
+    declaration: UUID  # a withdrawal without a login
 
 
 def write_content(language: str = "fr") -> Content:
@@ -58,10 +60,11 @@ def write_content(language: str = "fr") -> Content:
     _write_proof(detection)
     match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
+    payment = _write_payments(user.id)
     return Content(
         user=user, alert=alert, paused=_write_alert(user.id, enabled=False),
         closed=_write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND),
-        detection=detection, payment=_write_payments(user.id),
+        detection=detection, payment=payment, declaration=_declare(),
     )  # fmt: skip
 
 
@@ -153,6 +156,17 @@ def _write_channels(user_id: UUID) -> None:
                 created_at=clock(),
             )
         )
+
+
+def _declare() -> UUID:
+    """Write a withdrawal without a login that waits to be confirmed."""
+    made = Declaration(
+        id=new_id(), kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=clock(), name=LONG_NAME,
+        email=EMAIL, reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=3),
+    )  # fmt: skip
+    with session() as s:
+        s.add(made)
+    return made.id
 
 
 def _write_payments(user_id: UUID) -> UUID:

@@ -88,6 +88,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "alert_pages.show_found": alerts[:1],
         "plan.show_order": ({"plan": "URGENCE_7J"}, {"plan": "URGENCE_TOTAL"}),
         "plan.show_payment": ({"id": content.payment},),
+        "plan.show_withdrawal": ({"id": content.payment},),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
     }
 
@@ -105,5 +106,7 @@ def _sign_links(content: Content) -> dict[str, str]:
         "links.ask_password": sign("reset-password", claims | password),
         "links.ask_portal": sign("portal", claims),
         "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
+        "declaration_pages.show_order": sign("withdraw", {"payment": str(content.payment)}),
+        "declaration_pages.show_declaration": sign("declaration", {"declaration": str(content.declaration)}),
         "proofs.show": sign("proof", {"detection": str(content.detection)}),
     }

@@ -7,6 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.admin.payments.schemas import (
+    DeclarationEntry,
+    DeclarationLog,
+    DeclarationQuery,
     DifferenceEntry,
     DifferenceLog,
     OperatorPayment,
@@ -19,11 +22,14 @@ from api.admin.payments.schemas import (
     StripeEventLog,
     StripeEventQuery,
 )
+from api.admin.short_addresses import shorten_address
 from api.billing.queries import list_entries
+from api.declarations.refusals import DOUBTFUL
 from api.errors import not_found
+from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent
-from api.paging import PageQuery, cut_page, read_page
+from api.paging import PageQuery, cut_page, read_cursor, read_page, write_cursor
 
 
 def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
@@ -71,6 +77,23 @@ def describe_refund(refund: Refund) -> OperatorRefund:
         note=refund.note,
         error=refund.error,
     )
+
+
+def list_declarations(session: Session, wanted: DeclarationQuery, *, full: bool) -> DeclarationLog:
+    """Return a page of withdrawals and cancellations; `full` shows whole addresses."""
+    query = sa.select(Declaration)
+    if wanted.open is not None:
+        is_open = sa.func.coalesce(Declaration.refused_because, "").in_(DOUBTFUL)
+        query = query.where(is_open if wanted.open else sa.not_(is_open))
+    place = sa.tuple_(Declaration.made_at, Declaration.id)
+    if wanted.before:
+        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    newest = query.order_by(Declaration.made_at.desc(), Declaration.id.desc())
+    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
+    items = [DeclarationEntry.model_validate(each) for each in shown]
+    if not full:
+        items = [each.model_copy(update={"email": shorten_address("email", each.email)}) for each in items]
+    return DeclarationLog(items=items, next=write_cursor(shown[-1].made_at, shown[-1].id) if more else None)
 
 
 def list_events(session: Session, wanted: StripeEventQuery) -> StripeEventLog:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 from api.admin.access import audited, check_access
 from api.admin.payments import queries, service
 from api.admin.payments.schemas import (
+    DeclarationLog,
+    DeclarationQuery,
     DifferenceLog,
     NewRefund,
     OperatorRefund,
@@ -78,6 +80,15 @@ def refund_payment(path: PaymentPath, body: NewRefund) -> tuple[dict[str, Any], 
         answer = queries.describe_refund(refund)
     ask_for_refund(refund.id)
     return answer.as_json(), 201
+
+
+@blueprint.get("/declarations", responses={200: DeclarationLog, **declare_errors(401, 403, 422)})
+def list_declarations(query: DeclarationQuery) -> dict[str, Any]:
+    """List withdrawals and cancellations, the newest first: all, or those that no order was found for."""
+    with audited("declarations.list", "declaration") as work:
+        found = queries.list_declarations(work.session, query, full=work.actor.sees_addresses)
+        work.note_seen(each.id for each in found.items)
+        return found.as_json()
 
 
 @blueprint.get("/stripe-events", responses={200: StripeEventLog, **declare_errors(401, 403, 422)})

@@ -1,15 +1,16 @@
 """Bodies of /api/admin: payments, Stripe's events, and differences with Stripe."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from api.billing.schemas import PaymentEntry, RefundEntry
+from api.models.declaration import DeclarationKind, DeclaredBy
 from api.models.payment import PaymentEventKind, PaymentStatus
 from api.models.stripe_event import StripeEventFlag
-from api.paging import PageQuery
+from api.paging import MomentCursor, PageQuery
 from api.schemas import INTEGRAL, Answer, Body
 from configs.desk import Text
 
@@ -67,6 +68,44 @@ class OperatorRefund(RefundEntry):
     payment_id: UUID
     note: str | None
     error: str | None
+
+
+class DeclarationQuery(Body):
+    """All declarations, or with `open` those that no order was found for. `before`: the `next` of the page before."""
+
+    open: bool | None = None
+    before: MomentCursor | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+class DeclarationEntry(Answer):
+    """A withdrawal or cancellation as it was declared, and what came of it. Support sees the address shortened."""
+
+    id: UUID
+    kind: DeclarationKind
+    made_at: datetime
+    made_by: DeclaredBy
+    user_id: UUID | None
+    payment_id: UUID | None
+    subscription_id: UUID | None
+    name: str | None
+    email: str | None
+    reference: str | None
+    wished_on: date | None
+    at_period_end: bool
+    confirmed_at: datetime | None
+    takes_effect_at: datetime | None
+    applied_at: datetime | None
+    undone_at: datetime | None
+    refused_because: str | None
+    refund_cents: int | None = Field(serialization_alias="refund")
+
+
+class DeclarationLog(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[DeclarationEntry]
+    next: str | None
 
 
 class StripeEventQuery(Body):

@@ -12,11 +12,18 @@ from flask_babel import gettext as _
 from api.billing import service
 from api.billing.cancelling import cancel_subscription
 from api.billing.schemas import Cancellation
+from api.declarations import service as declarations
+from api.declarations.acknowledgements import choose_message_language
+from api.declarations.schemas import LinkedWithdrawal
+from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.base import session
+from api.models.declaration import DeclaredBy
 from api.pages.area import Access, Area
 from api.pages.context import write_moment, write_money
+from api.pages.declarations.words import REFUSALS
+from api.pages.declarations.words import TEXTS as WITHDRAWAL_TEXTS
 from api.pages.forms import Form
 from api.pages.live import answer_live
 from api.pages.notices import add_notice
@@ -38,6 +45,7 @@ from api.pages.plan.view_data import (
     REFUND_STATUSES,
     STATUSES,
     list_days_to_end,
+    read_order_state,
     read_own_payment,
     read_own_subscription,
     read_payments,
@@ -150,6 +158,28 @@ def cancel() -> ResponseReturnValue:
     return redirect(url_for("plan.show_plan"), 303)
 
 
+@area.page("/formule/retractation/<uuid:id>", Access.PERSONAL)
+def show_withdrawal(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Show what a withdrawal from an order would give back, or the one that was declared."""
+    return _render_withdrawal(id, Form(LinkedWithdrawal))
+
+
+@area.action("/formule/retractation/<uuid:id>", Access.PERSONAL)
+def withdraw(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Withdraw from an order; sent twice it changes nothing."""
+    form = Form.read(LinkedWithdrawal, WITHDRAWAL_TEXTS)
+    if form.errors:
+        return _render_withdrawal(id, form, _INVALID)
+    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language), form.value.name)
+    try:
+        declarations.withdraw_own(current_user_id(), id, author)
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
+        return _render_withdrawal(id, form, _CONFLICT)
+    return redirect(url_for("plan.show_withdrawal", id=id), 303)
+
+
 @area.action("/formule/portail", Access.PERSONAL)
 def open_portal() -> ResponseReturnValue:
     """Lead to Stripe's portal, where cards are changed and invoices found."""
@@ -190,6 +220,13 @@ def _refuse(form: Form[OrderForm], name: PlanName, error: ApiError) -> ResponseR
     if seconds := error.headers.get("Retry-After"):
         form.errors[""] += " " + _("Réessayez dans %(seconds)s secondes.", seconds=seconds)
     return make_response(_render_order(form, name), error.status, error.headers)
+
+
+def _render_withdrawal(
+    payment_id: UUID, form: Form[LinkedWithdrawal], status: int = 200
+) -> ResponseReturnValue:
+    state = read_order_state(payment_id)
+    return render_template("plan/withdrawal.html", state=state, form=form, refusals=REFUSALS), status
 
 
 def _render_cancellation(form: Form[Cancellation], status: int = 200) -> ResponseReturnValue:

@@ -13,6 +13,7 @@ from api.accounts.schemas import Account
 from api.billing.cancelling import LONGEST_NOTICE
 from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
+from api.declarations.queries import OpenOrder, OrderState, list_open_orders, read_own_order
 from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
@@ -70,6 +71,7 @@ class PlanPage:
     offers: list[Offer]
     history: HistoryPage
     has_paid: bool
+    open_orders: list[OpenOrder]  # that may be withdrawn from
 
 
 def read_plan_page() -> PlanPage:
@@ -78,9 +80,10 @@ def read_plan_page() -> PlanPage:
         account = read_account(s, current_user_id())
         subscription = read_subscription(s, current_user_id())
         history = list_history(s, current_user_id(), PageQuery(limit=_SHOWN))
+        open_orders = list_open_orders(s, current_user_id())
     offers = [_build_offer(each, account) for each in list_plans().items]
     has_paid = any(each.paid_at for each in history.items)
-    return PlanPage(account, subscription, offers, history, has_paid)
+    return PlanPage(account, subscription, offers, history, has_paid, open_orders)
 
 
 def read_payments(before: UUID | None) -> HistoryPage:
@@ -97,6 +100,16 @@ def read_own_payment(payment_id: UUID) -> PaymentEntry:
     """
     with autocommit_session() as s:
         return read_payment(s, current_user_id(), payment_id)
+
+
+def read_order_state(payment_id: UUID) -> OrderState:
+    """Return an order of who is signed in, and whether it may be withdrawn from.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    with autocommit_session() as s:
+        return read_own_order(s, current_user_id(), payment_id)
 
 
 def find_newest_order(name: PlanName | None) -> PaymentEntry | None:

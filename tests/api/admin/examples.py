@@ -35,6 +35,7 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | Non
     ("GET", "/payments"): (None, "payment", "payments.list", None),
     ("GET", "/payments/<uuid:id>"): (None, "payment", "payment.view", "{payment}"),
     ("POST", "/payments/<uuid:id>/refunds"): ({"note": "a test"}, "payment", "payment.refund", "{payment}"),
+    ("GET", "/declarations"): (None, "declaration", "declarations.list", None),
     ("GET", "/stripe-events"): (None, "stripe-event", "stripe-events.list", None),
     ("POST", "/stripe-events/<id>/replay"): (None, "stripe-event", "stripe-event.replay", "{event}"),
     ("GET", "/payment-differences"): (None, "payment-difference", "payment-differences.list", None),

@@ -74,6 +74,7 @@ def _render(kind: str, language: str) -> str:
         s.rollback()
     text = re.sub(r"(?s)\n# (Conditions|Terms).*\n--\n", "\n[the terms]\n\n--\n", made.text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "[id]", text)
+    text = re.sub(r"\b[2-9A-HJ-NP-Z]{10}\b", "[number]", text)
     text = re.sub(r"\b(re|pi|cs|du|dp|issfr|in|evt)_\w+", r"\1_…", text)
     return f"{made.subject}\n\n" + re.sub(r"(/l/[a-z-]+/)\S+", r"\1[token]", text) + "\n"
 
@@ -135,6 +136,16 @@ def test_a_subscription_that_is_cancelled(till: Till) -> None:
     compare("cancelled:cancelled_on_a_day")
     till.shop.deliver()
     compare("refunded:refunded_days")
+
+
+def test_a_withdrawal(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    payment_id = till.get("history").json["items"][0]["id"]
+    till.shop.pass_time(days=1)
+    assert till.post("withdraw", {"paymentId": payment_id, "name": "Camille Martin"}).status_code == 200
+    compare("withdrawal_received", "withdrawn")
+    till.shop.deliver()
+    compare("refunded:refunded_withdrawal")
 
 
 def test_a_desk_that_closes(till: Till) -> None:

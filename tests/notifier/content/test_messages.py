@@ -53,6 +53,10 @@ BILLING: dict[str, Any] = {
     "url": "http://localhost:3000", "support_email": "aide@example.org", "plan": "URGENCE 7J", "price": "14,99 €",
     "order": "0190", "monthly": False, "terms": "2026-11-21", "full_price": "14,99 €", "signed_url": "",
 }  # fmt: skip
+DECLARED: dict[str, Any] = {
+    "support_email": "aide@example.org", "number": "7KQ2M9XWPA", "name": "Camille Martin", "email": "c@example.org",
+    "plan": "URGENCE 7J", "ordered": "20 novembre 2026", "made_day": "21 novembre 2026", "made_hour": "10:00:03",
+}  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
     "desk_trouble": TROUBLE,
@@ -95,6 +99,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
         "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example",
         "terms_text": "# Conditions",
+        "form_url": "http://localhost:4000/l/retractation",
+        "signed_url": "http://localhost:4000/l/withdraw/abc",
     },
     "payment_failed": BILLING
     | {"renewal": True, "until": "27 novembre 2026", "signed_url": "http://localhost:4000/l/portal/abc"},
@@ -103,6 +109,9 @@ FACTS: dict[str, dict[str, Any]] = {
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
+    "withdrawal_received": DECLARED
+    | {"confirm_url": "http://localhost:4000/l/declaration/abc", "applied_on": "24 novembre 2026"},
+    "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
     "credited": BILLING
     | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},

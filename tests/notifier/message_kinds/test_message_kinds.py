@@ -61,6 +61,8 @@ def test_the_folder_is_the_registry() -> None:
         "test_message",
         "verify_email",
         "verify_new_email",
+        "withdrawal_received",
+        "withdrawn",
     ]
 
 

@@ -32,6 +32,9 @@ PAGES = {
     "channels.show_telegram": "/canaux/telegram",
     "channels.poll_telegram": "/canaux/telegram/etat",
     "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
+    "declaration_pages.show_form": "/l/retractation",
+    "declaration_pages.show_order": "/l/withdraw/{withdraw}",
+    "declaration_pages.show_declaration": "/l/declaration/{declaration}",
     "home.show_home": "/",
     "ledger.show_ledger": "/fiabilite",
     "legal.show_terms": "/conditions",
@@ -57,6 +60,7 @@ PAGES = {
     "plan.list_payments": "/formule/paiements",
     "plan.show_payment": "/formule/paiements/{payment}",
     "plan.show_cancellation": "/formule/resiliation",
+    "plan.show_withdrawal": "/formule/retractation/{payment}",
     "preferences.show_profile": "/profil",
     "security.show_security": "/securite",
     "security.show_setup": "/securite/application",
@@ -107,6 +111,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "plan.order": ("/formule/commande", _ORDER),
     "plan.open_portal": ("/formule/portail", {}),
     "plan.cancel": ("/formule/resiliation", {"on": "2026-11-25", "periodEnd": ""}),
+    "plan.withdraw": ("/formule/retractation/{payment}", {"name": "Anna"}),
     "security.take_setup": ("/securite/application", {"setup": "x", "code": "123456"}),
     "security.renew_codes": ("/securite/codes", {}),
     "security.remove_factor": ("/securite/sans-application", {}),
@@ -126,7 +131,15 @@ LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
     "links.choose_password": ("/l/reset/{reset}", _PASSWORD),
     "links.stop": ("/l/stop/{stop}", {"List-Unsubscribe": "One-Click"}),
+    "declaration_pages.withdraw": ("/l/withdraw/{withdraw}", {"name": "Anna"}),
+    "declaration_pages.confirm_declaration": ("/l/declaration/{declaration}", {"confirm": "true"}),
 }
+# Forms that anybody sends without a login: they read no cookie either.
+OPEN_FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "declaration_pages.send_form": (
+        "/l/retractation", _EMAIL | {"name": "Camille", "order": "7KQ2M9XWPA", "confirmed": "true"},
+    ),
+}  # fmt: skip
 
 
 def list_rules(app: Flask, method: str) -> Iterator[Rule]:

@@ -12,6 +12,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -91,7 +92,7 @@ def populate(app: Flask) -> Population:
     ids = _write_alerts(users["anna"]) | _write_channels(users["anna"])
     ids["payment"] = str(add_payment(users["anna"]))
     ids["login"] = str(give_login(Browser(app), users["anna"], SECRETS["browser"]).login.id)
-    return Population(app, users, ids | _write_links(users["anna"], ids["alert"]))
+    return Population(app, users, ids | _write_links(users["anna"], ids["alert"]) | _declare(ids["payment"]))
 
 
 def _make_grant(user_id: UUID) -> Grant:
@@ -135,6 +136,20 @@ def _write_channels(user_id: UUID) -> dict[str, str]:
             )
         )  # fmt: skip
     return {}
+
+
+def _declare(payment_id: str) -> dict[str, str]:
+    """Write a withdrawal without a login; return the tokens of its mail and of the order's."""
+    with session() as s:
+        row = Declaration(
+            kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=clock(), name="Anna",
+            email="somebody@example.org", reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=3),
+        )  # fmt: skip
+        s.add(row)
+    return {
+        "withdraw": sign("withdraw", {"payment": payment_id}),
+        "declaration": sign("declaration", {"declaration": str(row.id)}),
+    }
 
 
 def _write_links(user_id: UUID, alert: str) -> dict[str, str]:

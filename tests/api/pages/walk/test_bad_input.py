@@ -15,7 +15,7 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from tests.api.pages.browser import Browser, Page
-from tests.api.pages.walk.addresses import FORMS, LINKS, PAGES, fill_address, list_rules
+from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, PAGES, fill_address, list_rules
 from tests.api.pages.walk.answers import check_answer
 from tests.api.pages.walk.population import SECRETS, Population, give_login, read_cookies
 from tests.api.pages.walk.test_forms import find_token
@@ -131,7 +131,7 @@ def test_bodies_of_other_kinds_are_answered_by_a_page(anna: Browser, population:
         (b"x" * 70_000, "application/x-www-form-urlencoded"),
         (b"x", ""),
     ]
-    for endpoint, (address, _) in (FORMS | LINKS).items():
+    for endpoint, (address, _) in (FORMS | LINKS | OPEN_FORMS).items():
         path = fill_address(address, population.ids)
         for body, kind in bodies:
             answer = anna.client.post(path, data=body, content_type=kind, headers=anna.headers)

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from api.models.login import Login
 from tests.api.pages.browser import Browser
-from tests.api.pages.walk.addresses import FORMS, LINKS, fill_address, list_rules
+from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, fill_address, list_rules
 from tests.api.pages.walk.answers import check_answer
 from tests.api.pages.walk.population import Population, put_cookies, read_cookies
 from tests.api.pages.walk.tables import read_digests
@@ -48,7 +48,7 @@ def send(
 
 
 def test_every_form_has_a_sample(app: Flask) -> None:
-    assert {rule.endpoint for rule in list_rules(app, "POST")} == set(FORMS) | set(LINKS)
+    assert {rule.endpoint for rule in list_rules(app, "POST")} == set(FORMS) | set(LINKS) | set(OPEN_FORMS)
     assert all(getattr(app.view_functions[each], "access", None) for each in FORMS)
 
 
@@ -116,6 +116,14 @@ def test_links_in_messages_need_no_cookie_and_read_none(population: Population, 
         forged = path[:-4] + "AAAA"
         assert alone.post(forged, data=fields).status_code == 400, path
         assert alone.post(path, data=fields).status_code in (200, 409), path  # nothing was paid yet
+
+
+def test_forms_without_a_login_read_no_cookie(population: Population) -> None:
+    alone = population.app.test_client(use_cookies=False)
+    for address, fields in OPEN_FORMS.values():
+        answer = alone.post(address, data=fields)
+        assert answer.status_code == 200, address
+        assert "Set-Cookie" not in answer.headers
 
 
 def test_who_signed_out_is_out_with_copies_of_all_cookies_too(population: Population) -> None:

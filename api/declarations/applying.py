@@ -1,0 +1,150 @@
+"""Effects of declarations: at once where their author is known, otherwise by a job. Repeated, nothing changes twice.
+
+A declaration is committed before it is applied, so that it counts from its second whatever happens in between.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from api.declarations.acknowledgements import tell_result
+from api.declarations.orders import find_order, is_address_of
+from api.declarations.refusals import DOUBTFUL, Refusal
+from api.declarations.withdrawals import quote_in_period
+from api.models.base import session as open_session
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
+from api.models.payment import Refund
+from api.payments import notices
+from api.payments.effects import Effects
+from api.payments.errors import WithdrawalRefused
+from api.payments.ledger import lock_payment
+from api.payments.refunds import ask_for_refund
+from api.payments.withdrawal import withdraw
+from configs.clock import clock
+
+RESULT = "withdrawn"  # the kind of the message about what came of it
+_AT_ONCE = 100  # in one run of the job
+
+log = structlog.get_logger(__name__)
+
+
+def apply_declaration(declaration_id: UUID) -> None:
+    """Apply a declaration whose time has come; any other stays as it is. Call it after the commit that wrote it."""
+    with open_session() as s:
+        effects = _apply(s, declaration_id)
+    effects.run(ask_for_refund)
+
+
+def apply_soon(declaration_id: UUID) -> None:
+    """Apply a declaration; where that fails, its author is answered nevertheless, and the job tries again."""
+    try:
+        apply_declaration(declaration_id)
+    except Exception:  # it is written, and that is what counts
+        log.exception("a declaration waits for the job", declaration=str(declaration_id))
+
+
+def apply_due() -> dict[str, int]:
+    """Apply the declarations that are due; one that fails keeps no other from its turn."""
+    with open_session() as s:
+        due = find_due_declarations(s)
+    failed = 0
+    for declaration_id in due:
+        try:
+            apply_declaration(declaration_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # whatever one meets, the others have their turn
+            failed += 1
+            log.exception("a declaration is not applied", declaration=str(declaration_id))
+    return {"due": len(due), "failed": failed}
+
+
+def find_due_declarations(session: Session, most: int = _AT_ONCE) -> list[UUID]:
+    """Return the declarations that are to be applied now."""
+    due = sa.select(Declaration.id).where(
+        sa.text(OPEN_DECLARATION), Declaration.takes_effect_at <= clock(), Declaration.kind.in_(_APPLIERS)
+    )
+    return list(session.scalars(due.order_by(Declaration.takes_effect_at).limit(most)))
+
+
+def lock_declaration(session: Session, declaration_id: UUID) -> Declaration | None:
+    """Lock a declaration, after the user and the payment that it is about: in one order, as all code does."""
+    known = session.get(Declaration, declaration_id)
+    if known is None:
+        return None
+    if known.payment_id:
+        lock_payment(session, known.payment_id)
+    return session.get_one(Declaration, declaration_id, with_for_update=True, populate_existing=True)
+
+
+def link_order(session: Session, row: Declaration) -> None:
+    """Find the order that a form's declaration names: its number and its address must agree.
+
+    An order whose account is gone has no address any more. Its number stood in the order mail only, and its money goes
+    back to who paid: it is enough, once the mail's link was pressed.
+    """
+    if row.payment_id or not row.reference or not row.email:
+        return
+    order = find_order(session, row.reference)
+    if order is None:
+        return
+    if (order.user_id is None and row.confirmed_at) or is_address_of(session, order, row.email):
+        row.payment_id, row.user_id, row.subscription_id = order.id, order.user_id, order.subscription_id
+        session.flush()
+
+
+def refuse(session: Session, row: Declaration, because: str) -> list[UUID]:
+    """Write why a locked declaration has no effect; an operator is told where that is in doubt."""
+    row.refused_because = because
+    session.flush()
+    if because not in DOUBTFUL:
+        return []
+    detail = f"declaration {row.id}: {because}"
+    return notices.tell_admins(session, "declaration_open", detail, key=f"declaration:{row.id}")
+
+
+def _apply(session: Session, declaration_id: UUID) -> Effects:
+    row = lock_declaration(session, declaration_id)
+    now = clock()
+    if row is None or not row.is_open or row.takes_effect_at is None or row.takes_effect_at > now:
+        return Effects()
+    return _APPLIERS[row.kind](session, row, now)
+
+
+def _apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effects:
+    link_order(session, row)
+    if row.payment_id is None:
+        return Effects(mails=refuse(session, row, Refusal.NO_ORDER))
+    order = lock_payment(session, row.payment_id)
+    try:
+        quote_in_period(session, order, row.made_at)
+        done = withdraw(session, order.id, row.made_at)
+    except WithdrawalRefused as error:
+        return _refuse_withdrawal(session, row, error)
+    row.applied_at, row.refund_cents = now, _sum_refunds(session, done.effects.refunds)
+    session.flush()
+    effects = done.effects
+    effects.mails += tell_result(session, row, RESULT)
+    return effects
+
+
+def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefused) -> Effects:
+    mails = refuse(session, row, error.because)
+    if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
+        mails += tell_result(session, row, RESULT)
+    return Effects(mails=mails)
+
+
+def _sum_refunds(session: Session, refunds: list[UUID]) -> int:
+    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
+    return session.scalars(total.where(Refund.id.in_(refunds))).one()
+
+
+_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {
+    DeclarationKind.WITHDRAWAL: _apply_withdrawal,
+}

@@ -1,0 +1,84 @@
+"""Declarations by the form that needs no login. The answer is the same whoever is named: a stranger may have sent it.
+
+Each is stored and acknowledged to the typed address. It takes effect when the link in that mail is pressed, otherwise
+after three days, where number and address are those of one order.
+"""
+
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.declarations.acknowledgements import acknowledge
+from api.declarations.applying import link_order
+from api.declarations.schemas import WithdrawalForm
+from api.declarations.withdrawals import RECEIVED, WrittenDeclaration
+from api.errors import ApiError
+from api.models.base import new_id
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from configs.clock import clock
+
+UNCONFIRMED_FOR = timedelta(days=3)
+ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named; the others are stored without a mail
+STORED_A_DAY = 20  # of one address
+_DAY = timedelta(days=1)
+_LOCK = 0x6465636C  # advisory locks of this module
+
+
+def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) -> WrittenDeclaration:
+    """Store a declaration; sent twice by one page, it is one.
+
+    Raises:
+        api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
+    """
+    lately = count_lately(session, wish.email)
+    declaration_id = name_declaration(wish.declaration, wish.email, wish.order)
+    if known := session.get(Declaration, declaration_id):
+        return WrittenDeclaration(known, [])
+    check_count(lately)
+    now = clock()
+    row = Declaration(
+        id=declaration_id,
+        kind=DeclarationKind.WITHDRAWAL,
+        made_at=now,
+        made_by=DeclaredBy.FORM,
+        name=wish.name,
+        email=wish.email,
+        reference=wish.order,
+        language=language,
+        takes_effect_at=now + UNCONFIRMED_FOR,
+    )
+    session.add(row)
+    session.flush()
+    link_order(session, row)
+    mails = acknowledge(session, row, RECEIVED) if lately < ACKNOWLEDGED_A_DAY else []
+    return WrittenDeclaration(row, mails)
+
+
+def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
+    """Return the id of a declaration: the same for a page that is sent twice with the same words."""
+    return uuid5(page, f"{email}\n{reference}") if page else new_id()
+
+
+def count_lately(session: Session, email: str) -> int:
+    """Return how many declarations named an address within a day; those that name it at once wait for each other."""
+    folded = sa.func.lower(email)
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(folded))))
+    lately = sa.select(sa.func.count()).where(
+        sa.func.lower(Declaration.email) == folded, Declaration.made_at > clock() - _DAY
+    )
+    return session.scalars(lately).one()
+
+
+def check_count(lately: int) -> None:
+    """Refuse one more declaration of an address.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    if lately >= STORED_A_DAY:
+        detail = "this address was named too often within a day: wait until tomorrow"
+        raise ApiError(
+            429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
+        )

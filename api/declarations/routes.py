@@ -1,0 +1,36 @@
+"""Route of /api/billing/withdraw: the withdrawal from an order."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from api.declarations import service
+from api.declarations.acknowledgements import choose_message_language
+from api.declarations.queries import build_answer
+from api.declarations.schemas import Withdrawal, WithdrawalAnswer
+from api.declarations.withdrawals import Author
+from api.middleware.auth import current_identity, current_user_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.models.declaration import DeclaredBy
+
+blueprint = APIBlueprint(
+    "declarations",
+    __name__,
+    url_prefix="/api/billing",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
+)
+
+
+@blueprint.post(
+    "/withdraw", security=BEARER, responses={200: WithdrawalAnswer, **declare_errors(*BODY, 401, 404, 409)}
+)
+def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
+    """Withdraw from an order within its period; a mail acknowledges it with its second. Repeated, nothing changes.
+
+    The plan ends, and what was paid for the time left goes back by the same means of payment.
+    """
+    language = choose_message_language(current_identity().language)
+    author = Author(DeclaredBy.ACCOUNT, language, body.name)
+    return build_answer(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()

@@ -1,0 +1,100 @@
+"""Pages where consumers withdraw from an order without a login, by a form or by a mail's link. GET changes nothing.
+
+No form here carries a token: it reads no cookie, and the path of a link is its secret.
+"""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from api.declarations import service
+from api.declarations.acknowledgements import choose_message_language
+from api.declarations.confirming import read_token
+from api.declarations.queries import OrderState
+from api.declarations.schemas import LinkedWithdrawal, WithdrawalForm
+from api.declarations.withdrawals import Author
+from api.errors import ApiError
+from api.middleware.languages import read_language
+from api.middleware.rate_limits import count_declaration
+from api.models.base import new_id
+from api.models.declaration import Declaration, DeclaredBy
+from api.pages.area import Access, Area
+from api.pages.declarations.view_data import find_declaration, find_order, read_order_token
+from api.pages.declarations.words import REFUSALS, TEXTS
+from api.pages.forms import Form
+
+area = Area("declaration_pages", __name__)
+_INVALID, _GONE = 422, 410
+
+
+@area.page("/l/retractation", Access.VISITOR)
+def show_form() -> str:
+    """Show the form: name, address, number of the order."""
+    return render_template("declarations/form.html", form=Form(WithdrawalForm))
+
+
+@area.action("/l/retractation", Access.VISITOR, one_click=True)
+def send_form() -> ResponseReturnValue:
+    """Show what was typed once more, then store it. The answer is the same whoever is named."""
+    form = Form.read(WithdrawalForm, TEXTS)
+    if form.errors:
+        return render_template("declarations/form.html", form=form), _INVALID
+    if "change" in request.form:
+        return render_template("declarations/form.html", form=form)
+    if "confirmed" not in request.form:
+        return render_template("declarations/summary.html", wish=form.value, declaration=new_id())
+    count_declaration()
+    row = service.receive_form(form.value, choose_message_language(read_language()))
+    return render_template("declarations/received.html", row=row)
+
+
+@area.page("/l/withdraw/<token>", Access.VISITOR)
+def show_order(token: str) -> ResponseReturnValue:
+    """Show the order that an order mail's link is about, and what a withdrawal would give back."""
+    return _render_order(find_order(read_order_token(token)), Form(LinkedWithdrawal))
+
+
+@area.action("/l/withdraw/<token>", Access.VISITOR, one_click=True)
+def withdraw(token: str) -> ResponseReturnValue:
+    """Withdraw from the order; a repetition changes nothing."""
+    payment_id = read_order_token(token)
+    form, state = Form.read(LinkedWithdrawal, TEXTS), find_order(payment_id)
+    if state is None:
+        return _render_order(None, form)
+    if not state.has_account and state.standing is None and not form.typed.get("email"):
+        form.add_error("email", "missing")
+    if form.errors:
+        return _render_order(state, form, _INVALID)
+    author = Author(
+        DeclaredBy.LINK, choose_message_language(read_language()), form.value.name, form.value.email
+    )
+    status = 200
+    try:
+        service.withdraw_order(payment_id, author)
+    except ApiError as error:
+        status = error.status
+    return _render_order(find_order(payment_id), form, status)
+
+
+@area.page("/l/declaration/<token>", Access.VISITOR)
+def show_declaration(token: str) -> ResponseReturnValue:
+    """Show a declaration that waits to be confirmed, or what came of it."""
+    return _render_declaration(find_declaration(read_token(token)))
+
+
+@area.action("/l/declaration/<token>", Access.VISITOR, one_click=True)
+def confirm_declaration(token: str) -> ResponseReturnValue:
+    """Confirm a declaration, or undo it; a repetition changes nothing."""
+    change = service.undo if "undo" in request.form else service.confirm
+    return _render_declaration(change(read_token(token)))
+
+
+def _render_order(
+    state: OrderState | None, form: Form[LinkedWithdrawal], status: int = 200
+) -> ResponseReturnValue:
+    page = render_template("declarations/order.html", state=state, form=form, refusals=REFUSALS)
+    return page, status if state else _GONE
+
+
+def _render_declaration(row: Declaration | None) -> ResponseReturnValue:
+    page = render_template("declarations/declaration.html", row=row, refusals=REFUSALS)
+    return page, 200 if row else _GONE

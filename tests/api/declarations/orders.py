@@ -1,0 +1,69 @@
+"""Helpers for tests of withdrawals: orders, their mails, and what became of them."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.declarations import service
+from api.declarations.withdrawals import Author
+from api.models.base import session
+from api.models.declaration import Declaration, DeclaredBy
+from api.models.notification import Notification
+from api.models.payment import Payment, Refund
+from api.models.user import User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.billing.till import Till
+from tests.api.world import rows
+
+BY_ACCOUNT = Author(DeclaredBy.ACCOUNT, "fr")
+
+
+def buy(till: Till, name: PlanName = PlanName.URGENCE_7J) -> Payment:
+    """Buy a plan, whose order mail is handed over at once; return the order."""
+    till.buy(name)
+    hand_over()
+    with session() as s:
+        orders = sa.select(Payment).where(Payment.plan == name, Payment.consented_at.is_not(None))
+        return s.scalars(orders.order_by(Payment.id.desc()).limit(1)).one()
+
+
+def hand_over() -> None:
+    """Note that a provider took the order mails, as the notifier does."""
+    mails = sa.update(Notification).where(Notification.kind == "order", Notification.accepted_at.is_(None))
+    with session() as s:
+        s.execute(mails.values(accepted_at=clock()))
+
+
+def withdraw(till: Till, order: Payment) -> Declaration:
+    """Withdraw in the account, whatever became of the login."""
+    return service.withdraw_own(till.person.id, order.id, BY_ACCOUNT)
+
+
+def read_declarations() -> list[Declaration]:
+    return sorted(rows(Declaration), key=lambda each: each.made_at)
+
+
+def list_amounts() -> list[int]:
+    """Return the amounts of all refunds, the smallest first."""
+    return sorted(each.amount_cents for each in rows(Refund))
+
+
+def count_mails(kind: str) -> int:
+    return len(list_mails(kind))
+
+
+def list_mails(kind: str) -> list[Notification]:
+    return [each for each in rows(Notification) if each.kind == kind]
+
+
+def delete_account(user_id: UUID) -> None:
+    with session() as s:
+        s.execute(sa.delete(User).where(User.id == user_id))
+
+
+def give(payment_id: UUID, **columns: Any) -> None:
+    """Write columns of a payment."""
+    with session() as s:
+        s.execute(sa.update(Payment).where(Payment.id == payment_id).values(**columns))

@@ -1,0 +1,224 @@
+"""Withdrawals in the account: when they count, what goes back, and that nothing happens twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from api.background import jobs
+from api.declarations import service
+from api.errors import ApiError
+from api.models.base import session
+from api.models.declaration import Declaration
+from api.models.payment import Payment, PaymentStatus
+from api.payments import jobs as payment_jobs
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.withdrawal_period import ZONE
+from tests.api.billing.till import Till
+from tests.api.declarations.orders import (
+    BY_ACCOUNT,
+    buy,
+    count_mails,
+    give,
+    hand_over,
+    list_amounts,
+    read_declarations,
+    withdraw,
+)
+from tests.api.payments.shop import get_payment, list_grants, list_kinds
+from tests.api.world import rows
+
+LAST_SECOND = datetime(2026, 12, 4, 23, 59, 59, tzinfo=ZONE)  # of the fourteenth day after 20 November
+
+
+def refuse(till: Till, order: Payment) -> str:
+    """Return the word with which a withdrawal is refused."""
+    with pytest.raises(ApiError) as refused:
+        withdraw(till, order)
+    assert refused.value.status == 409
+    return refused.value.word
+
+
+def test_the_time_left_goes_back_and_both_steps_are_told(till: Till) -> None:
+    order = buy(till)
+    till.shop.pass_time(days=1)
+    made_at = clock()
+    answer = till.post("withdraw", {"paymentId": str(order.id), "name": "Camille Martin"})
+    assert answer.status_code == 200, answer.json
+    assert answer.json["refund"] == 1285  # six sevenths of 14.99 €, rounded up
+    assert answer.json["orderNumber"] == order.order_number
+    assert datetime.fromisoformat(answer.json["declaredAt"]) == made_at
+    till.shop.deliver()
+    assert list_amounts() == [1285]
+    assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
+    assert list_kinds(order.id) == ["paid", "withdrawn"]
+    assert [count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
+    (row,) = read_declarations()
+    assert (row.name, row.made_by, row.confirmed_at) == ("Camille Martin", "account", made_at)
+
+
+def test_the_history_says_until_when(till: Till) -> None:
+    order = buy(till)
+    (entry,) = till.get("history").json["items"]
+    assert entry["orderNumber"] == order.order_number
+    assert entry["withdrawUntil"] == "2026-12-04T23:00:00Z"
+
+
+def test_it_is_possible_to_the_last_second_of_the_fourteenth_day(till: Till) -> None:
+    order = buy(till, PlanName.URGENCE_TOTAL)
+    till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds())
+    assert withdraw(till, order).applied_at == LAST_SECOND
+
+
+def test_a_second_later_it_is_over(till: Till) -> None:
+    order = buy(till, PlanName.URGENCE_TOTAL)
+    till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds() + 1)
+    assert refuse(till, order) == "period-over"
+    assert read_declarations() == []
+
+
+def test_it_lasts_longer_while_the_order_mail_was_not_handed_over(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    (order,) = rows(Payment)
+    till.shop.pass_time(days=20)
+    hand_over()
+    till.shop.pass_time(days=9)
+    assert jobs.note_order_mails() == {"noted": 1}
+    assert jobs.note_order_mails() == {"noted": 0}
+    assert get_payment(order.id).order_mail_at is not None
+    assert withdraw(till, order).applied_at
+
+
+def test_a_plan_that_was_used_whole_keeps_its_price(till: Till) -> None:
+    order = buy(till, PlanName.URGENCE_24H)
+    till.shop.pass_time(days=2)
+    assert refuse(till, order) == "performed"
+    assert (list_amounts(), read_declarations()) == ([], [])
+
+
+def test_without_the_request_to_begin_all_goes_back(till: Till) -> None:
+    order = buy(till, PlanName.URGENCE_24H)
+    give(order.id, consent={"startNow": False, "acknowledgesLoss": False})
+    till.shop.pass_time(days=2)
+    assert withdraw(till, order).refund_cents == order.amount_cents
+
+
+def test_twice_is_once(till: Till) -> None:
+    order = buy(till)
+    till.shop.pass_time(days=1)
+    first = till.post("withdraw", {"paymentId": str(order.id)}).json
+    till.shop.deliver()
+    till.shop.pass_time(days=1)
+    assert till.post("withdraw", {"paymentId": str(order.id)}).json == first
+    assert list_amounts() == [1285]
+    assert len(read_declarations()) == 1
+    assert count_mails("withdrawal_received") == 1
+
+
+def test_two_at_once_are_one(till: Till) -> None:
+    order = buy(till)
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(withdraw, till, order) for _ in range(4)]
+    assert len({each.result().id for each in made}) == 1
+    assert list_amounts() == [1499]
+    assert [count_mails(kind) for kind in ("withdrawal_received", "withdrawn")] == [1, 1]
+
+
+def test_what_a_program_died_over_is_applied_by_the_job(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was written and acknowledged before: the refund is for the time left at that second."""
+    order = buy(till)
+    till.shop.pass_time(days=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "apply_soon", lambda _: None)
+        answer = till.post("withdraw", {"paymentId": str(order.id)}).json
+    assert (answer["appliedAt"], answer["refund"]) == (None, None)
+    assert count_mails("withdrawal_received") == 1
+    till.shop.pass_time(days=2)
+    for _ in range(2):
+        jobs.apply_declarations()
+    assert list_amounts() == [1285]
+    assert count_mails("withdrawn") == 1
+
+
+def test_a_failure_is_answered_as_received_and_tried_again(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = buy(till)
+    with monkeypatch.context() as patch:
+        patch.setattr("api.declarations.applying.withdraw", lambda *_: 1 / 0)
+        assert till.post("withdraw", {"paymentId": str(order.id)}).status_code == 200
+        assert jobs.apply_declarations() == {"due": 1, "failed": 1}
+    assert jobs.apply_declarations() == {"due": 1, "failed": 0}
+    assert list_amounts() == [1499]
+
+
+def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    (order,) = rows(Payment)
+    till.shop.pass_time(days=31)
+    renewal = next(each for each in rows(Payment) if each.consented_at is None)
+    assert renewal.status is PaymentStatus.COMPLETED
+    with pytest.raises(ApiError) as refused:
+        service.withdraw_own(till.person.id, renewal.id, BY_ACCOUNT)
+    assert refused.value.word == "renewal"
+    done = withdraw(till, order)
+    payment_jobs.work_off()  # asks Stripe for the end
+    till.shop.deliver()
+    assert list_amounts() == [done.refund_cents], "the first month was used, the second has just begun"
+    assert (done.refund_cents or 0) > 2800
+    till.shop.pass_time(days=40)
+    assert len(rows(Payment)) == 2, "nothing renews any more"
+
+
+def test_a_renewal_that_was_on_its_way_is_paid_back(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    (order,) = rows(Payment)
+    till.shop.clock.shift(timedelta(days=31))
+    till.shop.control.advance()
+    withheld = till.shop.control.take_deliveries()
+    assert any("invoice" in each.type for each in withheld)
+    withdraw(till, order)
+    till.shop.deliver(withheld)
+    till.shop.deliver()
+    till.shop.work_off()
+    renewal = next(each for each in rows(Payment) if each.consented_at is None)
+    assert renewal.refunded_cents == 2903, "a day of 31 was used"
+    assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
+
+
+def test_after_an_upgrade_the_larger_plan_comes_first_and_revives_the_other(till: Till) -> None:
+    small = buy(till, PlanName.URGENCE_24H)
+    till.shop.pass_time(hours=6)
+    large = buy(till, PlanName.URGENCE_7J)
+    assert refuse(till, small) == "credited"
+    till.shop.pass_time(hours=1)
+    withdraw(till, large)
+    till.shop.deliver()
+    running = [each.plan for each in list_grants(till.person.id) if each.ends_at > clock()]
+    assert running == [PlanName.URGENCE_24H]
+    withdraw(till, small)
+    till.shop.deliver()
+    assert len(list_amounts()) == 2
+    assert [each for each in list_grants(till.person.id) if each.ends_at > clock()] == []
+
+
+def test_another_person_s_order_does_not_exist(till: Till) -> None:
+    order = buy(till)
+    for payment_id in (order.id, uuid4()):
+        with pytest.raises(ApiError) as refused:
+            service.withdraw_own(uuid4(), payment_id, BY_ACCOUNT)
+        assert refused.value.status == 404
+    assert rows(Declaration) == []
+
+
+def test_every_order_has_a_number_of_its_own_and_no_renewal_has_one(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    till.shop.pass_time(days=31)
+    numbers = {each.consented_at is None: each.order_number for each in rows(Payment)}
+    assert numbers[True] is None
+    assert len(numbers[False] or "") == 10
+    with session() as s:
+        again = s.get_one(Payment, next(each.id for each in rows(Payment) if each.consented_at))
+        assert again.order_number == numbers[False]
