@@ -4,6 +4,7 @@ The terms of sale stand with the orders that name their version (configs/sales_t
 `documents/<name>/<version>/<language>.md`. What only the operator knows comes from settings.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,8 @@ _FOLDERS = {
     "contact": "contact",
     "mediation": "mediation",
 }
+_LINKED = re.compile("@|://")  # what becomes a link, which browsers isolate by themselves
+_FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 _HERE = Path(__file__).parent / "documents"
 _MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts become none
 
@@ -85,4 +88,9 @@ def _read_text(name: str, version: str, language: str) -> str:
     if name == TERMS_NAME:
         return read_terms(version, language)
     path = _HERE / _FOLDERS[name] / version / f"{language}.md"
-    return Template(path.read_text(encoding="utf-8")).substitute(name_seller(language))
+    names = name_seller(language)
+    if language not in LANGUAGES:  # from right to left
+        names = {
+            key: value if _LINKED.search(value) else f"{_FSI}{value}{_PDI}" for key, value in names.items()
+        }
+    return Template(path.read_text(encoding="utf-8")).substitute(names)

@@ -68,6 +68,15 @@ def test_the_mediator_is_named_with_address_and_site(
     assert "ec.europa.eu/consumers/odr" not in page.html  # the platform closed on 20 July 2025
 
 
+def test_names_keep_their_order_in_arabic(
+    browse: Callable[..., Browser], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SELLER_ADDRESS="2 rue de la Paix, 75002 Paris", SUPPORT_EMAIL="aide@example.org")
+    page = browse("ar").get("/mediation")
+    assert "\N{FIRST STRONG ISOLATE}2 rue de la Paix, 75002 Paris\N{POP DIRECTIONAL ISOLATE}" in page.text
+    assert 'href="mailto:aide@example.org"' in page.html
+
+
 def test_the_name_of_the_operator_cannot_become_markup(
     visitor: Browser, settings_env: Callable[..., None]
 ) -> None:
