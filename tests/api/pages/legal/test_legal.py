@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from api.pages.legal.documents import list_versions, read_document, render_markdown
-from configs.sales_terms import find_newest_version
+from configs.sales_terms import WITHDRAW_PATH, find_newest_version
 from tests.api.pages.browser import Browser
 
 PAGES = {
@@ -66,6 +66,12 @@ def test_the_mediator_is_named_with_address_and_site(
     for part in ("Médiation X", "1 rue du Droit, 75001 Paris", "https://mediateur.example"):
         assert part in page.text, part
     assert "ec.europa.eu/consumers/odr" not in page.html  # the platform closed on 20 July 2025
+
+
+def test_the_addresses_that_the_terms_name_are_pages(visitor: Browser) -> None:
+    visitor.get(WITHDRAW_PATH)
+    assert visitor.status == 200
+    assert "renoncer au contrat ici" in visitor.page.text
 
 
 def test_names_keep_their_order_in_arabic(
