@@ -6,7 +6,7 @@ Free of Flask, so that services, jobs and commands may raise them too.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from api.schemas import FieldError, PlanAnswer
+from api.schemas import FieldError, LostPlan, PlanAnswer
 
 
 class ApiError(Exception):
@@ -20,13 +20,14 @@ class ApiError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         plans: Sequence[PlanAnswer] = (),
+        lost: Sequence[LostPlan] = (),
         headers: Mapping[str, str] | None = None,
         available_from: datetime | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.word, self.detail = status, word, detail
         self.errors, self.plans, self.headers = list(errors), list(plans), dict(headers or {})
-        self.available_from = available_from
+        self.available_from, self.lost = available_from, list(lost)
 
 
 def invalid(*errors: FieldError) -> ApiError:

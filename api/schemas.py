@@ -129,6 +129,16 @@ class PlanAnswer(Answer):
         )
 
 
+class LostPlan(Answer):
+    """A plan that a deleted account loses. `amount`: what its time left cost, in cents. `renews`: as a subscription."""
+
+    plan: PlanName
+    ends_at: datetime
+    amount: int
+    currency: str
+    renews: bool
+
+
 class FieldError(Answer):
     """What is wrong with one field of the request."""
 
@@ -147,6 +157,7 @@ class Problem(Answer):
     request_id: str | None = None
     errors: list[FieldError] | None = None
     plans: list[PlanAnswer] | None = None
+    lost: list[LostPlan] | None = Field(None, description="What the account's deletion would end")
     available_from: datetime | None = Field(None, description="From when the same request makes sense")
 
     def as_json(self) -> dict[str, Any]:

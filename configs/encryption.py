@@ -72,6 +72,28 @@ def find_data_key(text: str) -> int | None:
     return None
 
 
+def make_file_key() -> str:
+    """Return a new random key for one file. Keep it encrypted, apart from the file."""
+    return Fernet.generate_key().decode("ascii")
+
+
+def encrypt_file(key: str, data: bytes) -> bytes:
+    """Return the content of a file encrypted with a key of its own."""
+    return Fernet(key).encrypt(data)
+
+
+def decrypt_file(key: str, data: bytes) -> bytes:
+    """Decrypt the content of a file.
+
+    Raises:
+        DecryptionFailed: another key encrypted it, or it was damaged.
+    """
+    try:
+        return Fernet(key).decrypt(data)
+    except InvalidToken:
+        raise DecryptionFailed("its key does not decrypt this file") from None
+
+
 def lookup_hash(text: str) -> bytes:
     """Return the 32 bytes to store, by which an encrypted text is found: under the first of LOOKUP_KEY.
 

@@ -230,6 +230,21 @@ def proof_blobs() -> Blobs:
     return _open_store("PROOFS_URL", address)
 
 
+def export_blobs() -> Blobs:
+    """Return where exports of personal data are kept: EXPORTS_URL, or a folder below STATE_DIR.
+
+    It is no folder of the proofs' store: backups copy that one, and an export is to be gone after a day.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    url = now.exports_url or str(now.state_dir.resolve() / "exports")
+    key = now.exports_access_key_id
+    address = _Address(url, now.exports_endpoint_url, now.exports_region, key, now.exports_secret_access_key)
+    return _open_store("EXPORTS_URL", address)
+
+
 def backup_blobs() -> Blobs:
     """Return where backups are kept: BACKUP_URL.
 
@@ -243,7 +258,7 @@ def backup_blobs() -> Blobs:
     return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _open_store(
     variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
 ) -> Blobs:

@@ -77,6 +77,7 @@ def far_store(settings: "Settings") -> list[str]:
         f"{name}_URL leaves this machine: name a folder, or give {name}_ENDPOINT_URL an address on loopback"
         for name, url, endpoint in (
             ("PROOFS", settings.proofs_url, settings.proofs_endpoint_url),
+            ("EXPORTS", settings.exports_url, settings.exports_endpoint_url),
             ("BACKUP", settings.backup_url, settings.backup_endpoint_url),
         )
         if urlsplit(url or "").scheme not in ("", "file")

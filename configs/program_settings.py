@@ -37,8 +37,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "host_company",
         "backup_url",  # a migration asks for a dump where there is one
     ),
-    # It sends the mail that confirms an order itself, before any alert leaves.
-    "background": (*_SERVERS, "api_url", "stripe_secret_key", "sendgrid_api_key", *_SELLER),
+    # It sends the mail that confirms an order itself, before any alert leaves, and exports phone numbers readably.
+    "background": (*_SERVERS, "api_url", "data_keys", "stripe_secret_key", "sendgrid_api_key", *_SELLER),
     "backup": ("database_url", "backup_url", "backup_recipients"),
     "crawler": (*_SERVERS, "scrapyd_password"),
     "notifier": (
@@ -58,7 +58,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
-    "api": ("jwt_secret_previous", "proofs_secret_access_key"),
+    "api": ("exports_secret_access_key", "jwt_secret_previous", "proofs_secret_access_key"),
+    "background": ("exports_secret_access_key",),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
     "crawler": ("ants_token", "proofs_secret_access_key"),
     "notifier": ("telegram_webhook_secret",),  # it registers the webhook

@@ -230,6 +230,13 @@ class Settings(Periods, LegalNames, BaseSettings):
     proofs_secret_access_key: SecretStr | None = None
     proofs_leave_free_mb: int = Field(500, ge=0)
 
+    # Exports of personal data
+    exports_url: Annotated[str, AfterValidator(_store)] | None = None
+    exports_endpoint_url: WebAddress | None = None
+    exports_region: str | None = None
+    exports_access_key_id: str | None = None
+    exports_secret_access_key: SecretStr | None = None
+
     # Backups
     backup_url: Annotated[str, AfterValidator(_store)] | None = None
     backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None

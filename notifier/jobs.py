@@ -6,7 +6,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg2.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from api.models.base import session
 from api.models.user import Channel
@@ -34,6 +35,12 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
         except (OperationalError, InterfaceError) as error:
             log.warning(
                 "database away, the sweep will ask again", job=job.__name__, key=keys[0], because=_name(error)
+            )
+        except IntegrityError as error:
+            if not isinstance(error.orig, ForeignKeyViolation):
+                raise
+            log.warning(
+                "an account was deleted meanwhile, the sweep will ask again", job=job.__name__, key=keys[0]
             )
 
     return run

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -71,6 +71,10 @@ Seen = Sequence[tuple[ClaimedRow, Contact]]
 
 class MessageKind(ABC):
     """A kind of message. One file in `notifier/message_kinds/` defines one kind; its texts are templates."""
+
+    forgets_address: ClassVar[bool] = (
+        False  # a row without an account loses its address and values once it ended
+    )
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""

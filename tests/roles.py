@@ -22,6 +22,7 @@ _OWNER = "none"  # SET ROLE NONE: the login itself
 _ROLES = {
     "api/": "rdvpriority_api",
     "api/background/": "rdvpriority_background",
+    "api/exports/jobs.py": "rdvpriority_background",
     "api/payments/jobs.py": "rdvpriority_background",
     "api/migrations/": _OWNER,
     "api/models/": None,

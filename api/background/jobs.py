@@ -20,6 +20,7 @@ from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
 from api.declarations import applying
+from api.exports import jobs as exports
 from api.logins.service import ended_long_ago
 from api.models import partitions
 from api.models.appointment import Appointment
@@ -28,7 +29,7 @@ from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
 from api.models.support import SupportRequest
-from api.payments import failure_watch, reconciliation, watch_credits, withdrawal_periods
+from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
@@ -165,6 +166,21 @@ def drop_audit() -> Counts:
     """Drop the rows of the audit that are older than three years; its trigger refuses every younger one."""
     old = AuditEntry.at < sa.func.least(clock(), sa.func.now()) - _AUDIT_KEPT_FOR
     return {"dropped": delete_in_batches(AuditEntry.id, old)}
+
+
+def make_exports() -> Counts:
+    """Build the exports of personal data that users asked for."""
+    return exports.make_exports()
+
+
+def drop_exports() -> Counts:
+    """Drop exports after a day, and the files of accounts that were deleted."""
+    return exports.drop_exports()
+
+
+def drop_former_customers() -> Counts:
+    """Delete Stripe's customers of accounts that were deleted 120 days ago, unless a dispute is open."""
+    return former_customers.drop_customers()
 
 
 def reconcile_payments() -> Counts:

@@ -85,6 +85,15 @@ def check_limit(rule: str, *key: str) -> None:
     _check(rule, key, counting=False)
 
 
+def clear_limit(rule: str, *key: str) -> None:
+    """Forget what was counted of this key.
+
+    Raises:
+        limits.errors.StorageError: Redis does not answer.
+    """
+    _get_limiter(build_storage_url()).clear(_parse(rule), *key)
+
+
 def build_storage_url() -> str:
     """Return REDIS_URL as the library `limits` writes it.
 

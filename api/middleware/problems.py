@@ -62,6 +62,7 @@ def build_response(refused: ApiError) -> Response:
             request_id=g.get("request_id"),
             errors=refused.errors or None,
             plans=refused.plans or None,
+            lost=refused.lost or None,
             available_from=refused.available_from,
         )
         response = make_response(problem.as_json(), refused.status)

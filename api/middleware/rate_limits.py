@@ -23,11 +23,12 @@ from api.middleware.limit_counters import (
     build_storage_options,
     build_storage_url,
     check_limit,
+    clear_limit,
     hit_limit,
 )
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
-from api.middleware.shared_counts import Count, count_request
+from api.middleware.shared_counts import Count, count_request, forget_requests
 from api.models.user import User
 from configs.contact_addresses import fold_address, group_network_address
 from configs.redis import redis_client
@@ -171,6 +172,27 @@ def count_request_of(user_id: UUID) -> None:
     count = count_request(USER, "user", str(user_id))
     if not count.passes:
         raise count.build_refusal()
+
+
+def forget_counts(user_id: UUID, email: str) -> None:
+    """Delete what is counted and remembered of an account that was deleted.
+
+    Left to run out: counts that other processes hold (5 min), and the digests of other network addresses (90 days).
+    """
+    account, name = _digest_account(email), str(user_id)
+    forget_requests(USER, "user", name)
+    counted = (
+        (ACCOUNT_FROM_ADDRESS, "proof", name),
+        (ACCOUNT_FROM_ADDRESS, "code", name, _get_address()),
+        (WRONG_CODES, "codes", name),
+        (NEW_EMAIL, "new-email", account),
+    )
+    try:
+        for limit, *key in counted:
+            clear_limit(limit, *key)
+        _get_redis().delete(_build_known_key(account))
+    except (RedisError, StorageError) as error:
+        log.warning("counts of a deleted account run out by themselves", because=str(error))
 
 
 @contextmanager

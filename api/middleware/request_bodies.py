@@ -81,7 +81,7 @@ def is_webhook() -> bool:
 
 
 def _refuse_other_bodies() -> None:
-    writes = request.path.startswith("/api/") and request.method in ("POST", "PUT", "PATCH")
+    writes = request.path.startswith("/api/") and request.method in ("POST", "PUT", "PATCH", "DELETE")
     if not writes or is_webhook() or not _read_body():
         return
     try:

@@ -109,6 +109,16 @@ class SharedCounts:
         for start in range(0, len(unsent), _MOST_AT_ONCE):
             self._send(unsent[start : start + _MOST_AT_ONCE])
 
+    def forget(self, rule: str, *key: str) -> None:
+        """Delete a count, here and in Redis; other processes keep theirs until it ends."""
+        name = _parse(rule).key_for(*key)
+        with self._lock:
+            self._entries.pop(name, None)
+        try:
+            self._client.delete(f"{PREFIX}:{name}")
+        except RedisError as error:
+            log.warning("a count runs out by itself", error=str(error))
+
     def _send(self, unsent: list[tuple[str, _Entry, int]]) -> None:
         now = clock().timestamp()
         arguments = [number for _, entry, amount in unsent for number in (entry.limit.get_expiry(), amount)]
@@ -139,6 +149,11 @@ class SharedCounts:
 def count_request(rule: str, *key: str) -> Count:
     """Count one request of this key, e.g. `count_request("300 per 5 minutes", "user", id)`."""
     return _get_counts(settings().require("redis_url")).count(rule, *key)
+
+
+def forget_requests(rule: str, *key: str) -> None:
+    """Forget what `count_request` counted of this key."""
+    _get_counts(settings().require("redis_url")).forget(rule, *key)
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,8 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 # What a message asks of its recipient, before anybody reads the address.
 _RECIPIENT = "id, user_id, channel, verified_at, enabled, state, alert_budget_full_at"
+# A login, without the hashes of its tokens.
+_LOGIN = "id, user_id, browser, created_at, last_used_at, rotated_at, expires_at, proven_at, ended_at, ended_because"
 # A message to write, without the address of somebody who has no account.
 _NEW_MESSAGE = (
     "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
@@ -46,19 +48,24 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL, "background": _ALL, "crawler": "SELECT (user_id, plan, starts_at, ends_at)",
         "notifier": _READ, "reader": _READ,
     },
-    "logins": {"api": _ALL, "background": "SELECT (id, ended_at, expires_at), DELETE"},
-    "registrations": {"api": _ALL, "background": "SELECT (id, user_id, created_at), DELETE"},
+    "logins": {"api": _ALL, "background": f"SELECT ({_LOGIN}), DELETE"},
+    "registrations": {"api": _ALL, "background": "SELECT (id, user_id, wished_plan, created_at), DELETE"},
     "recovery_codes": {"api": _ALL},
-    "phone_codes": {"api": _ALL, "background": "SELECT (id, created_at), DELETE", "notifier": _READ},
+    "phone_codes": {
+        "api": _ALL,
+        "background": "SELECT (id, user_id, wrong_tries, created_at, used_at), DELETE",
+        "notifier": _READ,
+    },
     "telegram_links": {
         "api": _ALL,
-        "background": "SELECT (user_id, expires_at), DELETE",
+        "background": "SELECT (user_id, expires_at, chat_id, chat_name, created_at), DELETE",
         "notifier": "SELECT (user_id, code_hash, chat_id, expires_at), UPDATE (chat_id, chat_name)",
     },
     "support_requests": {
-        "api": _CHANGE, "background": "SELECT (id, created_at), DELETE", "notifier": _READ,
+        "api": _ALL, "background": "SELECT, DELETE", "notifier": _READ,
         "reader": "SELECT (id, user_id, created_at)",
     },
+    "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
     "audit": {"api": _ADD, "background": "SELECT (id, at), DELETE"},
     # Alerts
     "alerts": {
@@ -68,7 +75,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "alert_targets": {
         "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
     },
-    "appointments": {"api": _ALL, "background": "SELECT (id, dropped_at), DELETE"},
+    "appointments": {"api": _ALL, "background": "SELECT, DELETE"},
     # What is watched
     "desks": {
         "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",
@@ -94,11 +101,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "desk_landings": {"crawler": _CHANGE, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
-    "matches": {"api": _READ, "notifier": _CHANGE, "reader": _READ},
+    "matches": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
     "match_parts": {"notifier": _ALL, "reader": _READ},
     "match_slots": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
     "notifications": {
-        "api": _CHANGE,
+        "api": _ALL,
         "background": _CHANGE,  # it hands over order confirmations itself
         "crawler": f"SELECT ({_NEW_MESSAGE}, lease_until), INSERT ({_NEW_MESSAGE})",
         "notifier": _CHANGE,
@@ -126,6 +133,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
     "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "former_customers": {"api": _ADD, "background": _ALL},
     # The programs themselves
     "job_runs": {"api": _READ, "background": _ALL, "reader": _READ},
     "backup_states": {"api": _READ, "backup": _CHANGE, "reader": _READ},

@@ -13,6 +13,8 @@ from api.models.declaration import Declaration
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
+from api.models.export import Export
+from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
 from api.models.job_run import JobRun
 from api.models.key_sighting import KeySighting
@@ -32,5 +34,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration,
+    WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration, Export, FormerCustomer,
 )  # fmt: skip

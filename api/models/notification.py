@@ -23,6 +23,7 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
+FORGOTTEN = ""  # stands for an address without an account, once it is deleted
 MATCHING = ("critical", "many")
 
 

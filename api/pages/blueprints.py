@@ -21,6 +21,7 @@ from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
 from api.pages.open_web import routes as open_web
+from api.pages.personal_data import routes as personal_data
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
 from api.pages.preloading import register_preloading
@@ -38,6 +39,7 @@ AREAS: tuple[Area, ...] = (
     alerts.area,
     channels.area,
     preferences.area,
+    personal_data.area,
     security.area,
     plan.area,
     declarations.area,

@@ -22,6 +22,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("plan.show_plan", _l("Formule")),
         ("preferences.show_profile", _l("Profil")),
         ("security.show_security", _l("Sécurité")),
+        ("personal_data.show_data", _l("Mes données")),
     ),
     "foot": (
         ("status.show_status", _l("État du service")),

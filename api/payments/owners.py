@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.models.user import User
 from api.payments.errors import IdConflict
+from api.payments.former_customers import keep_customer
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY = "payment", "refund"
@@ -74,7 +75,12 @@ def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> No
 
 
 def link_customer(session: Session, payment: Payment, customer: str | None) -> None:
-    """Write whom Stripe takes a user for, once: the portal is opened for that customer."""
+    """Write whom Stripe takes a user for, once: the portal is opened for that customer.
+
+    Where the account was deleted meanwhile, the customer is noted, to be deleted too.
+    """
+    if customer and payment.user_id is None:
+        keep_customer(session, payment.id, customer)
     if customer and payment.user_id:
         nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
         session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=customer))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -10,6 +10,9 @@ import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.alerts.service import wake_alerts
+from api.deletion.access import delete_signed_in
+from api.exports.access import send_export
+from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import count_new_email
@@ -17,6 +20,8 @@ from api.models.base import session
 from api.users.phone_codes import confirm_phone
 from api.users.schemas import (
     CodeOfPhone,
+    DeletionWish,
+    ExportAnswer,
     NotificationFlags,
     ProfileChange,
     TelegramLinkState,
@@ -24,6 +29,11 @@ from api.users.schemas import (
 )
 from api.users.service import change_notifications, change_profile
 from api.users.telegram_linking import confirm_link, read_link, start_link
+
+_ZIP = {
+    "description": "The archive",
+    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+}
 
 blueprint = APIBlueprint(
     "users",
@@ -68,6 +78,40 @@ def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
     if refusal:
         raise refusal
     return _announce(messages, alerts)
+
+
+@blueprint.get("/export", responses={200: ExportAnswer, 202: ExportAnswer, **declare_errors(401)})
+def export_data() -> tuple[dict[str, Any], int]:
+    """Get a copy of everything about the account: the first call has it made, 202 until it is, 200 for a day.
+
+    A mail says when it is ready. A day after that the next call has another one made.
+    """
+    with session() as s:
+        export = start_export(s, current_user_id())
+    if export.ready_at is None and not export.attempts:
+        nudge_exports()
+    return ExportAnswer.of(export).as_json(), 200 if export.ready_at else 202
+
+
+@blueprint.get("/export/file", responses={200: _ZIP, **declare_errors(401, 403, 404)})
+def download_export() -> Response:
+    """Download the export that is ready. Needs a recent proof: it can reveal a person's immigration status."""
+    require_recent_proof()
+    with session() as s:
+        export = read_export(s, current_user_id())
+    return send_export(open_file(export))
+
+
+@blueprint.delete("/me", responses={204: None, **declare_errors(*BODY, 401, 403, 409)})
+def delete_me(body: DeletionWish) -> tuple[str, int]:
+    """Delete the account and everything that names its owner, at once. Needs a recent proof.
+
+    While a plan runs the answer is 409 with what is `lost`, until the body says `understood`. A subscription is
+    cancelled. Payments stay for the accounts, without a name.
+    """
+    require_recent_proof()
+    delete_signed_in(understood=body.understood)
+    return "", 204
 
 
 @blueprint.post("/telegram-link", responses={200: TelegramUrl, **declare_errors(401, 403)})

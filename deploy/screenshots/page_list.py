@@ -125,6 +125,10 @@ def _list_account() -> list[Shot]:
         Shot("security-error", "/securite", Who.NEW, _give_weak_password),
         Shot("factor-setup", "/securite/application", Who.NEW),
         Shot("factor-codes", "/securite", Who.LONG, press("/securite/codes")),
+        Shot("data", "/donnees", Who.NEW),
+        Shot("data-preparing", "/donnees", Who.LONG, press("/donnees/export")),
+        Shot("deletion", "/donnees/suppression", Who.CAMILLE),
+        Shot("deletion-error", "/donnees/suppression", Who.LONG, press("/donnees/suppression")),
     ]
 
 

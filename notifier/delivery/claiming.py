@@ -222,7 +222,7 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) 
 
 def _contact_without_account(row: ClaimedRow) -> Contact | None:
     """Return the contact of a message to an address without an account; it is in no table and in no session."""
-    if row.address is None:
+    if not row.address:
         return None
     return Contact(
         channel=row.channel,

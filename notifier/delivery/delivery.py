@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
-from api.models.notification import Notification, State
+from api.models.notification import FORGOTTEN, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
@@ -26,7 +26,7 @@ from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +61,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         claimed = claiming.claim(opened, ids, clock())
         for each in claimed.dropped:
             close(opened, [each.row.id], claimed.token, _decide_unsent(each, clock()))
+            forget_addresses(opened, [each.row])
             if each.how.state is not State.PENDING:
                 end = {"state": each.how.state.value, "reason": each.how.reason}
                 log.info("not sent", notification=str(each.row.id), **end)
@@ -166,6 +167,7 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
     with session() as opened:
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
+            forget_addresses(opened, rows)
             if decision.contact_state is not None:
                 _mark(
                     opened, [each for each in sent.messages if each.first.id in ours], decision.contact_state
@@ -186,6 +188,18 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
     mine = sa.update(Notification).where(is_any_of(Notification.id, ids), Notification.lease_token == token)
     changed = mine.values(_columns(decision)).returning(Notification.id)
     return set(opened.scalars(changed, execution_options={"synchronize_session": False}))
+
+
+def forget_addresses(opened: Session, rows: Sequence[ClaimedRow]) -> None:
+    """Take the address from the rows that have ended, of kinds that ask for it: the account is deleted."""
+    ids = [row.id for row in rows if row.kind in forgetful_kinds()]
+    if ids:
+        ended = sa.update(Notification).where(
+            is_any_of(Notification.id, ids),
+            Notification.address.is_not(None),
+            Notification.state.not_in([State.PENDING, State.SENDING]),
+        )
+        opened.execute(ended.values(address=FORGOTTEN, params={}))
 
 
 def _columns(decision: DeliveryDecision) -> dict[str, Any]:

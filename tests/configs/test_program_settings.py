@@ -74,7 +74,7 @@ def test_who_visits_sites_and_who_makes_backups_can_open_nothing_else() -> None:
     providers = {"sendgrid_api_key", "twilio_auth_token", "telegram_bot_token", "telegram_webhook_secret"}
     for program in ("backup", "crawler"):
         assert not list_allowed(program) & (tokens | providers)
-    assert not list_allowed("background") & {"jwt_secret", "data_keys", "lookup_key", "stripe_webhook_secret"}
+    assert not list_allowed("background") & {"jwt_secret", "lookup_key", "stripe_webhook_secret"}
     assert not list_allowed("notifier") & {"stripe_secret_key", "stripe_webhook_secret"}
     assert not list_allowed("api") & (providers - {"telegram_webhook_secret"})
 

@@ -30,6 +30,7 @@ from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.paging import PageQuery, cut_page, read_cursor, read_page, write_cursor
+from api.payments.former_customers import find_customer
 
 
 def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
@@ -46,7 +47,7 @@ def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
     return PaymentLog(items=_build_entries(session, rows), next=following)
 
 
-def read_payment(session: Session, payment_id: UUID) -> PaymentDetails:
+def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) -> PaymentDetails:
     """Return one payment with everything that happened to it.
 
     Raises:
@@ -62,6 +63,7 @@ def read_payment(session: Session, payment_id: UUID) -> PaymentDetails:
         **dict(entry),
         events=[PaymentEventEntry.model_validate(each) for each in session.scalars(events)],
         stripe_ids={each.kind: each.id for each in names},
+        former_customer=find_customer(session, payment_id) if sees_addresses else None,
     )
 
 

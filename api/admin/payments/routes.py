@@ -64,7 +64,10 @@ def search_payments(query: PaymentQuery) -> dict[str, Any]:
 def show_payment(path: PaymentPath) -> dict[str, Any]:
     """Show one payment with everything that happened to it."""
     with audited("payment.view", "payment", path.id) as work:
-        return queries.read_payment(work.session, path.id).as_json()
+        shown = queries.read_payment(work.session, path.id, sees_addresses=work.actor.sees_addresses)
+        if shown.former_customer:
+            work.changes["saw"] = "former customer"
+        return shown.as_json()
 
 
 @blueprint.post(

@@ -53,6 +53,8 @@ class PaymentDetails(OperatorPayment):
 
     events: list[PaymentEventEntry]
     stripe_ids: dict[str, str]
+    # Stripe's customer of a deleted account, for 120 days and for admins only: it has the name for a dispute
+    former_customer: str | None
 
 
 class NewRefund(Body):

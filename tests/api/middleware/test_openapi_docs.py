@@ -37,6 +37,7 @@ EXPECTED = {
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
     ("post", "/api/users/telegram-link/confirm"),
+    ("get", "/api/users/export"), ("get", "/api/users/export/file"), ("delete", "/api/users/me"),
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
 EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for method, rule in EXAMPLES}

@@ -30,6 +30,7 @@ def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
 
 def test_the_folder_is_the_registry() -> None:
     assert sorted(kinds()) == [
+        "account_deleted",
         "account_exists",
         "account_unused",
         "address_changed",
@@ -41,6 +42,7 @@ def test_the_folder_is_the_registry() -> None:
         "desk_unwatched",
         "desk_watchable",
         "desk_watched",
+        "export_ready",
         "hoarding",
         "login_ended",
         "new_sign_in",

@@ -21,6 +21,7 @@ NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
     "open_web.send_robots",
     "open_web.send_security",
     "open_web.send_sitemap",
+    "personal_data.download_export",
     "plan.show_confirmation",
     "security.show_codes",
     "status.show_live",

@@ -54,6 +54,9 @@ PAGES = {
     "open_web.send_robots": "/robots.txt",
     "open_web.send_sitemap": "/sitemap.xml",
     "open_web.send_security": "/.well-known/security.txt",
+    "personal_data.show_data": "/donnees",
+    "personal_data.download_export": "/donnees/export.zip",
+    "personal_data.show_deletion": "/donnees/suppression",
     "plan.show_plan": "/formule",
     "plan.show_order": "/formule/commande?plan=URGENCE_TOTAL",
     "plan.show_confirmation": "/formule/confirmation",
@@ -122,6 +125,8 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
         "/alertes/{alert}/trouve", {"day": "2026-12-01", "hour": "09:00", "place": "Bobigny"},
     ),
     "alert_pages.close_alert": ("/alertes/{alert}/fermer", {}),
+    "personal_data.ask_export": ("/donnees/export", {}),
+    "personal_data.delete_account": ("/donnees/suppression", {"understood": ""}),
     "sign_in.sign_out": ("/logout", {}),
 }  # fmt: skip
 # Links in messages: the token in their path is the secret, and no cookie is read.

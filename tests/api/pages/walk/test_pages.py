@@ -20,6 +20,7 @@ LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
     "alert_pages.show_proof": 302,
     "security.show_codes": 303,
+    "personal_data.download_export": 303,  # no archive was made
 }
 
 

@@ -1,0 +1,43 @@
+"""Steps of a deletion that the API and the pages share: the account of the request, its traces, its last mail."""
+
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+import notifier
+from api.deletion.service import DeletedAccount, delete_account
+from api.exports.service import nudge_drop
+from api.middleware.auth import current_user_id
+from api.middleware.rate_limits import forget_counts
+from api.models.base import session
+
+_TRIES = 3
+_DEADLOCK = "40P01"  # https://www.postgresql.org/docs/18/errcodes-appendix.html
+log = structlog.get_logger(__name__)
+
+
+def delete_signed_in(*, understood: bool) -> None:
+    """Delete the account of the request, then its traces in Redis and in the store; nudge its last mail.
+
+    Raises:
+        api.errors.ApiError: see `api.deletion.service.delete_account`.
+    """
+    user_id = current_user_id()
+    deleted = _delete(user_id, understood=understood)
+    log.info("an account was deleted")  # whose, no log tells
+    forget_counts(user_id, deleted.email)
+    notifier.nudge(deleted.mails)
+    nudge_drop()
+
+
+def _delete(user_id: UUID, *, understood: bool) -> DeletedAccount:
+    """Delete an account, again where that met a transaction that waited for it: matching writes rows of many users."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with session() as s:
+                return delete_account(s, user_id, understood=understood)
+        except OperationalError as error:
+            if not left or getattr(error.orig, "pgcode", None) != _DEADLOCK:
+                raise
+    raise AssertionError("the last try returns or raises")

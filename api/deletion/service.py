@@ -1,0 +1,130 @@
+"""Deletion of an account, in one transaction: what names the person goes, what the law keeps stays without a name.
+
+Payments, their events, refunds and consent stay for the accounts (docs/privacy.md). So does the audit of operators: its
+ids then name nobody.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.deletion.losses import list_losses
+from api.errors import ApiError
+from api.models.declaration import Declaration
+from api.models.notification import Notification
+from api.models.payment import Payment, Refund, Subscription
+from api.models.support import SupportRequest
+from api.models.user import Contact, Role, User
+from api.payments.cancellations import request_cancellation
+from api.payments.former_customers import keep_customers
+from api.schemas import LostPlan
+from configs.clock import clock
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedAccount:
+    """What follows after the commit: the last mail to nudge, and the address by which traces in Redis are found."""
+
+    email: str
+    mails: list[UUID] = field(default_factory=list)
+
+
+def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
+    """Return the plans that a user would lose by deleting the account now."""
+    return list_losses(session, user_id, clock())
+
+
+def delete_account(session: Session, user_id: UUID, *, understood: bool) -> DeletedAccount:
+    """Delete an account, cancel its subscription and write the last mail.
+
+    `understood`: the user was told what is lost with a plan that runs.
+
+    Raises:
+        api.errors.ApiError: 401, it is deleted already; 409 operator; 409 plan-running, with what is lost.
+    """
+    user = session.get(User, user_id, with_for_update=True)
+    if user is None:
+        raise ApiError(401, "token-revoked", "this account is deleted")
+    now = clock()
+    _check(session, user, now, understood=understood)
+    renewed = _end_subscriptions(session, user_id, now)
+    keep_customers(session, user_id, user.stripe_customer_id)
+    _take_words_from_payments(session, user_id)
+    email, language = user.email, user.language
+    addresses = _list_addresses(session, user)
+    _take_names_from_declarations(session, user_id, addresses)
+    _delete_letters(session, user_id, addresses)
+    session.flush()
+    session.execute(sa.delete(User).where(User.id == user_id))
+    session.expunge(user)
+    return DeletedAccount(email, _write_last_mail(session, email, language, now, renewed=renewed))
+
+
+def _check(session: Session, user: User, now: datetime, *, understood: bool) -> None:
+    if user.role is not Role.USER:
+        detail = "an operator's account acts for others: have an admin make it a plain one first"
+        raise ApiError(409, "operator", detail)
+    lost = list_losses(session, user.id, now)
+    if lost and not understood:
+        detail = (
+            "a plan runs, and `lost` says what ends with it: to get money back, withdraw from the contract or cancel "
+            "it first; to delete the account all the same, send `understood: true`"
+        )
+        raise ApiError(409, "plan-running", detail, lost=lost)
+
+
+def _end_subscriptions(session: Session, user_id: UUID, now: datetime) -> bool:
+    """Have Stripe end the user's subscriptions now; return whether there was one."""
+    mine = sa.select(Subscription.id).where(Subscription.user_id == user_id, Subscription.ended_at.is_(None))
+    found = session.scalars(mine.order_by(Subscription.id)).all()
+    for subscription_id in found:
+        request_cancellation(session, subscription_id, now)
+    return bool(found)
+
+
+def _take_words_from_payments(session: Session, user_id: UUID) -> None:
+    """Remove what a person waited for, and what operators wrote about the person, from what stays."""
+    mine = sa.select(Payment.id).where(Payment.user_id == user_id)
+    session.execute(sa.update(Refund).where(Refund.payment_id.in_(mine)).values(note=None))
+    ordered = (Payment.user_id == user_id, Payment.alert_wish.is_not(None))
+    session.execute(sa.update(Payment).where(*ordered).values(alert_wish=None))
+
+
+def _take_names_from_declarations(session: Session, user_id: UUID, addresses: set[str]) -> None:
+    """Remove names and addresses from withdrawals and cancellations, which stay as the payments do."""
+    payments = sa.select(Payment.id).where(Payment.user_id == user_id)
+    subscriptions = sa.select(Subscription.id).where(Subscription.user_id == user_id)
+    theirs = sa.or_(
+        Declaration.user_id == user_id,
+        Declaration.payment_id.in_(payments),
+        Declaration.subscription_id.in_(subscriptions),
+        sa.func.lower(Declaration.email).in_(addresses),
+    )
+    session.execute(sa.update(Declaration).where(theirs).values(name=None, email=None))
+
+
+def _list_addresses(session: Session, user: User) -> set[str]:
+    """Return the user's e-mail addresses, in lower case: the account's, and one that waits to be confirmed."""
+    contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user.id)).all()
+    known = {user.email, *(text for each in contacts for text in (each.address, each.new_address) if text)}
+    return {each.lower() for each in known if "@" in each}
+
+
+def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> None:
+    """Delete the user's requests to support, also those sent without signing in, and the mails about them."""
+    of_sender = sa.func.lower(SupportRequest.email).in_(addresses)
+    session.execute(sa.delete(SupportRequest).where((SupportRequest.user_id == user_id) | of_sender))
+    apart = (Notification.user_id.is_(None), sa.func.lower(Notification.address).in_(addresses))
+    session.execute(sa.delete(Notification).where(*apart))
+
+
+def _write_last_mail(
+    session: Session, email: str, language: str, now: datetime, *, renewed: bool
+) -> list[UUID]:
+    params = {"at": now.isoformat(), "renewed": renewed}
+    key = f"account_deleted:{uuid4()}"
+    return notifier.notify_address(session, email, "account_deleted", params, key, language=language)

@@ -1,0 +1,88 @@
+"""Exports as their users see them: asking for one, how far it is, and its file."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.alerts.service import lock_user
+from api.errors import ApiError, not_found
+from api.models.base import new_id
+from api.models.export import Export
+from api.models.job_run import MAINTENANCE
+from configs.clock import clock
+from configs.encryption import decrypt_file
+from configs.job_queues import KEPT_SECONDS, push
+from configs.object_store import NoBlob, StoreAway, export_blobs
+from configs.settings import settings
+
+KEPT_FOR = timedelta(days=1)
+log = structlog.get_logger(__name__)
+
+
+def read_export(session: Session, user_id: UUID) -> Export | None:
+    """Return the user's export; None where there is none, or it is over."""
+    mine = sa.select(Export).where(Export.user_id == user_id, ~_is_over(clock()))
+    return session.scalars(mine).one_or_none()
+
+
+def start_export(session: Session, user_id: UUID) -> Export:
+    """Return the user's export, a new one where there is none; `nudge_exports` after the commit."""
+    known = read_export(session, user_id)
+    if known:
+        return known
+    lock_user(session, user_id)
+    now = clock()
+    session.execute(sa.delete(Export).where(Export.user_id == user_id, _is_over(now)))
+    wish = insert(Export).values(id=new_id(), user_id=user_id, requested_at=now, next_attempt_at=now)
+    session.execute(wish.on_conflict_do_nothing(index_elements=[Export.user_id]))
+    return session.scalars(sa.select(Export).where(Export.user_id == user_id)).one()
+
+
+def nudge_exports() -> None:
+    """Have exports made that wait, now; where Redis is away the schedule does it within a minute."""
+    _nudge("make_exports")
+
+
+def nudge_drop() -> None:
+    """Have the file of a deleted account deleted, now; its key went with its row."""
+    _nudge("drop_exports")
+
+
+def _nudge(job: str) -> None:
+    seconds = round(settings().job_seconds)
+    try:
+        push(MAINTENANCE, f"api.exports.jobs.{job}", (), job, seconds=seconds, kept=KEPT_SECONDS)
+    except RedisError as error:
+        log.warning("not nudged, the schedule will", job=job, because=type(error).__name__)
+
+
+def open_file(export: Export | None) -> bytes:
+    """Return the ZIP of an export that is ready. No transaction may be open: the store may take its time.
+
+    Raises:
+        api.errors.ApiError: 404, there is none; 503, the store does not answer.
+    """
+    if export is None or export.file_key is None:
+        raise not_found("export: ask for one by GET /api/users/export")
+    try:
+        return decrypt_file(export.file_key, export_blobs().get(name_file(export.id, export.attempts)))
+    except NoBlob:
+        raise not_found("export any more: ask for another one") from None
+    except StoreAway as error:
+        log.error("an export cannot be read", because=str(error))  # noqa: TRY400 -- the store says it all
+        headers = {"Retry-After": "60"}
+        raise ApiError(503, "unavailable", "the store does not answer: try again", headers=headers) from None
+
+
+def name_file(export_id: UUID, attempt: int) -> str:
+    """Return the key of an export's file: each attempt writes its own."""
+    return f"{export_id.hex}-{attempt}"
+
+
+def _is_over(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.func.coalesce(Export.expires_at <= now, sa.false())

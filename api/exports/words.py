@@ -1,0 +1,151 @@
+"""Words of the page that explains an export, in the languages of accounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The page's sentences, and what each table holds."""
+
+    title: str
+    about: str  # {email}, {day}
+    how_to_read: str
+    left_out: str
+    rights: str
+    heads: tuple[str, str, str]  # of the table: what, rows, file
+    tables: Mapping[str, str]
+
+
+_FR = Words(
+    title="Vos données chez RDVPriority",
+    about="Tout ce que nos tables contenaient sur le compte {email}, le {day}.",
+    how_to_read=(
+        "Chaque fichier est un tableau au format JSON, lisible par les programmes et par les éditeurs de texte. "
+        "Les heures sont en temps universel (UTC), les montants en centimes."
+    ),
+    left_out=(
+        "Il manque ce qui ouvrirait votre compte : l’empreinte du mot de passe, le secret et les codes de secours du "
+        "second facteur, les empreintes des connexions et des codes envoyés par SMS."
+    ),
+    rights=(
+        "Vous pouvez faire corriger ou supprimer ces données : la page « Mes données » de votre compte dit comment, et "
+        "pourquoi nous les avons. Gardez ce fichier à l’abri : il peut révéler votre situation administrative."
+    ),
+    heads=("Contenu", "Lignes", "Fichier"),
+    tables={
+        "users": "Le compte : adresse, langue, fuseau horaire, rôle",
+        "contacts": "Les adresses des messages : e-mail, téléphone, Telegram, et leur état",
+        "telegram_links": "Une liaison avec Telegram en cours",
+        "phone_codes": "Les codes envoyés par SMS depuis un jour, sans les codes",
+        "logins": "Les connexions : navigateur, début, fin",
+        "registrations": "Les inscriptions dont l’adresse n’est pas confirmée",
+        "alerts": "Les alertes",
+        "alert_targets": "Ce que chaque alerte surveille : préfecture, démarche, dates, heures",
+        "appointments": "Les rendez-vous que vous avez signalés",
+        "matches": "Les créneaux trouvés pour vos alertes",
+        "match_slots": "Les créneaux de chaque annonce",
+        "notifications": "Les messages : canal, sujet, heures d’envoi et d’arrivée",
+        "notification_matches": "Quel message a annoncé quels créneaux",
+        "grants": "Les formules et leurs périodes",
+        "subscriptions": "Les abonnements mensuels",
+        "payments": "Les commandes et paiements, avec ce que vous avez accepté",
+        "payment_events": "Ce qui est arrivé à chaque paiement",
+        "payment_differences": "Les écarts avec Stripe, et leur correction",
+        "plan_credits": "Les restes de formules déduits d’une commande",
+        "refunds": "Les remboursements",
+        "watch_credits": "Le temps non surveillé, et ce qui a été rendu",
+        "stripe_ids": "Les numéros de vos paiements chez Stripe",
+        "declarations": "Vos rétractations et résiliations",
+        "support_requests": "Vos messages à l’assistance",
+        "exports": "Les demandes d’export, celle-ci comprise",
+    },
+)
+_EN = Words(
+    title="Your data at RDVPriority",
+    about="Everything that our tables held about the account {email}, on {day}.",
+    how_to_read=(
+        "Each file is a list in JSON, which programs and text editors can read. Times are in universal time (UTC), "
+        "amounts in cents."
+    ),
+    left_out=(
+        "What would open your account is left out: the hash of the password, the secret and the recovery codes of the "
+        "second factor, the hashes of logins and of codes sent by SMS."
+    ),
+    rights=(
+        "You may have these data corrected or deleted: the page “My data” of your account says how, and why we have "
+        "them. Keep this file safe: it may reveal your immigration status."
+    ),
+    heads=("Content", "Rows", "File"),
+    tables={
+        "users": "The account: address, language, time zone, role",
+        "contacts": "Addresses of messages: e-mail, phone, Telegram, and their state",
+        "telegram_links": "A link with Telegram that is being made",
+        "phone_codes": "Codes sent by SMS within a day, without the codes",
+        "logins": "Logins: browser, beginning, end",
+        "registrations": "Registrations whose address is not confirmed",
+        "alerts": "Alerts",
+        "alert_targets": "What each alert watches: prefecture, procedure, dates, hours",
+        "appointments": "Appointments that you reported",
+        "matches": "Slots that were found for your alerts",
+        "match_slots": "The slots of each announcement",
+        "notifications": "Messages: channel, subject, when they were sent and arrived",
+        "notification_matches": "Which message announced which slots",
+        "grants": "Plans and their periods",
+        "subscriptions": "Monthly subscriptions",
+        "payments": "Orders and payments, with what you agreed to",
+        "payment_events": "What happened to each payment",
+        "payment_differences": "Differences with Stripe, and their repair",
+        "plan_credits": "Rests of plans that were taken off an order",
+        "refunds": "Refunds",
+        "watch_credits": "Time without watching, and what was given back",
+        "stripe_ids": "The ids of your payments at Stripe",
+        "declarations": "Your withdrawals and cancellations",
+        "support_requests": "Your messages to support",
+        "exports": "Requests for an export, this one included",
+    },
+)
+_AR = Words(
+    title="بياناتك لدى RDVPriority",
+    about="كل ما كانت جداولنا تحتويه عن الحساب {email} في {day}.",
+    how_to_read=(
+        "كل ملف قائمة بصيغة JSON تقرؤها البرامج ومحررات النصوص. الأوقات بالتوقيت العالمي (UTC) والمبالغ بالسنتيم."
+    ),
+    left_out=(
+        "لا يحتوي الملف على ما يفتح حسابك: بصمة كلمة المرور، وسر العامل الثاني ورموز الطوارئ، وبصمات الاتصالات والرموز "
+        "المرسلة عبر SMS."
+    ),
+    rights=(
+        "يمكنك طلب تصحيح هذه البيانات أو حذفها: تشرح صفحة «بياناتي» في حسابك كيف، ولماذا نحتفظ بها. احفظ هذا الملف في "
+        "مكان آمن: فقد يكشف وضعك الإداري."
+    ),
+    heads=("المحتوى", "الأسطر", "الملف"),
+    tables={
+        "users": "الحساب: العنوان واللغة والمنطقة الزمنية والدور",
+        "contacts": "عناوين الرسائل: البريد والهاتف وتيليغرام، وحالتها",
+        "telegram_links": "ربط بتيليغرام قيد الإنجاز",
+        "phone_codes": "الرموز المرسلة عبر SMS منذ يوم، دون الرموز نفسها",
+        "logins": "الاتصالات: المتصفح والبداية والنهاية",
+        "registrations": "التسجيلات التي لم يؤكَّد عنوانها",
+        "alerts": "التنبيهات",
+        "alert_targets": "ما يراقبه كل تنبيه: المحافظة والإجراء والتواريخ والساعات",
+        "appointments": "المواعيد التي أبلغت عنها",
+        "matches": "المواعيد الشاغرة التي وُجدت لتنبيهاتك",
+        "match_slots": "المواعيد الشاغرة في كل إعلان",
+        "notifications": "الرسائل: القناة والموضوع وأوقات الإرسال والوصول",
+        "notification_matches": "أي رسالة أعلنت أي مواعيد",
+        "grants": "الصيغ وفتراتها",
+        "subscriptions": "الاشتراكات الشهرية",
+        "payments": "الطلبات والمدفوعات، مع ما وافقت عليه",
+        "payment_events": "ما حدث لكل دفعة",
+        "payment_differences": "الفروق مع Stripe وتصحيحها",
+        "plan_credits": "بقايا الصيغ المخصومة من طلب",
+        "refunds": "المبالغ المستردة",
+        "watch_credits": "الوقت دون مراقبة وما أُعيد عنه",
+        "stripe_ids": "أرقام مدفوعاتك لدى Stripe",
+        "declarations": "تراجعاتك وإلغاءاتك",
+        "support_requests": "رسائلك إلى الدعم",
+        "exports": "طلبات التصدير، ومنها هذا الطلب",
+    },
+)
+WORDS: Mapping[str, Words] = {"fr": _FR, "en": _EN, "ar": _AR}

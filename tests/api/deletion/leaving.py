@@ -1,0 +1,29 @@
+"""Helpers: the request that deletes an account, and what it answers."""
+
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.models.base import session
+from api.models.login import Login
+from configs.clock import clock
+from tests.api.world import Person
+
+URL = "/api/users/me"
+
+
+def delete(client: FlaskClient, person: Person, body: dict[str, Any] | None = None) -> TestResponse:
+    return client.delete(URL, json=body, headers=person.headers)
+
+
+def prove(person: Person) -> None:
+    """Write that the password was given just now."""
+    with session() as s:
+        s.get_one(Login, person.login_id).proven_at = clock()
+
+
+def word(answer: TestResponse) -> str:
+    """Return the last word of a problem's type."""
+    assert answer.json
+    return str(answer.json["type"]).rpartition(":")[2]

@@ -1,0 +1,220 @@
+"""Deletion while something else works on the account; and what arrives for an account that is gone."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+
+import notifier
+from api.accounts.passwords import hash_password
+from api.auth.tokens import VERIFY, sign_reset
+from api.exports import jobs as exports
+from api.exports.archive import write_archive
+from api.links.routes import CLOSED_DESK, PORTAL, STOP
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.contact_linking import TelegramLink
+from api.models.export import Export
+from api.models.former_customer import FormerCustomer
+from api.models.login import Login
+from api.models.notification import Match, Notification, State
+from api.models.payment import (
+    PaymentEvent,
+    PaymentEventKind,
+    PaymentStatus,
+    Refund,
+    RefundReason,
+    StripeId,
+)
+from api.models.user import Channel, Contact, Grant, User
+from api.payments.objects import types_by_event
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.object_store import Blobs
+from configs.plan import PlanName
+from configs.signing import sign
+from notifier import match_service, notification_writer
+from notifier.channels import channel
+from notifier.jobs import deliver
+from notifier.jobs import match as match_detection
+from tests.api.deletion.leaving import delete
+from tests.api.payments.shop import Shop, get_payment
+from tests.api.world import PASSWORD, Person, rows, see, wait_for
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+People = Callable[..., Person]
+
+
+def write_message(person: Person) -> str:
+    with session() as s:
+        (made,) = notifier.create_notifications(
+            s, person.id, "password_changed", {"at": clock().isoformat()}, "key"
+        )
+    return str(made)
+
+
+def test_deleted_while_a_message_is_sent_the_row_stays_gone(
+    sandbox: "Running", client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, mail = write_message(camille), channel(Channel.EMAIL)
+    send = mail.send
+
+    def send_late(message: Any) -> Any:
+        answer = send(message)
+        assert delete(client, camille).status_code == 204
+        return answer
+
+    monkeypatch.setattr(mail, "send", send_late)
+    deliver(key)
+    monkeypatch.undo()
+    assert len(sandbox.messages()) == 1
+    assert [(each.kind, each.state) for each in rows(Notification)] == [("account_deleted", State.PENDING)]
+
+
+def test_a_message_that_waits_is_not_sent_any_more(
+    sandbox: "Running", client: FlaskClient, camille: Person
+) -> None:
+    key = write_message(camille)
+    delete(client, camille)
+    deliver(key)
+    assert sandbox.messages() == []
+
+
+def test_deleted_while_its_alert_is_matched_the_others_are_told(
+    sandbox: "Running", client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Matching has read the alert; its account is gone when the notification is written."""
+    camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
+    other = person("other@example.org", plan=PlanName.URGENCE_7J, confirmed=True)
+    for each in (camille, other):
+        wait_for(each.id)
+    detection, _ = see("2099-01-05T09:00:00+01:00")
+
+    def write_late(*given: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        assert delete(client, camille, {"understood": True}).status_code == 204
+        return notification_writer.write(*given, **named)
+
+    monkeypatch.setattr(match_service, "write", write_late)
+    match_detection(str(detection))
+    match_detection(str(detection))  # as the sweep asks again
+    assert {each.user_id for each in rows(Notification) if each.kind == "slot_detected"} == {other.id}
+    assert len(rows(Match)) == 1
+
+
+def test_deleted_while_the_export_runs_no_file_and_no_mail_stays(
+    client: FlaskClient, camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Blobs.put
+
+    def put_late(self: Blobs, key: str, data: bytes) -> None:
+        put(self, key, data)
+        assert delete(client, camille).status_code == 204
+
+    client.get("/api/users/export", headers=camille.headers)
+    monkeypatch.setattr(Blobs, "put", put_late)
+    assert exports.make_exports() == {"made": 0}
+    assert (blobs.names(), rows(Export)) == ([], [])
+    assert [each.kind for each in rows(Notification)] == ["account_deleted"]
+
+
+def test_deleted_before_the_export_is_read(
+    client: FlaskClient, camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_late(*given: Any) -> None:
+        assert delete(client, camille).status_code == 204
+        write_archive(*given)
+
+    client.get("/api/users/export", headers=camille.headers)
+    monkeypatch.setattr(exports, "write_archive", write_late)
+    assert exports.make_exports() == {"made": 0}
+    assert blobs.names() == []
+
+
+def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
+    shop: Shop, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
+    shop.control.pay(order.session_id)
+    kind = types_by_event()["checkout.session.completed"]
+    fetch = kind.fetch
+
+    def fetch_late(object_id: str) -> Any:
+        facts = fetch(object_id)
+        assert delete(client, camille).status_code == 204
+        return facts
+
+    monkeypatch.setattr(kind, "fetch", fetch_late)
+    sent = shop.control.take_deliveries()
+    shop.deliver(each for each in sent if each.type == "checkout.session.completed")
+    monkeypatch.undo()
+    shop.deliver(sent)
+    assert get_payment(order.payment_id).user_id is None
+    assert [each.reason for each in rows(Refund)] == [RefundReason.NO_ACCOUNT]
+    assert (rows(User), rows(Grant)) == ([], [])
+    assert [each.payment_id for each in rows(FormerCustomer)] == [order.payment_id]
+
+
+def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, client: FlaskClient, camille: Person) -> None:
+    order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
+    delete(client, camille)
+    shop.control.pay(order.session_id)
+    shop.deliver()
+    assert get_payment(order.payment_id).status in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
+    assert [each.reason for each in rows(Refund)] == [RefundReason.NO_ACCOUNT]
+    assert (rows(User), rows(Grant), rows(Alert)) == ([], [], [])
+    assert len(rows(FormerCustomer)) == 1
+
+
+def test_a_late_dispute_is_applied_without_reviving_anything(
+    shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    payment = shop.buy(camille.id)
+    delete(client, camille, {"understood": True})
+    shop.control.dispute(_find_intent(payment))
+    shop.deliver()
+    kinds = {each.kind for each in rows(PaymentEvent)}
+    assert PaymentEventKind.DISPUTE_OPENED in kinds
+    assert (rows(User), rows(Grant)) == ([], [])
+    assert {each.kind for each in rows(Notification) if each.user_id} == set()
+
+
+def _find_intent(payment_id: UUID) -> str:
+    known = (each for each in rows(StripeId) if each.payment_id == payment_id)
+    return next(str(each.id) for each in known if each.kind == "payment_intent")
+
+
+def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person) -> None:
+    alert = wait_for(camille.id)
+    with session() as s:
+        user = s.get_one(User, camille.id)
+        user.password_hash = hash_password(PASSWORD)
+        contact = s.query(Contact).filter_by(user_id=camille.id).one()
+        reset = sign_reset(contact, user)
+    claims = {"contact": str(contact.id), "address": digest(camille.email)}
+    links = {
+        "verify": sign(VERIFY, claims),
+        "reset": reset,
+        "stop": sign(STOP, {"alert": str(alert)}),
+        "portal": sign(PORTAL, claims),
+        "closed-desk": sign(CLOSED_DESK, claims | {"alert": str(alert)}),
+    }
+    delete(client, camille)
+    left = [each.id for each in rows(Notification)]
+    for page, token in links.items():
+        assert client.get(f"/l/{page}/{token}").status_code < 500, page
+        assert client.post(f"/l/{page}/{token}", data={"password": PASSWORD}).status_code < 500, page
+    body = {"token": reset, "password": "another horse battery staple"}
+    assert client.post("/api/auth/reset-password", json=body).status_code == 404
+    assert client.post("/api/auth/verify-email", json={"token": links["verify"]}).status_code == 404
+    wrong = {"email": camille.email, "password": PASSWORD}
+    assert client.post("/api/auth/login", json=wrong).status_code == 401
+    assert client.post("/api/auth/forgot-password", json={"email": camille.email}).status_code == 202
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+    for table in (User, Contact, Login, Alert, TelegramLink):
+        assert rows(table) == [], table
+    assert [each.id for each in rows(Notification)] == left

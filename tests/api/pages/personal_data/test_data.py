@@ -1,0 +1,131 @@
+"""The pages « Mes données »: the export from the first press to the download, and the deletion of the account."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from api.exports import jobs
+from api.models.base import session
+from api.models.export import Export
+from api.models.login import Login
+from api.models.user import Grant, Role, User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.pages.browser import Browser
+from tests.api.world import PASSWORD, rows
+
+
+@pytest.fixture(autouse=True)
+def _store(settings_env: Callable[..., None], tmp_path: Path, app: object) -> None:
+    settings_env(EXPORTS_URL=tmp_path)
+
+
+def make_stale() -> None:
+    """Let the proof of every login be old."""
+    with session() as s:
+        for login in s.query(Login).all():
+            login.proven_at = clock() - timedelta(hours=1)
+
+
+def give_plan() -> None:
+    (user,) = rows(User)
+    with session() as s:
+        s.add(
+            Grant(
+                user_id=user.id, plan=PlanName.URGENCE_7J, starts_at=clock(), ends_at=clock() + timedelta(days=3),
+                source="test",
+            )
+        )  # fmt: skip
+
+
+def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
+    page = camille.get("/donnees")
+    assert camille.status == 200
+    for text in (
+        "Mes données",
+        "Numéro de téléphone",
+        "la loi",
+        "Préparer mon archive",
+        "Supprimer mon compte",
+    ):
+        assert text in page.text
+
+
+def test_an_export_from_the_press_to_the_download(camille: Browser) -> None:
+    camille.get("/donnees")
+    camille.send("/donnees/export")
+    assert camille.status == 303
+    assert "en préparation" in camille.follow().text
+    assert "Préparer mon archive" not in camille.get("/donnees").text
+    jobs.make_exports()
+    assert "Votre archive est prête" in camille.get("/donnees").text
+    answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    assert "users.json" in ZipFile(BytesIO(answer.data)).namelist()
+
+
+def test_the_download_asks_for_the_password_once_more(camille: Browser) -> None:
+    camille.get("/donnees")
+    camille.send("/donnees/export")
+    jobs.make_exports()
+    make_stale()
+    answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
+    assert answer.status_code == 303
+    assert "/prove" in str(answer.location)
+
+
+def test_without_an_archive_the_download_leads_back(camille: Browser) -> None:
+    answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
+    assert (answer.status_code, answer.location) == (303, "/donnees")
+    assert rows(Export) == []
+
+
+def test_the_deletion_asks_for_the_password_once_more(camille: Browser) -> None:
+    make_stale()
+    answer = camille.client.get("/donnees/suppression", headers=camille.headers)
+    assert (answer.status_code, "/prove" in str(answer.location)) == (303, True)
+
+
+def test_an_account_without_a_plan_is_deleted_by_one_press(camille: Browser) -> None:
+    page = camille.get("/donnees/suppression")
+    assert "Ce que vous perdez" not in page.text
+    camille.send("/donnees/suppression")
+    assert camille.status == 303
+    assert "Votre compte est supprimé" in camille.follow().text
+    assert rows(User) == []
+    assert camille.client.get_cookie("__Host-access") is None
+    camille.send("/login", email="camille@example.org", password=PASSWORD)
+    assert camille.status == 422
+
+
+def test_with_a_plan_the_box_is_ticked_first(camille: Browser) -> None:
+    give_plan()
+    page = camille.get("/donnees/suppression")
+    for text in ("Ce que vous perdez", "URGENCE 7J", "Renoncer ou résilier d’abord"):
+        assert text in page.text
+    answer = camille.send("/donnees/suppression")
+    assert camille.status == 422
+    assert "Cochez la case" in answer.text
+    assert len(rows(User)) == 1
+    camille.send("/donnees/suppression", understood="true")
+    assert camille.status == 303
+    assert rows(User) == []
+
+
+def test_an_operator_reads_why_not(camille: Browser) -> None:
+    (user,) = rows(User)
+    with session() as s:
+        s.get_one(User, user.id).role = Role.ADMIN
+    camille.get("/donnees/suppression")
+    answer = camille.send("/donnees/suppression", understood="true")
+    assert camille.status == 422
+    assert "Ce compte agit pour d’autres" in answer.text
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "My data"), ("ar", "بياناتي")])
+def test_in_other_languages(camille: Browser, language: str, text: str) -> None:
+    assert text in camille.get(f"/donnees?lang={language}").text

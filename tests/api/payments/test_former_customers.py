@@ -1,0 +1,77 @@
+"""Stripe's customers of deleted accounts: kept for 120 days, longer while a dispute is open, then deleted at Stripe."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.background import jobs
+from api.models.base import session
+from api.models.former_customer import FormerCustomer
+from api.models.payment import Payment, PaymentEventKind
+from api.models.user import User
+from api.payments.client import call
+from api.payments.errors import StripeAway
+from api.payments.ledger import add_event
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.payments.shop import Shop
+from tests.api.world import Person, rows
+
+
+@pytest.fixture
+def payment(shop: Shop, client: FlaskClient, buyer: Person) -> UUID:
+    """A payment whose account was deleted."""
+    made = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
+    answer = client.delete("/api/users/me", json={"understood": True}, headers=buyer.headers)
+    assert answer.status_code == 204
+    return made
+
+
+def is_deleted(customer: str) -> bool:
+    return bool(getattr(call(lambda c: c.v1.customers.retrieve(customer)), "deleted", False))
+
+
+def test_a_customer_is_deleted_at_stripe_after_120_days(shop: Shop, payment: UUID) -> None:
+    (row,) = rows(FormerCustomer)
+    assert (row.payment_id, rows(User)) == (payment, [])
+    shop.clock.shift(timedelta(days=120, seconds=-1))
+    assert jobs.drop_former_customers() == {"deleted": 0, "left": 0}
+    assert not is_deleted(row.customer)
+    shop.clock.shift(1)
+    assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}
+    assert is_deleted(row.customer)
+    assert rows(FormerCustomer) == []
+
+
+def test_one_that_is_deleted_already_is_no_error(shop: Shop, payment: UUID) -> None:
+    (row,) = rows(FormerCustomer)
+    call(lambda c: c.v1.customers.delete(row.customer))
+    shop.clock.shift(timedelta(days=120))
+    assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}
+
+
+def test_while_stripe_is_away_it_waits(shop: Shop, payment: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> None:
+        raise StripeAway("no answer")
+
+    shop.clock.shift(timedelta(days=120))
+    with monkeypatch.context() as patched:
+        patched.setattr("api.payments.customer_calls.delete_customer", refuse)
+        assert jobs.drop_former_customers() == {"deleted": 0, "left": 1}
+    assert jobs.drop_former_customers() == {"deleted": 0, "left": 0}, "it waits an hour"
+    shop.clock.shift(timedelta(hours=1))
+    assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}
+
+
+def test_an_open_dispute_keeps_it(shop: Shop, payment: UUID) -> None:
+    def note(kind: PaymentEventKind) -> None:
+        with session() as s:
+            add_event(s, s.get_one(Payment, payment), kind, clock(), subject="dp_1")
+
+    note(PaymentEventKind.DISPUTE_OPENED)
+    shop.clock.shift(timedelta(days=130))
+    assert jobs.drop_former_customers() == {"deleted": 0, "left": 0}
+    note(PaymentEventKind.DISPUTE_WON)
+    assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}
