@@ -6,6 +6,7 @@ import pytest
 
 from api.pages.legal.documents import list_versions, read_document, render_markdown
 from configs.sales_terms import WITHDRAW_PATH, find_newest_version
+from configs.settings import settings
 from tests.api.pages.browser import Browser
 
 PAGES = {
@@ -66,6 +67,20 @@ def test_the_mediator_is_named_with_address_and_site(
     for part in ("Médiation X", "1 rue du Droit, 75001 Paris", "https://mediateur.example"):
         assert part in page.text, part
     assert "ec.europa.eu/consumers/odr" not in page.html  # the platform closed on 20 July 2025
+
+
+def test_the_privacy_page_says_the_times_that_jobs_enforce(visitor: Browser) -> None:
+    text = visitor.get("/vie-privee").text
+    kept = {
+        "unverified_kept_for": (30, "Sans adresse confirmée, il est supprimé après 30 jours"),
+        "account_unused_for": (730, "sans être utilisé, après deux ans"),
+        "messages_kept_for": (90, "Texte et adresse des messages envoyés : 90 jours"),
+        "support_kept_for": (365, "Messages à notre assistance : un an"),
+        "login_kept_for": (90, "empreintes d’adresses réseau : 90 jours"),
+    }
+    for name, (days, words) in kept.items():
+        assert getattr(settings(), name).days == days, f"{name} changed: publish a new version of the page"
+        assert words in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_addresses_that_the_terms_name_are_pages(visitor: Browser) -> None:
