@@ -116,7 +116,10 @@ def delete_me(body: DeletionWish) -> tuple[str, int]:
 
 @blueprint.post("/telegram-link", responses={200: TelegramUrl, **declare_errors(401, 403)})
 def start_telegram_link() -> dict[str, Any]:
-    """Get a link to the bot, good once and for ten minutes: press Start there. Needs a recent proof."""
+    """Get a link to the bot, good once and for ten minutes: press Start there. Needs a recent proof.
+
+    Say before that Telegram is not our processor: no contract protects what it gets, and it is outside the EU.
+    """
     require_recent_proof()
     with session() as s:
         return start_link(s, current_user_id()).as_json()

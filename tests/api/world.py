@@ -1,5 +1,6 @@
 """Helpers for tests of the API: people, plans, seen slots, and the rows that result."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,6 +57,18 @@ class Person:
                     source="test",
                 )
             )
+
+
+def reveal_health(folder: Path, settings_env: Callable[..., None]) -> None:
+    """Have the desk BOBIGNY bear a name that reveals health; ask for the app before."""
+    shutil.copytree(PREFECTURES, folder / "prefectures")
+    file = folder / "prefectures" / "bobigny_93.yaml"
+    before = 'label: "Titre de séjour : vie privée et familiale"'
+    after = "label: Étrangers malades\n    neutral_label: Titre de séjour, guichet spécialisé"
+    text = file.read_text(encoding="utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after), encoding="utf-8")
+    settings_env(PREFECTURES_DIR=folder / "prefectures")
 
 
 def rows(kind: type[Any]) -> list[Any]:

@@ -1,0 +1,89 @@
+"""Alerts for desks whose names reveal health: explicit consent, stored with its text, by the API and by the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.accounts.consents import read_consent_text
+from api.models.alert import Alert
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import BOBIGNY, Person, reveal_health, rows
+
+BY_NAME = {"deskIds": [BOBIGNY]}
+BY_PROCEDURE = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
+
+
+@pytest.fixture
+def camille(
+    app: Flask, person: Callable[..., Person], settings_env: Callable[..., None], tmp_path: Path
+) -> Person:
+    """Make a person at a prefecture one of whose desks is for sick foreigners."""
+    reveal_health(tmp_path, settings_env)
+    return person(plan=PlanName.URGENCE_7J)
+
+
+def create(client: FlaskClient, camille: Person, **body: Any) -> tuple[int, Any]:
+    answer = client.post("/api/alerts", json=body, headers=camille.headers)
+    return answer.status_code, answer.json
+
+
+def test_such_an_alert_needs_explicit_consent(client: FlaskClient, camille: Person) -> None:
+    status, said = create(client, camille, **BY_NAME)
+    assert (status, [(each["path"], each["rule"]) for each in said["errors"]]) == (
+        422,
+        [("acceptHealth", "health_consent")],
+    )
+    assert create(client, camille, **BY_NAME, acceptHealth=False)[0] == 422
+    assert rows(Alert) == []
+
+
+def test_the_consent_is_stored_with_its_text_and_its_time(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    assert create(client, camille, **BY_NAME, acceptHealth=True)[0] == 201
+    (alert,) = rows(Alert)
+    assert alert.consented_at == clock()
+    assert alert.consent == {
+        "health": {
+            "subject": "health",
+            "text": "2026-11-22",
+            "place": "alert",
+            "given_at": clock().isoformat(),
+        }
+    }
+
+
+def test_a_procedure_that_other_desks_serve_too_reveals_nothing(client: FlaskClient, camille: Person) -> None:
+    assert create(client, camille, **BY_PROCEDURE)[0] == 201
+    (alert,) = rows(Alert)
+    assert (alert.consent, alert.consented_at) == (None, None)
+
+
+def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_more(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    _, made = create(client, camille, **BY_NAME, acceptHealth=True)
+    given = clock()
+
+    def change(**body: Any) -> int:
+        frozen.shift(60)
+        return client.patch(f"/api/alerts/{made['id']}", json=body, headers=camille.headers).status_code
+
+    assert change(limits={"weekdays": [1]}) == 200
+    assert rows(Alert)[0].consented_at == given
+    assert change(**BY_PROCEDURE, deskIds=[]) == 200
+    assert rows(Alert)[0].consented_at is None
+    assert change(procedures=[], **BY_NAME) == 422
+    assert change(procedures=[], **BY_NAME, acceptHealth=True) == 200
+    assert rows(Alert)[0].consented_at == clock()
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_the_text_is_shown_in_three_languages(language: str) -> None:
+    assert read_consent_text("health", language)
