@@ -152,9 +152,8 @@ def drop_unverified_accounts() -> Counts:
 
 
 def end_unused_accounts() -> Counts:
-    """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR."""
-    warned, _over = unused_accounts.warn_unused_accounts()
-    return {"warned": warned}
+    """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR, then delete them."""
+    return unused_accounts.end_unused_accounts()
 
 
 def drop_watch_records() -> Counts:

@@ -106,7 +106,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "match_slots": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
     "notifications": {
         "api": _ALL,
-        "background": _CHANGE,  # it hands over order confirmations itself
+        "background": _ALL,  # it hands over order confirmations itself, and deletes accounts
         "crawler": f"SELECT ({_NEW_MESSAGE}, lease_until), INSERT ({_NEW_MESSAGE})",
         "notifier": _CHANGE,
         "reader": (

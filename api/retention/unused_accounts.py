@@ -11,9 +11,13 @@ from enum import Enum
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 import notifier
+from api.deletion.service import delete_account
+from api.errors import ApiError
+from api.exports.service import nudge_drop
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification
@@ -26,6 +30,7 @@ _KIND = "account_unused"
 _FIRST, _SECOND = timedelta(days=60), timedelta(days=14)  # before ACCOUNT_UNUSED_FOR is over
 _AFTER_FIRST, _AFTER_SECOND = timedelta(days=30), timedelta(days=10)  # at least until the next step
 _AT_ONCE = 500
+log = structlog.get_logger(__name__)
 
 
 class Step(Enum):
@@ -67,28 +72,54 @@ class UnusedAccount:
         return max(self.used_at + settings().account_unused_for, now + rest)
 
 
-def warn_unused_accounts() -> tuple[int, list[UnusedAccount]]:
-    """Write the warnings that are due; return how many, and the accounts whose time is over."""
-    now, written, over = clock(), 0, list[UnusedAccount]()
+def end_unused_accounts() -> dict[str, int]:
+    """Write the warnings that are due, and delete the accounts whose time is over; return how many."""
+    counts = {"warned": 0, "deleted": 0}
+    now = clock()
     for account in _list_unused(now):
         step = account.find_step(now)
         if step is Step.DELETE:
-            over.append(account)
+            counts["deleted"] += _delete(account)
         elif step:
-            written += 1
-            _warn(account, step, now)
-    return written, over
+            counts["warned"] += _warn(account, step, now)
+    if counts["deleted"]:
+        nudge_drop()
+    return counts
 
 
-def _warn(account: UnusedAccount, step: Step, now: datetime) -> None:
+def _warn(account: UnusedAccount, step: Step, now: datetime) -> bool:
+    """Write a warning; return whether the account still is as it was read."""
     params = {"ends": account.find_end(now).isoformat(), "used": account.used_at.isoformat()}
     with session() as s:
-        if s.get(User, account.user_id) is None:  # deleted by its owner meanwhile
-            return
+        if not _is_unused_still(s, account):
+            return False
         mails = notifier.create_notifications(
             s, account.user_id, _KIND, params, f"{account.key}:{step.value}"
         )
     notifier.nudge(mails)
+    return True
+
+
+def _delete(account: UnusedAccount) -> bool:
+    """Delete an account as its owner would; return whether it was."""
+    try:
+        with session() as s:
+            if not _is_unused_still(s, account):
+                return False
+            deleted = delete_account(s, account.user_id, understood=False)
+    except ApiError as error:  # the others go on
+        log.warning("an unused account is kept: end its plan", user=str(account.user_id), because=error.word)
+        return False
+    log.info("an unused account was deleted")  # whose, no log tells
+    notifier.nudge(deleted.mails)
+    return True
+
+
+def _is_unused_still(s: Session, account: UnusedAccount) -> bool:
+    """Return whether an account was not used since it was read; its row is locked from then on."""
+    if s.get(User, account.user_id, with_for_update=True) is None:  # its owner deleted it
+        return False
+    return s.scalar(sa.select(_used_at()).where(User.id == account.user_id)) == account.used_at
 
 
 def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
@@ -110,15 +141,19 @@ def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
 
 def _read_candidates(s: Session, before: datetime, after: UUID) -> list[tuple[UUID, datetime]]:
     """Return ids and last uses of accounts without a sign-in since `before`, in the order of their ids."""
-    used_at = sa.func.greatest(
+    quiet = (User.last_used_at <= before, User.role == Role.USER, User.id > after)
+    found = sa.select(User.id, _used_at()).where(*quiet).order_by(User.id).limit(_AT_ONCE)
+    return [(user_id, at) for user_id, at in s.execute(found)]
+
+
+def _used_at() -> sa.ColumnElement[datetime]:
+    """Return when a row of `users` was used last."""
+    return sa.func.greatest(
         User.last_used_at,
         sa.select(sa.func.max(Alert.updated_at)).where(Alert.user_id == User.id).scalar_subquery(),
         sa.select(sa.func.max(Payment.created_at)).where(Payment.user_id == User.id).scalar_subquery(),
         sa.select(sa.func.max(Grant.ends_at)).where(Grant.user_id == User.id).scalar_subquery(),
     )
-    quiet = (User.last_used_at <= before, User.role == Role.USER, User.id > after)
-    found = sa.select(User.id, used_at).where(*quiet).order_by(User.id).limit(_AT_ONCE)
-    return [(user_id, at) for user_id, at in s.execute(found)]
 
 
 def _read_warnings(s: Session, account: UnusedAccount) -> tuple[datetime, ...]:

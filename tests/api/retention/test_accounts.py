@@ -18,6 +18,7 @@ from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, Role, User
+from api.retention import unused_accounts
 from api.retention.unused_accounts import Step, UnusedAccount
 from configs.clock import clock
 from configs.plan import PlanName
@@ -100,13 +101,34 @@ def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
     camille = person(confirmed=True)
     age(camille, 671)
     found = []
-    for _ in range(61):
-        found.append(jobs.end_unused_accounts()["warned"])
+    for _ in range(60):
+        found.append(jobs.end_unused_accounts())
+        if found[-1] == {"warned": 0, "deleted": 1}:
+            break
         frozen.shift(DAY)
-    assert [day for day, number in enumerate(found) if number] == [0, 45]
-    first, second = sorted(rows(Notification), key=lambda row: row.created_at)
-    assert {row.kind for row in (first, second)} == {"account_unused"}
-    assert first.params["ends"] == second.params["ends"]
+        warnings = sorted(rows(Notification), key=lambda row: row.created_at)
+    assert [day for day, counts in enumerate(found) if counts["warned"]] == [0, 45]
+    assert len(found) == 60
+    assert {row.kind for row in warnings} == {"account_unused"}
+    assert len({row.params["ends"] for row in warnings}) == 1
+    assert datetime.fromisoformat(warnings[0].params["ends"]) == clock()
+    assert rows(User) == []
+    assert [row.kind for row in rows(Notification)] == ["account_deleted"]
+
+
+def test_an_account_that_is_used_while_the_job_runs_stays(
+    frozen: time_machine.Traveller, person: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camille = person(confirmed=True)
+    age(camille, 800)
+    for step in ("warned", "warned"):
+        assert jobs.end_unused_accounts()[step] == 1
+        frozen.shift(40 * DAY)
+    found = list(unused_accounts._list_unused(clock()))
+    monkeypatch.setattr(unused_accounts, "_list_unused", lambda _: iter(found))
+    wait_for(camille.id)  # an alert is made after the accounts were read
+    assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0}
+    assert len(rows(User)) == 1
 
 
 def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, person: Make) -> None:
