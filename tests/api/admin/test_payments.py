@@ -1,6 +1,7 @@
 """Payments, refunds and Stripe's events, as operators see and repair them."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.base import session
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import StripeEvent
 from api.payments import client as stripe_client
 from configs.clock import clock
@@ -154,3 +156,19 @@ def test_differences_show_both_sides(admin: Operator) -> None:
     add_difference()
     (found,) = admin.get("/payment-differences")["items"]
     assert (found["ours"], found["stripe"], found["repaired"]) == ({"amount": 500}, {"amount": 499}, False)
+
+
+def test_declarations_without_an_order_are_listed_and_support_sees_no_whole_address(
+    admin: Operator, support: Operator
+) -> None:
+    columns = {"kind": DeclarationKind.WITHDRAWAL, "made_by": DeclaredBy.FORM, "reference": "7KQ2M9XWPA"}
+    with session() as s:
+        for number, because in enumerate(("no_order", "no_order", "period_over", "no_order")):
+            at, email = clock() + timedelta(seconds=number), f"camille{number}@example.org"
+            s.add(Declaration(made_at=at, email=email, refused_because=because, **columns))
+    page = support.get("/declarations", open="true", limit=2)
+    assert [each["email"] for each in page["items"]] == ["c…@example.org"] * 2
+    (last,) = support.get("/declarations", open="true", before=page["next"])["items"]
+    assert (last["reference"], last["refusedBecause"]) == ("7KQ2M9XWPA", "no_order")
+    shown = [each["email"] for each in admin.get("/declarations")["items"]]
+    assert shown == [f"camille{number}@example.org" for number in (3, 2, 1, 0)]

@@ -1,0 +1,337 @@
+"""Withdrawals without a login: nobody learns what is known here, and no stranger ends a plan at once."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.background import jobs
+from api.declarations.confirming import SCOPE
+from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
+from api.models.base import new_id
+from api.models.payment import Payment
+from api.models.user import Grant
+from configs.clock import clock
+from configs.signing import sign
+from configs.withdrawal_period import ZONE
+from tests.api.billing.till import Till
+from tests.api.declarations.mails import read_mail
+from tests.api.declarations.orders import (
+    buy,
+    count_mails,
+    delete_account,
+    list_amounts,
+    list_mails,
+    read_declarations,
+    withdraw,
+)
+from tests.api.world import rows
+
+FORM = "/l/retractation"
+
+
+def declare(
+    till: Till, named: Payment | str, email: str = "camille@example.org", **fields: str
+) -> TestResponse:
+    """Send the last step of the form."""
+    number = named if isinstance(named, str) else str(named.order_number)
+    data = {"name": "Camille Martin", "email": email, "order": number, "confirmed": "true"}
+    return till.shop.client.post(FORM, data=data | fields)
+
+
+def press(till: Till, which: str = "confirm") -> TestResponse:
+    """Press a button behind the link of the newest acknowledgement."""
+    row = read_declarations()[-1]
+    return till.shop.client.post(
+        f"/l/declaration/{sign(SCOPE, {'declaration': str(row.id)})}", data={which: "true"}
+    )
+
+
+def runs(till: Till) -> bool:
+    """Return whether the buyer's plan runs."""
+    return any(each.ends_at > clock() for each in rows(Grant) if each.user_id == till.person.id)
+
+
+def test_the_form_has_two_steps_with_the_prescribed_words(till: Till) -> None:
+    client, order = till.shop.client, buy(till)
+    fields = {"name": " Camille  Martin", "email": "camille@example.org", "order": f"n° {order.order_number}"}
+    assert ">renoncer au contrat ici</button>" in client.get(FORM).text
+    step = client.post(FORM, data=fields)
+    assert step.status_code == 200
+    assert ">confirmer la rétractation</button>" in step.text
+    assert all(
+        part in step.text for part in ("Camille Martin", "camille@example.org", str(order.order_number))
+    )
+    assert read_declarations() == [], "nothing is declared before the second step"
+    assert ">renoncer au contrat ici</button>" in client.post(FORM, data=fields | {"change": "true"}).text
+    done = declare(till, order)
+    at = clock().astimezone(ZONE)
+    assert f"{at:%H:%M:%S}" in done.text
+    (row,) = read_declarations()
+    assert (row.made_at, row.confirmed_at, row.applied_at) == (clock(), None, None)
+    assert row.takes_effect_at == clock() + timedelta(days=3)
+    assert runs(till)
+
+
+def test_its_acknowledgement_has_the_content_the_second_and_the_link(till: Till) -> None:
+    order = buy(till)
+    declare(till, order)
+    (mail,) = list_mails("withdrawal_received")
+    assert (mail.address, mail.user_id) == ("camille@example.org", None)
+    text = read_mail(mail)
+    for part in (
+        "Camille Martin",
+        "camille@example.org",
+        str(order.order_number),
+        "20 novembre 2026 à 10:00:00",
+    ):
+        assert part in text, part
+    assert "URGENCE" not in text, "what was ordered is told to who typed it nowhere"
+    (path,) = re.findall(r"http://localhost:4000(/l/declaration/\S+)", text)
+    page = till.shop.client.get(path).text
+    assert "confirmer la rétractation" in page
+    assert read_declarations()[0].confirmed_at is None, "a mail scanner opens every link"
+
+
+def test_the_link_applies_it_from_the_second_in_which_it_was_made(till: Till) -> None:
+    order = buy(till)
+    till.shop.pass_time(days=1)
+    declare(till, order)
+    till.shop.pass_time(days=1)
+    for _ in range(2):
+        answer = press(till)
+        assert (answer.status_code, "12,85\u00a0€" in answer.text) == (200, True)
+    assert list_amounts() == [1285]
+    assert count_mails("withdrawn") == 1
+    assert not runs(till)
+
+
+def test_without_the_link_it_applies_after_three_days(till: Till) -> None:
+    order = buy(till)
+    declare(till, order)
+    till.shop.pass_time(days=3, seconds=-1)
+    assert jobs.apply_declarations()["due"] == 0
+    till.shop.pass_time(seconds=1)
+    assert jobs.apply_declarations()["due"] == 1
+    assert list_amounts() == [1499], "all of it: none was used when it was declared"
+    assert not runs(till)
+
+
+def test_declared_on_the_last_day_it_counts_although_it_applies_later(till: Till) -> None:
+    order = buy(till)
+    till.shop.pass_time(days=6, hours=23)
+    declare(till, order)
+    till.shop.pass_time(days=3)
+    jobs.apply_declarations()
+    assert list_amounts() == [9], "an hour of seven days"
+
+
+def test_who_reads_the_address_undoes_what_a_stranger_declared(till: Till) -> None:
+    order = buy(till)
+    declare(till, order)
+    assert "annulée" in press(till, "undo").text
+    assert "annulée" in press(till).text, "undone is undone"
+    till.shop.pass_time(days=4)
+    jobs.apply_declarations()
+    assert runs(till)
+    assert list_amounts() == []
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_somebody_else_s_order_number_ends_nothing(
+    till: Till, settings_env: Callable[..., None], confirmed: bool
+) -> None:
+    """A stranger who knows the number, and reads an address of their own."""
+    settings_env(SUPPORT_EMAIL="aide@example.org")
+    order = buy(till)
+    declare(till, order, "stranger@example.org")
+    if confirmed:
+        assert "aucune commande" in press(till).text
+    till.shop.pass_time(days=4)
+    jobs.apply_declarations()
+    (row,) = read_declarations()
+    assert (row.refused_because, row.payment_id) == ("no_order", None)
+    assert runs(till)
+    assert list_amounts() == []
+    (told,) = list_mails("payment_trouble")
+    assert told.params["detail"] == f"declaration {row.id}: no_order"
+
+
+def test_the_answer_is_the_same_whoever_is_named(till: Till) -> None:
+    order = buy(till)
+    named = [
+        ("camille@example.org", str(order.order_number)),
+        ("camille@example.org", "2222222222"),
+        ("stranger@example.org", str(order.order_number)),
+        ("nobody@example.org", "2222222222"),
+        ("nobody@example.org", str(new_id())),
+    ]
+    answers = set()
+    for email, number in named:
+        answer = declare(till, number, email)
+        assert answer.status_code == 200
+        answers.add(answer.text.replace(email, "…"))
+    assert len(answers) == 1
+    assert count_mails("withdrawal_received") == len(named)
+    assert len({read_mail(each).count("\n") for each in list_mails("withdrawal_received")}) == 1
+
+
+def test_an_older_mail_s_id_names_the_order_too(till: Till) -> None:
+    order = buy(till)
+    declare(till, str(order.id))
+    press(till)
+    assert list_amounts() == [1499]
+
+
+def test_a_double_click_is_one_declaration(till: Till) -> None:
+    order, page = buy(till), str(new_id())
+    for _ in range(3):
+        assert declare(till, order, declaration=page).status_code == 200
+    assert len(read_declarations()) == 1
+    declare(till, order, "stranger@example.org", declaration=page)
+    assert len(read_declarations()) == 2, "other words are another declaration"
+
+
+def test_two_declarations_of_one_order_pay_back_once(till: Till) -> None:
+    order = buy(till)
+    declare(till, order)
+    declare(till, order)
+    withdraw(till, order)
+    till.shop.pass_time(days=4)
+    jobs.apply_declarations()
+    assert [each.refused_because for each in read_declarations()].count("withdrawn_before") == 2
+    assert list_amounts() == [1499]
+    assert count_mails("withdrawn") == 1
+
+
+def test_a_plan_that_was_used_whole_is_refused_with_the_reason(till: Till) -> None:
+    order = buy(till)
+    till.shop.pass_time(days=8)
+    declare(till, order)
+    assert "utilisée jusqu’à sa fin" in press(till).text
+    assert "reconnu que le droit de rétractation se perd" in read_mail(list_mails("withdrawn")[0])
+    assert list_amounts() == []
+
+
+LONG = "é" * 10_000
+BAD = {
+    "long name": ({"name": LONG}, 422),
+    "long number": ({"order": LONG}, 422),
+    "long address": ({"email": f"{LONG}@example.org"}, 422),
+    "no name": ({"name": ""}, 422),
+    "no letter": ({"name": "\u202e\u200b 12"}, 422),
+    "no number": ({"order": "n° —"}, 422),
+    "no address": ({"email": "camille"}, 422),
+    "header": ({"email": "camille@example.org\r\nBcc: x@example.org"}, 422),
+    "NUL": ({"name": "Camille\0"}, 422),
+    "id": ({"declaration": "7"}, 422),
+    "direction": ({"name": "Camille\u202e nitraM"}, 200),
+    "control": ({"name": "Cam\x07ille\x1b[31m"}, 200),
+    "surrogate": ({"name": "Camille\ud83d"}, 200),
+    "markup": ({"name": "<script>alert(1)</script>"}, 200),
+}
+
+
+@pytest.mark.parametrize("which", BAD)
+def test_bad_input_is_refused_or_cleaned(till: Till, which: str) -> None:
+    fields, status = BAD[which]
+    data = {
+        "name": "Camille",
+        "email": "camille@example.org",
+        "order": "7KQ2M9XWPA",
+        "confirmed": "true",
+    } | fields
+    raw = {name: text.encode("utf-8", "surrogatepass") for name, text in data.items()}
+    answer = till.shop.client.post(FORM, data=raw)
+    assert answer.status_code == status, answer.text
+    assert status == 422 or "\u202e" not in answer.text
+    for row in read_declarations():
+        assert row.name
+        assert row.name.replace(" ", "").isalpha()
+        assert "script>" not in read_mail(list_mails("withdrawal_received")[0]).lower()
+
+
+def test_one_address_gets_three_mails_a_day_and_is_not_locked_out_by_them(
+    till: Till, client: FlaskClient
+) -> None:
+    for number in range(STORED_A_DAY + 5):
+        answer = client.post(
+            FORM,
+            data={"name": "X", "email": "victim@example.org", "order": "7KQ2M9XWPA", "confirmed": "true"},
+            environ_overrides={"REMOTE_ADDR": f"192.0.2.{number}"},
+        )
+        assert answer.status_code == (200 if number < STORED_A_DAY else 429)
+    assert count_mails("withdrawal_received") == ACKNOWLEDGED_A_DAY
+    assert len(read_declarations()) == STORED_A_DAY
+    till.shop.pass_time(days=1, seconds=1)
+    assert declare(till, "7KQ2M9XWPA", "victim@example.org").status_code == 200
+    assert count_mails("withdrawal_received") == ACKNOWLEDGED_A_DAY + 1
+
+
+def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
+    codes = [declare(till, "7KQ2M9XWPA", f"x{number}@example.org").status_code for number in range(40)]
+    assert codes == [200] * 20 + [429] * 20
+    assert count_mails("withdrawal_received") == 20
+
+
+def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> None:
+    order = buy(till)
+    path = f"/l/withdraw/{sign('withdraw', {'payment': str(order.id)})}"
+    till.shop.pass_time(days=1)
+    delete_account(till.person.id)
+    client = till.shop.client
+    page = client.get(path)
+    assert page.status_code == 200
+    assert 'name="email"' in page.text, "the acknowledgement has nowhere else to go"
+    assert read_declarations() == [], "a mail scanner opens every link"
+    assert client.post(path, data={"name": "Camille"}).status_code == 422
+    for _ in range(2):
+        done = client.post(path, data={"name": "Camille", "email": "new@example.org"})
+        assert (done.status_code, "Votre rétractation est enregistrée" in done.text) == (200, True)
+    (mail,) = list_mails("withdrawal_received")
+    assert (mail.address, "URGENCE 7J" in read_mail(mail)) == ("new@example.org", True)
+    assert list_mails("withdrawn")[0].address == "new@example.org"
+    assert len(list_amounts()) == 1
+    assert [(each.made_by, each.user_id) for each in read_declarations()] == [("link", None)]
+
+
+def test_after_the_account_is_gone_the_form_needs_the_press(till: Till) -> None:
+    order = buy(till)
+    delete_account(till.person.id)
+    declare(till, order)
+    till.shop.pass_time(days=4)
+    jobs.apply_declarations()
+    assert [each.refused_because for each in read_declarations()] == ["no_order"]
+    declare(till, order)
+    assert "Votre rétractation est enregistrée" in press(till).text
+    assert len(list_amounts()) == 1
+
+
+def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) -> None:
+    order = buy(till)
+    path = f"/l/withdraw/{sign('withdraw', {'payment': str(order.id)})}"
+    page = till.shop.client.get(path).text
+    assert all(part in page for part in (str(order.order_number), "14,99\u00a0€", "vendredi 4 décembre 2026"))
+    assert ">confirmer la rétractation</button>" in page
+    assert till.shop.client.post(path).status_code == 200
+    assert list_amounts() == [1499]
+    (mail,) = list_mails("withdrawal_received")
+    assert mail.user_id == till.person.id
+
+
+def test_links_of_what_does_not_exist_say_so(client: FlaskClient) -> None:
+    gone = str(new_id())
+    for path in (
+        f"/l/withdraw/{sign('withdraw', {'payment': gone})}",
+        f"/l/declaration/{sign('declaration', {'declaration': gone})}",
+    ):
+        assert (client.get(path).status_code, client.post(path).status_code) == (410, 410)
+    for path in (
+        "/l/withdraw/x",
+        f"/l/withdraw/{sign('withdraw', 7)}",
+        f"/l/declaration/{sign('withdraw', {})}",
+    ):
+        assert (client.get(path).status_code, client.post(path).status_code) == (400, 400)
