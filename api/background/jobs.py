@@ -34,7 +34,7 @@ from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
-from api.retention import messages, unused_accounts, unverified_accounts, watch_records
+from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
 from api.retention.batches import delete_in_batches
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
@@ -147,13 +147,18 @@ def erase_messages() -> Counts:
 
 
 def drop_unverified_accounts() -> Counts:
-    """Drop accounts that nobody confirmed within UNVERIFIED_KEPT_FOR, unless they ever had a plan or an order."""
+    """Drop accounts that stay unconfirmed for UNVERIFIED_KEPT_FOR, unless they ever had a plan or an order."""
     return {"dropped": unverified_accounts.drop_unverified_accounts()}
 
 
 def end_unused_accounts() -> Counts:
     """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR, then delete them."""
     return unused_accounts.end_unused_accounts()
+
+
+def erase_declarations() -> Counts:
+    """Erase what authors of withdrawals and cancellations wrote, after five years."""
+    return {"erased": declarations.erase_declarations()}
 
 
 def drop_watch_records() -> Counts:

@@ -1,4 +1,4 @@
-"""Accounts that nobody uses: two warnings by mail, then the deletion.
+"""Unused accounts: two warnings by mail, then the deletion.
 
 Uses are sign-ins and refreshed logins (`users.last_used_at`), changes of alerts, also by a link in a message, payments,
 and plans while they run. That a mail was opened is not known: nothing in our mails reports it.

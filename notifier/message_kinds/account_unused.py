@@ -1,4 +1,4 @@
-"""The warning that an account which nobody uses will be deleted, and how to keep it."""
+"""The warning that an unused account will be deleted, and how to keep it."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

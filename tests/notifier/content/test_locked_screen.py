@@ -16,7 +16,7 @@ from notifier.message_kind_base import TemplateContext
 from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL
 
-# To operators, about a page and nobody's alert.
+# To operators, about a page and no alert.
 _OPERATORS = {"desk_trouble", "operations", "payment_trouble"}
 _SHOWN = 150  # characters of a mail's beginning: a phone shows two to five lines
 _LABELS = {each: f"{each.value.replace('_', ' ').capitalize()} – renouvellement" for each in Procedure}

@@ -1,0 +1,32 @@
+"""Declarations of withdrawal and cancellation lose what their authors wrote after five years.
+
+By then nobody can claim anything from them any more: https://www.legifrance.gouv.fr/codes/article_lc/LEGIARTI000019017112
+"""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from api.models.base import is_any_of, session
+from api.models.declaration import Declaration
+from api.paging import first_id_at
+from api.retention import batches
+from configs.clock import clock
+
+_KEPT_FOR = timedelta(days=5 * 365 + 2)
+_WORDS = {"name": None, "email": None, "reference": None}
+
+
+def erase_declarations() -> int:
+    """Erase name, address and reference of old declarations; return how many."""
+    has_words = sa.func.num_nonnulls(Declaration.name, Declaration.email, Declaration.reference) > 0
+    old = (Declaration.id < first_id_at(clock() - _KEPT_FOR), has_words)
+    erased, is_full = 0, True
+    while is_full:
+        with session() as s:
+            ids = list(s.scalars(sa.select(Declaration.id).where(*old).limit(batches.BATCH)))
+            done = s.execute(sa.update(Declaration).where(is_any_of(Declaration.id, ids)).values(_WORDS))
+        erased += cast("sa.CursorResult[Any]", done).rowcount
+        is_full = len(ids) == batches.BATCH
+    return erased
