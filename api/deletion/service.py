@@ -21,6 +21,7 @@ from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from api.payments.cancellations import request_cancellation
 from api.payments.former_customers import keep_customers
+from api.payments.grants import keep_use
 from api.schemas import LostPlan
 from configs.clock import clock
 
@@ -53,6 +54,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
     _check(session, user, now, understood=understood)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
+    keep_use(session, user_id, now)
     _take_words_from_payments(session, user_id)
     email, language = user.email, user.language
     addresses = _list_addresses(session, user)

@@ -44,7 +44,9 @@ class PaymentEventKind(StrEnum):
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"  # the money is gone
     FRAUD_WARNING = "fraud_warning"
-    PLAN_ENDED = "plan_ended"  # a more expensive plan, a refund or a withdrawal ended its plan early
+    PLAN_ENDED = (
+        "plan_ended"  # a dearer plan, a refund, a withdrawal or the account's deletion ended its plan
+    )
     WITHDRAWN = "withdrawn"  # the user used the right to withdraw
 
 

@@ -11,7 +11,14 @@ from sqlalchemy.orm import Session
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import lock_user, wake_alerts
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, Subscription
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    PaymentStatus,
+    PlanCredit,
+    Subscription,
+)
 from api.models.user import Grant
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
@@ -22,6 +29,7 @@ from configs.plan import PlanName, plan
 from configs.settings import settings
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
+_DELETION = "account"  # subject of the event that ends a plan with its account
 _GRACE_AHEAD = timedelta(
     minutes=15
 )  # of a paid month's end: the job that begins days of grace runs each 5 minutes
@@ -213,12 +221,39 @@ def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[in
     Time without watching that was given back as time was not used.
     """
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
+    if payment.user_id is None and not given:
+        return _read_kept_use(session, payment, until)
     used = sum((_overlap(each, until) for each in given), timedelta(0))
     used -= sum((each.ends_at - each.starts_at for each in given if each.source == CREDIT), timedelta(0))
     bought = plan(payment.plan).duration_seconds
     if bought is None:
         bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
     return max(0, min(math.floor(used.total_seconds()), bought)), bought
+
+
+def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
+    """Note how much of each paid plan was used, before its grants go with the account: withdrawals ask for it later."""
+    paid = sa.select(Payment.id).join(Grant, Grant.payment_id == Payment.id).where(Payment.user_id == user_id)
+    for payment_id in session.scalars(paid.distinct().order_by(Payment.id)).all():
+        payment = lock_payment(session, payment_id)
+        used, bought = measure_use(session, payment, now)
+        add_event(
+            session, payment, PaymentEventKind.PLAN_ENDED, now, subject=_DELETION, used=used, bought=bought
+        )
+
+
+def _read_kept_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:
+    """Return what `keep_use` noted; nothing was used where it noted nothing."""
+    noted = sa.select(PaymentEvent).where(
+        PaymentEvent.payment_id == payment.id,
+        PaymentEvent.kind == PaymentEventKind.PLAN_ENDED,
+        PaymentEvent.subject == _DELETION,
+    )
+    event = session.scalars(noted).one_or_none()
+    if event is None:
+        return 0, plan(payment.plan).duration_seconds or 0
+    after = max(event.at - until, timedelta(0))  # a declaration from before the deletion
+    return max(0, event.details["used"] - math.ceil(after.total_seconds())), event.details["bought"]
 
 
 def _measure_period(session: Session, payment: Payment, given: list[Grant]) -> int:

@@ -39,7 +39,7 @@ from notifier import match_service, notification_writer
 from notifier.channels import channel
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
-from tests.api.deletion.leaving import delete
+from tests.api.deletion.leaving import delete, prove
 from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import PASSWORD, Person, rows, see, wait_for
 
@@ -186,6 +186,22 @@ def test_a_late_dispute_is_applied_without_reviving_anything(
 def _find_intent(payment_id: UUID) -> str:
     known = (each for each in rows(StripeId) if each.payment_id == payment_id)
     return next(str(each.id) for each in known if each.kind == "payment_intent")
+
+
+@pytest.mark.parametrize("case", [("URGENCE_7J", 3.5, [750]), ("URGENCE_24H", 2, [])])
+def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
+    shop: Shop, client: FlaskClient, camille: Person, case: tuple[str, float, list[int]]
+) -> None:
+    name, days, refunds = case
+    payment = shop.buy(camille.id, PlanName(name))
+    shop.pass_time(days=days)
+    prove(camille)
+    assert delete(client, camille, {"understood": True}).status_code == 204
+    shop.pass_time(days=2)
+    form = {"name": "Camille", "email": "later@example.org"}
+    path = f"/l/withdraw/{sign('withdraw', {'payment': str(payment)})}"
+    assert client.post(path, data=form).status_code < 500
+    assert [each.amount_cents for each in rows(Refund)] == refunds
 
 
 def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person) -> None:

@@ -2,23 +2,18 @@
 
 import json
 import logging
-import zlib
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import redis
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from api.background import jobs as background
 from api.background.schedule import list_jobs
 from api.exports import jobs as exports
 from api.middleware import shared_counts
-from api.models.base import session
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
@@ -28,6 +23,7 @@ from configs.plan import PlanName
 from configs.settings import settings
 from notifier.jobs import deliver, match
 from notifier.telegram_updates import handle_update
+from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.payments.shop import Shop
 from tests.api.world import rows, see
 
@@ -112,49 +108,6 @@ def _write_start(code: str) -> bytes:
     return json.dumps({"update_id": 1, "message": message}).encode()
 
 
-def read_tables() -> Iterator[tuple[str, str]]:
-    """Yield each row of each table as text."""
-    with session() as s:
-        names = s.scalars(sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
-        for name in names:
-            for text in s.scalars(sa.text(f'SELECT t::text FROM "{name}" t')):  # noqa: S608 -- a table's name
-                yield name, str(text)
-
-
-def read_redis(client: redis.Redis) -> Iterator[tuple[str, str]]:
-    """Yield each key, and each value behind it; RQ's jobs unpacked."""
-    for key in client.scan_iter():
-        name = key.decode(errors="replace")
-        yield name, name
-        for part in _read_value(client, key):
-            with suppress(zlib.error):
-                part = zlib.decompress(part)  # noqa: PLW2901 -- a job's data
-            yield name, part.decode(errors="replace")
-
-
-def _read_value(client: Any, key: bytes) -> list[bytes]:
-    match client.type(key).decode():
-        case "string":
-            return [client.get(key) or b""]
-        case "hash":
-            return [each for pair in client.hgetall(key).items() for each in pair]
-        case "list":
-            return list(client.lrange(key, 0, -1))
-        case "set":
-            return list(client.smembers(key))
-        case "zset":
-            return list(client.zrange(key, 0, -1))
-    return []
-
-
-def read_files(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file below a folder: its name and its content."""
-    for path in folder.rglob("*"):
-        yield path.name, path.name
-        if path.is_file():
-            yield path.name, path.read_bytes().decode(errors="replace")
-
-
 @pytest.fixture
 def life(sandbox: "Running", client: FlaskClient, shop: Shop) -> Life:
     return Life(client, sandbox, shop)
@@ -213,8 +166,3 @@ def find_needles(user: User) -> set[str]:
     stored = {hash_address(Channel.SMS, PHONE)[0].hex(), hash_address(Channel.TELEGRAM, CHAT)[0].hex()}
     words = {EMAIL, NEW_EMAIL, PHONE, "698765432", CHAT, CHAT_NAME, ALERT, PLACE}
     return {each.lower() for each in words | stored | contacts | {str(user.id)}}
-
-
-def find(needles: set[str], places: Any) -> list[tuple[str, str]]:
-    """Return where a needle stands: the place, and the needle."""
-    return sorted({(name, each) for name, text in places for each in needles if each in text.lower()})
