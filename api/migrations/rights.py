@@ -40,7 +40,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL,
         "background": _READ,
         "crawler": f"SELECT ({_RECIPIENT})",
-        "notifier": "SELECT, UPDATE (state, alert_budget_full_at)",
+        "notifier": "SELECT, UPDATE (state, consented_at, alert_budget_full_at)",
         "reader": f"SELECT ({_RECIPIENT}, created_at)",
     },
     "contact_lookups": {"api": _ALL},

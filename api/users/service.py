@@ -75,7 +75,7 @@ def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> b
     if contact is None:
         return False
     was_reachable = contact.reachable
-    if on is not contact.enabled or (on and contact.consented_at is None):
+    if on is not contact.enabled or (on and contact.consented_at is None):  # STOP empties it, too
         (give_consent if on else withdraw_consent)(contact, "switch")
     contact.enabled = on
     if on and contact.state is ContactState.UNSUBSCRIBED:

@@ -232,6 +232,10 @@ def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: Contac
         # Not where the person changed the address meanwhile: the refusal speaks of the old one.
         if contact and contact.address == message.address:
             contact.state = state
+            if (
+                state is not ContactState.BOUNCED
+            ):  # its owner answered STOP, or blocked us: consent is withdrawn
+                contact.consented_at = None
 
 
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:

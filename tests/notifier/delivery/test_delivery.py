@@ -168,11 +168,14 @@ def test_a_permanent_failure_ends_it_and_marks_the_contact(
     name: str, state: ContactState, sandbox: "Running"
 ) -> None:
     key = waiting(Channel(name))
+    change(Contact, get(Notification, key).contact_id, consented_at=clock())
     sandbox.provider_mode(name, "reject_address", address=ADDRESSES[Channel(name)])
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.failed_at is not None) == (State.FAILED, True)
-    assert get(Contact, row.contact_id).state is state
+    contact = get(Contact, row.contact_id)
+    assert contact.state is state
+    assert (contact.consented_at is None) is (state is ContactState.BLOCKED)  # which withdraws the consent
 
 
 def test_an_address_that_was_changed_meanwhile_is_not_marked(
