@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from configs.sales_terms import find_newest_version
 from configs.signing import sign
+from configs.withdrawal_links import write_withdrawal_token
 from deploy.screenshots.people_rows import PASSWORD, People, Who
 
 Act = Callable[[Page], None]
@@ -148,7 +149,7 @@ def _list_plans(payment_id: UUID) -> list[Shot]:
         Shot("withdrawal", f"/formule/retractation/{payment_id}", Who.CAMILLE),
         Shot("withdrawal-form", "/l/retractation"),
         Shot("withdrawal-form-error", "/l/retractation", act=_declare_wrongly),
-        Shot("withdrawal-link", f"/l/withdraw/{sign('withdraw', {'payment': str(payment_id)})}"),
+        Shot("withdrawal-link", f"/l/withdraw/{write_withdrawal_token(payment_id)}"),
         Shot("declaration", f"/l/declaration/{sign('declaration', {'declaration': str(payment_id)})}"),
         Shot("payment", f"/formule/paiements/{payment_id}", Who.CAMILLE),
         Shot("cancellation", "/formule/resiliation", Who.CAMILLE),

@@ -12,7 +12,7 @@ from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, Grant
 from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
-from configs.signing import sign
+from configs.withdrawal_links import write_withdrawal_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -25,7 +25,7 @@ class Order(PaymentNotice):
 
     def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
         """Return the page where the reader withdraws without signing in, also after the account is gone."""
-        return link("withdraw", sign("withdraw", {"payment": row.params["payment"]}))
+        return link("withdraw", write_withdrawal_token(UUID(row.params["payment"])))
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return what was ordered and for how long."""

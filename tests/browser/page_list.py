@@ -13,6 +13,7 @@ from api.models.user import Channel, Contact
 from api.pages.area import Access
 from configs.contact_addresses import digest
 from configs.signing import sign
+from configs.withdrawal_links import write_withdrawal_token
 from tests.browser.content import HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
@@ -106,7 +107,7 @@ def _sign_links(content: Content) -> dict[str, str]:
         "links.ask_password": sign("reset-password", claims | password),
         "links.ask_portal": sign("portal", claims),
         "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
-        "declaration_pages.show_order": sign("withdraw", {"payment": str(content.payment)}),
+        "declaration_pages.show_order": write_withdrawal_token(content.payment),
         "declaration_pages.show_declaration": sign("declaration", {"declaration": str(content.declaration)}),
         "proofs.show": sign("proof", {"detection": str(content.detection)}),
     }

@@ -18,9 +18,10 @@ from api.middleware.rate_limits import count_declaration
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclaredBy
 from api.pages.area import Access, Area
-from api.pages.declarations.view_data import find_declaration, find_order, read_order_token
+from api.pages.declarations.view_data import find_declaration, find_order
 from api.pages.declarations.words import REFUSALS, TEXTS
 from api.pages.forms import Form
+from configs.withdrawal_links import read_withdrawal_token
 
 area = Area("declaration_pages", __name__)
 _INVALID, _GONE = 422, 410
@@ -50,13 +51,13 @@ def send_form() -> ResponseReturnValue:
 @area.page("/l/withdraw/<token>", Access.VISITOR)
 def show_order(token: str) -> ResponseReturnValue:
     """Show the order that an order mail's link is about, and what a withdrawal would give back."""
-    return _render_order(find_order(read_order_token(token)), Form(LinkedWithdrawal))
+    return _render_order(find_order(read_withdrawal_token(token)), Form(LinkedWithdrawal))
 
 
 @area.action("/l/withdraw/<token>", Access.VISITOR, one_click=True)
 def withdraw(token: str) -> ResponseReturnValue:
     """Withdraw from the order; a repetition changes nothing."""
-    payment_id = read_order_token(token)
+    payment_id = read_withdrawal_token(token)
     form, state = Form.read(LinkedWithdrawal, TEXTS), find_order(payment_id)
     if state is None:
         return _render_order(None, form)

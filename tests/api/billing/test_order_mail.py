@@ -1,16 +1,23 @@
 """What the order mail says: it confirms the contract, so its day must be that of the contract."""
 
+import re
+from collections.abc import Callable
+
+import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.notification import Notification
+from api.models.payment import Payment
 from api.models.user import Contact
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.withdrawal_links import read_withdrawal_token
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.billing.till import Till
+from tests.api.world import rows
 
 
 def read_mail(kind: str, language: str) -> str:
@@ -31,3 +38,16 @@ def test_the_day_of_the_order_is_that_of_its_payment(till: Till) -> None:
     till.shop.pass_time(minutes=20)
     till.pay(answer)
     assert "Commande du 21 novembre 2026" in read_mail("order", "fr")
+
+
+def test_the_program_that_sends_it_needs_no_key_of_logins(
+    till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The background program hands the mail over before any alert, and has DATA_KEYS only."""
+    till.buy(PlanName.URGENCE_24H)
+    monkeypatch.delenv("JWT_SECRET")
+    settings_env(DATA_KEYS="a key of the background program's")
+    found = re.search(r"/l/withdraw/(\S+)", read_mail("order", "fr"))
+    assert found
+    (order,) = rows(Payment)
+    assert read_withdrawal_token(found[1]) == order.id

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,7 +16,9 @@ from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant
 from configs.clock import clock
+from configs.encryption import encrypt
 from configs.signing import sign
+from configs.withdrawal_links import write_withdrawal_token
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.mails import read_mail
@@ -279,7 +282,7 @@ def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
 
 def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{sign('withdraw', {'payment': str(order.id)})}"
+    path = f"/l/withdraw/{write_withdrawal_token(order.id)}"
     till.shop.pass_time(days=1)
     delete_account(till.person.id)
     client = till.shop.client
@@ -312,7 +315,7 @@ def test_after_the_account_is_gone_the_form_needs_the_press(till: Till) -> None:
 
 def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{sign('withdraw', {'payment': str(order.id)})}"
+    path = f"/l/withdraw/{write_withdrawal_token(order.id)}"
     page = till.shop.client.get(path).text
     assert all(part in page for part in (str(order.order_number), "14,99\u00a0€", "vendredi 4 décembre 2026"))
     assert ">confirmer la rétractation</button>" in page
@@ -325,13 +328,13 @@ def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) ->
 def test_links_of_what_does_not_exist_say_so(client: FlaskClient) -> None:
     gone = str(new_id())
     for path in (
-        f"/l/withdraw/{sign('withdraw', {'payment': gone})}",
+        f"/l/withdraw/{write_withdrawal_token(UUID(gone))}",
         f"/l/declaration/{sign('declaration', {'declaration': gone})}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (410, 410)
     for path in (
         "/l/withdraw/x",
-        f"/l/withdraw/{sign('withdraw', 7)}",
+        f"/l/withdraw/{encrypt(gone)}",
         f"/l/declaration/{sign('withdraw', {})}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (400, 400)

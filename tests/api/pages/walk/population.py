@@ -21,6 +21,7 @@ from configs.contact_addresses import digest
 from configs.plan import PlanName
 from configs.proofs import new_key
 from configs.signing import sign
+from configs.withdrawal_links import write_withdrawal_token
 from tests.api.pages.accounts import create_account
 from tests.api.pages.browser import Browser
 from tests.api.world import add_payment, desk_state, match, see, wait_for
@@ -147,7 +148,7 @@ def _declare(payment_id: str) -> dict[str, str]:
         )  # fmt: skip
         s.add(row)
     return {
-        "withdraw": sign("withdraw", {"payment": payment_id}),
+        "withdraw": write_withdrawal_token(UUID(payment_id)),
         "declaration": sign("declaration", {"declaration": str(row.id)}),
     }
 
