@@ -18,6 +18,7 @@ from api.detections import routes as detections
 from api.health import routes as health
 from api.health.live_report import register_health_checks
 from api.hooks import routes as hooks
+from api.invoices import routes as invoices
 from api.links import routes as links
 from api.logins import routes as logins
 from api.middleware import openapi_docs
@@ -51,8 +52,8 @@ from configs.logs import set_up_logs
 
 # In the order of the document.
 _NOUNS = (
-    auth, logins, users, billing, declarations, alerts, prefectures, outlook, release_calendar, detections, stats,
-    reliability, support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments, admin_system,
+    auth, logins, users, billing, invoices, declarations, alerts, prefectures, outlook, release_calendar, detections,
+    stats, reliability, support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments, admin_system,
 )  # fmt: skip
 
 

@@ -141,6 +141,7 @@ class Periods(BaseSettings):
     job_nudge_seconds: Seconds = 2
     job_retry_seconds: Seconds = 10
     check_days_seconds: Seconds = 3600
+    invoices_seconds: Seconds = 60
 
     # Billing
     stripe_connect_seconds: Seconds = 3

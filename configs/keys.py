@@ -33,6 +33,7 @@ _GIVEN = (
     "ants_token",
     "proofs_secret_access_key",
     "backup_secret_access_key",
+    "invoices_secret_access_key",
 )
 KEYS = tuple(dict.fromkeys(SEVERAL + _GIVEN))
 # Addresses whose password is a key.

@@ -5,10 +5,11 @@ LCEN art. 1-1 (legal notice), R.221-2 (contract) and R.616-1 (mediator) of the C
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 import phonenumbers
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_settings import BaseSettings
 
 from configs.contact_addresses import REGION
@@ -109,6 +110,7 @@ class LegalNames(BaseSettings):
     seller_phone: Annotated[OneLine, AfterValidator(_phone)] | None = None
     seller_siren: Annotated[OneLine, AfterValidator(_siren)] | None = None
     seller_vat: Annotated[OneLine, AfterValidator(_vat)] | None = None
+    seller_vat_percent: Decimal = Field(Decimal(20), ge=0, le=100)
     seller_registration: OneLine | None = None
     publisher: OneLine | None = None
     host_company: Annotated[_LongLine, AfterValidator(_company)] | None = None

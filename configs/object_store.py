@@ -245,6 +245,21 @@ def export_blobs() -> Blobs:
     return _open_store("EXPORTS_URL", address)
 
 
+def invoice_blobs() -> Blobs:
+    """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    url = now.invoices_url or str(now.state_dir.resolve() / "invoices")
+    key = now.invoices_access_key_id
+    address = _Address(
+        url, now.invoices_endpoint_url, now.invoices_region, key, now.invoices_secret_access_key
+    )
+    return _open_store("INVOICES_URL", address)
+
+
 def backup_blobs() -> Blobs:
     """Return where backups are kept: BACKUP_URL.
 
@@ -258,7 +273,7 @@ def backup_blobs() -> Blobs:
     return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=5)
 def _open_store(
     variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
 ) -> Blobs:

@@ -78,6 +78,7 @@ def far_store(settings: "Settings") -> list[str]:
         for name, url, endpoint in (
             ("PROOFS", settings.proofs_url, settings.proofs_endpoint_url),
             ("EXPORTS", settings.exports_url, settings.exports_endpoint_url),
+            ("INVOICES", settings.invoices_url, settings.invoices_endpoint_url),
             ("BACKUP", settings.backup_url, settings.backup_endpoint_url),
         )
         if urlsplit(url or "").scheme not in ("", "file")

@@ -58,8 +58,13 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
-    "api": ("exports_secret_access_key", "jwt_secret_previous", "proofs_secret_access_key"),
-    "background": ("exports_secret_access_key",),
+    "api": (
+        "exports_secret_access_key",
+        "invoices_secret_access_key",
+        "jwt_secret_previous",
+        "proofs_secret_access_key",
+    ),
+    "background": ("exports_secret_access_key", "invoices_secret_access_key"),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
     "crawler": ("ants_token", "proofs_secret_access_key"),
     "notifier": ("telegram_webhook_secret",),  # it registers the webhook

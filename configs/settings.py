@@ -237,6 +237,13 @@ class Settings(Periods, LegalNames, BaseSettings):
     exports_access_key_id: str | None = None
     exports_secret_access_key: SecretStr | None = None
 
+    # Files of invoices
+    invoices_url: Annotated[str, AfterValidator(_store)] | None = None
+    invoices_endpoint_url: WebAddress | None = None
+    invoices_region: str | None = None
+    invoices_access_key_id: str | None = None
+    invoices_secret_access_key: SecretStr | None = None
+
     # Backups
     backup_url: Annotated[str, AfterValidator(_store)] | None = None
     backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None

@@ -23,6 +23,8 @@ _ROLES = {
     "api/": "rdvpriority_api",
     "api/background/": "rdvpriority_background",
     "api/exports/jobs.py": "rdvpriority_background",
+    "api/invoices/jobs.py": "rdvpriority_background",
+    "api/invoices/pdf_files.py": "rdvpriority_background",
     "api/payments/jobs.py": "rdvpriority_background",
     "api/migrations/": _OWNER,
     "api/models/": None,

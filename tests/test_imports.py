@@ -82,7 +82,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
         # gunicorn loads its hooks first
         (
             "configs.gunicorn_hooks, api.app, api.background.__main__",
-            {"aiohttp", "pygments", "rich", "scrapy", "twisted"},
+            {"aiohttp", "fontTools", "fpdf", "PIL", "pygments", "rich", "scrapy", "twisted"},
         ),
         # what `python -m crawler.loops keep|plan` imports: neither asks a site
         (

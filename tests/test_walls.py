@@ -46,6 +46,7 @@ BREACHES = [
     ("services", "api/payments/ledger.py", "flask"),
     ("nouns", "api/alerts/service.py", "api.payments.ledger"),
     ("pyotp", "api/accounts/service.py", "pyotp"),
+    ("fpdf", "api/invoices/pdf_files.py", "fpdf"),
     ("cryptography", "configs/signing.py", "cryptography"),
     ("pyrage", "deploy/local/ports.py", "pyrage"),
     ("platforms", "crawler/platforms/another.py", "crawler.platforms.ezbooking"),

@@ -21,6 +21,8 @@ from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
 from api.declarations import applying
 from api.exports import jobs as exports
+from api.invoices.jobs import issue_due
+from api.invoices.pdf_files import make_due_files
 from api.logins.service import ended_long_ago
 from api.models import partitions
 from api.models.appointment import Appointment
@@ -46,6 +48,7 @@ _IDLE_RUNS_KEPT_FOR = timedelta(days=3)  # of a daily job one at least is left, 
 _AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
 # One of the counts is not 0.
 _HAS_CHANGED = sa.func.jsonb_path_exists(JobRun.counts, sa.literal_column("'$.* ? (@ != 0)'"))
+_ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
 _LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
 
 
@@ -265,6 +268,11 @@ def tell_rising_failures() -> Counts:
 def tell_hoarding() -> Counts:
     """Tell the admins which accounts are beyond fair use."""
     return _send(hoarding.tell_hoarding)
+
+
+def issue_invoices() -> Counts:
+    """Issue the invoices and credit notes that are missing, and make the files that are missing."""
+    return {"issued": issue_due(_ISSUE_SECONDS), "files": make_due_files(_FILES_SECONDS)}
 
 
 def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:

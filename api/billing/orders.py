@@ -133,6 +133,7 @@ def _is_same(order: Payment, wish: NewOrder) -> bool:
         order.plan == wish.plan
         and order.consent == wish.consent.model_dump(mode="json", by_alias=True)
         and order.alert_wish == _write_alert(wish.alert)
+        and order.client_name == wish.client_name
     )
 
 
@@ -228,6 +229,7 @@ def _add_order(session: Session, user: User, wish: NewOrder, quote: Quote, now: 
         ),
         consented_at=now,
         alert_wish=_write_alert(wish.alert),
+        client_name=wish.client_name,
     )
     session.add(payment)
     session.flush()

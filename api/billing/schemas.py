@@ -10,9 +10,11 @@ from pydantic.config import JsonDict
 from api.alerts.schemas import NewAlert
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.schemas import Answer, Body, Flag, PlanAnswer
+from configs.desk import Text
 from configs.plan import PlanName
 from configs.strict_model import IsoDate
 
+ClientName = Annotated[Text, Field(max_length=100, examples=["Camille Martin"])]
 SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
 
 
@@ -137,6 +139,7 @@ class NewOrder(Body):
     plan: SoldPlan
     alert: NewAlert | None = None
     without_alert: Flag = False
+    client_name: ClientName | None = None  # for the invoices
     consent: Consent
 
     @model_validator(mode="after")

@@ -21,6 +21,12 @@ _NEW_MESSAGE = (
     " unknown_attempts, nudges, created_at, next_attempt_at, next_nudge_at"
 )
 
+# A document without its client's name.
+_DOCUMENT = (
+    "id, kind, number, payment_id, refund_id, corrects_id, amount_cents, issued_at, contents, pdf_key,"
+    " pdf_made_at"
+)
+
 RIGHTS: dict[str, dict[Program, str]] = {
     # Every program looks at start whether the tables are as new as its code.
     "alembic_version": {
@@ -117,7 +123,13 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
     "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
     # Money
-    "payments": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "payments": {
+        "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
+        "reader": (  # without the client's name
+            "SELECT (id, user_id, plan, amount_cents, currency, refunded_cents, status, created_at, paid_at,"
+            " refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at)"
+        ),
+    },
     "declarations": {
         "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
         "reader": (
@@ -125,6 +137,12 @@ RIGHTS: dict[str, dict[Program, str]] = {
             " at_period_end, confirmed_at, takes_effect_at, applied_at, undone_at, refused_because, refund_cents)"
         ),
     },
+    "invoices": {
+        # A deletion empties the name; a file that the store lost is made again.
+        "api": "SELECT, UPDATE (client_name, pdf_made_at)",
+        "background": _CHANGE, "reader": f"SELECT ({_DOCUMENT})",
+    },
+    "invoice_counters": {"background": _CHANGE, "reader": _READ},
     "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
     "payment_differences": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},

@@ -16,6 +16,7 @@ from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
+from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
 from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
@@ -34,5 +35,5 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration, Export, FormerCustomer,
+    Invoice, InvoiceCounter, WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration, Export, FormerCustomer,
 )  # fmt: skip

@@ -134,6 +134,7 @@ class Payment(Base):
     order_mail_at: Mapped[
         datetime | None
     ]  # when a provider took the order mail: the time to withdraw counts from it
+    client_name: Mapped[str | None]  # for its invoices, where the user gave one
 
     __table_args__ = (
         sa.CheckConstraint("order_number ~ '^[2-9A-HJ-NP-Z]{10}$'", name="order_number"),

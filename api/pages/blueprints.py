@@ -16,6 +16,7 @@ from api.pages.declarations import routes as declarations
 from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 from api.pages.home import routes as home
+from api.pages.invoices import routes as invoices
 from api.pages.ledger import routes as ledger
 from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_lost_sessions
@@ -43,6 +44,7 @@ AREAS: tuple[Area, ...] = (
     security.area,
     plan.area,
     declarations.area,
+    invoices.area,
     calendar.area,
     ledger.area,
     legal.area,

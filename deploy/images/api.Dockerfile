@@ -17,7 +17,7 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin rdvpriority \
- && install --directory --owner rdvpriority --group rdvpriority --mode 0700 /var/lib/rdvpriority /var/lib/proofs /var/lib/exports
+ && install --directory --owner rdvpriority --group rdvpriority --mode 0700 /var/lib/rdvpriority /var/lib/proofs /var/lib/exports /var/lib/invoices
 COPY --from=build /opt/rdvpriority /opt/rdvpriority
 ENV PATH=/opt/rdvpriority/bin:$PATH \
     HOME=/tmp \

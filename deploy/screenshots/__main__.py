@@ -21,7 +21,7 @@ from deploy.bench.servers import Servers, servers
 from deploy.screenshots.camera import VARIANTS, Camera, Variant, open_camera
 from deploy.screenshots.gallery import write_gallery
 from deploy.screenshots.page_list import Shot, list_shots
-from deploy.screenshots.payment_rows import write_payments
+from deploy.screenshots.payment_rows import write_invoices, write_payments
 from deploy.screenshots.people_rows import People, Who, enable_second_factor, write_people
 from deploy.screenshots.watching_rows import write_watching
 
@@ -63,9 +63,10 @@ def _write_world(made: Servers) -> tuple[People, list[Shot]]:
     write_watching(Random(_SEED))  # noqa: S311 -- no secret
     people = write_people()
     payment_id = write_payments(people.users[Who.CAMILLE])
+    invoice_id = write_invoices(payment_id)
     with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM (ANALYZE)"))
-    return people, list_shots(people, payment_id)
+    return people, list_shots(people, payment_id, invoice_id)
 
 
 def _sign_in(camera: Camera, people: People) -> None:

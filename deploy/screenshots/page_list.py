@@ -27,14 +27,14 @@ class Shot:
     act: Act | None = None  # what leads from the page to what is shown
 
 
-def list_shots(people: People, payment_id: UUID) -> list[Shot]:
-    """Return all pages; people and payment are those of the filled world."""
+def list_shots(people: People, payment_id: UUID, invoice_id: UUID) -> list[Shot]:
+    """Return all pages; people, payment and invoice are those of the filled world."""
     return [
         *_list_public(),
         *_list_sign_in(people),
         *_list_alerts(people),
         *_list_account(),
-        *_list_plans(payment_id),
+        *_list_plans(payment_id, invoice_id),
     ]
 
 
@@ -133,7 +133,7 @@ def _list_account() -> list[Shot]:
     ]
 
 
-def _list_plans(payment_id: UUID) -> list[Shot]:
+def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
     return [
         Shot("plan", "/formule", Who.CAMILLE),
         Shot("plan-new", "/formule", Who.NEW),
@@ -152,6 +152,9 @@ def _list_plans(payment_id: UUID) -> list[Shot]:
         Shot("withdrawal-link", f"/l/withdraw/{write_withdrawal_token(payment_id)}"),
         Shot("declaration", f"/l/declaration/{sign('declaration', {'declaration': str(payment_id)})}"),
         Shot("payment", f"/formule/paiements/{payment_id}", Who.CAMILLE),
+        Shot("invoices", "/formule/factures", Who.CAMILLE),
+        Shot("invoices-empty", "/formule/factures", Who.NEW),
+        Shot("invoice", f"/formule/factures/{invoice_id}", Who.CAMILLE),
         Shot("cancellation", "/formule/resiliation", Who.CAMILLE),
         Shot("cancellation-none", "/formule/resiliation", Who.NEW),
     ]

@@ -3,10 +3,13 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.invoices.jobs import issue_due
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.invoice import Invoice
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -22,6 +25,7 @@ from configs.plan import PlanName, plan
 from configs.sales_terms import find_newest_version
 
 _DAY = timedelta(days=1)
+_ISSUE_SECONDS = 60.0
 
 
 def write_payments(user_id: UUID) -> UUID:
@@ -77,6 +81,14 @@ def _declare(s: Session, order: Payment, now: datetime) -> None:
             email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
         )
     )  # fmt: skip
+
+
+def write_invoices(payment_id: UUID) -> UUID:
+    """Issue the documents of all payments; return the newest of one."""
+    issue_due(_ISSUE_SECONDS)
+    mine = sa.select(Invoice.id).where(Invoice.payment_id == payment_id).order_by(Invoice.id.desc())
+    with session() as s:
+        return s.scalars(mine.limit(1)).one()
 
 
 def _add_order(

@@ -131,7 +131,7 @@ def match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
         return made.id
 
 
-def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J) -> UUID:
+def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J, client_name: str | None = None) -> UUID:
     """Write a paid order, without a grant and unknown to Stripe."""
     with session() as s:
         payment = Payment(
@@ -141,6 +141,7 @@ def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J) -> UUID:
             created_at=clock(),
             consent={"startNow": True, "acknowledgesLoss": True},
             consented_at=clock(),
+            client_name=client_name,
         )
         s.add(payment)
         s.flush()

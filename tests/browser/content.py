@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from api.invoices.jobs import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
@@ -13,8 +14,9 @@ from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import DeskStatus, Outage, OutageReason
+from api.models.invoice import Invoice
 from api.models.notification import Match, Notification, Priority, State
-from api.models.payment import Refund, RefundReason, Subscription
+from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
@@ -24,7 +26,7 @@ from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
 from tests.api.pages.accounts import create_account
-from tests.api.world import add_payment, desk_state, match, see
+from tests.api.world import add_payment, desk_state, match, rows, see
 
 PLACE = "bobigny_93"
 DESK = f"{PLACE}/titre-sejour-vie-privee-familiale"
@@ -48,6 +50,8 @@ class Content:
     detection: UUID
     payment: UUID  # with a refund
     declaration: UUID  # a withdrawal without a login
+    invoice: UUID  # of that payment
+    credit_note: UUID
 
 
 def write_content(language: str = "fr") -> Content:
@@ -61,10 +65,11 @@ def write_content(language: str = "fr") -> Content:
     match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
     payment = _write_payments(user.id)
+    invoice, credit_note = _issue_documents(payment)
     return Content(
         user=user, alert=alert, paused=_write_alert(user.id, enabled=False),
         closed=_write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND),
-        detection=detection, payment=payment, declaration=_declare(),
+        detection=detection, payment=payment, invoice=invoice, credit_note=credit_note, declaration=_declare(),
     )  # fmt: skip
 
 
@@ -171,10 +176,17 @@ def _declare() -> UUID:
 
 def _write_payments(user_id: UUID) -> UUID:
     """Write six payments, the last with a refund, and a subscription that pays for now."""
-    *_, payment = [add_payment(user_id) for _ in range(6)]
+    *_, payment = [add_payment(user_id, client_name=LONG_NAME) for _ in range(6)]
     now = clock()
     with session() as s:
-        s.add(Refund(payment_id=payment, amount_cents=499, reason=RefundReason.OUTAGE))
+        s.add(
+            Refund(
+                payment_id=payment,
+                amount_cents=499,
+                reason=RefundReason.OUTAGE,
+                status=RefundStatus.SUCCEEDED,
+            )
+        )
         subscription = Subscription(
             user_id=user_id, plan=PlanName.URGENCE_TOTAL, status="active", period_starts_at=now,
             period_ends_at=now + timedelta(days=30), synced_at=now,
@@ -190,3 +202,10 @@ def _write_payments(user_id: UUID) -> UUID:
             )
         )
     return payment
+
+
+def _issue_documents(payment: UUID) -> tuple[UUID, UUID]:
+    """Issue all invoices and credit notes; return the two of a payment."""
+    issue_due(60)
+    mine = sorted((each for each in rows(Invoice) if each.payment_id == payment), key=lambda each: each.id)
+    return mine[0].id, mine[1].id

@@ -20,7 +20,7 @@ Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
 NO_PAGES = {
     "alert_pages.list_alerts", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
-    "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "map.show_parts",
+    "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
     "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
 }  # fmt: skip
@@ -90,6 +90,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "plan.show_order": ({"plan": "URGENCE_7J"}, {"plan": "URGENCE_TOTAL"}),
         "plan.show_payment": ({"id": content.payment},),
         "plan.show_withdrawal": ({"id": content.payment},),
+        "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
     }
 

@@ -8,7 +8,7 @@ import pytest
 from configs.keys import KEYS, ROTATE_AFTER, SEVERAL
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
-STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY"}
+STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY", "INVOICES_SECRET_ACCESS_KEY"}
 
 
 def section(title: str) -> str:

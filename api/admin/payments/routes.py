@@ -3,13 +3,16 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from api.admin.access import audited, check_access
 from api.admin.payments import queries, service
+from api.admin.payments.csv_export import CSV_TYPE, write_csv
 from api.admin.payments.schemas import (
+    DailyTotals,
     DeclarationLog,
     DeclarationQuery,
     DifferenceLog,
@@ -20,13 +23,17 @@ from api.admin.payments.schemas import (
     PaymentQuery,
     StripeEventLog,
     StripeEventQuery,
+    TotalsQuery,
 )
+from api.invoices.queries import read_daily_totals
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.paging import PageQuery
 from api.payments.refunds import ask_for_refund
 from api.payments.webhook import nudge_event
 from api.schemas import Body
+
+_CSV = {"description": "A row for each total", "content": {CSV_TYPE: {"schema": {"type": "string"}}}}
 
 blueprint = APIBlueprint(
     "admin-payments",
@@ -110,6 +117,27 @@ def replay_stripe_event(path: EventPath) -> tuple[str, int]:
         work.changes.update(service.apply_event_again(work.session, path.id))
     nudge_event(path.id)
     return "", 202
+
+
+@blueprint.get("/invoice-totals", responses={200: DailyTotals, **declare_errors(401, 403, 422)})
+def list_invoice_totals(query: TotalsQuery) -> dict[str, Any]:
+    """List daily totals of invoices less credit notes, per plan and VAT line, for e-reporting."""
+    return _read_totals(query).as_json()
+
+
+@blueprint.get("/invoice-totals.csv", responses={200: _CSV, **declare_errors(401, 403, 422)})
+def export_invoice_totals(query: TotalsQuery) -> Response:
+    """Export the same as a file for spreadsheets; amounts in cents."""
+    answer = Response(write_csv(_read_totals(query)), mimetype=CSV_TYPE)
+    answer.headers.set("Content-Disposition", "attachment", filename="invoice-totals.csv")
+    return answer
+
+
+def _read_totals(query: TotalsQuery) -> DailyTotals:
+    with audited("invoice-totals.export", "invoice") as work:
+        first, last = query.days
+        work.changes.update({"first": first.isoformat(), "last": last.isoformat()})
+        return DailyTotals(items=read_daily_totals(work.session, first, last))
 
 
 @blueprint.get("/payment-differences", responses={200: DifferenceLog, **declare_errors(401, 403, 422)})

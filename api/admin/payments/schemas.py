@@ -1,19 +1,25 @@
 """Bodies of /api/admin: payments, Stripe's events, and differences with Stripe."""
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.billing.schemas import PaymentEntry, RefundEntry
+from api.invoices.numbering import PARIS
+from api.invoices.schemas import DailyTotal
 from api.models.declaration import DeclarationKind, DeclaredBy
 from api.models.payment import PaymentEventKind, PaymentStatus
 from api.models.stripe_event import StripeEventFlag
 from api.paging import MomentCursor, PageQuery
 from api.schemas import INTEGRAL, Answer, Body
+from configs.clock import clock
 from configs.desk import Text
+from configs.strict_model import IsoDate
 
+_LONGEST_EXPORT = timedelta(days=366)
+_EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
 StripeName = Annotated[Text, Field(max_length=255)]
 
 
@@ -143,6 +149,32 @@ class StripeEventLog(Answer):
 
     items: list[StripeEventEntry]
     next: str | None
+
+
+class TotalsQuery(Body):
+    """Days in Paris, both included, at most a year; without them the month so far."""
+
+    first: IsoDate | None = None
+    last: IsoDate | None = None
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day."""
+        last = self.last or clock().astimezone(PARIS).date()
+        return self.first or last.replace(day=1), last
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        first, last = self.days
+        if not (_EARLIEST <= first <= last <= _LATEST and last - first <= _LONGEST_EXPORT):
+            raise ValueError("send first and last in their order, of this century, at most 366 days apart")
+        return self
+
+
+class DailyTotals(Answer):
+    """Invoices less credit notes, per day of issue in Paris, plan and VAT line, for e-reporting."""
+
+    items: list[DailyTotal]
 
 
 class DifferenceEntry(Answer):

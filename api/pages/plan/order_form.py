@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.alerts.schemas import NewAlert
-from api.billing.schemas import Consent, NewOrder, SoldPlan
+from api.billing.schemas import ClientName, Consent, NewOrder, SoldPlan
 from api.errors import ApiError
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
@@ -51,6 +51,7 @@ class OrderForm(Body):
     plan: SoldPlan
     alert: Annotated[str, Field(max_length=_LONGEST)] | None = None
     paid: Annotated[str, Field(max_length=36)] | None = None
+    client_name: ClientName | None = None
     consent: Consent
 
 
@@ -101,6 +102,7 @@ def build_order(form: Form[OrderForm]) -> NewOrder:
         "plan": form.value.plan,
         "alert": wish,
         "withoutAlert": wish is None,
+        "clientName": form.value.client_name,
         "consent": form.value.consent,
     }
     return NewOrder.model_validate(given)

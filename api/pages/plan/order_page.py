@@ -20,6 +20,7 @@ from api.models.user import Channel, ContactState
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
 from api.pages.plan.order_form import write_wish
+from api.pages.plan.order_note import OrderNote, build_note
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.paging import PageQuery
 from api.users.queries import read_channel_states
@@ -59,6 +60,7 @@ class OrderPage:
     sentences_language: str
     methods: tuple[str, ...]
     newest_paid: str  # id of the newest paid order
+    note: OrderNote | None
 
 
 def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
@@ -86,6 +88,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
         sentences_language=language,
         methods=settings().stripe_payment_methods,
         newest_paid=find_newest_paid(),
+        note=build_note(quote) if quote else None,
     )
 
 

@@ -46,6 +46,7 @@ from api.pages.plan.view_data import (
     STATUSES,
     list_days_to_end,
     read_order_state,
+    list_own_invoices,
     read_own_payment,
     read_own_subscription,
     read_payments,
@@ -123,6 +124,7 @@ def show_payment(id: UUID) -> str:  # noqa: A002
     return render_template(
         "plan/payment.html",
         entry=read_own_payment(id),
+        invoices=list_own_invoices(id),
         zone=current_identity().time_zone,
         statuses=STATUSES,
         refund_reasons=REFUND_REASONS,

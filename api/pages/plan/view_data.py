@@ -15,6 +15,8 @@ from api.billing.queries import list_history, list_plans, read_payment, read_quo
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
 from api.declarations.queries import OpenOrder, OrderState, list_open_orders, read_own_order
 from api.errors import ApiError
+from api.invoices.queries import list_payment_invoices
+from api.invoices.schemas import InvoiceEntry
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
@@ -110,6 +112,12 @@ def read_order_state(payment_id: UUID) -> OrderState:
     """
     with autocommit_session() as s:
         return read_own_order(s, current_user_id(), payment_id)
+
+
+def list_own_invoices(payment_id: UUID) -> list[InvoiceEntry]:
+    """Return the documents of a payment of who is signed in."""
+    with autocommit_session() as s:
+        return list_payment_invoices(s, current_user_id(), payment_id)
 
 
 def find_newest_order(name: PlanName | None) -> PaymentEntry | None:

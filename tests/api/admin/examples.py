@@ -39,6 +39,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | Non
     ("GET", "/stripe-events"): (None, "stripe-event", "stripe-events.list", None),
     ("POST", "/stripe-events/<id>/replay"): (None, "stripe-event", "stripe-event.replay", "{event}"),
     ("GET", "/payment-differences"): (None, "payment-difference", "payment-differences.list", None),
+    ("GET", "/invoice-totals"): (None, "invoice", "invoice-totals.export", None),
+    ("GET", "/invoice-totals.csv"): (None, "invoice", "invoice-totals.export", None),
     ("GET", "/settings"): (None, "settings", "settings.view", None),
     ("GET", "/status"): (None, "status", "status.view", None),
 }  # fmt: skip

@@ -33,6 +33,7 @@ EXPECTED = {
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
+    ("get", "/api/billing/invoices"), ("get", "/api/billing/invoices/{id}"),
     ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"), ("post", "/api/billing/closed-desk-refund"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
@@ -48,7 +49,16 @@ SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
 }  # fmt: skip
 SIGNED_IN |= {
     f"/api/billing/{path}"
-    for path in ("quote", "checkout", "history", "cancel", "portal", "closed-desk-refund")
+    for path in (
+        "quote",
+        "checkout",
+        "history",
+        "cancel",
+        "portal",
+        "closed-desk-refund",
+        "invoices",
+        "invoices/{id}",
+    )
 }
 
 

@@ -17,6 +17,7 @@ NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
     "alert_pages.show_proof",
     "calendar.send_feed",
     "channels.poll_telegram",
+    "invoice_pages.send_pdf",
     "map.show_parts",
     "open_web.send_robots",
     "open_web.send_security",
@@ -30,7 +31,7 @@ NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
 
 def list_all_shots() -> list[Shot]:
     people = People({name: uuid4() for name in _STATES}, {}, {})
-    return list_shots(people, uuid4())
+    return list_shots(people, uuid4(), uuid4())
 
 
 def list_pages(app: Flask) -> set[str]:

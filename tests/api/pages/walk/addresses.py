@@ -36,6 +36,9 @@ PAGES = {
     "declaration_pages.show_order": "/l/withdraw/{withdraw}",
     "declaration_pages.show_declaration": "/l/declaration/{declaration}",
     "home.show_home": "/",
+    "invoice_pages.list_invoices": "/formule/factures",
+    "invoice_pages.show_invoice": "/formule/factures/{invoice}",
+    "invoice_pages.send_pdf": "/formule/factures/{invoice}/pdf",
     "ledger.show_ledger": "/fiabilite",
     "legal.show_terms": "/conditions",
     "legal.show_privacy": "/vie-privee",
@@ -84,7 +87,7 @@ _WISH = {
 _EMAIL = {"email": "new.address@example.org"}
 _PASSWORD = {"password": "correct horse battery staple"}
 _ORDER = {
-    "plan": "URGENCE_TOTAL", "paid": "", "alert": "", "consent.termsVersion": "2026-11-01", "consent.startNow": "true",
+    "plan": "URGENCE_TOTAL", "paid": "", "alert": "", "clientName": "Anna Cliente", "consent.termsVersion": "2026-11-01", "consent.startNow": "true",
     "consent.acknowledgesLoss": "true", "consent.acceptsHourThreshold": "true", "button_code": "order",
 }  # fmt: skip
 # By endpoint: where a form posts to, and its fields. Those that end the alert, the channels or the login come last.

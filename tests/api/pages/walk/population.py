@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Flask
 
+from api.invoices.jobs import issue_due
 from api.logins.service import LoginChange, open_login
 from api.middleware.auth import issue_tokens
 from api.models.alert import Alert, ClosedBecause
@@ -13,6 +14,7 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.invoice import Invoice
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -24,7 +26,7 @@ from configs.signing import sign
 from configs.withdrawal_links import write_withdrawal_token
 from tests.api.pages.accounts import create_account
 from tests.api.pages.browser import Browser
-from tests.api.world import add_payment, desk_state, match, see, wait_for
+from tests.api.world import add_payment, desk_state, match, rows, see, wait_for
 
 ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
 COOKIES = ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice")
@@ -36,6 +38,7 @@ SECRETS = {
     "alert": "Dossier de la mère d’Anna",
     "place": "Guichet où va Anna",
     "browser": "Navigateur d’Anna",
+    "client": "Anna Nom-de-Facture",
 }
 
 
@@ -91,7 +94,9 @@ def populate(app: Flask) -> Population:
         s.get_one(User, users["admin"]).role = Role.ADMIN
         s.add_all(_make_grant(users[role]) for role in ("anna", "neighbour"))
     ids = _write_alerts(users["anna"]) | _write_channels(users["anna"])
-    ids["payment"] = str(add_payment(users["anna"]))
+    ids["payment"] = str(add_payment(users["anna"], client_name=SECRETS["client"]))
+    issue_due(60)
+    ids["invoice"] = str(rows(Invoice)[0].id)
     ids["login"] = str(give_login(Browser(app), users["anna"], SECRETS["browser"]).login.id)
     return Population(app, users, ids | _write_links(users["anna"], ids["alert"]) | _declare(ids["payment"]))
 

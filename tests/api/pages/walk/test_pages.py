@@ -14,11 +14,12 @@ from tests.api.pages.walk.tables import read_digests
 OWNED = {
     endpoint
     for endpoint, address in PAGES.items()
-    if "{" in address and endpoint.startswith(("alert_", "plan."))
+    if "{" in address and endpoint.startswith(("alert_", "invoice_", "plan."))
 }
 LEADING = {  # pages that lead to another one
     "alert_pages.list_alerts": 302,
     "alert_pages.show_proof": 302,
+    "invoice_pages.send_pdf": 303,  # while the file is being made
     "security.show_codes": 303,
     "personal_data.download_export": 303,  # no archive was made
 }

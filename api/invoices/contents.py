@@ -1,0 +1,95 @@
+"""Frozen contents of a document: what it names besides its number, date, amount and the client's name."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from api.models.payment import RefundReason
+from configs.plan import PlanName
+from configs.sales_terms import BINDING, name_seller
+from configs.settings import settings
+
+_SELLER = ("seller_name", "seller_address", "seller_siren", "seller_phone", "support_email")
+
+
+class _Frozen(BaseModel):
+    """Base class. A later version may write more than this one reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LineKind(StrEnum):
+    """What a line is about."""
+
+    PLAN = "plan"  # an order
+    RENEWAL = "renewal"  # another month of a subscription
+    UPGRADE_CREDIT = "upgrade_credit"  # the unused part of a cheaper plan
+    DISCOUNT = "discount"
+    REFUND = "refund"
+    REFUND_RETURNED = "refund_returned"  # the bank sent a refund back to us
+
+
+class InvoiceLine(_Frozen):
+    """A line; what lowers the price is negative. `plan` of an UPGRADE_CREDIT is the plan that ended."""
+
+    kind: LineKind
+    plan: PlanName
+    amount_cents: int
+
+
+class Seller(_Frozen):
+    """The seller as settings named it at the time of issue."""
+
+    name: str
+    address: str
+    siren: str
+    phone: str
+    email: str
+    vat: str | None = None
+    registration: str | None = None
+
+
+class CorrectedInvoice(_Frozen):
+    """The document that a correction names."""
+
+    number: str
+    issued_at: datetime
+
+
+class InvoiceContents(_Frozen):
+    """What a document names; never changed once it is issued."""
+
+    order: str  # number of the order; of a renewal the subscription's
+    plan: PlanName
+    lines: tuple[InvoiceLine, ...]
+    paid_at: datetime  # of a correction: when the money moved
+    starts_at: datetime | None  # the period that is paid; null where the plan never began
+    ends_at: datetime | None
+    vat_percent: Decimal
+    vat_line: str
+    vat_cents: int
+    seller: Seller
+    corrects: CorrectedInvoice | None = None
+    reason: RefundReason | None = None  # of a correction
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON values, as the table keeps them."""
+        return self.model_dump(mode="json")
+
+
+def name_present_seller() -> Seller:
+    """Return the seller as settings name it now."""
+    names, ours = name_seller(BINDING), settings()
+    name, address, siren, phone, email = (names[each] for each in _SELLER)
+    return Seller(
+        name=name,
+        address=address,
+        siren=siren,
+        phone=phone,
+        email=email,
+        vat=ours.seller_vat,
+        registration=ours.seller_registration,
+    )

@@ -1,0 +1,45 @@
+"""Issue of all documents that are missing, for the job `issue_invoices`."""
+
+import time
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from api.invoices.issuing import Issue, list_due
+from api.models.base import session as open_session
+
+_AT_ONCE = 200  # documents between two looks at what is due
+
+log = structlog.get_logger(__name__)
+
+
+def issue_due(seconds: float) -> int:
+    """Issue what lacks a document, for so long at most; return how many were issued.
+
+    One that cannot be issued keeps no other from its turn, and is tried again in the next run.
+    """
+    ends, issued = time.monotonic() + seconds, 0
+    left: set[UUID] = set()  # tried, and not issued
+    while time.monotonic() < ends:
+        with open_session() as s:
+            due = [each for each in list_due(s, _AT_ONCE + len(left)) if each[1] not in left]
+        if not due:
+            break
+        for issue, row_id in due:
+            if _issue_one(issue, row_id):
+                issued += 1
+            else:
+                left.add(row_id)
+    return issued
+
+
+def _issue_one(issue: Issue, row_id: UUID) -> bool:
+    try:
+        with open_session() as s:
+            return issue(s, row_id) is not None
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # its transaction took no number
+        log.exception("a document is not issued", row=str(row_id))
+        return False

@@ -1,0 +1,107 @@
+"""Reads of documents: a user's list, one of them, those of a payment, and daily totals."""
+
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.errors import not_found
+from api.invoices.contents import InvoiceContents
+from api.invoices.numbering import PARIS
+from api.invoices.schemas import DailyTotal, InvoiceDocument, InvoiceEntry, InvoicePage
+from api.models.invoice import Invoice
+from api.models.payment import Payment
+from api.paging import PageQuery, read_page
+
+_CURRENCY = "eur"  # of every payment, by a check of the table
+_TOTALS = sa.text("""
+SELECT (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, contents->>'plan' AS plan,
+  contents->>'vat_line' AS vat_line, count(*) FILTER (WHERE kind = 'invoice') AS invoices,
+  count(*) FILTER (WHERE kind = 'credit_note') AS credit_notes,
+  sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS gross,
+  sum((contents->>'vat_cents')::int * CASE kind WHEN 'invoice' THEN 1 ELSE -1 END) AS vat
+FROM invoices WHERE issued_at >= :begins AND issued_at < :ends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""")
+
+
+def list_invoices(session: Session, user_id: UUID, query: PageQuery) -> InvoicePage:
+    """Return a page of the user's invoices and credit notes, the newest first."""
+    found, following = read_page(session, _select_own(user_id), Invoice.id, query)
+    return InvoicePage(items=[_build_entry(each) for each in found], next=following)
+
+
+def list_payment_invoices(session: Session, user_id: UUID, payment_id: UUID) -> list[InvoiceEntry]:
+    """Return the documents of one of the user's payments, in the order of their issue."""
+    mine = _select_own(user_id).where(Invoice.payment_id == payment_id).order_by(Invoice.id)
+    return [_build_entry(each) for each in session.scalars(mine)]
+
+
+def find_invoice(session: Session, user_id: UUID, invoice_id: UUID) -> Invoice:
+    """Return one of the user's documents.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    found = session.scalars(_select_own(user_id).where(Invoice.id == invoice_id)).one_or_none()
+    if found is None:
+        raise not_found("invoice")
+    return found
+
+
+def read_document(session: Session, user_id: UUID, invoice_id: UUID) -> InvoiceDocument:
+    """Return one of the user's documents with its contents.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    row = find_invoice(session, user_id, invoice_id)
+    contents = InvoiceContents.model_validate(row.contents)
+    return InvoiceDocument(**dict(_build_entry(row)), client_name=row.client_name, contents=contents)
+
+
+def read_daily_totals(session: Session, first: date, last: date) -> list[DailyTotal]:
+    """Return the totals of each day in Paris on which a document was issued, from `first` to `last`."""
+    bounds = {"begins": _begin_day(first), "ends": _begin_day(last + timedelta(days=1))}
+    return [
+        DailyTotal(
+            day=row.day,
+            plan=row.plan,
+            vat_line=row.vat_line,
+            currency=_CURRENCY,
+            invoices=row.invoices,
+            credit_notes=row.credit_notes,
+            gross=row.gross,
+            vat=row.vat,
+            net=row.gross - row.vat,
+        )
+        for row in session.execute(_TOTALS, bounds)
+    ]
+
+
+def _begin_day(day: date) -> datetime:
+    return datetime.combine(day, time(), PARIS)
+
+
+def _select_own(user_id: UUID) -> sa.Select[Invoice]:
+    return (
+        sa.select(Invoice).join(Payment, Payment.id == Invoice.payment_id).where(Payment.user_id == user_id)
+    )
+
+
+def _build_entry(row: Invoice) -> InvoiceEntry:
+    contents = InvoiceContents.model_validate(row.contents)
+    return InvoiceEntry(
+        id=row.id,
+        kind=row.kind,
+        number=row.number,
+        issued_at=row.issued_at,
+        payment_id=row.payment_id,
+        order=contents.order,
+        plan=contents.plan,
+        amount=row.amount_cents,
+        vat=contents.vat_cents,
+        currency=_CURRENCY,
+        corrects=contents.corrects.number if contents.corrects else None,
+        pdf_ready=row.pdf_made_at is not None,
+    )

@@ -1,0 +1,65 @@
+"""Routes of /api/billing/invoices: the user's invoices and credit notes, and their PDF files."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from api.errors import ApiError
+from api.invoices import queries
+from api.invoices.pdf_files import read_file
+from api.invoices.schemas import InvoicePage
+from api.middleware.auth import current_user_id
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.pdf_response import PDF_TYPE, build_pdf_response
+from api.models.base import autocommit_session
+from api.paging import PageQuery
+from configs.object_store import StoreAway
+
+_MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # until it is worth asking again
+_FILE: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
+    200: {
+        "description": "The PDF",
+        "content": {PDF_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    },
+    202: {"description": "It is being made: ask again after Retry-After"},
+}
+
+blueprint = APIBlueprint(
+    "invoices",
+    __name__,
+    url_prefix="/api/billing",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
+)
+
+
+class InvoicePath(BaseModel):
+    """Which document."""
+
+    id: UUID
+
+
+@blueprint.get("/invoices", security=BEARER, responses={200: InvoicePage, **declare_errors(401, 422)})
+def list_invoices(query: PageQuery) -> dict[str, Any]:
+    """List the user's invoices and credit notes, the newest first."""
+    with autocommit_session() as s:
+        return queries.list_invoices(s, current_user_id(), query).as_json()
+
+
+@blueprint.get("/invoices/<uuid:id>", security=BEARER, responses={**_FILE, **declare_errors(401, 404)})
+def send_invoice(path: InvoicePath) -> Response:
+    """Send an invoice or a credit note as a PDF; 202 while it is being made."""
+    with autocommit_session() as s:
+        row = queries.find_invoice(s, current_user_id(), path.id)
+    try:
+        pdf = read_file(row)
+    except StoreAway:
+        detail = "the store of invoices does not answer: try again"
+        raise ApiError(503, "unavailable", detail, headers={"Retry-After": _STORE_SECONDS}) from None
+    if pdf is None:
+        return Response(status=202, headers={"Retry-After": _MAKING_SECONDS})
+    return build_pdf_response(pdf, row.number)

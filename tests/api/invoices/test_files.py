@@ -1,0 +1,120 @@
+"""Files of documents: made by the job, kept in the store, made again where they are lost or name somebody who left."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api.background import jobs
+from api.invoices import pdf_files
+from api.invoices.jobs import issue_due
+from api.invoices.pdf_files import make_due_files
+from api.invoices.service import forget_client
+from api.models.base import session
+from api.models.invoice import Invoice
+from configs.object_store import Blobs, StoreAway, invoice_blobs
+from tests.api.invoices.documents import list_documents, pay
+from tests.api.world import Person
+
+
+@pytest.fixture(autouse=True)
+def folder(database: str, tmp_path: Path, settings_env: Callable[..., None]) -> Path:
+    settings_env(INVOICES_URL=tmp_path / "invoices")
+    return tmp_path / "invoices"
+
+
+def test_a_run_issues_and_makes_the_file(folder: Path) -> None:
+    pay()
+    assert jobs.issue_invoices() == {"issued": 1, "files": 1}
+    (document,) = list_documents()
+    assert document.pdf_key is not None
+    assert (folder / document.pdf_key).read_bytes().startswith(b"%PDF-")
+    assert jobs.issue_invoices() == {"issued": 0, "files": 0}
+
+
+def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pay()
+    pay()
+    asked = []
+
+    def refuse(blobs: Blobs, key: str, data: bytes) -> None:
+        asked.append(key)
+        raise StoreAway("a test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Blobs, "put", refuse)
+        assert jobs.issue_invoices() == {"issued": 2, "files": 0}
+    assert len(asked) == 1
+    assert jobs.issue_invoices() == {"issued": 0, "files": 2}
+
+
+def test_a_kill_between_store_and_row_makes_it_again(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    pay()
+    issue_due(60)
+    with monkeypatch.context() as patch:
+        patch.setattr(pdf_files, "clock", _die)
+        with pytest.raises(KeyboardInterrupt):
+            make_due_files(60)
+    assert len([*folder.rglob("*.pdf")]) == 1
+    assert make_due_files(60) == 1
+    assert len([*folder.rglob("*.pdf")]) == 1
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
+def test_no_more_time_leaves_the_rest_to_the_next_run() -> None:
+    for _ in range(3):
+        pay()
+    issue_due(60)
+    assert (make_due_files(0), make_due_files(60)) == (0, 3)
+
+
+def test_a_file_that_the_store_lost_is_made_again() -> None:
+    pay()
+    jobs.issue_invoices()
+    (document,) = list_documents()
+    assert document.pdf_key is not None
+    invoice_blobs().delete(document.pdf_key)
+    assert pdf_files.read_file(document) is None
+    assert jobs.issue_invoices() == {"issued": 0, "files": 1}
+    (document,) = list_documents()
+    assert pdf_files.read_file(document) is not None
+
+
+def test_a_name_that_goes_leaves_the_file_too(person: Callable[..., Person], folder: Path) -> None:
+    buyer = person()
+    pay(buyer.id, client_name="Camille")
+    jobs.issue_invoices()
+    (document,) = list_documents()
+    (file,) = folder.rglob("*.pdf")
+    named = file.read_bytes()
+    with session() as s:
+        forget_client(s, buyer.id)
+    assert pdf_files.read_file(list_documents()[0]) is None
+    make_due_files(60)
+    assert [*folder.rglob("*.pdf")] == [file]
+    assert file.read_bytes() != named
+    assert list_documents()[0].pdf_key == document.pdf_key
+
+
+def test_a_name_that_goes_while_its_file_is_stored_is_not_kept(
+    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer = person()
+    pay(buyer.id, client_name="Camille")
+    issue_due(60)
+    real = Blobs.put
+
+    def put_and_forget(blobs: Blobs, key: str, data: bytes) -> None:
+        real(blobs, key, data)
+        with session() as s:
+            forget_client(s, buyer.id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Blobs, "put", put_and_forget)
+        make_due_files(60)
+    with session() as s:
+        assert s.get_one(Invoice, list_documents()[0].id).pdf_made_at is None
+    assert make_due_files(60) == 1

@@ -1,0 +1,264 @@
+"""Each paid payment has one invoice and each refund one credit note, whatever happens meanwhile."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from sqlalchemy.exc import DBAPIError
+
+from api.invoices import issuing
+from api.invoices.contents import InvoiceContents, LineKind
+from api.invoices.jobs import issue_due
+from api.invoices.numbering import take_number
+from api.invoices.payment_lines import name_order
+from api.invoices.service import forget_client
+from api.models.base import session
+from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
+from api.models.payment import Payment, RefundStatus
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.invoices.documents import (
+    issue,
+    list_documents,
+    list_numbers,
+    pay,
+    refund,
+    return_refund,
+    sum_documents,
+)
+from tests.api.payments.shop import Shop, get_payment
+from tests.api.payments.test_overtaken import upgrade
+from tests.api.world import Person, rows
+
+
+def read(document: Invoice) -> InvoiceContents:
+    return InvoiceContents.model_validate(document.contents)
+
+
+def test_an_order_has_an_invoice_with_its_period_and_seller(
+    shop: Shop, buyer: Person, settings_env: Callable[..., None]
+) -> None:
+    settings_env(
+        SELLER_NAME="Œuvre utile", SELLER_ADDRESS="1 rue de l’Été, 75001 Paris", SELLER_SIREN="123456789"
+    )
+    payment = shop.buy(buyer.id, PlanName.URGENCE_7J, client_name="Chloé Nœl")
+    (document,) = issue()
+    found = read(document)
+    assert found.order == get_payment(payment).order_number
+    assert (document.number, document.kind, document.amount_cents) == (
+        "F2026-000001",
+        InvoiceKind.INVOICE,
+        1499,
+    )
+    assert (document.payment_id, document.client_name) == (payment, "Chloé Nœl")
+    assert found.ends_at is not None
+    assert found.starts_at is not None
+    assert found.ends_at - found.starts_at == timedelta(days=7)
+    assert [(each.kind, each.amount_cents) for each in found.lines] == [(LineKind.PLAN, 1499)]
+    assert (found.vat_line, found.vat_cents) == ("TVA non applicable, art. 293 B du CGI", 0)
+    assert (found.seller.name, found.seller.siren) == ("Œuvre utile", "123456789")
+
+
+def test_a_renewal_has_one_too_and_bears_the_name_of_its_order(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id, PlanName.URGENCE_TOTAL, client_name="Camille")
+    shop.pass_time(days=31, hours=2)
+    first, second = issue()
+    assert [each.number for each in (first, second)] == ["F2026-000001", "F2026-000002"]
+    assert read(second).lines[0].kind is LineKind.RENEWAL
+    assert (second.client_name, read(second).order) == ("Camille", read(first).order)
+
+
+def test_an_upgrade_says_what_was_credited(shop: Shop, buyer: Person) -> None:
+    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
+    shop.control.pay(upgrade(shop, buyer.id, cheap).session_id)
+    shop.deliver()
+    lines = read(issue()[-1]).lines
+    assert [each.kind for each in lines] == [LineKind.PLAN, LineKind.UPGRADE_CREDIT]
+    assert lines[0].amount_cents == 1499
+    assert lines[1].plan is PlanName.URGENCE_24H
+    assert sum(each.amount_cents for each in lines) == list_documents()[-1].amount_cents
+
+
+def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, buyer: Person) -> None:
+    payment = shop.buy(buyer.id)
+    refund(payment, 500)
+    issue()
+    intent = shop.control.objects("payment_intent")[0]["id"]
+    shop.control.refund(intent, 300)
+    shop.deliver()
+    invoice, ours, theirs = issue()
+    assert [each.number for each in (ours, theirs)] == ["A2026-000001", "A2026-000002"]
+    assert {each.corrects_id for each in (ours, theirs)} == {invoice.id}
+    correction = read(theirs).corrects
+    assert correction is not None
+    assert correction.number == invoice.number
+    assert (theirs.amount_cents, read(theirs).reason) == (300, "external")
+
+
+@pytest.mark.parametrize("status", [RefundStatus.PLANNED, RefundStatus.PENDING, RefundStatus.FAILED])
+def test_a_refund_that_did_not_succeed_has_none(database: str, status: RefundStatus) -> None:
+    refund(pay(), 500, status)
+    assert [each.kind for each in issue()] == [InvoiceKind.INVOICE]
+
+
+def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    gone = refund(pay(), 500)
+    issue()
+    return_refund(gone)
+    documents = issue()
+    year = clock().year
+    assert list_numbers() == [f"F{year}-000001", f"A{year}-000001", f"F{year}-000002"]
+    assert documents[-1].corrects_id == documents[-2].id
+    assert read(documents[-1]).lines[0].kind is LineKind.REFUND_RETURNED
+    assert sum_documents(documents) == 1499
+    assert issue_due(60) == 0
+
+
+def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, buyer: Person) -> None:
+    pay(cents=0)
+    shop.order(buyer.id)
+    assert issue() == []
+
+
+def test_a_second_run_issues_nothing(database: str) -> None:
+    refund(pay(), 500)
+    assert (issue_due(60), issue_due(60)) == (2, 0)
+
+
+def test_what_was_paid_before_is_issued_in_the_order_of_payment(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    times = [clock() - timedelta(days=each) for each in (3, 9, 1)]
+    payments = [pay(at=each) for each in times]
+    issue()
+    found = {each.payment_id: each.number for each in list_documents()}
+    assert [found[each] for each in payments] == ["F2026-000002", "F2026-000001", "F2026-000003"]
+
+
+def test_the_year_is_that_of_paris(frozen: time_machine.Traveller, database: str) -> None:
+    frozen.move_to(datetime(2026, 12, 31, 22, 59, 59, tzinfo=UTC))
+    pay()
+    issue()
+    frozen.move_to(datetime(2026, 12, 31, 23, 0, 0, tzinfo=UTC))
+    pay()
+    issue()
+    assert list_numbers() == ["F2026-000001", "F2027-000001"]
+
+
+def test_a_clock_that_steps_back_leaves_the_dates_in_the_order_of_the_numbers(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    pay()
+    issue()
+    frozen.shift(-timedelta(minutes=5))
+    pay()
+    first, second = sorted(issue(), key=lambda each: each.number)
+    assert first.issued_at <= second.issued_at
+
+
+def test_a_run_that_dies_half_way_leaves_no_gap(
+    frozen: time_machine.Traveller, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        pay()
+    real, calls = take_number, []
+
+    def die_at_third(*arguments: object) -> object:
+        calls.append(real(*arguments))  # type: ignore[arg-type]
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return calls[-1]
+
+    monkeypatch.setattr(issuing, "take_number", die_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        issue_due(60)
+    assert list_numbers() == ["F2026-000001", "F2026-000002"]
+    issue_due(60)
+    assert list_numbers() == [f"F2026-00000{each}" for each in range(1, 5)]
+
+
+def test_one_that_fails_keeps_no_other_from_its_number(
+    frozen: time_machine.Traveller, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong, *_ = [pay() for _ in range(3)]
+    real = name_order
+
+    def fail_once(session_: object, payment: Payment) -> object:
+        if payment.id == wrong:
+            raise ZeroDivisionError
+        return real(session_, payment)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(issuing, "name_order", fail_once)
+    assert issue_due(60) == 2
+    monkeypatch.undo()
+    assert issue_due(60) == 1
+    assert list_numbers() == [f"F2026-00000{each}" for each in range(1, 4)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount_cents": 1}, {"number": "F2026-000009"}, {"contents": {}}, {"client_name": "Another"},
+        {"issued_at": datetime(2020, 1, 1, tzinfo=UTC)}, {"payment_id": None},
+    ],
+)  # fmt: skip
+def test_a_document_is_never_changed(database: str, change: dict[str, object]) -> None:
+    pay(client_name="Camille")
+    issue()
+    with pytest.raises(DBAPIError), session() as s:
+        s.execute(sa.update(Invoice).values(**change))
+
+
+def test_a_document_is_never_removed(database: str) -> None:
+    pay()
+    issue()
+    with pytest.raises(DBAPIError), session() as s:
+        s.execute(sa.delete(Invoice))
+
+
+def test_a_clients_name_goes_and_the_document_stays(buyer: Person) -> None:
+    pay(buyer.id, client_name="Camille Secrète")
+    issue()
+    with session() as s:
+        s.execute(sa.update(Invoice).values(pdf_key="2026/x.pdf", pdf_made_at=clock()))
+    with session() as s:
+        forget_client(s, buyer.id)
+    (document,) = list_documents()
+    (payment,) = rows(Payment)
+    assert (document.client_name, document.pdf_made_at, payment.client_name) == (None, None, None)
+    assert "Secrète" not in str(document.contents)
+
+
+@pytest.mark.parametrize(("percent", "vat"), [("20", 250), ("8.5", 117), ("0", 0)])
+def test_vat_is_within_the_price(
+    database: str, settings_env: Callable[..., None], percent: str, vat: int
+) -> None:
+    settings_env(SELLER_VAT="FR32123456789", SELLER_VAT_PERCENT=percent)
+    pay()
+    (document,) = issue()
+    found = read(document)
+    assert (found.vat_cents, found.vat_percent) == (vat, Decimal(percent))
+    assert found.vat_line == f"TVA {percent.replace('.', ',')} %"
+
+
+def test_the_vat_of_parts_adds_up_to_that_of_the_whole(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SELLER_VAT="FR32123456789")
+    payment = pay()
+    for cents in (1, 2, 3, 493, 1000):
+        refund(payment, cents)
+    documents = issue()
+    assert (sum_documents(documents), sum_documents(documents, "vat_cents")) == (0, 0)
+
+
+def test_each_series_has_a_counter_per_year(frozen: time_machine.Traveller, database: str) -> None:
+    refund(pay(), 500)
+    issue()
+    counters = {(each.year, each.kind.value, each.last_number) for each in rows(InvoiceCounter)}
+    assert counters == {(2026, "invoice", 1), (2026, "credit_note", 1)}

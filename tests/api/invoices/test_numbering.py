@@ -1,0 +1,106 @@
+"""Numbers have no gap and no double, whatever is issued at once and whoever dies."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from api.invoices.jobs import issue_due
+from api.models.invoice import InvoiceKind
+from api.models.payment import RefundStatus
+from tests.api.invoices.documents import issue, list_documents, pay, refund, sum_documents, sum_ledger
+from tests.waiting import until
+
+ALL = 267  # 200 invoices, 67 credit notes
+ROOT = Path(__file__).parents[3]
+_ISSUER = """
+from api.invoices.jobs import issue_due
+print("begins", flush=True)
+while True:
+    issue_due(60)
+"""
+
+
+def check_series() -> None:
+    """Look for gaps and doubles, and at the order of the dates."""
+    for kind in InvoiceKind:
+        found = sorted((each for each in list_documents() if each.kind is kind), key=lambda each: each.number)
+        assert [int(each.number[-6:]) for each in found] == list(range(1, len(found) + 1))
+        assert [each.issued_at for each in found] == sorted(each.issued_at for each in found)
+
+
+def test_four_that_issue_at_once_leave_no_gap(database: str) -> None:
+    payments = [pay() for _ in range(12)]
+    for each in payments[:6]:
+        refund(each, 100)
+    with ThreadPoolExecutor(4) as pool:
+        issued = list(pool.map(issue_due, [60.0] * 4))
+    assert sum(issued) == len(issue()) == 18
+    check_series()
+    assert sum_documents(list_documents()) == sum_ledger()
+
+
+@contextmanager
+def issuing(number: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Run so many processes that issue what is due, and end them."""
+    running = [start() for _ in range(number)]
+    try:
+        yield running
+    finally:
+        for each in running:
+            kill(each)
+
+
+def start() -> "subprocess.Popen[bytes]":
+    made = subprocess.Popen([sys.executable, "-c", _ISSUER], cwd=ROOT, env=os.environ, stdout=subprocess.PIPE)
+    assert made.stdout is not None
+    made.stdout.readline()
+    return made
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def has_grown(before: int) -> bool:
+    found = len(list_documents())
+    return found > before or found == ALL
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(600)
+def test_two_hundred_payments_at_once_with_kills(database: str) -> None:
+    """Forty payers at once, a refund for every third payment, four issuers of which one is killed again and again."""
+    drawn = random.Random(7)
+
+    def buy(number: int) -> None:
+        payment = pay(cents=499 + number)
+        if number % 3 == 0:
+            refund(payment, 100)
+        if number % 5 == 0:
+            refund(payment, 50, RefundStatus.FAILED)
+
+    kills = 0
+    with issuing(4) as running, ThreadPoolExecutor(40) as pool:
+        payments = [pool.submit(buy, number) for number in range(200)]
+        while not all(each.done() for each in payments) or kills < 20:
+            victim = drawn.randrange(len(running))
+            before = len(list_documents())
+            kill(running[victim])
+            running[victim] = start()
+            kills += 1
+            until(partial(has_grown, before))
+        for each in payments:
+            each.result()
+        until(lambda: len(list_documents()) == ALL)
+    check_series()
+    assert sum_documents(list_documents()) == sum_ledger()

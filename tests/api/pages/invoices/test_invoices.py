@@ -1,0 +1,106 @@
+"""Pages of invoices: the list, the page to print, the PDF."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from api.background import jobs
+from api.models.user import User
+from configs.object_store import Blobs, StoreAway
+from tests.api.invoices.documents import issue, list_documents, pay, refund
+from tests.api.pages.accounts import create_account, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import rows
+
+LIST = "/formule/factures"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    settings_env(INVOICES_URL=tmp_path)
+
+
+def pay_for(browser: Browser) -> None:
+    """Write a paid order of who is signed in, with a refund."""
+    (user,) = (each for each in rows(User) if each.email == "camille@example.org")
+    refund(pay(user.id, client_name="ليلى <b>Nœl</b>"), 500)
+
+
+def test_an_account_without_payments_has_none(camille: Browser) -> None:
+    page = camille.get(LIST)
+    assert page.headings == ["Factures et avoirs"]
+    assert "Aucune facture pour l’instant" in page.text
+
+
+def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
+    pay_for(camille)
+    pay()
+    issue()
+    page = camille.get(LIST)
+    assert page.text.count("en préparation") == 2
+    assert "-5,00" in page.text
+    jobs.issue_invoices()
+    page = camille.get(LIST)
+    assert page.html.count('/pdf"') == 2
+    invoice, _, note = list_documents()
+    assert f"{LIST}/{note.id}" in page.html
+    file = camille.client.get(f"{LIST}/{invoice.id}/pdf", headers=camille.headers)
+    assert (file.mimetype, file.status_code) == ("application/pdf", 200)
+    assert file.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+def test_a_document_names_what_the_law_wants(browse: Callable[..., Browser], language: str) -> None:
+    create_account(language=language)
+    browser = sign_in(browse(language))
+    pay_for(browser)
+    invoice, note = issue()
+    page = browser.get(f"{LIST}/{invoice.id}")
+    assert invoice.number in page.headings[0]
+    for text in (
+        "[SELLER_NAME]",
+        "[SELLER_ADDRESS]",
+        "ليلى <b>Nœl</b>",
+        invoice.contents["order"],
+        "URGENCE 7J",
+    ):
+        assert text in page.text
+    assert "TVA non applicable, art. 293 B du CGI" in page.text
+    page = browser.get(f"{LIST}/{note.id}")
+    assert invoice.number in page.text
+
+
+def test_without_its_file_the_page_is_there_to_print(
+    camille: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay_for(camille)
+    invoice = issue()[0]
+    camille.get(f"{LIST}/{invoice.id}/pdf")
+    assert (camille.status, camille.location) == (303, f"{LIST}/{invoice.id}")
+    assert "pas encore prêt" in camille.follow().text
+    jobs.issue_invoices()
+
+    def refuse(blobs: Blobs, key: str) -> bytes:
+        raise StoreAway("a test")
+
+    monkeypatch.setattr(Blobs, "get", refuse)
+    camille.get(f"{LIST}/{invoice.id}/pdf")
+    assert camille.status == 303
+
+
+def test_another_users_document_is_not_there(camille: Browser) -> None:
+    pay(create_account("other@example.org").id)
+    invoice = issue()[0]
+    for path in (f"{LIST}/{invoice.id}", f"{LIST}/{invoice.id}/pdf"):
+        camille.get(path)
+        assert camille.status == 404
+
+
+def test_a_payment_leads_to_its_documents(camille: Browser) -> None:
+    pay_for(camille)
+    (payment,) = {each.payment_id for each in issue()}
+    page = camille.get(f"/formule/paiements/{payment}")
+    for each in list_documents():
+        assert f"{LIST}/{each.id}" in page.html
+    assert LIST in camille.get("/formule").html
