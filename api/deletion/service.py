@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.deletion.losses import list_losses
 from api.errors import ApiError
+from api.invoices.service import forget_client
 from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund, Subscription
@@ -55,6 +56,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
     keep_use(session, user_id, now)
+    forget_client(session, user_id)
     _take_words_from_payments(session, user_id)
     email, language = user.email, user.language
     addresses = _list_addresses(session, user)

@@ -16,6 +16,7 @@ from api.models.base import Base
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
+from api.models.invoice import Invoice
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
@@ -70,6 +71,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(PaymentDifference, ("payment_id",)),
     ExportedTable(PlanCredit, ("payment_id",)),
     ExportedTable(Refund, ("payment_id",)),
+    ExportedTable(Invoice, ("payment_id",), ("pdf_key",)),
     ExportedTable(WatchCredit, ("payment_id",)),
     ExportedTable(StripeId, ("payment_id", "subscription_id", "refund_id")),
     ExportedTable(Declaration),  # by account: who fills in the form without one may be a stranger

@@ -159,7 +159,7 @@ def _lock_payment(session: Session, payment_id: UUID) -> Payment:
 
 
 def _lock_documents(session: Session, refund: Refund) -> list[Invoice]:
-    """Lock a refund's payment, read the refund anew, and return the payment's documents, its invoice first."""
+    """Lock a refund's payment, refresh the refund, and return the payment's documents, its invoice first."""
     _lock_payment(session, refund.payment_id)
     session.refresh(refund)
     return _find_documents(session, refund.payment_id)

@@ -1,4 +1,4 @@
-"""What a payment paid for, as its invoice names it: the order, the lines, the period."""
+"""Order, lines and period of a payment, as its invoice names them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

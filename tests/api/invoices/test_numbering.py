@@ -1,4 +1,4 @@
-"""Numbers have no gap and no double, whatever is issued at once and whoever dies."""
+"""Numbers have no gap and no double, also where several processes issue at once and some die."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Routes of invoices: the list in pages, the PDF, and nobody else's."""
+"""Routes of invoices: the list in pages, the PDF, and no other user's."""
 
 from collections.abc import Callable
 from pathlib import Path
