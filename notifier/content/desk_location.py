@@ -30,7 +30,8 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
 
 
 def name_desk(desk_id: str, label: str) -> str:
-    """Return what a message calls a desk; `label` is its name in a row, for desks that left the files since."""
-    if desk := desks().get(desk_id):
-        return desk.message_label
+    """Return what a message calls a desk; `label`: its name when it was seen."""
+    desk = desks().get(desk_id)
+    if desk and desk.neutral_label:
+        return desk.neutral_label
     return _UNNAMED if reveals_health(label) else label
