@@ -24,7 +24,7 @@ from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.object_stream import read_parts
 from deploy.backup.restore import restore
-from deploy.backup.restore_plan import Wish, find_range, make_plan
+from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
 from deploy.backup.service import BackupService, check_store, wait_for_log
 from deploy.backup.snapshot import Store, take_backup
 from deploy.backup.wal_archive import read_archives
@@ -135,14 +135,15 @@ def _list(_: argparse.Namespace) -> int:
         print("".join(f"{kind}/{name}  not complete\n" for name in found.unfinished), end="")
         bases = found.complete if kind is Kind.BASE else bases
     for system, archive in read_archives(blobs).items():
-        reach = find_range(bases, archive)
-        said = (
-            f"any second from {reach[0]:%Y-%m-%d %H:%M:%S} to {reach[1]:%Y-%m-%d %H:%M:%S} UTC"
-            if reach
-            else "nothing"
-        )
-        print(f"cluster {system}: {said} can be restored")
+        newest = max(archive.chunks, default=0)
+        ranges = [_describe_range(each, newest) for each in find_ranges(bases, archive)]
+        print("\n".join(f"cluster {system}: {each} can be restored" for each in ranges or ["nothing"]))
     return 0
+
+
+def _describe_range(each: Range, newest: int) -> str:
+    how = "" if each.timeline == newest else f" (--timeline {each.timeline})"
+    return f"any second from {each.begin:%Y-%m-%d %H:%M:%S} to {each.end:%Y-%m-%d %H:%M:%S} UTC{how}"
 
 
 def _describe(manifest: Manifest) -> str:

@@ -33,6 +33,14 @@ class Wish(NamedTuple):
     timeline: int | None = None
 
 
+class Range(NamedTuple):
+    """A time of which each second can be restored."""
+
+    timeline: int
+    begin: datetime
+    end: datetime
+
+
 class Plan(NamedTuple):
     """What a restore reads."""
 
@@ -73,19 +81,15 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
     return Plan(base, timeline, log, histories, until, wish.to)
 
 
-def find_range(bases: Sequence[Manifest], archive: Archive) -> tuple[datetime, datetime] | None:
-    """Return from when to when each second of the newest timeline can be restored; None where none can."""
-    timeline = max(archive.chunks, default=0)
-    chunks = archive.chunks.get(timeline, [])
-    end, until = max(((each.end, each.until) for each in chunks), default=(0, None))
-    reaching = [
-        base.finished_at
-        for base in bases
-        if (base.system, base.timeline) == (archive.system, timeline)
-        and (stretch := find_stretch(chunks, base.start_lsn))
-        and stretch.end == end >= base.stop_lsn
-    ]
-    return (min(reaching), until) if reaching and until else None
+def find_ranges(bases: Sequence[Manifest], archive: Archive) -> list[Range]:
+    """Return from when to when each second can be restored: one range for each stretch of log without a gap."""
+    found: dict[tuple[int, int], Range] = {}
+    for base in sorted(bases, key=lambda each: (each.timeline, each.finished_at)):
+        stretch = find_stretch(archive.chunks.get(base.timeline, []), base.start_lsn)
+        if base.system == archive.system and stretch and stretch.end >= base.stop_lsn:
+            one = Range(base.timeline, base.finished_at, stretch.until)
+            found.setdefault((base.timeline, stretch.end), one)
+    return list(found.values())
 
 
 def _read_ancestry(timeline: int, histories: dict[int, bytes]) -> Ancestry:

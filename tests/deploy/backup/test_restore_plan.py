@@ -7,7 +7,7 @@ import pytest
 
 from configs.object_store import Blobs
 from deploy.backup.errors import BackupError
-from deploy.backup.restore_plan import Wish, find_range, make_plan
+from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
 from deploy.backup.wal_archive import SEGMENT, history_key, read_archive, seal
 from tests.deploy.backup.samples import KEY, NOW, SYSTEM, describe, keep, keep_log, open_folder
 
@@ -63,13 +63,17 @@ def test_log_that_is_missing_is_named(blobs: Blobs, tmp_path: Path) -> None:
         make_plan(empty, [KEY], Wish())
 
 
-def test_the_range_begins_with_the_oldest_base_whose_log_has_no_gap(blobs: Blobs) -> None:
+def test_each_stretch_of_log_without_a_gap_is_a_range(blobs: Blobs) -> None:
     bases = [describe(2, start_lsn=2 * SEGMENT), describe(1, start_lsn=6 * SEGMENT)]
     archive = read_archive(blobs, SYSTEM)
-    assert find_range(bases, archive) == (bases[0].finished_at, NOW - HOUR)
+    assert find_ranges(bases, archive) == [Range(1, bases[0].finished_at, NOW - HOUR)]
     blobs.delete(archive.chunks[1][2].key)
-    assert find_range(bases, read_archive(blobs, SYSTEM)) == (bases[1].finished_at, NOW - HOUR)
-    assert find_range([], archive) is None
+    before, after = find_ranges(bases, read_archive(blobs, SYSTEM))
+    assert before == Range(1, bases[0].finished_at, NOW - 5 * HOUR)
+    assert after == Range(1, bases[1].finished_at, NOW - HOUR)
+    # a gap whose newer base is not made yet does not hide what can be restored
+    assert find_ranges(bases[:1], read_archive(blobs, SYSTEM)) == [before]
+    assert find_ranges([], archive) == []
 
 
 def branch(blobs: Blobs, at: int) -> None:
