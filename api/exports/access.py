@@ -5,7 +5,7 @@ from flask import Response
 
 def send_export(archive: bytes) -> Response:
     """Return the archive as a download that nothing on the way keeps."""
-    response = Response(archive, mimetype="application/zip")
+    response = Response(archive, mimetype="application/octet-stream")
     response.headers.set("Content-Disposition", "attachment", filename="rdvpriority-export.zip")
     response.headers["Cache-Control"] = "no-store"
     return response

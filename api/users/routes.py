@@ -32,7 +32,7 @@ from api.users.telegram_linking import confirm_link, read_link, start_link
 
 _ZIP = {
     "description": "The archive",
-    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 blueprint = APIBlueprint(

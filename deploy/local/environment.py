@@ -28,7 +28,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
     """
     return {
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
-        # JWT_SECRET would stand in, which the background program does not have; its value reads what that encrypted.
+        # JWT_SECRET would stand in, but the background program is not given it. The same value reads older rows.
         "DATA_KEYS": os.environ.get("DATA_KEYS") or kept_secret(state / "secrets" / "JWT_SECRET", "sandbox-"),
         "APP_ENV": "sandbox",
         "STATE_DIR": str(state),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EMAIL, NEW_EMAIL = "camille.lefevre@example.org", "lefevre.camille@example.net"
 PHONE, CHAT, CHAT_NAME = "+33698765432", "778899001", "Camille L. sur Telegram"
+NAME = "Camille Lefèvre-Okafor"  # on invoices
 PASSWORD, ALERT, PLACE = "correct horse battery staple", "Dossier de la mère", "Guichet de Bobigny"
 
 
@@ -124,10 +125,14 @@ def test_after_a_whole_life_nothing_names_the_person(
     caplog: pytest.LogCaptureFixture = request.getfixturevalue("caplog")
     capfd: pytest.CaptureFixture[str] = request.getfixturevalue("capfd")
     caplog.set_level(logging.INFO)
-    settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot", SUPPORT_EMAIL="support@example.org")
+    settings_env(
+        TELEGRAM_BOT_NAME="rdvpriority_bot",
+        SUPPORT_EMAIL="support@example.org",
+        INVOICES_URL=tmp_path / "invoices",
+    )
     life.sign_up()
     (user,) = rows(User)
-    life.shop.buy(user.id, PlanName.URGENCE_TOTAL)
+    life.shop.buy(user.id, PlanName.URGENCE_TOTAL, client_name=NAME)
     life.link_channels()
     life.wait_for_slot()
     life.write_to_support()
@@ -136,7 +141,9 @@ def test_after_a_whole_life_nothing_names_the_person(
     life.deliver_all()
     needles = find_needles(user)
     before = "\n".join(text for _, text in read_tables())
-    assert all(each in before for each in (EMAIL, str(user.id), ALERT, PLACE)), "it looks in the right place"
+    assert all(each in before for each in (EMAIL, NAME, str(user.id), ALERT, PLACE)), (
+        "it looks in the right place"
+    )
 
     life.ask("DELETE", "/api/users/me", status=409)
     life.ask("DELETE", "/api/users/me", {"understood": True}, 204)
@@ -164,5 +171,5 @@ def find_needles(user: User) -> set[str]:
     """Return what names the person: addresses, names, ids, and the keyed hashes of the number and the chat."""
     contacts = {str(each.id) for each in rows(Contact)}
     stored = {hash_address(Channel.SMS, PHONE)[0].hex(), hash_address(Channel.TELEGRAM, CHAT)[0].hex()}
-    words = {EMAIL, NEW_EMAIL, PHONE, "698765432", CHAT, CHAT_NAME, ALERT, PLACE}
+    words = {NAME, EMAIL, NEW_EMAIL, PHONE, "698765432", CHAT, CHAT_NAME, ALERT, PLACE}
     return {each.lower() for each in words | stored | contacts | {str(user.id)}}

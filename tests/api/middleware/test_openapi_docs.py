@@ -33,7 +33,7 @@ EXPECTED = {
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
-    ("get", "/api/billing/invoices"), ("get", "/api/billing/invoices/{id}"),
+    ("post", "/api/billing/withdraw"), ("get", "/api/billing/invoices"), ("get", "/api/billing/invoices/{id}"),
     ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"), ("post", "/api/billing/closed-desk-refund"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("post", "/api/users/phone/verify"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
@@ -56,6 +56,7 @@ SIGNED_IN |= {
         "cancel",
         "portal",
         "closed-desk-refund",
+        "withdraw",
         "invoices",
         "invoices/{id}",
     )

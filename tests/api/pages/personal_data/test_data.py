@@ -64,7 +64,7 @@ def test_an_export_from_the_press_to_the_download(camille: Browser) -> None:
     jobs.make_exports()
     assert "Votre archive est prête" in camille.get("/donnees").text
     answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
-    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    assert (answer.status_code, answer.mimetype) == (200, "application/octet-stream")
     assert "users.json" in ZipFile(BytesIO(answer.data)).namelist()
 
 
