@@ -23,6 +23,7 @@ from api.models.user import Contact, Role, User
 from api.payments.cancellations import request_cancellation
 from api.payments.former_customers import keep_customers
 from api.payments.grants import keep_use
+from api.payments.withdrawal_periods import note_order_mails
 from api.schemas import LostPlan
 from configs.clock import clock
 
@@ -56,6 +57,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
     keep_use(session, user_id, now)
+    note_order_mails(session, user_id)
     forget_client(session, user_id)
     _take_words_from_payments(session, user_id)
     email, language = user.email, user.language

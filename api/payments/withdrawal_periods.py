@@ -41,11 +41,15 @@ def list_periods(session: Session, orders: Iterable[Payment]) -> dict[UUID, With
     }
 
 
-def note_order_mails(session: Session) -> int:
-    """Write when the order mails were handed over, which outlives the mails themselves; return how many are new."""
+def note_order_mails(session: Session, user_id: UUID | None = None) -> int:
+    """Write when the order mails were handed over, of one user or all, and return how many are new.
+
+    It outlives the mails, which go with the account.
+    """
+    whose = [Payment.user_id == user_id] if user_id else []
     noted = (
         sa.update(Payment)
-        .where(*_UNNOTED, Notification.dedupe_key == _MAIL_KEY, Notification.accepted_at.is_not(None))
+        .where(*_UNNOTED, *whose, Notification.dedupe_key == _MAIL_KEY, Notification.accepted_at.is_not(None))
         .values(order_mail_at=Notification.accepted_at)
         .execution_options(synchronize_session=False)
     )

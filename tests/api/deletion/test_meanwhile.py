@@ -202,7 +202,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
     form = {"name": "Camille", "email": "later@example.org"}
     path = f"/l/withdraw/{write_withdrawal_token(payment)}"
     answer = client.post(path, data=form)
-    assert answer.status_code < 500
+    assert answer.status_code == (200 if refunds else 409)
     assert [each.amount_cents for each in rows(Refund)] == refunds, answer.text
 
 
