@@ -39,7 +39,7 @@ KNOWN = (
     KnownData(
         _l("Messages envoyés : canal, heures, résultat"),
         _l("Prouver qu’une alerte est partie à temps : le contrat"),
-        _WITH_ACCOUNT,
+        _l("Textes et adresses, 90 jours ; le reste, jusqu’à la suppression du compte"),
     ),
     KnownData(
         _l("Commandes, paiements, remboursements, ce que vous avez accepté"),
@@ -53,8 +53,8 @@ KNOWN = (
     ),
     KnownData(
         _l("Messages à l’assistance"),
-        _l("Vous répondre : le contrat"),
-        _WITH_ACCOUNT,
+        _l("Vous répondre : notre intérêt légitime"),
+        _l("Un an"),
     ),
 )
 DELETION_TEXTS: Texts = {
