@@ -16,7 +16,8 @@ CREATE FUNCTION make_order_number() RETURNS text LANGUAGE plpgsql VOLATILE SET s
 DECLARE bytes bytea := uuid_send(gen_random_uuid()); made text := ''; place integer;
 BEGIN
   FOREACH place IN ARRAY ARRAY[0, 1, 2, 3, 4, 5, 7, 9, 10, 11] LOOP
-    made := made || substr('23456789ABCDEFGHJKLMNPQRSTUVWXYZ', (get_byte(bytes, place) & 31) + 1, 1);
+    made := made || substr(
+      '23456789ABCDEFGHJKLMNPQRSTUVWXYZ', (get_byte(bytes, place) & 31) + 1, 1);  -- pragma: allowlist secret
   END LOOP;
   RETURN made;
 END $$
