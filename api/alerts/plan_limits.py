@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 import notifier
 from api.accounts.entitlement import find_entitlement
 from api.accounts.service import give_plan
+from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.service import record_desk_changes, wake_alerts
 from api.alerts.targets import build_targets, get_prefecture_id
@@ -65,9 +66,9 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
 
 def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> tuple[Alert, list[UUID]]:
     """Add an alert that the plan cannot carry beside the others, and tell its user; return what to nudge too."""
-    alert = Alert(
-        user_id=user_id, name=wish.name, targets=build_targets(wish), created_at=clock(), enabled=False
-    )
+    targets = build_targets(wish)
+    alert = Alert(user_id=user_id, name=wish.name, targets=targets, created_at=clock(), enabled=False)
+    note_health_consent(alert, targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan
     return alert, _report(session, user_id, [alert], held.alerts or settings().fair_use_prefectures)

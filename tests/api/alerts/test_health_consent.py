@@ -10,7 +10,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.accounts.consents import read_consent_text
+from api.alerts.plan_limits import add_paused_alert
+from api.alerts.schemas import NewAlert
 from api.models.alert import Alert
+from api.models.base import session
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.world import BOBIGNY, Person, reveal_health, rows
@@ -82,6 +85,13 @@ def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_m
     assert change(procedures=[], **BY_NAME) == 422
     assert change(procedures=[], **BY_NAME, acceptHealth=True) == 200
     assert rows(Alert)[0].consented_at == clock()
+
+
+def test_an_ordered_alert_that_is_added_paused_keeps_its_consent(camille: Person) -> None:
+    wish = NewAlert.model_validate(BY_NAME | {"acceptHealth": True})
+    with session() as s:
+        add_paused_alert(s, camille.id, wish)
+    assert rows(Alert)[0].consented_at is not None
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "ar"])
