@@ -22,6 +22,7 @@ _OWNER = "none"  # SET ROLE NONE: the login itself
 _ROLES = {
     "api/": "rdvpriority_api",
     "api/background/": "rdvpriority_background",
+    "api/declarations/applying.py": "rdvpriority_background",  # the API calls it too, and may do more
     "api/exports/jobs.py": "rdvpriority_background",
     "api/invoices/jobs.py": "rdvpriority_background",
     "api/invoices/pdf_files.py": "rdvpriority_background",
