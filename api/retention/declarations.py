@@ -1,6 +1,6 @@
 """Declarations of withdrawal and cancellation lose what their authors wrote after five years.
 
-By then nobody can claim anything from them any more: https://www.legifrance.gouv.fr/codes/article_lc/LEGIARTI000019017112
+By then nobody can claim anything from them any more (article 2224 of the Code civil).
 """
 
 from datetime import timedelta

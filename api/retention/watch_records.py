@@ -11,7 +11,7 @@ from api.models.desk import Outage
 from api.retention.batches import delete_in_batches
 from configs.clock import clock
 
-_YEARS = 10  # from the end of the year: https://www.legifrance.gouv.fr/codes/article_lc/LEGIARTI000006219327
+_YEARS = 10  # from the end of the year, as the books (article L.123-22 of the Code de commerce)
 
 
 def find_books_begin(now: datetime) -> datetime:
