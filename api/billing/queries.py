@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from api.billing.schemas import (
 )
 from api.errors import not_found
 from api.models.base import is_any_of
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant, User
 from api.models.watch_credit import CreditForm, WatchCredit
@@ -119,8 +121,20 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
     row = find_subscription(session, user_id)
     if row is None:
         return None
-    ends_at = row.cancel_wanted_at or row.cancel_at
+    known = row.cancel_at if row.next_attempt_at is None else None  # else its end was taken back just now
+    ends_at = _find_noticed_end(session, row.id) or row.cancel_wanted_at or known
     return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
+
+
+def _find_noticed_end(session: Session, subscription_id: UUID) -> datetime | None:
+    """Return when a notice of the owner's takes effect: it may end the plan before what is paid."""
+    first = sa.select(sa.func.min(Declaration.takes_effect_at)).where(
+        Declaration.subscription_id == subscription_id,
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        Declaration.confirmed_at.is_not(None),
+        sa.text(OPEN_DECLARATION),
+    )
+    return session.scalar(first)
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:

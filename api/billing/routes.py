@@ -7,11 +7,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from api.billing import queries, service
-from api.billing.cancelling import cancel_subscription
 from api.billing.closed_desk_refunds import refund_closed_desk
 from api.billing.schemas import (
-    Cancellation,
-    CancelledAnswer,
     CheckoutAnswer,
     ClosedDeskChoice,
     ClosedDeskRefund,
@@ -78,17 +75,6 @@ def list_payments(query: PageQuery) -> dict[str, Any]:
     """List the user's payments, the newest first, each with its credits and refunds and their reasons."""
     with autocommit_session() as s:
         return queries.list_history(s, current_user_id(), query).as_json()
-
-
-@blueprint.post(
-    "/cancel", security=BEARER, responses={200: CancelledAnswer, **declare_errors(*BODY, 401, 409)}
-)
-def cancel_plan(body: Cancellation) -> dict[str, Any]:
-    """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it."""
-    with session() as s:
-        done = cancel_subscription(s, current_user_id(), body)
-    done.effects.run(ask_for_refund)
-    return done.answer.as_json()
 
 
 @blueprint.post(

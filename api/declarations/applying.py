@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.declarations.acknowledgements import tell_result
+from api.declarations.cancellations import apply_cancellation
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.refusals import DOUBTFUL, Refusal
 from api.declarations.withdrawals import quote_in_period
@@ -147,4 +148,5 @@ def _sum_refunds(session: Session, refunds: list[UUID]) -> int:
 
 _APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {
     DeclarationKind.WITHDRAWAL: _apply_withdrawal,
+    DeclarationKind.CANCELLATION: apply_cancellation,
 }

@@ -16,6 +16,7 @@ class Refusal(StrEnum):
     CREDITED = "credited"
     PERIOD_OVER = "period_over"
     NO_ORDER = "no_order"  # number and address are not those of one order
+    ENDED_BEFORE = "ended_before"  # another notice ended the contract
 
 
 # An operator has a look at these: the declaration may still count.

@@ -1,11 +1,12 @@
-"""Route of /api/billing/withdraw: the withdrawal from an order."""
+"""Routes of /api/billing/withdraw and /cancel: the withdrawal from an order, and the end of a subscription."""
 
 from typing import Any
 
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from api.declarations import service
+from api.billing.schemas import Cancellation, CancelledAnswer
+from api.declarations import cancellation_service, service
 from api.declarations.acknowledgements import choose_message_language
 from api.declarations.queries import build_answer
 from api.declarations.schemas import Withdrawal, WithdrawalAnswer
@@ -34,3 +35,16 @@ def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
     language = choose_message_language(current_identity().language)
     author = Author(DeclaredBy.ACCOUNT, language, body.name)
     return build_answer(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()
+
+
+@blueprint.post(
+    "/cancel", security=BEARER, responses={200: CancelledAnswer, **declare_errors(*BODY, 401, 409)}
+)
+def cancel_plan(body: Cancellation) -> dict[str, Any]:
+    """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it.
+
+    It takes effect then, and the refund is planned then; until then the account's page takes the notice back. Nothing
+    renews meanwhile. Repeated, nothing changes.
+    """
+    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language))
+    return cancellation_service.cancel_own(current_user_id(), body, author).as_json()

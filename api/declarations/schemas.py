@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from api.accounts.schemas import Email
+from api.billing.schemas import Cancellation
 from api.declarations.typed_text import (
     LONGEST_NAME,
     LONGEST_REFERENCE,
@@ -14,6 +15,7 @@ from api.declarations.typed_text import (
     clean_reference,
     drop_empty_name,
 )
+from api.declarations.wished_end import check_wished, read_wished
 from api.schemas import Answer, Body, name_rule
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME), name_rule("name", clean_name)]
@@ -55,3 +57,30 @@ class LinkedWithdrawal(Body):
 
     name: OptionalName | None = None
     email: Email | None = None
+
+
+class CancellationForm(Body):
+    """What the form asks for. `wished`: a day as `2026-11-30`, or `periodEnd`; `declaration` as in a withdrawal."""
+
+    name: Name
+    email: Email
+    reference: OrderNumber
+    wished: Annotated[str, name_rule("out_of_range", check_wished)]
+    declaration: UUID | None = None
+
+    @property
+    def choice(self) -> Cancellation:
+        """What was wished, as the account asks for it."""
+        return read_wished(self.wished)
+
+
+class CancellationChoice(Body):
+    """The last step in the account or by a link: the choice, and the name as the receipt shall show it."""
+
+    wished: Annotated[str, name_rule("out_of_range", check_wished)]
+    name: OptionalName | None = None
+
+    @property
+    def choice(self) -> Cancellation:
+        """What was wished, as the route asks for it."""
+        return read_wished(self.wished)

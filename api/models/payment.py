@@ -86,14 +86,15 @@ class Subscription(Base):
     cancel_at: Mapped[datetime | None]  # when it will end, once it is cancelled
     ended_at: Mapped[datetime | None]
     cancel_wanted_at: Mapped[datetime | None]  # when it shall end, as its user or we decided
-    next_attempt_at: Mapped[datetime | None]  # when Stripe is asked for that; null once it has agreed
+    next_attempt_at: Mapped[
+        datetime | None
+    ]  # when Stripe is asked for that, or to go on; null once it has agreed
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     synced_at: Mapped[datetime | None]  # when it was last read at Stripe
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     __table_args__ = (
         sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
-        sa.CheckConstraint("cancel_wanted_at IS NOT NULL OR next_attempt_at IS NULL", name="attempts_end"),
         sa.Index(
             "ix_subscriptions_next_attempt_at",
             "next_attempt_at",

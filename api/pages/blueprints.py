@@ -8,6 +8,7 @@ from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
 from api.pages.calendar import routes as calendar
+from api.pages.cancellations import routes as cancellations
 from api.pages.catalogues import register_catalogues
 from api.pages.channels import routes as channels
 from api.pages.context import register_context
@@ -45,6 +46,7 @@ AREAS: tuple[Area, ...] = (
     plan.area,
     declarations.area,
     invoices.area,
+    cancellations.area,
     calendar.area,
     ledger.area,
     legal.area,

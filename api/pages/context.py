@@ -1,6 +1,6 @@
 """What every template can use: language, addresses of files, and how money, numbers and times are written."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ def register_context(app: Flask) -> None:
         number=write_number,
         percent=write_percent,
         write_date=write_date,
+        write_end=write_end,
         write_moment=write_moment,
         write_hour=write_hour,
         write_duration=write_duration,
@@ -66,6 +67,12 @@ def write_percent(share: float) -> str:
 def write_date(day: date, style: Style = "long") -> str:
     """Return a date: `20 novembre 2026`; style is `short`, `medium`, `long`, `full`."""
     return format_date(day, style, locale=_locale())
+
+
+def write_end(end: datetime, zone: str) -> str:
+    """Return the instant at which something ends: midnight belongs to the day before, as people say it."""
+    at_midnight = end.astimezone(ZoneInfo(zone)).time() == time()
+    return write_moment(end - timedelta(minutes=1) if at_midnight else end, zone)
 
 
 def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:

@@ -33,6 +33,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("legal.show_mediation", _l("Médiation")),
         ("legal.show_contact", _l("Contact")),
         ("declaration_pages.show_form", _l("renoncer au contrat ici")),
+        ("cancellation_pages.show_form", _l("résilier votre contrat")),
     ),
 }
 

@@ -1,6 +1,7 @@
 """Paid periods of a subscription that end early, as their user cancelled them: the unused time is paid back."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,11 +30,24 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length
     """
     mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
     grants = list(session.scalars(mine))
-    unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
+    rest, back = _measure_rest(session, payment, grants, ends, length)
     for grant in grants:
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
-    rest = round_up(sum_value(session, payment), unused, length.total_seconds())
-    back = min(rest, measure_refundable(session, payment))
     revive_rest(session, payment, ends, rest - back)
     return [plan_refund(session, payment, back, RefundReason.CANCELLED).id] if back > 0 else []
+
+
+def measure_refund(session: Session, payment: Payment, ends: datetime, length: timedelta) -> int:
+    """Return the cents that `shorten_paid_time` would give back now."""
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends)
+    return max(_measure_rest(session, payment, session.scalars(mine).all(), ends, length)[1], 0)
+
+
+def _measure_rest(
+    session: Session, payment: Payment, grants: Sequence[Grant], ends: datetime, length: timedelta
+) -> tuple[int, int]:
+    """Return what the time after `ends` is worth, and the part of it that can go back as money, in cents."""
+    unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
+    rest = round_up(sum_value(session, payment), unused, length.total_seconds())
+    return rest, min(rest, measure_refundable(session, payment))

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from configs.sales_terms import find_newest_version
 from configs.signing import sign
 from configs.withdrawal_links import write_withdrawal_token
+from deploy.screenshots.payment_rows import name_notice
 from deploy.screenshots.people_rows import PASSWORD, People, Who
 
 Act = Callable[[Page], None]
@@ -134,6 +135,7 @@ def _list_account() -> list[Shot]:
 
 
 def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
+    notice = str(name_notice(payment_id))
     return [
         Shot("plan", "/formule", Who.CAMILLE),
         Shot("plan-new", "/formule", Who.NEW),
@@ -148,6 +150,9 @@ def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
         Shot("payments-empty", "/formule/paiements", Who.NEW),
         Shot("withdrawal", f"/formule/retractation/{payment_id}", Who.CAMILLE),
         Shot("withdrawal-form", "/l/retractation"),
+        Shot("cancellation-form", "/l/resilier"),
+        Shot("cancellation-link", f"/l/cancel/{sign('cancel', {'payment': str(payment_id)})}"),
+        Shot("cancellation-notice", f"/l/resiliation/{sign('cancellation', {'declaration': notice})}"),
         Shot("withdrawal-form-error", "/l/retractation", act=_declare_wrongly),
         Shot("withdrawal-link", f"/l/withdraw/{write_withdrawal_token(payment_id)}"),
         Shot("declaration", f"/l/declaration/{sign('declaration', {'declaration': str(payment_id)})}"),

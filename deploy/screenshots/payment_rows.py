@@ -1,7 +1,7 @@
 """Payments of the filled world: a subscription with a renewal, orders that were refunded, never paid, still waiting."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -74,13 +74,22 @@ def write_payments(user_id: UUID) -> UUID:
 
 
 def _declare(s: Session, order: Payment, now: datetime) -> None:
-    """Write a withdrawal that waits to be confirmed; it has the id of the order, for its page's address."""
-    s.add(
-        Declaration(
-            id=order.id, kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=now, name="Camille Martin",
-            email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
-        )
-    )  # fmt: skip
+    """Write declarations that wait to be confirmed; their ids follow from the order's, for their pages' addresses."""
+    for kind, known in (
+        (DeclarationKind.WITHDRAWAL, order.id),
+        (DeclarationKind.CANCELLATION, name_notice(order.id)),
+    ):
+        s.add(
+            Declaration(
+                id=known, kind=kind, made_by=DeclaredBy.FORM, made_at=now, name="Camille Martin",
+                email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
+            )
+        )  # fmt: skip
+
+
+def name_notice(payment_id: UUID) -> UUID:
+    """Return the id of the cancellation that is written with an order."""
+    return uuid5(payment_id, "notice")
 
 
 def write_invoices(payment_id: UUID) -> UUID:

@@ -52,6 +52,7 @@ class Content:
     declaration: UUID  # a withdrawal without a login
     invoice: UUID  # of that payment
     credit_note: UUID
+    notice: UUID  # a cancellation without a login
 
 
 def write_content(language: str = "fr") -> Content:
@@ -69,7 +70,8 @@ def write_content(language: str = "fr") -> Content:
     return Content(
         user=user, alert=alert, paused=_write_alert(user.id, enabled=False),
         closed=_write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND),
-        detection=detection, payment=payment, invoice=invoice, credit_note=credit_note, declaration=_declare(),
+        detection=detection, payment=payment, invoice=invoice, credit_note=credit_note,
+        declaration=_declare(DeclarationKind.WITHDRAWAL), notice=_declare(DeclarationKind.CANCELLATION),
     )  # fmt: skip
 
 
@@ -163,10 +165,10 @@ def _write_channels(user_id: UUID) -> None:
         )
 
 
-def _declare() -> UUID:
-    """Write a withdrawal without a login that waits to be confirmed."""
+def _declare(kind: DeclarationKind) -> UUID:
+    """Write a declaration without a login that waits to be confirmed."""
     made = Declaration(
-        id=new_id(), kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=clock(), name=LONG_NAME,
+        id=new_id(), kind=kind, made_by=DeclaredBy.FORM, made_at=clock(), name=LONG_NAME,
         email=EMAIL, reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=3),
     )  # fmt: skip
     with session() as s:

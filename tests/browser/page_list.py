@@ -109,6 +109,8 @@ def _sign_links(content: Content) -> dict[str, str]:
         "links.ask_portal": sign("portal", claims),
         "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
         "declaration_pages.show_order": write_withdrawal_token(content.payment),
+        "cancellation_pages.show_contract": sign("cancel", {"payment": str(content.payment)}),
+        "cancellation_pages.show_notice": sign("cancellation", {"declaration": str(content.notice)}),
         "declaration_pages.show_declaration": sign("declaration", {"declaration": str(content.declaration)}),
         "proofs.show": sign("proof", {"detection": str(content.detection)}),
     }

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from api.models.base import session
+from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import (
     DISPUTED,
@@ -49,6 +50,7 @@ class Books:
     credits: list[PlanCredit]
     watch_credits: list[WatchCredit]
     subscriptions: list[Subscription]
+    notices: list[Declaration]  # of cancellation
     ids: dict[tuple[UUID | None, str], str]
     told: Counter[str]  # order mails, by payment
     stripe: DirectStripe
@@ -165,8 +167,9 @@ class Books:
         )
 
     def _was_shortened(self, payment: Payment) -> bool:
-        row = next(each for each in self.subscriptions if each.id == payment.subscription_id)
-        return row.cancel_wanted_at is not None
+        return any(
+            each.subscription_id == payment.subscription_id and each.applied_at for each in self.notices
+        )
 
     def _sum_taken(self, payment: Payment) -> timedelta:
         """Return the time that paid orders credited, and that therefore ended."""
@@ -236,6 +239,7 @@ class Books:
             if each["status"] in _RENEWING and each["cancel_at"] is None:
                 assert order.user_id is not None, "a deleted account goes on paying"
                 assert row.cancel_wanted_at is None, "a cancelled subscription goes on"
+                assert not [n for n in self.notices if n.subscription_id == row.id and n.is_open]
                 owners.append(order.user_id)
         assert len(owners) == len(set(owners)), "two subscriptions of one user renew"
 
@@ -270,6 +274,7 @@ def read_books(stripe: DirectStripe) -> Books:
             credits=read(PlanCredit),
             watch_credits=read(WatchCredit),
             subscriptions=read(Subscription),
+            notices=read(Declaration),
             ids={(each.payment_id, each.kind): each.id for each in read(StripeId)},
             told=Counter(each["payment"] for each in mails),
             stripe=stripe,
@@ -294,5 +299,6 @@ def write_down(books: Books) -> list[tuple[Any, ...]]:
     lines += [(e.id, e.kind) for rows in books.events.values() for e in rows]
     lines += [(g.id, g.starts_at, g.ends_at, g.source) for rows in books.grants.values() for g in rows]
     lines += [(s.id, s.status, s.cancel_at, s.ended_at, s.cancel_wanted_at) for s in books.subscriptions]
+    lines += [(n.id, n.applied_at, n.undone_at, n.refund_cents) for n in books.notices]
     lines += [(c.id, c.form, c.amount_cents) for c in books.watch_credits]
     return sorted([*lines, *books.told.items()], key=str)

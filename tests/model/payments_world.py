@@ -12,13 +12,16 @@ import time_machine
 from api.admin.payments.schemas import NewRefund
 from api.admin.payments.service import refund_payment
 from api.background import jobs as background
-from api.billing.cancelling import cancel_subscription
 from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout
+from api.declarations import applying
+from api.declarations.cancellation_service import cancel_own, undo_own
+from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import Check
+from api.models.declaration import DeclaredBy
 from api.models.partitions import make_partitions
 from api.models.payment import DISPUTED, Payment, Refund, Subscription
 from api.models.stripe_event import StripeEvent
@@ -116,7 +119,12 @@ class PaymentsWorld:
         """Cancel the subscription in so many days, or at the end of its period."""
         day = (clock() + timedelta(days=days or 0)).date().isoformat()
         wish = Cancellation.model_validate({"periodEnd": True} if days is None else {"on": day})
-        self._follow(lambda s: cancel_subscription(s, self.user_id, wish).effects)
+        with suppress(*_REFUSED):
+            cancel_own(self.user_id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
+
+    def undo_cancellation(self) -> None:
+        """Take the notice back, where it has not taken effect."""
+        undo_own(self.user_id)
 
     def refund(self, which: int, amount: int | None, *, asks: bool) -> None:
         """Refund a payment as an operator does; `asks`: the process lives long enough to tell Stripe."""
@@ -226,6 +234,7 @@ class PaymentsWorld:
     def _shift(self, pause: timedelta) -> None:
         self.traveller.shift(pause)
         self.stripe.control(controls.move_clock)
+        applying.apply_due()
         self.collect()
 
     # Quiet
@@ -247,6 +256,7 @@ class PaymentsWorld:
                 return
             if due:
                 self._shift(max(due - clock(), timedelta()) + timedelta(seconds=1))
+            applying.apply_due()
             jobs.work_off()
             self._tell_credits()
         raise AssertionError("something is never done")

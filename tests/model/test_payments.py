@@ -73,6 +73,10 @@ class Selling(RuleBasedStateMachine):
     def cancel(self, which: int, days: int | None) -> None:
         self.world.cancel(days)
 
+    @rule()
+    def undo_cancellation(self) -> None:
+        self.world.undo_cancellation()
+
     @rule(which=number)
     def withdraw(self, which: int) -> None:
         self.world.withdraw(which)

@@ -239,13 +239,10 @@ def test_a_subscription_is_cancelled_at_its_end_or_sooner(nadia: Visitor, stripe
     sooner = nadia.ask("POST", "/billing/cancel", {"on": day})
     assert sooner["endsAt"] < later["endsAt"]
     assert sooner["refund"] > 0
-    assert [each["reason"] for each in newest_payment(nadia)["refunds"]] == ["cancelled"]
-    until(lambda: len(find_mails(nadia, "Votre résiliation est confirmée")) == 2)
-    until(lambda: find_mails(nadia, "Nous vous remboursons"))
+    assert newest_payment(nadia)["refunds"] == [], "nothing goes back before that day"
+    until(lambda: len(find_mails(nadia, "Notification de résiliation reçue")) == 2)
     (subscription,) = stripe.objects("subscription")
     until(lambda: stripe.objects("subscription")[0]["cancel_at"], pause=LOOK)
-    refunded = [each["refunded"] for each in stripe.ledger()]
-    assert sooner["refund"] in refunded
     assert subscription["status"] == "active"
 
 

@@ -3,25 +3,23 @@
 from datetime import date
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.billing import service
-from api.billing.cancelling import cancel_subscription
-from api.billing.schemas import Cancellation
+from api.declarations import cancellation_service
 from api.declarations import service as declarations
 from api.declarations.acknowledgements import choose_message_language
-from api.declarations.schemas import LinkedWithdrawal
+from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.auth import current_identity, current_user, current_user_id
-from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.pages.area import Access, Area
-from api.pages.context import write_moment, write_money
+from api.pages.cancellations.words import TEXTS as CANCELLATION_TEXTS
+from api.pages.context import write_end, write_money
 from api.pages.declarations.words import REFUSALS
 from api.pages.declarations.words import TEXTS as WITHDRAWAL_TEXTS
 from api.pages.forms import Form
@@ -44,16 +42,14 @@ from api.pages.plan.view_data import (
     REFUND_REASONS,
     REFUND_STATUSES,
     STATUSES,
-    list_days_to_end,
     list_own_invoices,
+    read_contract,
     read_order_state,
     read_own_payment,
-    read_own_subscription,
     read_payments,
     read_plan_page,
 )
 from api.pages.procedures import list_procedures
-from api.payments.refunds import ask_for_refund
 from configs.plan import PlanName
 from configs.prefecture import prefectures
 from configs.sales_terms import WITHDRAW_PATH
@@ -135,28 +131,37 @@ def show_payment(id: UUID) -> str:  # noqa: A002
 
 @area.page("/formule/resiliation", Access.PERSONAL)
 def show_cancellation() -> ResponseReturnValue:
-    """Show when the subscription can end, and what follows."""
-    return _render_cancellation(Form(Cancellation))
+    """Show when the subscription can end, and what goes back then; then the choice once more."""
+    return _render_cancellation(Form(CancellationChoice))
 
 
 @area.action("/formule/resiliation", Access.PERSONAL)
 def cancel() -> ResponseReturnValue:
-    """Cancel the subscription; sent twice it changes nothing."""
-    form = Form.read(Cancellation)
+    """Give notice that the subscription shall end; sent twice it changes nothing."""
+    form = Form.read(CancellationChoice, CANCELLATION_TEXTS)
     if form.errors:
         return _render_cancellation(form, _INVALID)
+    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language), form.value.name)
     try:
-        with session() as s:
-            done = cancel_subscription(s, current_user_id(), form.value)
+        done = cancellation_service.cancel_own(current_user_id(), form.value.choice, author)
     except ApiError as error:
-        form.refuse(error, "on")
+        form.refuse(error, "wished")
         return _render_cancellation(form, error.status)
-    done.effects.run(ask_for_refund)
-    ends = write_moment(done.answer.ends_at, current_identity().time_zone)
-    text = _("Votre contrat est résilié. Il prend fin le %(end)s.", end=ends)
-    if done.answer.refund:
-        text += " " + _("%(amount)s vous sont remboursés.", amount=write_money(done.answer.refund))
+    ends = write_end(done.ends_at, current_identity().time_zone)
+    text = _("Votre résiliation est notifiée. Le contrat prend fin le %(end)s.", end=ends)
+    if done.refund:
+        text += " " + _("%(amount)s vous sont remboursés à cette date.", amount=write_money(done.refund))
     add_notice("done", f"{text} {_('Un message le confirme.')}")
+    return redirect(url_for("plan.show_plan"), 303)
+
+
+@area.action("/formule/resiliation/annulation", Access.PERSONAL)
+def undo_cancellation() -> ResponseReturnValue:
+    """Let the subscription go on, as long as its end has not come."""
+    if cancellation_service.undo_own(current_user_id()):
+        add_notice("done", _("La résiliation est annulée : votre contrat continue."))
+    else:
+        add_notice("problem", _("Il n’y a pas de résiliation à annuler, ou elle a déjà pris effet."))
     return redirect(url_for("plan.show_plan"), 303)
 
 
@@ -231,12 +236,7 @@ def _render_withdrawal(
     return render_template("plan/withdrawal.html", state=state, form=form, refusals=REFUSALS), status
 
 
-def _render_cancellation(form: Form[Cancellation], status: int = 200) -> ResponseReturnValue:
-    found, zone = read_own_subscription(), current_identity().time_zone
-    days = list_days_to_end(found, zone) if found else []
-    paid_until = found.paid_until if found else None
-    last_day = paid_until.astimezone(ZoneInfo(zone)).date() if paid_until else None
-    page = render_template(
-        "plan/cancellation.html", form=form, subscription=found, days=days, zone=zone, last_day=last_day
-    )
-    return page, status
+def _render_cancellation(form: Form[CancellationChoice], status: int = 200) -> ResponseReturnValue:
+    contract = read_contract()
+    chosen = contract.find_choice(request.args.get("wished")) if contract and not form.errors else None
+    return render_template("plan/cancellation.html", form=form, contract=contract, chosen=chosen), status

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from flask_babel import LazyString, lazy_gettext
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.billing.cancelling import LONGEST_NOTICE
 from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
+from api.declarations.cancellation_queries import (
+    Contract,
+    NoticeState,
+    read_own_contract,
+    read_own_notice,
+)
 from api.declarations.queries import OpenOrder, OrderState, list_open_orders, read_own_order
 from api.errors import ApiError
 from api.invoices.queries import list_payment_invoices
@@ -22,7 +25,6 @@ from api.models.base import autocommit_session
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
-from configs.clock import clock
 from configs.plan import PlanName
 
 _l = lazy_gettext
@@ -70,6 +72,7 @@ class PlanPage:
 
     account: Account
     subscription: SubscriptionAnswer | None
+    notice: NoticeState | None  # of cancellation
     offers: list[Offer]
     history: HistoryPage
     has_paid: bool
@@ -82,10 +85,11 @@ def read_plan_page() -> PlanPage:
         account = read_account(s, current_user_id())
         subscription = read_subscription(s, current_user_id())
         history = list_history(s, current_user_id(), PageQuery(limit=_SHOWN))
+        notice = read_own_notice(s, current_user_id())
         open_orders = list_open_orders(s, current_user_id())
     offers = [_build_offer(each, account) for each in list_plans().items]
     has_paid = any(each.paid_at for each in history.items)
-    return PlanPage(account, subscription, offers, history, has_paid, open_orders)
+    return PlanPage(account, subscription, notice, offers, history, has_paid, open_orders)
 
 
 def read_payments(before: UUID | None) -> HistoryPage:
@@ -126,22 +130,10 @@ def find_newest_order(name: PlanName | None) -> PaymentEntry | None:
     return next((each for each in found if name is None or each.plan is name), None)
 
 
-def read_own_subscription() -> SubscriptionAnswer | None:
-    """Return the subscription of who is signed in."""
+def read_contract() -> Contract | None:
+    """Return the subscription of who is signed in, with the ends to choose from."""
     with autocommit_session() as s:
-        return read_subscription(s, current_user_id())
-
-
-def list_days_to_end(subscription: SubscriptionAnswer, zone: str) -> list[date]:
-    """Return the days at whose end a subscription may be cancelled, within what is paid."""
-    today = clock().astimezone(ZoneInfo(zone)).date()
-    days = [today + timedelta(days=each) for each in range(LONGEST_NOTICE.days + 1)]
-    paid_until = subscription.paid_until
-    return [each for each in days if paid_until is None or _end_day(each, zone) <= paid_until]
-
-
-def _end_day(day: date, zone: str) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(zone))
+        return read_own_contract(s, current_user_id())
 
 
 def _build_offer(each: PlanAnswer, account: Account) -> Offer:

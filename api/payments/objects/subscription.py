@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Subscription as SubscriptionRow
 from api.payments import notices
+from api.payments.cancellations import undo_notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
@@ -50,6 +51,7 @@ class Subscription(StripeObject):
         )
         if row.cancel_wanted_at and not row.next_attempt_at and not (facts.ended_at or facts.ends_at):
             row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
+            undo_notices(session, row.id)
         if facts.ends_at:
             end_early_grace(session, row.id, facts.ends_at)
         if item := next(iter(facts.items.data), None):
@@ -59,7 +61,7 @@ class Subscription(StripeObject):
 
 def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> list[UUID]:
     """Write the receipt of a cancellation in Stripe's portal or dashboard; those by our own routes have one already."""
-    known = row.cancel_at or row.ended_at or row.cancel_wanted_at
+    known = row.cancel_at or row.ended_at or row.cancel_wanted_at or row.next_attempt_at  # or just taken back
     if known or facts.ends_at is None or facts.cancellation_details.reason in _NOT_ASKED_FOR:
         return []
     paid_until = find_paid_end(session, row.id)

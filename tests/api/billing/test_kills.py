@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -10,6 +10,7 @@ import redis
 from sqlalchemy.engine import make_url
 
 from api.background import jobs as background_jobs
+from api.declarations.cancellation_service import undo_own
 from api.models.base import engine, session
 from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
 from api.models.user import OutageCredit, User
@@ -101,6 +102,21 @@ def cancel(life: Life) -> None:
     assert answer.status_code == 200
 
 
+def begin_notice(life: Life) -> None:
+    start(TOTAL)(life)
+    assert life.till.post("cancel", {"on": "2026-11-25"}).status_code == 200
+    life.settle()
+
+
+def take_effect(life: Life) -> None:
+    life.till.shop.clock.move_to(datetime(2026, 11, 25, 23, 0, 1, tzinfo=UTC))
+    life.ask(background_jobs.apply_declarations)
+
+
+def undo(life: Life) -> None:
+    life.ask(lambda: undo_own(life.till.person.id))
+
+
 def begin_outage(name: PlanName, form: OutageCredit = OutageCredit.CREDIT) -> Callable[[Life], None]:
     def begin(life: Life) -> None:
         buy(life, name, alert=True)
@@ -137,6 +153,8 @@ STORIES = {
     "refund": Story(start(WEEK), refund),
     "withdrawal": Story(start(DAY, WEEK), take_back),
     "cancellation": Story(start(TOTAL), cancel),
+    "cancellation, effect": Story(begin_notice, take_effect),
+    "cancellation, undone": Story(begin_notice, undo),
     "unwatched desk": Story(begin_unwatched, pay_unwatched),
     "outage, time": Story(begin_outage(DAY), give_back),
     "outage, invoice": Story(begin_outage(TOTAL), give_back),

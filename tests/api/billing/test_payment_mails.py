@@ -6,6 +6,7 @@
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from api.background import jobs
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
+from api.payments import jobs as payment_jobs
 from configs.clock import clock
 from configs.plan import PlanName
 from notifier.content.messages import render
@@ -131,8 +133,13 @@ def test_a_subscription_from_a_credit_to_a_refused_renewal(till: Till) -> None:
 def test_a_subscription_that_is_cancelled(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
     assert till.post("cancel", {"periodEnd": True}).status_code == 200
-    compare("cancelled:cancelled_period_end")
+    compare("cancel_noticed:cancel_noticed_period_end")
     assert till.post("cancel", {"on": "2026-11-25"}).status_code == 200
+    compare("cancel_noticed:cancel_noticed_on_a_day")
+    till.shop.clock.move_to(datetime(2026, 11, 25, 23, tzinfo=UTC))
+    jobs.apply_declarations()
+    payment_jobs.work_off()
+    till.shop.deliver()
     compare("cancelled:cancelled_on_a_day")
     till.shop.deliver()
     compare("refunded:refunded_days")

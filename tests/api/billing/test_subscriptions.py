@@ -1,16 +1,19 @@
 """Cancelling a subscription, the portal, and the history."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.billing.cancelling import cancel_subscription
 from api.billing.schemas import Cancellation
+from api.declarations.cancellation_service import cancel_own
+from api.declarations.withdrawals import Author
 from api.models.base import session
+from api.models.declaration import DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
+from api.payments import jobs as payment_jobs
 from api.payments.grace import remind_in_grace
 from configs.clock import clock
 from configs.plan import PlanName
@@ -21,29 +24,44 @@ from tests.api.world import rows
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
-def test_cancelling_on_a_day_refunds_the_unused_days(till: Till) -> None:
+def test_cancelling_on_a_day_refunds_the_unused_days_when_it_comes(till: Till) -> None:
     till.buy(TOTAL)
+    (before,) = list_grants(till.person.id)
     answer = till.post("cancel", {"on": "2026-11-25"})
     assert answer.status_code == 200, answer.json
     # Five days and fourteen hours of thirty are used: to midnight in Paris of the 25th.
     assert answer.json == {"endsAt": "2026-11-25T23:00:00Z", "refund": 2441, "currency": "eur"}
+    assert till.post("cancel", {"on": "2026-11-25"}).json == answer.json
+    till.shop.work_off()
+    (grant,) = list_grants(till.person.id)
+    (row,) = rows(Subscription)
+    assert (grant.ends_at, row.cancel_wanted_at, rows(Refund)) == (before.ends_at, before.ends_at, [])
+    (at_stripe,) = till.shop.control.objects("subscription")
+    assert at_stripe["cancel_at"] == int(before.ends_at.timestamp()), "it does not renew meanwhile"
+    end(till, "2026-11-25T23:00:00+00:00")
     (grant,) = list_grants(till.person.id)
     assert f"{grant.ends_at:%Y-%m-%dT%H:%M}" == "2026-11-25T23:00"
-    (refund,) = rows(Refund)
-    assert (refund.amount_cents, refund.reason.value) == (2441, "cancelled")
-    assert list_messages()[-1] == "refunded" or "cancelled" in list_messages()
-    (row,) = rows(Subscription)
-    assert row.cancel_wanted_at == grant.ends_at
-    again = till.post("cancel", {"on": "2026-11-25"})
-    assert (again.json["endsAt"], again.json["refund"]) == ("2026-11-25T23:00:00Z", 0)
-    assert len(rows(Refund)) == 1
+    assert [(each.amount_cents, each.reason.value) for each in rows(Refund)] == [(2441, "cancelled")]
+    assert [each for each in list_messages() if each.startswith("cancel")] == ["cancel_noticed", "cancelled"]
+    assert till.shop.control.objects("subscription")[0]["status"] == "canceled"
 
 
-def test_cancelling_sooner_refunds_the_difference(till: Till) -> None:
+def end(till: Till, at: str) -> None:
+    """Let the time of a notice come, and the job run, twice."""
+    till.shop.clock.move_to(datetime.fromisoformat(at))
+    for _ in range(2):
+        jobs.apply_declarations()
+    payment_jobs.work_off()
+    till.shop.work_off()
+
+
+def test_a_sooner_end_takes_the_place_of_a_later_one(till: Till) -> None:
     till.buy(TOTAL)
     late, soon = till.post("cancel", {"on": "2026-11-30"}), till.post("cancel", {"on": "2026-11-25"})
-    assert late.json["refund"] + soon.json["refund"] in (2441, 2442)  # each is rounded up
+    assert late.json["refund"] < soon.json["refund"] == 2441
     assert till.post("cancel", {"on": "2026-11-30"}).json["endsAt"] == "2026-11-25T23:00:00Z"
+    end(till, "2026-12-01T00:00:00+00:00")
+    assert [each.amount_cents for each in rows(Refund)] == [2441], "also where the job comes late"
 
 
 def test_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
@@ -58,13 +76,13 @@ def test_a_month_that_a_credit_paid_in_most_goes_on_to_its_end_and_then_as_the_c
 ) -> None:
     till.buy(WEEK)
     till.buy(TOTAL)
-    later, sooner = (till.post("cancel", {"on": f"2026-11-{day}"}).json for day in (25, 22))
-    assert (later["refund"], sooner["refund"]) == (1500, 0)  # all that was paid in money
-    till.shop.work_off()
+    assert till.post("cancel", {"on": "2026-11-22"}).json["refund"] == 1500  # all that was paid in money
+    end(till, "2026-11-22T23:00:00+00:00")
     assert [each.amount_cents for each in rows(Refund)] == [1500]
-    month, week = (next(each for each in running(till) if each.plan is plan) for plan in (TOTAL, WEEK))
+    month = next(each for each in list_grants(till.person.id) if each.plan is TOTAL)
+    (week,) = running(till)
     assert f"{month.ends_at:%m-%d %H:%M}" == "11-22 23:00"
-    assert week.starts_at == month.ends_at
+    assert (week.plan, week.starts_at) == (WEEK, month.ends_at)
     unused = 2999 * (timedelta(days=30) - (month.ends_at - month.starts_at)) / timedelta(days=30)
     paid_by_credit = timedelta(days=7) * (unused - 1500) / 1499
     assert abs(week.ends_at - week.starts_at - paid_by_credit) < timedelta(minutes=10)  # cents are rounded up
@@ -110,9 +128,9 @@ def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None
     till.shop.pass_time(days=31)
     (row,) = rows(Subscription)
     assert (row.status, row.period_ends_at > clock()) == ("past_due", True)  # Stripe counts the unpaid period
-    with session() as s:
-        done = cancel_subscription(s, till.person.id, Cancellation.model_validate({"periodEnd": True}))
-    assert done.answer.ends_at == clock()
+    wish = Cancellation.model_validate({"periodEnd": True})
+    done = cancel_own(till.person.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
+    assert done.ends_at == clock()
     assert all(each.ends_at <= clock() for each in list_grants(till.person.id))
     till.shop.clock.shift(timedelta(days=1))
     with session() as s:

@@ -8,9 +8,12 @@ from threading import Barrier
 
 import pytest
 
-from api.billing.cancelling import cancel_subscription
+from api.background import jobs as background
 from api.billing.schemas import Cancellation
+from api.declarations.cancellation_service import cancel_own
+from api.declarations.withdrawals import Author
 from api.models.base import session
+from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus
 from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
 from api.payments.errors import RefundRefused
@@ -106,11 +109,12 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, buyer: Person, 
     wish = Cancellation.model_validate({"on": day} if days else {"periodEnd": True})
 
     def cancel() -> None:
-        with session() as s:
-            done = cancel_subscription(s, buyer.id, wish)
-        done.effects.run(ask_for_refund)
+        cancel_own(buyer.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
 
     do_at_once(cancel, lambda: apply_each(deliveries))
+    end_quietly(shop)
+    shop.clock.shift(timedelta(days=(days or 0) + 1))
+    background.apply_declarations()
     end_quietly(shop)
     shop.pass_time(days=40)
     _, renewal = shop.control.ledger()  # and no third one

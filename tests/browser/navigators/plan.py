@@ -97,11 +97,19 @@ def choose_plan(person: Person, plan: str) -> None:
 
 
 def cancel(person: Person) -> None:
-    """End the subscription at the end of what is paid; the page of the plan says when that is."""
-    person.follow("Résilier votre contrat")
-    person.arrive("Résilier votre contrat")
-    ends = person.button("Notification de la résiliation au %(end)s")
-    person.hands.press(ends.first)  # in Arabic the one "at that day" begins alike
-    person.arrive("Formule")
-    person.see_notice("Votre contrat est résilié. Il prend fin le %(end)s.")
+    """End the subscription at the end of what is paid, undo that, and end it; the page of the plan says when it is."""
+    _give_notice(person)
+    person.hands.press(person.button("Annuler la résiliation").first)
+    person.see_notice("La résiliation est annulée : votre contrat continue.")
+    _give_notice(person)
     person.see("Aucun : résilié, fin le %(end)s")
+
+
+def _give_notice(person: Person) -> None:
+    person.hands.press(person.main.get_by_role("link", name=person.words.match("résilier votre contrat")))
+    person.arrive("Résilier votre contrat")
+    person.hands.press(person.button("Choisir la fin de la période, %(end)s").first)
+    person.arrive("Résilier votre contrat")
+    person.hands.press(person.button("notification de la résiliation").first)
+    person.arrive("Formule")
+    person.see_notice("Votre résiliation est notifiée. Le contrat prend fin le %(end)s.")

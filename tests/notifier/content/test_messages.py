@@ -113,6 +113,16 @@ FACTS: dict[str, dict[str, Any]] = {
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
     "withdrawal_received": DECLARED
     | {"confirm_url": "http://localhost:4000/l/declaration/abc", "applied_on": "24 novembre 2026"},
+    "cancel_noticed": DECLARED
+    | {
+        "own": True,
+        "wish": "25 novembre 2026",
+        "ends": "25 novembre 2026, 23:59",
+        "latest": "1er décembre 2026, 10:00",
+        "confirmed": True,
+        "refunded": True,
+        "signed_url": "http://localhost:4000/l/resiliation/abc",
+    },
     "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
     "credited": BILLING

@@ -35,6 +35,7 @@ def test_the_folder_is_the_registry() -> None:
         "account_unused",
         "address_changed",
         "alerts_paused",
+        "cancel_noticed",
         "cancelled",
         "credited",
         "desk_closed_choice",

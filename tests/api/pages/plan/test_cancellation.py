@@ -1,56 +1,66 @@
+from api.models.declaration import Declaration
 from api.models.payment import Refund, Subscription
 from api.models.user import User
 from configs.plan import PlanName
-from tests.api.pages.browser import Browser
+from tests.api.pages.browser import Browser, Page
 from tests.api.pages.plan.buyer import Buyer
 from tests.api.world import PASSWORD, rows
 
 
-def send(buyer: Buyer, **fields: str) -> None:
-    """Send the form that has these fields: the first one ends with the period, the second one on a day."""
-    page = buyer.browser.page
-    page.forms = [
-        each
-        for each in page.forms
-        if "resiliation" in each["attributes"]["action"]
-        and ("periodEnd" in each["fields"]) is not bool(fields)
-    ]
-    buyer.browser.send("/formule/resiliation", **fields)
+def send(buyer: Buyer, wished: str) -> Page:
+    """Go both steps: choose, then send the page that shows the choice."""
+    page = buyer.get(f"/formule/resiliation?wished={wished}")
+    assert "notification de la résiliation" in page.text
+    return buyer.browser.send("/formule/resiliation")
 
 
 def test_it_ends_with_what_is_paid(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL)
     page = buyer.get("/formule/resiliation")
-    assert "Notification de la résiliation au 20 décembre 2026" in page.text
-    send(buyer)
-    assert "Votre contrat est résilié. Il prend fin le 20 décembre 2026" in buyer.browser.follow().text
+    assert "Choisir la fin de la période, 20 décembre 2026" in page.text
+    send(buyer, "periodEnd")
+    assert "Votre résiliation est notifiée. Le contrat prend fin le 20 décembre 2026" in (
+        buyer.browser.follow().text
+    )
     page = buyer.get("/formule")
     assert "Aucun : résilié, fin le 20 décembre 2026" in page.text
     assert rows(Refund) == []
 
 
-def test_it_ends_on_a_day_and_what_is_left_goes_back_once(buyer: Buyer) -> None:
+def test_each_day_says_beforehand_what_goes_back(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL)
     page = buyer.get("/formule/resiliation")
     days = [at["value"] for tag, at in page.tags if tag == "option"]
     assert (days[0], days[-1], len(days)) == ("2026-11-20", "2026-11-30", 11)
+    assert "mercredi 25 novembre 2026 : 24,41" in page.text
+    step = buyer.get("/formule/resiliation?wished=2026-11-25")
     for _ in range(2):
-        buyer.browser.page = page
-        send(buyer, on="2026-11-22")
-    assert "vous sont remboursés" not in buyer.browser.follow().text, "the second time nothing changes"
-    assert len(rows(Refund)) == 1
-    (subscription,) = rows(Subscription)
-    assert subscription.cancel_wanted_at.isoformat().startswith("2026-11-22T23:00")
+        buyer.browser.page = step
+        buyer.browser.send("/formule/resiliation")
+        assert "24,41" in buyer.browser.follow().text
+    assert (len(rows(Declaration)), rows(Refund)) == (1, [])
+    assert "25 novembre 2026" in buyer.get("/formule").text
+
+
+def test_one_press_undoes_it(buyer: Buyer) -> None:
+    buyer.buy(PlanName.URGENCE_TOTAL)
+    send(buyer, "2026-11-25")
+    buyer.get("/formule")
+    buyer.browser.send("/formule/resiliation/annulation")
+    page = buyer.browser.follow()
+    assert "La résiliation est annulée : votre contrat continue." in page.text
+    assert "Chaque mois" in page.text
+    (contract,) = rows(Subscription)
+    assert contract.cancel_wanted_at is None
 
 
 def test_a_day_that_cannot_be_says_so_beside_the_field(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL)
-    buyer.get("/formule/resiliation")
     for day in ("2026-11-19", "2026-12-01", "tomorrow", "2026-02-31", "9" * 5000, ""):
-        send(buyer, on=day)
+        buyer.get("/formule/resiliation?wished=periodEnd")
+        buyer.browser.send("/formule/resiliation", wished=day)
         assert buyer.browser.status == 422, day[:12]
         assert "Le formulaire n’a pas été envoyé." in buyer.browser.page.text
-        assert ("f-on-error" in buyer.browser.page.html) is bool(day)
     assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]
 
 

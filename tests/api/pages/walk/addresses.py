@@ -32,6 +32,9 @@ PAGES = {
     "channels.show_telegram": "/canaux/telegram",
     "channels.poll_telegram": "/canaux/telegram/etat",
     "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
+    "cancellation_pages.show_form": "/l/resilier",
+    "cancellation_pages.show_contract": "/l/cancel/{cancel}",
+    "cancellation_pages.show_notice": "/l/resiliation/{notice}",
     "declaration_pages.show_form": "/l/retractation",
     "declaration_pages.show_order": "/l/withdraw/{withdraw}",
     "declaration_pages.show_declaration": "/l/declaration/{declaration}",
@@ -116,7 +119,8 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "channels.remove_phone": ("/canaux/sans-numero", {}),
     "plan.order": ("/formule/commande", _ORDER),
     "plan.open_portal": ("/formule/portail", {}),
-    "plan.cancel": ("/formule/resiliation", {"on": "2026-11-25", "periodEnd": ""}),
+    "plan.cancel": ("/formule/resiliation", {"wished": "2026-11-25"}),
+    "plan.undo_cancellation": ("/formule/resiliation/annulation", {}),
     "plan.withdraw": ("/formule/retractation/{payment}", {"name": "Anna"}),
     "security.take_setup": ("/securite/application", {"setup": "x", "code": "123456"}),
     "security.renew_codes": ("/securite/codes", {}),
@@ -139,11 +143,17 @@ LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
     "links.choose_password": ("/l/reset/{reset}", _PASSWORD),
     "links.stop": ("/l/stop/{stop}", {"List-Unsubscribe": "One-Click"}),
+    "cancellation_pages.cancel": ("/l/cancel/{cancel}", {"wished": "periodEnd"}),
+    "cancellation_pages.answer_notice": ("/l/resiliation/{notice}", {"undo": "true"}),
     "declaration_pages.withdraw": ("/l/withdraw/{withdraw}", {"name": "Anna"}),
     "declaration_pages.confirm_declaration": ("/l/declaration/{declaration}", {"confirm": "true"}),
 }
 # Forms that anybody sends without a login: they read no cookie either.
 OPEN_FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "cancellation_pages.send_form": (
+        "/l/resilier",
+        _EMAIL | {"name": "Camille", "reference": "7KQ2M9XWPA", "wished": "periodEnd", "confirmed": "true"},
+    ),
     "declaration_pages.send_form": (
         "/l/retractation", _EMAIL | {"name": "Camille", "order": "7KQ2M9XWPA", "confirmed": "true"},
     ),

@@ -151,9 +151,15 @@ def _declare(payment_id: str) -> dict[str, str]:
             kind=DeclarationKind.WITHDRAWAL, made_by=DeclaredBy.FORM, made_at=clock(), name="Anna",
             email="somebody@example.org", reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=3),
         )  # fmt: skip
-        s.add(row)
+        notice = Declaration(
+            kind=DeclarationKind.CANCELLATION, made_by=DeclaredBy.FORM, made_at=clock(), name="Anna",
+            email="somebody@example.org", reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=10),
+        )  # fmt: skip
+        s.add_all([row, notice])
     return {
         "withdraw": write_withdrawal_token(UUID(payment_id)),
+        "cancel": sign("cancel", {"payment": payment_id}),
+        "notice": sign("cancellation", {"declaration": str(notice.id)}),
         "declaration": sign("declaration", {"declaration": str(row.id)}),
     }
 

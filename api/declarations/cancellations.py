@@ -1,0 +1,198 @@
+"""Notices of cancellation from the account or by a mail's link: declared, undone, applied.
+
+The notice is a row with its second. Until it takes effect nothing but the renewal is stopped, so that it can be undone;
+then the job shortens the plan and plans the refund.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.alerts.service import lock_user
+from api.billing.quotes import find_subscription
+from api.billing.schemas import Cancellation, CancelledAnswer
+from api.declarations.acknowledgements import acknowledge
+from api.declarations.cancellation_dates import (
+    find_end,
+    find_end_of_notice_period,
+    find_last_second,
+    find_length,
+    find_period_end,
+    find_zone,
+    list_paid,
+    quote_refund,
+)
+from api.declarations.refusals import Refusal
+from api.declarations.withdrawals import Author
+from api.errors import ApiError
+from api.models.base import new_id
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
+from api.models.payment import Payment, Refund, Subscription
+from api.payments.cancellations import request_cancellation, take_back_cancellation, undo_notices
+from api.payments.effects import Effects
+from api.payments.grants import end_grace, find_paid_end
+from api.payments.ledger import lock_payment
+from api.payments.notices import confirm_cancellation
+from api.payments.shortening import shorten_paid_time
+from configs.clock import clock
+
+NOTICED = "cancel_noticed"  # the kind of the receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a notice of cancellation answers, its row, and what follows after the commit.
+
+    There is no row where the subscription's end was wanted before.
+    """
+
+    answer: CancelledAnswer
+    row: Declaration | None
+    mails: list[UUID]
+
+
+def declare_cancellation(session: Session, user_id: UUID, wish: Cancellation, author: Author) -> Notice:
+    """Write a notice of the user's, and that the subscription renews no more. Repeated, or later, it changes nothing.
+
+    Raises:
+        api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
+    """
+    lock_user(session, user_id)
+    now, contract = clock(), find_subscription(session, user_id)
+    if contract is None or contract.period_ends_at is None:
+        raise ApiError(409, "no-subscription", "there is nothing to cancel: no subscription runs")
+    paid_until = find_period_end(session, contract, now)
+    ends = find_end(wish, paid_until, find_zone(session, user_id), now)
+    standing = find_standing_notice(session, contract.id)
+    if standing and standing.takes_effect_at and standing.takes_effect_at <= ends:
+        return Notice(_answer(session, contract, standing), standing, [])
+    if standing is None and contract.cancel_wanted_at and contract.cancel_wanted_at <= ends:
+        known = CancelledAnswer(ends_at=contract.cancel_wanted_at, refund=0, currency="eur")
+        return Notice(known, None, [])
+    undo_notices(session, contract.id)  # an earlier end takes its place
+    row = _add_notice(session, contract, wish, author, ends)
+    request_cancellation(session, contract.id, find_last_second(session, contract, ends, now))
+    return Notice(_answer(session, contract, row), row, acknowledge(session, row, NOTICED))
+
+
+def _add_notice(
+    session: Session, contract: Subscription, wish: Cancellation, author: Author, ends: datetime
+) -> Declaration:
+    now, order = clock(), find_order_of(session, contract.id)
+    row = Declaration(
+        id=new_id(),
+        kind=DeclarationKind.CANCELLATION,
+        made_at=now,
+        made_by=author.made_by,
+        user_id=contract.user_id,
+        payment_id=order.id if order else None,
+        subscription_id=contract.id,
+        name=author.name,
+        reference=order.order_number if order else None,
+        language=author.language,
+        wished_on=wish.on,
+        at_period_end=wish.period_end,
+        confirmed_at=now,
+        takes_effect_at=ends,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find_order_of(session: Session, subscription_id: UUID) -> Payment | None:
+    """Return the order of a subscription: its other payments are renewals."""
+    mine = sa.select(Payment).where(
+        Payment.subscription_id == subscription_id, Payment.consented_at.is_not(None)
+    )
+    return session.scalars(mine.order_by(Payment.id).limit(1)).one_or_none()
+
+
+def find_standing_notice(session: Session, subscription_id: UUID) -> Declaration | None:
+    """Return the notice that ends a subscription first, of those that its owner made or confirmed."""
+    return session.scalars(
+        select_open_notices(subscription_id).where(Declaration.confirmed_at.is_not(None)).limit(1)
+    ).one_or_none()
+
+
+def select_open_notices(subscription_id: UUID) -> sa.Select[Declaration]:
+    """Select the notices that a subscription waits for, the first to take effect first."""
+    mine = sa.select(Declaration).where(
+        Declaration.subscription_id == subscription_id,
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        sa.text(OPEN_DECLARATION),
+    )
+    return mine.order_by(Declaration.takes_effect_at, Declaration.id)
+
+
+def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
+    """Undo all notices that have not taken effect: the contract goes on. False where there was none.
+
+    The caller has locked the user. Repeated, nothing changes.
+    """
+    open_ones = session.scalars(select_open_notices(subscription_id)).all()
+    if not any(each.takes_effect_at and each.takes_effect_at > clock() for each in open_ones):
+        return False
+    undo_notices(session, subscription_id)
+    if any(each.confirmed_at for each in open_ones):
+        take_back_cancellation(session, subscription_id)
+    return True
+
+
+def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Effects:
+    """Apply a locked notice whose time has come: the plan ends, and its unused time goes back."""
+    contract = session.get(Subscription, row.subscription_id) if row.subscription_id else None
+    if contract is None or row.takes_effect_at is None:
+        row.refused_because = Refusal.NO_ORDER
+        return Effects()
+    ends, period_end = row.takes_effect_at, find_end_of_notice_period(session, row, contract)
+    if (
+        row.at_period_end and period_end and period_end > ends
+    ):  # ten days are over without a word from the owner
+        row.takes_effect_at = period_end
+        request_cancellation(session, contract.id, period_end)
+        return Effects()
+    effects, paid_until = Effects(), find_paid_end(session, contract.id)
+    if not row.at_period_end or (paid_until and paid_until > ends):
+        _shorten(session, contract, ends, effects)
+    ended_before = bool(contract.ended_at and contract.ended_at < ends)
+    request_cancellation(session, contract.id, ends)
+    end_grace(session, contract.id, ends)
+    row.applied_at, row.refund_cents = now, _sum_refunds(session, effects)
+    _close_others(session, row, contract.id)
+    if row.refund_cents or not ended_before:
+        key = ends.isoformat()
+        effects.mails += confirm_cancellation(session, contract, ends, row.refund_cents, subject=key)
+    return effects
+
+
+def _close_others(session: Session, row: Declaration, subscription_id: UUID) -> None:
+    session.flush()
+    others = sa.update(Declaration).where(
+        Declaration.subscription_id == subscription_id,
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        Declaration.id != row.id,
+        sa.text(OPEN_DECLARATION),
+    )
+    session.execute(others.values(refused_because=Refusal.ENDED_BEFORE))
+
+
+def _shorten(session: Session, contract: Subscription, ends: datetime, effects: Effects) -> None:
+    """End the paid grants at `ends`; what goes back for the rest of their time is rounded up."""
+    for payment_id in list_paid(session, contract, ends):
+        payment = lock_payment(session, payment_id)
+        effects.refunds += shorten_paid_time(session, payment, ends, find_length(session, payment, ends))
+
+
+def _sum_refunds(session: Session, effects: Effects) -> int:
+    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
+    return session.scalars(total.where(Refund.id.in_(effects.refunds))).one()
+
+
+def _answer(session: Session, contract: Subscription, row: Declaration) -> CancelledAnswer:
+    ends = row.takes_effect_at or row.made_at
+    back = 0 if row.at_period_end else quote_refund(session, contract, ends)
+    return CancelledAnswer(ends_at=ends, refund=back, currency="eur")

@@ -1,0 +1,103 @@
+"""Pages where a contract is cancelled without a login, by a form or by a mail's link. GET changes nothing.
+
+No form here carries a token: it reads no cookie, and the path of a link is its secret.
+"""
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from api.declarations import cancellation_service
+from api.declarations.acknowledgements import choose_message_language
+from api.declarations.cancellation_queries import Contract
+from api.declarations.schemas import CancellationChoice, CancellationForm
+from api.declarations.wished_end import PERIOD_END, list_days
+from api.declarations.withdrawals import Author
+from api.errors import ApiError
+from api.middleware.languages import read_language
+from api.middleware.rate_limits import count_declaration
+from api.models.base import new_id
+from api.models.declaration import DeclaredBy
+from api.pages.area import Access, Area
+from api.pages.cancellations.view_data import find_contract, find_notice, find_owner, read_token
+from api.pages.cancellations.words import TEXTS
+from api.pages.forms import Form
+
+area = Area("cancellation_pages", __name__)
+_INVALID, _GONE = 422, 410
+
+
+@area.page("/l/resilier", Access.VISITOR)
+def show_form() -> str:
+    """Show the form: name, address, number of the order, wished end."""
+    return _render_form(Form(CancellationForm))
+
+
+@area.action("/l/resilier", Access.VISITOR, one_click=True)
+def send_form() -> ResponseReturnValue:
+    """Show what was typed once more, then store it. The answer is the same for every address and number."""
+    form = Form.read(CancellationForm, TEXTS)
+    if form.errors:
+        return _render_form(form), _INVALID
+    if "change" in request.form:
+        return _render_form(form)
+    if "confirmed" not in request.form:
+        return render_template("cancellations/summary.html", wish=form.value, declaration=new_id())
+    count_declaration()
+    row = cancellation_service.receive_form(form.value, choose_message_language(read_language()))
+    return render_template("cancellations/received.html", row=row)
+
+
+@area.page("/l/cancel/<token>", Access.VISITOR)
+def show_contract(token: str) -> ResponseReturnValue:
+    """Show the contract that a mail's link is about, with the ends to choose from; then the choice once more."""
+    contract = find_contract(find_owner(read_token("cancel", "payment", token)))
+    return _render_contract(contract, Form(CancellationChoice))
+
+
+@area.action("/l/cancel/<token>", Access.VISITOR, one_click=True)
+def cancel(token: str) -> ResponseReturnValue:
+    """Cancel the contract; a repetition changes nothing."""
+    user_id = find_owner(read_token("cancel", "payment", token))
+    form, status = Form.read(CancellationChoice, TEXTS), 200
+    if user_id is None:
+        return _render_contract(None, form)
+    if form.errors:
+        return _render_contract(find_contract(user_id), form, _INVALID)
+    author = Author(DeclaredBy.LINK, choose_message_language(read_language()), form.value.name)
+    try:
+        cancellation_service.cancel_own(user_id, form.value.choice, author)
+    except ApiError as error:
+        form.refuse(error, "wished")
+        status = error.status
+    return _render_contract(find_contract(user_id), form, status)
+
+
+@area.page("/l/resiliation/<token>", Access.VISITOR)
+def show_notice(token: str) -> ResponseReturnValue:
+    """Show a notice: what it waits for, or what came of it."""
+    return _render_notice(token)
+
+
+@area.action("/l/resiliation/<token>", Access.VISITOR, one_click=True)
+def answer_notice(token: str) -> ResponseReturnValue:
+    """Confirm a notice, or undo it; a repetition changes nothing."""
+    change = cancellation_service.undo if "undo" in request.form else cancellation_service.confirm
+    change(read_token("cancellation", "declaration", token))
+    return _render_notice(token)
+
+
+def _render_form(form: Form[CancellationForm]) -> str:
+    return render_template("cancellations/form.html", form=form, days=list_days(), period_end=PERIOD_END)
+
+
+def _render_contract(
+    contract: Contract | None, form: Form[CancellationChoice], status: int = 200
+) -> ResponseReturnValue:
+    chosen = contract.find_choice(request.args.get("wished")) if contract and not form.errors else None
+    page = render_template("cancellations/contract.html", contract=contract, chosen=chosen, form=form)
+    return page, status
+
+
+def _render_notice(token: str) -> ResponseReturnValue:
+    state = find_notice(read_token("cancellation", "declaration", token))
+    return render_template("cancellations/notice.html", state=state), 200 if state else _GONE

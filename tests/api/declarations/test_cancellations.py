@@ -1,0 +1,316 @@
+"""Notices of cancellation: when they take effect, that a stranger ends nothing, and that their owner undoes them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.background import jobs
+from api.billing.schemas import Cancellation
+from api.declarations.cancellation_forms import LINKED_A_DAY
+from api.declarations.cancellation_service import cancel_own, undo_own
+from api.declarations.withdrawals import Author
+from api.errors import ApiError
+from api.models.declaration import Declaration, DeclaredBy
+from api.models.payment import Payment, Refund, Subscription
+from api.models.user import Grant
+from api.payments import jobs as payment_jobs
+from api.payments.client import call
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.signing import sign
+from tests.api.billing.till import Till
+from tests.api.declarations.orders import buy, count_mails, delete_account, list_mails
+from tests.api.payments.shop import list_grants, list_messages
+from tests.api.world import rows
+
+FORM, TOTAL = "/l/resilier", PlanName.URGENCE_TOTAL
+TEN_DAYS = timedelta(days=10)
+
+
+def send(till: Till, number: str | None, email: str = "camille@example.org", **fields: str) -> TestResponse:
+    """Send the last step of the form."""
+    data = {"name": "Camille Martin", "email": email, "reference": number or "", "wished": "2026-11-25"}
+    return till.shop.client.post(FORM, data=data | {"confirmed": "true"} | fields)
+
+
+def press(client: FlaskClient, row: Declaration, which: str) -> TestResponse:
+    token = sign("cancellation", {"declaration": str(row.id)})
+    return client.post(f"/l/resiliation/{token}", data={which: "true"})
+
+
+def read_notices() -> list[Declaration]:
+    return sorted(rows(Declaration), key=lambda each: (each.made_at, each.id))
+
+
+def move(till: Till, at: datetime) -> None:
+    """Let time pass, with what Stripe does meanwhile, then let the job run."""
+    till.shop.clock.move_to(at)
+    till.shop.control.advance()
+    till.shop.deliver()
+    settle(till)
+
+
+def settle(till: Till) -> None:
+    jobs.apply_declarations()
+    payment_jobs.work_off()
+    till.shop.deliver()
+
+
+def paid_until(till: Till) -> datetime:
+    return max(each.ends_at for each in list_grants(till.person.id))
+
+
+def at_stripe(till: Till) -> dict[str, object]:
+    (found,) = till.shop.control.objects("subscription")
+    return dict(found)
+
+
+def cancel(user_id: UUID, wish: dict[str, object]) -> None:
+    cancel_own(user_id, Cancellation.model_validate(wish), Author(DeclaredBy.ACCOUNT, "fr"))
+
+
+def test_the_form_shows_all_once_more_and_can_be_corrected(till: Till) -> None:
+    client, order = till.shop.client, buy(till, TOTAL)
+    typed = {"name": "Camille  Martin", "email": "camille@example.org", "reference": str(order.order_number)}
+    page = client.get(FORM)
+    assert (page.status_code, "Résilier votre contrat" in page.text) == (200, True)
+    step = client.post(FORM, data=typed | {"wished": "2026-11-25"})
+    assert ">notification de la résiliation</button>" in step.text
+    assert all(each in step.text for each in ("Camille Martin", str(order.order_number), "25 novembre 2026"))
+    back = client.post(FORM, data=typed | {"wished": "2026-11-25", "change": "true"})
+    assert 'value="2026-11-25" selected' in back.text
+    assert rows(Declaration) == []
+    done = send(till, order.order_number)
+    assert f"{clock():%M:%S}" in done.text, "the second"
+    assert len(read_notices()) == 1
+
+
+def test_a_stranger_ends_nothing_before_ten_days_and_the_owner_is_told_at_once(till: Till) -> None:
+    order = buy(till, TOTAL)
+    until = paid_until(till)
+    assert send(till, order.order_number, "stranger@example.org").status_code == 200
+    (row,) = read_notices()
+    assert (row.takes_effect_at, row.confirmed_at) == (row.made_at + TEN_DAYS, None)
+    mails = list_mails("cancel_noticed")
+    assert sorted(str(each.address) for each in mails) == ["None", "stranger@example.org"]
+    move(till, row.made_at + TEN_DAYS - timedelta(seconds=1))
+    assert (paid_until(till), rows(Refund), at_stripe(till)["cancel_at"]) == (until, [], None)
+    assert undo_own(till.person.id), "at the last second"
+    move(till, row.made_at + TEN_DAYS + timedelta(days=1))
+    assert (paid_until(till), rows(Refund)) == (until, [])
+
+
+def test_without_an_answer_it_takes_effect_after_ten_days(till: Till) -> None:
+    order = buy(till, TOTAL)
+    send(till, order.order_number, "camille@example.org")
+    (row,) = read_notices()
+    assert row.takes_effect_at
+    move(till, row.takes_effect_at)
+    assert not undo_own(till.person.id), "it has taken effect"
+    assert paid_until(till) == row.takes_effect_at
+    assert [each.reason.value for each in rows(Refund)] == ["cancelled"]
+    assert at_stripe(till)["status"] == "canceled"
+    assert "cancelled" in list_messages()
+
+
+def test_a_second_after_it_cannot_be_undone_where_the_job_is_late(till: Till) -> None:
+    buy(till, TOTAL)
+    cancel(till.person.id, {"on": "2026-11-25"})
+    (row,) = read_notices()
+    assert row.takes_effect_at
+    till.shop.clock.move_to(row.takes_effect_at + timedelta(seconds=1))
+    assert not undo_own(till.person.id)
+    press(till.shop.client, row, "undo")
+    settle(till)
+    assert (read_notices()[0].undone_at, read_notices()[0].applied_at) == (None, clock())
+    assert paid_until(till) == row.takes_effect_at
+
+
+def test_the_mail_s_link_confirms_and_undoes(till: Till) -> None:
+    order = buy(till, TOTAL)
+    until = paid_until(till)
+    send(till, order.order_number)
+    (row,) = read_notices()
+    assert till.shop.client.get(f"/l/resiliation/{sign('cancellation', {'declaration': str(row.id)})}").text
+    assert read_notices()[0].confirmed_at is None, "GET changes nothing"
+    for _ in range(2):
+        assert "25 novembre 2026" in press(till.shop.client, row, "confirm").text
+    (row,) = read_notices()
+    assert f"{row.takes_effect_at:%Y-%m-%dT%H:%M}" == "2026-11-25T23:00"
+    settle(till)
+    assert at_stripe(till)["cancel_at"], "it does not renew"
+    for _ in range(2):
+        assert "le contrat continue" in press(till.shop.client, row, "undo").text
+    settle(till)
+    assert at_stripe(till)["cancel_at"] is None
+    (contract,) = rows(Subscription)
+    assert (contract.cancel_wanted_at, contract.cancel_at, contract.next_attempt_at) == (None, None, None)
+    move(till, until + timedelta(hours=2))
+    assert paid_until(till) > until, "it was renewed"
+    assert list_messages().count("cancelled") == 0
+
+
+def test_undone_while_stripe_is_away_it_goes_on_once_stripe_answers(till: Till) -> None:
+    buy(till, TOTAL)
+    cancel(till.person.id, {"periodEnd": True})
+    settle(till)
+    assert at_stripe(till)["cancel_at"]
+    till.shop.control.mode("error_500")
+    assert undo_own(till.person.id)
+    for _ in range(12):
+        till.shop.clock.shift(timedelta(minutes=5))
+        payment_jobs.work_off()
+    assert at_stripe(till)["cancel_at"], "it does not answer yet"
+    till.shop.control.mode("normal")
+    till.shop.clock.shift(timedelta(minutes=6))
+    settle(till)
+    assert at_stripe(till)["cancel_at"] is None
+    assert rows(Subscription)[0].next_attempt_at is None
+
+
+def test_the_end_of_the_period_waits_for_it_also_without_an_answer(till: Till) -> None:
+    order = buy(till, TOTAL)
+    until = paid_until(till)
+    send(till, order.order_number, wished="periodEnd")
+    (row,) = read_notices()
+    move(till, row.made_at + TEN_DAYS)
+    assert (read_notices()[0].takes_effect_at, paid_until(till)) == (until, until)
+    assert at_stripe(till)["cancel_at"] == int(until.timestamp())
+    move(till, until + timedelta(hours=2))
+    assert (paid_until(till), rows(Refund)) == (until, [])
+    assert read_notices()[0].applied_at
+    assert len(rows(Payment)) == 1, "no renewal"
+
+
+def test_a_period_that_ends_within_the_ten_days_is_renewed_and_what_is_unused_goes_back(till: Till) -> None:
+    order = buy(till, TOTAL)
+    until = paid_until(till)
+    move(till, until - timedelta(days=4))
+    send(till, order.order_number, wished="periodEnd")
+    (row,) = read_notices()
+    move(till, until + timedelta(hours=2))
+    assert paid_until(till) > until
+    assert row.takes_effect_at
+    move(till, row.takes_effect_at)
+    assert paid_until(till) == row.takes_effect_at
+    (refund,) = rows(Refund)
+    assert 2999 * 24 / 31 <= refund.amount_cents <= 2999 * 25 / 31 + 1
+    assert at_stripe(till)["status"] == "canceled"
+
+
+@pytest.mark.parametrize("email", ["camille@example.org", "nobody@example.org"])
+@pytest.mark.parametrize("number", ["known", "22222AAAAA"])
+def test_the_answer_is_the_same_for_every_address_and_number(till: Till, email: str, number: str) -> None:
+    order = buy(till, TOTAL)
+    answer = send(till, order.order_number if number == "known" else number, email)
+    assert answer.status_code == 200
+    text = answer.text.replace(email, "ADDRESS")
+    other = send(till, "33333BBBBB", "other@example.org")
+    assert text.replace("\n", "") == other.text.replace("other@example.org", "ADDRESS").replace("\n", "")
+
+
+def test_a_flood_leaves_bounded_rows_and_mails(till: Till) -> None:
+    order = buy(till, TOTAL)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(
+            pool.map(
+                lambda n: send(till, order.order_number, f"s{n % 40}@example.org").status_code, range(120)
+            )
+        )
+    assert set(answers) <= {200, 429}
+    notices = read_notices()
+    assert len(notices) <= 20, "of one network address an hour"
+    assert sum(each.subscription_id is not None for each in notices) == LINKED_A_DAY
+    owners = [each for each in list_mails("cancel_noticed") if each.address is None]
+    assert len(owners) == LINKED_A_DAY
+    assert count_mails("cancel_noticed") <= 20 + LINKED_A_DAY
+    assert undo_own(till.person.id)
+    assert not [each for each in read_notices() if each.subscription_id and each.is_open], "all at once"
+
+
+def test_what_cannot_be_is_said_beside_its_field(till: Till) -> None:
+    order = buy(till, TOTAL)
+    for wished in ("2026-11-19", "2026-12-01", "tomorrow", "2026-W48-1", "2026-02-30", "9" * 5000, ""):
+        assert send(till, order.order_number, wished=wished).status_code == 422, wished[:12]
+    for fields in ({"name": "x" * 10_000}, {"name": "\u202e\u2066"}, {"email": "x"}, {"reference": "\0"}):
+        assert send(till, fields.pop("reference", order.order_number), **fields).status_code == 422
+    assert rows(Declaration) == []
+    assert send(till, order.order_number, name="Cam\u202eille \u2067Martin").status_code == 200
+    assert read_notices()[0].name == "Camille Martin"
+
+
+def test_a_day_after_the_period_ends_with_the_period_once_it_is_confirmed(till: Till) -> None:
+    order = buy(till, TOTAL)
+    until = paid_until(till)
+    move(till, until - timedelta(days=2))
+    day = (clock() + timedelta(days=6)).date().isoformat()
+    send(till, order.order_number, wished=day)
+    (row,) = read_notices()
+    press(till.shop.client, row, "confirm")
+    assert read_notices()[0].takes_effect_at == until
+    assert undo_own(till.person.id)
+    with pytest.raises(ApiError) as refused:
+        cancel(till.person.id, {"on": day})
+    assert refused.value.errors[0].rule == "after_period"
+
+
+def test_after_deletion_nothing_is_revived_and_the_links_still_answer(till: Till) -> None:
+    order = buy(till, TOTAL)
+    cancel(till.person.id, {"on": "2026-11-25"})
+    (row,) = read_notices()
+    delete_account(till.person.id)
+    settle(till)
+    for which in ("undo", "confirm"):
+        assert press(till.shop.client, row, which).status_code == 200
+    link = f"/l/cancel/{sign('cancel', {'payment': str(order.id)})}"
+    for page in (till.shop.client.get(link), till.shop.client.post(link, data={"wished": "periodEnd"})):
+        assert (page.status_code, "aucun abonnement n’est en cours" in page.text) == (200, True)
+    assert send(till, order.order_number).status_code == 200
+    move(till, clock() + TEN_DAYS)
+    assert at_stripe(till)["status"] == "canceled"
+    assert rows(Grant) == []
+
+
+def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> None:
+    order = buy(till, TOTAL)
+    link = f"/l/cancel/{sign('cancel', {'payment': str(order.id)})}"
+    page = till.shop.client.get(link)
+    assert all(each in page.text for each in ("24,41", "20 décembre 2026"))
+    step = till.shop.client.get(link, query_string={"wished": "2026-11-25"})
+    assert ">notification de la résiliation</button>" in step.text
+    assert rows(Declaration) == []
+    for _ in range(2):
+        assert "Résiliation notifiée" in till.shop.client.post(link, data={"wished": "2026-11-25"}).text
+    (row,) = read_notices()
+    assert (row.made_by, row.confirmed_at) == (DeclaredBy.LINK, row.made_at)
+    for forged in ("x", sign("withdraw", {"payment": str(order.id)}), sign("cancel", {"payment": "x"})):
+        assert till.shop.client.get(f"/l/cancel/{forged}").status_code in (400, 404, 410)
+
+
+def test_taken_back_in_stripe_s_portal_the_notice_is_undone(till: Till) -> None:
+    buy(till, TOTAL)
+    until = paid_until(till)
+    cancel(till.person.id, {"on": "2026-11-25"})
+    settle(till)
+    (contract,) = rows(Subscription)
+    assert (contract.cancel_wanted_at, contract.cancel_at) == (until, until)
+    call(lambda c: c.v1.subscriptions.update(str(at_stripe(till)["id"]), {"cancel_at": ""}))
+    till.shop.deliver()
+    assert [each.undone_at is None for each in read_notices()] == [False]
+    assert not undo_own(till.person.id), "it is undone"
+    move(till, until - timedelta(days=1))
+    assert (paid_until(till), rows(Refund)) == (until, [])
+
+
+def test_two_at_once_are_one_notice_and_one_undo(till: Till) -> None:
+    buy(till, TOTAL)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: cancel(till.person.id, {"on": "2026-11-25"}), range(4)))
+        assert (len(read_notices()), count_mails("cancel_noticed")) == (1, 1)
+        assert sorted(pool.map(lambda _: undo_own(till.person.id), range(4))) == [False, False, False, True]
+    settle(till)
+    assert at_stripe(till)["cancel_at"] is None
