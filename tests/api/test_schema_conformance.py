@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
+from api.invoices.jobs import issue_due
 from api.logins.service import open_login
 from api.middleware.auth import issue_tokens
 from api.models.base import session
+from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -63,8 +65,8 @@ UNFORESEEN = {
 }
 # 503 is what health answers where no notifier runs, as here.
 DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
-# What a job makes first: tests/api/exports/.
-MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file"}
+# What a job makes first: tests/api/exports/, tests/api/invoices/.
+MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file", "GET /api/billing/invoices/{id}"}
 LAST = "DELETE /api/users/me"  # no other operation has an account to ask about then
 
 
@@ -209,13 +211,21 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
         return "bobigny_93"
     if name == "grant_id":
         return str(next(each.id for each in rows(Grant) if each.user_id == user_id))
-    if "/detections/" in path:
-        return str(_see_for(user_id))
-    if "/payments/" in path:
-        return str(add_payment(user_id))
-    if "/stripe-events/" in path:
-        return add_stripe_event(f"evt_{user_id}")
-    return str(wait_for(user_id) if "/alerts/" in path else user_id)
+    makers: dict[str, Callable[[UUID], object]] = {
+        "/alerts/": wait_for,
+        "/detections/": _see_for,
+        "/invoices/": _issue_for,
+        "/payments/": add_payment,
+        "/stripe-events/": lambda owner: add_stripe_event(f"evt_{owner}"),
+    }
+    return str(next((make(user_id) for part, make in makers.items() if part in path), user_id))
+
+
+def _issue_for(user_id: UUID) -> UUID:
+    """Return the invoice of a payment of the user."""
+    payment_id = add_payment(user_id)
+    issue_due(60)
+    return next(each.id for each in rows(Invoice) if each.payment_id == payment_id)
 
 
 def _see_for(user_id: UUID) -> UUID:
