@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from api.pages.legal.documents import list_versions, read_document, render_markdown
-from configs.sales_terms import WITHDRAW_PATH, find_newest_version
+from configs.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
 from configs.settings import settings
 from tests.api.pages.browser import Browser
 
@@ -83,10 +83,15 @@ def test_the_privacy_page_says_the_times_that_jobs_enforce(visitor: Browser) -> 
         assert words in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_the_addresses_that_the_terms_name_are_pages(visitor: Browser) -> None:
-    visitor.get(WITHDRAW_PATH)
+@pytest.mark.parametrize(
+    ("path", "words"), [(WITHDRAW_PATH, "renoncer au contrat ici"), (CANCEL_PATH, "résilier votre contrat")]
+)
+def test_the_addresses_that_the_terms_name_are_pages(path: str, words: str, visitor: Browser) -> None:
+    visitor.get(path)
     assert visitor.status == 200
-    assert "renoncer au contrat ici" in visitor.page.text
+    assert words in visitor.page.text
+    foot = visitor.get("/conditions").text.rpartition("RDVPriority est un service privé, sans lien")[2]
+    assert words in foot
 
 
 def test_names_keep_their_order_in_arabic(
