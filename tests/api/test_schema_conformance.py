@@ -225,7 +225,8 @@ def _issue_for(user_id: UUID) -> UUID:
     """Return the invoice of a payment of the user."""
     payment_id = add_payment(user_id)
     issue_due(60)
-    return next(each.id for each in rows(Invoice) if each.payment_id == payment_id)
+    found: UUID = next(each.id for each in rows(Invoice) if each.payment_id == payment_id)
+    return found
 
 
 def _see_for(user_id: UUID) -> UUID:
