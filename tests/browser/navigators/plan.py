@@ -15,7 +15,7 @@ DECLINED = "Votre carte a été refusée. Essayez-en une autre."
 def arrive_at_order(person: Person, plan: str) -> None:
     """Wait for the order of a plan."""
     person.arrive("Votre commande")
-    expect(person.main.locator("dl")).to_contain_text(plan)
+    expect(person.main.locator("dl").first).to_contain_text(plan)  # the second one is the note before payment
 
 
 def open_order(person: Person, plan: str) -> None:
