@@ -80,6 +80,7 @@ class _Builder:
         self._run(folder, [uv, "venv", "--quiet", "--allow-existing", "--python", base, str(HOME)])
         self._run(folder, [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock])
         self._run(folder, [uv, "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel)])
+        self._run(folder, [python, "-m", "deploy.slim_environment"])
         said = self._run(folder, [python, "-m", "deploy.program_imports", image])
         return read_size(image, said)
 

@@ -13,6 +13,7 @@ RUN python3 -m venv tools \
 COPY . source
 RUN tools/bin/pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir wheels ./source \
  && tools/bin/uv pip install --quiet --no-cache --python /opt/rdvpriority/bin/python --no-deps wheels/*.whl \
+ && /opt/rdvpriority/bin/python -m deploy.slim_environment \
  && /opt/rdvpriority/bin/python -m deploy.program_imports backup
 
 FROM postgres:18.4-bookworm@sha256:1961f96e6029a02c3812d7cb329a3b03a3ac2bb067058dec17b0f5596aca9296

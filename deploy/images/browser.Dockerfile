@@ -8,6 +8,7 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
 COPY . source
 RUN python -m pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir wheels ./source \
  && uv pip install --quiet --no-cache --python /opt/rdvpriority/bin/python --no-deps wheels/*.whl \
+ && /opt/rdvpriority/bin/python -m deploy.slim_environment \
  && /opt/rdvpriority/bin/python -m deploy.program_imports browser
 
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d

