@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from unittest.mock import Mock
 
@@ -15,6 +15,7 @@ import stripe
 from api.background import jobs as background_jobs
 from api.background.scheduler import Scheduler
 from api.models.base import session
+from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
 from api.models.stripe_event import StripeEvent
 from api.models.watch_credit import WatchCredit
@@ -147,6 +148,17 @@ def test_what_waited_for_stripe_happens_once(
     background_jobs.credit_outages()
     town.wants.shop.deliver()
     check_end(town, refused_row_is_used=trouble.seconds < 600)
+    town.wants.shop.clock.move_to(find_effect())
+    background_jobs.apply_declarations()
+    Life(town.wants, Killer()).settle()
+    assert sorted(each.reason for each in rows(Refund)) == ["cancelled", "operator", "outage"]
+
+
+def find_effect() -> datetime:
+    """Return when the subscriber's notice takes effect."""
+    (notice,) = rows(Declaration)
+    assert notice.takes_effect_at
+    return notice.takes_effect_at
 
 
 def wait_for_answers(settings_env: Callable[..., None], seconds: float) -> None:
@@ -162,7 +174,7 @@ def check_end(town: Town, *, refused_row_is_used: bool) -> None:
     assert len(theirs) == (1 if refused_row_is_used else 2)
     (row,) = rows(Subscription)
     assert (row.cancel_at, row.next_attempt_at) == (row.cancel_wanted_at, None)
-    assert sorted(each.reason for each in rows(Refund)) == ["cancelled", "operator", "outage"]
+    assert sorted(each.reason for each in rows(Refund)) == ["operator", "outage"]
     assert {each.status.value for each in rows(Refund)} == {"succeeded"}
     assert [each.next_attempt_at for each in rows(WatchCredit)] == [None]
     assert list_messages().count("order") == 4
