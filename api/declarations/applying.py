@@ -78,8 +78,9 @@ def lock_declaration(session: Session, declaration_id: UUID) -> Declaration | No
     known = session.get(Declaration, declaration_id)
     if known is None:
         return None
-    if known.payment_id:
-        lock_payment(session, known.payment_id)
+    order = None if known.payment_id else find_order(session, known.reference or "")
+    if payment_id := known.payment_id or (order and order.id):
+        lock_payment(session, payment_id)
     return session.get_one(Declaration, declaration_id, with_for_update=True, populate_existing=True)
 
 
@@ -91,9 +92,10 @@ def link_order(session: Session, row: Declaration) -> None:
     """
     if row.payment_id or not row.reference or not row.email:
         return
-    order = find_order(session, row.reference)
-    if order is None:
+    found = find_order(session, row.reference)
+    if found is None:
         return
+    order = lock_payment(session, found.id)  # its account may be going just now
     if (order.user_id is None and row.confirmed_at) or is_address_of(session, order, row.email):
         row.payment_id, row.user_id, row.subscription_id = order.id, order.user_id, order.subscription_id
         session.flush()

@@ -2,6 +2,9 @@
 
 Each is stored and acknowledged to the typed address. It takes effect when the link in that mail is pressed, otherwise
 after three days, where number and address are those of one order.
+
+Those that name one order of the address are counted apart from all others: whoever types an address with wrong numbers
+keeps its reader neither from declaring nor from being told.
 """
 
 from datetime import timedelta
@@ -20,8 +23,8 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from configs.clock import clock
 
 UNCONFIRMED_FOR = timedelta(days=3)
-ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named; the others are stored without a mail
-STORED_A_DAY = 20  # of one address
+ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail
+STORED_A_DAY = 20  # of one address and order
 _DAY = timedelta(days=1)
 _LOCK = 0x6465636C  # advisory locks of this module
 
@@ -32,11 +35,10 @@ def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) ->
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
-    lately = count_lately(session, wish.email)
+    take_turn(session, wish.email)
     declaration_id = name_declaration(wish.declaration, wish.email, wish.order)
     if known := session.get(Declaration, declaration_id):
         return WrittenDeclaration(known, [])
-    check_count(lately)
     now = clock()
     row = Declaration(
         id=declaration_id,
@@ -52,7 +54,9 @@ def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) ->
     session.add(row)
     session.flush()
     link_order(session, row)
-    mails = acknowledge(session, row, RECEIVED) if lately < ACKNOWLEDGED_A_DAY else []
+    lately = count_lately(session, row)
+    check_count(lately)
+    mails = acknowledge(session, row, RECEIVED) if row.payment_id or lately <= ACKNOWLEDGED_A_DAY else []
     return WrittenDeclaration(row, mails)
 
 
@@ -61,23 +65,28 @@ def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
     return uuid5(page, f"{email}\n{reference}") if page else new_id()
 
 
-def count_lately(session: Session, email: str) -> int:
-    """Return how many declarations named an address within a day; those that name it at once wait for each other."""
-    folded = sa.func.lower(email)
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(folded))))
+def take_turn(session: Session, email: str) -> None:
+    """Let those that name an address at once wait for each other."""
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(sa.func.lower(email)))))
+
+
+def count_lately(session: Session, row: Declaration) -> int:
+    """Return how many declarations, this one too, named an address and the same order, or none, within a day."""
     lately = sa.select(sa.func.count()).where(
-        sa.func.lower(Declaration.email) == folded, Declaration.made_at > clock() - _DAY
+        sa.func.lower(Declaration.email) == sa.func.lower(row.email),
+        Declaration.made_at > clock() - _DAY,
+        Declaration.payment_id.is_not_distinct_from(row.payment_id),
     )
     return session.scalars(lately).one()
 
 
 def check_count(lately: int) -> None:
-    """Refuse one more declaration of an address.
+    """Refuse one declaration too many of an address.
 
     Raises:
         api.errors.ApiError: 429.
     """
-    if lately >= STORED_A_DAY:
+    if lately > STORED_A_DAY:
         detail = "this address was named too often within a day: wait until tomorrow"
         raise ApiError(
             429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}

@@ -274,6 +274,23 @@ def test_one_address_gets_three_mails_a_day_and_is_not_locked_out_by_them(
     assert count_mails("withdrawal_received") == ACKNOWLEDGED_A_DAY + 1
 
 
+def test_strangers_use_up_neither_the_turn_nor_the_mail_of_who_names_the_order(
+    till: Till, client: FlaskClient
+) -> None:
+    """Twenty wrong numbers with somebody's address; then the order itself, by its owner or by who knows it."""
+    order = buy(till)
+    till.shop.pass_time(days=1)
+    fields = {"name": "X", "email": "camille@example.org", "order": "7KQ2M9XWPA", "confirmed": "true"}
+    for number in range(STORED_A_DAY):
+        client.post(FORM, data=fields, environ_overrides={"REMOTE_ADDR": f"192.0.2.{number}"})
+    assert declare(till, "2222222222").status_code == 429
+    for _ in range(STORED_A_DAY - 1):
+        assert declare(till, order).status_code == 200
+    told = list_mails("withdrawal_received")
+    assert len(told) == ACKNOWLEDGED_A_DAY + STORED_A_DAY - 1, "what may take effect is never silent"
+    assert str(order.order_number) in read_mail(max(told, key=lambda each: each.id))
+
+
 def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
     codes = [declare(till, "7KQ2M9XWPA", f"x{number}@example.org").status_code for number in range(40)]
     assert codes == [200] * 20 + [429] * 20
