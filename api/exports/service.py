@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from api.alerts.service import lock_user
 from api.errors import ApiError, not_found
-from api.models.base import new_id
+from api.models.base import new_id, session
 from api.models.export import Export
 from api.models.job_run import MAINTENANCE
 from configs.clock import clock
-from configs.encryption import decrypt_file
+from configs.encryption import DecryptionFailed, decrypt_file
 from configs.job_queues import KEPT_SECONDS, push
 from configs.object_store import NoBlob, StoreAway, export_blobs
 from configs.settings import settings
@@ -24,23 +24,23 @@ KEPT_FOR = timedelta(days=1)
 log = structlog.get_logger(__name__)
 
 
-def read_export(session: Session, user_id: UUID) -> Export | None:
+def read_export(s: Session, user_id: UUID) -> Export | None:
     """Return the user's export; None where there is none, or it is over."""
     mine = sa.select(Export).where(Export.user_id == user_id, ~_is_over(clock()))
-    return session.scalars(mine).one_or_none()
+    return s.scalars(mine).one_or_none()
 
 
-def start_export(session: Session, user_id: UUID) -> Export:
+def start_export(s: Session, user_id: UUID) -> Export:
     """Return the user's export, a new one where there is none; `nudge_exports` after the commit."""
-    known = read_export(session, user_id)
+    known = read_export(s, user_id)
     if known:
         return known
-    lock_user(session, user_id)
+    lock_user(s, user_id)
     now = clock()
-    session.execute(sa.delete(Export).where(Export.user_id == user_id, _is_over(now)))
+    s.execute(sa.delete(Export).where(Export.user_id == user_id, _is_over(now)))
     wish = insert(Export).values(id=new_id(), user_id=user_id, requested_at=now, next_attempt_at=now)
-    session.execute(wish.on_conflict_do_nothing(index_elements=[Export.user_id]))
-    return session.scalars(sa.select(Export).where(Export.user_id == user_id)).one()
+    s.execute(wish.on_conflict_do_nothing(index_elements=[Export.user_id]))
+    return s.scalars(sa.select(Export).where(Export.user_id == user_id)).one()
 
 
 def nudge_exports() -> None:
@@ -64,19 +64,30 @@ def _nudge(job: str) -> None:
 def open_file(export: Export | None) -> bytes:
     """Return the ZIP of an export that is ready. No transaction may be open: the store may take its time.
 
+    One whose file is lost or damaged is dropped, so that the user can have another one made at once.
+
     Raises:
         api.errors.ApiError: 404, there is none; 503, the store does not answer.
     """
     if export is None or export.file_key is None:
         raise not_found("export: ask for one by GET /api/users/export")
     try:
-        return decrypt_file(export.file_key, export_blobs().get(name_file(export.id, export.attempts)))
-    except NoBlob:
+        stored = export_blobs().get(name_file(export.id, export.attempts))
+        return decrypt_file(export.file_key, stored)
+    except (NoBlob, DecryptionFailed) as error:
+        log.error("the file of an export is lost", export=str(export.id), because=type(error).__name__)  # noqa: TRY400 -- that says it all
+        _drop(export)
         raise not_found("export any more: ask for another one") from None
     except StoreAway as error:
         log.error("an export cannot be read", because=str(error))  # noqa: TRY400 -- the store says it all
         headers = {"Retry-After": "60"}
         raise ApiError(503, "unavailable", "the store does not answer: try again", headers=headers) from None
+
+
+def _drop(export: Export) -> None:
+    with session() as s:
+        same = (Export.id == export.id, Export.attempts == export.attempts)
+        s.execute(sa.delete(Export).where(*same))
 
 
 def name_file(export_id: UUID, attempt: int) -> str:

@@ -204,6 +204,23 @@ def test_where_the_store_is_away_the_export_waits_and_the_download_says_so(
     assert client.get(FILE, headers=camille.headers).status_code == 200
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_where_its_file_is_lost_another_export_can_be_had_at_once(
+    client: FlaskClient, camille: Person, blobs: Blobs, damaged: bool
+) -> None:
+    ask(client, camille)
+    jobs.make_exports()
+    (name,) = blobs.names()
+    if damaged:
+        blobs.put(name, b"half of it")
+    else:
+        blobs.delete(name)
+    assert client.get(FILE, headers=camille.headers).status_code == 404
+    assert ask(client, camille)[1]["state"] == "preparing"
+    assert jobs.make_exports() == {"made": 1}
+    assert len(download(client, camille).namelist()) == len(EXPORTED) + 1
+
+
 def test_a_worker_that_is_too_slow_leaves_the_export_to_the_next(
     frozen: time_machine.Traveller,
     client: FlaskClient,
