@@ -67,11 +67,13 @@ def _list_due(after: UUID | None) -> list[Invoice]:
 
 
 def _store(blobs: Blobs, row: Invoice, pdf: bytes) -> None:
-    """Store a file, and note it unless the client's name went meanwhile: then it is made once more."""
+    """Store a file, and note it. Where the client's name went meanwhile it is made once more.
+
+    A slow worker may have replaced a file without the name that another one has noted since.
+    """
     key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
     blobs.put(key, pdf)
     same_name = Invoice.client_name.is_not_distinct_from(row.client_name)
+    made_at = sa.case((same_name, clock()))
     with session() as s:
-        s.execute(
-            sa.update(Invoice).where(Invoice.id == row.id, same_name).values(pdf_key=key, pdf_made_at=clock())
-        )
+        s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_key=key, pdf_made_at=made_at))

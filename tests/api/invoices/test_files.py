@@ -118,3 +118,30 @@ def test_a_name_that_goes_while_its_file_is_stored_is_not_kept(
     with session() as s:
         assert s.get_one(Invoice, list_documents()[0].id).pdf_made_at is None
     assert make_due_files(60) == 1
+
+
+def test_a_slow_worker_leaves_no_name_in_the_store(
+    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """While it stores, the account goes, and another worker makes the file without the name."""
+    buyer = person()
+    pay(buyer.id, client_name="Camille")
+    issue_due(60)
+    real = Blobs.put
+
+    def put_late(blobs: Blobs, key: str, data: bytes) -> None:
+        patch.setattr(Blobs, "put", real)
+        with session() as s:
+            forget_client(s, buyer.id)
+        assert make_due_files(60) == 1
+        unnamed.append((folder / key).read_bytes())
+        real(blobs, key, data)
+        assert len(data) != len(unnamed[0])
+
+    unnamed: list[bytes] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Blobs, "put", put_late)
+        make_due_files(60)
+    make_due_files(60)
+    (file,) = folder.rglob("*.pdf")
+    assert len(file.read_bytes()) == len(unnamed[0]), "the name is gone for good"
