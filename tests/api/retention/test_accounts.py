@@ -13,7 +13,7 @@ import time_machine
 from api.background import jobs
 from api.logins.service import rotate_login
 from api.models.alert import Alert
-from api.models.base import new_id, session
+from api.models.base import engine, new_id, session
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.payment import Payment
@@ -51,6 +51,27 @@ def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
     assert jobs.drop_unverified_accounts() == {"dropped": 1}
     assert emails() == {"young@example.org", "confirmed@example.org"}
     assert jobs.drop_unverified_accounts() == {"dropped": 0}
+
+
+def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
+    frozen: time_machine.Traveller, person: Make
+) -> None:
+    late = person("late@example.org")
+    for each in (late, person("old@example.org")):
+        age(each, 31)
+
+    def confirm(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith("DELETE FROM users"):
+            with session() as s:
+                mine = sa.update(Contact).where(Contact.user_id == late.id)
+                s.execute(mine.values(verified_at=clock()))
+
+    sa.event.listen(engine(), "before_cursor_execute", confirm)
+    try:
+        assert jobs.drop_unverified_accounts() == {"dropped": 1}
+    finally:
+        sa.event.remove(engine(), "before_cursor_execute", confirm)
+    assert emails() == {"late@example.org"}
 
 
 def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_account(
