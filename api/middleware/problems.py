@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, current_app, g, make_response, request
 from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import (
     HTTPException,
@@ -38,6 +38,7 @@ _WORDS = {
     500: "internal",
     503: "unavailable",
 }
+_NO_PARENT = "23503"  # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _PAGES = "rdvpriority-error-pages"
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(ApiError, build_response)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(ParseException, lambda _: _answer_broken_body())
+    app.register_error_handler(IntegrityError, _answer_deleted_account)
     app.register_error_handler(OperationalError, _answer_database_error)
     app.register_error_handler(InterfaceError, _answer_database_error)
     app.register_error_handler(PoolTimeout, _answer_database_error)
@@ -142,6 +144,15 @@ def _answer_database_error(error: Exception) -> Response:
     return build_response(
         ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
     )
+
+
+def _answer_deleted_account(error: IntegrityError) -> Response:
+    """Answer a request that waited for its account's deletion, and then had nobody to write for."""
+    diagnosis = getattr(error.orig, "diag", None)
+    is_orphan = getattr(error.orig, "pgcode", None) == _NO_PARENT
+    if not (is_orphan and str(getattr(diagnosis, "constraint_name", "")).endswith("_user_id")):
+        return _answer_unexpected_error(error)
+    return build_response(ApiError(401, "token-revoked", "this account is deleted"))
 
 
 def _answer_missing_key(_error: Exception) -> Response:

@@ -1,0 +1,71 @@
+"""Requests that wait for a deletion which is not committed yet: they are answered once the account is gone."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.declarations.schemas import WithdrawalForm
+from api.declarations.service import confirm, receive_form
+from api.deletion.service import delete_account
+from api.models.base import engine, session
+from api.models.declaration import Declaration
+from api.models.export import Export
+from api.models.payment import Payment
+from configs.object_store import Blobs
+from tests.api.deletion.leaving import word
+from tests.api.invoices.documents import pay
+from tests.api.world import Person, rows
+
+_WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
+    """Begin an act within the transaction of a deletion, which is committed when the act waits for it."""
+    with ThreadPoolExecutor(1) as pool:
+        with session() as s:
+            delete_account(s, person.id, understood=True)
+            s.flush()
+            begun = pool.submit(act)
+            with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+                while not begun.done() and not other.scalar(_WAITING):
+                    pass
+        begun.exception(10)
+        return begun
+
+
+def name_order(person: Person) -> WithdrawalForm:
+    with session() as s:
+        payment = s.get_one(Payment, pay(person.id))
+        payment.order_number = "7KQ2M9XWPA"
+    return WithdrawalForm(name="Camille", email=person.email, order="7KQ2M9XWPA")
+
+
+def test_a_form_s_declaration_is_stored(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+    wish = name_order(camille)
+    assert while_deleting(camille, lambda: receive_form(wish, "fr")).result().id
+    (row,) = rows(Declaration)
+    assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
+
+
+def test_a_declaration_is_confirmed(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+    wish = name_order(camille)
+    with session() as s:
+        s.execute(sa.update(Payment).values(order_number="2KQ2M9XWPA"))
+    row = receive_form(wish, "fr")
+    with session() as s:  # it names the order only now
+        s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
+    while_deleting(camille, lambda: confirm(row.id)).result()
+    assert [each.confirmed_at is not None for each in rows(Declaration)] == [True]
+
+
+def test_an_export_is_refused(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+    answer = while_deleting(
+        camille, lambda: client.get("/api/users/export", headers=camille.headers)
+    ).result()
+    assert (answer.status_code, word(answer)) == (401, "token-revoked")
+    assert rows(Export) == []
