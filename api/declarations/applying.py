@@ -3,6 +3,7 @@
 A declaration is committed before it is applied, so that it counts from its second whatever happens in between.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +30,8 @@ from api.payments.withdrawal import withdraw
 from configs.clock import clock
 
 RESULT = "withdrawn"  # the kind of the message about what came of it
-_AT_ONCE = 100  # in one run of the job
+_AT_ONCE = 100  # between two looks at what is due
+_ROUND_SECONDS = 20.0  # of the job: its worker does other things with money, too
 
 log = structlog.get_logger(__name__)
 
@@ -50,22 +52,31 @@ def apply_soon(declaration_id: UUID) -> None:
 
 
 def apply_due() -> dict[str, int]:
-    """Apply the declarations that are due; one that fails keeps no other from its turn."""
-    with open_session() as s:
-        due = find_due_declarations(s)
-    failed = 0
-    for declaration_id in due:
-        try:
-            apply_declaration(declaration_id)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:  # whatever one meets, the others have their turn
-            failed += 1
-            log.exception("a declaration is not applied", declaration=str(declaration_id))
-    return {"due": len(due), "failed": failed}
+    """Apply the declarations that are due, for so long at most; any number that fail keep no other from its turn."""
+    ends, failed = time.monotonic() + _ROUND_SECONDS, 0
+    tried: set[UUID] = set()
+    while time.monotonic() < ends:
+        with open_session() as s:
+            due = [each for each in find_due_declarations(s, _AT_ONCE + failed) if each not in tried]
+        if not due:
+            break
+        failed += sum(not _try(each) for each in due)
+        tried.update(due)
+    return {"due": len(tried), "failed": failed}
 
 
-def find_due_declarations(session: Session, most: int = _AT_ONCE) -> list[UUID]:
+def _try(declaration_id: UUID) -> bool:
+    try:
+        apply_declaration(declaration_id)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # whatever one meets, the others have their turn
+        log.exception("a declaration is not applied", declaration=str(declaration_id))
+        return False
+    return True
+
+
+def find_due_declarations(session: Session, most: int) -> list[UUID]:
     """Return the declarations that are to be applied now."""
     due = sa.select(Declaration.id).where(
         sa.text(OPEN_DECLARATION), Declaration.takes_effect_at <= clock(), Declaration.kind.in_(_APPLIERS)
@@ -78,8 +89,8 @@ def lock_declaration(session: Session, declaration_id: UUID) -> Declaration | No
     known = session.get(Declaration, declaration_id)
     if known is None:
         return None
-    order = None if known.payment_id else find_order(session, known.reference or "")
-    if payment_id := known.payment_id or (order and order.id):
+    order = find_order(session, known.reference) if known.reference and not known.payment_id else None
+    if payment_id := order.id if order else known.payment_id:
         lock_payment(session, payment_id)
     return session.get_one(Declaration, declaration_id, with_for_update=True, populate_existing=True)
 

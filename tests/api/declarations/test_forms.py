@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.background import jobs
+from api.declarations import applying
 from api.declarations.confirming import SCOPE
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
 from api.models.base import new_id
@@ -289,6 +290,28 @@ def test_strangers_use_up_neither_the_turn_nor_the_mail_of_who_names_the_order(
     told = list_mails("withdrawal_received")
     assert len(told) == ACKNOWLEDGED_A_DAY + STORED_A_DAY - 1, "what may take effect is never silent"
     assert str(order.order_number) in read_mail(max(told, key=lambda each: each.id))
+
+
+def test_any_number_that_fail_keep_no_other_from_its_turn(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        declare(till, "7KQ2M9XWPA", f"x{number}@example.org")
+        till.shop.pass_time(seconds=1)
+    order = buy(till)
+    declare(till, order)
+    till.shop.pass_time(days=4)
+    real = applying.apply_declaration
+    bad = {each.id for each in read_declarations()[:5]}
+
+    def fail(declaration_id: UUID) -> None:
+        assert declaration_id not in bad
+        real(declaration_id)
+
+    monkeypatch.setattr(applying, "_AT_ONCE", 2)
+    monkeypatch.setattr(applying, "apply_declaration", fail)
+    assert jobs.apply_declarations() == {"due": 6, "failed": 5}
+    assert list_amounts() == [1499]
 
 
 def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
