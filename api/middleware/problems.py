@@ -147,7 +147,7 @@ def _answer_database_error(error: Exception) -> Response:
 
 
 def _answer_deleted_account(error: IntegrityError) -> Response:
-    """Answer a request that waited for its account's deletion, and then had nobody to write for."""
+    """Answer a request whose account was deleted while it waited."""
     diagnosis = getattr(error.orig, "diag", None)
     is_orphan = getattr(error.orig, "pgcode", None) == _NO_PARENT
     if not (is_orphan and str(getattr(diagnosis, "constraint_name", "")).endswith("_user_id")):

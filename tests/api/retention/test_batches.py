@@ -91,7 +91,7 @@ def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
 
 
 def test_what_authors_of_declarations_wrote_is_kept_for_five_years() -> None:
-    """Ids of forms' declarations are made of their words: among these some look older and some younger than they are."""
+    """A form makes the id of its words: among these ids some look older and some younger than they are."""
     words = {"name": "Camille", "email": "camille@example.org", "reference": "23456789AB"}
     with session() as s:
         for days in (5 * 365, 5 * 365 + 3):
