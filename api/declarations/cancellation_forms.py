@@ -15,7 +15,7 @@ import notifier
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import LONGEST_NOTICE, find_confirmed_end, find_last_second
 from api.declarations.cancellations import NOTICED, find_order_of
-from api.declarations.forms import ACKNOWLEDGED_A_DAY, check_count, count_lately, name_declaration
+from api.declarations.forms import ACKNOWLEDGED_A_DAY, check_count, name_declaration, take_turn
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.schemas import CancellationForm
 from api.declarations.withdrawals import WrittenDeclaration
@@ -38,11 +38,10 @@ def receive_cancellation(session: Session, wish: CancellationForm, language: str
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
-    lately = count_lately(session, wish.email)
+    take_turn(session, wish.email)
     declaration_id = name_declaration(wish.declaration, wish.email, f"{wish.reference} {wish.wished}")
     if known := session.get(Declaration, declaration_id):
         return WrittenDeclaration(known, [])
-    check_count(lately)
     now, chosen = clock(), wish.choice
     row = Declaration(
         id=declaration_id,
@@ -59,8 +58,10 @@ def receive_cancellation(session: Session, wish: CancellationForm, language: str
     )
     session.add(row)
     session.flush()
+    lately = _count_lately(session, row)
+    check_count(lately)
     order = _link_contract(session, row)
-    return WrittenDeclaration(row, _tell_both(session, row, order, quiet=lately >= ACKNOWLEDGED_A_DAY))
+    return WrittenDeclaration(row, _tell_both(session, row, order, quiet=lately > ACKNOWLEDGED_A_DAY))
 
 
 def confirm_cancellation(session: Session, row: Declaration) -> None:
@@ -72,6 +73,23 @@ def confirm_cancellation(session: Session, row: Declaration) -> None:
     row.confirmed_at, row.takes_effect_at = now, find_confirmed_end(session, row, contract, now)
     session.flush()
     request_cancellation(session, contract.id, find_last_second(session, contract, row.takes_effect_at, now))
+
+
+def _count_lately(session: Session, row: Declaration) -> int:
+    """Return how many notices, this one too, named an address within a day.
+
+    Where the number is that of an order of this address, others with the same number count: whoever types an address
+    with wrong numbers does not keep its reader from declaring.
+    """
+    lately = sa.select(sa.func.count()).where(
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        sa.func.lower(Declaration.email) == sa.func.lower(row.email),
+        Declaration.made_at > clock() - _DAY,
+    )
+    order = find_order(session, row.reference or "")
+    if order and is_address_of(session, order, row.email or ""):
+        lately = lately.where(Declaration.reference == row.reference)
+    return session.scalars(lately).one()
 
 
 def _link_contract(session: Session, row: Declaration) -> Payment | None:

@@ -157,8 +157,9 @@ def test_what_waited_for_stripe_happens_once(
 def find_effect() -> datetime:
     """Return when the subscriber's notice takes effect."""
     (notice,) = rows(Declaration)
-    assert notice.takes_effect_at
-    return notice.takes_effect_at
+    effect: datetime | None = notice.takes_effect_at
+    assert effect
+    return effect
 
 
 def wait_for_answers(settings_env: Callable[..., None], seconds: float) -> None:
