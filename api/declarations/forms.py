@@ -71,11 +71,17 @@ def take_turn(session: Session, email: str) -> None:
 
 
 def count_lately(session: Session, row: Declaration) -> int:
-    """Return how many declarations, this one too, named an address and the same order, or none, within a day."""
+    """Return how many declarations, this one too, named an address within a day.
+
+    A withdrawal that names an order of the address is counted among those of that order only, which takes its number.
+    All others are counted alike: the address alone finds a cancellation's contract, and a count would tell of it.
+    """
+    names_order = (Declaration.kind == DeclarationKind.WITHDRAWAL) & Declaration.payment_id.is_not(None)
+    named = row.payment_id if row.kind is DeclarationKind.WITHDRAWAL else None
     lately = sa.select(sa.func.count()).where(
         sa.func.lower(Declaration.email) == sa.func.lower(row.email),
         Declaration.made_at > clock() - _DAY,
-        Declaration.payment_id.is_not_distinct_from(row.payment_id),
+        names_order & (Declaration.payment_id == named) if named else ~names_order,
     )
     return session.scalars(lately).one()
 

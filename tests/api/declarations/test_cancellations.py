@@ -326,3 +326,23 @@ def test_two_at_once_are_one_notice_and_one_undo(till: Till) -> None:
         assert sorted(pool.map(lambda _: undo_own(till.person.id), range(4))) == [False, False, False, True]
     settle(till)
     assert at_stripe(till)["cancel_at"] is None
+
+
+@pytest.mark.parametrize("subscribed", [False, True])
+def test_the_number_of_notices_tells_nothing_of_an_address(till: Till, subscribed: bool) -> None:
+    if subscribed:
+        buy(till, TOTAL)
+    codes = []
+    for number in range(STORED_A_DAY + 2):
+        where = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        data = {
+            "name": "X",
+            "email": "camille@example.org",
+            "reference": "7KQ2M9XWPA",
+            "wished": "2026-11-25",
+        }
+        answer = till.shop.client.post(FORM, data=data | {"confirmed": "true"}, environ_overrides=where)
+        codes.append(answer.status_code)
+    assert codes == [200] * STORED_A_DAY + [429] * 2
+    order = {"name": "X", "email": "camille@example.org", "order": "7KQ2M9XWPA", "confirmed": "true"}
+    assert till.shop.client.post("/l/retractation", data=order).status_code == 429
