@@ -31,6 +31,18 @@ def delete_signed_in(*, understood: bool) -> None:
     nudge_drop()
 
 
+def delete_named(user_id: UUID) -> None:
+    """Delete an account that no request is of, then its file in the store; its counts in Redis run out.
+
+    Raises:
+        api.errors.ApiError: see `api.deletion.service.delete_account`.
+    """
+    deleted = _delete(user_id, understood=True)
+    log.info("an account was deleted")
+    notifier.nudge(deleted.mails)
+    nudge_drop()
+
+
 def _delete(user_id: UUID, *, understood: bool) -> DeletedAccount:
     """Delete an account, again where that met a transaction that waited for it: matching writes rows of many users."""
     for left in reversed(range(_TRIES)):
