@@ -118,8 +118,10 @@ def refuse(session: Session, row: Declaration, because: str) -> list[UUID]:
     session.flush()
     if because not in DOUBTFUL:
         return []
-    detail = f"declaration {row.id}: {because}"
-    return notices.tell_admins(session, "declaration_open", detail, key=f"declaration:{row.id}")
+    # Strangers may send thousands of these: one mail a day; the list of declarations has all of them.
+    subject = f"{because}:{clock():%Y-%m-%d}" if because == Refusal.NO_ORDER else row.id
+    detail = f"declaration {row.id}: {because}; there may be more of them"
+    return notices.tell_admins(session, "declaration_open", detail, key=f"declaration:{subject}")
 
 
 def _apply(session: Session, declaration_id: UUID) -> Effects:
