@@ -16,6 +16,7 @@ ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)
 RETELL = timedelta(minutes=30)
 UNCONFIRMED = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(seconds=45)  # at an alert whose slots were not seen for longer
 LAPSE = timedelta(minutes=10)
 
 Moment = datetime | date | None
@@ -99,6 +100,10 @@ class Message:
     of: frozenset[tuple[Alert, Opening]]
     at: datetime
     state: str = "pending"
+    looked_at: datetime | None = None  # since then it waits for a slot of its own to be seen again
+
+    def waits(self, now: datetime) -> bool:
+        return self.state == "pending" and (self.looked_at is None or now >= self.looked_at + LOOK_AGAIN)
 
     def says(self, alert: Alert, slot: Opening) -> bool:
         return self.state not in ("expired", "skipped") and (alert, slot) in self.of
@@ -233,19 +238,23 @@ class Model:
 
     def deliver(self, message: Message, now: datetime) -> None:
         """Send it with all that waits for the same contact."""
-        if message.state == "pending":
+        if message.waits(now):
             for each in self.messages:
-                if each.contact == message.contact and each.state == "pending":
+                if each.contact == message.contact and each.waits(now):
                     self.send(each, now)
 
     def send(self, message: Message, now: datetime) -> None:
-        """Send it, unless its slots are gone or it has no contact any more."""
+        """Send it, unless its slots are gone or were not seen for long, or it has no contact any more."""
         waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
         here = [slot for _, slot in waiting if not slot.gone]
         if message.contact in self.off or not waiting:
             message.state = "skipped"
+        elif not here:
+            message.state = "expired"
+        elif any(slot.seen >= now - UNCONFIRMED for slot in here):
+            message.state = "sent"
         else:
-            message.state = "sent" if any(slot.seen >= now - UNCONFIRMED for slot in here) else "expired"
+            message.looked_at = now
 
     def owed(self, now: datetime) -> list[tuple[Alert, Opening]]:
         """Return what must have been told by now and was not: empty, once nothing waits in any queue."""

@@ -286,7 +286,7 @@ class Telling(RuleBasedStateMachine):
         self.traveller.shift(LONGEST_NUDGE)
         self.sweep()
         self.work_all()
-        assert not [each for each in self.model.messages if each.state == "pending"]
+        assert not [each for each in self.model.messages if each.waits(clock())]
         assert not [each for each in self.model.detections if not each.matched]
         assert not self.model.owed(clock())
 
