@@ -277,6 +277,8 @@ def test_an_event_that_cannot_be_applied_is_tried_for_three_days_then_told(
     with capture_logs():
         shop.deliver([delivery])
         begun = clock()
+        (tried,) = rows(StripeEvent)
+        assert tried.next_attempt_at, (tried.type, tried.flag, tried.error, tried.applied_at)
         while list_open_events():
             shop.clock.shift(timedelta(hours=12))
             jobs.work_off()
