@@ -29,7 +29,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.user import Channel, Contact, Grant, User
-from api.payments.objects import types_by_event
+from api.payments.objects.checkout_session import CheckoutSession
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.object_store import Blobs
@@ -141,15 +141,14 @@ def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
 ) -> None:
     order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
     shop.control.pay(order.session_id)
-    kind = types_by_event()["checkout.session.completed"]
-    fetch = kind.fetch
+    fetch = CheckoutSession.fetch
 
-    def fetch_late(object_id: str) -> Any:
-        facts = fetch(object_id)
+    def fetch_late(kind: CheckoutSession, object_id: str) -> Any:
+        facts = fetch(kind, object_id)
         assert delete(client, camille).status_code == 204
         return facts
 
-    monkeypatch.setattr(kind, "fetch", fetch_late)
+    monkeypatch.setattr(CheckoutSession, "fetch", fetch_late)
     sent = shop.control.take_deliveries()
     shop.deliver(each for each in sent if each.type == "checkout.session.completed")
     monkeypatch.undo()
