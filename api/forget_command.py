@@ -46,7 +46,7 @@ def _prepare() -> None:
 
 
 def _list_known(file: TextIO) -> Iterator[UUID]:
-    """Yield the ids that name an account, once the whole file was read: a list that is none deletes nobody."""
+    """Yield the ids that name an account, after the whole file was read: one wrong line stops all deletions."""
     try:
         wanted = [UUID(line.strip()) for line in file if line.strip()]
     except ValueError:

@@ -113,7 +113,7 @@ def link_order(session: Session, row: Declaration) -> None:
 
 
 def refuse(session: Session, row: Declaration, because: str) -> list[UUID]:
-    """Write why a locked declaration has no effect; an operator is told where that is in doubt."""
+    """Close a locked declaration without effect, with its reason; operators are told of doubtful reasons."""
     row.refused_because = because
     session.flush()
     if because not in DOUBTFUL:

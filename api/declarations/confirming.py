@@ -43,7 +43,7 @@ def confirm_declaration(session: Session, declaration_id: UUID) -> Declaration |
 
 
 def undo_declaration(session: Session, declaration_id: UUID) -> Declaration | None:
-    """Undo a declaration that nobody confirmed and that has not taken effect. Repeated, nothing changes."""
+    """Undo an unconfirmed declaration before it takes effect. Repeated, nothing changes."""
     row = lock_declaration(session, declaration_id)
     if row and row.is_open and row.confirmed_at is None:
         row.undone_at = clock()

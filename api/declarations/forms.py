@@ -1,4 +1,4 @@
-"""Declarations by the form that needs no login. The answer is the same whoever is named: a stranger may have sent it.
+"""Declarations by the form that needs no login. Every address gets the same answer: a stranger may have sent the form.
 
 Each is stored and acknowledged to the typed address. It takes effect when the link in that mail is pressed, otherwise
 after three days, where number and address are those of one order.

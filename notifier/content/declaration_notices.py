@@ -1,4 +1,4 @@
-"""What messages about declarations share: who gets them, and what was declared with its second, in French time."""
+"""Base of messages about declarations: their recipient, and the content with its second, in French time."""
 
 from datetime import datetime
 from typing import Any

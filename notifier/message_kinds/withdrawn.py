@@ -1,4 +1,4 @@
-"""What came of a withdrawal: the plan's end and the refund, or why the declaration has no effect."""
+"""Result of a withdrawal: the plan's end and the refund, or why the declaration has no effect."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What retention needs: when an account was used last, indexes of its jobs, and consent of an alert.
+"""Retention: the last use of an account, indexes of its jobs, and consent of an alert.
 
 Before, nobody's use was kept longer than a login: the two years of all accounts begin now.
 """

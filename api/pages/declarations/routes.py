@@ -35,7 +35,7 @@ def show_form() -> str:
 
 @area.action("/l/retractation", Access.VISITOR, one_click=True)
 def send_form() -> ResponseReturnValue:
-    """Show what was typed once more, then store it. The answer is the same whoever is named."""
+    """Show what was typed once more, then store it. Every address gets the same answer."""
     form = Form.read(WithdrawalForm, TEXTS)
     if form.errors:
         return render_template("declarations/form.html", form=form), _INVALID

@@ -1,4 +1,4 @@
-"""What a locked screen shows names no procedure: an SMS, a subject, the beginning of a mail, a notice of Telegram."""
+"""Locked screens show no procedure: an SMS, a subject, the beginning of a mail, a notice of Telegram."""
 
 import re
 from html import unescape
