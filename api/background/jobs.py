@@ -272,7 +272,9 @@ def tell_hoarding() -> Counts:
 
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
-    return {"issued": issue_due(_ISSUE_SECONDS), "files": make_due_files(_FILES_SECONDS)}
+    issued, not_issued = issue_due(_ISSUE_SECONDS)
+    files, not_made = make_due_files(_FILES_SECONDS)
+    return {"issued": issued, "files": files, "failed": not_issued + not_made}
 
 
 def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:

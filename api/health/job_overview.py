@@ -58,12 +58,17 @@ def _describe(name: str, last: JobRun | None, current: JobRun | None, now: datet
 
 
 def find_job_troubles(jobs: Sequence[JobStatus]) -> list[str]:
-    """Return in words the jobs whose newest run failed, and those that are late with no worker at them."""
+    """Return in words the jobs whose newest run failed, in whole or for some rows, and those that no worker takes."""
     now = clock()
     failed = [f"{each.job} failed ({each.error})" for each in jobs if each.result is JobResult.FAILED]
+    in_part = [
+        f"{each.job} failed for {each.counts['failed']} of its rows, its log says why"
+        for each in jobs
+        if each.counts and each.counts.get("failed")
+    ]
     late = [
         f"{each.job} is {format_duration(now - each.due_at)} late"
         for each in jobs
         if each.due_at and not each.runs and now - each.due_at > _LATE
     ]
-    return failed + late
+    return failed + in_part + late

@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.health.read_session import read_session
+from api.models.declaration import OPEN_DECLARATION, Declaration
+from api.models.invoice import Invoice
 from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus, Subscription
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.models.watch_credit import WatchCredit
@@ -37,6 +39,8 @@ class PaymentOverview:
     late_credits: int  # of outages, that Stripe was not told of for long: the next invoice is too high
     failed_refunds: int  # lately, and no other one of the same payment was made since
     differences: int  # that the last comparison with Stripe found and did not repair
+    late_declarations: int  # that took effect long ago, and are not applied
+    late_files: int  # of invoices that were issued long ago
     left_alone_seconds: float  # for which the circuit breaker lets no call through; 0: it does
 
 
@@ -67,6 +71,8 @@ def read_payments() -> PaymentOverview:
             late_credits=_count_late_credits(s, now),
             failed_refunds=_count_failed_refunds(s, now),
             differences=_count_differences(s, now),
+            late_declarations=_count_late_declarations(s, now),
+            late_files=_count_late_files(s, now),
             left_alone_seconds=round(CircuitBreaker("stripe", settings().stripe_rest_seconds).read_wait(), 3),
         )
 
@@ -100,6 +106,19 @@ def _count_differences(session: Session, now: datetime) -> int:
     return session.scalars(objects.where(*left)).one()
 
 
+def _count_late_declarations(session: Session, now: datetime) -> int:
+    since = now - timedelta(seconds=settings().health_age_seconds)
+    late = (sa.text(OPEN_DECLARATION), Declaration.takes_effect_at < since)
+    return session.scalars(sa.select(sa.func.count(Declaration.id)).where(*late)).one()
+
+
+def _count_late_files(session: Session, now: datetime) -> int:
+    """Count the files that were never made. One that is made again fails in the job's own counts."""
+    since = now - timedelta(seconds=settings().health_age_seconds)
+    late = (Invoice.pdf_made_at.is_(None), Invoice.pdf_key.is_(None), Invoice.issued_at < since)
+    return session.scalars(sa.select(sa.func.count(Invoice.id)).where(*late)).one()
+
+
 def find_payment_troubles(found: PaymentOverview) -> list[str]:
     """Return in words what keeps payments from being applied; nothing where all is well."""
     troubles, longest = [], settings().health_age_seconds
@@ -114,6 +133,12 @@ def find_payment_troubles(found: PaymentOverview) -> list[str]:
         troubles.append(f"{pluralize(found.refunds, 'refund')} not confirmed, the oldest for {age}")
     if found.given_up:
         troubles.append(f"{pluralize(found.given_up, 'event')} of Stripe's given up: replay them")
+    if found.late_declarations:
+        late = pluralize(found.late_declarations, "declaration")
+        troubles.append(f"{late} not applied: the job apply_declarations does it")
+    if found.late_files:
+        late = pluralize(found.late_files, "invoice")
+        troubles.append(f"{late} without a file: the job issue_invoices makes it")
     return troubles
 
 

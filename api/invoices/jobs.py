@@ -14,12 +14,12 @@ _AT_ONCE = 200  # documents between two looks at what is due
 log = structlog.get_logger(__name__)
 
 
-def issue_due(seconds: float) -> int:
-    """Issue what lacks a document, for so long at most; return how many were issued.
+def issue_due(seconds: float) -> tuple[int, int]:
+    """Issue what lacks a document, for so long at most; return how many were issued, and how many failed.
 
     One that cannot be issued keeps no other from its turn, and is tried again in the next run.
     """
-    ends, issued = time.monotonic() + seconds, 0
+    ends, issued, failed = time.monotonic() + seconds, 0, 0
     left: set[UUID] = set()  # tried, and not issued
     while time.monotonic() < ends:
         with open_session() as s:
@@ -27,14 +27,16 @@ def issue_due(seconds: float) -> int:
         if not due:
             break
         for issue, row_id in due:
-            if _issue_one(issue, row_id):
-                issued += 1
-            else:
+            done = _issue_one(issue, row_id)
+            issued += done is True
+            failed += done is None
+            if not done:
                 left.add(row_id)
-    return issued
+    return issued, failed
 
 
-def _issue_one(issue: Issue, row_id: UUID) -> bool:
+def _issue_one(issue: Issue, row_id: UUID) -> bool | None:
+    """Return whether a document was issued; None where that failed."""
     try:
         with open_session() as s:
             return issue(s, row_id) is not None
@@ -42,4 +44,4 @@ def _issue_one(issue: Issue, row_id: UUID) -> bool:
         raise
     except Exception:  # its transaction took no number
         log.exception("a document is not issued", row=str(row_id))
-        return False
+        return None

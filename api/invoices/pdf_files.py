@@ -19,26 +19,33 @@ _AT_ONCE = 100  # rows in one statement
 log = structlog.get_logger(__name__)
 
 
-def make_due_files(seconds: float) -> int:
-    """Make the files that are missing, the oldest first, for so long at most; return how many were stored.
+def make_due_files(seconds: float) -> tuple[int, int]:
+    """Make the files that are missing, the oldest first, for so long at most; return how many were stored and failed.
 
-    Where the store is away the rest waits for the next run.
+    A document that cannot be drawn keeps no other from its turn. Where the store is away the rest waits for the next
+    run.
     """
     from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- its library and fonts are for this job only
 
-    ends, made, last = time.monotonic() + seconds, 0, None
+    ends, made, failed, last = time.monotonic() + seconds, 0, 0, None
     while rows := _list_due(last):
         for row in rows:
             if time.monotonic() > ends:
-                return made
+                return made, failed
             try:
-                _store(invoice_blobs(), row, render_pdf(row))
+                pdf = render_pdf(row)
+            except Exception:  # whatever its contents do to the library, the others have their turn
+                log.exception("an invoice is not drawn", invoice=str(row.id))
+                failed += 1
+                continue
+            try:
+                _store(invoice_blobs(), row, pdf)
             except StoreAway as error:
                 log.warning("invoices wait for their store", because=str(error))
-                return made
+                return made, failed + 1
             made += 1
         last = rows[-1].id
-    return made
+    return made, failed
 
 
 def read_file(row: Invoice) -> bytes | None:

@@ -99,7 +99,7 @@ def sync_stuck_payments() -> dict[str, int]:
     One whose session is unknown here was given up between our commit and Stripe's answer: it has failed, unless the
     daily comparison finds its session.
     """
-    synced = failed = 0
+    synced = expired = 0
     for payment_id in _find_stuck():
         with open_session() as s:
             payment = lock_payment(s, payment_id)
@@ -108,12 +108,12 @@ def sync_stuck_payments() -> dict[str, int]:
             payment.synced_at = clock()
             if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
                 settle_expired(s, payment, clock())
-                failed += 1
+                expired += 1
         for kind, object_id in (("checkout_session", session_id), ("invoice", invoice_id)):
             if object_id:
                 _sync(kind, object_id)
                 synced += 1
-    return {"synced": synced, "failed": failed}
+    return {"synced": synced, "expired": expired}
 
 
 def _find_stuck() -> list[UUID]:

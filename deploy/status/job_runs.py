@@ -18,6 +18,8 @@ def _job_line(each: JobStatus) -> Text:
     told = line(f"{each.job} ")
     if each.result is JobResult.FAILED:
         told.append(f"failed ({each.error})", BAD)
+    elif each.result and each.counts and each.counts.get("failed"):
+        told.append(f"{each.result.value}, {each.counts['failed']} failed", BAD)
     elif each.result:
         told.append(each.result.value, GOOD)
     if each.ended_at:

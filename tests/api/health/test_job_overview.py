@@ -40,9 +40,10 @@ def keep(job: str = "check_days", due: float = 0, **columns: Any) -> None:
         s.add(JobRun(job=job, due_at=clock() - timedelta(seconds=due), next_nudge_at=clock(), **columns))
 
 
-def end(job: str = "check_days", due: float = 60, error: str | None = None) -> None:
+def end(job: str = "check_days", due: float = 60, error: str | None = None, **counts: int) -> None:
     result = JobResult.FAILED if error else JobResult.DONE
-    keep(job, due, ended_at=clock() - timedelta(seconds=due), result=result, error=error, counts={"days": 1})
+    at = clock() - timedelta(seconds=due)
+    keep(job, due, ended_at=at, result=result, error=error, counts=counts or {"days": 1})
 
 
 def finding(client: redis.Redis) -> PartFinding:
@@ -88,6 +89,19 @@ def test_jobs_that_failed_or_are_late_are_named_until_they_work_again(
     assert finding(redis_server).reason == "drop_job_runs failed (ValueError); check_days is 5 min late"
     end("drop_job_runs", 60)
     assert finding(redis_server).reason == "check_days is 5 min late"
+
+
+def test_rows_that_failed_are_named_until_a_run_without_them(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    end("apply_declarations", 120, failed=2)
+    assert finding(redis_server) == PartFinding(
+        PartState.DEGRADED, "apply_declarations failed for 2 of its rows, its log says why"
+    )
+    assert said() == "apply_declarations done, 2 failed 2 min ago"
+    end("apply_declarations", 60, failed=0)
+    assert finding(redis_server).state is PartState.OK
 
 
 def test_a_long_job_is_not_late(listen: Listen, redis_server: redis.Redis) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.background import jobs
-from api.invoices import pdf_files
+from api.invoices import pdf, pdf_files
 from api.invoices.jobs import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.invoices.service import forget_client
@@ -25,11 +25,11 @@ def folder(database: str, tmp_path: Path, settings_env: Callable[..., None]) -> 
 
 def test_a_run_issues_and_makes_the_file(folder: Path) -> None:
     pay()
-    assert jobs.issue_invoices() == {"issued": 1, "files": 1}
+    assert jobs.issue_invoices() == {"issued": 1, "files": 1, "failed": 0}
     (document,) = list_documents()
     assert document.pdf_key is not None
     assert (folder / document.pdf_key).read_bytes().startswith(b"%PDF-")
-    assert jobs.issue_invoices() == {"issued": 0, "files": 0}
+    assert jobs.issue_invoices() == {"issued": 0, "files": 0, "failed": 0}
 
 
 def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +43,24 @@ def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as patch:
         patch.setattr(Blobs, "put", refuse)
-        assert jobs.issue_invoices() == {"issued": 2, "files": 0}
+        assert jobs.issue_invoices() == {"issued": 2, "files": 0, "failed": 1}
     assert len(asked) == 1
-    assert jobs.issue_invoices() == {"issued": 0, "files": 2}
+    assert jobs.issue_invoices() == {"issued": 0, "files": 2, "failed": 0}
+
+
+def test_one_that_cannot_be_drawn_keeps_no_other_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong, _ = pay(), pay()
+    real = pdf.render_pdf
+
+    def fail(row: Invoice) -> bytes:
+        if row.payment_id == wrong:
+            raise ZeroDivisionError
+        return real(row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pdf, "render_pdf", fail)
+        assert jobs.issue_invoices() == {"issued": 2, "files": 1, "failed": 1}
+    assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
 
 
 def test_a_kill_between_store_and_row_makes_it_again(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -56,7 +71,7 @@ def test_a_kill_between_store_and_row_makes_it_again(monkeypatch: pytest.MonkeyP
         with pytest.raises(KeyboardInterrupt):
             make_due_files(60)
     assert len([*folder.rglob("*.pdf")]) == 1
-    assert make_due_files(60) == 1
+    assert make_due_files(60) == (1, 0)
     assert len([*folder.rglob("*.pdf")]) == 1
 
 
@@ -68,7 +83,7 @@ def test_no_more_time_leaves_the_rest_to_the_next_run() -> None:
     for _ in range(3):
         pay()
     issue_due(60)
-    assert (make_due_files(0), make_due_files(60)) == (0, 3)
+    assert (make_due_files(0), make_due_files(60)) == ((0, 0), (3, 0))
 
 
 def test_a_file_that_the_store_lost_is_made_again() -> None:
@@ -78,7 +93,7 @@ def test_a_file_that_the_store_lost_is_made_again() -> None:
     assert document.pdf_key is not None
     invoice_blobs().delete(document.pdf_key)
     assert pdf_files.read_file(document) is None
-    assert jobs.issue_invoices() == {"issued": 0, "files": 1}
+    assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
     (document,) = list_documents()
     assert pdf_files.read_file(document) is not None
 
@@ -117,7 +132,7 @@ def test_a_name_that_goes_while_its_file_is_stored_is_not_kept(
         make_due_files(60)
     with session() as s:
         assert s.get_one(Invoice, list_documents()[0].id).pdf_made_at is None
-    assert make_due_files(60) == 1
+    assert make_due_files(60) == (1, 0)
 
 
 def test_a_slow_worker_leaves_no_name_in_the_store(
@@ -133,7 +148,7 @@ def test_a_slow_worker_leaves_no_name_in_the_store(
         patch.setattr(Blobs, "put", real)
         with session() as s:
             forget_client(s, buyer.id)
-        assert make_due_files(60) == 1
+        assert make_due_files(60) == (1, 0)
         unnamed.append((folder / key).read_bytes())
         real(blobs, key, data)
         assert len(data) != len(unnamed[0])

@@ -65,12 +65,12 @@ def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) 
     with session() as s:
         lost = Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock())
         s.add(lost)
-    assert sync_stuck_payments() == {"synced": 0, "failed": 0}
+    assert sync_stuck_payments() == {"synced": 0, "expired": 0}
     shop.clock.shift(timedelta(minutes=30))
-    assert sync_stuck_payments() == {"synced": 1, "failed": 1}
+    assert sync_stuck_payments() == {"synced": 1, "expired": 1}
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
     assert get_payment(lost.id).status is PaymentStatus.FAILED
-    assert sync_stuck_payments() == {"synced": 0, "failed": 0}
+    assert sync_stuck_payments() == {"synced": 0, "expired": 0}
 
 
 def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, buyer: Person) -> None:

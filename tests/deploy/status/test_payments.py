@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,7 +10,9 @@ import redis
 
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
 from api.health.payment_overview import read_payments
-from api.models.base import session
+from api.models.base import new_id, session
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
 from api.models.user import User
@@ -94,12 +97,58 @@ def test_a_refund_that_stripe_does_not_confirm_is_named(finding: Callable[[], Pa
     assert finding() == PartFinding(PartState.DEGRADED, "1 refund not confirmed, the oldest for 5 min")
 
 
+def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFinding]) -> None:
+    def declare(seconds: float, **columns: Any) -> Declaration:
+        at = clock() - timedelta(seconds=seconds)
+        return Declaration(
+            kind=DeclarationKind.WITHDRAWAL,
+            made_by=DeclaredBy.FORM,
+            made_at=at,
+            takes_effect_at=at,
+            **columns,
+        )
+
+    with session() as s:
+        s.add_all([declare(100), declare(-86400), declare(600, refused_because="no_order")])
+    assert finding().state is PartState.OK
+    with session() as s:
+        s.add(declare(130))
+    reason = "1 declaration not applied: the job apply_declarations does it"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def test_an_invoice_that_waits_for_its_file_is_named(finding: Callable[[], PartFinding]) -> None:
+    order(settings().health_age_seconds - 1)
+    assert finding().state is PartState.OK
+    order(settings().health_age_seconds + 1)
+    order(900, pdf_key="made/before.pdf")
+    reason = "1 invoice without a file: the job issue_invoices makes it"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def order(age: float, pdf_key: str | None = None) -> None:
+    """Write an order, and its invoice of so many seconds ago."""
+    payment_id = pay()
+    with session() as s:
+        s.add(
+            Invoice(
+                kind=InvoiceKind.INVOICE,
+                number=f"F-{payment_id}",
+                payment_id=payment_id,
+                amount_cents=1499,
+                issued_at=clock() - timedelta(seconds=age),
+                contents={},
+                pdf_key=pdf_key,
+            )
+        )
+
+
 _CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see the status")
 
 
 def pay() -> UUID:
     with session() as s:
-        user = User(email="a@example.org")
+        user = User(email=f"{new_id()}@example.org")
         s.add(user)
     return add_payment(user.id)
 
