@@ -14,7 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.declarations.acknowledgements import tell_result
-from api.declarations.cancellations import apply_cancellation
+from api.declarations.cancellations import apply_cancellation, close_notices
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.refusals import DOUBTFUL, Refusal
 from api.declarations.withdrawals import quote_in_period
@@ -143,7 +143,8 @@ def _apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effe
     except WithdrawalRefused as error:
         return _refuse_withdrawal(session, row, error)
     row.applied_at, row.refund_cents = now, _sum_refunds(session, done.effects.refunds)
-    session.flush()
+    if order.subscription_id:
+        close_notices(session, order.subscription_id, but=row.id)
     effects = done.effects
     effects.mails += tell_result(session, row, RESULT)
     return effects

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import LONGEST_NOTICE, find_confirmed_end, find_last_second
-from api.declarations.cancellations import NOTICED, find_order_of
+from api.declarations.cancellations import NOTICED, find_order_of, is_ending
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, check_count, name_declaration, take_turn
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.schemas import CancellationForm
@@ -101,7 +101,7 @@ def _link_contract(session: Session, row: Declaration) -> Payment | None:
         return None
     lock_payment(session, order.id)
     contract = session.get_one(Subscription, order.subscription_id)
-    if contract.ended_at or _count_linked(session, contract) >= LINKED_A_DAY:
+    if is_ending(contract) or _count_linked(session, contract) >= LINKED_A_DAY:
         return None
     row.payment_id, row.subscription_id, row.user_id = order.id, contract.id, order.user_id
     session.flush()

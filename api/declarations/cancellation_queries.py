@@ -18,7 +18,7 @@ from api.declarations.cancellation_dates import (
     find_zone,
     quote_refund,
 )
-from api.declarations.cancellations import find_order_of, select_open_notices
+from api.declarations.cancellations import find_order_of, is_ending, select_open_notices
 from api.declarations.wished_end import PERIOD_END
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
@@ -107,7 +107,8 @@ def read_notice(session: Session, declaration_id: UUID) -> NoticeState | None:
     ends_at = row.takes_effect_at or row.made_at
     if contract and row.is_open and row.confirmed_at is None:
         ends_at = find_unconfirmed_end(session, row, contract)
-    waits = bool(contract and row.is_open and row.takes_effect_at and row.takes_effect_at > clock())
+    at = row.takes_effect_at
+    waits = bool(contract and row.is_open and at and at > clock() and not is_ending(contract))
     return NoticeState(row, ends_at, can_undo=waits, can_confirm=waits and row.confirmed_at is None)
 
 

@@ -131,8 +131,11 @@ def select_open_notices(subscription_id: UUID) -> sa.Select[Declaration]:
 def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
     """Undo all notices that have not taken effect: the contract goes on. False where there was none.
 
-    The caller has locked the user. Repeated, nothing changes.
+    The caller has locked the user. Repeated, nothing changes. A contract that is ending now for another reason, such as
+    a withdrawal, is not brought back.
     """
+    if is_ending(session.get_one(Subscription, subscription_id, populate_existing=True)):
+        return False
     open_ones = session.scalars(select_open_notices(subscription_id)).all()
     if not any(each.takes_effect_at and each.takes_effect_at > clock() for each in open_ones):
         return False
@@ -140,6 +143,23 @@ def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
     if any(each.confirmed_at for each in open_ones):
         take_back_cancellation(session, subscription_id)
     return True
+
+
+def is_ending(contract: Subscription) -> bool:
+    """Return whether a subscription has ended, or ends as soon as Stripe agrees; a notice that waits ends it later."""
+    return bool(contract.ended_at or (contract.cancel_wanted_at and contract.cancel_wanted_at <= clock()))
+
+
+def close_notices(session: Session, subscription_id: UUID, *, but: UUID) -> None:
+    """Close the open notices of a subscription, which this other declaration has ended."""
+    session.flush()
+    others = sa.update(Declaration).where(
+        Declaration.subscription_id == subscription_id,
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        Declaration.id != but,
+        sa.text(OPEN_DECLARATION),
+    )
+    session.execute(others.values(refused_because=Refusal.ENDED_BEFORE))
 
 
 def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Effects:
@@ -162,22 +182,11 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Eff
     request_cancellation(session, contract.id, ends)
     end_grace(session, contract.id, ends)
     row.applied_at, row.refund_cents = now, _sum_refunds(session, effects)
-    _close_others(session, row, contract.id)
+    close_notices(session, contract.id, but=row.id)
     if row.refund_cents or not ended_before:
         key = ends.isoformat()
         effects.mails += confirm_cancellation(session, contract, ends, row.refund_cents, subject=key)
     return effects
-
-
-def _close_others(session: Session, row: Declaration, subscription_id: UUID) -> None:
-    session.flush()
-    others = sa.update(Declaration).where(
-        Declaration.subscription_id == subscription_id,
-        Declaration.kind == DeclarationKind.CANCELLATION,
-        Declaration.id != row.id,
-        sa.text(OPEN_DECLARATION),
-    )
-    session.execute(others.values(refused_because=Refusal.ENDED_BEFORE))
 
 
 def _shorten(session: Session, contract: Subscription, ends: datetime, effects: Effects) -> None:

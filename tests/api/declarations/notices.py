@@ -1,0 +1,64 @@
+"""Helpers for tests of notices of cancellation: the form, the mail's link, and time with what Stripe does meanwhile."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.background import jobs
+from api.billing.schemas import Cancellation
+from api.declarations.cancellation_service import cancel_own
+from api.declarations.withdrawals import Author
+from api.models.declaration import Declaration, DeclaredBy
+from api.payments import jobs as payment_jobs
+from configs.plan import PlanName
+from configs.signing import sign
+from tests.api.billing.till import Till
+from tests.api.payments.shop import list_grants
+from tests.api.world import rows
+
+FORM, TOTAL = "/l/resilier", PlanName.URGENCE_TOTAL
+TEN_DAYS = timedelta(days=10)
+
+
+def send(till: Till, number: str | None, email: str = "camille@example.org", **fields: str) -> TestResponse:
+    """Send the last step of the form."""
+    data = {"name": "Camille Martin", "email": email, "reference": number or "", "wished": "2026-11-25"}
+    return till.shop.client.post(FORM, data=data | {"confirmed": "true"} | fields)
+
+
+def press(client: FlaskClient, row: Declaration, which: str) -> TestResponse:
+    token = sign("cancellation", {"declaration": str(row.id)})
+    return client.post(f"/l/resiliation/{token}", data={which: "true"})
+
+
+def read_notices() -> list[Declaration]:
+    return sorted(rows(Declaration), key=lambda each: (each.made_at, each.id))
+
+
+def move(till: Till, at: datetime) -> None:
+    """Let time pass, with what Stripe does meanwhile, then let the job run."""
+    till.shop.clock.move_to(at)
+    till.shop.control.advance()
+    till.shop.deliver()
+    settle(till)
+
+
+def settle(till: Till) -> None:
+    jobs.apply_declarations()
+    payment_jobs.work_off()
+    till.shop.deliver()
+
+
+def paid_until(till: Till) -> datetime:
+    return max(each.ends_at for each in list_grants(till.person.id))
+
+
+def at_stripe(till: Till) -> dict[str, object]:
+    (found,) = till.shop.control.objects("subscription")
+    return dict(found)
+
+
+def cancel(user_id: UUID, wish: dict[str, object]) -> None:
+    cancel_own(user_id, Cancellation.model_validate(wish), Author(DeclaredBy.ACCOUNT, "fr"))
