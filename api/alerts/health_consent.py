@@ -1,6 +1,7 @@
 """Explicit consent to an alert for desks whose names reveal health (GDPR, Article 9(2)(a))."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import NewAlert
@@ -18,10 +19,15 @@ def check_health_consent(wish: NewAlert, place: Prefecture) -> None:
     Raises:
         api.errors.ApiError: 422.
     """
-    found = None if wish.accept_health else next(_find_revealing(wish.desk_ids, wish.procedures, place), None)
+    found = None if wish.accept_health else next(find_revealing_desks(wish, place), None)
     if found:
         detail = f"what is known of {found.id} reveals health: ask for explicit consent, and send acceptHealth: true"
         raise invalid(FieldError(path="acceptHealth", rule="health_consent", detail=detail))
+
+
+def find_revealing_desks(wish: NewAlert, place: Prefecture) -> Iterator[Desk]:
+    """Yield the desks for which a wish needs explicit consent."""
+    return _find_revealing(wish.desk_ids, wish.procedures, place)
 
 
 def note_health_consent(alert: Alert, targets: list[AlertTarget]) -> None:
@@ -35,6 +41,13 @@ def note_health_consent(alert: Alert, targets: list[AlertTarget]) -> None:
     elif alert.consented_at is None:
         alert.consented_at = clock()
         alert.consent = {HEALTH: describe_consent(HEALTH, "alert", alert.consented_at)}
+
+
+def note_ordered_consent(alert: Alert, given_at: datetime) -> None:
+    """Date the consent of an alert that a payment creates, if it needs one, by its order."""
+    if alert.consent:
+        alert.consented_at = given_at
+        alert.consent = {HEALTH: describe_consent(HEALTH, "order", given_at)}
 
 
 def _find_revealing(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.alerts.health_consent import note_ordered_consent
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
@@ -188,12 +189,14 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
         wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
         with session.begin_nested():
             alert = create_alert(session, payment.user_id, wish, build_targets(wish))
+            note_ordered_consent(alert, payment.consented_at or payment.created_at)
             session.flush()
     except ApiError as refused:
         if refused.status == _NOT_WATCHED:
             return False
         log.warning("an ordered alert is paused", payment=str(payment.id), because=refused.word)
         alert, mails = add_paused_alert(session, payment.user_id, wish)
+        note_ordered_consent(alert, payment.consented_at or payment.created_at)
         payment.alert_id, payment.alert_wish = alert.id, None
         effects.mails += mails
         return True

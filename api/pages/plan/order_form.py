@@ -8,12 +8,14 @@ from flask_babel import lazy_gettext
 from pydantic import Field, ValidationError
 from werkzeug.datastructures import MultiDict
 
+from api.alerts.health_consent import find_revealing_desks
 from api.alerts.schemas import NewAlert
+from api.alerts.targets import find_prefecture
 from api.billing.schemas import ClientName, Consent, NewOrder, SoldPlan
 from api.errors import ApiError
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
-from api.schemas import Body
+from api.schemas import Body, Flag
 from configs.plan import PlanName
 
 _l = lazy_gettext
@@ -27,6 +29,7 @@ TEXTS: Texts = {
     ("consent.acknowledgesLoss", "literal_error"): _UNTICKED,
     ("consent.termsVersion", "old_terms"): _OLD_TERMS,
     ("consent.termsVersion", "missing"): _OLD_TERMS,
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
     ("alert", "unknown"): _NO_ALERT,
     ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
     "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
@@ -52,6 +55,7 @@ class OrderForm(Body):
     alert: Annotated[str, Field(max_length=_LONGEST)] | None = None
     paid: Annotated[str, Field(max_length=36)] | None = None
     client_name: ClientName | None = None
+    accept_health: Flag = False
     consent: Consent
 
 
@@ -69,11 +73,15 @@ def read_wish_arguments() -> dict[str, str]:
 
 
 def read_wish() -> NewAlert | None:
-    """Return the alert that an address or a form asks for: as JSON, or by prefecture and procedure."""
+    """Return the alert that an address or a form asks for: as JSON, or by prefecture and procedure.
+
+    A consent in an address counts for nothing: anybody can write one. The order's own box gives it.
+    """
     given = read_wish_arguments()
     try:
         if "alert" in given:
-            return NewAlert.model_validate_json(given["alert"])
+            wish = NewAlert.model_validate_json(given["alert"])
+            return wish.model_copy(update={"accept_health": False})
         if given.keys() == {"prefecture", "procedure"}:
             slug = given["procedure"].upper().replace("-", "_")
             return NewAlert.model_validate({"prefectureId": given["prefecture"], "procedures": [slug]})
@@ -90,14 +98,19 @@ def write_wish(wish: NewAlert | None) -> str:
 def read_order_form() -> Form[OrderForm]:
     """Return the form that was posted; an alert in it that is none is an error of the whole form."""
     form = Form.read(OrderForm, TEXTS)
-    if request.form.get("alert") and read_wish() is None:
+    wish = read_wish()
+    if request.form.get("alert") and wish is None:
         form.add_error("alert", "unknown")
+    if wish and not form.typed.get("acceptHealth") and _reveals_health(wish):
+        form.add_error("acceptHealth", "health_consent")
     return _raise_hidden_errors(form)
 
 
 def build_order(form: Form[OrderForm]) -> NewOrder:
     """Return the order as the JSON route takes it."""
     wish = read_wish()
+    if wish:
+        wish = wish.model_copy(update={"accept_health": form.value.accept_health})
     given = {
         "plan": form.value.plan,
         "alert": wish,
@@ -115,6 +128,13 @@ def refuse_order(form: Form[OrderForm], error: ApiError) -> None:
         return
     form.refuse(error)
     _raise_hidden_errors(form)
+
+
+def _reveals_health(wish: NewAlert) -> bool:
+    try:
+        return any(find_revealing_desks(wish, find_prefecture(wish)))
+    except ApiError:  # the order itself is refused for that
+        return False
 
 
 def _read_arguments() -> MultiDict[str, str]:

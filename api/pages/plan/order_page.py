@@ -5,6 +5,7 @@ from datetime import datetime
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
+from api.alerts.health_consent import find_revealing_desks
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture
@@ -42,6 +43,7 @@ class ShownWish:
     desk_ids: list[str]
     is_watched: bool
     outlook: Outlook | None  # where it is not watched
+    revealing: list[str]  # labels of its desks that reveal health: it needs explicit consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def describe_wish(wish: NewAlert) -> ShownWish | None:
     """Return an alert as the page shows it; None where its place does not exist."""
     try:
         place = find_prefecture(wish)
-        build_targets(wish)
+        build_targets(wish.model_copy(update={"accept_health": True}))
     except ApiError:
         return None
     is_watched = _can_be_watched(wish, place)
@@ -115,6 +117,7 @@ def describe_wish(wish: NewAlert) -> ShownWish | None:
         desk_ids=wish.desk_ids,
         is_watched=is_watched,
         outlook=None if is_watched else _read_outlook(wish, place),
+        revealing=sorted({desk.label for desk in find_revealing_desks(wish, place)}),
     )
 
 
