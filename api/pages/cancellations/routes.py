@@ -10,7 +10,6 @@ from api.declarations import cancellation_service
 from api.declarations.acknowledgements import choose_message_language
 from api.declarations.cancellation_queries import Contract
 from api.declarations.schemas import CancellationChoice, CancellationForm
-from api.declarations.wished_end import PERIOD_END, list_days
 from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.languages import read_language
@@ -19,7 +18,7 @@ from api.models.base import new_id
 from api.models.declaration import DeclaredBy
 from api.pages.area import Access, Area
 from api.pages.cancellations.view_data import find_contract, find_notice, find_owner, read_token
-from api.pages.cancellations.words import TEXTS
+from api.pages.cancellations.words import TEXTS, list_ends
 from api.pages.forms import Form
 
 area = Area("cancellation_pages", __name__)
@@ -87,7 +86,7 @@ def answer_notice(token: str) -> ResponseReturnValue:
 
 
 def _render_form(form: Form[CancellationForm]) -> str:
-    return render_template("cancellations/form.html", form=form, days=list_days(), period_end=PERIOD_END)
+    return render_template("cancellations/form.html", form=form, ends=list_ends())
 
 
 def _render_contract(

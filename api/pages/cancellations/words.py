@@ -1,7 +1,10 @@
-"""Texts of errors in the forms that cancel a contract."""
+"""Texts of the forms that cancel a contract: the ends to choose from, and errors."""
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
+from api.declarations.wished_end import PERIOD_END, list_days
+from api.pages.context import write_date
 from api.pages.error_texts import Texts
 
 _l = lazy_gettext
@@ -18,3 +21,15 @@ TEXTS: Texts = {
     ("wished", "after_period"): _l("La période payée finit avant : choisissez sa fin."),
     ("declaration", "uuid_parsing"): _l("Cette page est incomplète : ouvrez-la de nouveau."),
 }
+
+
+def list_ends() -> list[tuple[str, str]]:
+    """Return the ends to choose from, as values and texts; the first one is chosen until another one is.
+
+    It is the longest notice that may be asked for: the end of the period must be the reader's own choice (L.224-25-9
+    Code de la consommation).
+    """
+    *days, last = list_days()
+    longest = _("Dix jours : %(day)s", day=write_date(last))
+    dated = [(each.isoformat(), write_date(each, "full")) for each in days]
+    return [(last.isoformat(), longest), *dated, (PERIOD_END, _("À la fin de la période payée"))]

@@ -1,5 +1,6 @@
 """Notices of cancellation: when they take effect, that a stranger ends nothing, and that their owner undoes them."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -49,6 +50,24 @@ def test_the_form_shows_all_once_more_and_can_be_corrected(till: Till) -> None:
     done = send(till, order.order_number)
     assert f"{clock():%M:%S}" in done.text, "the second"
     assert len(read_notices()) == 1
+
+
+def test_ten_days_come_first_and_the_end_of_the_period_is_a_choice(till: Till) -> None:
+    page = till.shop.client.get(FORM)
+    values = re.findall(r'<option value="([^"]*)"( selected)?>', page.text)
+    assert values[0] == ("2026-11-30", "")
+    assert [each for each, _ in values[1:]] == [f"2026-11-{day}" for day in range(20, 30)] + ["periodEnd"]
+    assert not any(selected for _, selected in values), "the browser chooses the first"
+    typed = {
+        "name": "Camille",
+        "email": "camille@example.org",
+        "reference": "7KQ2M9XWPA",
+        "wished": "periodEnd",
+    }
+    step = till.shop.client.post(FORM, data=typed)
+    assert "rien n’est remboursé" in step.text
+    back = till.shop.client.post(FORM, data=typed | {"change": "true"})
+    assert 'value="periodEnd" selected' in back.text
 
 
 def test_a_stranger_ends_nothing_before_ten_days_and_the_owner_is_told_at_once(till: Till) -> None:

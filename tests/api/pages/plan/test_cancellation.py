@@ -32,7 +32,8 @@ def test_each_day_says_beforehand_what_goes_back(buyer: Buyer) -> None:
     page = buyer.get("/formule/resiliation")
     days = [at["value"] for tag, at in page.tags if tag == "option"]
     assert (days[0], days[-1], len(days)) == ("2026-11-20", "2026-11-30", 11)
-    assert "mercredi 25 novembre 2026 : 24,41" in page.text
+    assert [at["value"] for tag, at in page.tags if "selected" in at] == ["2026-11-30"]
+    assert "25 novembre 2026 : 24,41" in page.text
     step = buyer.get("/formule/resiliation?wished=2026-11-25")
     for _ in range(2):
         buyer.browser.page = step
