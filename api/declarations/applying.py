@@ -17,7 +17,7 @@ from api.declarations.acknowledgements import tell_result
 from api.declarations.cancellations import apply_cancellation, close_notices
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.refusals import DOUBTFUL, Refusal
-from api.declarations.withdrawals import quote_in_period
+from api.declarations.withdrawals import find_first_instant, quote_in_period
 from api.models.base import session as open_session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Refund
@@ -27,6 +27,7 @@ from api.payments.errors import WithdrawalRefused
 from api.payments.ledger import lock_payment
 from api.payments.refunds import ask_for_refund
 from api.payments.withdrawal import withdraw
+from api.payments.withdrawal_periods import was_informed
 from configs.clock import clock
 
 RESULT = "withdrawn"  # the kind of the message about what came of it
@@ -139,7 +140,8 @@ def _apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effe
     order = lock_payment(session, row.payment_id)
     try:
         quote_in_period(session, order, row.made_at)
-        done = withdraw(session, order.id, row.made_at)
+        declared_at = find_first_instant(session, row)
+        done = withdraw(session, order.id, declared_at, informed=was_informed(session, order, declared_at))
     except WithdrawalRefused as error:
         return _refuse_withdrawal(session, row, error)
     row.applied_at, row.refund_cents = now, _sum_refunds(session, done.effects.refunds)

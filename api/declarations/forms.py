@@ -35,11 +35,11 @@ def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) ->
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
+    now = clock()  # not after the lock: who declares in the last second must not be late for having waited
     take_turn(session, wish.email)
     declaration_id = name_declaration(wish.declaration, wish.email, wish.order)
     if known := session.get(Declaration, declaration_id):
         return WrittenDeclaration(known, [])
-    now = clock()
     row = Declaration(
         id=declaration_id,
         kind=DeclarationKind.WITHDRAWAL,

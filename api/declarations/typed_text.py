@@ -41,7 +41,8 @@ def clean_reference(text: str) -> str:
         ValueError: nothing is left.
     """
     typed = _BEFORE_NUMBER.sub("", unicodedata.normalize("NFKC", text))
-    kept = re.sub(r"[^0-9A-Za-z-]", "", typed).strip("-")[:LONGEST_REFERENCE]
+    figures = "".join(str(unicodedata.decimal(each, each)) for each in typed)  # of an Arabic keyboard, too
+    kept = re.sub(r"[^0-9A-Za-z-]", "", figures).strip("-")[:LONGEST_REFERENCE]
     if not kept:
         raise ValueError("holds no number of an order")
     return kept

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 from api.declarations.acknowledgements import acknowledge
 from api.declarations.refusals import Refusal
 from api.models.base import new_id
-from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
 from api.payments.ledger import lock_payment
 from api.payments.withdrawal import quote_withdrawal
-from api.payments.withdrawal_periods import find_period
+from api.payments.withdrawal_periods import find_period, was_informed
 from configs.clock import clock
 
 RECEIVED = "withdrawal_received"  # the kind of the acknowledgement
@@ -45,10 +45,10 @@ def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> Wr
     Raises:
         api.payments.errors.WithdrawalRefused: the period is over, or there is no right to withdraw.
     """
+    now = clock()  # not after the lock: who declares in the last second must not be late for having waited
     order = lock_payment(session, payment_id)
     if standing := find_standing(session, order.id):
         return WrittenDeclaration(standing, [])
-    now = clock()
     quote_in_period(session, order, now)
     row = Declaration(
         id=new_id(),
@@ -78,7 +78,20 @@ def quote_in_period(session: Session, order: Payment, declared_at: datetime) -> 
     """
     if order.paid_at and order.consented_at and not find_period(session, order).includes(declared_at):
         raise WithdrawalRefused(Refusal.PERIOD_OVER, "the time to withdraw from this order is over")
-    return quote_withdrawal(session, order, declared_at)
+    return quote_withdrawal(session, order, declared_at, informed=was_informed(session, order, declared_at))
+
+
+def find_first_instant(session: Session, row: Declaration) -> datetime:
+    """Return the second from which a withdrawal counts: that of an earlier one from its order, where one still waits.
+
+    Who declares by the form and then in the account has withdrawn when they first said so.
+    """
+    waiting = sa.select(sa.func.min(Declaration.made_at)).where(
+        Declaration.kind == DeclarationKind.WITHDRAWAL,
+        Declaration.payment_id == row.payment_id,
+        sa.text(OPEN_DECLARATION),
+    )
+    return min(row.made_at, session.scalar(waiting) or row.made_at)
 
 
 def find_standing(session: Session, payment_id: UUID) -> Declaration | None:

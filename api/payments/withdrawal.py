@@ -2,7 +2,7 @@
 
 Deadlines and declarations are the caller's (api/declarations). The service began at once at the user's express request,
 with the acknowledgement that the right ends with full performance: then the part used up to the declaration is owed,
-and the rest goes back (L.221-25). Without that request everything goes back.
+and the rest goes back (L.221-25). Without that request, or the notice of the right, everything goes back.
 """
 
 from collections.abc import Sequence
@@ -42,22 +42,25 @@ class Withdrawal:
     effects: Effects
 
 
-def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withdrawal:
+def withdraw(
+    session: Session, payment_id: UUID, declared_at: datetime, *, informed: bool = True
+) -> Withdrawal:
     """End an order's plan, which revives the cheaper plans that it credited, and plan the refund.
 
     The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent. The
     contract of a subscription is the order's with all its renewals: each of them ends and is refunded likewise.
+    `informed`: the user had the notice of the right by then; otherwise no part of the price is owed.
 
     Raises:
         api.payments.errors.WithdrawalRefused: it is no paid order, it was withdrawn before, or the plan was used whole.
     """
     payment = lock_payment(session, payment_id)
     _check(session, payment)
-    back = _measure_refund(session, payment, declared_at)
+    back = _measure_refund(session, payment, declared_at, informed)
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock())
     if payment.subscription_id:
-        effects.add(_end_subscription(session, payment, declared_at))
+        effects.add(_end_subscription(session, payment, declared_at, informed))
     back = min(back, measure_refundable(session, payment))
     refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
     if refund:
@@ -65,13 +68,17 @@ def withdraw(session: Session, payment_id: UUID, declared_at: datetime) -> Withd
     return Withdrawal(refund, effects)
 
 
-def quote_withdrawal(session: Session, payment: Payment, declared_at: datetime) -> int:
+def quote_withdrawal(
+    session: Session, payment: Payment, declared_at: datetime, *, informed: bool = True
+) -> int:
     """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
     _check(session, payment)
-    back = min(_measure_refund(session, payment, declared_at), measure_refundable(session, payment))
+    back = min(_measure_refund(session, payment, declared_at, informed), measure_refundable(session, payment))
     renewals = (session.get_one(Payment, each) for each in _list_renewals(session, payment))
     return back + sum(
-        min(_measure_renewal(session, payment, each, declared_at), measure_refundable(session, each))
+        min(
+            _measure_renewal(session, payment, each, declared_at, informed), measure_refundable(session, each)
+        )
         for each in renewals
     )
 
@@ -91,12 +98,14 @@ def _check(session: Session, payment: Payment) -> None:
         )
 
 
-def _measure_refund(session: Session, payment: Payment, declared_at: datetime) -> int:
+def _measure_refund(session: Session, payment: Payment, declared_at: datetime, informed: bool) -> int:
     used, bought = measure_use(session, payment, declared_at)
     if not _has_begun_on_request(payment):
         return payment.amount_cents
     if bought and used >= bought and not _goes_on(session, payment, declared_at):
         raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
+    if not informed:
+        return payment.amount_cents
     unused = -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
     return max(unused - _sum_cancelled(session, payment), 0)
 
@@ -112,7 +121,7 @@ def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
     return bool(row and (row.ended_at is None or row.ended_at > at))
 
 
-def _end_subscription(session: Session, order: Payment, declared_at: datetime) -> Effects:
+def _end_subscription(session: Session, order: Payment, declared_at: datetime, informed: bool) -> Effects:
     """End the subscription of a withdrawn order with its renewals; return their refunds among the effects."""
     effects = Effects()
     if order.subscription_id is None:
@@ -121,7 +130,7 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime) -
     end_grace(session, order.subscription_id, clock())
     for renewal_id in _list_renewals(session, order):
         renewal = lock_payment(session, renewal_id)
-        back = _measure_renewal(session, order, renewal, declared_at)
+        back = _measure_renewal(session, order, renewal, declared_at, informed)
         effects.add(end_paid_plan(session, renewal, clock()))
         back = min(back, measure_refundable(session, renewal))
         if back:
@@ -140,9 +149,11 @@ def _list_renewals(session: Session, order: Payment) -> Sequence[UUID]:
     return session.scalars(mine.order_by(Payment.id)).all()
 
 
-def _measure_renewal(session: Session, order: Payment, renewal: Payment, declared_at: datetime) -> int:
+def _measure_renewal(
+    session: Session, order: Payment, renewal: Payment, declared_at: datetime, informed: bool
+) -> int:
     """Return the cents of a renewal that go back with its order."""
-    if not _has_begun_on_request(order):
+    if not (informed and _has_begun_on_request(order)):
         return renewal.amount_cents
     used, bought = measure_use(session, renewal, declared_at)
     back = -(-renewal.amount_cents * (bought - used) // bought) if bought else 0

@@ -25,6 +25,7 @@ from notifier.message_kinds import kinds
 from tests.api.billing.test_closed_desks import close_desk, read_alert_id
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
+from tests.api.declarations.orders import hand_over
 from tests.api.world import add_stripe_event
 
 MAILS = Path(__file__).with_name("mails")
@@ -147,6 +148,7 @@ def test_a_subscription_that_is_cancelled(till: Till) -> None:
 
 def test_a_withdrawal(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
+    hand_over()
     payment_id = till.get("history").json["items"][0]["id"]
     till.shop.pass_time(days=1)
     assert till.post("withdraw", {"paymentId": payment_id, "name": "Camille Martin"}).status_code == 200

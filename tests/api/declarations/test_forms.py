@@ -216,6 +216,29 @@ def test_two_declarations_of_one_order_pay_back_once(till: Till) -> None:
     assert count_mails("withdrawn") == 1
 
 
+@pytest.mark.parametrize("later", ["account", "form"])
+def test_the_first_of_several_declarations_is_the_second_that_counts(till: Till, later: str) -> None:
+    """Two days of seven pass before the one that takes effect; none had passed at the first."""
+    order = buy(till)
+    declare(till, order)
+    till.shop.pass_time(days=2)
+    if later == "account":
+        withdraw(till, order)
+    else:
+        declare(till, order)
+        press(till)
+    assert list_amounts() == [1499]
+
+
+def test_a_declaration_that_was_undone_counts_no_more(till: Till) -> None:
+    order = buy(till)
+    declare(till, order)
+    press(till, "undo")
+    till.shop.pass_time(days=1)
+    withdraw(till, order)
+    assert list_amounts() == [1285]
+
+
 def test_a_plan_that_was_used_whole_is_refused_with_the_reason(till: Till) -> None:
     order = buy(till)
     till.shop.pass_time(days=8)

@@ -58,6 +58,7 @@ def test_whatever_is_typed_becomes_a_short_line_that_can_be_stored(typed: str) -
         ("NR3KQ2M9XW", "NR3KQ2M9XW"),
         ("".join(chr(ord(each) + 0xFEE0) for each in "7KQ2M9XWPA"), "7KQ2M9XWPA"),  # full width
         ("\u202e7KQ2M9XWPA", "7KQ2M9XWPA"),
+        ("\u0667KQ\u0662M\u0669XWPA", "7KQ2M9XWPA"),  # an Arabic keyboard's figures
         ("01a20378-32a3-7645-b8a2-defa64f5ae87", "01a20378-32a3-7645-b8a2-defa64f5ae87"),
     ],
 )

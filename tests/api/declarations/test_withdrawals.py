@@ -5,16 +5,20 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from api.background import jobs
 from api.declarations import service
+from api.declarations.withdrawals import Author, declare_withdrawal
 from api.errors import ApiError
-from api.models.base import session
-from api.models.declaration import Declaration
+from api.models.base import engine, session
+from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus
 from api.payments import jobs as payment_jobs
+from api.payments.ledger import lock_payment
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.withdrawal_links import write_withdrawal_token
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (
@@ -29,7 +33,11 @@ from tests.api.declarations.orders import (
 )
 from tests.api.payments.shop import get_payment, list_grants, list_kinds
 from tests.api.world import rows
+from tests.waiting import until
 
+_WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 LAST_SECOND = datetime(2026, 12, 4, 23, 59, 59, tzinfo=ZONE)  # of the fourteenth day after 20 November
 
 
@@ -98,6 +106,53 @@ def test_a_plan_that_was_used_whole_keeps_its_price(till: Till) -> None:
     assert (list_amounts(), read_declarations()) == ([], [])
 
 
+def buy_informed_late(till: Till) -> Payment:
+    """Buy a subscription whose order mail is handed over after 20 days: its period outlasts the first month."""
+    till.buy(PlanName.URGENCE_TOTAL)
+    till.shop.pass_time(days=20)
+    hand_over()
+    order: Payment = rows(Payment)[0]
+    return order
+
+
+def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
+    """The order mail holds it; a mail that is handed over after the declaration is too late."""
+    till.buy(PlanName.URGENCE_TOTAL)
+    (order,) = rows(Payment)
+    till.shop.pass_time(days=31)
+    page = till.shop.client.get(f"/l/withdraw/{write_withdrawal_token(order.id)}")
+    assert "59,98\u00a0€" in page.text
+    with session() as s:
+        author = Author(DeclaredBy.ACCOUNT, "fr")
+        row = declare_withdrawal(s, order.id, author).row
+    till.shop.pass_time(hours=1)
+    hand_over()
+    assert jobs.apply_declarations() == {"due": 1, "failed": 0}
+    assert list_amounts() == [2999, 2999]
+    assert read_declarations()[0].refund_cents == 2 * 2999
+    assert row.made_at < clock()
+
+
+def test_the_notice_does_not_revive_a_right_that_ended_with_full_performance(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    (order,) = rows(Payment)
+    till.shop.pass_time(days=2)
+    assert refuse(till, order) == "performed"
+
+
+def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
+    order = buy(till, PlanName.URGENCE_TOTAL)
+    till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds())
+    with ThreadPoolExecutor(1) as pool:
+        with session() as s:
+            lock_payment(s, order.id)
+            begun = pool.submit(withdraw, till, order)
+            with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+                until(lambda: begun.done() or other.scalar(_WAITING))
+            till.shop.clock.shift(timedelta(seconds=1))
+        assert begun.result(60).made_at == LAST_SECOND
+
+
 def test_without_the_request_to_begin_all_goes_back(till: Till) -> None:
     order = buy(till, PlanName.URGENCE_24H)
     give(order.id, consent={"startNow": False, "acknowledgesLoss": False})
@@ -155,9 +210,8 @@ def test_a_failure_is_answered_as_received_and_tried_again(
 
 
 def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
-    till.buy(PlanName.URGENCE_TOTAL)
-    (order,) = rows(Payment)
-    till.shop.pass_time(days=31)
+    order = buy_informed_late(till)
+    till.shop.pass_time(days=11)
     renewal = next(each for each in rows(Payment) if each.consented_at is None)
     assert renewal.status is PaymentStatus.COMPLETED
     with pytest.raises(ApiError) as refused:
@@ -173,9 +227,8 @@ def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
 
 
 def test_a_renewal_that_was_on_its_way_is_paid_back(till: Till) -> None:
-    till.buy(PlanName.URGENCE_TOTAL)
-    (order,) = rows(Payment)
-    till.shop.clock.shift(timedelta(days=31))
+    order = buy_informed_late(till)
+    till.shop.clock.shift(timedelta(days=11))
     till.shop.control.advance()
     withheld = till.shop.control.take_deliveries()
     assert any("invoice" in each.type for each in withheld)

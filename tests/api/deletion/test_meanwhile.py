@@ -40,6 +40,7 @@ from notifier import match_service, notification_writer
 from notifier.channels import channel
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
+from tests.api.declarations.orders import hand_over
 from tests.api.deletion.leaving import delete, prove
 from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import PASSWORD, Person, rows, see, wait_for
@@ -194,6 +195,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
 ) -> None:
     name, days, refunds = case
     payment = shop.buy(camille.id, PlanName(name))
+    hand_over()
     shop.pass_time(days=days)
     prove(camille)
     assert delete(client, camille, {"understood": True}).status_code == 204
