@@ -7,10 +7,12 @@ from api.alerts.service import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations.applying import apply_soon, lock_declaration
+from api.declarations.cancellation_dates import find_period_end
 from api.declarations.cancellation_forms import confirm_cancellation, receive_cancellation
-from api.declarations.cancellations import declare_cancellation, undo_cancellations
-from api.declarations.schemas import CancellationForm
+from api.declarations.cancellations import declare_cancellation, ends_anyhow, undo_cancellations
+from api.declarations.schemas import CancellationForm, UndoneAnswer
 from api.declarations.withdrawals import Author
+from api.errors import ApiError
 from api.models.base import session
 from api.models.declaration import Declaration
 from configs.clock import clock
@@ -36,6 +38,24 @@ def undo_own(user_id: UUID) -> bool:
         lock_user(s, user_id)
         contract = find_subscription(s, user_id)
         return bool(contract and undo_cancellations(s, contract.id))
+
+
+def keep_own(user_id: UUID) -> UndoneAnswer:
+    """Let the user's subscription go on, and say when it renews. Repeated, nothing changes.
+
+    Raises:
+        api.errors.ApiError: 409, there is no subscription, or its end has come or was asked for at Stripe.
+    """
+    with session() as s:
+        lock_user(s, user_id)
+        contract = find_subscription(s, user_id)
+        if contract is None or contract.period_ends_at is None:
+            raise ApiError(409, "no-subscription", "there is nothing to undo: no subscription runs")
+        undo_cancellations(s, contract.id)
+        if ends_anyhow(s, contract):
+            detail = "the end of this subscription cannot be undone here: its time has come, or Stripe's portal has it"
+            raise ApiError(409, "undo-too-late", detail)
+        return UndoneAnswer(renews_at=find_period_end(s, contract, clock()))
 
 
 def receive_form(wish: CancellationForm, language: str) -> Declaration:

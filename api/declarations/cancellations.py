@@ -145,6 +145,13 @@ def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
     return True
 
 
+def ends_anyhow(session: Session, contract: Subscription) -> bool:
+    """Return whether a subscription still ends after an undo: by a notice that is due, by us, or at Stripe."""
+    waits = session.scalars(select_open_notices(contract.id).limit(1)).first()
+    at_stripe = contract.cancel_at if contract.next_attempt_at is None else None
+    return bool(waits or contract.ended_at or contract.cancel_wanted_at or at_stripe)
+
+
 def is_ending(contract: Subscription) -> bool:
     """Return whether a subscription has ended, or ends as soon as Stripe agrees; a notice that waits ends it later."""
     return bool(contract.ended_at or (contract.cancel_wanted_at and contract.cancel_wanted_at <= clock()))

@@ -9,7 +9,7 @@ from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations import cancellation_service, service
 from api.declarations.acknowledgements import choose_message_language
 from api.declarations.queries import build_answer
-from api.declarations.schemas import Withdrawal, WithdrawalAnswer
+from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
 from api.declarations.withdrawals import Author
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
@@ -43,8 +43,14 @@ def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
 def cancel_plan(body: Cancellation) -> dict[str, Any]:
     """Cancel the subscription, on a day up to ten days on or at the end of the paid period; a mail confirms it.
 
-    It takes effect then, and the refund is planned then; until then the account's page takes the notice back. Nothing
+    It takes effect then, and the refund is planned then; until then `cancel/undo` takes the notice back. Nothing
     renews meanwhile. Repeated, nothing changes.
     """
     author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language))
     return cancellation_service.cancel_own(current_user_id(), body, author).as_json()
+
+
+@blueprint.post("/cancel/undo", security=BEARER, responses={200: UndoneAnswer, **declare_errors(401, 409)})
+def undo_cancellation() -> dict[str, Any]:
+    """Undo all notices of cancellation before they take effect: the subscription goes on. Repeated, nothing changes."""
+    return cancellation_service.keep_own(current_user_id()).as_json()

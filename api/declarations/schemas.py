@@ -43,6 +43,12 @@ class WithdrawalAnswer(Answer):
     currency: str
 
 
+class UndoneAnswer(Answer):
+    """A subscription that goes on: when it renews next."""
+
+    renews_at: datetime
+
+
 class WithdrawalForm(Body):
     """What the form asks for. `declaration`: its id, so that a page that is sent twice declares once."""
 

@@ -1,0 +1,72 @@
+"""POST /api/billing/cancel/undo: it lets the contract go on until the notice has taken effect, and says so each time."""
+
+from datetime import timedelta
+
+import pytest
+
+from api.declarations.cancellation_service import keep_own
+from api.errors import ApiError
+from api.payments.client import call
+from tests.api.billing.till import Answer, Till
+from tests.api.declarations.notices import (
+    TOTAL,
+    at_stripe,
+    paid_until,
+    read_notices,
+    send,
+    settle,
+)
+from tests.api.declarations.orders import buy, withdraw
+
+
+def undo(till: Till) -> Answer:
+    return Answer.of(till.shop.client.post("/api/billing/cancel/undo", headers=till.person.headers))
+
+
+def read_type(answer: Answer) -> str:
+    return str(answer.json["type"]).rpartition(":")[2]
+
+
+def test_it_takes_the_notice_back_and_says_when_it_renews(till: Till) -> None:
+    buy(till, TOTAL)
+    assert till.post("cancel", {"on": "2026-11-25"}).status_code == 200
+    settle(till)
+    answers = [undo(till), undo(till)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert [each.json for each in answers] == [{"renewsAt": f"{paid_until(till):%Y-%m-%dT%H:%M:%SZ}"}] * 2
+    settle(till)
+    assert (at_stripe(till)["cancel_at"], read_notices()[0].undone_at is None) == (None, False)
+
+
+def test_a_stranger_s_notice_is_undone_and_another_user_s_is_not(till: Till) -> None:
+    order = buy(till, TOTAL)
+    send(till, order.order_number, "stranger@example.org")
+    assert till.shop.client.post("/api/billing/cancel/undo").status_code == 401
+    assert undo(till).status_code == 200
+    assert read_notices()[0].undone_at
+
+
+def test_after_it_took_effect_it_is_too_late_also_where_the_job_is_late(till: Till) -> None:
+    order = buy(till, TOTAL)
+    send(till, order.order_number)
+    (row,) = read_notices()
+    assert row.takes_effect_at
+    till.shop.clock.move_to(row.takes_effect_at + timedelta(seconds=1))
+    with pytest.raises(ApiError) as late:  # the token of the route has expired
+        keep_own(till.person.id)
+    assert (late.value.status, late.value.word) == (409, "undo-too-late")
+    settle(till)
+    with pytest.raises(ApiError) as ended:
+        keep_own(till.person.id)
+    assert (ended.value.status, ended.value.word) == (409, "no-subscription")
+
+
+def test_an_end_of_the_portal_or_by_a_withdrawal_stays(till: Till) -> None:
+    order = buy(till, TOTAL)
+    call(lambda c: c.v1.subscriptions.update(str(at_stripe(till)["id"]), {"cancel_at_period_end": True}))
+    till.shop.deliver()
+    assert read_type(undo(till)) == "undo-too-late"
+    withdraw(till, order)
+    assert read_type(undo(till)) == "undo-too-late"
+    settle(till)
+    assert at_stripe(till)["status"] == "canceled"
