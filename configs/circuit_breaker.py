@@ -1,6 +1,7 @@
 """Circuit breaker that all processes share, in Redis: a provider that failed three times in a row is left alone.
 
-After a rest one call, the probe, tries again; there are never two. Without Redis every call is made.
+So is one whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries again; there
+are never two. Without Redis each process decides alone.
 https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
 
@@ -14,6 +15,7 @@ from redis.exceptions import RedisError
 
 from configs.clock import clock
 from configs.job_queues import redis
+from configs.local_breaker import local_breaker
 
 FAILURES = 3  # in a row that open it
 
@@ -29,11 +31,15 @@ class CircuitOpen(Exception):
 
 
 class CircuitBreaker:
-    """The breaker of one provider. A rest must be longer than a call can take."""
+    """The breaker of one provider. A rest must be longer than a call can take.
 
-    def __init__(self, name: str, rest_seconds: float) -> None:
+    Answers that take longer than `slow_seconds` in the median open it; 0: however slow they are.
+    """
+
+    def __init__(self, name: str, rest_seconds: float, slow_seconds: float = 0.0) -> None:
         self._name = name
         self._rest = rest_seconds
+        self._slow = slow_seconds
 
     def begin_call(self) -> str:
         """Return the token of a call that may be made.
@@ -47,9 +53,9 @@ class CircuitBreaker:
             raise CircuitOpen(self._name, wait)
         return token
 
-    def record_success(self, token: str) -> None:
-        """Close the breaker: the provider answered."""
-        self._run("success", token)
+    def record_success(self, token: str, seconds: float = 0.0) -> None:
+        """Close the breaker: the provider answered, after so long. A slow answer of many opens it."""
+        self._run("success", token, seconds)
 
     def record_failure(self, token: str) -> None:
         """Count a call without an answer; the third in a row opens the breaker."""
@@ -59,13 +65,15 @@ class CircuitBreaker:
         """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""
         return self._run("look", "")
 
-    def _run(self, happened: str, token: str) -> float:
-        given: list[str | float] = [happened, f"{clock().timestamp():.6f}", self._rest, FAILURES, token]
+    def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
+        now = clock().timestamp()
+        given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]
+        keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
         try:
-            return float(_script()(keys=[f"breaker:{self._name}"], args=given, client=redis()))
+            return float(_script()(keys=keys, args=given, client=redis()))
         except RedisError as error:
-            log.warning("no circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
-            return 0.0
+            log.warning("own circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+            return local_breaker(self._name).run(happened, now, self._rest, FAILURES)
 
 
 @lru_cache(maxsize=1)

@@ -117,6 +117,9 @@ class Periods(BaseSettings):
 
     # Tell
     provider_timeout_seconds: Seconds = 10
+    provider_switch_seconds: Seconds = 4
+    provider_slow_seconds: Seconds = 3
+    provider_rest_seconds: Seconds = 15
     provider_idle_seconds: Seconds = 30
     lease_seconds: Seconds = 30
     channel_rest_seconds: Seconds = 30

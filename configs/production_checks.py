@@ -138,6 +138,8 @@ def _misfit(name: str, secret: str) -> Iterator[str]:
 def _hasty(settings: "Settings") -> Iterator[str]:
     if settings.lease_seconds <= settings.provider_timeout_seconds:
         yield "LEASE_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: a second worker would send again"
+    if settings.provider_rest_seconds <= settings.provider_timeout_seconds:
+        yield "PROVIDER_REST_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: two probes would go out at once"
     call = settings.stripe_connect_seconds + settings.stripe_answer_seconds
     if settings.stripe_rest_seconds <= call:
         yield "STRIPE_REST_SECONDS must be longer than a call of Stripe takes: two probes would go out at once"

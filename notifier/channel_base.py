@@ -1,4 +1,4 @@
-"""Base class of the channels, and what a channel is handed and gives back."""
+"""Base class of the channels, and what their providers are handed and give back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -67,33 +67,14 @@ class Acceptance:
     provider: str
     provider_id: str  # its id of the message
     cost: Decimal | None = None  # in EUR, where the provider names it
+    copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
 
 
 class Channel(ABC):
     """A way to reach a person. One file in `notifier/channels/` defines one channel."""
 
-    @abstractmethod
-    def warm_up(self) -> None:
-        """Build the provider's client, so that the first message does not wait for it."""
+    MOST: ClassVar[int] = 1  # messages of one content that are claimed for one call of a provider
 
     @abstractmethod
-    def send(self, message: OutgoingMessage) -> Acceptance:
-        """Hand one message to the provider.
-
-        Raises:
-            notifier.errors.DeliveryError: sorted by whether another attempt can help.
-        """
-
-
-class BatchChannel(Channel):
-    """A channel whose provider takes many messages of the same content in one call."""
-
-    MOST: ClassVar[int]  # messages in one call
-
-    @abstractmethod
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand over at most MOST messages of one content, no address twice: all are taken, or none is.
-
-        Raises:
-            notifier.errors.DeliveryError: as for one; PermanentError names the messages at fault where it is known.
-        """
+    def provider_names(self) -> Sequence[str]:
+        """Return the providers that take its messages over, those to try first in front."""

@@ -44,6 +44,14 @@ class TemporaryError(DeliveryError):
         self.retry_after = retry_after
 
 
+class RateLimited(TemporaryError):
+    """The provider works, and asks for fewer messages."""
+
+
+class ProviderResting(TemporaryError):
+    """No call was made: every provider of the channel failed lately and is left alone. The attempt does not count."""
+
+
 class Misconfigured(TemporaryError):
     """Our key, sender or address of the provider is refused or missing: no message is to blame for that."""
 

@@ -3,7 +3,9 @@
 from functools import lru_cache
 
 from configs.class_registry import load_folder
-from notifier.channel_base import BatchChannel, Channel
+from notifier.channel_base import Channel
+from notifier.provider_base import Provider
+from notifier.providers import providers
 
 
 class UnknownChannel(LookupError):
@@ -27,8 +29,11 @@ def channel(name: str) -> Channel:
     return channels()[name]
 
 
-@lru_cache(maxsize=8)
+def providers_of(name: str) -> list[tuple[str, Provider]]:
+    """Return a channel's providers with their names, those to try first in front."""
+    return [(each, providers()[each]) for each in channel(name).provider_names()]
+
+
 def most_at_once(name: str) -> int:
     """Return how many messages a channel hands over in one call."""
-    found = channel(name)
-    return found.MOST if isinstance(found, BatchChannel) else 1
+    return channel(name).MOST

@@ -1,155 +1,17 @@
-"""E-mail by SendGrid's v3 API.
+"""E-mail."""
 
-https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
-"""
-
-import re
 from collections.abc import Sequence
-from email.utils import parseaddr
-from functools import lru_cache
-from http import HTTPStatus
-from typing import Any
 
-import python_http_client
-from python_http_client.exceptions import HTTPError
-from requests import Response
-from sendgrid import SendGridAPIClient
-
-from api.models.user import ContactState
-from configs.settings import settings
-from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
-from notifier.delivery.provider_http import Transport
-from notifier.errors import DeliveryError, Misconfigured, PermanentError
-
-PROVIDER = "sendgrid"
-
-# What 4xx answers mean (429 and 5xx are the transport's). A refused key or sender is our fault, not the message's.
-# https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
-_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}
-_BAD_ADDRESS = "personalizations"  # the `field` of an error that speaks of whom it goes to
-_AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
+from notifier.channel_base import Channel
 
 
-class _SendGridAnswer:
-    """What python_http_client expects of an opener: the answer of urllib, here of our transport."""
-
-    def __init__(self, answer: Response) -> None:
-        self._answer = answer
-
-    def getcode(self) -> int:
-        return self._answer.status_code
-
-    def read(self) -> bytes:
-        return self._answer.content
-
-    def info(self) -> Any:
-        return self._answer.headers
-
-
-class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
-    """SendGrid's client over the transport: its own opens a connection per mail and knows no time-out.
-
-    https://github.com/sendgrid/sendgrid-python/issues/757
-    """
-
-    def __init__(self, transport: Transport, **options: Any) -> None:
-        super().__init__(**options)
-        self.transport = transport
-
-    def _build_client(self, name: str | None = None) -> "_Client":
-        path = [*self._url_path, name] if name else self._url_path
-        headers = self.request_headers
-        return _Client(
-            self.transport, host=self.host, version=self._version, request_headers=headers, url_path=path
-        )
-
-    def _make_request(self, _opener: Any, request: Any, timeout: float | None = None) -> _SendGridAnswer:  # noqa: ARG002 -- the transport has its own
-        answer = self.transport.post(
-            request.full_url, data=request.data, headers=dict(request.header_items())
-        )
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            raise HTTPError(answer.status_code, answer.reason, answer.content, answer.headers)
-        return _SendGridAnswer(answer)
-
-
-@lru_cache(maxsize=2)
-def _client(key: str, host: str) -> SendGridAPIClient:
-    api = SendGridAPIClient(key, host=host)
-    headers = api.client.request_headers
-    api.client = _Client(Transport(PROVIDER), host=host, version=3, request_headers=headers)
-    return api
-
-
-def _api() -> SendGridAPIClient:
-    return _client(settings().require("sendgrid_api_key"), str(settings().sendgrid_base_url).rstrip("/"))
-
-
-class Email(BatchChannel):
-    """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
+class Email(Channel):
+    """Mails that share their content leave in one call: each with its own links and ids."""
 
     # SendGrid takes 1000, but one bad address fails them all:
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
     MOST = 100
 
-    def warm_up(self) -> None:
-        """Build the client."""
-        _ = _api().client.mail.send
-
-    def send(self, message: OutgoingMessage) -> Acceptance:
-        """Hand one mail to SendGrid; `custom_args` come back with its events."""
-        return self.send_all([message])
-
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand mails of one content to SendGrid.
-
-        Raises:
-            notifier.errors.DeliveryError: no mail was sent; PermanentError names the mails at fault.
-        """
-        try:
-            answer = _api().client.mail.send.post(request_body=_body(messages))
-        except HTTPError as error:
-            raise _delivery_error(error) from error
-        return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""))
-
-
-def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
-    name, sender = parseaddr(settings().email_from)
-    content = messages[0].content if len(messages) > 1 else messages[0].filled
-    parts = (("text/plain", content.text), ("text/html", content.html))
-    return {
-        "personalizations": [_personalization(each, alone=len(messages) == 1) for each in messages],
-        "from": {"email": sender, "name": name},
-        "subject": content.subject,
-        "content": [{"type": kind, "value": value} for kind, value in parts if value],
-        # Rewritten links would hide the official address, and a pixel would watch who reads.
-        "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
-    }
-
-
-def _personalization(message: OutgoingMessage, *, alone: bool) -> dict[str, Any]:
-    arguments = message.metadata
-    if settings().loopback_only and message.seen_at:
-        arguments["seen_at"] = message.seen_at.isoformat()
-    to = {"to": [{"email": message.address}], "custom_args": arguments}
-    return to if alone or not message.substitutions else {**to, "substitutions": dict(message.substitutions)}
-
-
-def _delivery_error(error: HTTPError) -> DeliveryError:
-    if error.status_code in _OURS:
-        return Misconfigured(
-            f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
-        )
-    fields = _fields(error)
-    if any(field.startswith(_BAD_ADDRESS) for field in fields):
-        at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
-        return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
-    reason = f"{PROVIDER} answered {error.status_code} {', '.join(fields)}".rstrip()
-    return PermanentError(reason, of_all=bool(fields))
-
-
-def _fields(error: HTTPError) -> list[str]:
-    try:
-        listed = error.to_dict["errors"]
-        return [str(each["field"])[:80] for each in listed if each.get("field")]
-    except (ValueError, KeyError, TypeError, AttributeError):  # a body of another shape says nothing more
-        return []
+    def provider_names(self) -> Sequence[str]:
+        """Return the only provider."""
+        return ("sendgrid",)

@@ -5,21 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-from rq.timeouts import JobTimeoutException
-
-from api.models.user import Channel as ChannelName
+from api.models.user import Channel
 from configs.clock import clock
-from configs.settings import SettingMissing
-from notifier.channel_base import Acceptance, BatchChannel, Channel, OutgoingMessage
-from notifier.channels import channel
+from notifier.channel_base import OutgoingMessage
+from notifier.channels import most_at_once
+from notifier.delivery.provider_choice import ProviderChoice
 from notifier.delivery.slow_channels import record_latency
-from notifier.errors import DeliveryError, Misconfigured, NotAttempted, OutcomeUnknown, PermanentError
+from notifier.errors import NotAttempted, PermanentError
+from notifier.provider_base import Answer
 
-Answer = Acceptance | DeliveryError
 Answered = tuple[list[OutgoingMessage], Answer]
-
-log = structlog.get_logger(__name__)
 
 
 def batches(messages: Iterable[OutgoingMessage], most: int) -> Iterator[list[OutgoingMessage]]:
@@ -42,57 +37,48 @@ def batches(messages: Iterable[OutgoingMessage], most: int) -> Iterator[list[Out
 class BatchSender:
     """Hands messages to one channel, call by call, until an answer could come after the lease."""
 
-    name: ChannelName
+    name: Channel
     until: datetime
-    channel: Channel = field(init=False)
+    choice: ProviderChoice = field(init=False)
     has_called: bool = field(default=False, init=False)
-    is_over: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.channel = channel(self.name)
+        self.choice = ProviderChoice(self.name, self._has_time)
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answered]:
         """Yield each answer as it comes, with its messages: every message once. Raises nothing."""
-        most = self.channel.MOST if isinstance(self.channel, BatchChannel) else 1
-        for batch in batches(messages, most):
+        for batch in batches(messages, most_at_once(self.name)):
             yield from self._offer(batch)
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
-        answer = self._ask(batch)
-        if len(batch) == 1 or not isinstance(answer, PermanentError) or answer.of_all:
-            yield batch, answer
-            return
-        named = [message for place, message in enumerate(batch) if place in answer.at_fault]
-        if named:
-            yield named, answer
-        for part in _split([message for message in batch if message not in named], halve=not named):
-            yield from self._offer(part)
+        for together, answer in _group(batch, self._ask(batch)):
+            if len(together) == 1 or not isinstance(answer, PermanentError) or answer.of_all:
+                yield together, answer
+                continue
+            named = [message for place, message in enumerate(together) if place in answer.at_fault]
+            if named:
+                yield named, answer
+            for part in _split([message for message in together if message not in named], halve=not named):
+                yield from self._offer(part)
 
-    def _ask(self, batch: list[OutgoingMessage]) -> Answer:
-        if self.is_over or (self.has_called and clock() >= self.until):
-            return NotAttempted("put back: the lease was too short for one more call")
+    def _ask(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
+        if self.choice.is_over or (self.has_called and not self._has_time()):
+            return [NotAttempted("put back: the lease was too short for one more call")] * len(batch)
         self.has_called, began = True, time.monotonic()
-        try:
-            return self._call(batch)
-        except DeliveryError as error:
-            return error
-        except JobTimeoutException:
-            self.is_over = True
-            return OutcomeUnknown("no answer before the job had to end")
-        except Exception as error:
-            # The boundary: an SDK may raise anything, and the rows must learn of it.
-            log.exception("channel failed", notifications=[str(key) for each in batch for key in each.ids])
-            return OutcomeUnknown(type(error).__name__)
-        finally:
-            record_latency(self.name, time.monotonic() - began)
+        answers = self.choice.hand_over(batch)
+        record_latency(self.name, time.monotonic() - began)
+        return answers
 
-    def _call(self, batch: list[OutgoingMessage]) -> Acceptance:
-        try:
-            if len(batch) > 1 and isinstance(self.channel, BatchChannel):
-                return self.channel.send_all(batch)
-            return self.channel.send(batch[0])
-        except SettingMissing as error:
-            raise Misconfigured(str(error)) from error
+    def _has_time(self) -> bool:
+        return clock() < self.until
+
+
+def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:
+    """Put the messages together that were answered together, in the order of their answers."""
+    groups: dict[int, Answered] = {}
+    for message, answer in zip(messages, answers, strict=True):
+        groups.setdefault(id(answer), ([], answer))[0].append(message)
+    return list(groups.values())
 
 
 def _split(messages: list[OutgoingMessage], *, halve: bool) -> list[list[OutgoingMessage]]:

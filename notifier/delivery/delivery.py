@@ -20,13 +20,14 @@ from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.messages import render
 from notifier.delivery import claiming
-from notifier.delivery.batch_sender import Answer, BatchSender
+from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds
+from notifier.provider_base import Answer
 
 log = structlog.get_logger(__name__)
 
@@ -216,7 +217,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
             "provider_id": receipt.provider_id or None,
             "cost": receipt.cost,
         }
-        return values | {"accepted_at": decision.at} | answer
+        unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
+        return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})
     if decision.unknown:
         values["unknown_attempts"] = Notification.unknown_attempts + 1
     if decision.state is State.PENDING:

@@ -23,6 +23,7 @@ from api.models.user import Channel
 from configs.clock import clock
 from configs.settings import settings
 from notifier import hourly_cap
+from notifier.channels import providers_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.matching import WantedSlots
@@ -45,7 +46,8 @@ class InlineClaim:
     _contents: ContentCache = field(default_factory=ContentCache, init=False)
 
     def __post_init__(self) -> None:
-        needed = _FRESH_SECONDS + settings().provider_timeout_seconds + MARGIN_SECONDS
+        earlier = settings().provider_switch_seconds * (len(providers_of(self.channel)) - 1)
+        needed = _FRESH_SECONDS + earlier + settings().provider_timeout_seconds + MARGIN_SECONDS
         self.claim = MessageClaim.start(self.now, needed)
 
     @property

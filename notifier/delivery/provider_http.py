@@ -13,8 +13,9 @@ from configs.hosts import is_loopback
 from configs.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
+from notifier.delivery.call_time import seconds_left
 from notifier.delivery.provider_connections import NotSent, ProviderAdapter
-from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
+from notifier.errors import LeavesLoopback, OutcomeUnknown, RateLimited, TemporaryError
 
 _CONNECT_SECONDS = 3.0
 
@@ -41,17 +42,18 @@ class Transport(requests.Session):
         self.mount("http://", ProviderAdapter())
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
-        """Send one request within PROVIDER_TIMEOUT_SECONDS, from looking up the name to the answer's last byte.
+        """Send one request in the time that the call has, from looking up the name to the answer's last byte.
 
         Redirects are answers.
 
         Raises:
             LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
-            TemporaryError: the provider cannot have taken it: it was not reached, or answered 429 or 5xx.
+            RateLimited: the provider answered 429.
+            TemporaryError: the provider cannot have taken it: it was not reached, or answered 5xx.
             OutcomeUnknown: the request left, and no whole answer came.
         """
         self._guard(request.url or "")
-        seconds = settings().provider_timeout_seconds
+        seconds = seconds_left()
         timeout = Timeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds))
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
@@ -59,10 +61,9 @@ class Transport(requests.Session):
             raise TemporaryError(f"{self.name} not reached: {error}") from error
         except requests.RequestException as error:
             raise OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}") from error
-        if (
-            answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
-            or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-        ):
+        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            raise RateLimited(f"{self.name} answered 429", self.wait(answer))
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise TemporaryError(f"{self.name} answered {answer.status_code}", self.wait(answer))
         return answer
 

@@ -13,6 +13,7 @@ from notifier.errors import (
     NotAttempted,
     OutcomeUnknown,
     PermanentError,
+    ProviderResting,
     TemporaryError,
 )
 
@@ -69,20 +70,24 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
         return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False)
     if isinstance(error, OutcomeUnknown):
         return _retry_unknown(error, attempt, now)
-    if isinstance(error, Misconfigured):
-        return _retry_misconfigured(error, attempt, now)
+    if isinstance(error, Misconfigured | ProviderResting):
+        return _retry_uncounted(error, attempt, now)
     if attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     asked = error.retry_after or 0.0 if isinstance(error, TemporaryError) else 0.0
     return _pending(now, max(backoff(attempt.number), asked), error.reason)
 
 
-def _retry_misconfigured(error: Misconfigured, attempt: Attempt, now: datetime) -> DeliveryDecision:
+def _retry_uncounted(
+    error: Misconfigured | ProviderResting, attempt: Attempt, now: datetime
+) -> DeliveryDecision:
     """Try again without using an attempt; what is no slot alert, and so never expires, fails when it is old."""
     longest = timedelta(seconds=settings().misconfigured_retry_seconds)
     if not attempt.lasting and attempt.created_at and attempt.created_at <= now - longest:
         return DeliveryDecision(State.FAILED, now, USED_UP + error.reason)
-    return _pending(now, settings().retry_max_seconds, error.reason, counts=False)
+    wait = error.retry_after or settings().retry_max_seconds
+    said = error.reason if isinstance(error, Misconfigured) else attempt.reason or error.reason
+    return _pending(now, wait, said, counts=False)
 
 
 def _retry_unknown(error: OutcomeUnknown, attempt: Attempt, now: datetime) -> DeliveryDecision:

@@ -122,8 +122,63 @@ def test_an_opening_from_a_clock_ahead_is_over(
     breaker.begin_call()
 
 
-def test_without_redis_every_call_is_made(settings_env: Callable[..., None]) -> None:
+@pytest.fixture
+def without_redis(settings_env: Callable[..., None], frozen: time_machine.Traveller) -> CircuitBreaker:
     settings_env(REDIS_URL="redis://127.0.0.1:1")
-    breaker = CircuitBreaker("example", REST)
-    fail(breaker, 4)
+    return CircuitBreaker("example", REST)
+
+
+def test_without_redis_each_process_decides_alone(
+    without_redis: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(without_redis, 2)
+    without_redis.record_success(without_redis.begin_call())
+    fail(without_redis, 3)
+    assert without_redis.read_wait() == pytest.approx(REST, abs=0.001)
+    frozen.shift(REST)
+    probe = without_redis.begin_call()
+    assert wait_of(without_redis) == pytest.approx(REST, abs=0.001)
+    without_redis.record_success(probe)
+    without_redis.begin_call()
+    without_redis.begin_call()
+
+
+def test_a_rest_without_redis_ends_where_the_clock_is_set_back(
+    without_redis: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    fail(without_redis, 3)
+    frozen.shift(-3600)
+    without_redis.begin_call()
+
+
+def succeed(breaker: CircuitBreaker, *seconds: float) -> None:
+    for each in seconds:
+        breaker.record_success(breaker.begin_call(), each)
+
+
+def test_answers_that_are_slow_in_the_median_open_it(
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+) -> None:
+    breaker = CircuitBreaker("example", REST, 3.0)
+    succeed(breaker, 9, 0.1, 9, 0.1, 0.1, 9)
+    assert breaker.read_wait() == 0
+    succeed(breaker, 3.5)
+    assert wait_of(breaker) == REST
+    frozen.shift(REST)
+    succeed(breaker, 3.5)  # a slow probe: another rest
+    assert wait_of(breaker) == REST
+    frozen.shift(REST)
+    succeed(breaker, 0.1, 3.5, 3.5)  # a good probe: the times before it count no more
     breaker.begin_call()
+
+
+def test_only_the_last_twenty_answers_count(
+    redis_server: redis.Redis,
+) -> None:
+    breaker = CircuitBreaker("example", REST, 3.0)
+    succeed(breaker, *[0.1] * 30, *[4.0] * 10)
+    assert breaker.read_wait() == 0
+    succeed(breaker, 4.0)
+    assert breaker.read_wait() > 0

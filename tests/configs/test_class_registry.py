@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from configs.class_registry import load_folder
-from notifier.channel_base import Channel
+from notifier.provider_base import Provider
 
-HEAD = "from notifier.channel_base import Channel\n"
+HEAD = "from notifier.provider_base import Provider\n"
 ONE = """
-class {}(Channel):
+class {}(Provider):
     def warm_up(self): ...
-    def send(self, message): ...
+    def hand_over(self, messages): ...
 """
 
 
@@ -25,7 +25,7 @@ def folder(path: Path, text: str) -> tuple[str, list[str]]:
 
 def test_the_class_is_found_by_the_files_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    found = load_folder(*folder(tmp_path, ONE.format("Pigeon")), Channel)  # type: ignore[type-abstract]
+    found = load_folder(*folder(tmp_path, ONE.format("Pigeon")), Provider)  # type: ignore[type-abstract]
     assert [(name, type(each).__name__) for name, each in found.items()] == [("pigeon", "Pigeon")]
 
 
@@ -34,5 +34,5 @@ def test_a_file_without_one_class_of_the_base_is_an_error(
     text: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(TypeError, match=f"pigeon must define one subclass of Channel, it defines {number}"):
-        load_folder(*folder(tmp_path, text), Channel)  # type: ignore[type-abstract]
+    with pytest.raises(TypeError, match=f"pigeon must define one subclass of Provider, it defines {number}"):
+        load_folder(*folder(tmp_path, text), Provider)  # type: ignore[type-abstract]

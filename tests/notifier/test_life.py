@@ -29,11 +29,12 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.clock import clock
 from configs.settings import settings
-from notifier import channels, dead_letters
-from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
+from notifier import dead_letters, providers
+from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
+from notifier.provider_base import OneCallProvider
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.notifier.world import (
@@ -58,10 +59,8 @@ HOURS = st.integers(1, 500)
 something_waits = precondition(lambda self: self.open)
 
 
-class Provider(BatchChannel):
+class Provider(OneCallProvider):
     """Answers as it is set: `lost` takes messages and its answer does not arrive, `silent` does neither."""
-
-    MOST = 100
 
     def __init__(self) -> None:
         self.answer = "yes"
@@ -70,10 +69,7 @@ class Provider(BatchChannel):
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, message: OutgoingMessage) -> Acceptance:
-        return self.send_all([message])
-
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         if self.answer == "no":
             raise PermanentError("refused")
         if self.answer == "later":
@@ -258,9 +254,9 @@ def machine(
     database: str, settings_env: Any, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[type[Life]]:
     """Bind the machine to a database and to a provider of its own."""
-    settings_env()
+    settings_env(PROVIDER_REST_SECONDS="0.001")  # as if no breaker: a provider's rest uses no attempt
     provider = Provider()
-    monkeypatch.setitem(channels.channels(), "email", provider)
+    monkeypatch.setitem(providers.providers(), "sendgrid", provider)
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield type("Bound", (Life,), {"provider": provider, "traveller": frozen})

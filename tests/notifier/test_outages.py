@@ -12,11 +12,12 @@ from api.models.notification import QUEUES, Notification, State
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
-from notifier import channel_base, channels, jobs
-from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage
+from notifier import jobs, providers
+from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import batch_sender, slow_channels
 from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
+from notifier.provider_base import OneCallProvider
 from notifier.sweep import Sweep
 from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
 from tests.samples import try_first
@@ -25,11 +26,12 @@ pytestmark = pytest.mark.usefixtures("database", "redis_server")
 NOT_TAKEN = ("refused", "reset", "503", "429")
 HANGS, SLOW = "hangs", "slow but accepts"
 HOUR = 3600.0
+PROVIDERS = {Channel.EMAIL: "sendgrid", Channel.SMS: "twilio", Channel.TELEGRAM: "telegram"}
 _TIMEOUT = 10  # seconds that a call waits without an answer
 
 
-class Provider(channel_base.Channel):
-    """Takes one message a call; `kind` is how it fails until `recovers`."""
+class Provider(OneCallProvider):
+    """Takes messages over; `kind` is how it fails until `recovers`."""
 
     def __init__(self, traveller: time_machine.Traveller, kind: str, seconds: float) -> None:
         self.traveller, self.kind = traveller, kind
@@ -39,7 +41,7 @@ class Provider(channel_base.Channel):
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, message: OutgoingMessage) -> Acceptance:
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.took = 0.0
         if clock() >= self.recovers:
             self.copies += 1
@@ -50,15 +52,6 @@ class Provider(channel_base.Channel):
         self.took = _TIMEOUT
         self.traveller.shift(_TIMEOUT)
         raise OutcomeUnknown(f"test did not answer: {self.kind}")
-
-
-class BatchProvider(Provider, BatchChannel):
-    """Takes many messages a call."""
-
-    MOST = 100
-
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        return self.send(messages[0])
 
 
 Fails = Callable[[Channel, str, float], Provider]
@@ -73,8 +66,8 @@ def fails(
     monkeypatch.setattr(slow_channels, "_rests", {})
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
-        made = (BatchProvider if channel is Channel.EMAIL else Provider)(frozen, kind, seconds)
-        monkeypatch.setitem(channels.channels(), channel.value, made)
+        made = Provider(frozen, kind, seconds)
+        monkeypatch.setitem(providers.providers(), PROVIDERS[channel], made)
         monkeypatch.setattr(
             batch_sender, "record_latency", lambda name, _: slow_channels.record_latency(name, made.took)
         )

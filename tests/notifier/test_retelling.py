@@ -63,6 +63,7 @@ def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round(
     assert {get(Match, each.match_id).alert_id for each in all_of(MatchSlot)} == {first, second}
 
 
+@pytest.mark.usefixtures("redis_server")
 def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_them(
     sandbox: "Running",
 ) -> None:

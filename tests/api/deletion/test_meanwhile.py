@@ -28,7 +28,7 @@ from api.models.payment import (
     RefundReason,
     StripeId,
 )
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Contact, Grant, User
 from api.payments.objects.checkout_session import CheckoutSession
 from configs.clock import clock
 from configs.contact_addresses import digest
@@ -37,9 +37,9 @@ from configs.plan import PlanName
 from configs.signing import sign
 from configs.withdrawal_links import write_withdrawal_token
 from notifier import match_service, notification_writer
-from notifier.channels import channel
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
+from notifier.providers import providers
 from tests.api.declarations.orders import hand_over
 from tests.api.deletion.leaving import delete, prove
 from tests.api.payments.shop import Shop, get_payment
@@ -62,15 +62,15 @@ def write_message(person: Person) -> str:
 def test_deleted_while_a_message_is_sent_the_row_stays_gone(
     sandbox: "Running", client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, mail = write_message(camille), channel(Channel.EMAIL)
-    send = mail.send
+    key, mail = write_message(camille), providers()["sendgrid"]
+    take = mail.hand_over
 
     def send_late(message: Any) -> Any:
-        answer = send(message)
+        answer = take(message)
         assert delete(client, camille).status_code == 204
         return answer
 
-    monkeypatch.setattr(mail, "send", send_late)
+    monkeypatch.setattr(mail, "hand_over", send_late)
     deliver(key)
     monkeypatch.undo()
     assert len(sandbox.messages()) == 1

@@ -15,11 +15,11 @@ from configs.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
-from notifier.channels.sms import fit_text, segments
 from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import DeskInfo
 from notifier.content.messages import TEMPLATES, languages_of, render, speaks
 from notifier.content.slot_alert_content import first_moment
+from notifier.content.sms_text import fit_text, segments
 from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
 from tests.notifier.world import DESK, PREFECTURE, URL

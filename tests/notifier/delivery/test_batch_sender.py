@@ -12,13 +12,16 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import channels
-from notifier.channel_base import Acceptance, BatchChannel, OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import Answer, BatchSender, batches
+from notifier import providers
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import BatchSender, batches
 from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
+from notifier.provider_base import Answer, OneCallProvider
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("redis_server")
 
 SAID = RenderedMessage(text="Arrêter : %stop0%", subject="Créneau")
 OTHER = RenderedMessage(text="Autre", subject="Autre")
@@ -114,10 +117,8 @@ def test_no_call_begins_whose_answer_could_outlive_the_lease(
     assert [type(answer) for _, answer in late] == [Acceptance]
 
 
-class Refusing(BatchChannel):
+class Refusing(OneCallProvider):
     """A provider that refuses a call as a whole for its bad addresses, and may say which they are."""
-
-    MOST = 100
 
     def __init__(self) -> None:
         self.bad: set[str] = set()
@@ -129,10 +130,7 @@ class Refusing(BatchChannel):
     def warm_up(self) -> None:
         """Nothing to build."""
 
-    def send(self, message: OutgoingMessage) -> Acceptance:
-        return self.send_all([message])
-
-    def send_all(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.calls.append(len(messages))
         if self.error:
             raise self.error
@@ -147,7 +145,7 @@ class Refusing(BatchChannel):
 def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
     settings_env()
     made = Refusing()
-    monkeypatch.setitem(channels.channels(), "email", made)
+    monkeypatch.setitem(providers.providers(), "sendgrid", made)
     return made
 
 
@@ -157,7 +155,7 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     provider = Refusing()
     provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(channels.channels(), "email", provider)
+        patch.setitem(providers.providers(), "sendgrid", provider)
         answers = handed(messages(count))
     assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
         provider.bad & set(answers)

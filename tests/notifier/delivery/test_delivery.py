@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest
-from notifier import channel_base, channels
+from notifier import providers
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
@@ -27,6 +27,7 @@ from notifier.errors import NotAttempted
 from notifier.jobs import deliver
 from notifier.message_kind_base import Seen
 from notifier.message_kinds.slot_detected import SlotDetected
+from notifier.provider_base import OneCallProvider
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     ADDRESSES,
@@ -548,8 +549,8 @@ def test_a_verification_that_is_not_needed_any_more_is_skipped(
     assert after(key) == (State.SKIPPED, reason)
 
 
-class Breaking(channel_base.Channel):
-    """A channel that asks for something while it sends."""
+class Breaking(OneCallProvider):
+    """A provider that asks for something while it sends."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self.act = act
@@ -557,13 +558,13 @@ class Breaking(channel_base.Channel):
     def warm_up(self) -> None:
         self.act()
 
-    def send(self, message: OutgoingMessage) -> Acceptance:
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.act()
         return Acceptance("test", "1")
 
 
 def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    monkeypatch.setitem(channels.channels(), "email", Breaking(act))
+    monkeypatch.setitem(providers.providers(), "sendgrid", Breaking(act))
 
 
 @pytest.mark.rule("3.6")
@@ -574,13 +575,13 @@ def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.Monk
     assert held == [0]
 
 
-def test_whatever_a_channel_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_a_provider_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, lambda: 1 / 0)
     key = waiting()
     with capture_logs() as logs:
         deliver(str(key))
     assert after(key) == (State.PENDING, "unknown: ZeroDivisionError")
-    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["channel failed"]
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["provider failed"]
 
 
 def test_a_text_that_cannot_be_made_is_tried_again_later(

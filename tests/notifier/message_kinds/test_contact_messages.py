@@ -18,7 +18,7 @@ from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.encryption import encrypt
 from notifier import create_notifications
-from notifier.channels.sms import segments
+from notifier.content.sms_text import segments
 from notifier.delivery.delivery import deliver
 from tests.notifier.world import ADDRESSES, Person, change, in_one_transaction, notifications, person
 

@@ -12,7 +12,8 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from notifier.channel_base import Acceptance, LinkButton, OutgoingMessage, RenderedMessage
-from notifier.channels import UnknownChannel, channel, channels, email, sms, telegram
+from notifier.channels import UnknownChannel, channel, channels
+from notifier.content.sms_text import fit_text
 from notifier.errors import (
     DeliveryError,
     LeavesLoopback,
@@ -21,6 +22,7 @@ from notifier.errors import (
     PermanentError,
     TemporaryError,
 )
+from notifier.providers import providers, sendgrid, telegram, twilio
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -34,6 +36,7 @@ SAID = RenderedMessage(
 )
 ADDRESSES = {"email": "camille@example.org", "sms": "+33612345678", "telegram": "987654"}
 CHANNELS = sorted(ADDRESSES)
+PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
 
 
 def send(
@@ -43,9 +46,11 @@ def send(
     key: UUID | None = None,
     seen_at: datetime | None = SEEN,
 ) -> Acceptance:
-    return channel(name).send(
-        OutgoingMessage(message, address or ADDRESSES[name], [key or uuid4()], seen_at=seen_at)
-    )
+    one = OutgoingMessage(message, address or ADDRESSES[name], [key or uuid4()], seen_at=seen_at)
+    (answer,) = providers()[PROVIDERS[name]].hand_over([one])
+    if isinstance(answer, DeliveryError):
+        raise answer
+    return answer
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -58,8 +63,8 @@ def test_an_unknown_channel_names_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize("name", CHANNELS)
-def test_every_channel_can_be_warmed_up_before_it_sends(name: str, sandbox: "Running") -> None:
-    channel(name).warm_up()
+def test_every_provider_can_be_warmed_up_before_it_sends(name: str, sandbox: "Running") -> None:
+    providers()[PROVIDERS[name]].warm_up()
     assert sandbox.messages() == []
 
 
@@ -164,7 +169,7 @@ def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[...
 
 
 def twilio_error(code: int, status: int = 400) -> DeliveryError:
-    return sms._delivery_error(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
+    return twilio._delivery_error(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,7 @@ def test_twilios_full_queue_is_tried_later() -> None:
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
-    assert isinstance(sms._delivery_error(error), TemporaryError)
+    assert isinstance(twilio._delivery_error(error), TemporaryError)
 
 
 @pytest.mark.parametrize(
@@ -203,30 +208,30 @@ def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decima
         def __init__(self) -> None:
             self.price, self.price_unit = price, unit
 
-    assert sms._cost(Made()) == cost
+    assert twilio._cost(Made()) == cost
 
 
 @pytest.mark.rule("6.9")
 def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
-    assert sms.fit_text(RenderedMessage(text="é" * 161, brief="court")) == "court"
-    assert sms.fit_text(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
-    assert sms.fit_text(RenderedMessage(text="é" * 161)) == "é" * 161
+    assert fit_text(RenderedMessage(text="é" * 161, brief="court")) == "court"
+    assert fit_text(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
+    assert fit_text(RenderedMessage(text="é" * 161)) == "é" * 161
 
 
 @pytest.mark.rule("6.9")
 def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
     link = "https://rdv.example/" + "x" * 200
     several = RenderedMessage(text="long", brief=" - ".join(f"Essonne (91) {link}" for _ in range(10)))
-    said = sms.fit_text(replace(several, text=several.brief))
+    said = fit_text(replace(several, text=several.brief))
     assert len(said) <= 1600
     assert set(said.replace("Essonne (91)", "").replace(" - ", " ").split()) <= {link, "-"}
-    assert len(sms.fit_text(RenderedMessage(brief="y" * 2000, text="y" * 2000))) == 1600
+    assert len(fit_text(RenderedMessage(brief="y" * 2000, text="y" * 2000))) == 1600
     send("sms", replace(several, text=several.brief))
     assert len(sandbox.messages("sms")) == 1
 
 
 def sendgrid_error(status: int, body: bytes) -> DeliveryError:
-    return email._delivery_error(HTTPError(status, "reason", body, {}))
+    return sendgrid._delivery_error(HTTPError(status, "reason", body, {}))
 
 
 @pytest.mark.parametrize(

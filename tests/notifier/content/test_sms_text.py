@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.channels.sms import _BASIC, _EXTENDED, length, segments, to_gsm
+from notifier.content.sms_text import _BASIC, _EXTENDED, length, segments, to_gsm
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""Provider choice: which of a channel's providers takes messages over, by the health that all workers share.
+
+A provider that failed three times in a row, or answers slowly, is left alone for a while, then tried by one call
+(configs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to the next at once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+from rq.timeouts import JobTimeoutException
+
+from configs.circuit_breaker import CircuitBreaker, CircuitOpen
+from configs.settings import SettingMissing, settings
+from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.channels import providers_of
+from notifier.delivery.call_time import within
+from notifier.errors import (
+    DeliveryError,
+    Misconfigured,
+    OutcomeUnknown,
+    ProviderResting,
+    RateLimited,
+    TemporaryError,
+)
+from notifier.provider_base import Answer, Provider
+
+log = structlog.get_logger(__name__)
+
+
+def breaker_of(provider: str) -> CircuitBreaker:
+    """Return the breaker that all workers share."""
+    return CircuitBreaker(provider, settings().provider_rest_seconds, settings().provider_slow_seconds)
+
+
+@dataclass(slots=True)
+class ProviderChoice:
+    """Hands messages to one channel's providers; `may_call` says whether there is time for one more call."""
+
+    channel: str
+    may_call: Callable[[], bool]
+    is_over: bool = field(default=False, init=False)  # the job has to end
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> list[Answer]:
+        """Return the answer for each message, in their order. Raises nothing."""
+        names, answers = providers_of(self.channel), list[Answer | None]([None] * len(messages))
+        for place, (name, provider) in enumerate(names):
+            rest = [number for number, answer in enumerate(answers) if answer is None or _goes_on(answer)]
+            if not rest or self.is_over or (place and not self.may_call()):
+                break
+            alternatives = len(names) > place + 1
+            asked = self._ask(name, provider, [messages[each] for each in rest], alternatives=alternatives)
+            for number, answer in zip(rest, asked, strict=True):
+                answers[number] = _join(answers[number], answer)
+        return [answer or TemporaryError(f"{self.channel} has no provider") for answer in answers]
+
+    def _ask(
+        self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
+    ) -> Sequence[Answer]:
+        breaker = breaker_of(name)
+        try:
+            token = breaker.begin_call()
+        except CircuitOpen as error:
+            return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
+        limit = settings().provider_timeout_seconds
+        began = time.monotonic()
+        with within(min(limit, settings().provider_switch_seconds) if alternatives else limit):
+            answers = self._call(provider, messages)
+        if any(map(_is_failure, answers)):
+            breaker.record_failure(token)
+        else:
+            breaker.record_success(token, time.monotonic() - began)
+        return answers
+
+    def _call(self, provider: Provider, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
+        answer: DeliveryError
+        try:
+            return provider.hand_over(messages)
+        except SettingMissing as error:
+            answer = Misconfigured(str(error))
+        except JobTimeoutException:
+            self.is_over = True
+            answer = OutcomeUnknown("no answer before the job had to end")
+        except Exception as error:
+            # The boundary: an SDK may raise anything, and the rows must learn of it.
+            log.exception(
+                "provider failed", notifications=[str(key) for each in messages for key in each.ids]
+            )
+            answer = OutcomeUnknown(type(error).__name__)
+        return [answer] * len(messages)
+
+
+def _goes_on(answer: Answer) -> bool:
+    """Whether another provider may take a message that was answered so."""
+    return isinstance(answer, TemporaryError | OutcomeUnknown)
+
+
+def _join(earlier: Answer | None, answer: Answer) -> Answer:
+    """Return what two providers' answers say together: after one that may have accepted, no answer is a plain no."""
+    if not isinstance(earlier, OutcomeUnknown):
+        if isinstance(answer, ProviderResting) and isinstance(earlier, TemporaryError):
+            return earlier
+        return answer
+    if isinstance(answer, Acceptance):
+        return replace(answer, copies_unknown=answer.copies_unknown + 1)
+    return earlier
+
+
+def _is_failure(answer: Answer) -> bool:
+    return isinstance(answer, TemporaryError | OutcomeUnknown) and not isinstance(answer, RateLimited)

@@ -1,0 +1,102 @@
+"""Telegram by its Bot API.
+
+https://core.telegram.org/bots/api#sendmessage
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from requests import Response
+
+from api.models.user import ContactState
+from configs.settings import settings
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.provider_http import Transport, read_retry_after, travelling
+from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
+from notifier.provider_base import OneCallProvider
+
+PROVIDER = "telegram"
+
+# Telegram has no codes, only prose: https://core.telegram.org/bots/api#making-requests ("subject to change").
+# Part of a description in lower case → the state that it gives the contact.
+_GONE = {
+    "bot was blocked": ContactState.BLOCKED,
+    "user is deactivated": ContactState.BLOCKED,
+    "bot was kicked": ContactState.BLOCKED,
+    "bot can't initiate conversation": ContactState.BLOCKED,
+    "chat not found": ContactState.BOUNCED,
+    "peer_id_invalid": ContactState.BOUNCED,
+}
+# 401 and 404 are the answers to a token that is wrong: our fault, not the message's.
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+
+
+def _json(answer: Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _wait(answer: Response) -> float | None:
+    """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
+    parameters = _json(answer).get("parameters")
+    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else read_retry_after(answer)
+
+
+@lru_cache(maxsize=2)
+def _transport(_base: str) -> Transport:
+    return Transport(PROVIDER, _wait)
+
+
+def _base() -> str:
+    return str(settings().telegram_base_url).rstrip("/")
+
+
+class Telegram(OneCallProvider):
+    """One message of the bot to the chat that is the message's address."""
+
+    def warm_up(self) -> None:
+        """Build the session."""
+        _transport(_base())
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Hand one message to the Bot API."""
+        (message,) = messages
+        transport = _transport(_base())
+        travelling(transport, message)
+        url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
+        answer = transport.post(url, json=_body(message.filled, message.address))
+        body = _json(answer)
+        if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
+            return Acceptance(PROVIDER, str(body["result"]["message_id"]))
+        raise _delivery_error(answer.status_code, body)
+
+
+def _body(message: RenderedMessage, address: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "chat_id": address,
+        "text": message.html,
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if message.button:
+        button = {"text": message.button.label, "url": message.button.url}
+        body["reply_markup"] = {"inline_keyboard": [[button]]}
+    return body
+
+
+def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
+    description = str(answer.get("description", "")).lower()
+    for part, state in _GONE.items():
+        if part in description:
+            return PermanentError(f"{PROVIDER}: {part}", state)
+    if status in _OURS:
+        return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
+    if status == HTTPStatus.OK:
+        return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
+    return PermanentError(f"{PROVIDER} answered {status}")

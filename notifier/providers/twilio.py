@@ -1,0 +1,102 @@
+"""SMS by Twilio.
+
+https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+"""
+
+import logging
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from api.models.user import ContactState
+from configs.settings import settings
+from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.content.sms_text import fit_text
+from notifier.delivery.provider_http import Transport, travelling
+from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
+from notifier.provider_base import OneCallProvider
+
+PROVIDER = "twilio"
+
+# Error code → reason, and the state that it gives the contact: https://www.twilio.com/docs/api/errors
+_PERMANENT: dict[int, tuple[str, ContactState | None]] = {
+    21211: ("no such number", ContactState.BOUNCED),
+    21214: ("number cannot be reached", ContactState.BOUNCED),
+    21217: ("no such number", ContactState.BOUNCED),
+    21265: ("a short code is no number of a person", ContactState.BOUNCED),
+    21408: ("no permission for that country: enable it at Twilio", None),
+    21421: ("no such number", ContactState.BOUNCED),
+    21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
+    21612: ("no route to that number", ContactState.BOUNCED),
+    21614: ("no mobile number", ContactState.BOUNCED),
+    21617: ("text too long", None),
+}
+# Full queue, rate: nothing is wrong with the message.
+_TEMPORARY = {20429, 21611, 14107}
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+_quiet = logging.getLogger(f"{__name__}.twilio")
+_quiet.disabled = True  # Twilio's client logs each request at INFO
+
+
+@lru_cache(maxsize=2)
+def _client(account: str, token: str, base_url: str) -> tuple[Client, Transport]:
+    transport = Transport(PROVIDER)
+    http = TwilioHttpClient(logger=_quiet)
+    http.session = transport
+    client = Client(account, token, http_client=http)
+    client.api.base_url = (
+        base_url  # there is no option for it: https://github.com/twilio/twilio-python/issues/521
+    )
+    return client, transport
+
+
+def _api() -> tuple[Client, Transport]:
+    now = settings()
+    account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
+    return _client(account, token, str(now.twilio_base_url).rstrip("/"))
+
+
+class Twilio(OneCallProvider):
+    """One SMS a call, in the words that fit one segment where the kind has such."""
+
+    def warm_up(self) -> None:
+        """Build the client; Twilio imports its parts when they are first asked for."""
+        _ = _api()[0].messages
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Hand one SMS to Twilio."""
+        (message,) = messages
+        client, transport = _api()
+        travelling(transport, message)
+        sender = settings().require("twilio_phone_number")
+        try:
+            made = client.messages.create(to=message.address, from_=sender, body=fit_text(message.filled))
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise _delivery_error(error) from error
+        return Acceptance(PROVIDER, made.sid or "", _cost(made))
+
+
+def _cost(made: Any) -> Decimal | None:
+    # Twilio bills in the account's currency; the price is negative, and often not known yet
+    return abs(Decimal(made.price)) if made.price and made.price_unit == "EUR" else None
+
+
+def _delivery_error(error: TwilioRestException | TwilioServiceException) -> DeliveryError:
+    code = error.code or 0
+    if code in _PERMANENT:
+        reason, state = _PERMANENT[code]
+        return PermanentError(f"{PROVIDER} {code}: {reason}", state)
+    if code in _TEMPORARY:
+        return TemporaryError(f"{PROVIDER} {code}")
+    if error.status in _OURS:
+        return Misconfigured(
+            f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+        )
+    return PermanentError(f"{PROVIDER} answered {error.status}, code {code}")
