@@ -30,6 +30,8 @@ class LineKind(StrEnum):
     DISCOUNT = "discount"
     REFUND = "refund"
     REFUND_RETURNED = "refund_returned"  # the bank sent a refund back to us
+    DISPUTE = "dispute"  # the bank gave the money back after a dispute that we lost
+    DISPUTE_RETURNED = "dispute_returned"  # it was won after all
 
 
 class InvoiceLine(_Frozen):

@@ -1,11 +1,13 @@
-"""Issue of documents: an invoice for each paid payment, a credit note for each refund that succeeded.
+"""Issue of documents: an invoice for each paid payment, a credit note for money that went back.
 
-Every document comes from here, found by what lacks one, so that no event, restart or older version loses one. Each is
-issued in a transaction of its own, which locks the payment first and the counter last.
+Money goes back by a refund that succeeded, or by a dispute that was lost. Where it comes again, an invoice takes the
+credit note back. Each document is issued in a transaction of its own, which locks the payment first and the counter
+last.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -23,19 +25,22 @@ from api.invoices.numbering import take_number
 from api.invoices.payment_lines import list_payment_lines, name_order, read_period
 from api.invoices.vat import measure_vat, read_vat_terms
 from api.models.invoice import Invoice, InvoiceKind
-from api.models.payment import Payment, Refund, RefundStatus
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason, RefundStatus
 from configs.clock import clock
-
-Issue = Callable[[Session, UUID], Invoice | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Correction:
-    """What a refund makes of the document that it is about."""
+    """A correction of a document."""
 
     kind: InvoiceKind
     line: LineKind
     corrected: Invoice
+    amount_cents: int
+    moved_at: datetime  # when the money went back or came again
+    refund_id: UUID | None = None
+    event_id: UUID | None = None  # of a dispute's end
+    reason: RefundReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,6 @@ class _Balance:
 
     amount_cents: int
     vat_cents: int
-
-
-def list_due(session: Session, most: int) -> Sequence[tuple[Issue, UUID]]:
-    """Return what lacks a document: payments in the order in which they were paid, then refunds in theirs."""
-    payments = session.scalars(_find_payments().limit(most)).all()
-    credit_notes = session.scalars(_find_refunds().limit(most)).all()
-    returned = session.scalars(_find_returned().limit(most)).all()
-    return [
-        *((issue_invoice, each) for each in payments),
-        *((issue_credit_note, each) for each in credit_notes),
-        *((issue_returned_refund, each) for each in returned),
-    ][:most]
 
 
 def issue_invoice(session: Session, payment_id: UUID) -> Invoice | None:
@@ -87,9 +80,8 @@ def issue_credit_note(session: Session, refund_id: UUID) -> Invoice | None:
     documents = _lock_documents(session, refund)
     if refund.status is not RefundStatus.SUCCEEDED or not documents or _of_refund(documents, refund_id):
         return None
-    return _correct(
-        session, refund, documents, _Correction(InvoiceKind.CREDIT_NOTE, LineKind.REFUND, documents[0])
-    )
+    correction = _correct_refund(InvoiceKind.CREDIT_NOTE, LineKind.REFUND, documents[0], refund)
+    return _correct(session, documents, correction)
 
 
 def issue_returned_refund(session: Session, refund_id: UUID) -> Invoice | None:
@@ -99,33 +91,80 @@ def issue_returned_refund(session: Session, refund_id: UUID) -> Invoice | None:
     earlier = _of_refund(documents, refund_id)
     if refund.status is not RefundStatus.FAILED or len(earlier) != 1:
         return None
-    correction = _Correction(InvoiceKind.INVOICE, LineKind.REFUND_RETURNED, earlier[0])
-    return _correct(session, refund, documents, correction)
+    correction = _correct_refund(InvoiceKind.INVOICE, LineKind.REFUND_RETURNED, earlier[0], refund)
+    return _correct(session, documents, correction)
 
 
-def _correct(
-    session: Session, refund: Refund, documents: Sequence[Invoice], correction: _Correction
-) -> Invoice:
+def issue_dispute_note(session: Session, event_id: UUID) -> Invoice | None:
+    """Issue the credit note of a lost dispute; None where it has one, or nothing of its invoice is left."""
+    event = session.get_one(PaymentEvent, event_id)
+    documents = _lock_documents(session, event)
+    if not documents or _of_event(documents, event_id):
+        return None
+    # A bank may take back what we had refunded. A credit note is about money of the invoice only.
+    cents = min(int(event.details["amount"]), _sum_documents(documents).amount_cents)
+    if cents <= 0:
+        return None
+    correction = _Correction(
+        InvoiceKind.CREDIT_NOTE, LineKind.DISPUTE, documents[0], cents, event.at, event_id=event_id
+    )
+    return _correct(session, documents, correction)
+
+
+def issue_returned_dispute(session: Session, event_id: UUID) -> Invoice | None:
+    """Issue the invoice that takes the credit note of a lost dispute back: it was won after all."""
+    event = session.get_one(PaymentEvent, event_id)
+    documents = _lock_documents(session, event)
+    lost_id = session.scalars(find_lost_event(event)).one_or_none()
+    earlier = _of_event(documents, lost_id) if lost_id else []
+    if not earlier or _of_event(documents, event_id):
+        return None
+    cents = earlier[0].amount_cents
+    correction = _Correction(
+        InvoiceKind.INVOICE, LineKind.DISPUTE_RETURNED, earlier[0], cents, event.at, event_id=event_id
+    )
+    return _correct(session, documents, correction)
+
+
+def find_lost_event(won: PaymentEvent | type[PaymentEvent]) -> sa.Select[UUID]:
+    """Select the loss of a dispute that was recorded before it was won. Ids are in the order of recording."""
+    lost = aliased(PaymentEvent)
+    return sa.select(lost.id).where(
+        lost.kind == PaymentEventKind.DISPUTE_LOST,
+        lost.payment_id == won.payment_id,
+        lost.subject == won.subject,
+        lost.id < won.id,
+    )
+
+
+def _correct_refund(kind: InvoiceKind, line: LineKind, corrected: Invoice, refund: Refund) -> _Correction:
+    moved_at = refund.settled_at or clock()
+    return _Correction(
+        kind, line, corrected, refund.amount_cents, moved_at, refund_id=refund.id, reason=refund.reason
+    )
+
+
+def _correct(session: Session, documents: Sequence[Invoice], correction: _Correction) -> Invoice:
     first = InvoiceContents.model_validate(documents[0].contents)
-    signed = -refund.amount_cents if correction.kind is InvoiceKind.CREDIT_NOTE else refund.amount_cents
+    cents, corrected = correction.amount_cents, correction.corrected
+    signed = -cents if correction.kind is InvoiceKind.CREDIT_NOTE else cents
     contents = first.model_copy(
         update={
-            "lines": (InvoiceLine(kind=correction.line, plan=first.plan, amount_cents=refund.amount_cents),),
-            "paid_at": refund.settled_at or clock(),
+            "lines": (InvoiceLine(kind=correction.line, plan=first.plan, amount_cents=cents),),
+            "paid_at": correction.moved_at,
             "vat_cents": _measure_moved_vat(documents, signed, first.vat_percent),
             "seller": name_present_seller(),
-            "corrects": CorrectedInvoice(
-                number=correction.corrected.number, issued_at=correction.corrected.issued_at
-            ),
-            "reason": refund.reason,
+            "corrects": CorrectedInvoice(number=corrected.number, issued_at=corrected.issued_at),
+            "reason": correction.reason,
         }
     )
     row = Invoice(
         kind=correction.kind,
-        payment_id=refund.payment_id,
-        refund_id=refund.id,
-        corrects_id=correction.corrected.id,
-        amount_cents=refund.amount_cents,
+        payment_id=corrected.payment_id,
+        refund_id=correction.refund_id,
+        event_id=correction.event_id,
+        corrects_id=corrected.id,
+        amount_cents=cents,
     )
     return _issue(session, row, contents, documents[0].client_name)
 
@@ -158,41 +197,21 @@ def _lock_payment(session: Session, payment_id: UUID) -> Payment:
     return session.get_one(Payment, payment_id, with_for_update={"key_share": True}, populate_existing=True)
 
 
-def _lock_documents(session: Session, refund: Refund) -> list[Invoice]:
-    """Lock a refund's payment, refresh the refund, and return the payment's documents, its invoice first."""
-    _lock_payment(session, refund.payment_id)
-    session.refresh(refund)
-    return _find_documents(session, refund.payment_id)
+def _lock_documents(session: Session, cause: Refund | PaymentEvent) -> list[Invoice]:
+    """Lock the payment of a cause, refresh the cause, and return the payment's documents, its invoice first."""
+    _lock_payment(session, cause.payment_id)
+    session.refresh(cause)
+    return _find_documents(session, cause.payment_id)
 
 
 def _find_documents(session: Session, payment_id: UUID) -> list[Invoice]:
     mine = sa.select(Invoice).where(Invoice.payment_id == payment_id)
-    return list(session.scalars(mine.order_by(Invoice.refund_id.is_not(None), Invoice.id)))
+    return list(session.scalars(mine.order_by(Invoice.corrects_id.is_not(None), Invoice.id)))
 
 
 def _of_refund(documents: Sequence[Invoice], refund_id: UUID) -> list[Invoice]:
     return [each for each in documents if each.refund_id == refund_id]
 
 
-def _find_payments() -> sa.Select[UUID]:
-    has_one = sa.exists().where(Invoice.payment_id == Payment.id, Invoice.refund_id.is_(None))
-    due = sa.select(Payment.id).where(Payment.paid_at.is_not(None), Payment.amount_cents > 0, ~has_one)
-    return due.order_by(Payment.paid_at, Payment.id)
-
-
-def _find_refunds() -> sa.Select[UUID]:
-    has_one = sa.exists().where(Invoice.refund_id == Refund.id)
-    billed = sa.exists().where(Invoice.payment_id == Refund.payment_id, Invoice.refund_id.is_(None))
-    due = sa.select(Refund.id).where(Refund.status == RefundStatus.SUCCEEDED, billed, ~has_one)
-    return due.order_by(Refund.settled_at, Refund.id)
-
-
-def _find_returned() -> sa.Select[UUID]:
-    taken_back = aliased(Invoice)
-    has_one = sa.exists().where(taken_back.refund_id == Refund.id, taken_back.kind == InvoiceKind.INVOICE)
-    due = (
-        sa.select(Refund.id)
-        .join(Invoice, Invoice.refund_id == Refund.id)
-        .where(Refund.status == RefundStatus.FAILED, Invoice.kind == InvoiceKind.CREDIT_NOTE, ~has_one)
-    )
-    return due.order_by(Refund.settled_at, Refund.id)
+def _of_event(documents: Sequence[Invoice], event_id: UUID) -> list[Invoice]:
+    return [each for each in documents if each.event_id == event_id]

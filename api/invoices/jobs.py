@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from api.invoices.issuing import Issue, list_due
+from api.invoices.due_documents import Issue, list_due
 from api.models.base import session as open_session
 
 _AT_ONCE = 200  # documents between two looks at what is due

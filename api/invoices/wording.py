@@ -15,6 +15,8 @@ _LINES = {
     LineKind.DISCOUNT: "Remise",
     LineKind.REFUND: "Remboursement, formule {plan}",
     LineKind.REFUND_RETURNED: "Remboursement que la banque a renvoyé, formule {plan}",
+    LineKind.DISPUTE: "Remboursement par la banque après contestation, formule {plan}",
+    LineKind.DISPUTE_RETURNED: "Contestation que la banque a rejetée, formule {plan}",
 }
 
 

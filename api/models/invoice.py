@@ -24,7 +24,7 @@ class InvoiceKind(StrEnum):
 
 
 class Invoice(Base):
-    """An invoice of a payment, the credit note of a refund, or the invoice that takes a credit note back.
+    """An invoice of a payment, the credit note of a refund or a lost dispute, or the invoice that takes one back.
 
     It outlives the account; whose it is follows from its payment.
     """
@@ -35,7 +35,10 @@ class Invoice(Base):
     kind: Mapped[InvoiceKind] = mapped_column(enum_column(InvoiceKind, "kind"))
     number: Mapped[str] = mapped_column(unique=True)  # F2026-000001, A2026-000001
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"), index=True)
-    refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"))  # null: of the payment itself
+    refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"))  # of a correction
+    event_id: Mapped[UUID | None] = mapped_column(  # of a correction: the end of a dispute
+        sa.ForeignKey("payment_events.id"), unique=True
+    )
     corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_INVOICES), index=True)
     amount_cents: Mapped[int]  # with VAT; positive for a credit note, too
     issued_at: Mapped[datetime]
@@ -46,12 +49,18 @@ class Invoice(Base):
 
     __table_args__ = (
         sa.CheckConstraint("amount_cents > 0", name="amount"),
-        sa.CheckConstraint("(refund_id IS NULL) = (corrects_id IS NULL)", name="correction"),
-        sa.CheckConstraint("kind = 'invoice' OR refund_id IS NOT NULL", name="credit_note"),
+        sa.CheckConstraint(
+            "num_nonnulls(refund_id, event_id) = CASE WHEN corrects_id IS NULL THEN 0 ELSE 1 END",
+            name="correction",
+        ),
+        sa.CheckConstraint("kind = 'invoice' OR corrects_id IS NOT NULL", name="credit_note"),
         sa.CheckConstraint("pdf_made_at IS NULL OR pdf_key IS NOT NULL", name="pdf"),
         sa.UniqueConstraint("refund_id", "kind"),
         sa.Index(
-            "uq_invoices_payment_id", "payment_id", unique=True, postgresql_where=sa.text("refund_id IS NULL")
+            "uq_invoices_payment_id",
+            "payment_id",
+            unique=True,
+            postgresql_where=sa.text("corrects_id IS NULL"),
         ),
         sa.Index("ix_invoices_issued_at", "issued_at"),
         sa.Index("ix_invoices_without_pdf", "id", postgresql_where=sa.text("pdf_made_at IS NULL")),

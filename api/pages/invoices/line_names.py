@@ -13,6 +13,8 @@ LINE_NAMES: dict[LineKind, LazyString] = {  # with the plan's name behind
     LineKind.DISCOUNT: _l("Remise, formule"),
     LineKind.REFUND: _l("Remboursement, formule"),
     LineKind.REFUND_RETURNED: _l("Remboursement que la banque nous a renvoyé, formule"),
+    LineKind.DISPUTE: _l("Remboursement par la banque après contestation, formule"),
+    LineKind.DISPUTE_RETURNED: _l("Contestation que la banque a rejetée, formule"),
 }
 REASON_NAMES: dict[RefundReason, LazyString] = {
     RefundReason.WITHDRAWAL: _l("Rétractation"),

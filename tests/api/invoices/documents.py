@@ -59,6 +59,22 @@ def return_refund(refund_id: UUID) -> None:
         s.get_one(Refund, refund_id).status = RefundStatus.FAILED
 
 
+def end_dispute(payment_id: UUID, cents: int, kind: PaymentEventKind = PaymentEventKind.DISPUTE_LOST) -> None:
+    """Write how a dispute ended."""
+    details = {"amount": cents, "reason": "fraudulent"}
+    with session() as s:
+        s.add(
+            PaymentEvent(
+                payment_id=payment_id,
+                kind=kind,
+                subject="du_1",
+                at=clock(),
+                recorded_at=clock(),
+                details=details,
+            )
+        )
+
+
 def issue() -> list[Invoice]:
     """Issue what is due; return all documents in the order of their issue."""
     issue_due(60)
@@ -94,4 +110,11 @@ def sum_ledger() -> int:
                 Refund.status == RefundStatus.SUCCEEDED
             )
         ).one()
+        for lost in s.scalars(
+            sa.select(PaymentEvent).where(PaymentEvent.kind == PaymentEventKind.DISPUTE_LOST)
+        ):
+            won = sa.exists().where(
+                PaymentEvent.payment_id == lost.payment_id, PaymentEvent.kind == PaymentEventKind.DISPUTE_WON
+            )
+            back += 0 if s.scalar(sa.select(won)) else lost.details["amount"]
     return came - back

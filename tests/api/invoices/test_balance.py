@@ -8,9 +8,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.invoices.vat import measure_vat
-from api.models.payment import RefundStatus
+from api.models.payment import PaymentEventKind, RefundStatus
 from tests import databases
-from tests.api.invoices.documents import issue, pay, refund, return_refund, sum_documents, sum_ledger
+from tests.api.invoices.documents import (
+    end_dispute,
+    issue,
+    pay,
+    refund,
+    return_refund,
+    sum_documents,
+    sum_ledger,
+)
 from tests.fuzz import times
 
 if TYPE_CHECKING:
@@ -20,6 +28,8 @@ STEPS = st.one_of(
     st.tuples(st.just("pay"), st.integers(50, 2999)),
     st.tuples(st.just("refund"), st.integers(1, 400)),
     st.tuples(st.just("return"), st.just(0)),
+    st.tuples(st.just("lose"), st.just(0)),
+    st.tuples(st.just("win"), st.just(0)),
     st.tuples(st.just("issue"), st.just(0)),
 )
 
@@ -47,6 +57,7 @@ def test_invoices_less_credit_notes_are_the_ledger(database: str, settings_env: 
 def play(history: list[tuple[str, int]]) -> None:
     left: dict[UUID, int] = {}
     made: list[UUID] = []
+    lost: list[UUID] = []
     for step, cents in history:
         if step == "pay":
             left[pay(cents=cents)] = cents
@@ -57,5 +68,10 @@ def play(history: list[tuple[str, int]]) -> None:
                 left[payment] -= cents
         elif step == "return" and made:
             return_refund(made.pop())
+        elif step == "lose" and left:
+            lost.append(max(left, key=lambda each: left[each]))
+            end_dispute(lost[-1], left.pop(lost[-1]))
+        elif step == "win" and lost:
+            end_dispute(lost.pop(), 1, PaymentEventKind.DISPUTE_WON)
         elif step == "issue":
             issue()

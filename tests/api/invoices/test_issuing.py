@@ -17,10 +17,12 @@ from api.invoices.payment_lines import name_order
 from api.invoices.service import forget_client
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
-from api.models.payment import Payment, RefundStatus
+from api.models.payment import Payment, PaymentEventKind, RefundStatus
+from api.payments.ledger import add_event
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.invoices.documents import (
+    end_dispute,
     issue,
     list_documents,
     list_numbers,
@@ -117,6 +119,49 @@ def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(
     assert read(documents[-1]).lines[0].kind is LineKind.REFUND_RETURNED
     assert sum_documents(documents) == 1499
     assert issue_due(60) == (0, 0)
+
+
+def test_a_lost_dispute_has_a_credit_note_that_a_won_one_takes_back(shop: Shop, buyer: Person) -> None:
+    payment = shop.buy(buyer.id)
+    issue()
+    intent = shop.control.objects("payment_intent")[0]["id"]
+    shop.control.close_dispute(shop.control.dispute(intent)["id"], "lost")
+    shop.deliver()
+    invoice, note = issue()
+    assert (note.number, note.amount_cents, note.corrects_id) == ("A2026-000001", 1499, invoice.id)
+    assert [each.kind for each in read(note).lines] == [LineKind.DISPUTE]
+    dispute = shop.control.objects("dispute")[0]["id"]
+    with session() as s:
+        add_event(s, s.get_one(Payment, payment), PaymentEventKind.DISPUTE_WON, clock(), dispute, amount=1499)
+    *_, returned = issue()
+    assert (returned.number, returned.corrects_id) == ("F2026-000002", note.id)
+    assert [each.kind for each in read(returned).lines] == [LineKind.DISPUTE_RETURNED]
+    assert issue_due(60) == (0, 0)
+    assert sum_documents(list_documents()) == 1499
+
+
+def test_a_credit_note_of_a_dispute_is_of_no_more_than_is_left(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    payment, whole = pay(), pay()
+    refund(payment, 500)
+    refund(whole, 1499)
+    issue()
+    end_dispute(payment, 1499)
+    end_dispute(whole, 1499)
+    assert issue_due(60) == (1, 0)
+    assert list_documents()[-1].amount_cents == 999
+    assert sum_documents(list_documents()) == 0
+    assert issue_due(60) == (0, 0)
+
+
+def test_a_dispute_that_was_won_again_before_its_document_has_none(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    payment = pay()
+    end_dispute(payment, 1499)
+    end_dispute(payment, 1499, PaymentEventKind.DISPUTE_WON)
+    assert [each.kind for each in issue()] == [InvoiceKind.INVOICE]
 
 
 def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, buyer: Person) -> None:
