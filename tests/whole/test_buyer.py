@@ -13,9 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
-from api.models.base import new_id
 from api.models.check import Check
-from api.models.job_run import JobRun
 from api.models.payment import Payment
 from api.models.user import Grant, User
 from configs.browser_binary import arguments, browser_path, sandboxed
@@ -28,6 +26,7 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
+from tests.whole.jobs import run_job
 from tests.whole.visitor import LOOK, Visitor
 
 pytestmark = [
@@ -128,23 +127,6 @@ def pay_on_page(page: Page, url: str, button: str) -> None:
 
 def find_mails(user: Visitor, subject: str) -> list[dict[str, Any]]:
     return [each for each in user.messages("email") if subject in each["subject"]]
-
-
-def run_job(stack: Stack, name: str) -> dict[str, Any]:
-    """Have a background job run now; return its counts."""
-    run_id, now = new_id(), clock()
-    engine = sa.create_engine(stack.environment["DATABASE_URL"])
-    with Session(engine) as session, session.begin():
-        session.add(JobRun(id=run_id, job=name, due_at=now, next_nudge_at=now))
-
-    def ended() -> JobRun | None:
-        with Session(engine) as session:
-            run = session.get_one(JobRun, run_id)
-            return run if run.ended_at else None
-
-    run: JobRun = until(ended, pause=LOOK)
-    assert run.error is None
-    return run.counts or {}
 
 
 def find_customer(stack: Stack, payment: dict[str, Any]) -> str | None:

@@ -1,0 +1,34 @@
+"""Cancellation without a login: undone by the mail's link, then confirmed by it."""
+
+from tests.browser.journeys.conftest import MakePerson
+from tests.browser.journeys.seats import ARABIC_NARROW, FRENCH_WIDE, MARKS, Seat, each
+from tests.browser.navigators import declarations, plan, sign_in
+
+pytestmark = MARKS
+
+
+@each(FRENCH_WIDE, ARABIC_NARROW)
+def test_a_contract_is_cancelled_without_a_login_and_the_notice_undone(
+    make_person: MakePerson, seat: Seat
+) -> None:
+    person = make_person(seat)
+    sign_in.join(person)
+    plan.open_plans(person)
+    plan.choose_plan(person, "URGENCE TOTAL")
+    plan.order(person)
+    plan.pay(person)
+    stranger = make_person(seat)  # another browser, in which nobody is signed in
+    stranger.visitor = person.visitor
+    number = declarations.find_order_number(person)
+    declarations.cancel_without_login(stranger, number)
+    first = declarations.open_notice(stranger)
+    stranger.press("Annuler la résiliation")
+    stranger.see_notice("Cette résiliation est annulée : le contrat continue.")
+    plan.open_plans(person)
+    person.see("Chaque mois, jusqu’à votre résiliation")
+    declarations.cancel_without_login(stranger, number)
+    declarations.open_notice(stranger, first)
+    stranger.press("Confirmer la résiliation")
+    stranger.see_notice("Le contrat finit le %(end)s.")
+    plan.open_plans(person)
+    person.see("Aucun : résilié, fin le %(end)s")

@@ -1,0 +1,30 @@
+"""Jobs of the background program, run now in place of at their time."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import new_id
+from api.models.job_run import JobRun
+from configs.clock import clock
+from deploy.local.stack import Stack
+from tests.waiting import until
+from tests.whole.visitor import LOOK
+
+
+def run_job(stack: Stack, name: str) -> dict[str, Any]:
+    """Have a background job run now; return its counts."""
+    run_id, now = new_id(), clock()
+    engine = sa.create_engine(stack.environment["DATABASE_URL"])
+    with Session(engine) as session, session.begin():
+        session.add(JobRun(id=run_id, job=name, due_at=now, next_nudge_at=now))
+
+    def ended() -> JobRun | None:
+        with Session(engine) as session:
+            run = session.get_one(JobRun, run_id)
+            return run if run.ended_at else None
+
+    run: JobRun = until(ended, pause=LOOK)
+    assert run.error is None
+    return run.counts or {}
