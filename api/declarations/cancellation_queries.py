@@ -94,8 +94,13 @@ def read_own_notice(session: Session, user_id: UUID) -> NoticeState | None:
 
 
 def find_order_owner(session: Session, payment_id: UUID) -> UUID | None:
-    """Return who placed an order; None where the account is gone."""
-    return session.scalar(sa.select(Payment.user_id).where(Payment.id == payment_id))
+    """Return who placed the order of a subscription that runs; None where it is over, or the account is gone.
+
+    The link of an old mail must not end a subscription that was ordered later.
+    """
+    order = session.get(Payment, payment_id)
+    contract = find_subscription(session, order.user_id) if order and order.user_id else None
+    return contract.user_id if order and contract and contract.id == order.subscription_id else None
 
 
 def read_notice(session: Session, declaration_id: UUID) -> NoticeState | None:

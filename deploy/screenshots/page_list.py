@@ -6,9 +6,9 @@ from uuid import UUID
 
 from playwright.sync_api import Page
 
+from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import find_newest_version
 from configs.signing import sign
-from configs.withdrawal_links import write_withdrawal_token
 from deploy.screenshots.payment_rows import name_notice
 from deploy.screenshots.people_rows import PASSWORD, People, Who
 
@@ -151,7 +151,7 @@ def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
         Shot("withdrawal", f"/formule/retractation/{payment_id}", Who.CAMILLE),
         Shot("withdrawal-form", "/l/retractation"),
         Shot("cancellation-form", "/l/resilier"),
-        Shot("cancellation-link", f"/l/cancel/{sign('cancel', {'payment': str(payment_id)})}"),
+        Shot("cancellation-link", f"/l/cancel/{write_cancellation_token(payment_id)}"),
         Shot("cancellation-notice", f"/l/resiliation/{sign('cancellation', {'declaration': notice})}"),
         Shot("withdrawal-form-error", "/l/retractation", act=_declare_wrongly),
         Shot("withdrawal-link", f"/l/withdraw/{write_withdrawal_token(payment_id)}"),

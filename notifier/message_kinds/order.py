@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, Grant
+from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
-from configs.withdrawal_links import write_withdrawal_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -39,6 +39,9 @@ class Order(PaymentNotice):
         names = name_seller(row.language if row.language in LANGUAGES else BINDING)
         return {
             **describe_payment(session, row.params["payment"], row.language),
+            "cancel_url": link("cancel", write_cancellation_token(payment.id))
+            if payment.subscription_id
+            else "",
             "form_url": link("retractation"),
             "later": starts > (payment.paid_at or starts) + _AT_ONCE,
             "unwatched": not _has_alert(session, payment),

@@ -12,8 +12,8 @@ from api.models.base import session
 from api.models.user import Channel, Contact
 from api.pages.area import Access
 from configs.contact_addresses import digest
+from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.signing import sign
-from configs.withdrawal_links import write_withdrawal_token
 from tests.browser.content import HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
@@ -109,7 +109,7 @@ def _sign_links(content: Content) -> dict[str, str]:
         "links.ask_portal": sign("portal", claims),
         "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
         "declaration_pages.show_order": write_withdrawal_token(content.payment),
-        "cancellation_pages.show_contract": sign("cancel", {"payment": str(content.payment)}),
+        "cancellation_pages.show_contract": write_cancellation_token(content.payment),
         "cancellation_pages.show_notice": sign("cancellation", {"declaration": str(content.notice)}),
         "declaration_pages.show_declaration": sign("declaration", {"declaration": str(content.declaration)}),
         "proofs.show": sign("proof", {"detection": str(content.detection)}),

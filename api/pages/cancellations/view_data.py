@@ -16,21 +16,21 @@ from configs.signing import LinkRefused, unsign
 _MAX_AGE = 500 * 86400  # seconds; afterwards the form is there
 
 
-def read_token(scope: str, name: str, token: str) -> UUID:
-    """Return the id that a link carries by this name.
+def read_token(token: str) -> UUID:
+    """Return the notice that a link is about.
 
     Raises:
         configs.signing.LinkRefused: it is expired or forged.
     """
-    payload = unsign(scope, token, _MAX_AGE)
+    payload = unsign("cancellation", token, _MAX_AGE)
     try:
-        return UUID(payload[name])
+        return UUID(payload["declaration"])
     except (KeyError, ValueError, TypeError, AttributeError):
         raise LinkRefused("forged") from None
 
 
 def find_owner(payment_id: UUID) -> UUID | None:
-    """Return who placed an order."""
+    """Return who placed an order whose subscription runs."""
     with autocommit_session() as s:
         return find_order_owner(s, payment_id)
 

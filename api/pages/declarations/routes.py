@@ -21,7 +21,7 @@ from api.pages.area import Access, Area
 from api.pages.declarations.view_data import find_declaration, find_order
 from api.pages.declarations.words import REFUSALS, TEXTS
 from api.pages.forms import Form
-from configs.withdrawal_links import read_withdrawal_token
+from configs.order_links import read_withdrawal_token
 
 area = Area("declaration_pages", __name__)
 _INVALID, _GONE = 422, 410

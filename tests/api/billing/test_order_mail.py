@@ -11,8 +11,8 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.clock import clock
+from configs.order_links import read_withdrawal_token
 from configs.plan import PlanName
-from configs.withdrawal_links import read_withdrawal_token
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of

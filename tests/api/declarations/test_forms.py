@@ -18,8 +18,8 @@ from api.models.payment import Payment
 from api.models.user import Grant
 from configs.clock import clock
 from configs.encryption import encrypt
+from configs.order_links import write_withdrawal_token
 from configs.signing import sign
-from configs.withdrawal_links import write_withdrawal_token
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.mails import read_mail

@@ -17,8 +17,8 @@ from api.models.payment import Payment, PaymentStatus
 from api.payments import jobs as payment_jobs
 from api.payments.ledger import lock_payment
 from configs.clock import clock
+from configs.order_links import write_withdrawal_token
 from configs.plan import PlanName
-from configs.withdrawal_links import write_withdrawal_token
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (

@@ -33,9 +33,9 @@ from api.payments.objects.checkout_session import CheckoutSession
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.object_store import Blobs
+from configs.order_links import write_withdrawal_token
 from configs.plan import PlanName
 from configs.signing import sign
-from configs.withdrawal_links import write_withdrawal_token
 from notifier import match_service, notification_writer
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection

@@ -103,6 +103,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "terms_text": "# Conditions",
         "form_url": "http://localhost:4000/l/retractation",
         "signed_url": "http://localhost:4000/l/withdraw/abc",
+        "cancel_url": "http://localhost:4000/l/cancel/abc",
     },
     "payment_failed": BILLING
     | {"renewal": True, "until": "27 novembre 2026", "signed_url": "http://localhost:4000/l/portal/abc"},

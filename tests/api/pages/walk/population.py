@@ -20,10 +20,10 @@ from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.contact_addresses import digest
+from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.plan import PlanName
 from configs.proofs import new_key
 from configs.signing import sign
-from configs.withdrawal_links import write_withdrawal_token
 from tests.api.pages.accounts import create_account
 from tests.api.pages.browser import Browser
 from tests.api.world import add_payment, desk_state, match, rows, see, wait_for
@@ -158,7 +158,7 @@ def _declare(payment_id: str) -> dict[str, str]:
         s.add_all([row, notice])
     return {
         "withdraw": write_withdrawal_token(UUID(payment_id)),
-        "cancel": sign("cancel", {"payment": payment_id}),
+        "cancel": write_cancellation_token(UUID(payment_id)),
         "notice": sign("cancellation", {"declaration": str(notice.id)}),
         "declaration": sign("declaration", {"declaration": str(row.id)}),
     }
