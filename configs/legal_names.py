@@ -18,6 +18,9 @@ LONGEST = 200  # characters of a name or an address
 _LONGEST_LINE = 500
 _SIREN = re.compile(r"\d{3} ?\d{3} ?\d{3}")
 _VAT = re.compile(r"[A-Z]{2}[A-Z0-9]{2} ?[0-9 ]{6,13}")
+_SAMPLE = re.compile(r"\bex[ae]mple\b", re.IGNORECASE)
+# Phone numbers that Arcep keeps for fiction, and a SIREN of zeros; without spaces, dots and dashes.
+_INVENTED = re.compile(r"(?<!\d)(?:(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}|0{9})(?!\d)")
 _PAID = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
 
 
@@ -88,6 +91,11 @@ def _company(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"must end with the phone number: {error}") from None
     return text
+
+
+def is_sample(text: str) -> bool:
+    """Return whether a name is a sample, as those of a local stack: an example, or a number of fiction."""
+    return bool(_SAMPLE.search(text) or _INVENTED.search(re.sub(r"[ .-]", "", text)))
 
 
 OneLine = Annotated[

@@ -10,6 +10,7 @@ from configs.database_tls import find_unverified
 from configs.hosts import is_loopback
 from configs.keys import ADDRESSES, SEVERAL, read_password
 from configs.keys import read_text as _text
+from configs.legal_names import LegalNames, is_sample
 from configs.program_settings import list_needed, list_secrets
 from configs.secret_files import folder_in_use
 
@@ -91,6 +92,7 @@ def problems_in_production(settings: "Settings") -> list[str]:
     return [
         *_missing(settings),
         *_weak(settings),
+        *_invented(settings),
         *_hasty(settings),
         *_plain(settings),
         *find_unverified(settings),
@@ -133,6 +135,12 @@ def _misfit(name: str, secret: str) -> Iterator[str]:
     shape, description = _SHAPES.get(name, (None, ""))
     if shape and not shape.fullmatch(secret):
         yield f"{name.upper()} is no such key, {description}: copy it again"
+
+
+def _invented(settings: "Settings") -> Iterator[str]:
+    for name in LegalNames.model_fields:
+        if is_sample(_text(settings, name) or ""):
+            yield f"{name.upper()} is a sample: the law wants the real one"
 
 
 def _hasty(settings: "Settings") -> Iterator[str]:

@@ -32,14 +32,14 @@ _SETTINGS = {
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
     "TELEGRAM_WEBHOOK_URL": f"https://{NAME}/api/telegram/webhook",
     "BACKUP_URL": "/var/lib/rdvpriority/store",
-    "SELLER_NAME": "Exemple de vendeur SAS",
-    "SELLER_ADDRESS": "1 rue de l'Exemple, 75001 Paris",
-    "SELLER_PHONE": "+33199000000",
-    "SELLER_SIREN": "000 000 000",
-    "SELLER_REGISTRATION": "SAS au capital de 1 000 €, RCS Paris 000 000 000",
-    "PUBLISHER": "Camille Exemple",
-    "HOST_COMPANY": "Hébergeur, 3 rue de l'Exemple, 75001 Paris, +33199000001",
-    "MEDIATOR": "Médiateur, 2 rue de l'Exemple, 75001 Paris, https://mediateur.example.org",
+    "SELLER_NAME": "Vendeur de l'exercice SAS",
+    "SELLER_ADDRESS": "1 rue de l'Exercice, 75001 Paris",
+    "SELLER_PHONE": "+33162000000",
+    "SELLER_SIREN": "123 456 789",
+    "SELLER_REGISTRATION": "SAS au capital de 1 000 €, RCS Paris 123 456 789",
+    "PUBLISHER": "Camille Martin",
+    "HOST_COMPANY": "Hébergeur, 3 rue de l'Exercice, 75001 Paris, +33162000001",
+    "MEDIATOR": "Médiateur, 2 rue de l'Exercice, 75001 Paris, https://mediateur.invalid",
 }
 # What the example leaves out, because a real server has no stand-ins: where they are, and that prefectures' own
 # sites cannot be walked.

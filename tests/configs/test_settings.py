@@ -37,7 +37,7 @@ PRODUCTION = {
     "HOST_COMPANY": "Hébergeur SAS, 2 rue de la Paix, 75002 Paris, 01 62 00 00 01",
     "BACKUP_URL": "/backups",
     "BACKUP_RECIPIENTS": "age1zpjuf254leve0ngnuvy278dvrfsatgfq8px6qzwahxcf4dfq4s9qkdle9a",
-    "MEDIATOR": "Médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.example",
+    "MEDIATOR": "Médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.fr",
     "TWILIO_AUTH_TOKEN": STRONG,
     "TWILIO_PHONE_NUMBER": "+33644600000",
     "TELEGRAM_BOT_TOKEN": "123456:" + STRONG,
@@ -89,6 +89,28 @@ def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.Monkey
     assert settings() is first
     with pytest.raises(ValidationError):
         first.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [
+        ("SELLER_NAME", "Exemple de vendeur SAS"),
+        ("SELLER_SIREN", "000 000 000"),
+        ("HOST_COMPANY", "Hébergeur, 3 rue du Port, 75001 Paris, +33199000001"),
+        ("MEDIATOR", "Médiateur, 2 rue du Port, 75001 Paris, https://mediateur.example"),
+        ("SELLER_PHONE", "01 99 00 12 34"),
+        ("SELLER_NAME", "Example Ltd"),
+    ],
+)
+def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> None:
+    bare(**PRODUCTION | {name: sample})
+    assert f"{name} is a sample" in _refused()
+
+
+def test_real_names_are_no_samples(bare: Put) -> None:
+    names = {"SELLER_REGISTRATION": "SAS au capital de 1 000 000 000 €", "SELLER_NAME": "Exemplaire SARL"}
+    bare(**PRODUCTION | names)
+    assert load().seller_name == "Exemplaire SARL"
 
 
 class TestDotEnv:

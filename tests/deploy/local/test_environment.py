@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
+from configs.legal_names import LegalNames, is_sample
 from configs.program_settings import list_allowed, list_secrets
 from configs.sales_terms import name_seller
 from configs.settings import Program, Settings, load
@@ -26,6 +27,12 @@ def test_the_environment_is_one_that_settings_take(tmp_path: Path, settings_env:
     settings_env(**made(tmp_path))
     assert load().loopback_only
     assert load().app_env == "sandbox"
+
+
+def test_its_legal_names_are_samples_which_production_refuses(tmp_path: Path) -> None:
+    names = {name.upper() for name in LegalNames.model_fields} & made(tmp_path).keys()
+    assert {name for name in names if not is_sample(made(tmp_path)[name])} == set()
+    assert len(names) == 8
 
 
 def test_secrets_are_drawn_once_and_kept_for_us_alone(tmp_path: Path) -> None:
