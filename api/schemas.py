@@ -130,11 +130,15 @@ class PlanAnswer(Answer):
 
 
 class LostPlan(Answer):
-    """A plan that a deleted account loses. `amount`: what its time left cost, in cents. `renews`: as a subscription."""
+    """A plan that a deleted account loses. `renews`: as a subscription.
+
+    In cents, of what its time left cost: `amount` is lost, `refund` is paid back, as a cancellation waits.
+    """
 
     plan: PlanName
     ends_at: datetime
     amount: int
+    refund: int
     currency: str
     renews: bool
 

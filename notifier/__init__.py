@@ -16,6 +16,7 @@ __all__ = [
     "deliver",
     "detection_seen",
     "is_genuine",
+    "keep_acknowledgements",
     "notify_address",
     "nudge",
     "receive",
@@ -93,6 +94,17 @@ def notify_address(
     from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return notification_writer.notify_address(session, address, kind, params, dedupe_key, language=language)
+
+
+def keep_acknowledgements(session: "Session", declared: Mapping[UUID, Mapping[str, str]]) -> list[UUID]:
+    """Let the waiting messages about declarations outlive their account, in the transaction that deletes it.
+
+    `declared` has what each declaration is about to lose: `name` and `email`. The rows lose it with their address once
+    they have ended. Returns the ids of what is kept.
+    """
+    from notifier import kept_acknowledgements  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return kept_acknowledgements.keep_acknowledgements(session, declared)
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

@@ -76,6 +76,10 @@ class MessageKind(ABC):
         False  # a row without an account loses its address and values once it ended
     )
 
+    outlives_account: ClassVar[bool] = (
+        False  # one that waits is sent all the same when its account is deleted
+    )
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""
         return contact.reachable

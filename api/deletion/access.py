@@ -11,6 +11,7 @@ from api.exports.service import nudge_drop
 from api.middleware.auth import current_user_id
 from api.middleware.rate_limits import forget_counts
 from api.models.base import session
+from api.payments.refunds import ask_for_refund
 
 _TRIES = 3
 _DEADLOCK = "40P01"  # https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -27,8 +28,7 @@ def delete_signed_in(*, understood: bool) -> None:
     deleted = _delete(user_id, understood=understood)
     log.info("an account was deleted")  # whose, no log tells
     forget_counts(user_id, deleted.email)
-    notifier.nudge(deleted.mails)
-    nudge_drop()
+    _follow(deleted)
 
 
 def delete_named(user_id: UUID) -> None:
@@ -39,8 +39,14 @@ def delete_named(user_id: UUID) -> None:
     """
     deleted = _delete(user_id, understood=True)
     log.info("an account was deleted")
+    _follow(deleted)
+
+
+def _follow(deleted: DeletedAccount) -> None:
     notifier.nudge(deleted.mails)
     nudge_drop()
+    for refund_id in deleted.refunds:
+        ask_for_refund(refund_id)
 
 
 def _delete(user_id: UUID, *, understood: bool) -> DeletedAccount:

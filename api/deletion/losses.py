@@ -1,4 +1,4 @@
-"""Losses by a deletion: the plans that run, their end, and the price of their time left."""
+"""Losses by a deletion: the plans that run, their end, the price of their time left, and what of it goes back."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,6 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.deletion.cancellations import quote_refunds
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant
 from api.payments.grants import measure_use
@@ -23,9 +24,17 @@ def list_losses(session: Session, user_id: UUID, now: datetime) -> list[LostPlan
     )
     found = session.execute(running).all()
     cents = _price_time_left(session, user_id, now) if found else {}
+    back = quote_refunds(session, user_id, now) if found else {}
     renewed = set(session.scalars(_select_renewed(user_id))) if found else set()
     return [
-        LostPlan(plan=name, ends_at=ends, amount=cents.get(name, 0), currency="eur", renews=name in renewed)
+        LostPlan(
+            plan=name,
+            ends_at=ends,
+            amount=max(cents.get(name, 0) - back.get(name, 0), 0),
+            refund=back.get(name, 0),
+            currency="eur",
+            renews=name in renewed,
+        )
         for name, ends in found
     ]
 

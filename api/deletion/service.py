@@ -6,17 +6,19 @@ ids then name nobody.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.deletion.cancellations import apply_notices
 from api.deletion.losses import list_losses
 from api.errors import ApiError
 from api.invoices.service import forget_client
 from api.models.declaration import Declaration
-from api.models.notification import Notification
+from api.models.notification import OUTLIVES, Notification
 from api.models.payment import Payment, Refund, Subscription
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
@@ -30,10 +32,11 @@ from configs.clock import clock
 
 @dataclass(frozen=True, slots=True)
 class DeletedAccount:
-    """What follows after the commit: the last mail to nudge, and the address by which traces in Redis are found."""
+    """What follows after the commit, and the address by which traces in Redis are found."""
 
     email: str
-    mails: list[UUID] = field(default_factory=list)
+    mails: list[UUID] = field(default_factory=list)  # to nudge
+    refunds: list[UUID] = field(default_factory=list)  # to ask Stripe for
 
 
 def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
@@ -54,6 +57,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
         raise ApiError(401, "token-revoked", "this account is deleted")
     now = clock()
     _check(session, user, now, understood=understood)
+    refunds = apply_notices(session, user_id, now)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
     keep_use(session, user_id, now)
@@ -67,7 +71,8 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
     session.flush()
     session.execute(sa.delete(User).where(User.id == user_id))
     session.expunge(user)
-    return DeletedAccount(email, _write_last_mail(session, email, language, now, renewed=renewed))
+    params = {"at": now.isoformat(), "renewed": renewed, "refund": _sum_refunds(session, refunds)}
+    return DeletedAccount(email, _write_last_mail(session, email, language, params), refunds)
 
 
 def _check(session: Session, user: User, now: datetime, *, understood: bool) -> None:
@@ -101,7 +106,10 @@ def _take_words_from_payments(session: Session, user_id: UUID) -> None:
 
 
 def _take_names_from_declarations(session: Session, user_id: UUID, addresses: set[str]) -> None:
-    """Remove names and addresses from withdrawals and cancellations, which stay as the payments do."""
+    """Remove names and addresses from withdrawals and cancellations, which stay as the payments do.
+
+    Acknowledgements that wait for their provider keep them until they have left.
+    """
     payments = sa.select(Payment.id).where(Payment.user_id == user_id)
     subscriptions = sa.select(Subscription.id).where(Subscription.user_id == user_id)
     theirs = sa.or_(
@@ -110,6 +118,9 @@ def _take_names_from_declarations(session: Session, user_id: UUID, addresses: se
         Declaration.subscription_id.in_(subscriptions),
         sa.func.lower(Declaration.email).in_(addresses),
     )
+    written = sa.select(Declaration.id, Declaration.name, Declaration.email).where(theirs)
+    words = {key: {"name": name or "", "email": email or ""} for key, name, email in session.execute(written)}
+    notifier.keep_acknowledgements(session, words)
     session.execute(sa.update(Declaration).where(theirs).values(name=None, email=None))
 
 
@@ -125,12 +136,14 @@ def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> Non
     of_sender = sa.func.lower(SupportRequest.email).in_(addresses)
     session.execute(sa.delete(SupportRequest).where((SupportRequest.user_id == user_id) | of_sender))
     apart = (Notification.user_id.is_(None), sa.func.lower(Notification.address).in_(addresses))
-    session.execute(sa.delete(Notification).where(*apart))
+    session.execute(sa.delete(Notification).where(*apart, ~Notification.params.has_key(OUTLIVES)))
 
 
-def _write_last_mail(
-    session: Session, email: str, language: str, now: datetime, *, renewed: bool
-) -> list[UUID]:
-    params = {"at": now.isoformat(), "renewed": renewed}
+def _sum_refunds(session: Session, refunds: list[UUID]) -> int:
+    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
+    return session.scalars(total.where(Refund.id.in_(refunds))).one()
+
+
+def _write_last_mail(session: Session, email: str, language: str, params: dict[str, Any]) -> list[UUID]:
     key = f"account_deleted:{uuid4()}"
     return notifier.notify_address(session, email, "account_deleted", params, key, language=language)

@@ -24,6 +24,7 @@ class Priority(StrEnum):
 
 
 FORGOTTEN = ""  # stands for an address without an account, once it is deleted
+OUTLIVES = "account_deleted"  # a key of the params of a message that outlives its account
 MATCHING = ("critical", "many")
 
 

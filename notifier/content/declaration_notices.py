@@ -20,7 +20,13 @@ _ZONE = ZoneInfo("Europe/Paris")
 
 
 class DeclarationNotice(MessageKind):
-    """To the account's e-mail address, confirmed or not, or to the one that was typed. Params: `declaration`."""
+    """To the account's e-mail address, confirmed or not, or to the one that was typed. Params: `declaration`.
+
+    It proves the declaration, so it is sent also where the account is deleted meanwhile. Its params have the name and
+    the address then, which the declaration has lost.
+    """
+
+    outlives_account = True
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address, switched off or not."""
@@ -37,6 +43,7 @@ class DeclarationNotice(MessageKind):
             return Skip(State.SKIPPED, "declaration deleted")
         values = {"support_email": settings().support_email or ""}
         values |= describe_declaration(session, declared, row.language)
+        values |= {name: text for name, text in row.params.items() if name in ("name", "email")}
         values |= self.describe(session, declared, row.language)
         return TemplateContext(values, values.get("url"))
 

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
-from api.models.notification import FORGOTTEN, Notification, State
+from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
@@ -26,7 +26,7 @@ from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds
+from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, outliving_kinds
 from notifier.provider_base import Answer
 
 log = structlog.get_logger(__name__)
@@ -70,6 +70,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
             # Tried as often as any other: a row that cannot be read would never be seen to expire.
             attempt = replace(attempt_of(row), lasting=False)
             close(opened, [row.id], claimed.token, on_error(error, attempt, clock()))
+            forget_addresses(opened, [row])
             _about(row).warning("not sent", reason=error.reason)
     return claimed.messages
 
@@ -192,12 +193,16 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
 
 
 def forget_addresses(opened: Session, rows: Sequence[ClaimedRow]) -> None:
-    """Take the address from the rows that have ended, of kinds that ask for it: the account is deleted."""
-    ids = [row.id for row in rows if row.kind in forgetful_kinds()]
+    """Take the address from the rows that have ended and whose account is deleted.
+
+    The account of a claimed row may be gone since: whether it outlived it, the row itself says.
+    """
+    ids = [row.id for row in rows if row.kind in forgetful_kinds() | outliving_kinds()]
     if ids:
         ended = sa.update(Notification).where(
             is_any_of(Notification.id, ids),
             Notification.address.is_not(None),
+            Notification.kind.in_(forgetful_kinds()) | Notification.params.has_key(OUTLIVES),
             Notification.state.not_in([State.PENDING, State.SENDING]),
         )
         opened.execute(ended.values(address=FORGOTTEN, params={}))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.user import Contact
 from configs.settings import settings
 from notifier.content.desk_message_content import since_values
+from notifier.content.payment_notices import write_amount
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 _PARIS = ZoneInfo("Europe/Paris")  # the account's own zone is deleted too
@@ -23,5 +24,10 @@ class AccountDeleted(MessageKind):
     ) -> TemplateContext | Skip:
         """Return when it was deleted, and whether a subscription was cancelled with it."""
         since = since_values({"since": row.params["at"]}, _PARIS, row.language)
-        values = {"renewed": row.params["renewed"], "support_email": settings().support_email or ""}
+        back = row.params.get("refund")
+        values = {
+            "renewed": row.params["renewed"],
+            "refund": write_amount(back, row.language) if back else "",
+            "support_email": settings().support_email or "",
+        }
         return TemplateContext(values | since)

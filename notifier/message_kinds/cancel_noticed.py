@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.models.declaration import Declaration
+from api.models.notification import OUTLIVES
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.plan import name_plan
@@ -26,6 +27,8 @@ class CancelNoticed(DeclarationNotice):
         made = super().prepare(session, row, contact, now)
         if isinstance(made, Skip) or row.address is None:
             return made
+        if row.params.get(OUTLIVES):  # its contract ended with the account: there is nothing to undo
+            return TemplateContext(made.values | {"signed_url": ""}, None)
         hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "own": False}
         return TemplateContext(made.values | hidden, None)
 

@@ -72,7 +72,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "user_id": "0190",
         "message": "Ça ne marche pas.",
     },
-    "account_deleted": {"renewed": True, "support_email": "aide@example.org", **SINCE},
+    "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "export_ready": SECURITY,
     "account_exists": {"url": "http://localhost:3000"},
     "account_unused": {

@@ -13,6 +13,8 @@ from api.models.base import session
 from api.models.export import Export
 from api.models.login import Login
 from api.models.user import Grant, Role, User
+from api.pages.personal_data import routes
+from api.schemas import LostPlan
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.pages.browser import Browser
@@ -129,3 +131,17 @@ def test_an_operator_reads_why_not(camille: Browser) -> None:
 @pytest.mark.parametrize(("language", "text"), [("en", "My data"), ("ar", "بياناتي")])
 def test_in_other_languages(camille: Browser, language: str, text: str) -> None:
     assert text in camille.get(f"/donnees?lang={language}").text
+
+
+def test_what_a_waiting_cancellation_pays_back_is_named(
+    camille: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = LostPlan(
+        plan=PlanName.URGENCE_TOTAL, ends_at=clock(), amount=0, refund=1799, currency="eur", renews=False
+    )
+    monkeypatch.setattr(routes, "read_losses", lambda *_: [lost])
+    page = camille.get("/donnees/suppression")
+    assert "17,99\xa0€ vous sont remboursés" in page.text
+    assert "rien d’autre n’est remboursé" in page.text
+    assert "sans remboursement" not in page.text
+    assert "Renoncer ou résilier d’abord" not in page.text

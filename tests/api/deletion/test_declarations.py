@@ -1,0 +1,172 @@
+"""Declarations whose account is deleted: their acknowledgements are sent, and what was announced is paid back."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.billing.schemas import Cancellation
+from api.declarations.cancellation_service import cancel_own
+from api.declarations.schemas import WithdrawalForm
+from api.declarations.service import receive_form, withdraw_own
+from api.declarations.withdrawals import Author
+from api.models.base import session
+from api.models.declaration import Declaration, DeclaredBy
+from api.models.notification import FORGOTTEN, Notification, State
+from api.models.payment import Payment, Refund
+from api.models.user import Contact, ContactState
+from api.payments import jobs as payments
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.jobs import deliver
+from notifier.providers import providers
+from tests.api.deletion.leaving import delete, prove
+from tests.api.deletion.traces import find, read_tables
+from tests.api.payments.shop import Shop
+from tests.api.world import Person, rows
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+NAME = "Camille Okafor"
+BY_ACCOUNT = Author(DeclaredBy.ACCOUNT, "fr", name=NAME)
+
+
+def withdraw(shop: Shop, person: Person) -> None:
+    payment = shop.buy(person.id, PlanName.URGENCE_7J)
+    withdraw_own(person.id, payment, BY_ACCOUNT)
+
+
+def notify_end(shop: Shop, person: Person, **wish: Any) -> None:
+    """Buy a subscription and give notice of its end, which takes effect five days later."""
+    shop.buy(person.id, PlanName.URGENCE_TOTAL)
+    shop.deliver()
+    shop.pass_time(days=3)
+    wished = Cancellation(**(wish or {"on": (clock() + timedelta(days=4)).date()}))
+    cancel_own(person.id, wished, BY_ACCOUNT)
+    prove(person)
+
+
+def list_open(*kinds: str) -> list[Notification]:
+    return [each for each in rows(Notification) if each.kind in kinds and each.state is State.PENDING]
+
+
+def test_the_acknowledgement_of_a_withdrawal_is_sent_then_forgotten(
+    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    withdraw(shop, camille)
+    assert delete(client, camille, {"understood": True}).status_code == 204
+    waiting = list_open("withdrawal_received", "withdrawn")
+    assert {each.kind for each in waiting} == {"withdrawal_received", "withdrawn"}
+    deliver(*(str(each.id) for each in waiting))
+    texts = [str(each.text) for each in sandbox.messages() if each.to == camille.email]
+    assert [NAME in each for each in texts if "Accusé de réception" in each] == [True]
+    assert len(texts) == 2
+    deliver(*(str(each.id) for each in list_open("account_deleted")))
+    assert {each.address for each in rows(Notification)} == {FORGOTTEN}
+    assert find({NAME.lower(), camille.email}, read_tables()) == []
+
+
+def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
+    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdraw(shop, camille)
+    (row,) = list_open("withdrawal_received")
+    mail = providers()["sendgrid"]
+    take = mail.hand_over
+
+    def send_late(message: Any) -> Any:
+        monkeypatch.undo()
+        assert delete(client, camille, {"understood": True}).status_code == 204
+        return take(message)
+
+    monkeypatch.setattr(mail, "hand_over", send_late)
+    deliver(str(row.id))
+    (row,) = [each for each in rows(Notification) if each.kind == "withdrawal_received"]
+    assert (row.state, row.address, row.params) == (State.SENT, FORGOTTEN, {})
+
+
+def test_one_that_its_provider_refuses_is_forgotten_too(
+    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    with session() as s:
+        s.query(Contact).filter_by(user_id=camille.id).one().address = "not-an-address@"
+    withdraw(shop, camille)
+    delete(client, camille, {"understood": True})
+    (row,) = list_open("withdrawal_received")
+    deliver(str(row.id))
+    (row,) = [each for each in rows(Notification) if each.kind == "withdrawal_received"]
+    assert row.state not in (State.PENDING, State.SENDING)
+    assert (row.address, row.params) == (FORGOTTEN, {})
+
+
+def test_an_address_that_takes_no_mail_is_not_kept(shop: Shop, client: FlaskClient, camille: Person) -> None:
+    withdraw(shop, camille)
+    with session() as s:
+        s.query(Contact).filter_by(user_id=camille.id).one().state = ContactState.BOUNCED
+    delete(client, camille, {"understood": True})
+    assert {each.kind for each in rows(Notification)} == {"account_deleted"}
+
+
+def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
+    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    payment = shop.buy(camille.id, PlanName.URGENCE_7J)
+    with session() as s:
+        number = s.get_one(Payment, payment).order_number
+    receive_form(WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr")
+    prove(camille)
+    delete(client, camille, {"understood": True})
+    (row,) = list_open("withdrawal_received")
+    deliver(str(row.id))
+    (mail,) = sandbox.messages()
+    assert (mail.to, NAME in str(mail.text)) == (camille.email, True)
+    token = str(mail.text).split("/l/declaration/")[1].split()[0]
+    assert client.post(f"/l/declaration/{token}", data={"confirm": "true"}).status_code == 200
+    assert find({NAME.lower()}, read_tables()) == []
+
+
+def test_the_next_account_of_an_address_leaves_it_in_peace(
+    shop: Shop, client: FlaskClient, camille: Person, person: Any
+) -> None:
+    withdraw(shop, camille)
+    delete(client, camille, {"understood": True})
+    delete(client, person(camille.email, confirmed=True))
+    assert len(list_open("withdrawal_received")) == 1
+
+
+def test_a_notice_of_cancellation_is_paid_with_the_deletion(
+    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    notify_end(shop, camille)
+    answer = delete(client, camille)
+    assert answer.json
+    (lost,) = answer.json["lost"]
+    assert (lost["amount"], lost["refund"] > 0, lost["renews"]) == (0, True, False)
+    assert delete(client, camille, {"understood": True}).status_code == 204
+    payments.work_off()
+    (refund,) = rows(Refund)
+    assert refund.amount_cents == lost["refund"]
+    assert sum(each["amount"] for each in shop.control.objects("refund")) == refund.amount_cents
+    (row,) = rows(Declaration)
+    assert (row.applied_at is not None, row.refund_cents, row.name) == (True, refund.amount_cents, None)
+    deliver(*(str(each.id) for each in list_open("account_deleted", "cancel_noticed")))
+    texts = {str(each.subject): str(each.text) for each in sandbox.messages()}
+    last, noticed = (
+        next(text for subject, text in texts.items() if word in subject)
+        for word in ("supprimé", "résiliation")
+    )
+    assert f"{refund.amount_cents / 100:.2f}".replace(".", ",") in last
+    assert ("pris fin avec" in noticed, "/l/resiliation/" in noticed, NAME in noticed) == (True, False, True)
+
+
+def test_a_notice_for_the_end_of_the_period_pays_nothing_back(
+    shop: Shop, client: FlaskClient, camille: Person
+) -> None:
+    notify_end(shop, camille, periodEnd=True)
+    answer = delete(client, camille)
+    assert answer.json
+    assert [each["refund"] for each in answer.json["lost"]] == [0]
+    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert rows(Refund) == []
