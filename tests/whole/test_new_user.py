@@ -79,7 +79,7 @@ def admin(stack: Stack) -> Visitor:
 
 def give_plan(admin: Visitor, email: str) -> Any:
     """Return the grant of URGENCE_TOTAL that the admin gives."""
-    (user,) = admin.ask("GET", f"/admin/users?email={email}")["items"]
+    (user,) = admin.ask("POST", "/admin/users/search", {"email": email})["items"]
     admin.prove()
     return admin.ask("POST", f"/admin/users/{user['id']}/grants", {"plan": "URGENCE_TOTAL"}, expect=201)
 

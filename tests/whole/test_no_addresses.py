@@ -124,7 +124,7 @@ def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture'
         set_mode(stack, channel, "error_500")
     nadia.ask("POST", f"/alerts/{alert['id']}/test", expect=202)
     until(lambda: any("not accepted" in text for _, text in read_logs(stack)))
-    admin.ask("GET", f"/admin/users?email={nadia.email}")
+    admin.ask("POST", "/admin/users/search", {"email": nadia.email})
     return nadia
 
 

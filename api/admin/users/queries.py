@@ -7,17 +7,25 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import read_account
 from api.admin.short_addresses import shorten_address, shorten_email
-from api.admin.users.schemas import GrantEntry, GrantPage, UserDetails, UserEntry, UserPage, UserQuery
+from api.admin.users.schemas import (
+    GrantEntry,
+    GrantPage,
+    UserDetails,
+    UserEntry,
+    UserPage,
+    UserQuery,
+    UserSearch,
+)
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.user import Grant, User
 from api.paging import PageQuery, read_page
 
 
-def list_users(session: Session, wanted: UserQuery, *, full: bool) -> UserPage:
+def list_users(session: Session, wanted: UserQuery | UserSearch, *, full: bool) -> UserPage:
     """Return a page of users; `full` shows whole addresses."""
     query = sa.select(User)
-    if wanted.email:
+    if isinstance(wanted, UserSearch):
         query = query.where(begins_with(wanted.email))
     if wanted.role:
         query = query.where(User.role == wanted.role)

@@ -18,6 +18,7 @@ from api.admin.users.schemas import (
     UserDetails,
     UserPage,
     UserQuery,
+    UserSearch,
 )
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
@@ -48,10 +49,23 @@ class GrantPath(UserPath):
 
 
 @blueprint.get("", responses={200: UserPage, **declare_errors(401, 403, 422)})
-def search_users(query: UserQuery) -> dict[str, Any]:
-    """Search users by the beginning of their address, or by role; the newest first."""
+def list_users(query: UserQuery) -> dict[str, Any]:
+    """List users, by role; the newest first."""
+    return _list_users(query)
+
+
+@blueprint.post("/search", responses={200: UserPage, **declare_errors(*BODY, 401, 403)})
+def search_users(body: UserSearch) -> dict[str, Any]:
+    """Search users by the beginning of their address; the newest first.
+
+    The address is in the body: logs of proxies and shells keep URLs. Support may search.
+    """
+    return _list_users(body)
+
+
+def _list_users(wanted: UserQuery | UserSearch) -> dict[str, Any]:
     with audited("users.search", "user") as work:
-        found = queries.list_users(work.session, query, full=work.actor.sees_addresses)
+        found = queries.list_users(work.session, wanted, full=work.actor.sees_addresses)
         work.note_seen(each.id for each in found.items)
         return found.as_json()
 

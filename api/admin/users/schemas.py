@@ -16,12 +16,15 @@ LONGEST_GRANT = 3650  # days
 
 
 class UserQuery(PageQuery):
+    """Users who have the role."""
+
+    role: Role | None = None
+
+
+class UserSearch(UserQuery):
     """Users whose address begins with `email` (in any capitalisation), and who have the role."""
 
-    email: str | None = Field(
-        None, pattern=r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$", min_length=3, max_length=254
-    )
-    role: Role | None = None
+    email: str = Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$", min_length=3, max_length=254)
 
 
 class UserEntry(Answer):
