@@ -60,7 +60,11 @@ def find_child(program: Program, name: str) -> psutil.Process:
 
 @contextmanager
 def locked_table() -> Iterator[None]:
-    """Keep check_days, the job, from going on while the block lasts."""
+    """Keep check_days, the job, from going on while the block lasts.
+
+    The other job that reads its table is let by first: it would hold its worker until its statement is cancelled.
+    """
+    until(lambda: ended("drop_watch_records"))
     apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
     with apart.connect() as connection:
         connection.execute(sa.text("LOCK TABLE check_days IN ACCESS EXCLUSIVE MODE"))
