@@ -1,6 +1,6 @@
 """Messages lose their addresses and texts after MESSAGES_KEPT_FOR; their times and figures stay."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from configs.clock import clock
 from configs.settings import settings
 
 JOB = "erase_messages"
+KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was
 _AGAIN = timedelta(days=7)  # of what the last run saw: messages that were still on their way then
 _OPEN = (State.PENDING, State.SENDING)
 # An address that stands in for a user is emptied: the row must have one of both.
@@ -26,28 +27,35 @@ _ERASED: dict[str, Any] = {
 }
 
 
-def erase_messages() -> int:
-    """Erase the texts of old messages; return how many rows were read.
+def erase_messages() -> dict[str, int]:
+    """Erase the texts of old messages; return how many rows were read, and the time that they are kept.
 
     Ids are UUIDv7: the rows lie in the primary key in the order of their time. A run begins a week before the end
-    of the last one that was completed, and so does one that follows a killed one.
+    of the last one that was completed, and so does one that follows a killed one. Where MESSAGES_KEPT_FOR was longer
+    then, it begins where that one ended; where a run did not note it, with the first message.
     """
-    last_id, end = _find_begin(), first_id_at(clock() - settings().messages_kept_for)
+    kept_for = settings().messages_kept_for
+    last_id, end = _find_begin(), first_id_at(clock() - kept_for)
     read = 0
     while True:
         with session() as s:
             ids = _erase_batch(s, last_id, end)
         read += len(ids)
         if len(ids) < batches.BATCH:
-            return read
+            return {"read": read, KEPT_SECONDS: round(kept_for.total_seconds())}
         last_id = ids[-1]
 
 
 def _find_begin() -> UUID:
-    runs = sa.select(sa.func.max(JobRun.due_at)).where(JobRun.job == JOB, JobRun.result == JobResult.DONE)
+    """Return the id after which messages may have their texts."""
+    done = sa.select(JobRun.due_at, JobRun.counts).where(JobRun.job == JOB, JobRun.result == JobResult.DONE)
     with session() as s:
-        last: datetime | None = s.scalar(runs)
-    return first_id_at(last - settings().messages_kept_for - _AGAIN) if last else UUID(int=0)
+        found = s.execute(done.order_by(JobRun.due_at.desc()).limit(1)).one_or_none()
+    seconds = (found.counts or {}).get(KEPT_SECONDS) if found else None
+    if found is None or seconds is None:
+        return UUID(int=0)
+    kept_for = max(timedelta(seconds=seconds), settings().messages_kept_for)
+    return first_id_at(found.due_at - kept_for - _AGAIN)
 
 
 def _erase_batch(s: Session, after: UUID, end: UUID) -> list[UUID]:

@@ -69,7 +69,7 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
     before = [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)]
-    assert jobs.erase_messages() == {"read": 2}
+    assert jobs.erase_messages()["read"] == 2
     assert texts(old) == ({}, None, None)
     assert texts(stranger) == ({}, "", None)  # it has no user: the column must not be null
     assert [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)] == before
@@ -82,20 +82,41 @@ def test_a_message_on_its_way_keeps_its_text() -> None:
     assert texts(waiting)[1] == "visitor@example.org"
 
 
+def add_run(result: JobResult, age: float, kept_days: int | None) -> None:
+    """Write a run of so many days ago, and how long messages were kept then."""
+    due = clock() - timedelta(days=age)
+    counts = {} if kept_days is None else {old_messages.KEPT_SECONDS: kept_days * 86400}
+    with session() as s:
+        s.add(
+            JobRun(
+                job=old_messages.JOB, due_at=due, ended_at=due, result=result, next_nudge_at=due, counts=counts
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kept_days", [90, None])
+def test_none_is_skipped_where_the_time_became_shorter(
+    settings_env: Callable[..., None], kept_days: int | None
+) -> None:
+    add_run(JobResult.DONE, 1, kept_days)
+    settings_env(MESSAGES_KEPT_FOR="30d")
+    made = [write(age) for age in (89, 60, 31, 29)]
+    assert jobs.erase_messages() == {"read": 3, old_messages.KEPT_SECONDS: 30 * 86400}
+    assert [texts(each)[1] for each in made] == ["", "", "", "visitor@example.org"]
+
+
 def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert old_messages.JOB in {job.name for job in list_jobs()}
     monkeypatch.setattr(batches, "BATCH", 2)
     made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
     done = clock() - timedelta(days=3)
-    with session() as s:
-        for result, age in ((JobResult.DONE, 3), (JobResult.FAILED, 1)):
-            due = clock() - timedelta(days=age)
-            s.add(JobRun(job=old_messages.JOB, due_at=due, ended_at=due, result=result, next_nudge_at=due))
-    assert jobs.erase_messages() == {"read": 3}  # those of a week before the end of that run, and later
+    add_run(JobResult.DONE, 3, kept_days=90)
+    add_run(JobResult.FAILED, 1, kept_days=90)
+    assert jobs.erase_messages()["read"] == 3  # those of a week before the end of that run, and later
     assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
     with session() as s:
         s.execute(sa.delete(JobRun).where(JobRun.due_at == done))
-    assert jobs.erase_messages() == {"read": 6}  # as the first run does, and one after all rows are lost
+    assert jobs.erase_messages()["read"] == 6  # as the first run does, and one after all rows are lost
     assert {texts(each)[1] for each in made} == {""}
 
 
