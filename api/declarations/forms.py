@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.declarations.acknowledgements import acknowledge
 from api.declarations.applying import link_order
+from api.declarations.orders import find_order
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.withdrawals import RECEIVED, WrittenDeclaration
 from api.errors import ApiError
@@ -74,7 +75,8 @@ def count_lately(session: Session, row: Declaration) -> int:
     """Return how many declarations, this one too, named an address within a day.
 
     A withdrawal that names an order of the address is counted among those of that order only, which takes its number.
-    All others are counted alike: the address alone finds a cancellation's contract, and a count would tell of it.
+    One that has the number of an order whose account is deleted is counted among those with this number. All others
+    are counted alike: the address alone finds a cancellation's contract, and a count would tell of it.
     """
     names_order = (Declaration.kind == DeclarationKind.WITHDRAWAL) & Declaration.payment_id.is_not(None)
     named = row.payment_id if row.kind is DeclarationKind.WITHDRAWAL else None
@@ -83,7 +85,21 @@ def count_lately(session: Session, row: Declaration) -> int:
         Declaration.made_at > clock() - _DAY,
         names_order & (Declaration.payment_id == named) if named else ~names_order,
     )
+    if named is None and _names_order_without_account(session, row):
+        lately = lately.where(_fold_number(Declaration.reference) == _fold_number(row.reference))
     return session.scalars(lately).one()
+
+
+def _names_order_without_account(session: Session, row: Declaration) -> bool:
+    """Return whether a withdrawal has the number of an order whose account is deleted: no address is known of it."""
+    if row.kind is not DeclarationKind.WITHDRAWAL or not row.reference:
+        return False
+    order = find_order(session, row.reference)
+    return order is not None and order.user_id is None
+
+
+def _fold_number(number: sa.SQLColumnExpression[str | None] | str | None) -> sa.ColumnElement[str]:
+    return sa.func.upper(sa.func.replace(number, "-", ""))
 
 
 def check_count(lately: int) -> None:

@@ -320,6 +320,20 @@ def test_strangers_use_up_neither_the_turn_nor_the_mail_of_who_names_the_order(
     assert str(order.order_number) in read_mail(max(told, key=lambda each: each.id))
 
 
+def test_wrong_numbers_leave_the_mail_of_who_names_the_order_of_a_deleted_account(till: Till) -> None:
+    order = buy(till)
+    delete_account(till.person.id)
+    for _ in range(ACKNOWLEDGED_A_DAY + 1):
+        declare(till, "7KQ2M9XWPA")
+    number = str(order.order_number)
+    for typed in (number, number.lower(), f"{number[:5]}-{number[5:]}", number):
+        assert declare(till, typed).status_code == 200
+    told = [number in read_mail(each).upper().replace("-", "") for each in list_mails("withdrawal_received")]
+    assert sorted(told) == [False] * ACKNOWLEDGED_A_DAY + [True] * ACKNOWLEDGED_A_DAY
+    press(till)
+    assert list_amounts() == [1499]
+
+
 def test_any_number_that_fail_keep_no_other_from_its_turn(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
