@@ -2,15 +2,19 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.models.base import session
+from api.models.base import engine, session
 from api.models.login import Login
 from configs.clock import clock
 from tests.api.world import Person
 
 URL = "/api/users/me"
+_WAITING = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def delete(client: FlaskClient, person: Person, body: dict[str, Any] | None = None) -> TestResponse:
@@ -27,3 +31,9 @@ def word(answer: TestResponse) -> str:
     """Return the last word of a problem's type."""
     assert answer.json
     return str(answer.json["type"]).rpartition(":")[2]
+
+
+def is_one_waiting() -> bool:
+    """Whether a transaction waits for another one."""
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+        return bool(other.scalar(_WAITING))

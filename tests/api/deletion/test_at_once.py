@@ -10,18 +10,14 @@ from flask.testing import FlaskClient
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.service import confirm, receive_form
 from api.deletion.service import delete_account
-from api.models.base import engine, session
+from api.models.base import session
 from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.payment import Payment
 from configs.object_store import Blobs
-from tests.api.deletion.leaving import word
+from tests.api.deletion.leaving import is_one_waiting, word
 from tests.api.invoices.documents import pay
 from tests.api.world import Person, rows
-
-_WAITING = sa.text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
@@ -31,9 +27,8 @@ def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
             delete_account(s, person.id, understood=True)
             s.flush()
             begun = pool.submit(act)
-            with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as other:
-                while not begun.done() and not other.scalar(_WAITING):
-                    pass
+            while not begun.done() and not is_one_waiting():
+                pass
         begun.exception(10)
         return begun
 

@@ -1,6 +1,7 @@
 """DELETE /api/users/me: what it asks for, what it deletes, what stays without a name."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from api.deletion import access
 from api.deletion.service import delete_account
 from api.exports import jobs as exports
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.former_customer import FormerCustomer
 from api.models.login import Login
@@ -25,9 +27,10 @@ from configs.clock import clock
 from configs.object_store import Blobs
 from configs.plan import PlanName
 from notifier.jobs import deliver
-from tests.api.deletion.leaving import URL, delete, prove, word
+from tests.api.deletion.leaving import URL, delete, is_one_waiting, prove, word
 from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import Door, Person, add_payment, match, rows, see, wait_for
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -200,20 +203,39 @@ def test_an_export_and_its_file_go(client: FlaskClient, camille: Person, blobs: 
 def test_a_deadlock_is_tried_again(
     client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, seen = delete_account, []
+    """Another transaction holds an alert, for which the deletion waits, and then wants the account."""
+    alert, real, tries = wait_for(camille.id), delete_account, []
 
+    def count(*given: Any, **named: Any) -> Any:
+        tries.append(True)
+        return real(*given, **named)
+
+    monkeypatch.setattr(access, "delete_account", count)
+    with ThreadPoolExecutor(1) as pool:
+        with session() as s:
+            s.get_one(Alert, alert, with_for_update=True)
+            answer = pool.submit(delete, client, camille)
+            until(is_one_waiting)  # it waits first, so PostgreSQL ends it first, after its deadlock_timeout
+            s.get_one(User, camille.id, with_for_update=True)
+        assert answer.result(10).status_code == 204
+    assert (len(tries), rows(User)) == (2, [])
+
+
+def test_a_deadlock_each_time_is_an_error(
+    client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Deadlock(psycopg2.errors.DeadlockDetected):
         pgcode = "40P01"
 
-    def meet(*given: Any, **named: Any) -> Any:
-        seen.append(True)
-        if len(seen) < 3:
-            raise OperationalError("DELETE", {}, Deadlock())
-        return real(*given, **named)
+    tries: list[bool] = []
+
+    def meet(*_: Any, **__: Any) -> Any:
+        tries.append(True)
+        raise OperationalError("DELETE", {}, Deadlock())
 
     monkeypatch.setattr(access, "delete_account", meet)
-    assert delete(client, camille).status_code == 204
-    assert (len(seen), rows(User)) == (3, [])
+    assert delete(client, camille).status_code == 503
+    assert (len(tries), len(rows(User))) == (3, 1)
 
 
 def test_figures_of_many_messages_are_deleted_soon(client: FlaskClient, camille: Person) -> None:
