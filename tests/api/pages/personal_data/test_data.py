@@ -14,6 +14,7 @@ from api.models.export import Export
 from api.models.login import Login
 from api.models.user import Grant, Role, User
 from api.pages.personal_data import routes
+from api.pages.personal_data.view_data import KNOWN
 from api.schemas import LostPlan
 from configs.clock import clock
 from configs.plan import PlanName
@@ -145,3 +146,9 @@ def test_what_a_waiting_cancellation_pays_back_is_named(
     assert "rien d’autre n’est remboursé" in page.text
     assert "sans remboursement" not in page.text
     assert "Renoncer ou résilier d’abord" not in page.text
+
+
+def test_each_kind_of_data_has_its_reason_and_its_end_in_a_list(camille: Browser) -> None:
+    html = camille.get("/donnees").html
+    assert "<table" not in html, "a table hides its last column on a narrow screen"
+    assert html.count("<dt>Pourquoi</dt>") == html.count("<dt>Jusqu’à quand</dt>") == len(KNOWN)

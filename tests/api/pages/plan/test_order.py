@@ -64,6 +64,26 @@ def test_the_button_says_the_obligation_to_pay_and_the_line_before_it_what_price
     assert 'href="/l/retractation"' in page.html
 
 
+FUNCTION = {
+    "fr": "renoncer au contrat ici",
+    "en": "withdraw from contract here",
+    "ar": "الانسحاب من العقد هنا",
+}
+
+
+@pytest.mark.parametrize("language", FUNCTION)
+def test_the_order_names_the_function_to_withdraw_as_every_foot_does(
+    language: str, browse: Callable[..., Browser]
+) -> None:
+    create_account(language=language)
+    browser = browse(language)
+    sign_in(browser)
+    html = browser.get("/formule/commande?plan=URGENCE_7J").html
+    names = re.findall(r'href="/l/retractation"[^>]*>([^<]+)</a>', html)
+    assert len(names) == 2
+    assert all(FUNCTION[language] in " ".join(each.split()) for each in names)
+
+
 @pytest.mark.parametrize("left_out", ["consent.startNow", "consent.acknowledgesLoss"])
 def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: Buyer, left_out: str) -> None:
     page = buyer.open_order(wish=WISH)
