@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.user import Role
 
 _READING = ("GET", "HEAD")
-_READING_POSTS = frozenset({"/api/admin/users/search"})  # what they look for must not stand in a URL
+_READING_POSTS = frozenset({"/api/admin/users/search"})  # an address must not stand in a URL
 
 
 def check_access() -> None:
