@@ -13,9 +13,13 @@ from api.models.declaration import Declaration
 MESSAGE_LANGUAGES = ("fr", "en")
 
 
-def acknowledge(session: Session, row: Declaration, kind: str) -> list[UUID]:
-    """Write the acknowledgement, with the content and the second: to the typed address, or to the account's."""
-    params, key = {"declaration": str(row.id)}, f"{kind}:{row.id}"
+def acknowledge(session: Session, row: Declaration, kind: str, **amounts: int) -> list[UUID]:
+    """Write the acknowledgement, with the content and the second: to the typed address, or to the account's.
+
+    `amounts` are cents that its text names.
+    """
+    params: dict[str, str | int] = {"declaration": str(row.id), **amounts}
+    key = f"{kind}:{row.id}"
     if row.email:
         return notifier.notify_address(session, row.email, kind, params, key, language=row.language)
     return _tell_account(session, row, kind, params, key)
@@ -23,7 +27,8 @@ def acknowledge(session: Session, row: Declaration, kind: str) -> list[UUID]:
 
 def tell_result(session: Session, row: Declaration, kind: str) -> list[UUID]:
     """Write what a declaration changed, or why nothing: to the account's address while there is one."""
-    params, key = {"declaration": str(row.id)}, f"{kind}:{row.id}"
+    params: dict[str, str | int] = {"declaration": str(row.id)}
+    key = f"{kind}:{row.id}"
     if row.user_id is None and row.email:
         return notifier.notify_address(session, row.email, kind, params, key, language=row.language)
     return _tell_account(session, row, kind, params, key)
@@ -35,7 +40,7 @@ def choose_message_language(language: str) -> str:
 
 
 def _tell_account(
-    session: Session, row: Declaration, kind: str, params: dict[str, str], key: str
+    session: Session, row: Declaration, kind: str, params: dict[str, str | int], key: str
 ) -> list[UUID]:
     if row.user_id is None:
         return []

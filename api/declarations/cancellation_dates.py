@@ -94,6 +94,21 @@ def find_end_of_notice_period(
     return session.scalar(then)
 
 
+def quote_both_ends(session: Session, row: Declaration, contract: Subscription) -> dict[str, int]:
+    """Return the cents that go back for a form's notice: `refund` if it is confirmed, `late_refund` without a word.
+
+    An amount is left out where it is not known yet: before the unconfirmed end the contract may renew.
+    """
+    now, found = row.made_at, {"refund": 0}
+    if not row.at_period_end:
+        confirmed = find_confirmed_end(session, row, contract, now)
+        found["refund"] = quote_refund(session, contract, confirmed)
+    ends = find_unconfirmed_end(session, row, contract)
+    if ends <= find_period_end(session, contract, now):
+        found["late_refund"] = quote_refund(session, contract, ends)
+    return found
+
+
 def quote_refund(session: Session, row: Subscription, ends: datetime) -> int:
     """Return the cents that go back for the time after `ends`, as it is known now, rounded up."""
     payments = (session.get_one(Payment, each) for each in list_paid(session, row, ends))

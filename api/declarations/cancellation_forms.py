@@ -13,7 +13,12 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.billing.quotes import find_subscription
-from api.declarations.cancellation_dates import LONGEST_NOTICE, find_confirmed_end, find_last_second
+from api.declarations.cancellation_dates import (
+    LONGEST_NOTICE,
+    find_confirmed_end,
+    find_last_second,
+    quote_both_ends,
+)
 from api.declarations.cancellations import NOTICED, find_order_of, is_ending
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, check_count, name_declaration, take_turn
 from api.declarations.orders import find_order, is_address_of
@@ -130,7 +135,8 @@ def _tell_both(session: Session, row: Declaration, order: Payment | None, *, qui
     params, key = {"declaration": str(row.id)}, f"{NOTICED}:{row.id}"
     mails: list[UUID] = []
     if order and order.user_id:
-        mails += notifier.create_notifications(session, order.user_id, NOTICED, params, key)
+        known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
+        mails += notifier.create_notifications(session, order.user_id, NOTICED, params | known, key)
     else:
         mails += _tell_admins(session, row)
     if row.email and not quiet and not (order and is_address_of(session, order, row.email)):

@@ -75,7 +75,8 @@ def declare_cancellation(session: Session, user_id: UUID, wish: Cancellation, au
     undo_notices(session, contract.id)  # an earlier end takes its place
     row = _add_notice(session, contract, wish, author, ends)
     request_cancellation(session, contract.id, find_last_second(session, contract, ends, now))
-    return Notice(_answer(session, contract, row), row, acknowledge(session, row, NOTICED))
+    answer = _answer(session, contract, row)
+    return Notice(answer, row, acknowledge(session, row, NOTICED, refund=answer.refund))
 
 
 def _add_notice(

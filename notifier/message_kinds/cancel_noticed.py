@@ -12,8 +12,9 @@ from api.models.user import Contact
 from configs.plan import name_plan
 from configs.signing import sign
 from notifier.content.cancellation_words import write_end, write_latest, write_wish
-from notifier.content.declaration_notices import DeclarationNotice
+from notifier.content.declaration_notices import DeclarationNotice, write_day
 from notifier.content.message_links import link
+from notifier.content.payment_notices import write_amount
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 
 
@@ -25,10 +26,12 @@ class CancelNoticed(DeclarationNotice):
     ) -> TemplateContext | Skip:
         """Return the content of the notice; only the account learns whether its contract is known."""
         made = super().prepare(session, row, contact, now)
-        if isinstance(made, Skip) or row.address is None:
+        if isinstance(made, Skip):
             return made
         if row.params.get(OUTLIVES):  # its contract ended with the account: there is nothing to undo
             return TemplateContext(made.values | {"signed_url": ""}, None)
+        if row.address is None:
+            return TemplateContext(made.values | _write_amounts(row), made.url)
         hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "own": False}
         return TemplateContext(made.values | hidden, None)
 
@@ -39,6 +42,7 @@ class CancelNoticed(DeclarationNotice):
         return {
             "own": True,
             "plan": name_plan(order.plan) if order else "",
+            "ordered": write_day(order.paid_at or order.created_at, language) if order else "",
             "wish": write_wish(declared, language),
             "ends": write_end(session, declared, language),
             "latest": write_latest(declared, language),
@@ -46,4 +50,17 @@ class CancelNoticed(DeclarationNotice):
             "refunded": not declared.at_period_end,
             "signed_url": url,
             "url": url,
+            "refund": "",
+            "late_refund": "",
+            "nothing_later": False,
         }
+
+
+def _write_amounts(row: ClaimedRow) -> dict[str, Any]:
+    """Return what goes back, as it was known at the notice; empty where it was not."""
+    later = row.params.get("late_refund")
+    return {
+        "refund": write_amount(row.params["refund"], row.language) if row.params.get("refund") else "",
+        "late_refund": write_amount(later, row.language) if later else "",
+        "nothing_later": later == 0,
+    }

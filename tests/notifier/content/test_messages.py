@@ -123,6 +123,9 @@ FACTS: dict[str, dict[str, Any]] = {
         "confirmed": True,
         "refunded": True,
         "signed_url": "http://localhost:4000/l/resiliation/abc",
+        "refund": "",
+        "late_refund": "19,34 €",
+        "nothing_later": False,
     },
     "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
@@ -136,6 +139,8 @@ OTHER_BRANCH = {
     ("payment_failed", "url"),
     ("payment_failed", "renewal"),
     ("desk_closed_choice", "support_email"),
+    ("cancel_noticed", "late_refund"),
+    ("cancel_noticed", "nothing_later"),
 }
 TEXTS = sorted(
     (kind, language, channel)
