@@ -161,6 +161,7 @@ class Periods(BaseSettings):
 
     # Personal data
     messages_kept_for: Span = timedelta(days=90)
+    receipts_kept_for: Span = timedelta(days=30)
     support_kept_for: Span = timedelta(days=365)
     unverified_kept_for: Span = timedelta(days=30)
     account_unused_for: Span = timedelta(days=730)

@@ -21,7 +21,7 @@ from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
 from notifier.notification_writer import next_nudge
 
-_SAID = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED)
+_SAID = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:

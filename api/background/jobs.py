@@ -30,6 +30,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
+from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
@@ -147,6 +148,12 @@ def drop_support_requests() -> Counts:
 def erase_messages() -> Counts:
     """Erase addresses and texts of messages older than MESSAGES_KEPT_FOR; times and figures stay."""
     return messages.erase_messages()
+
+
+def drop_receipts() -> Counts:
+    """Drop receipts of providers after RECEIPTS_KEPT_FOR; what they changed stays."""
+    old = ProviderEvent.received_at < clock() - settings().receipts_kept_for
+    return {"dropped": delete_in_batches(ProviderEvent.id, old)}
 
 
 def drop_unverified_accounts() -> Counts:

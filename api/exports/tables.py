@@ -20,6 +20,7 @@ from api.models.invoice import Invoice
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
+from api.models.provider_event import ProviderEvent
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
@@ -64,6 +65,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(MatchSlot, ("match_id",)),
     ExportedTable(Notification, left_out=_LEASE),
     ExportedTable(NotificationMatch, ("notification_id",)),
+    ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),
     ExportedTable(Grant),
     ExportedTable(Subscription),
     ExportedTable(Payment),

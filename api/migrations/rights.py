@@ -117,10 +117,15 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _CHANGE,
         "reader": (
             f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
-            " provider, cost, lease_until)"
+            " provider, cost, segments, receipt_due_at, lease_until)"
         ),
     },
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
+    "provider_events": {
+        "api": _ADD, "background": "SELECT, DELETE",
+        "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",
+        "reader": "SELECT (id, provider, kind, code, at, received_at, applied_at, next_attempt_at)",
+    },
     "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
     # Money
     "payments": {

@@ -22,6 +22,7 @@ from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
+from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
@@ -30,7 +31,7 @@ from api.models.watch_credit import WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
+    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch, ProviderEvent,
     DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,

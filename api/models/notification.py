@@ -44,6 +44,7 @@ class State(StrEnum):
     SENDING = "sending"
     SENT = "sent"
     DELIVERED = "delivered"
+    NO_RECEIPT = "no_receipt"  # accepted by a provider that sends receipts, and none came in time
     BOUNCED = "bounced"
     FAILED = "failed"
     EXPIRED = "expired"
@@ -109,7 +110,8 @@ class Notification(Base):
     `address` in place of a user and a contact.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `cost` is in EUR. `unknown_attempts` counts those of `attempts` after which the
-    provider may have accepted the message: the answer was incomplete, or the worker died.
+    provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the parts
+    that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts.
     """
 
     __tablename__ = "notifications"
@@ -139,6 +141,8 @@ class Notification(Base):
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
+    segments: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    receipt_due_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     seen_at: Mapped[datetime | None]
@@ -156,7 +160,7 @@ class Notification(Base):
             "(state = 'sending') = (lease_token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
         ),
         sa.CheckConstraint(
-            "(state NOT IN ('sent', 'delivered')) OR accepted_at IS NOT NULL", name="accepted"
+            "(state NOT IN ('sent', 'delivered', 'no_receipt')) OR accepted_at IS NOT NULL", name="accepted"
         ),
         sa.CheckConstraint(
             "(state NOT IN ('failed', 'expired', 'skipped', 'bounced')) OR reason IS NOT NULL", name="reason"
@@ -165,6 +169,7 @@ class Notification(Base):
             "(state NOT IN ('failed', 'expired', 'skipped')) OR failed_at IS NOT NULL", name="ended"
         ),
         sa.CheckConstraint("attempts >= 0", name="attempts"),
+        sa.CheckConstraint("segments >= 0", name="segments"),
         sa.CheckConstraint("(user_id IS NULL) = (address IS NOT NULL)", name="recipient"),
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
         sa.Index(
@@ -179,6 +184,11 @@ class Notification(Base):
             postgresql_where=sa.text("provider_id IS NOT NULL"),
         ),
         sa.Index("ix_notifications_contact_id_state", "contact_id", "state"),
+        sa.Index(
+            "ix_notifications_receipt_due_at",
+            "receipt_due_at",
+            postgresql_where=sa.text("state = 'sent' AND receipt_due_at IS NOT NULL"),
+        ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )
 

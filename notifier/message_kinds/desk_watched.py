@@ -10,7 +10,7 @@ from api.models.user import Contact
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
-_ACCEPTED = (State.SENT, State.DELIVERED)
+_ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
 
 class DeskWatched(MessageKind):

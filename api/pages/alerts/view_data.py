@@ -46,6 +46,7 @@ _MESSAGES = {
     State.SENDING: ("info", _l("En route")),
     State.SENT: ("good", _l("Envoyé")),
     State.DELIVERED: ("good", _l("Reçu")),
+    State.NO_RECEIPT: ("", _l("Envoyé, réception non confirmée")),
     State.BOUNCED: ("bad", _l("Refusé par la messagerie")),
     State.FAILED: ("bad", _l("Échec")),
     State.EXPIRED: ("", _l("Trop tard pour être utile")),

@@ -1,0 +1,28 @@
+"""Receipts are dropped after RECEIPTS_KEPT_FOR."""
+
+from datetime import timedelta
+
+import pytest
+
+from api.background import jobs
+from api.models.base import new_id, session
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from configs.clock import clock
+from configs.settings import settings
+from tests.api.world import rows
+
+
+@pytest.mark.usefixtures("database")
+def test_only_receipts_that_came_long_ago_are_dropped() -> None:
+    kept = settings().receipts_kept_for
+    with session() as s:
+        for name, age in (("old", kept + timedelta(hours=1)), ("young", kept - timedelta(hours=1))):
+            at = clock() - age
+            s.add(
+                ProviderEvent(
+                    provider="sendgrid", event_id=name, notification_ids=[new_id()], kind=ReceiptKind.DELIVERED,
+                    at=at, received_at=at, applied_at=at,
+                )
+            )  # fmt: skip
+    assert jobs.drop_receipts() == {"dropped": 1}
+    assert [row.event_id for row in rows(ProviderEvent)] == ["young"]
