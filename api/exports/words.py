@@ -61,6 +61,7 @@ _FR = Words(
         "declarations": "Vos rétractations et résiliations",
         "support_requests": "Vos messages à l’assistance",
         "exports": "Les demandes d’export, celle-ci comprise",
+        "audit": "Ce que nos opérateurs ont fait ou consulté à votre sujet : quand et dans quel rôle",
     },
 )
 _EN = Words(
@@ -107,6 +108,7 @@ _EN = Words(
         "declarations": "Your withdrawals and cancellations",
         "support_requests": "Your messages to support",
         "exports": "Requests for an export, this one included",
+        "audit": "What our operators did or looked at about you: when and in which role",
     },
 )
 _AR = Words(
@@ -152,6 +154,7 @@ _AR = Words(
         "declarations": "انسحاباتك وإلغاءاتك",
         "support_requests": "رسائلك إلى الدعم",
         "exports": "طلبات التصدير، ومنها هذا الطلب",
+        "audit": "ما فعله موظفونا أو اطّلعوا عليه بشأنك: متى وبأي صفة",
     },
 )
 WORDS: Mapping[str, Words] = {"fr": _FR, "en": _EN, "ar": _AR}

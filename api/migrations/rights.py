@@ -72,7 +72,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": "SELECT (id, user_id, created_at)",
     },
     "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
-    "audit": {"api": _ADD, "background": "SELECT (id, at), DELETE"},
+    "audit": {"api": _ADD, "background": "SELECT, DELETE"},
     # Alerts
     "alerts": {
         "api": _ALL, "background": _CHANGE, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from api.exports import jobs
 from api.exports.tables import EXPORTED
+from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.export import Export
 from api.models.login import Login
@@ -116,6 +117,33 @@ def test_an_export_is_asked_for_made_and_downloaded(
     assert "Les messages" in page
     mails = [row.kind for row in rows(Notification) if row.kind == "export_ready"]
     assert mails == ["export_ready"]
+
+
+def test_it_says_when_operators_looked_and_not_which_of_them(
+    client: FlaskClient, camille: Person, blobs: Blobs, person: Callable[..., Person]
+) -> None:
+    payment, other = add_payment(camille.id), person("other@example.org")
+    subjects: dict[str, dict[str, Any]] = {
+        "user.view": {"subject_id": str(camille.id)},
+        "payment.view": {"subject_id": str(payment)},
+        "users.search": {"changes": {"seen": [str(other.id), str(camille.id)]}},
+        "grant.give": {"subject_id": str(other.id), "changes": {"seen": [str(other.id)]}},
+    }
+    with session() as s:
+        for action, columns in subjects.items():
+            s.add(
+                AuditEntry(
+                    at=clock(), actor_id=other.id, actor_kind=ActorKind.SUPPORT, action=action, subject_type="x",
+                    **columns,
+                )
+            )  # fmt: skip
+    ask(client, camille)
+    jobs.make_exports()
+    archive = download(client, camille)
+    found = read(archive, "audit")
+    assert {each["action"] for each in found} == {"user.view", "payment.view", "users.search"}
+    assert {each["actor_kind"] for each in found} == {"support"}
+    assert str(other.id) not in json.dumps(found)
 
 
 def test_what_lies_in_the_store_tells_nothing(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
