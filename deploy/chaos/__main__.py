@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import redis
 import sqlalchemy as sa
 
 from configs.clock import clock, override_clock
@@ -30,6 +31,7 @@ from deploy.chaos.health_monitor import HealthMonitor
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.job_accounts import count_job_runs
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.legal_accounts import LegalGround, wait_for_law
 from deploy.chaos.payment_accounts import wait_for_payments
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import ChaosProcesses, until
@@ -48,6 +50,7 @@ from deploy.sample_desk_files import only
 _LEAST = 0.8  # of the time, even where enough died before
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
 _PAYMENTS_PATIENCE = 240.0  # seconds: a refund without an answer is asked for again after a minute or two
+_LAW_PATIENCE = 240.0  # seconds: an export that was killed is built again after two minutes
 _SHOWN = 10  # messages of each kind that are printed in detail
 
 
@@ -192,6 +195,9 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     )
     for difference in payments.differences[:_SHOWN]:
         print(f"payments differ: {difference}")
+    law = wait_for_law(_legal_ground(field), max(_LAW_PATIENCE, runner.bound))
+    for difference in law.differences[: 2 * _SHOWN]:
+        print(f"the law asks for more: {difference}")
     print(f"shop: {', '.join(f'{name} {count}' for name, count in sorted(field.shop.acts.items()))}")
     account, engine = runner.account(), field.engine
     for what, dues in {
@@ -209,7 +215,14 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     for claim in proven.lost[:_SHOWN]:
         print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
     jobs = count_job_runs(engine, clock(), runner.bound)
-    return summary.figures(field.journal, runner.rounds, account, proven, jobs=jobs, payments=payments)
+    return summary.figures(
+        field.journal, runner.rounds, account, proven, jobs=jobs, payments=payments, law=law
+    )
+
+
+def _legal_ground(field: Field) -> LegalGround:
+    client = redis.Redis.from_url(field.stack.environment["REDIS_URL"], socket_timeout=10)
+    return LegalGround(field.engine, client, field.stack.state, field.shop, field.inbox, field.journal)
 
 
 def _keep_logs(stack: Stack, target: Path) -> None:

@@ -23,12 +23,24 @@ class InboxMessage:
     notifications: frozenset[str]
 
 
+@dataclass(frozen=True)
+class ShopperMail:
+    """One mail to somebody who buys, as it came; `notifications` as above."""
+
+    address: str
+    received_at: datetime
+    notifications: frozenset[str]
+    subject: str
+    text: str
+
+
 class InboxReader:
     """Follows the inbox's stream on a thread of its own, from the first message on."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/events"
         self._messages: dict[int, InboxMessage] = {}
+        self._mails: list[ShopperMail] = []
         self._received: dict[str, list[datetime]] = defaultdict(list)
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="inbox", daemon=True).start()
@@ -37,6 +49,11 @@ class InboxReader:
         """Return the slot alerts that have come so far, in their order; without those of shoppers."""
         with self._lock:
             return [self._messages[number] for number in sorted(self._messages)]
+
+    def mails(self) -> list[ShopperMail]:
+        """Return what has come for shoppers so far."""
+        with self._lock:
+            return list(self._mails)
 
     def received(self, notification: str) -> tuple[datetime, ...]:
         """Return when messages of a notification of any kind came."""
@@ -70,10 +87,16 @@ class InboxReader:
         with self._lock:
             for notification in message.notifications:
                 self._received[notification].append(message.received_at)
-            # What says when its page was read is a slot alert.
-            if shown["seen_at"] and not message.address.endswith(SHOPPERS):
+            if message.address.endswith(SHOPPERS):
+                self._mails.append(_read_mail(message, shown))
+            elif shown["seen_at"]:  # when its page was read: only a slot alert says that
                 self._messages[number] = message
         return number
+
+
+def _read_mail(message: InboxMessage, shown: dict[str, Any]) -> ShopperMail:
+    words = shown["subject"] or "", shown["text"]
+    return ShopperMail(message.address, message.received_at, message.notifications, *words)
 
 
 def _ids(custom: dict[str, str]) -> frozenset[str]:

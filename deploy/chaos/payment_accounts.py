@@ -41,9 +41,10 @@ class OurPayment:
     refunded: int  # cents
     intents: tuple[str, ...]  # Stripe's ids of its money
     grants: int  # of source `payment`
-    ended: bool  # an upgrade ended its plan
+    ended: bool  # an upgrade, a withdrawal or the account's deletion ended its plan
     is_order: bool  # else a renewal
     mails: tuple[tuple[datetime, ...], ...] = ()  # of each order mail: when a provider took it
+    is_nobodys: bool = False  # its account was deleted, and with it grants and mails
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,14 @@ def _find_paid_twice(theirs: Iterable[StripePayment]) -> list[str]:
 
 
 def _check_grants(ours: OurPayment) -> list[str]:
-    """A paid payment has one grant; what went back whole, or an upgrade ended before it began, may have none."""
+    """A paid payment has one grant; what went back whole, or an upgrade ended before it began, may have none.
+
+    With the account all grants go. What never had one goes back: the account went before it was paid.
+    """
+    if ours.is_nobodys:
+        kept = ours.status is PaymentStatus.COMPLETED and not ours.ended and ours.refunded < ours.amount
+        lost = [f"{ours.id}: paid without an account, {ours.refunded} cents went back"] if kept else []
+        return lost + ([f"{ours.id}: {ours.grants} grants of nobody"] if ours.grants else [])
     fewest = 1 if ours.status is PaymentStatus.COMPLETED and not ours.ended else 0
     most = 1 if ours.status in _DONE else 0
     if fewest <= ours.grants <= most:
@@ -132,7 +140,7 @@ def _check_mails(account: PaymentAccount, ours: OurPayment, journal: OpeningJour
     """A paid order has one order mail, which came; one whose money went back before we heard of it may have none."""
     if not ours.is_order:
         return
-    fewest = 1 if ours.status is PaymentStatus.COMPLETED else 0
+    fewest = 1 if ours.status is PaymentStatus.COMPLETED and not ours.is_nobodys else 0
     if not fewest <= len(ours.mails) <= 1 or not all(ours.mails):
         account.differences.append(f"{ours.id}: {ours.status} with order mails taken at {ours.mails}")
     for taken in ours.mails:
@@ -207,6 +215,7 @@ def read_ours(engine: sa.Engine, inbox: InboxReader) -> list[OurPayment]:
             ended=name in ended,
             is_order=each.consented_at is not None,
             mails=tuple(inbox.received(mail) for mail in mails[name]),
+            is_nobodys=each.user_id is None,
         )
         for each in payments
     ]

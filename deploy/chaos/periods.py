@@ -42,6 +42,7 @@ PERIODS = {
     "JOB_RETRY_SECONDS": "1",
     "CHECK_DAYS_SECONDS": "10",
     "PARTITION_SECONDS": "5",
+    "INVOICES_SECONDS": "2",
     "STRIPE_CONNECT_SECONDS": "1",
     "STRIPE_ANSWER_SECONDS": "3",
     "STRIPE_REST_SECONDS": "5",  # longer than a call

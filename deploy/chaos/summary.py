@@ -8,6 +8,7 @@ from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.legal_accounts import LegalAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 from deploy.chaos.runner import FaultRound
@@ -23,6 +24,7 @@ def figures(
     *,
     jobs: JobAccount,
     payments: PaymentAccount,
+    law: LegalAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -56,6 +58,14 @@ def figures(
         "order mails": payments.order_mails,
         "order mails doubled, allowed": payments.copies_allowed,
         "payments that differ": len(payments.differences),
+        "withdrawals": law.withdrawals,
+        "cents withdrawn": law.cents,
+        "invoices": law.invoices,
+        "credit notes": law.credit_notes,
+        "exports": law.exports,
+        "accounts deleted": law.deletions,
+        "receipts doubled, allowed": law.copies_allowed,
+        "breaches of law": len(law.differences),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -77,6 +87,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "job runs that failed",
         "job runs that are late",
         "payments that differ",
+        "breaches of law",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
@@ -95,6 +106,7 @@ def line(found: dict[str, Any]) -> str:
         "doubled, not allowed", "late", "late after an outage",
         "told to strangers", "contacts above their cap", "proofs kept", "proofs lost",
         "job runs done", "payments", "cents paid", "cents refunded", "grants", "order mails",
-        "payments that differ", "worst recovery, s",
+        "payments that differ", "withdrawals", "cents withdrawn", "invoices", "credit notes", "exports",
+        "accounts deleted", "breaches of law", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -28,7 +28,8 @@ from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.payment_accounts import wait_for_payments
 from deploy.chaos.processes import until
 from deploy.chaos.sandbox_control import SandboxControl
-from deploy.chaos.shop import BUYERS, PASSWORD, RETRIES, Shop
+from deploy.chaos.shop import BUYERS, RETRIES, Shop
+from deploy.chaos.shop_api import PASSWORD
 from deploy.chaos.subscribers import SHOPPERS
 from deploy.local import signals
 from deploy.local.processes import StartFailed

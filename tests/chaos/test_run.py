@@ -31,6 +31,9 @@ WAVES = (
     ),
     ("store-of-proofs-refuses",),
     ("kill-payments-worker-before-its-commit",),
+    ("kill-api-before-a-withdrawal-has-effect",),
+    ("kill-api-in-a-deletion",),
+    ("kill-job-worker-in-an-export",),
     ("kill-api-in-a-checkout", "kill-payments-worker", "stripe-events-are-troubled"),
     (
         "stripe-acts-and-breaks-off", "read-checks-for-long", "show-huge-texts", "open-many-slots",
@@ -126,6 +129,14 @@ def test_payments_agree_with_stripe_to_the_cent(figures: Figures) -> None:
     assert figures["payments"] >= 10
     assert figures["cents paid"] > figures["cents refunded"] > 0
     assert figures["order mails"] >= 5
+
+
+def test_withdrawals_documents_exports_and_deletions_are_as_the_law_asks(figures: Figures) -> None:
+    assert figures["breaches of law"] == 0, figures["said"]
+    assert figures["invoices"] == figures["payments"]
+    assert min(figures["withdrawals"], figures["accounts deleted"], figures["exports"]) >= 1
+    assert figures["cents refunded"] >= figures["cents withdrawn"] > 0
+    assert figures["credit notes"] >= figures["withdrawals"]
 
 
 @pytest.mark.rule("3.7")

@@ -9,13 +9,20 @@ from deploy.chaos.accounting import DeliveryAccount
 from deploy.chaos.faults import partitions, places
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
+from deploy.chaos.legal_accounts import LegalAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 
 
 def figures(**changed: Any) -> dict[str, Any]:
     found = summary.figures(
-        OpeningJournal(), [], DeliveryAccount(), Proven(), jobs=JobAccount(), payments=PaymentAccount()
+        OpeningJournal(),
+        [],
+        DeliveryAccount(),
+        Proven(),
+        jobs=JobAccount(),
+        payments=PaymentAccount(),
+        law=LegalAccount(),
     )
     return found | changed
 
@@ -34,6 +41,7 @@ def test_a_clean_run_has_no_failures() -> None:
         ("job runs that failed", 1),
         ("job runs that are late", 1),
         ("payments that differ", 1),
+        ("breaches of law", 1),
         (partitions.WAITED, partitions.LONGEST_WAIT),
         (places.OUTLIVED, places.LONGEST_STAY),
     ],
