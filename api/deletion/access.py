@@ -32,12 +32,12 @@ def delete_signed_in(*, understood: bool) -> None:
 
 
 def delete_named(user_id: UUID) -> None:
-    """Delete an account that no request is of, then its file in the store; its counts in Redis run out.
+    """Delete an account again that a restore brought back, then its file in the store; its counts in Redis run out.
 
     Raises:
         api.errors.ApiError: see `api.deletion.service.delete_account`.
     """
-    deleted = _delete(user_id, understood=True)
+    deleted = _delete(user_id, understood=True, repeated=True)
     log.info("an account was deleted")
     _follow(deleted)
 
@@ -49,12 +49,12 @@ def _follow(deleted: DeletedAccount) -> None:
         ask_for_refund(refund_id)
 
 
-def _delete(user_id: UUID, *, understood: bool) -> DeletedAccount:
+def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> DeletedAccount:
     """Delete an account, again where that met a transaction that waited for it: matching writes rows of many users."""
     for left in reversed(range(_TRIES)):
         try:
             with session() as s:
-                return delete_account(s, user_id, understood=understood)
+                return delete_account(s, user_id, understood=understood, repeated=repeated)
         except OperationalError as error:
             if not left or getattr(error.orig, "pgcode", None) != _DEADLOCK:
                 raise

@@ -44,10 +44,13 @@ def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
     return list_losses(session, user_id, clock())
 
 
-def delete_account(session: Session, user_id: UUID, *, understood: bool) -> DeletedAccount:
+def delete_account(
+    session: Session, user_id: UUID, *, understood: bool, repeated: bool = False
+) -> DeletedAccount:
     """Delete an account, cancel its subscription and write the last mail.
 
-    `understood`: the user was told what is lost with a plan that runs.
+    `understood`: the user was told what is lost with a plan that runs. `repeated`: a restore brought the account back,
+    whose deletion paid back what was owed.
 
     Raises:
         api.errors.ApiError: 401, it is deleted already; 409 operator; 409 plan-running, with what is lost.
@@ -57,7 +60,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool) -> Dele
         raise ApiError(401, "token-revoked", "this account is deleted")
     now = clock()
     _check(session, user, now, understood=understood)
-    refunds = apply_notices(session, user_id, now)
+    refunds = [] if repeated else apply_notices(session, user_id, now)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
     keep_use(session, user_id, now)

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask.testing import FlaskClient
 
+from api.background import jobs
 from api.billing.schemas import Cancellation
 from api.declarations.cancellation_service import cancel_own
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.service import receive_form, withdraw_own
 from api.declarations.withdrawals import Author
+from api.deletion.access import delete_named
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import FORGOTTEN, Notification, State
 from api.models.payment import Payment, Refund
-from api.models.user import Contact, ContactState
+from api.models.user import Contact, ContactState, User
 from api.payments import jobs as payments
 from configs.clock import clock
 from configs.plan import PlanName
@@ -170,3 +172,12 @@ def test_a_notice_for_the_end_of_the_period_pays_nothing_back(
     assert [each["refund"] for each in answer.json["lost"]] == [0]
     assert delete(client, camille, {"understood": True}).status_code == 204
     assert rows(Refund) == []
+
+
+def test_a_deletion_that_is_repeated_after_a_restore_pays_nothing_twice(shop: Shop, camille: Person) -> None:
+    notify_end(shop, camille)
+    delete_named(camille.id)
+    shop.pass_time(days=6)
+    jobs.apply_declarations()
+    assert (rows(Refund), rows(User)) == ([], [])
+    assert [each.applied_at is not None for each in rows(Declaration)] == [True]
