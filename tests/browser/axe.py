@@ -44,4 +44,5 @@ def list_violations(page: Page) -> list[Violation]:
 
 @cache
 def _read_script() -> str:
-    return Axe().axe_script
+    script: str = Axe().axe_script
+    return script
