@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import url_for
 
-from configs.brand import BRAND, PLACEHOLDER
+from configs.brand import fill_colours
 
 TYPES = {
     ".css": "text/css",
@@ -47,7 +47,7 @@ def read_asset(name: str) -> bytes:
     path = list_assets()[name]
     if path.suffix not in _COLOURED:
         return path.read_bytes()
-    return path.read_text(encoding="utf-8").replace(PLACEHOLDER, BRAND).encode()
+    return fill_colours(path.read_text(encoding="utf-8")).encode()
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from configs.brand import BRAND
+from configs.brand import SHADES
 from notifier.channel_base import LinkButton, RenderedMessage
 from notifier.message_kind_base import TemplateContext
 
@@ -28,7 +28,7 @@ def environment(*, escaping: bool) -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.globals["brand"] = BRAND
+    made.globals.update(SHADES)
     return made
 
 

@@ -3,10 +3,17 @@
 import re
 from pathlib import Path
 
-from configs.brand import BRAND
+from configs.brand import SHADES
 
 ROOT = Path(__file__).parents[2]
-OURS = ("api", "configs", "crawler", "deploy", "docs", "notifier", "tests")
+PRODUCT = (
+    "api",
+    "configs",
+    "crawler",
+    "docs",
+    "notifier",
+)  # stand-ins of the sandbox have a look of their own
+TOKENS = "api/pages/static/tokens.css"
 TEXTS = {
     ".css",
     ".html",
@@ -29,10 +36,14 @@ def list_texts(*folders: str) -> list[Path]:
     return [path for each in folders for path in (ROOT / each).rglob("*") if path.suffix in TEXTS]
 
 
-def test_the_brands_colour_stands_in_one_file() -> None:
-    assert re.fullmatch(r"#[0-9a-f]{6}", BRAND)
-    holding = [path for path in list_texts(*OURS) if BRAND in path.read_text(encoding="utf-8").lower()]
-    assert [str(path.relative_to(ROOT)) for path in holding] == ["configs/brand.py"]
+def test_the_brands_colour_and_its_shades_stand_in_one_file() -> None:
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", each) for each in SHADES.values())
+    shade = re.compile("|".join(SHADES.values()), re.IGNORECASE)
+    found = list_texts(*PRODUCT)
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in found}
+    # The pages' colour of errors is one of its own, and stays red whatever the brand is.
+    texts[TOKENS] = texts[TOKENS].replace("--bad: #b0000c;", "")
+    assert [name for name, text in texts.items() if shade.search(text)] == ["configs/brand.py"]
 
 
 def test_what_people_see_has_no_file_typeface_or_colour_of_the_state() -> None:
