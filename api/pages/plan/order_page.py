@@ -40,7 +40,7 @@ class ShownWish:
     json: str
     place: Prefecture
     procedures: list[str]  # names
-    desk_ids: list[str]
+    desks: list[str]  # labels of those that are waited for by name
     is_watched: bool
     outlook: Outlook | None  # where it is not watched
     revealing: list[str]  # labels of its desks that reveal health: it needs explicit consent
@@ -114,7 +114,7 @@ def describe_wish(wish: NewAlert) -> ShownWish | None:
         json=write_wish(wish),
         place=place,
         procedures=[str(PROCEDURE_NAMES[each]) for each in wish.procedures],
-        desk_ids=wish.desk_ids,
+        desks=[desk.label for desk in place.desks if desk.id in wish.desk_ids],
         is_watched=is_watched,
         outlook=None if is_watched else _read_outlook(wish, place),
         revealing=sorted({desk.label for desk in find_revealing_desks(wish, place)}),
