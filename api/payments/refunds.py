@@ -26,6 +26,7 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.owners import find_intent, link_id
 from api.payments.plan_credits import measure_refundable
+from api.payments.refused_refunds import find_rest
 from configs.clock import clock
 from configs.settings import settings
 
@@ -123,6 +124,7 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
     if facts.currency != payment.currency:  # of money that did not count as paid either
         return Effects()
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
+    is_news = refund is None
     if refund is None:
         refund = Refund(
             payment_id=payment.id,
@@ -140,7 +142,10 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
     refund.error = facts.failure_reason
     session.flush()
     session.refresh(payment)
-    return _follow(session, payment, refund)
+    effects = _follow(session, payment, refund)
+    if is_news and (rest := find_rest(session, payment)):
+        effects.refunds.append(plan_refund(session, payment, *rest).id)
+    return effects
 
 
 def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
