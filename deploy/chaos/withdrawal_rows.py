@@ -67,6 +67,7 @@ class _Money:
     def of(self, payment: Any, order: Any) -> WithdrawnPayment:
         """Return what became of a payment of an order."""
         refunds, grants = self._refunds.get(payment.id, []), self._grants.get(payment.id, [])
+        counted = [each for each in refunds if each.status != RefundStatus.FAILED]
         is_plain = len(grants) == 1 and grants[0].source == "payment" and payment.subscription_id is None
         return WithdrawnPayment(
             id=str(payment.id),
@@ -75,12 +76,8 @@ class _Money:
             informed_at=order.order_mail_at or self._taken.get(f"order:{order.id}:email"),
             bought=plan(payment.plan).duration_seconds or _MONTH,
             began_at=grants[0].starts_at if is_plain else None,
-            withdrawn=sum(each.amount_cents for each in refunds if each.reason == RefundReason.WITHDRAWAL),
-            others=sum(
-                each.amount_cents
-                for each in refunds
-                if each.reason != RefundReason.WITHDRAWAL and each.status != RefundStatus.FAILED
-            ),
+            withdrawn=sum(each.amount_cents for each in counted if each.reason == RefundReason.WITHDRAWAL),
+            others=sum(each.amount_cents for each in counted if each.reason != RefundReason.WITHDRAWAL),
             went_back=sum(self._refunded.get(each, 0) for each in self._intents.get(payment.id, [])),
         )
 

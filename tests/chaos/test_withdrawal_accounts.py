@@ -97,6 +97,11 @@ def test_what_went_back_before_counts() -> None:
     assert books(replace(WITHDRAWAL, refund=199, payments=(order,))).differences == ()
 
 
+def test_less_may_be_planned_where_the_dashboard_was_quicker() -> None:
+    order = replace(ORDER, withdrawn=199, others=300, went_back=499)
+    assert books(replace(WITHDRAWAL, payments=(order,))).differences == ()
+
+
 def test_one_that_was_answered_and_is_not_there_is_named() -> None:
     assert books(answered=("one", "two")).differences == ("withdrawal two: answered, and lost",)
 
