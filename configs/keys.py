@@ -46,6 +46,7 @@ ADDRESSES = (
     "database_url_notifier",
     "database_url_reader",
     "redis_url",
+    "smtp_url",
 )
 _COST = 1 << 14  # 16 MB and some 40 ms
 _PLAIN = re.compile(r"[!-~]+")

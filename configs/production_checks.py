@@ -11,6 +11,7 @@ from configs.hosts import is_loopback
 from configs.keys import ADDRESSES, SEVERAL, read_password
 from configs.keys import read_text as _text
 from configs.legal_names import LegalNames, is_sample
+from configs.mail_server import MAIL_PROVIDERS
 from configs.program_settings import list_needed, list_secrets
 from configs.secret_files import folder_in_use
 
@@ -102,10 +103,19 @@ def problems_in_production(settings: "Settings") -> list[str]:
 def _missing(settings: "Settings") -> Iterator[str]:
     folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
     own_database = settings.program and _text(settings, f"database_url_{settings.program}")
-    for name in list_needed(settings.program):
+    for name in _list_needed(settings):
         if not _text(settings, name) and not (name == "database_url" and own_database):
             where = f": there is no file {folder}/{name}" if folder and name in secrets else ""
             yield f"{name.upper()} is not set{where}"
+
+
+def _list_needed(settings: "Settings") -> list[str]:
+    """Return what the program needs; of the providers of mail only those that are in use."""
+    needed, of_mail = list_needed(settings.program), set(MAIL_PROVIDERS.values())
+    if not of_mail.intersection(needed):
+        return list(needed)
+    used = [MAIL_PROVIDERS[name] for name in settings.mail_providers]
+    return [*(name for name in needed if name not in of_mail), *used]
 
 
 def _weak(settings: "Settings") -> Iterator[str]:

@@ -64,10 +64,10 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
         "jwt_secret_previous",
         "proofs_secret_access_key",
     ),
-    "background": ("exports_secret_access_key", "invoices_secret_access_key"),
+    "background": ("exports_secret_access_key", "invoices_secret_access_key", "smtp_url"),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
     "crawler": ("ants_token", "proofs_secret_access_key"),
-    "notifier": ("telegram_webhook_secret",),  # it registers the webhook
+    "notifier": ("smtp_url", "telegram_webhook_secret"),  # it registers the webhook
 }
 
 

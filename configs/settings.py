@@ -35,6 +35,7 @@ from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.keys import find_key_problems
 from configs.legal_names import LegalNames
+from configs.mail_server import parse_mail_providers, parse_mail_server
 from configs.misspelt_variables import describe_misspelt
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
@@ -166,6 +167,7 @@ class Settings(Periods, LegalNames, BaseSettings):
     sendgrid_api_key: SecretStr | None = None
     sendgrid_base_url: WebAddress = "https://api.sendgrid.com"
     email_from: str = "RDVPriority <alerte@rdvpriority.fr>"
+    mail_providers: Annotated[tuple[str, ...], NoDecode] = ("sendgrid",)
     smtp_url: SecretStr | None = None
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
@@ -277,6 +279,18 @@ class Settings(Periods, LegalNames, BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("mail_providers", mode="before")
+    @classmethod
+    def _mail_providers(cls, value: object) -> object:
+        return parse_mail_providers(value) if isinstance(value, str) else value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            parse_mail_server(value.get_secret_value())
+        return value
 
     @field_validator("telegram_webhook_secret")
     @classmethod

@@ -48,6 +48,10 @@ class RateLimited(TemporaryError):
     """The provider works, and asks for fewer messages."""
 
 
+class AddressBusy(TemporaryError):
+    """The provider works; only this address cannot be delivered to just now."""
+
+
 class ProviderResting(TemporaryError):
     """No call was made: every provider of the channel failed lately and is left alone. The attempt does not count."""
 

@@ -1,7 +1,8 @@
 """Base class of the providers: services that take messages over."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.errors import DeliveryError
@@ -12,13 +13,17 @@ Answer = Acceptance | DeliveryError
 class Provider(ABC):
     """A service that takes messages over. One file in `notifier/providers/` defines one provider."""
 
+    IS_SEQUENTIAL: ClassVar[bool] = (
+        False  # its messages are answered one after the other, as `hand_over` yields them
+    )
+
     @abstractmethod
     def warm_up(self) -> None:
         """Build the client, so that the first message does not wait for it."""
 
     @abstractmethod
-    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand over messages of one content, no address twice; return an answer for each, in their order.
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterable[Answer]:
+        """Hand over messages of one content, no address twice; give an answer for each, in their order.
 
         Messages that were answered together share one object.
         """

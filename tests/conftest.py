@@ -259,6 +259,7 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
     _sandbox.reset()
     settings_env(
         SENDGRID_BASE_URL=_sandbox.sendgrid,
+        SMTP_URL=_sandbox.smtp,
         TWILIO_BASE_URL=_sandbox.twilio,
         TELEGRAM_BASE_URL=_sandbox.telegram,
     )

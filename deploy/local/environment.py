@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
-from deploy.sandbox.addresses import SENDGRID, STRIPE, TELEGRAM, TWILIO, url
+from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, url
 
 _DRAWN = (
     "JWT_SECRET",
@@ -26,6 +26,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
 
     Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
     """
+    mail_password = kept_secret(state / "secrets" / "SMTP_PASSWORD", "sandbox-")
     return {
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
         # JWT_SECRET would stand in, but the background program is not given it. The same value reads older rows.
@@ -48,6 +49,8 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "MEDIATOR": "Médiateur d'exemple, 2 rue de l'Exemple, 75001 Paris, https://mediateur.example",
         "PREFECTURES_DIR": str(state / "prefectures"),
         "SENDGRID_BASE_URL": url(SENDGRID, ports.providers),
+        "MAIL_PROVIDERS": "sendgrid,smtp",
+        "SMTP_URL": url(f"sandbox:{mail_password}@{SMTP}", ports.providers, "smtp"),
         "TWILIO_BASE_URL": url(TWILIO, ports.providers),
         "TWILIO_ACCOUNT_SID": "ACsandbox-0123456789abcdef012345678",
         "TWILIO_PHONE_NUMBER": "+33644600000",

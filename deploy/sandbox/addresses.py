@@ -12,6 +12,7 @@ SENDGRID: Final = "127.78.0.1"
 TWILIO: Final = "127.78.0.2"
 TELEGRAM: Final = "127.78.0.3"
 STRIPE: Final = "127.78.0.4"
+SMTP: Final = "127.78.0.5"
 INBOX: Final = "127.0.0.1"
 # Without a listener: where a site that redirects to a foreign host sends its visitors.
 ELSEWHERE: Final = "127.77.9.9"
@@ -28,6 +29,6 @@ def platform_host(system: str, number: int) -> str:
     return f"127.77.{_SYSTEMS.index(system) + 1}.{number}"
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """Return the base URL of a stand-in, without a trailing slash."""
-    return f"http://{host}:{port}"
+    return f"{scheme}://{host}:{port}"

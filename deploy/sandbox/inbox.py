@@ -11,8 +11,8 @@ from aiohttp import web
 
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
-from deploy.sandbox.providers.provider import post_mode
-from deploy.sandbox.request_body import Handler, refusals
+from deploy.sandbox.providers.provider import provider_mode
+from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.control import act
 from deploy.sandbox.templating import static
 
@@ -60,7 +60,7 @@ class Inbox:
         app.router.add_post("/api/reset", self._reset)
         app.router.add_post("/api/journal", self._sandbox.journal.post)
         app.router.add_post("/api/sites/{code}/{action}", self._site)
-        app.router.add_post("/api/providers/{channel}/mode", self._provider)
+        app.router.add_post("/api/providers/{name}/mode", self._provider)
         return app
 
     def state(self) -> dict[str, object]:
@@ -73,10 +73,10 @@ class Inbox:
             {
                 **provider.to_json(),
                 "name": type(provider).__name__,
-                "url": self._sandbox.provider_url(channel),
+                "url": self._sandbox.provider_url(name),
                 "modes": list(provider.mode_table),
             }
-            for channel, provider in self._sandbox.providers.items()
+            for name, provider in self._sandbox.providers.items()
         ]
         journal = self._sandbox.journal.to_json()
         return {
@@ -120,7 +120,11 @@ class Inbox:
         return await act(site, request.match_info["action"], request)
 
     async def _provider(self, request: web.Request) -> web.Response:
-        return await post_mode(self._sandbox.known_provider(request.match_info["channel"]), request)
+        """Set the mode of one provider, or of all of a channel."""
+        found, body = self._sandbox.find_providers(request.match_info["name"]), await read_body(request)
+        for provider, mode in [(each, provider_mode(body, each.mode_table)) for each in found]:
+            await provider.set_mode(mode)
+        return web.json_response(found[0].to_json())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(

@@ -53,6 +53,7 @@ class Message:
     provider_id: str
     received_at: datetime
     draft: OutboxDraft
+    provider: str = ""
 
     @property
     def to(self) -> str:
@@ -92,6 +93,7 @@ class Message:
         return {
             "number": self.number,
             "channel": self.channel,
+            "provider": self.provider,
             "provider_id": self.provider_id,
             "to": draft.to,
             "from": draft.sender,
@@ -114,10 +116,10 @@ class Outbox:
         self._count = 0
         self.listeners: set[Callable[[Message], None]] = set()
 
-    def accept(self, channel: str, provider_id: str, draft: OutboxDraft) -> Message:
+    def accept(self, channel: str, provider_id: str, draft: OutboxDraft, provider: str = "") -> Message:
         """Keep a message as accepted now."""
         self._count += 1
-        message = Message(self._count, channel, provider_id, now(), draft)
+        message = Message(self._count, channel, provider_id, now(), draft, provider)
         self._messages.append(message)
         for listener in tuple(self.listeners):
             listener(message)

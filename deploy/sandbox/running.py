@@ -90,12 +90,12 @@ class Running:
     @property
     def sendgrid(self) -> str:
         """Return the base URL for the SendGrid SDK's ``host``."""
-        return self._sandbox.provider_url("email")
+        return self._sandbox.provider_url("sendgrid")
 
     @property
     def twilio(self) -> str:
         """Return the base URL for the Twilio SDK's ``api.base_url``."""
-        return self._sandbox.provider_url("sms")
+        return self._sandbox.provider_url("twilio")
 
     @property
     def telegram(self) -> str:
@@ -105,7 +105,12 @@ class Running:
     @property
     def stripe(self) -> str:
         """Return the base URL for the Stripe SDK's ``base_addresses``."""
-        return self._sandbox.provider_url("payment")
+        return self._sandbox.provider_url("stripe")
+
+    @property
+    def smtp(self) -> str:
+        """Return an SMTP_URL with a login."""
+        return self._sandbox.provider_url("smtp").replace("//", "//sandbox:sandbox-password@")
 
     @property
     def inbox(self) -> str:
@@ -117,19 +122,21 @@ class Running:
         return self._do(lambda: self._sandbox.outbox.messages(channel))
 
     def provider_mode(
-        self, channel: str, mode: str, *, count: int | None = None, **parameters: float | str
+        self, name: str, mode: str, *, count: int | None = None, **parameters: float | str
     ) -> None:
-        """Set how the provider of a channel answers; ``count`` calls long, or for good."""
-        provider = self._sandbox.known_provider(channel)
-        self._await(provider.set_mode(make_mode(mode, parameters, count, table=provider.mode_table)))
+        """Set how a provider, or all of a channel, answers; ``count`` calls long, or for good."""
+        found = self._sandbox.find_providers(name)
+        modes = [make_mode(mode, parameters, count, table=each.mode_table) for each in found]
+        for provider, made in zip(found, modes, strict=True):
+            self._await(provider.set_mode(made))
 
     def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
         """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
         return self._do(lambda: self._sandbox.telegram.updates.press_start(code, chat, name, kind))
 
-    def provider_calls(self, channel: str) -> int:
-        """Return how many calls the provider of a channel has met since its start or reset."""
-        return self._do(lambda: self._sandbox.known_provider(channel).calls)
+    def provider_calls(self, name: str) -> int:
+        """Return how many calls a provider, or all of a channel, met since the start or a reset."""
+        return self._do(lambda: sum(each.calls for each in self._sandbox.find_providers(name)))
 
     def requests(self, code: Code) -> list[SeenRequest]:
         """Return what a site was asked since its start or reset, oldest first, without control calls."""

@@ -14,10 +14,12 @@ from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
-from deploy.sandbox.listener import Listener
+from deploy.sandbox.listener import Listener, WebListener
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
+from deploy.sandbox.providers.provider import WebProvider
 from deploy.sandbox.providers.sendgrid import SendGrid
+from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
 from deploy.sandbox.scenario import FIRST_FORM, first_place, script
@@ -38,10 +40,11 @@ _GRACE: Final = 0.05
 
 
 _PROVIDERS: Final = {
-    "email": addresses.SENDGRID,
-    "sms": addresses.TWILIO,
+    "sendgrid": addresses.SENDGRID,
+    "smtp": addresses.SMTP,
+    "twilio": addresses.TWILIO,
     "telegram": addresses.TELEGRAM,
-    "payment": addresses.STRIPE,
+    "stripe": addresses.STRIPE,
 }
 
 
@@ -92,10 +95,17 @@ class Sandbox:
         self.outbox = Outbox()
         self.journal = Journal()
         self.telegram = Telegram(self.outbox)
+        self.smtp = Smtp(self.outbox)
         self.stripe = Stripe(stripe_endpoint)
         self.providers: dict[str, ProviderBase] = {
-            provider.channel: provider
-            for provider in (SendGrid(self.outbox), Twilio(self.outbox), self.telegram, self.stripe)
+            provider.provider_name: provider
+            for provider in (
+                SendGrid(self.outbox),
+                self.smtp,
+                Twilio(self.outbox),
+                self.telegram,
+                self.stripe,
+            )
         }
         self._runners: list[web.AppRunner] = []
 
@@ -112,8 +122,10 @@ class Sandbox:
         for site, made in zip(self.sites.values(), sites, strict=True):
             await self._serve(make_site_app(site), made)
         for provider, made in zip(self.providers.values(), providers, strict=True):
-            provider.url = self.provider_url(provider.channel)
-            provider.listener = await self._serve(provider.make_app(), made)
+            provider.url = self.provider_url(provider.provider_name)
+            if isinstance(provider, WebProvider):
+                provider.listener = await self._serve(provider.make_app(), made)
+        await self.smtp.serve(providers[list(self.providers).index("smtp")])
         if self._events is not None:
             self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
         return self
@@ -123,6 +135,7 @@ class Sandbox:
         if self._world is not None:
             self._world.cancel()
             await asyncio.wait([self._world])
+        await self.smtp.stop()
         while self._runners:
             runner = self._runners.pop()
             open_ones = _transports(runner)
@@ -135,7 +148,7 @@ class Sandbox:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
-        listener = Listener(runner)
+        listener = WebListener(runner)
         await listener.open(made)
         return listener
 
@@ -157,16 +170,18 @@ class Sandbox:
         """Return the base URL of the booking site of a code."""
         return addresses.url(self.known_site(code).about.host, self.ports.sites)
 
-    def known_provider(self, channel: str) -> ProviderBase:
-        """Return the provider of "email", "sms", "telegram" or "payment"; a Refusal (404) names them."""
-        if channel not in self.providers:
-            raise Refusal(f"no provider for channel {channel!r}", known=self.providers, status=404)
-        return self.providers[channel]
+    def find_providers(self, name: str) -> list[ProviderBase]:
+        """Return the provider of that name, or all of a channel; a Refusal (404) names both."""
+        found = [each for each in self.providers.values() if name in (each.provider_name, each.channel)]
+        if not found:
+            known = [*self.providers, *(each.channel for each in self.providers.values())]
+            raise Refusal(f"no provider {name!r}", known=list(dict.fromkeys(known)), status=404)
+        return found
 
-    def provider_url(self, channel: str) -> str:
-        """Return the base URL of a channel's provider."""
-        self.known_provider(channel)
-        return addresses.url(_PROVIDERS[channel], self.ports.providers)
+    def provider_url(self, name: str) -> str:
+        """Return the base URL of a provider."""
+        scheme = "smtp" if name == "smtp" else "http"
+        return addresses.url(_PROVIDERS[name], self.ports.providers, scheme)
 
     @property
     def inbox_url(self) -> str:
@@ -181,8 +196,8 @@ class Sandbox:
                 address = f"{self.site_url(code)}{site.platform.page(form)}"
                 lines.append(f"  {site.about.name:<18} {address:<48} {form.title}")
         lines.append("Providers")
-        for channel, provider in self.providers.items():
-            lines.append(f"  {type(provider).__name__:<18} {self.provider_url(channel)}")
+        for name, provider in self.providers.items():
+            lines.append(f"  {type(provider).__name__:<18} {self.provider_url(name)}")
         lines += ["Inbox", f"  {'What was sent':<18} {self.inbox_url}/"]
         return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from configs.settings import settings
 from notifier.channel_base import Channel
 
 
@@ -13,5 +14,5 @@ class Email(Channel):
     MOST = 100
 
     def provider_names(self) -> Sequence[str]:
-        """Return the only provider."""
-        return ("sendgrid",)
+        """Return MAIL_PROVIDERS."""
+        return settings().mail_providers

@@ -17,8 +17,10 @@ from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import providers_of
 from notifier.delivery.call_time import within
 from notifier.errors import (
+    AddressBusy,
     DeliveryError,
     Misconfigured,
+    NotAttempted,
     OutcomeUnknown,
     ProviderResting,
     RateLimited,
@@ -70,25 +72,41 @@ class ProviderChoice:
         if any(map(_is_failure, answers)):
             breaker.record_failure(token)
         else:
-            breaker.record_success(token, time.monotonic() - began)
+            breaker.record_success(token, (time.monotonic() - began) / _count_calls(provider, answers))
         return answers
 
     def _call(self, provider: Provider, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        answer: DeliveryError
+        answers: list[Answer] = []
+        failure: DeliveryError
         try:
-            return provider.hand_over(messages)
+            answers.extend(provider.hand_over(messages))
         except SettingMissing as error:
-            answer = Misconfigured(str(error))
+            failure = Misconfigured(str(error))
         except JobTimeoutException:
             self.is_over = True
-            answer = OutcomeUnknown("no answer before the job had to end")
+            failure = OutcomeUnknown("no answer before the job had to end")
         except Exception as error:
             # The boundary: an SDK may raise anything, and the rows must learn of it.
             log.exception(
                 "provider failed", notifications=[str(key) for each in messages for key in each.ids]
             )
-            answer = OutcomeUnknown(type(error).__name__)
-        return [answer] * len(messages)
+            failure = OutcomeUnknown(type(error).__name__)
+        else:
+            return answers
+        return [*answers, *_answer_rest(provider, failure, len(messages) - len(answers))]
+
+
+def _count_calls(provider: Provider, answers: Sequence[Answer]) -> int:
+    """Return how many answers came one after the other."""
+    attempted = sum(not isinstance(each, NotAttempted) for each in answers)
+    return max(attempted, 1) if provider.IS_SEQUENTIAL else 1
+
+
+def _answer_rest(provider: Provider, failure: DeliveryError, count: int) -> list[Answer]:
+    """Return the answers of messages that a failure left without one: behind the first, some were not attempted."""
+    if not provider.IS_SEQUENTIAL or not isinstance(failure, OutcomeUnknown):
+        return [failure] * count
+    return [failure, *[NotAttempted("an earlier message of the call failed")] * (count - 1)]
 
 
 def _goes_on(answer: Answer) -> bool:
@@ -108,4 +126,6 @@ def _join(earlier: Answer | None, answer: Answer) -> Answer:
 
 
 def _is_failure(answer: Answer) -> bool:
-    return isinstance(answer, TemporaryError | OutcomeUnknown) and not isinstance(answer, RateLimited)
+    return isinstance(answer, TemporaryError | OutcomeUnknown) and not isinstance(
+        answer, RateLimited | AddressBusy
+    )

@@ -17,6 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from configs.settings import settings
+from notifier.delivery.deadline_reader import DeadlineReader
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection
@@ -29,25 +30,13 @@ class NotSent(Exception):
     """
 
 
-class _DeadlineReader(io.RawIOBase):
-    """Reads an answer until a deadline: what the socket's time-out leaves at the beginning is for all reads."""
-
-    def __init__(self, source: io.RawIOBase, sock: socket.socket) -> None:
-        self._source, self._sock = source, sock
-        self._ends = time.monotonic() + (sock.gettimeout() or 0.0)
-        self._heard = False
-
-    def readable(self) -> bool:
-        return True
+class _AnswerReader(DeadlineReader):
+    _heard = False
 
     def readinto(self, buffer: Any) -> int | None:
         """Raise IncompleteRead for a reset after the first byte, so that a ConnectionError means: not a byte."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer was not whole in time")
-        self._sock.settimeout(left)
         try:
-            count = self._source.readinto(buffer)
+            count = super().readinto(buffer)
         except ConnectionError as error:
             if self._heard:
                 raise IncompleteRead(b"") from error
@@ -55,15 +44,11 @@ class _DeadlineReader(io.RawIOBase):
         self._heard = True
         return count
 
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
 
 class _PooledAnswer(HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
-        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_AnswerReader(self.fp.detach(), sock))
 
 
 class _Connection(HTTPConnection):

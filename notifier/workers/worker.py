@@ -20,13 +20,13 @@ from configs.prefecture import prefectures
 from configs.startup import exit_on_config_error
 from notifier import hourly_cap, match_batches, match_service, matching, notification_writer, nudges
 from notifier.channel_base import Acceptance
+from notifier.channels import channels, providers_of
 from notifier.content import messages
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import on_success
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
 from notifier.open_slots import OpenSlots
-from notifier.providers import providers
 from notifier.recipients import recipients
 from notifier.workers.queues import WORK, names_of
 
@@ -41,8 +41,9 @@ def preload() -> None:
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()
     kinds()
-    for each in providers().values():
-        each.warm_up()
+    for channel in channels():
+        for _, provider in providers_of(channel):
+            provider.warm_up()
 
 
 def warm_up() -> None:

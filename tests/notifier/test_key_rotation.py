@@ -30,9 +30,24 @@ class ProviderKey(NamedTuple):
 
 KEYS = [
     ProviderKey(Channel.EMAIL, "SENDGRID_API_KEY", "SG.old", "SG.new"),
+    ProviderKey(Channel.EMAIL, "SMTP_URL", "old", "new"),
     ProviderKey(Channel.SMS, "TWILIO_AUTH_TOKEN", "primary", "secondary"),
     ProviderKey(Channel.TELEGRAM, "TELEGRAM_BOT_TOKEN", "1:old", "1:new"),
 ]
+
+
+@pytest.fixture
+def put(sandbox: "Running", settings_env: Put) -> Callable[[ProviderKey, str], None]:
+    """Give a function that sets a key; that of a mail server is the password in its address."""
+
+    def write(key: ProviderKey, value: str) -> None:
+        by_smtp = key.variable == "SMTP_URL"
+        address = sandbox.smtp.replace("sandbox-password", value)
+        settings_env(
+            **{key.variable: address if by_smtp else value}, MAIL_PROVIDERS="smtp" if by_smtp else "sendgrid"
+        )
+
+    return write
 
 
 def write_alert(channel: Channel, opened: list[int]) -> UUID:
@@ -47,12 +62,12 @@ def state(key: UUID) -> tuple[State, int]:
 
 
 @pytest.mark.parametrize("has_new", [False, True])
-@pytest.mark.parametrize("key", KEYS[:2], ids=lambda key: key.variable)
+@pytest.mark.parametrize("key", KEYS[:3], ids=lambda key: key.variable)
 def test_every_program_sends_while_both_keys_are_valid(
-    key: ProviderKey, sandbox: "Running", settings_env: Put, *, has_new: bool
+    key: ProviderKey, sandbox: "Running", put: Callable[[ProviderKey, str], None], *, has_new: bool
 ) -> None:
     sandbox.provider_mode(key.channel.value, "only_keys", keys=f"{key.old},{key.new}")
-    settings_env(**{key.variable: key.new if has_new else key.old})
+    put(key, key.new if has_new else key.old)
     made = write_alert(key.channel, slots())
     deliver(str(made))
     assert state(made) == (State.SENT, 1)
@@ -60,17 +75,22 @@ def test_every_program_sends_while_both_keys_are_valid(
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.variable)
 def test_a_message_that_meets_a_deleted_key_leaves_with_the_new_one(
-    key: ProviderKey, sandbox: "Running", settings_env: Put, frozen: time_machine.Traveller
+    key: ProviderKey,
+    sandbox: "Running",
+    put: Callable[[ProviderKey, str], None],
+    frozen: time_machine.Traveller,
 ) -> None:
-    settings_env(**{key.variable: key.old})
+    put(key, key.old)
     made = write_alert(key.channel, opened := slots())
     sandbox.provider_mode(key.channel.value, "only_keys", keys=key.new)
     deliver(str(made))
     assert state(made) == (State.PENDING, 0)
-    settings_env(**{key.variable: key.new})
+    put(key, key.new)
     frozen.shift(46)
     confirm(opened)
     deliver(str(made))
     assert state(made)[0] is State.SENT
     (message,) = sandbox.messages()
-    assert message.provider_id == get(Notification, made).provider_id
+    row = get(Notification, made)
+    assert row.provider_id in (message.provider_id, message.custom.get("message_id"))
+    assert row.provider == message.provider

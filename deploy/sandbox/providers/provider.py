@@ -60,9 +60,10 @@ class Accepted:
 
 
 class ProviderBase(ABC):
-    """A provider's stand-in: what it is called, its failure modes, and its server."""
+    """A provider's stand-in: what it is called, its failure modes, and where it listens."""
 
     channel: str
+    provider_name: str
     mode_table: Table = PROVIDER_MODES
 
     def __init__(self) -> None:
@@ -70,10 +71,6 @@ class ProviderBase(ABC):
         self.calls = 0
         self.listener: Listener | None = None
         self.url = ""  # the base URL, once its port is known
-
-    @abstractmethod
-    def make_app(self) -> web.Application:
-        """Build the application: the provider's API and ``/_control``."""
 
     async def set_mode(self, mode: Mode) -> None:
         """Set how it answers from now on."""
@@ -89,10 +86,24 @@ class ProviderBase(ABC):
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
-        return {"channel": self.channel, **self.modes.site.to_json(), "calls": self.calls, "messages": 0}
+        return {
+            "channel": self.channel,
+            "provider": self.provider_name,
+            **self.modes.site.to_json(),
+            "calls": self.calls,
+            "messages": 0,
+        }
 
 
-class Provider(ProviderBase):
+class WebProvider(ProviderBase):
+    """A provider whose API is HTTP."""
+
+    @abstractmethod
+    def make_app(self) -> web.Application:
+        """Build the application: the provider's API and ``/_control``."""
+
+
+class Provider(WebProvider):
     """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
 
     def __init__(self, outbox: Outbox) -> None:
@@ -148,7 +159,7 @@ class Provider(ProviderBase):
         except RequestRefused as refused:
             return refused.answer
         for draft in accepted.drafts:
-            self.outbox.accept(self.channel, accepted.provider_id, draft)
+            self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
         if mode.name == "yes_without_answer":
             await asyncio.Event().wait()
         return accepted.answer

@@ -37,6 +37,7 @@ class SendGrid(Provider):
     """E-mail: one call may carry many recipients, and one bad address refuses them all."""
 
     channel = "email"
+    provider_name = "sendgrid"
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add mail/send."""

@@ -42,6 +42,7 @@ class Telegram(Provider):
     """Telegram: one call, one message to one chat."""
 
     channel = "telegram"
+    provider_name = "telegram"
     _ids = itertools.count(1)
 
     def __init__(self, outbox: Outbox) -> None:

@@ -35,6 +35,7 @@ class Twilio(Provider):
     """SMS: one call, one message."""
 
     channel = "sms"
+    provider_name = "twilio"
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add the Messages resource."""

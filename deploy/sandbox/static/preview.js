@@ -3,6 +3,7 @@
 import { all } from "./messages.js";
 import { CHANNELS, address, build, delay, link, linked, precise, speed, telegram, time } from "./text.js";
 
+const PROVIDERS = { sendgrid: "SendGrid", smtp: "SMTP", twilio: "Twilio", telegram: "Telegram" };
 const reader = document.getElementById("reader");
 let form = "html"; // how mails are shown: html, narrow, text
 let current = null;
@@ -31,6 +32,7 @@ function head(message, title, extra) {
     build("h2", {}, title),
     build("dl", {},
       fact("De", message.from),
+      fact("Par", PROVIDERS[message.provider]),
       fact("À", address(message.to)),
       message.seen_at ? fact("Page lue", precise(message.seen_at)) : null,
       fact("Envoyé", precise(message.received_at)),

@@ -12,7 +12,7 @@ const MODES = {
   redirect_away: "Redirige ailleurs",
   error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
   unauthorized: "Clé refusée", only_keys: "N’accepte que ces clés", refuse: "Injoignable", reject_address: "Refuse une adresse",
-  reset_after: "Fait, puis coupe la connexion", half_answer: "Fait, coupe la réponse au milieu",
+  reset_after: "Fait, puis coupe la connexion", half_answer: "Fait, coupe la réponse au milieu", reply: "Refuse le message (554)",
 };
 const PROVIDER_MODES = { normal: "Normal", rate_limited: "Trop d’envois (429)" };
 const OPENED = 3; // slots a press of the button opens
@@ -29,7 +29,7 @@ export function draw(state) {
     const rests = restUntil(state, one);
     place("sites", one.site, { ...one, rests }, () => site({ ...one, rests }, state.modes));
   }
-  for (const one of state.providers) place("providers", one.channel, one, () => provider(one, one.modes.filter(reject)));
+  for (const one of state.providers) place("providers", one.provider, one, () => provider(one, one.modes.filter(reject)));
   const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
   document.getElementById("figure-slots").textContent = slots.length.toLocaleString("fr-FR");
 }
@@ -103,5 +103,5 @@ function provider(one, names) {
   return build("li", {},
     build("span", { class: `channel ${one.channel}` }, one.channel === "payment" ? link(`${one.url}/`, one.name) : one.name),
     build("span", { class: "calls" }, plural(one.calls, "appel", "appels")),
-    modes(names, one.mode, `État de ${one.name}`, (mode) => post(`/api/providers/${one.channel}/mode`, { mode }), PROVIDER_MODES));
+    modes(names, one.mode, `État de ${one.name}`, (mode) => post(`/api/providers/${one.provider}/mode`, { mode }), PROVIDER_MODES));
 }

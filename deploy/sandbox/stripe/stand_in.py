@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Parameters
-from deploy.sandbox.providers.provider import ProviderBase
+from deploy.sandbox.providers.provider import WebProvider
 from deploy.sandbox.request_body import refusals
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, refuse
@@ -48,10 +48,11 @@ _REFUSALS: Final = {
 }
 
 
-class Stripe(ProviderBase):
+class Stripe(WebProvider):
     """Payments."""
 
     channel = "payment"
+    provider_name = "stripe"
     mode_table = STRIPE_MODES
 
     def __init__(self, endpoint: Endpoint | None = None) -> None:

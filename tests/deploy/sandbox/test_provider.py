@@ -17,6 +17,7 @@ from deploy.sandbox.running import Running
 
 Visit = Callable[[str | int], Any]
 SEND = "/bot1:x/sendMessage"
+PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
 MESSAGE = {"chat_id": 5, "text": "x"}
 
 
@@ -105,7 +106,7 @@ def test_the_control_api_shows_and_sets_the_mode(visit: Visit, sandbox: Running,
     visitor = visit(addresses(sandbox)[channel])
     answer = visitor.post("/_control/mode", {"mode": "slow", "seconds": 1.5, "count": 3})
     assert answer.json == {
-        "channel": channel, "mode": "slow", "seconds": 1.5, "count": 3, "calls": 0, "messages": 0,
+        "channel": channel, "provider": PROVIDERS[channel], "mode": "slow", "seconds": 1.5, "count": 3, "calls": 0, "messages": 0,
     }  # fmt: skip
     assert visitor.get("/_control").json == answer.json
     assert visitor.post("/_control/reset").json["mode"] == "normal"
@@ -149,10 +150,19 @@ def test_reset_forgets_the_providers_own_messages_only(visit: Visit, sandbox: Ru
     assert sandbox.messages() == []
 
 
-def test_an_unknown_channel_names_those_that_exist(sandbox: Running) -> None:
+def test_an_unknown_provider_names_those_that_exist(sandbox: Running) -> None:
     with pytest.raises(Refusal) as refused:
         sandbox.provider_mode("pigeon", "slow")
-    assert refused.value.known == [*CHANNELS, "payment"]
+    assert refused.value.known == [
+        "sendgrid",
+        "smtp",
+        "twilio",
+        "telegram",
+        "stripe",
+        "email",
+        "sms",
+        "payment",
+    ]
 
 
 def test_numbers_are_never_used_twice_and_listeners_hear_each_message() -> None:

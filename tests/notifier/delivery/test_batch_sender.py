@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from notifier import providers
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import BatchSender, batches
 from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
-from notifier.provider_base import Answer, OneCallProvider
+from notifier.provider_base import Answer, OneCallProvider, Provider
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -162,3 +162,30 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     )
     assert sorted(provider.taken) == sorted(set(answers) - provider.bad)
     assert len(provider.calls) <= 2 + 2 * 8 * max(1, len(bad))
+
+
+class OneByOne(Provider):
+    """A provider that answers one message after the other, and is stopped after some."""
+
+    IS_SEQUENTIAL = True
+
+    def __init__(self, most: int, error: Exception) -> None:
+        self.most, self.error = most, error
+
+    def warm_up(self) -> None:
+        """Nothing to build."""
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
+        for _ in messages[: self.most]:
+            yield Acceptance("test", "1")
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [JobTimeoutException("too long"), ZeroDivisionError()])
+def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
+    error: Exception, settings_env: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env()
+    monkeypatch.setitem(providers.providers(), "sendgrid", OneByOne(3, error))
+    answers = [type(each) for each in handed(messages(6)).values()]
+    assert answers == [Acceptance] * 3 + [OutcomeUnknown] + [NotAttempted] * 2

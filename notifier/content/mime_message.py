@@ -1,0 +1,70 @@
+"""MIME message of a mail: its headers and parts, as a mail server takes them."""
+
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import format_datetime, formataddr, parseaddr
+
+from configs.clock import clock
+from configs.settings import settings
+from notifier.channel_base import OutgoingMessage
+
+
+def message_id(message: OutgoingMessage) -> str:
+    """Return the Message-ID: the same at every attempt and provider, so that mail programs show copies once."""
+    domain = split_sender()[1].rpartition("@")[2]
+    return f"<{message.ids[0]}@{domain}>"
+
+
+def split_sender() -> tuple[str, str]:
+    """Return the name and the address of EMAIL_FROM."""
+    return parseaddr(settings().email_from)
+
+
+def to_ascii(address: str) -> str:
+    """Return the address as every server takes it: its domain as DNS has it.
+
+    Raises:
+        ValueError: its local part has letters that are not ASCII, or it is none.
+    """
+    local, _, domain = address.rpartition("@")
+    encoded = f"{local}@{domain.encode('idna').decode('ascii')}"
+    if not encoded.isascii() or not encoded.isprintable():
+        raise ValueError("the part before the @ is not ASCII")
+    return encoded
+
+
+def build_mime(message: OutgoingMessage) -> bytes:
+    """Return the mail as this person reads it. The text is in base64: QP takes Python 4 ms a mail.
+
+    Raises:
+        ValueError: no mail can be sent to the address.
+    """
+    content = message.filled
+    text = MIMEText(content.text, "plain", "utf-8")
+    mail: MIMEMultipart | MIMEText = text
+    if content.html:
+        mail = MIMEMultipart("alternative", _subparts=[text, MIMEText(content.html, "html", "utf-8")])
+    for name, value in _headers(message).items():
+        mail[name] = value
+    return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
+
+
+def _headers(message: OutgoingMessage) -> dict[str, str]:
+    return {
+        "From": formataddr(split_sender()),
+        "To": to_ascii(message.address),
+        "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
+        "Date": format_datetime(clock()),
+        "Message-ID": message_id(message),
+        "Auto-Submitted": "auto-generated",  # https://www.rfc-editor.org/rfc/rfc3834#section-5
+        **(_inbox_headers(message) if settings().loopback_only else {}),
+    }
+
+
+def _inbox_headers(message: OutgoingMessage) -> dict[str, str]:
+    """Return what the sandbox's inbox shows."""
+    told = {f"X-{name.replace('_', '-').title()}": value for name, value in message.metadata.items()}
+    seen = {"X-Seen-At": message.seen_at.isoformat()} if message.seen_at else {}
+    return {name: value.replace(",", ", ") for name, value in told.items()} | seen

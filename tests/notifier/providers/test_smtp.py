@@ -1,0 +1,289 @@
+"""E-mail by SMTP: what arrives, what each reply and each loss of the connection means, TLS and the login."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from api.models.user import ContactState
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery import smtp_connection
+from notifier.delivery.call_time import within
+from notifier.errors import (
+    AddressBusy,
+    DeliveryError,
+    LeavesLoopback,
+    Misconfigured,
+    NotAttempted,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
+from notifier.providers.smtp import Smtp
+from tests.crawler.certificate import self_signed, serving
+from tests.notifier.providers.scripted_mail_server import HANG_UP, SILENCE, scripted_mail_server
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+    from notifier.provider_base import Answer
+
+Put = Callable[..., None]
+SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)
+CONTENT = RenderedMessage(
+    text="Créneau détecté : {link}\n.une ligne qui commence par un point\n" + "x" * 2000,
+    html="<p>Créneau <a href='{link}'>détecté</a></p>",
+    subject="Créneau détecté : Essonne (91), naturalisation, dépôt d'un dossier à Évry-Courcouronnes",
+)
+
+
+def mails(count: int = 1, **fields: Any) -> list[OutgoingMessage]:
+    return [
+        OutgoingMessage(
+            CONTENT,
+            f"p{number}@example.org",
+            [uuid4()],
+            {"{link}": f"https://rdv.example/{number}"},
+            **fields,
+        )
+        for number in range(count)
+    ]
+
+
+def hand_over(messages: list[OutgoingMessage], seconds: float = 10) -> "list[Answer]":
+    with within(seconds):
+        return list(Smtp().hand_over(messages))
+
+
+def one(seconds: float = 10) -> "Answer":
+    (answer,) = hand_over(mails(), seconds)
+    return answer
+
+
+def test_a_mail_arrives_whole(sandbox: "Running") -> None:
+    (mail,) = mails(seen_at=SEEN)
+    (answer,) = hand_over([mail])
+    (message,) = sandbox.messages("email")
+    assert (message.to, message.provider, message.subject) == (mail.address, "smtp", CONTENT.subject)
+    assert (message.text, message.html) == (mail.filled.text, mail.filled.html)
+    assert (message.draft.sender, message.draft.seen_at) == ("alerte@rdvpriority.fr", SEEN)
+    message_id = f"<{mail.ids[0]}@rdvpriority.fr>"
+    assert message.custom == {"notification_id": str(mail.ids[0]), "message_id": message_id}
+    assert answer == Acceptance("smtp", message_id)
+
+
+def test_each_person_of_a_batch_gets_their_own_link(sandbox: "Running") -> None:
+    batch = mails(5)
+    assert all(isinstance(each, Acceptance) for each in hand_over(batch))
+    assert [each.text for each in sandbox.messages("email")] == [each.filled.text for each in batch]
+
+
+def test_a_mail_of_many_notifications_carries_them_all(sandbox: "Running") -> None:
+    keys = [uuid4() for _ in range(200)]
+    hand_over([OutgoingMessage(CONTENT, "camille@example.org", keys)])
+    (message,) = sandbox.messages("email")
+    assert message.custom["notification_ids"].split(",") == [str(key) for key in keys]
+
+
+def test_the_message_id_is_the_same_at_every_attempt(sandbox: "Running") -> None:
+    (mail,) = mails()
+    hand_over([mail])
+    hand_over([mail])
+    assert len({each.custom["message_id"] for each in sandbox.messages("email")}) == 1
+
+
+def test_a_domain_of_other_letters_is_sent_as_dns_has_it(sandbox: "Running") -> None:
+    hand_over([OutgoingMessage(CONTENT, "camille@exämple.org", [uuid4()])])
+    assert [each.to for each in sandbox.messages("email")] == ["camille@xn--exmple-cua.org"]
+
+
+@pytest.mark.parametrize(
+    "address", ["élise@example.org", "a@b.example\r\nRCPT TO:<c@d.example>", "a@" + "b" * 70]
+)
+def test_an_address_that_no_server_takes_fails_alone(sandbox: "Running", address: str) -> None:
+    bad = OutgoingMessage(CONTENT, address, [uuid4()])
+    first, second = hand_over([bad, *mails()])
+    assert isinstance(first, PermanentError)
+    assert isinstance(second, Acceptance)
+    assert len(sandbox.messages("email")) == 1
+
+
+@pytest.fixture
+def serve(settings_env: Put) -> Iterator[Callable[..., Any]]:
+    """Give a function that runs a scripted server and points SMTP_URL at it."""
+    with ExitStack() as stack:
+
+        def run(**options: Any) -> Any:
+            server = stack.enter_context(scripted_mail_server(**options))
+            scheme = "smtps" if "from_start" in options else "smtp"
+            settings_env(SMTP_URL=f"{scheme}://rdv:password-of-tests@{server.address}")
+            return server
+
+        yield run
+
+
+Serve = Callable[..., Any]
+REPLIES = [
+    ("GREETING", "421 4.3.2 closing", TemporaryError, None),
+    ("GREETING", "554 5.7.1 no service for you", Misconfigured, None),
+    ("AUTH", "535 5.7.8 wrong", Misconfigured, None),
+    ("AUTH", "454 4.7.0 later", TemporaryError, None),
+    ("MAIL", "421 4.7.0 too many", TemporaryError, None),
+    ("MAIL", "451 4.3.0 local error", TemporaryError, None),
+    ("MAIL", "530 5.7.0 log in", Misconfigured, None),
+    ("MAIL", "550 5.7.1 not your domain", Misconfigured, None),
+    ("MAIL", "552 5.3.4 too big", PermanentError, None),
+    ("RCPT", "421 4.7.0 too many", TemporaryError, None),
+    ("RCPT", "450 4.2.1 busy", AddressBusy, None),
+    ("RCPT", "451 4.7.1 greylisted", AddressBusy, None),
+    ("RCPT", "552 5.2.2 full", AddressBusy, None),
+    ("RCPT", "550 5.1.1 no such user", PermanentError, ContactState.BOUNCED),
+    ("RCPT", "550 no such user", PermanentError, ContactState.BOUNCED),
+    ("RCPT", "550 5.7.1 policy", PermanentError, None),
+    ("RCPT", "554 no", PermanentError, None),
+    ("DATA", "451 4.3.0 later", TemporaryError, None),
+    ("DATA", "554 5.5.1 no", PermanentError, None),
+    ("DOT", "451 4.3.0 later", TemporaryError, None),
+    ("DOT", "452 4.3.1 disk full", TemporaryError, None),
+    ("DOT", "554 5.6.0 content", PermanentError, None),
+]
+
+
+@pytest.mark.parametrize(("verb", "reply", "kind", "state"), REPLIES)
+def test_replies_are_sorted(
+    serve: Serve, verb: str, reply: str, kind: type[DeliveryError], state: ContactState | None
+) -> None:
+    serve(**{verb: reply})
+    answer = one()
+    assert type(answer) is kind
+    assert getattr(answer, "contact_state", None) is state
+    assert reply[:3] in answer.reason
+    assert "@" not in answer.reason
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("trouble", [HANG_UP, SILENCE, "hello", "250-never\r\n250-the end"])
+def test_a_connection_lost_before_the_final_dot_was_not_taken(serve: Serve, verb: str, trouble: str) -> None:
+    serve(**{verb: trouble})
+    assert type(one(0.3)) is TemporaryError
+
+
+@pytest.mark.parametrize("trouble", [HANG_UP, SILENCE, "hello", "250-never\r\n250-the end"])
+def test_a_connection_lost_after_the_final_dot_is_unknown(serve: Serve, trouble: str) -> None:
+    serve(DOT=trouble)
+    assert type(one(0.3)) is OutcomeUnknown
+
+
+def test_nobody_listens(settings_env: Put) -> None:
+    settings_env(SMTP_URL="smtp://127.0.0.1:1")
+    assert type(one()) is TemporaryError
+
+
+def test_a_refused_address_holds_up_no_other(serve: Serve) -> None:
+    server = serve(RCPT=["550 5.1.1 no", "250 OK", "450 4.2.1 busy", "250 OK"])
+    answers = hand_over(mails(4))
+    assert [type(each) for each in answers] == [PermanentError, Acceptance, AddressBusy, Acceptance]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("end", [HANG_UP, "421 4.7.0 enough by this connection"])
+def test_a_server_that_takes_few_mails_by_a_connection_is_connected_to_again(serve: Serve, end: str) -> None:
+    server = serve(MAIL=["250 OK", "250 OK", end, "250 OK"])
+    answers = hand_over(mails(4))
+    assert [type(each) for each in answers] == [Acceptance, Acceptance, TemporaryError, Acceptance]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("verb", ["GREETING", "MAIL"])
+def test_a_server_that_takes_none_is_asked_once(serve: Serve, verb: str) -> None:
+    server = serve(**{verb: "421 4.3.2 closing"})
+    answers = hand_over(mails(20))
+    assert {type(each) for each in answers} == {TemporaryError}
+    assert server.connections == 1
+
+
+def test_after_a_mail_of_unknown_fate_the_others_are_known_not_to_have_left(serve: Serve) -> None:
+    serve(DOT=HANG_UP)
+    first, *others = hand_over(mails(3))
+    assert type(first) is OutcomeUnknown
+    assert {type(each) for each in others} == {TemporaryError}
+
+
+def test_mails_for_which_no_time_is_left_are_not_attempted(serve: Serve) -> None:
+    server = serve(DOT=["250 OK", SILENCE])
+    answers = hand_over(mails(4), 1.5)
+    assert [type(each) for each in answers] == [Acceptance, OutcomeUnknown, NotAttempted, NotAttempted]
+    assert server.verbs.count("MAIL") == 2
+
+
+@pytest.fixture
+def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """Give what a server needs for TLS with a certificate that our side trusts."""
+    pem = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    smtp_connection.tls_context.cache_clear()
+    yield serving(pem)
+    smtp_connection.tls_context.cache_clear()
+
+
+@pytest.mark.parametrize("way", ["starttls", "from_start"])
+def test_login_and_mail_travel_by_tls(serve: Serve, certified: ssl.SSLContext, way: str) -> None:
+    server = serve(**{way: certified})
+    assert isinstance(one(), Acceptance)
+    assert {"AUTH", "MAIL", "RCPT", "DATA"} <= server.encrypted
+
+
+@pytest.mark.parametrize("way", ["starttls", "from_start"])
+def test_a_certificate_that_nobody_vouches_for_is_refused(serve: Serve, tmp_path: Path, way: str) -> None:
+    server = serve(**{way: serving(self_signed(tmp_path))})
+    assert type(one()) is TemporaryError
+    assert not {"AUTH", "MAIL"} & set(server.verbs)
+
+
+def test_in_production_nothing_leaves_without_tls(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = serve()
+    monkeypatch.setattr("configs.settings.Settings.loopback_only", False)
+    answer = one()
+    assert type(answer) is Misconfigured
+    assert "STARTTLS" in answer.reason
+    assert not {"AUTH", "MAIL"} & set(server.verbs)
+
+
+@pytest.mark.rule("3.11")
+def test_outside_production_nothing_leaves_this_machine(settings_env: Put) -> None:
+    settings_env(SMTP_URL="smtps://rdv:password-of-tests@mail.example")
+    answer = one()
+    assert isinstance(answer, LeavesLoopback)
+    assert "SMTP_URL" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "parameters", "kind"),
+    [
+        ("rate_limited", {}, TemporaryError),
+        ("error_500", {}, TemporaryError),
+        ("timeout", {"at": "rcpt"}, TemporaryError),
+        ("reset", {"at": "rcpt"}, TemporaryError),
+        ("reset", {"at": "ehlo"}, TemporaryError),
+        ("refuse", {}, TemporaryError),
+        ("unauthorized", {}, Misconfigured),
+        ("only_keys", {"keys": "another"}, Misconfigured),
+        ("reply", {}, PermanentError),
+        ("reply", {"at": "mail", "line": "421 4.3.2 closing"}, TemporaryError),
+        ("reject_address", {"address": "P0@example.org"}, PermanentError),
+        ("yes_without_answer", {}, OutcomeUnknown),
+        ("reset_after", {}, OutcomeUnknown),
+        ("slow", {"seconds": 0.1}, Acceptance),
+        ("only_keys", {"keys": "old,sandbox-password"}, Acceptance),
+    ],
+)
+def test_the_stand_ins_modes(sandbox: "Running", mode: str, parameters: Any, kind: type) -> None:
+    sandbox.provider_mode("smtp", mode, **parameters)
+    assert type(one(1)) is kind
+    assert len(sandbox.messages("email")) == (kind in (Acceptance, OutcomeUnknown))
+    sandbox.provider_mode("smtp", "normal")
+    assert isinstance(one(), Acceptance)
