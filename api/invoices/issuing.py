@@ -56,7 +56,7 @@ def issue_invoice(session: Session, payment_id: UUID) -> Invoice | None:
     payment = _lock_payment(session, payment_id)
     if payment.paid_at is None or not payment.amount_cents or _find_documents(session, payment_id):
         return None
-    vat, (starts_at, ends_at) = read_vat_terms(), read_period(session, payment_id)
+    vat, (starts_at, ends_at) = read_vat_terms(), read_period(session, payment)
     order = name_order(session, payment)
     contents = InvoiceContents(
         order=order.number,

@@ -19,6 +19,7 @@ from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
 from api.models.payment import Payment, PaymentEventKind, RefundStatus
 from api.payments.ledger import add_event
+from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.invoices.documents import (
@@ -62,6 +63,20 @@ def test_an_order_has_an_invoice_with_its_period_and_seller(
     assert [(each.kind, each.amount_cents) for each in found.lines] == [(LineKind.PLAN, 1499)]
     assert (found.vat_line, found.vat_cents) == ("TVA non applicable, art. 293 B du CGI", 0)
     assert (found.seller.name, found.seller.siren) == ("Œuvre utile", "123456789")
+
+
+@pytest.mark.parametrize(("name", "days"), [(PlanName.URGENCE_7J, 7), (PlanName.URGENCE_TOTAL, 30)])
+def test_an_order_withdrawn_before_its_invoice_names_the_period_that_was_bought(
+    name: PlanName, days: int, shop: Shop, buyer: Person
+) -> None:
+    payment = shop.buy(buyer.id, name)
+    shop.pass_time(hours=5)
+    with session() as s:
+        withdraw(s, payment, clock())
+    found = read(issue()[0])
+    assert found.ends_at is not None
+    assert found.starts_at is not None
+    assert (found.ends_at - found.starts_at).days == days
 
 
 def test_a_renewal_has_one_too_and_bears_the_name_of_its_order(shop: Shop, buyer: Person) -> None:
