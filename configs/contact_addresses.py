@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Collection
 from email.utils import formataddr, parseaddr
 
@@ -12,6 +13,13 @@ REGION = "FR"
 # France with its overseas regions and territories: a phone number tells which of them it belongs to.
 FRENCH_REGIONS = frozenset("FR GP MQ GF RE YT PM BL MF NC PF WF TF".split())  # noqa: SIM905 -- a list of names
 _LONGEST_TEXT = 320  # characters that are worth reading as an address
+_FRENCH_CODES = frozenset(
+    {33, 262, 590, 594, 596}
+)  # of the numbering plan in which mobile numbers are 06 and 07
+# https://www.twilio.com/docs/messaging/services and https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+_SMS_SERVICE = re.compile(r"MG[0-9a-f]{32}")
+_SHORT_CODE = re.compile(r"[0-9]{3,8}")
+_SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -65,6 +73,36 @@ def receives_sms(number: str, countries: Collection[str]) -> bool:
     parsed = phonenumbers.parse(number)
     region = phonenumbers.region_code_for_number(parsed)
     return phonenumbers.number_type(parsed) in _MOBILE and (region in FRENCH_REGIONS or region in countries)
+
+
+def is_sms_service(sender: str) -> bool:
+    """Return whether a sender of SMS is a messaging service: Twilio chooses among its numbers and names."""
+    return bool(_SMS_SERVICE.fullmatch(sender))
+
+
+def sms_sender(text: str) -> str:
+    """Return what SMS may come from: a number, a short code, a name, or a messaging service.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    given = text.strip()
+    if given.startswith("+"):
+        return phone_number(given)
+    if is_sms_service(given) or _SHORT_CODE.fullmatch(given) or _SENDER_NAME.fullmatch(given):
+        return given
+    raise ValueError(
+        "no sender of SMS: give a number as +33…, a short code, a messaging service (MG and 32 digits), or a name of"
+        " at most 11 letters and digits"
+    )
+
+
+def is_french_mobile(sender: str) -> bool:
+    """Return whether a sender is a number in 06 or 07, overseas departments included."""
+    if not sender.startswith("+"):
+        return False
+    parsed = phonenumbers.parse(sender)
+    return parsed.country_code in _FRENCH_CODES and str(parsed.national_number).startswith(("6", "7"))
 
 
 def parse_countries(text: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from configs.contact_addresses import is_french_mobile
 from configs.database_tls import find_unverified
 from configs.hosts import is_loopback
 from configs.keys import ADDRESSES, SEVERAL, read_password
@@ -94,6 +95,7 @@ def problems_in_production(settings: "Settings") -> list[str]:
         *_missing(settings),
         *_weak(settings),
         *_invented(settings),
+        *_unlawful(settings),
         *_hasty(settings),
         *_plain(settings),
         *find_unverified(settings),
@@ -151,6 +153,15 @@ def _invented(settings: "Settings") -> Iterator[str]:
     for name in LegalNames.model_fields:
         if is_sample(_text(settings, name) or ""):
             yield f"{name.upper()} is a sample: the law wants the real one"
+
+
+def _unlawful(settings: "Settings") -> Iterator[str]:
+    # Automatic systems may not send from mobile numbers: CPCE L.44 (docs/legal.md).
+    if settings.twilio_phone_number and is_french_mobile(settings.twilio_phone_number):
+        yield (
+            "TWILIO_PHONE_NUMBER is a French mobile number, which automatic systems may not send from:"
+            " take a name, a short code or a messaging service (MG…)"
+        )
 
 
 def _hasty(settings: "Settings") -> Iterator[str]:

@@ -30,7 +30,7 @@ from pydantic_settings import (
 )
 
 from configs.clock import use_offset_file
-from configs.contact_addresses import email_address, parse_countries, sender
+from configs.contact_addresses import email_address, parse_countries, sender, sms_sender
 from configs.durations import Periods
 from configs.hosts import parse_host_map
 from configs.keys import find_key_problems
@@ -270,6 +270,11 @@ class Settings(Periods, LegalNames, BaseSettings):
     @classmethod
     def _countries(cls, value: object) -> object:
         return parse_countries(value) if isinstance(value, str) else value
+
+    @field_validator("twilio_phone_number")
+    @classmethod
+    def _sms_sender(cls, value: str | None) -> str | None:
+        return sms_sender(value) if value else value
 
     @field_validator("stripe_payment_methods", mode="before")
     @classmethod

@@ -39,7 +39,7 @@ _FIXED = {
     "SENDGRID_API_KEY": "SG.tests",
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
     "TWILIO_AUTH_TOKEN": "tests-token",
-    "TWILIO_PHONE_NUMBER": "+33644600000",
+    "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_TOKEN": "123456:tests",
     "SCRAPYD_PASSWORD": "tests-password",
 }

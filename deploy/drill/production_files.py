@@ -28,7 +28,7 @@ _SETTINGS = {
     "API_URL": f"https://{NAME}",
     "SUPPORT_EMAIL": f"aide@{NAME}",
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
-    "TWILIO_PHONE_NUMBER": "+33644600000",
+    "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
     "TELEGRAM_WEBHOOK_URL": f"https://{NAME}/api/telegram/webhook",
     "BACKUP_URL": "/var/lib/rdvpriority/store",

@@ -53,7 +53,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "SMTP_URL": url(f"sandbox:{mail_password}@{SMTP}", ports.providers, "smtp"),
         "TWILIO_BASE_URL": url(TWILIO, ports.providers),
         "TWILIO_ACCOUNT_SID": "ACsandbox-0123456789abcdef012345678",
-        "TWILIO_PHONE_NUMBER": "+33644600000",
+        "TWILIO_PHONE_NUMBER": "RDVPriority",
         "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
         "TELEGRAM_BOT_NAME": "rdvpriority_bot",

@@ -12,7 +12,7 @@ from api.models.alert import Moment
 from api.models.slot import Detection, SlotRow
 from configs.signing import sign
 from notifier.content.desk_location import DeskLocation, location_of, name_desk
-from notifier.content.message_links import link
+from notifier.content.message_links import link, sms_stop_page
 from notifier.matching import slot_moment
 from notifier.message_kind_base import TemplateContext
 
@@ -88,7 +88,11 @@ class ContentCache:
         }
         names = tuple(stop.name for stop in stops)
         return TemplateContext(
-            {"openings": values, "stops": list(zip(names, tags, strict=True))},
+            {
+                "openings": values,
+                "stops": list(zip(names, tags, strict=True)),
+                "sms_stop_page": sms_stop_page(),
+            },
             openings[0].detection.booking_url if len(openings) == 1 else None,
             links,
             (*(opening.key for opening in openings), names),

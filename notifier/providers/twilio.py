@@ -15,6 +15,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from api.models.user import ContactState
+from configs.contact_addresses import is_sms_service
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.sms_text import fit_text
@@ -75,12 +76,17 @@ class Twilio(OneCallProvider):
         (message,) = messages
         client, transport = _api()
         travelling(transport, message)
-        sender = settings().require("twilio_phone_number")
         try:
-            made = client.messages.create(to=message.address, from_=sender, body=fit_text(message.filled))
+            made = client.messages.create(to=message.address, body=fit_text(message.filled), **_sender())
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error) from error
         return Acceptance(PROVIDER, made.sid or "", _cost(made))
+
+
+def _sender() -> dict[str, str]:
+    """Return who a message is from, by the name of Twilio's parameter."""
+    sender = settings().require("twilio_phone_number")
+    return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
 
 
 def _cost(made: Any) -> Decimal | None:

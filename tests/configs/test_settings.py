@@ -39,7 +39,7 @@ PRODUCTION = {
     "BACKUP_RECIPIENTS": "age1zpjuf254leve0ngnuvy278dvrfsatgfq8px6qzwahxcf4dfq4s9qkdle9a",
     "MEDIATOR": "Médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.fr",
     "TWILIO_AUTH_TOKEN": STRONG,
-    "TWILIO_PHONE_NUMBER": "+33644600000",
+    "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_TOKEN": "123456:" + STRONG,
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
     "TELEGRAM_WEBHOOK_SECRET": STRONG,
@@ -105,6 +105,18 @@ def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.Monkey
 def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> None:
     bare(**PRODUCTION | {name: sample})
     assert f"{name} is a sample" in _refused()
+
+
+@pytest.mark.parametrize("sender", ["+33644600000", "+33 7 56 78 12 34", "+262692123456"])
+def test_production_refuses_a_mobile_number_as_sender_of_sms(bare: Put, sender: str) -> None:
+    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
+    assert "TWILIO_PHONE_NUMBER is a French mobile number" in _refused()
+
+
+@pytest.mark.parametrize("sender", [f"MG{'0a' * 16}", "38600", "RDVPriority", "+32470123456", "+33162000000"])
+def test_production_takes_other_senders_of_sms(bare: Put, sender: str) -> None:
+    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
+    assert load().twilio_phone_number == sender
 
 
 def test_real_names_are_no_samples(bare: Put) -> None:
@@ -174,6 +186,8 @@ class TestDotEnv:
         ("LEASE_SECONDS", "inf", "finite"),
         ("BCRYPT_COST", "31", "less than or equal to 16"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("TWILIO_PHONE_NUMBER", "RDVPriority SAS", "no sender of SMS"),
+        ("TWILIO_PHONE_NUMBER", "MG0123456789abcdef", "no sender of SMS"),
         ("SMS_COUNTRIES", "BE,XX", "names no country: XX"),
         ("TELEGRAM_WEBHOOK_SECRET", "é", "letters, digits"),
         ("TELEGRAM_BOT_NAME", "@rdv bot", "should match"),

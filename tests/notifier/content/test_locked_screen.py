@@ -27,7 +27,8 @@ def facts_with(kind: str, label: str) -> dict[str, Any]:
     """Return a kind's facts with every desk, and every alert, called by this label."""
     spots = [DeskInfo(spot.where, label, spot.url) for spot in SPOTS]
     named: dict[str, Any] = {
-        "openings": [SLOT | {"label": label}], "stops": [(label, URL), (label, URL)], "spots": spots, "spot": spots[0],
+        "openings": [SLOT | {"label": label}], "stops": [(label, URL), (label, URL)], "sms_stop_page": URL,
+        "spots": spots, "spot": spots[0],
         "name": label,
     }  # fmt: skip
     return FACTS[kind] | {key: value for key, value in named.items() if key in FACTS[kind]}

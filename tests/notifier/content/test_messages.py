@@ -17,6 +17,7 @@ from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
 from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import DeskInfo
+from notifier.content.message_links import sms_stop_page
 from notifier.content.messages import TEMPLATES, languages_of, render, speaks
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
@@ -57,8 +58,9 @@ DECLARED: dict[str, Any] = {
     "support_email": "aide@example.org", "number": "7KQ2M9XWPA", "name": "Camille Martin", "email": "c@example.org",
     "plan": "URGENCE 7J", "ordered": "20 novembre 2026", "made_day": "21 novembre 2026", "made_hour": "10:00:03",
 }  # fmt: skip
+STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
-    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)]},
+    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
@@ -156,7 +158,10 @@ def slot(
     channel: str, stops: Sequence[tuple[str | None, str]] = ((None, STOP),), **changes: Any
 ) -> RenderedMessage:
     return render(
-        "slot_detected", channel, "fr", TemplateContext({"openings": [SLOT | changes], "stops": stops}, URL)
+        "slot_detected",
+        channel,
+        "fr",
+        TemplateContext(FACTS["slot_detected"] | {"openings": [SLOT | changes], "stops": stops}, URL),
     )
 
 
@@ -228,7 +233,12 @@ def test_an_opening_that_lacks_a_value_is_an_error(name: str) -> None:
         if (channel, name) not in {("sms", "label"), ("sms", "seen_day"), ("sms", "seen_hour"), ("sms", "first_day"),
                                    ("email", "first_day_short")}:  # fmt: skip
             with pytest.raises(jinja2.UndefinedError):
-                render("slot_detected", channel, "fr", TemplateContext({"openings": [one], "stops": []}, URL))
+                render(
+                    "slot_detected",
+                    channel,
+                    "fr",
+                    TemplateContext(FACTS["slot_detected"] | {"openings": [one], "stops": []}, URL),
+                )
 
 
 def test_a_language_without_texts_falls_back_to_french() -> None:
@@ -353,12 +363,15 @@ def test_whoever_has_many_alerts_gets_a_message_that_telegram_takes() -> None:
 
 def test_an_sms_says_brand_how_many_where_and_link() -> None:
     said = fit_text(slot("sms"))
-    assert said == f"RDVPriority : 3 créneaux ouverts, Val-d'Oise (95), premier le 26/11 à 09:30. {URL}"
+    assert (
+        said
+        == f"RDVPriority : 3 créneaux ouverts, Val-d'Oise (95), premier le 26/11 à 09:30. {URL} Stop: {STOP_PAGE}"
+    )
 
 
 def test_an_sms_of_a_single_slot_of_unknown_hour() -> None:
     said = fit_text(slot("sms", count=1, first_hour=None))
-    assert said == f"RDVPriority : 1 créneau ouvert, Val-d'Oise (95), le 26/11. {URL}"
+    assert said == f"RDVPriority : 1 créneau ouvert, Val-d'Oise (95), le 26/11. {URL} Stop: {STOP_PAGE}"
 
 
 @pytest.mark.parametrize("name", ["Seine-Saint-Denis", "Alpes-de-Haute-Provence", "Territoire de Belfort"])
@@ -369,9 +382,30 @@ def test_an_sms_takes_one_segment(name: str, length: int) -> None:
         assert segments(fit_text(slot("sms", prefecture=name, url=url, **changes))) == 1
 
 
+@pytest.mark.parametrize(
+    ("sender", "page"),
+    [
+        ("RDVPriority", STOP_PAGE),
+        (f"MG{'0a' * 16}", STOP_PAGE),
+        ("+33162000000", None),
+        ("38600", None),
+    ],
+)
+def test_an_sms_names_a_page_where_its_sender_cannot_read_an_answer(
+    settings_env: Callable[..., None], sender: str, page: str | None
+) -> None:
+    settings_env(TWILIO_PHONE_NUMBER=sender, FRONTEND_URL="https://rdvpriority.fr/")
+    assert sms_stop_page() == page
+
+
+def test_an_sms_whose_sender_reads_answers_names_no_page() -> None:
+    context = TemplateContext(FACTS["slot_detected"] | {"sms_stop_page": None})
+    assert fit_text(render("slot_detected", "sms", "fr", context)).endswith(URL)
+
+
 def test_a_link_in_an_sms_stays_as_it_is() -> None:
     url = "https://rdv.example/a_b~c?d=[1]&e={f}#g"
-    assert fit_text(slot("sms", url=url)).endswith(url)
+    assert f" {url} Stop:" in fit_text(slot("sms", url=url))
 
 
 NASTY = "<script>alert(1)</script> & \"q\" 'a' \u202egnp.exe"

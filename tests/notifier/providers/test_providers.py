@@ -86,9 +86,19 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
 def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     receipt = send("sms")
     (message,) = sandbox.messages("sms")
-    assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "+33644600000")
+    assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "RDVPriority")
     assert message.draft.seen_at == SEEN
     assert receipt == Acceptance("twilio", message.provider_id)
+
+
+def test_a_messaging_service_chooses_the_sender_of_an_sms(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    service = f"MG{'0a' * 16}"
+    settings_env(TWILIO_PHONE_NUMBER=service)
+    send("sms")
+    (message,) = sandbox.messages("sms")
+    assert (message.draft.sender, message.custom["MessagingServiceSid"]) == (service, service)
 
 
 def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
