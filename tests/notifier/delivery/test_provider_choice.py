@@ -1,0 +1,213 @@
+"""Choice between two providers of mail: what leaves when, by whom, and how often."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import redis
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from configs.circuit_breaker import FAILURES
+from configs.clock import clock
+from configs.job_queues import redis as shared_redis
+from configs.settings import settings
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.provider_choice import ProviderChoice
+from notifier.jobs import deliver
+from notifier.provider_base import Answer
+from tests.notifier.delivery.failing_provider import (
+    BREAKS_OFF,
+    HANGS,
+    IS_SLOW,
+    IS_TOO_SLOW,
+    REFUSES,
+    FailingProvider,
+    put_providers,
+)
+from tests.notifier.world import alert, detection, get, matched, person
+from tests.samples import try_first
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+Put = Callable[..., None]
+Pair = tuple[FailingProvider, FailingProvider]
+CONTENT = RenderedMessage(text="Créneau détecté", subject="Créneau")
+KINDS = (REFUSES, HANGS, IS_SLOW, IS_TOO_SLOW, BREAKS_OFF)
+SECONDS = (10.0, 100.0, 600.0, 10_800.0)
+_LEAVES_WITHIN, _RETURNS_WITHIN = 5.0, 30.0
+
+
+@pytest.fixture
+def pair(
+    redis_server: redis.Redis,
+    settings_env: Put,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Pair:
+    """Give SendGrid and SMTP, which fail as they are told."""
+    settings_env(MAIL_PROVIDERS="sendgrid,smtp")
+    sendgrid, smtp = put_providers(monkeypatch, frozen, ("sendgrid", "smtp"))
+    return sendgrid, smtp
+
+
+def send() -> tuple[OutgoingMessage, Answer, float]:
+    """Hand one mail over; return it with the answer and the seconds that it took."""
+    mail, began = OutgoingMessage(CONTENT, "camille@example.org", [uuid4()]), clock()
+    (answer,) = ProviderChoice(Channel.EMAIL, lambda: True).hand_over([mail])
+    return mail, answer, (clock() - began).total_seconds()
+
+
+@pytest.mark.rule("6.2")
+@pytest.mark.parametrize(("kind", "seconds"), [(kind, seconds) for kind in KINDS for seconds in SECONDS])
+def test_mail_leaves_in_time_and_returns_to_the_first_provider(
+    kind: str, seconds: float, pair: Pair, frozen: time_machine.Traveller
+) -> None:
+    sendgrid, smtp = pair
+    send()
+    recovers = sendgrid.fail(kind, seconds)
+    unknown, gap = 0, 3 if seconds < 600 else 13
+    while clock() < recovers + timedelta(seconds=_RETURNS_WITHIN + gap):
+        mail, answer, took = send()
+        assert isinstance(answer, Acceptance)
+        assert took <= _LEAVES_WITHIN
+        copies = sendgrid.taken[mail.ids[0]] + smtp.taken[mail.ids[0]]
+        assert 1 <= copies <= 1 + answer.copies_unknown
+        unknown += answer.copies_unknown
+        if clock() - timedelta(seconds=gap) > recovers + timedelta(seconds=_RETURNS_WITHIN):
+            assert answer.provider == "sendgrid"
+        frozen.shift(gap)
+    assert smtp.taken or seconds == SECONDS[0]
+    tries = FAILURES + 1 + seconds / settings().provider_rest_seconds
+    assert unknown <= (tries if kind in (HANGS, IS_TOO_SLOW, BREAKS_OFF) else 0)
+
+
+def test_all_workers_leave_a_slow_provider_after_twenty_answers(pair: Pair) -> None:
+    sendgrid, smtp = pair
+    sendgrid.fail(IS_SLOW, 600)
+    for _ in range(20):
+        send()
+    assert smtp.taken
+    assert len(sendgrid.taken) <= 20
+
+
+def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: time_machine.Traveller) -> None:
+    for each in pair:
+        each.fail(REFUSES, 60)
+    for _ in range(FAILURES):
+        send()
+    _, answer, _ = send()
+    assert not isinstance(answer, Acceptance)
+    assert getattr(answer, "retry_after", None) == settings().provider_rest_seconds
+    frozen.shift(61)
+    assert isinstance(send()[1], Acceptance)
+
+
+@pytest.mark.parametrize("order", ["sendgrid,smtp", "smtp,sendgrid"])
+def test_the_setting_says_who_is_tried_first(order: str, pair: Pair, settings_env: Put) -> None:
+    settings_env(MAIL_PROVIDERS=order)
+    _, answer, _ = send()
+    assert isinstance(answer, Acceptance)
+    assert answer.provider == order.partition(",")[0]
+
+
+def test_without_redis_a_process_chooses_alone(
+    pair: Pair, settings_env: Put, frozen: time_machine.Traveller
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1")
+    sendgrid, smtp = pair
+    recovers = sendgrid.fail(REFUSES, 100)
+    while clock() < recovers + timedelta(seconds=_RETURNS_WITHIN):
+        _, answer, took = send()
+        assert isinstance(answer, Acceptance)
+        assert took <= _LEAVES_WITHIN
+        frozen.shift(3)
+    assert isinstance(answer, Acceptance)
+    assert answer.provider == "sendgrid"
+    assert smtp.taken
+
+
+TROUBLES = st.tuples(st.integers(0, 1), st.sampled_from(KINDS), st.floats(1, 400))
+STEPS = st.lists(st.one_of(st.floats(0.1, 60), TROUBLES), max_size=30)
+
+
+@pytest.fixture
+def both_in_use(redis_server: redis.Redis, settings_env: Put) -> None:
+    """Let mail have two providers."""
+    settings_env(MAIL_PROVIDERS="sendgrid,smtp")
+
+
+@pytest.mark.fuzz
+@pytest.mark.usefixtures("both_in_use")
+@given(STEPS)
+def test_whatever_fails_when_no_copy_is_uncounted(steps: list[float | tuple[int, str, float]]) -> None:
+    start = "2026-11-20T09:00:00+00:00"
+    with time_machine.travel(start, tick=False) as traveller, pytest.MonkeyPatch.context() as patch:
+        _play(steps, list(put_providers(patch, traveller, ("sendgrid", "smtp"))), traveller)
+
+
+def _play(
+    steps: list[float | tuple[int, str, float]],
+    both: list[FailingProvider],
+    traveller: time_machine.Traveller,
+) -> None:
+    shared_redis().flushdb()
+    for step in steps:
+        if isinstance(step, tuple):
+            both[step[0]].fail(step[1], step[2])
+        else:
+            traveller.shift(step)
+        mail, answer, _ = send()
+        copies = sum(each.taken[mail.ids[0]] for each in both)
+        if isinstance(answer, Acceptance):
+            assert 1 <= copies <= 1 + answer.copies_unknown
+        if all(clock() >= each.until + timedelta(seconds=_RETURNS_WITHIN) for each in both):
+            assert isinstance(answer, Acceptance)
+
+
+@pytest.fixture
+def whole_pair(whole: "Running", settings_env: Put) -> "Running":
+    """Give the stand-ins, both providers of mail in use, with short times."""
+    settings_env(
+        MAIL_PROVIDERS="sendgrid,smtp", PROVIDER_SWITCH_SECONDS="0.3", PROVIDER_TIMEOUT_SECONDS="0.6"
+    )
+    return whole
+
+
+WAYS = [
+    ("refuse", 0, 1),
+    ("error_500", 0, 1),
+    ("timeout", 1, 1),
+    ("yes_without_answer", 1, 2),
+    ("unauthorized", 0, 1),
+]
+
+
+@pytest.mark.parametrize(("mode", "unknown", "copies"), WAYS)
+def test_the_row_records_who_took_it_and_what_is_unknown(
+    mode: str, unknown: int, copies: int, whole_pair: "Running"
+) -> None:
+    alert(person(channels=(Channel.EMAIL,)))
+    (made,) = matched(detection())
+    whole_pair.provider_mode("sendgrid", mode)
+    deliver(str(made))
+    row = get(Notification, made)
+    assert (row.state, row.provider, row.attempts, row.unknown_attempts) == (State.SENT, "smtp", 1, unknown)
+    sent = whole_pair.messages("email")
+    assert [each.provider for each in sent] == ["sendgrid", "smtp"][-copies:]
+    assert sent[-1].custom["message_id"] == row.provider_id
+
+
+@pytest.mark.parametrize("mode", try_first(["refuse", "error_500", "timeout", "yes_without_answer"], 2))
+def test_an_outage_of_both_is_waited_for(mode: str, whole_pair: "Running") -> None:
+    alert(person(channels=(Channel.EMAIL,)))
+    (made,) = matched(detection())
+    whole_pair.provider_mode("email", mode)
+    deliver(str(made))
+    assert get(Notification, made).state is State.PENDING
