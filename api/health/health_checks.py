@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.health.backup_overview import describe_backups, find_backup_troubles, read_backups
 from api.health.certificate import CertificateTrouble, check_certificates
 from api.health.job_overview import find_job_troubles, read_job_runs
+from api.health.message_overview import find_provider_troubles
 from api.health.payment_overview import (
     describe_payments,
     find_open_cases,
@@ -40,7 +41,17 @@ from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
-    {"background", "backups", "certificate", "keys", "partitions", "payments", "proofs", "records"}
+    {
+        "background",
+        "backups",
+        "certificate",
+        "keys",
+        "partitions",
+        "payments",
+        "proofs",
+        "providers",
+        "records",
+    }
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
 log = structlog.get_logger(__name__)
@@ -139,6 +150,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "checks": lambda: _check_checks(redis),
         "partitions": _check_partitions,
         "payments": _check_payments,
+        "providers": _check_providers,
         "proofs": lambda: _check_proofs(redis),
         "records": lambda: _check_records(redis),
         "backups": _check_backups,
@@ -318,6 +330,12 @@ def _check_payments() -> str:
     if troubles:
         raise PartDown("; ".join(troubles))
     return describe_payments(found)
+
+
+def _check_providers() -> str:
+    if troubles := find_provider_troubles():
+        raise PartDown("; ".join(troubles))
+    return "none of their circuit breakers is open"
 
 
 def _check_backups() -> str:

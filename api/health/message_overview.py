@@ -11,8 +11,11 @@ from api.health.read_session import read_session
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
+from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
+from configs.formatting import format_duration
 from configs.redaction import mask_text
+from configs.settings import settings
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)
@@ -43,7 +46,10 @@ class MessageOverview:
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """One channel in the last RECENT: accepted and failed messages, and the time from page to acceptance."""
+    """One channel in the last RECENT: accepted and failed messages, and the time from page to acceptance.
+
+    `left_alone` has the seconds for which its providers are not called, of those that failed lately.
+    """
 
     channel: Channel
     accepted: int
@@ -51,6 +57,7 @@ class ProviderStatus:
     again: int
     median_ms: float | None
     newest_at: datetime | None
+    left_alone: dict[str, float]
 
 
 def read_messages() -> MessageOverview:
@@ -109,9 +116,35 @@ def read_providers() -> list[ProviderStatus]:
 
 
 def _build_provider_status(channel: Channel, row: Any) -> ProviderStatus:
+    left_alone = read_left_alone(channel)
     if row is None:
-        return ProviderStatus(channel, 0, 0, 0, None, None)
+        return ProviderStatus(channel, 0, 0, 0, None, None, left_alone)
     _, accepted, failed, again, median, newest = row
-    return ProviderStatus(
-        channel, accepted, failed, again, None if median is None else round(median, 1), newest
-    )
+    rounded = None if median is None else round(median, 1)
+    return ProviderStatus(channel, accepted, failed, again, rounded, newest, left_alone)
+
+
+def list_providers(channel: Channel) -> tuple[str, ...]:
+    """Return the providers of a channel, those to try first in front."""
+    others = {Channel.SMS: ("twilio",), Channel.TELEGRAM: ("telegram",)}
+    return settings().mail_providers if channel is Channel.EMAIL else others[channel]
+
+
+def read_left_alone(channel: Channel) -> dict[str, float]:
+    """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
+    rest, slow = settings().provider_rest_seconds, settings().provider_slow_seconds
+    waits = {name: CircuitBreaker(name, rest, slow).read_wait() for name in list_providers(channel)}
+    return {name: round(wait, 3) for name, wait in waits.items() if wait}
+
+
+def find_provider_troubles() -> list[str]:
+    """Return in words which providers are left alone, and who takes their messages meanwhile."""
+    troubles = []
+    for channel in Channel:
+        away = read_left_alone(channel)
+        others = [name for name in list_providers(channel) if name not in away]
+        instead = f"messages leave by {others[0]}" if others else f"no {channel.value} leaves"
+        for name, seconds in away.items():
+            wait = format_duration(timedelta(seconds=seconds))
+            troubles.append(f"{name} fails or is slow: it is asked again in {wait}, {instead}")
+    return troubles

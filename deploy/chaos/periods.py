@@ -25,7 +25,9 @@ PERIODS = {
     "SPIDER_PAUSE_SECONDS": "4",
     "PLANNER_SECONDS": "1",
     "PROVIDER_TIMEOUT_SECONDS": "3",
-    "LEASE_SECONDS": "5",
+    "PROVIDER_SWITCH_SECONDS": "2.8",  # a slow provider takes 2.5
+    "PROVIDER_REST_SECONDS": "4",  # longer than a call
+    "LEASE_SECONDS": "7",  # for a call of each provider of a channel
     "SWEEP_SECONDS": "0.5",
     "NUDGE_SECONDS": "0.5",
     "NUDGE_MAX_SECONDS": "4",

@@ -21,6 +21,8 @@ from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 _PATIENCE = 20.0
 _FORM = re.compile(r"/create/(\d+)")
 CHANNELS = ("email", "sms", "telegram")
+# The provider that is asked first. One call that fails must not fail at the next provider again.
+FIRST_PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
@@ -88,9 +90,9 @@ class SandboxControl:
         """Return how a site answers now: `normal` once a counted mode is used up."""
         return str(ask(self._site(code))["mode"])
 
-    def provider_mode(self, channel: str, mode: str, **parameters: Any) -> None:
-        """Set how a provider answers."""
-        ask(f"{self._inbox}/api/providers/{channel}/mode", {"mode": mode, **parameters})
+    def provider_mode(self, name: str, mode: str, **parameters: Any) -> None:
+        """Set how a provider, or all of a channel, answers."""
+        ask(f"{self._inbox}/api/providers/{name}/mode", {"mode": mode, **parameters})
 
     @contextmanager
     def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
@@ -111,18 +113,18 @@ class SandboxControl:
             yield
 
     @contextmanager
-    def provider_in(self, channel: str, mode: str, **parameters: Any) -> Iterator[None]:
-        """Let a provider answer so while the block lasts."""
+    def provider_in(self, name: str, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let a provider, or all of a channel, answer so while the block lasts."""
         try:
-            self.provider_mode(channel, mode, **parameters)
+            self.provider_mode(name, mode, **parameters)
             yield
         finally:
-            self.provider_mode(channel, NORMAL)
+            self.provider_mode(name, NORMAL)
 
-    def provider_mode_now(self, channel: str) -> str:
-        """Return how a provider answers now."""
+    def provider_mode_now(self, name: str) -> str:
+        """Return how a provider answers now; of a channel its first."""
         providers = ask(f"{self._inbox}/api/state")["providers"]
-        return next(str(each["mode"]) for each in providers if each["channel"] == channel)
+        return next(str(each["mode"]) for each in providers if name in (each["provider"], each["channel"]))
 
     def _next_instant(self) -> datetime:
         with self._lock:

@@ -50,6 +50,13 @@ def provider_lines(part: list[ProviderStatus]) -> list[Text]:
 
 
 def _provider_line(each: ProviderStatus) -> Text:
+    said = _results(each)
+    for name, seconds in each.left_alone.items():
+        said.append(f"; {name} is left alone for {format_duration(timedelta(seconds=seconds))}", BAD)
+    return said
+
+
+def _results(each: ProviderStatus) -> Text:
     if not each.accepted and not each.failed:
         return line(f"{each.channel.value:<9}", (f"nothing in {format_duration(RECENT)}", DIM))
     refused = (f"{each.failed} failed", BAD) if each.failed else ("none failed", GOOD)

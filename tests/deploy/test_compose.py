@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from redis import Redis
 
 from configs.program_settings import list_allowed, list_secrets
@@ -289,3 +290,12 @@ def test_a_program_of_development_names_no_provider_s_account() -> None:
     given = services("development")["notifier"]["environment"]
     assert {"SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "TELEGRAM_BOT_TOKEN"} <= given.keys()
     assert not any("no-provider" in value for value in services("production")["api"]["environment"].values())
+
+
+def test_the_file_of_a_second_provider_of_mail_gives_its_address_to_who_sends_mail() -> None:
+    added = yaml.safe_load((FILES["production"].parent / "smtp.yaml").read_text("utf-8"))
+    given = {name: service["secrets"] for name, service in added["services"].items()}
+    senders = {name for name in OURS_ONLY if "sendgrid_api_key" in services("production")[name]["secrets"]}
+    assert given == {name: ["smtp_url"] for name in senders}
+    assert set(added["secrets"]) == {"smtp_url"}
+    assert all("smtp_url" in list_allowed(program_of(services("production")[name])) for name in given)

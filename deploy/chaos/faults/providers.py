@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from api.models.user import Channel, Contact, ContactState
 from deploy.chaos.faults import Field, fault
 from deploy.chaos.journal import Spell
-from deploy.chaos.sandbox_control import CHANNELS, NORMAL
+from deploy.chaos.sandbox_control import CHANNELS, FIRST_PROVIDERS, NORMAL
 from deploy.chaos.subscribers import PEOPLE
 
 _WHILE = 4.0  # seconds: within the waits of the attempts that a message has
@@ -51,14 +51,23 @@ def provider_says_yes_to_nobody(field: Field, spell: Spell) -> None:
 
 def _silent(field: Field, spell: Spell, mode: str) -> None:
     channel = field.rng.choice([each for each in CHANNELS if each != Channel.SMS.value])
-    spell.silences = channel
-    with field.outside.provider_in(channel, mode, count=1):
+    spell.silences, provider = channel, FIRST_PROVIDERS[channel]
+    with field.outside.provider_in(provider, mode, count=1):
         end = time.monotonic() + 2 * _WHILE
-        while field.outside.provider_mode_now(channel) != NORMAL and time.monotonic() < end:
+        while field.outside.provider_mode_now(provider) != NORMAL and time.monotonic() < end:
             time.sleep(0.1)
         if time.monotonic() >= end:
             spell.missed = "nobody called the provider"
     time.sleep(3.5)  # the call that hangs ends by our own time-out
+
+
+@fault("providers", weight=2)
+def first_provider_of_mail_is_away(field: Field, spell: Spell) -> None:
+    """SendGrid is away, and the mail server takes its mails; a hang and a yes without an answer leave copies."""
+    spell.silences = Channel.EMAIL.value
+    mode = field.rng.choice(("refuse", "error_500", "timeout", "yes_without_answer", "reset"))
+    with field.outside.provider_in(FIRST_PROVIDERS[Channel.EMAIL], mode):
+        time.sleep(2 * _WHILE)
 
 
 @fault("providers")

@@ -16,7 +16,7 @@ from deploy.chaos.faults import Field, fault
 from deploy.chaos.faults.servers import frozen
 from deploy.chaos.journal import OpenedSlot, Spell
 from deploy.chaos.processes import until
-from deploy.chaos.sandbox_control import NORMAL, code_of
+from deploy.chaos.sandbox_control import FIRST_PROVIDERS, NORMAL, code_of
 
 _NO_DETECTION = sa.text("LOCK TABLE detection_slots IN SHARE MODE")  # which only spiders write
 _WAITING = sa.text(
@@ -92,9 +92,10 @@ def stop_postgres_before_the_answer_is_written(field: Field, _spell: Spell) -> N
 
 def _on_its_way(field: Field, channel: str, mode: str, **parameters: Any) -> None:
     """Wait until a message of a new slot has reached a provider that answers one call so."""
-    field.outside.provider_mode(channel, mode, count=1, **parameters)
+    provider = FIRST_PROVIDERS[channel]
+    field.outside.provider_mode(provider, mode, count=1, **parameters)
     field.outside.open(field.quiet_desk(), field.rng)
-    until(lambda: field.outside.provider_mode_now(channel) == NORMAL, "a message is on its way")
+    until(lambda: field.outside.provider_mode_now(provider) == NORMAL, "a message is on its way")
 
 
 def _channel(field: Field) -> str:

@@ -113,6 +113,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "checks",
             "partitions",
             "payments",
+            "providers",
             "proofs",
             "records",
             "backups",

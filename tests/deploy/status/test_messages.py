@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid4
 
-from api.health.message_overview import read_messages, read_providers
+from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
+from api.health.message_overview import list_providers, read_messages, read_providers
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from configs.circuit_breaker import FAILURES, CircuitBreaker
 from configs.clock import clock
+from configs.job_queues import redis
+from configs.settings import settings
 from deploy.status import messages
+from notifier.channels import channel
 from tests.deploy.status.conftest import FIRST
 
 World = Callable[..., None]
@@ -108,3 +113,35 @@ def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
         "sms      1 accepted, 1 failed, 1 message tried again; 9 ms after the page (median)",
         "telegram nothing in 15 min",
     ]
+
+
+def open_breaker(name: str) -> None:
+    breaker = CircuitBreaker(name, settings().provider_rest_seconds)
+    for _ in range(FAILURES):
+        breaker.record_failure(breaker.begin_call())
+
+
+def find_providers() -> PartFinding:
+    return HealthChecks({"providers": list_health_checks(redis())["providers"]}).report()["providers"]
+
+
+def test_an_open_circuit_breaker_is_named_with_who_takes_over(
+    world: World, settings_env: Callable[..., None]
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid,smtp")
+    assert find_providers() == PartFinding(PartState.OK, "none of their circuit breakers is open")
+    open_breaker("sendgrid")
+    open_breaker("twilio")
+    assert find_providers() == PartFinding(
+        PartState.DEGRADED,
+        "sendgrid fails or is slow: it is asked again in 15 s, messages leave by smtp; "
+        "twilio fails or is slow: it is asked again in 15 s, no sms leaves",
+    )
+    assert providers_said()[0] == "email    nothing in 15 min; sendgrid is left alone for 15 s"
+
+
+def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:
+    settings_env(MAIL_PROVIDERS="smtp,sendgrid")
+    assert {each: list_providers(each) for each in Channel} == {
+        each: tuple(channel(each.value).provider_names()) for each in Channel
+    }

@@ -51,7 +51,7 @@ def pair(
     frozen: time_machine.Traveller,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Pair:
-    """Give SendGrid and SMTP, which fail as they are told."""
+    """Give SendGrid and SMTP, which fail on demand."""
     settings_env(MAIL_PROVIDERS="sendgrid,smtp")
     sendgrid, smtp = put_providers(monkeypatch, frozen, ("sendgrid", "smtp"))
     return sendgrid, smtp
