@@ -105,6 +105,14 @@ def is_french_mobile(sender: str) -> bool:
     return parsed.country_code in _FRENCH_CODES and str(parsed.national_number).startswith(("6", "7"))
 
 
+def country_of(number: str) -> str | None:
+    """Return the ISO code of an E.164 number's country; None where it has none."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+
+
 def parse_countries(text: str) -> frozenset[str]:
     """Read `BE,CH`: ISO 3166-1 codes of countries, with commas between them.
 

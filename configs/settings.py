@@ -4,6 +4,7 @@
 """
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -40,6 +41,7 @@ from configs.misspelt_variables import describe_misspelt
 from configs.production_checks import far_store, problems_in_production, sandbox_values
 from configs.proxies import Proxy, parse_proxies
 from configs.secret_files import SecretFilesRefused, read_secret_files
+from configs.sms_prices import DEFAULT, parse_sms_prices
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "background", "backup", "crawler", "notifier", "reader"]
@@ -191,6 +193,9 @@ class Settings(Periods, LegalNames, BaseSettings):
     sms_copies: int = Field(4, ge=1)
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
     sms_codes_a_day: int = Field(200, ge=0)
+    sms_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT))
+    sms_day_warn: Decimal = Field(Decimal(50), gt=0)
+    sms_day_stop: Decimal = Field(Decimal(100), gt=0)
 
     # Crawl
     ants_token: SecretStr | None = None
@@ -270,6 +275,11 @@ class Settings(Periods, LegalNames, BaseSettings):
     @classmethod
     def _countries(cls, value: object) -> object:
         return parse_countries(value) if isinstance(value, str) else value
+
+    @field_validator("sms_price", mode="before")
+    @classmethod
+    def _sms_prices(cls, value: object) -> object:
+        return parse_sms_prices(value) if isinstance(value, str) else value
 
     @field_validator("twilio_phone_number")
     @classmethod

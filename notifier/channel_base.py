@@ -66,8 +66,11 @@ class Acceptance:
 
     provider: str
     provider_id: str  # its id of the message
-    cost: Decimal | None = None  # in EUR, where the provider names it
+    cost: Decimal | None = (
+        None  # in EUR: what the provider names, else what its segments cost by our settings
+    )
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
+    segments: int | None = None  # that an SMS is billed as
 
 
 class Channel(ABC):

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, plan_limits
-from api.background import delivery_day_totals
+from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
@@ -275,6 +275,11 @@ def tell_rising_failures() -> Counts:
 def tell_hoarding() -> Counts:
     """Tell the admins which accounts are beyond fair use."""
     return _send(hoarding.tell_hoarding)
+
+
+def tell_sms_cost() -> Counts:
+    """Tell the admins when the SMS of a day cost more than SMS_DAY_WARN."""
+    return _send(sms_spending.tell_sms_cost)
 
 
 def issue_invoices() -> Counts:

@@ -57,5 +57,6 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("note_order_mails", timedelta(minutes=5)),
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
         ScheduledJob("tell_hoarding", _DAY),
+        ScheduledJob("tell_sms_cost", timedelta(minutes=5)),
         ScheduledJob("issue_invoices", timedelta(seconds=settings().invoices_seconds)),
     ]

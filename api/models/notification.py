@@ -189,6 +189,12 @@ class Notification(Base):
             "receipt_due_at",
             postgresql_where=sa.text("state = 'sent' AND receipt_due_at IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_notifications_sms_accepted_at",
+            "accepted_at",
+            postgresql_where=sa.text("channel = 'sms' AND accepted_at IS NOT NULL"),
+            postgresql_include=["cost"],
+        ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )
 

@@ -22,6 +22,8 @@ from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
+from notifier.sms_budget import REASON as OVER_BUDGET
+from notifier.sms_budget import is_over_budget
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once
@@ -95,7 +97,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
     prepared: list[Prepared] = []
-    for kind, seen in _by_kind(_with_contacts(opened, rows, made)).items():
+    for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip):
                 made.dropped.append(NotSendable(row, found))
@@ -201,7 +203,7 @@ def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) -> Seen:
+def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, now: datetime) -> Seen:
     """Return the rows that may be tried, each with its contact; the others are dropped."""
     wanted = {row.contact_id for row in rows if row.contact_id}
     found = opened.scalars(sa.select(Contact).where(is_any_of(Contact.id, wanted))) if wanted else ()
@@ -213,6 +215,8 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim) 
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
         elif contact.address == UNREADABLE:
             made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
+        elif is_over_budget(opened, row, now):
+            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, OVER_BUDGET)))
         elif _is_worn_out(row):
             made.dropped.append(NotSendable(row, Skip(State.FAILED, _WORN_OUT)))
         else:

@@ -145,8 +145,14 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
     for message in sent.messages:
         for row in message.rows:
-            decisions[_decide(row, sent.answer, now)].append(row)
+            answer = sent.answer if row is message.first else _without_cost(sent.answer)
+            decisions[_decide(row, answer, now)].append(row)
     return decisions
+
+
+def _without_cost(answer: Answer) -> Answer:
+    """Return the answer for a row beside the first: a message that carries several is paid for once."""
+    return replace(answer, cost=None, segments=None) if isinstance(answer, Acceptance) else answer
 
 
 def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
@@ -221,6 +227,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
             "provider": receipt.provider,
             "provider_id": receipt.provider_id or None,
             "cost": receipt.cost,
+            "segments": receipt.segments,
         }
         unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
         return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})

@@ -18,10 +18,11 @@ from api.models.user import ContactState
 from configs.contact_addresses import is_sms_service
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.content.sms_text import fit_text
+from notifier.content.sms_text import fit_text, segments
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
 from notifier.provider_base import OneCallProvider
+from notifier.sms_budget import price_sms
 
 PROVIDER = "twilio"
 
@@ -40,6 +41,7 @@ _PERMANENT: dict[int, tuple[str, ContactState | None]] = {
 }
 # Full queue, rate: nothing is wrong with the message.
 _TEMPORARY = {20429, 21611, 14107}
+_DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at most
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
@@ -76,17 +78,26 @@ class Twilio(OneCallProvider):
         (message,) = messages
         client, transport = _api()
         travelling(transport, message)
+        text = fit_text(message.filled)
         try:
-            made = client.messages.create(to=message.address, body=fit_text(message.filled), **_sender())
+            made = client.messages.create(to=message.address, body=text, **_sender())
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error) from error
-        return Acceptance(PROVIDER, made.sid or "", _cost(made))
+        parts = _segments(made) or segments(text)
+        cost = _cost(made) or price_sms(message.address, parts)
+        return Acceptance(PROVIDER, made.sid or "", cost, segments=parts)
 
 
 def _sender() -> dict[str, str]:
     """Return who a message is from, by the name of Twilio's parameter."""
     sender = settings().require("twilio_phone_number")
     return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
+
+
+def _segments(made: Any) -> int:
+    """Return how many segments Twilio counted; a messaging service counts them later, and says 0."""
+    counted = str(made.num_segments or "")
+    return int(counted) if counted.isdecimal() and len(counted) <= _DIGITS else 0
 
 
 def _cost(made: Any) -> Decimal | None:

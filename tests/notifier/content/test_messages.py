@@ -111,6 +111,7 @@ FACTS: dict[str, dict[str, Any]] = {
     | {"renewal": True, "until": "27 novembre 2026", "signed_url": "http://localhost:4000/l/portal/abc"},
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
+    "sms_cost": {"spent": "51,20 €", "warn": "50,00 €", "stop": "100,00 €"},
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},

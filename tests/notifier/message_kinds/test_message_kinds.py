@@ -59,6 +59,7 @@ def test_the_folder_is_the_registry() -> None:
         "release_soon",
         "renewal_soon",
         "slot_detected",
+        "sms_cost",
         "support_received",
         "telegram_linked",
         "test_message",

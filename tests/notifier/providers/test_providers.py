@@ -88,7 +88,7 @@ def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     (message,) = sandbox.messages("sms")
     assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "RDVPriority")
     assert message.draft.seen_at == SEEN
-    assert receipt == Acceptance("twilio", message.provider_id)
+    assert receipt == Acceptance("twilio", message.provider_id, Decimal("0.08"), segments=1)
 
 
 def test_a_messaging_service_chooses_the_sender_of_an_sms(

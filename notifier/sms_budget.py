@@ -1,0 +1,34 @@
+"""Daily budget of SMS: what one costs, and which of them it still allows.
+
+A day is one of UTC. A price is an estimate wherever the provider names none: segments times SMS_PRICE. Slot alerts and
+codes leave at any cost; above SMS_DAY_STOP bulk messages do not, above 1.5 times of it reminders neither.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from api.models.notification import Priority
+from api.models.sms_cost import sum_of_day
+from api.models.user import Channel
+from configs.contact_addresses import country_of
+from configs.settings import settings
+from configs.sms_prices import OTHER
+from notifier.message_kind_base import ClaimedRow
+
+REASON = "SMS budget of the day used up"
+_STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}  # of SMS_DAY_STOP
+
+
+def price_sms(number: str, segments: int) -> Decimal:
+    """Return what so many segments to a number cost, in EUR."""
+    prices = settings().sms_price
+    return prices.get(country_of(number) or OTHER, prices[OTHER]) * segments
+
+
+def is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
+    """Whether a claimed message is an SMS that the day's budget does not allow any more."""
+    if row.channel is not Channel.SMS or row.priority not in _STOPS_AT:
+        return False
+    return sum_of_day(session, now) >= settings().sms_day_stop * _STOPS_AT[row.priority]
