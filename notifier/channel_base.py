@@ -37,6 +37,7 @@ class OutgoingMessage:
     ids: Sequence[UUID]  # the notifications it carries: sent along, so that a receipt settles them
     substitutions: Mapping[str, str] = field(default_factory=dict)  # tag in the texts → this person's value
     seen_at: datetime | None = None  # when the page was read, for the sandbox's inbox
+    headers: Mapping[str, str] = field(default_factory=dict)  # of a mail, besides those that every mail has
 
     @property
     def filled(self) -> RenderedMessage:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
+from configs.unsubscribe_links import MessageGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class TemplateContext:
     key: Hashable = None  # contexts of the same key have the same values, so that their text is rendered once
     origin: Any = None  # what `merge` works from
     address: str | None = None  # where the message goes instead of its contact's address
+    stop_token: str = ""  # of the one-click link that stops what a slot alert is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ Seen = Sequence[tuple[ClaimedRow, Contact]]
 
 class MessageKind(ABC):
     """A kind of message. One file in `notifier/message_kinds/` defines one kind; its texts are templates."""
+
+    group: ClassVar[MessageGroup] = MessageGroup.ACCOUNT  # what a reader of its mails can stop
 
     forgets_address: ClassVar[bool] = (
         False  # a row without an account loses its address and values once it ended

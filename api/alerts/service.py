@@ -1,5 +1,6 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from configs.formatting import pluralize
 from configs.plan import PlanName
 from configs.prefecture import prefecture
 from configs.settings import settings
+
+_REOPENS = timedelta(hours=24)  # after a link stopped it
 
 
 def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
@@ -96,6 +99,31 @@ def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
     if alert.closed_at is None:
         alert.closed_at, alert.closed_because = clock(), because
         record_desk_changes(session, alert, f"alert {because}")
+
+
+def reopen_alert(session: Session, alert: Alert) -> bool:
+    """Open an alert that a link stopped within the last day; return whether it was so.
+
+    Raises:
+        api.errors.ApiError: 402 or 409 as in `check_plan`; 409 beyond the alerts that a user keeps.
+    """
+    lock_user(session, alert.user_id)
+    session.refresh(alert, with_for_update=True)
+    if not may_reopen(alert):
+        return False
+    _check_alert_count(session, alert.user_id)
+    if alert.enabled:
+        check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
+    alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
+    record_desk_changes(session, alert, "alert reopened")
+    return True
+
+
+def may_reopen(alert: Alert) -> bool:
+    """Return whether a link stopped an alert so lately that a link may open it again."""
+    if alert.closed_at is None or alert.closed_because is not ClosedBecause.STOPPED:
+        return False
+    return alert.closed_at > clock() - _REOPENS
 
 
 def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:

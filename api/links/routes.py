@@ -17,6 +17,13 @@ from api.billing.closed_desk_refunds import quote_closed_desk, refund_closed_des
 from api.billing.quote_words import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
+from api.links.unsubscribing import (
+    UnsubscribeSubject,
+    find_owner,
+    find_subject,
+    restart_subject,
+    stop_subject,
+)
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import remember_address
 from api.models.alert import Alert, ClosedBecause
@@ -26,8 +33,9 @@ from api.payments.refunds import ask_for_refund
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signing import LinkRefused, unsign
+from configs.unsubscribe_links import STOP_ALERT
 
-STOP, PORTAL, CLOSED_DESK = "stop-alert", "portal", "closed-desk"
+PORTAL, CLOSED_DESK = "portal", "closed-desk"
 
 blueprint = Blueprint("links", __name__, url_prefix="/l")
 
@@ -57,6 +65,60 @@ def stop(token: str) -> str:
             close_alert(s, alert, ClosedBecause.STOPPED)
         _use_language_of(s, alert)
         return _render_stop_page(alert, done=True)
+
+
+@blueprint.get("/unsubscribe/<token>")
+def ask_unsubscribe(token: str) -> str:
+    """Show what would stop, or start again."""
+    with session() as s:
+        return _render_unsubscribe_page(s, find_subject(s, token))
+
+
+@blueprint.post("/unsubscribe/<token>")
+def unsubscribe(token: str) -> tuple[str, int]:
+    """Stop what a mail is about, or undo that. Mail programs post here without a page (RFC 8058)."""
+    if request.form.get("undo") == "true":
+        return _restart(token)
+    with session() as s:
+        subject = find_subject(s, token)
+        stop_subject(s, subject)
+        return _render_unsubscribe_page(s, subject), HTTPStatus.OK
+
+
+def _restart(token: str) -> tuple[str, int]:
+    try:
+        with session() as s:
+            subject = find_subject(s, token)
+            alerts = restart_subject(s, subject)
+            page = _render_unsubscribe_page(s, subject, restarted=True)
+    except ApiError as error:
+        with session() as s:
+            return _render_unsubscribe_page(s, find_subject(s, token), refused=True), error.status
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    return page, HTTPStatus.OK
+
+
+def _render_unsubscribe_page(
+    s: Session, subject: UnsubscribeSubject, *, restarted: bool = False, refused: bool = False
+) -> str:
+    user = find_owner(s, subject)
+    if user:
+        use_account_language(user.language)
+    if user is None:
+        state = "gone"
+    elif subject.is_stopped:
+        state = "stopped"
+    else:
+        state = "restarted" if restarted else "open"
+    return render_template(
+        "unsubscribe.html",
+        state=state,
+        group=subject.group,
+        places=subject.places,
+        may_restart=subject.may_start_again,
+        refused=refused,
+    )
 
 
 @blueprint.get("/verify/<token>")
@@ -176,7 +238,7 @@ def _use_language_of(s: Session, owned: Contact | Alert | None) -> None:
 
 
 def _read_alert_id(token: str) -> UUID:
-    payload = unsign(STOP, token, settings().link_seconds)
+    payload = unsign(STOP_ALERT, token, settings().link_seconds)
     return _read_uuid(payload if isinstance(payload, dict) else {"alert": payload}, "alert")
 
 

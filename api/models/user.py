@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
@@ -121,6 +122,8 @@ class Contact(Base):
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
     alert_budget_full_at: Mapped[datetime | None]
+    # groups of messages that its reader stopped (configs/unsubscribe_links.py)
+    stopped_groups: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     user: Mapped[User] = relationship(back_populates="contacts")

@@ -30,7 +30,7 @@ class OutboxDraft:
 
     ``seen_at`` is when the page that caused it was read, where the sender told; ``custom`` holds the
     sender's own ids; ``html`` is None where the channel or the message has none; ``field_name`` is where in
-    the call the recipient stood, as the provider names it.
+    the call the recipient stood, as the provider names it; ``headers`` are a mail's own, besides the usual.
     """
 
     to: str
@@ -42,6 +42,7 @@ class OutboxDraft:
     custom: dict[str, str] = field(default_factory=dict)
     buttons: tuple[Button, ...] = ()
     field_name: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Message:
             "html": draft.html,
             "buttons": [{"text": button.text, "url": button.url} for button in draft.buttons],
             "custom": draft.custom,
+            "headers": draft.headers,
             "received_at": as_utc(self.received_at),
             "seen_at": as_utc(draft.seen_at) if draft.seen_at else None,
             "milliseconds": self.milliseconds,

@@ -82,6 +82,7 @@ def _list_sign_in(people: People) -> list[Shot]:
         Shot("login-lost", "/profil", Who.NEW, _lose_session),
         Shot("resumed", "/profil", Who.NEW, _resume_session),
         Shot("link-stop", f"/l/stop/{stop}"),
+        Shot("link-unsubscribe", f"/l/unsubscribe/{stop}"),
         Shot("link-refused", "/l/stop/nonsense"),
     ]
 

@@ -10,11 +10,24 @@ from configs.clock import clock
 from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
 
+# Characters (RFC 5322, 2.1.1). Shorter lines would break List-Unsubscribe before its address, which few programs read.
+_LONGEST_LINE = 998
+
 
 def message_id(message: OutgoingMessage) -> str:
     """Return the Message-ID: the same at every attempt and provider, so that mail programs show copies once."""
     domain = split_sender()[1].rpartition("@")[2]
     return f"<{message.ids[0]}@{domain}>"
+
+
+def own_headers(message: OutgoingMessage) -> dict[str, str]:
+    """Return the headers that a mail has besides the usual, by every provider."""
+    # Auto-Submitted: https://www.rfc-editor.org/rfc/rfc3834#section-5
+    return {
+        "Message-ID": message_id(message),
+        "Auto-Submitted": "auto-generated",
+        **message.headers,
+    }
 
 
 def split_sender() -> tuple[str, str]:
@@ -48,7 +61,7 @@ def build_mime(message: OutgoingMessage) -> bytes:
         mail = MIMEMultipart("alternative", _subparts=[text, MIMEText(content.html, "html", "utf-8")])
     for name, value in _headers(message).items():
         mail[name] = value
-    return mail.as_bytes(policy=compat32.clone(linesep="\r\n"))
+    return mail.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=_LONGEST_LINE))
 
 
 def _headers(message: OutgoingMessage) -> dict[str, str]:
@@ -57,8 +70,7 @@ def _headers(message: OutgoingMessage) -> dict[str, str]:
         "To": to_ascii(message.address),
         "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
         "Date": format_datetime(clock()),
-        "Message-ID": message_id(message),
-        "Auto-Submitted": "auto-generated",  # https://www.rfc-editor.org/rfc/rfc3834#section-5
+        **own_headers(message),
         **(_inbox_headers(message) if settings().loopback_only else {}),
     }
 

@@ -13,6 +13,7 @@ from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState, User
 from configs.plan import PlanName, name_plan, plan
 from configs.settings import settings
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -22,6 +23,8 @@ class PaymentNotice(MessageKind):
 
     The law wants an order confirmed on a durable medium (docs/decisions/payment-mails.md).
     """
+
+    group = MessageGroup.PAYMENT
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address of an account that pays, switched off or not."""

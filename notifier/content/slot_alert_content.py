@@ -10,7 +10,7 @@ from babel.dates import format_date, format_time
 
 from api.models.alert import Moment
 from api.models.slot import Detection, SlotRow
-from configs.signing import sign
+from configs.unsubscribe_links import write_stop_token
 from notifier.content.desk_location import DeskLocation, location_of, name_desk
 from notifier.content.message_links import link, sms_stop_page
 from notifier.matching import slot_moment
@@ -82,10 +82,8 @@ class ContentCache:
         """Return the context of one message; the links to stop are substitutions, which differ per person."""
         values = [self._values_of(opening, language) for opening in openings]
         tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
-        links = {
-            tag: link("stop", sign("stop-alert", str(stop.alert_id)))
-            for tag, stop in zip(tags[:MOST_STOPS], stops, strict=False)
-        }
+        tokens = [write_stop_token([stop.alert_id]) for stop in stops[:MOST_STOPS]]
+        links = {tag: link("stop", token) for tag, token in zip(tags, tokens, strict=False)}
         names = tuple(stop.name for stop in stops)
         return TemplateContext(
             {
@@ -97,6 +95,9 @@ class ContentCache:
             links,
             (*(opening.key for opening in openings), names),
             (openings, stops),
+            stop_token=tokens[0]
+            if len(tokens) == 1
+            else write_stop_token([stop.alert_id for stop in stops[:MOST_STOPS]]),
         )
 
     def _values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:

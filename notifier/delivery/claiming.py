@@ -215,6 +215,8 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
         elif contact.address == UNREADABLE:
             made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
+        elif row.kind in kinds() and kind_of(row.kind).group in (contact.stopped_groups or ()):
+            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "stopped by its reader")))
         elif is_over_budget(opened, row, now):
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, OVER_BUDGET)))
         elif _is_worn_out(row):

@@ -19,6 +19,7 @@ from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.messages import render
+from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
@@ -124,8 +125,9 @@ class _Renderer:
         if key not in self.contents:
             self.contents[key] = render(row.kind, row.channel, row.language, context)
         ids = [each.id for each in message.rows]
+        headers = write_stop_headers(row, message.address, context) if row.channel is Channel.EMAIL else {}
         return OutgoingMessage(
-            self.contents[key], message.address, ids, context.substitutions, message.seen_at
+            self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers
         )
 
 

@@ -7,12 +7,15 @@ from sqlalchemy.orm import Session
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.user import Contact
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
 class DeskUnwatched(MessageKind):
     """Lists the desks that are not watched, the reason and since when."""
+
+    group = MessageGroup.DESK
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -9,12 +9,15 @@ from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact
 from configs.settings import settings
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
 class DeskWatchable(MessageKind):
     """Lists the desks that can be watched, with a link to the alert."""
+
+    group = MessageGroup.DESK
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

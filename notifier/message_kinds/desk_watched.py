@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Contact
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -15,6 +16,8 @@ _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
 class DeskWatched(MessageKind):
     """Lists the desks that are watched again."""
+
+    group = MessageGroup.DESK
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Contact
 from configs.prefecture import desks
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
 class ReleaseSoon(MessageKind):
     """Names the desk, and the day and hours in the desk's own time."""
+
+    group = MessageGroup.REMINDERS
 
     def prepare(
         self, _session: Session, row: ClaimedRow, contact: Contact, now: datetime

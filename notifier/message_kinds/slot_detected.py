@@ -18,6 +18,7 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, read_ranges
 from api.models.user import Contact, ContactState
 from configs.settings import settings
+from configs.unsubscribe_links import MessageGroup
 from notifier.content import slot_alert_content
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
@@ -34,6 +35,8 @@ class MatchedSlots:
 
 class SlotDetected(Mergeable):
     """Several slot alerts of one contact leave as one message."""
+
+    group = MessageGroup.SLOTS
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime

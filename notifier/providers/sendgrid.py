@@ -18,6 +18,7 @@ from sendgrid import SendGridAPIClient
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.content.mime_message import own_headers
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError, Misconfigured, PermanentError
 from notifier.provider_base import OneCallProvider
@@ -123,7 +124,11 @@ def _personalization(message: OutgoingMessage, *, alone: bool) -> dict[str, Any]
     arguments = message.metadata
     if settings().loopback_only and message.seen_at:
         arguments["seen_at"] = message.seen_at.isoformat()
-    to = {"to": [{"email": message.address}], "custom_args": arguments}
+    to: dict[str, Any] = {
+        "to": [{"email": message.address}],
+        "custom_args": arguments,
+        "headers": own_headers(message),
+    }
     return to if alone or not message.substitutions else {**to, "substitutions": dict(message.substitutions)}
 
 

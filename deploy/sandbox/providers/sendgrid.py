@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}")
 _MOST_PERSONALIZATIONS: Final = 1000
+# https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send#request-body
+_RESERVED_HEADERS: Final = frozenset(
+    {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
+    | {"to", "from", "subject", "reply-to", "cc", "bcc"}
+)
 _LONGEST_SUBSTITUTIONS: Final = 10_000  # bytes of one personalization, tags and values
 
 
@@ -139,6 +144,7 @@ def _of_personalization(
     custom = _texts(mail.get("custom_args"), "custom_args") | _texts(
         one.get("custom_args"), f"{where}.custom_args"
     )
+    headers = _headers(mail, "headers") | _headers(one, f"{where}.headers")
     html = contents.get("text/html")
     for address, field_name in _recipients(one, where):
         yield OutboxDraft(
@@ -150,6 +156,7 @@ def _of_personalization(
             html=_swapped(html, swaps) if html is not None else None,
             seen_at=seen_at(custom.get("seen_at")),
             custom=custom,
+            headers=headers,
         )
 
 
@@ -198,6 +205,13 @@ def _texts(values: object, where: str) -> dict[str, str]:
     if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise _bad("The values must be strings.", where)
     return values
+
+
+def _headers(of: dict[str, Any], where: str) -> dict[str, str]:
+    found = _texts(of.get("headers"), where)
+    if refused := sorted(name for name in found if name.casefold() in _RESERVED_HEADERS):
+        raise _bad(f"The header {refused[0]} is reserved and cannot be set.", where)
+    return found
 
 
 def _swapped(text: str, swaps: dict[str, str]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns at each login of its own attributes
 
+_OWN_HEADERS: Final = ("Message-ID", "Auto-Submitted", "List-Unsubscribe", "List-Unsubscribe-Post")
 _AT: Final[Parameters] = {
     "at": "mail"
 }  # the step that is met: ehlo, mail, rcpt, or dot: the end of the content
@@ -204,6 +205,7 @@ def _drafts(envelope: Envelope) -> list[OutboxDraft]:
             html=_part(mail, "html"),
             seen_at=seen_at(mail["X-Seen-At"]),
             custom={**told, "message_id": str(mail["Message-ID"] or "")},
+            headers={name: str(mail[name]) for name in _OWN_HEADERS if mail[name]},
         )
         for address in envelope.rcpt_tos
     ]

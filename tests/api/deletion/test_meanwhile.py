@@ -12,7 +12,7 @@ from api.accounts.passwords import hash_password
 from api.auth.tokens import VERIFY, sign_reset
 from api.exports import jobs as exports
 from api.exports.archive import write_archive
-from api.links.routes import CLOSED_DESK, PORTAL, STOP
+from api.links.routes import CLOSED_DESK, PORTAL
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
@@ -36,6 +36,7 @@ from configs.object_store import Blobs
 from configs.order_links import write_withdrawal_token
 from configs.plan import PlanName
 from configs.signing import sign
+from configs.unsubscribe_links import STOP_ALERT
 from notifier import match_service, notification_writer
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
@@ -218,7 +219,7 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
     links = {
         "verify": sign(VERIFY, claims),
         "reset": reset,
-        "stop": sign(STOP, {"alert": str(alert)}),
+        "stop": sign(STOP_ALERT, {"alert": str(alert)}),
         "portal": sign(PORTAL, claims),
         "closed-desk": sign(CLOSED_DESK, claims | {"alert": str(alert)}),
     }

@@ -1,0 +1,91 @@
+"""Unsubscribing by a mail's link: what its token is about, stopped or started again."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.alerts.service import close_alert, may_reopen, reopen_alert
+from api.alerts.targets import get_prefecture_id
+from api.models.alert import Alert, ClosedBecause
+from api.models.user import Contact, User
+from configs.contact_addresses import digest
+from configs.prefecture import Prefecture, prefectures
+from configs.unsubscribe_links import MessageGroup, read_unsubscription
+
+
+@dataclass(slots=True)
+class UnsubscribeSubject:
+    """The alerts, or the group of messages to a contact, that a token is about, as far as they still exist."""
+
+    group: MessageGroup
+    alerts: list[Alert] = field(default_factory=list)
+    contact: Contact | None = None
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The owner; None where nothing exists any more."""
+        if self.contact:
+            return self.contact.user_id
+        return self.alerts[0].user_id if self.alerts else None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing of it is left to stop."""
+        if self.contact:
+            return self.group in self.contact.stopped_groups
+        return all(alert.closed_at is not None for alert in self.alerts)
+
+    @property
+    def may_start_again(self) -> bool:
+        """Whether the link can undo it: an alert for a day, a group as long as the link is good."""
+        if self.contact:
+            return self.group in self.contact.stopped_groups
+        return any(may_reopen(alert) for alert in self.alerts)
+
+    @property
+    def places(self) -> list[Prefecture]:
+        """The prefectures of the alerts. No procedure: it could reveal a person's immigration status."""
+        ids = dict.fromkeys(get_prefecture_id(alert.targets) for alert in self.alerts)
+        return [place for each in ids if (place := prefectures().get(each))]
+
+
+def find_subject(session: Session, token: str) -> UnsubscribeSubject:
+    """Return what a token is about, its rows locked.
+
+    Raises:
+        configs.signing.LinkRefused: it is expired or forged.
+    """
+    wish = read_unsubscription(token)
+    found = (session.get(Alert, each, with_for_update=True) for each in sorted(wish.alert_ids))
+    subject = UnsubscribeSubject(wish.group, [alert for alert in found if alert])
+    if wish.contact_id:
+        contact = session.get(Contact, wish.contact_id, with_for_update={"key_share": True})
+        if contact and digest(contact.address) == wish.address_digest:
+            subject.contact = contact
+    return subject
+
+
+def stop_subject(session: Session, subject: UnsubscribeSubject) -> None:
+    """Stop it; a repetition changes nothing."""
+    for alert in subject.alerts:
+        close_alert(session, alert, ClosedBecause.STOPPED)
+    if subject.contact and subject.group not in subject.contact.stopped_groups:
+        subject.contact.stopped_groups = [*subject.contact.stopped_groups, subject.group.value]
+
+
+def restart_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
+    """Undo it where that may be; return the alerts to catch up on after the commit.
+
+    Raises:
+        api.errors.ApiError: 402 or 409 where the plan carries no more alerts.
+    """
+    if subject.contact:
+        kept = [each for each in subject.contact.stopped_groups if each != subject.group]
+        subject.contact.stopped_groups = kept
+    return [alert.id for alert in subject.alerts if reopen_alert(session, alert) and alert.enabled]
+
+
+def find_owner(session: Session, subject: UnsubscribeSubject) -> User | None:
+    """Return the user whom it is about."""
+    return session.get(User, subject.user_id) if subject.user_id else None

@@ -1,0 +1,142 @@
+"""Unsubscribing from a mail program, on the page, and how it is undone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.desk import DeskChange
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.signing import sign
+from configs.unsubscribe_links import MessageGroup, write_group_token, write_stop_token
+from tests.api.world import Door, Person, rows, wait_for
+
+People = Callable[..., Person]
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
+UNDO = {"undo": "true"}
+
+
+def stop(*alerts: UUID) -> str:
+    return f"/l/unsubscribe/{write_stop_token(alerts)}"
+
+
+def mail_contact(who: Person) -> Contact:
+    with session() as s:
+        mine = sa.select(Contact).where(Contact.user_id == who.id, Contact.channel == Channel.EMAIL)
+        return s.scalars(mine).one()
+
+
+def stop_group(who: Person, group: MessageGroup = MessageGroup.REMINDERS) -> str:
+    contact = mail_contact(who)
+    return f"/l/unsubscribe/{write_group_token(group, contact.id, contact.address)}"
+
+
+def test_opening_the_link_changes_nothing(client: FlaskClient, person: People) -> None:
+    link = stop(wait_for(person().id))
+    for _ in range(2):
+        answer = client.get(link)
+        assert answer.status_code == 200
+        assert "Ne plus recevoir ces messages ?" in answer.text
+        assert "Seine-Saint-Denis (93)" in answer.text
+    (alert,) = rows(Alert)
+    assert alert.waits
+    assert rows(DeskChange) == []
+
+
+def test_a_mail_program_stops_the_alert_in_one_click_without_a_login(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person()
+    link, other = stop(wait_for(camille.id)), wait_for(camille.id)
+    for _ in range(2):
+        assert client.post(link, data=ONE_CLICK).status_code == 200
+    closed = {alert.id: alert.closed_because for alert in rows(Alert)}
+    assert closed.pop(other) is None
+    assert list(closed.values()) == [ClosedBecause.STOPPED]
+
+
+def test_a_mail_about_several_alerts_stops_them_all(client: FlaskClient, person: People) -> None:
+    camille = person()
+    client.post(stop(wait_for(camille.id), wait_for(camille.id)), data=ONE_CLICK)
+    assert not any(alert.waits for alert in rows(Alert))
+
+
+def test_the_link_undoes_it_within_a_day(client: FlaskClient, person: People, door: Door) -> None:
+    camille = person(plan=PlanName.URGENCE_7J)
+    alert_id = wait_for(camille.id)
+    link = stop(alert_id)
+    client.post(link, data=ONE_CLICK)
+    assert "Les recevoir de nouveau" in client.get(link).text
+    answer = client.post(link, data=UNDO)
+    assert "Vous recevrez de nouveau ces messages" in answer.text
+    (alert,) = rows(Alert)
+    assert alert.waits
+    assert door.caught_up == [alert_id]
+    assert {line.reason for line in rows(DeskChange)} == {"alert stopped", "alert reopened"}
+
+
+def test_a_day_later_it_is_final(client: FlaskClient, person: People, door: Door) -> None:
+    alert_id = wait_for(person(plan=PlanName.URGENCE_7J).id)
+    with time_machine.travel(clock(), tick=False) as moment:
+        link = stop(alert_id)
+        client.post(link, data=ONE_CLICK)
+        moment.shift(timedelta(hours=24))
+        assert "Les recevoir de nouveau" not in client.get(link).text
+        client.post(link, data=UNDO)
+    assert not rows(Alert)[0].waits
+    assert door.caught_up == []
+
+
+def test_an_alert_that_was_deleted_stays_deleted(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_7J)
+    alert_id = wait_for(camille.id)
+    client.delete(f"/api/alerts/{alert_id}", headers=camille.headers)
+    client.post(stop(alert_id), data=UNDO)
+    assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
+
+
+def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_24H)
+    link = stop(wait_for(camille.id))
+    client.post(link, data=ONE_CLICK)
+    wait_for(camille.id)
+    answer = client.post(link, data=UNDO)
+    assert answer.status_code == 402
+    assert "Votre formule ne permet pas" in answer.text
+    assert sorted(alert.waits for alert in rows(Alert)) == [False, True]
+
+
+def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient, person: People) -> None:
+    camille, other = person(), person(email="other@example.org")
+    link = stop_group(camille)
+    for _ in range(2):
+        assert "Vous ne recevrez plus" in client.post(link, data=ONE_CLICK).text
+    assert mail_contact(camille).stopped_groups == ["reminders"]
+    assert mail_contact(other).stopped_groups == []
+    assert "Vous recevrez de nouveau" in client.post(link, data=UNDO).text
+    assert mail_contact(camille).stopped_groups == []
+
+
+def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, person: People) -> None:
+    camille = person()
+    contact = mail_contact(camille)
+    token = write_group_token(MessageGroup.DESK, contact.id, "before@example.org")
+    assert "n’existe plus" in client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).text
+    assert mail_contact(camille).stopped_groups == []
+
+
+def test_a_forged_link_is_refused(client: FlaskClient) -> None:
+    for token in ("x", f"{write_stop_token([uuid4()])}x", sign("stop-group", {"group": "slots"})):
+        assert client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).status_code == 400
+
+
+def test_the_link_of_an_alert_that_is_gone_says_so(client: FlaskClient) -> None:
+    assert "n’existe plus" in client.get(stop(uuid4())).text
+    assert client.post(stop(uuid4()), data=ONE_CLICK).status_code == 200
