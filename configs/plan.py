@@ -31,6 +31,11 @@ class PlanName(StrEnum):
     URGENCE_TOTAL = "URGENCE_TOTAL"
 
 
+def rank_plan(name: PlanName | str) -> int:
+    """Return a plan's place among them, the cheapest first."""
+    return list(PlanName).index(PlanName(name))
+
+
 def name_plan(name: PlanName) -> str:
     """Return a plan's name as terms, quotes, mails and Stripe's pages have it, in every language: `URGENCE 7J`."""
     return name.value.replace("_", " ")

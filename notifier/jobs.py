@@ -92,19 +92,19 @@ def rearm(desk_id: str) -> None:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
-        _tell_open(desk_id, found[0])
+        _tell_open(desk_id, found[0], in_crowd=len(found) > 1)
 
 
 @_patient
 def tell_open(desk_id: str, *alert_ids: str) -> None:
-    """Match a desk's open slots with some alerts that were not notified of them."""
-    _tell_open(desk_id, [UUID(each) for each in alert_ids])
+    """Match a desk's open slots with a part of the alerts that were not notified of them."""
+    _tell_open(desk_id, [UUID(each) for each in alert_ids], in_crowd=True)
 
 
-def _tell_open(desk_id: str, alert_ids: Sequence[UUID]) -> None:
+def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
     mine = _inline_claim()
     with session() as opened:
-        written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine)
+        written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine, in_crowd=in_crowd)
     _send(written, mine)
 
 

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import MatchPart
 from api.models.slot import Detection
+from api.models.user import Grant
+from configs.plan import PlanName, rank_plan
 from notifier.matching import WantedSlots, waiting
 
 _PEOPLE = 250  # in one part: a few batches of mail, some 100 ms of work
@@ -28,8 +30,11 @@ def open_parts(session: Session, detection_id: UUID) -> list[int]:
 
 
 def make_parts(session: Session, detection: Detection) -> list[int]:
-    """Put all alerts that wait for a detection into parts, those of one person together; return their numbers."""
-    person = sa.func.dense_rank().over(order_by=Alert.user_id) - 1
+    """Put all alerts that wait for a detection into parts, those of one person together; return their numbers.
+
+    People with higher plans are in the first parts, which leave first.
+    """
+    person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
     query = sa.select(Alert.id, sa.cast(person // _PEOPLE, sa.Integer).label("part"))
     found = waiting(query, detection, detection.seen_at).subquery()
     shared = sa.select(
@@ -37,6 +42,13 @@ def make_parts(session: Session, detection: Detection) -> list[int]:
     ).group_by(found.c.part)
     made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
     return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+
+
+def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
+    """Return the place of the highest plan by which an alert's user is entitled at a moment."""
+    rank = sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
+    mine = (Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
+    return sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
 
 
 def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:

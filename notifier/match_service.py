@@ -83,7 +83,7 @@ def match_part(
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
-    return _write_result(session, detection, found, now, inline)
+    return _write_result(session, detection, found, now, inline, in_crowd=True)
 
 
 def match_open(
@@ -92,6 +92,8 @@ def match_open(
     now: datetime,
     alert_ids: Collection[UUID] | None = None,
     inline: InlineClaim | None = None,
+    *,
+    in_crowd: bool = False,
 ) -> list[UUID]:
     """Match a desk's open slots with some alerts, or with all that were not notified; return what to deliver.
 
@@ -110,7 +112,7 @@ def match_open(
     slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
     reached = recipients(session, {wish.user_id for wish in wishes}, now)
     seen_at = max(slot.seen_at for slot in slots)
-    result = MatchResult(detection, wishes, reached, seen_at, slots, late=True)
+    result = MatchResult(detection, wishes, reached, seen_at, slots, late=True, in_crowd=in_crowd)
     return write(session, result, now, inline).waiting
 
 
@@ -120,13 +122,15 @@ def find_untold(
     """Return the alerts to notify, each with the desk's open slots; takes no lock, so the result may be out of date.
 
     Where no alerts are named, those of users without a reachable contact are left out: each round would find them
-    again.
+    again, and people with higher plans are in front.
     """
     _, wishes = _find_candidates(session, desk_id, now, alert_ids)
     if alert_ids is not None or not wishes:
         return wishes
-    reached = {each.user_id for each in recipients(session, {wish.user_id for wish in wishes}, now)}
-    return [wish for wish in wishes if wish.user_id in reached]
+    reached = recipients(session, {wish.user_id for wish in wishes}, now)
+    ranks = {each.user_id: each.plan_rank for each in reached}
+    kept = [wish for wish in wishes if wish.user_id in ranks]
+    return sorted(kept, key=lambda wish: -ranks[wish.user_id])
 
 
 def _find_candidates(
@@ -248,6 +252,8 @@ def _write_result(
     found: list[Candidate],
     now: datetime,
     inline: InlineClaim | None,
+    *,
+    in_crowd: bool = False,
 ) -> list[UUID]:
     if not found:
         return []
@@ -258,7 +264,7 @@ def _write_result(
         return []
     reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
     slots = [slot for slot, _, _ in rows]
-    result = MatchResult(detection, wishes, reached, detection.seen_at, slots)
+    result = MatchResult(detection, wishes, reached, detection.seen_at, slots, in_crowd=in_crowd)
     return write(session, result, now, inline).waiting
 
 

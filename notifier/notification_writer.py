@@ -25,6 +25,7 @@ from notifier.content.messages import choose_language, languages_of, speaks
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
 
 # A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
@@ -96,6 +97,7 @@ class MatchResult:
     seen_at: datetime  # when the slots were seen last
     slots: Sequence[SlotRow] = ()  # those that the wishes name
     late: bool = False
+    in_crowd: bool = False  # one of the parts of very many alerts
 
     def wishes_of(self) -> dict[UUID, list[WantedSlots]]:
         """Return the wishes by user."""
@@ -197,7 +199,8 @@ def _slot_alert(
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
         "kind": SLOT_DETECTED, "language": wishes[0].language or to.language, "priority": Priority.CRITICAL,
-        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
+        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id}
+        | ({IN_CROWD: True} if result.in_crowd else {}),
         "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
         "seen_at": result.seen_at, "committed_at": None if result.late else detection.committed_at,
         "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),

@@ -31,6 +31,7 @@ _CATCH_UP = "notifier.jobs.catch_up"
 _REARM = "notifier.jobs.rearm"
 _TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
+IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
 _MATCH_SECONDS = 60
 
@@ -40,7 +41,8 @@ log = structlog.get_logger(__name__)
 class WaitingWork(NamedTuple):
     """A notification that is to be delivered; `times` is how often it was nudged before.
 
-    `capped` is whether the hourly cap of its contact holds it back now.
+    `capped` is whether the hourly cap of its contact holds it back now, `in_crowd` whether very many are told of the
+    same slots.
     """
 
     id: UUID
@@ -49,6 +51,7 @@ class WaitingWork(NamedTuple):
     contact_id: UUID | None
     times: int = 0
     capped: bool = False
+    in_crowd: bool = False
 
 
 @contextmanager
@@ -119,7 +122,15 @@ def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
     row, now = Notification, clock()
     chosen = (
-        sa.select(row.id, row.channel, row.priority, row.contact_id, row.kind, Contact.alert_budget_full_at)
+        sa.select(
+            row.id,
+            row.channel,
+            row.priority,
+            row.contact_id,
+            row.kind,
+            Contact.alert_budget_full_at,
+            row.params.has_key(IN_CROWD),
+        )
         .outerjoin(Contact, Contact.id == row.contact_id)
         .where(
             is_any_of(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now)
@@ -127,32 +138,38 @@ def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     )
     found = {}
     with session() as opened:
-        for key, channel, priority, contact_id, kind, full_at in opened.execute(chosen):
+        for key, channel, priority, contact_id, kind, full_at, in_crowd in opened.execute(chosen):
             capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, now)
-            found[key] = WaitingWork(key, channel, priority, contact_id, capped=capped)
+            found[key] = WaitingWork(key, channel, priority, contact_id, capped=capped, in_crowd=in_crowd)
     return [found[each] for each in notification_ids if each in found]
 
 
 def deliver(several: Iterable[WaitingWork]) -> None:
-    """Have notifications delivered: as many in a job as leave in one call."""
-    by_queue: dict[tuple[Channel, Priority], list[WaitingWork]] = defaultdict(list)
+    """Have notifications delivered: as many in a job as leave in one call.
+
+    Fresh slot alerts that few get go in front of the queue of their channel, where a crowd's may wait for their turn.
+    """
+    by_queue: dict[tuple[Channel, Priority, bool], list[WaitingWork]] = defaultdict(list)
     for each in several:
-        by_queue[each.channel, each.priority].append(each)
+        in_front = each.priority is Priority.CRITICAL and not each.in_crowd and not each.times
+        by_queue[each.channel, each.priority, in_front].append(each)
     with _forgiving("deliver"):
-        for (channel, priority), mine in by_queue.items():
+        for (channel, priority, in_front), mine in by_queue.items():
             most = most_at_once(channel)
             batches = [mine[start : start + most] for start in range(0, len(mine), most)]
-            _push_all(queue(queue_of(channel, priority)), batches)
+            # The last one that is put in front is the first.
+            batches = batches[::-1] if in_front else batches
+            _push_all(queue(queue_of(channel, priority)), batches, in_front=in_front)
 
 
-def _push_all(to: Queue, batches: list[list[WaitingWork]]) -> None:
+def _push_all(to: Queue, batches: list[list[WaitingWork]], *, in_front: bool) -> None:
     seconds = math.ceil(settings().lease_seconds)
     for start in range(0, len(batches), _AT_ONCE):
         to.enqueue_many(
             Queue.prepare_data(
                 _DELIVER, args=tuple(str(each.id) for each in batch), timeout=seconds,
                 job_id=f"deliver-{batch[0].id}-{len(batch)}-{batch[0].times}",
-                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
+                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver", at_front=in_front,
             )
             for batch in batches[start : start + _AT_ONCE]
         )  # fmt: skip

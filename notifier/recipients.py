@@ -13,7 +13,7 @@ from api.models.base import is_any_of
 from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.plan import PlanName, plan
+from configs.plan import PlanName, plan, rank_plan
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_DETECTED
 
@@ -28,6 +28,7 @@ class Recipient:
     language: str  # of its user
     stored_address: str  # as the table has it; see `address`
     has_waiting_alert: bool  # a slot alert to it is pending already
+    plan_rank: int = 0  # of the highest plan that covers the moment
 
     @property
     def address(self) -> str:
@@ -36,7 +37,10 @@ class Recipient:
 
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
-    """Return the reachable contacts of these users on the channels of the plans that cover the moment."""
+    """Return the reachable contacts of these users on the channels of the plans that cover the moment.
+
+    Those of higher plans are in front.
+    """
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(
         Notification.contact_id == Contact.id,
@@ -61,11 +65,15 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         .order_by(Contact.id)
     )
     found: list[Any] = list(session.execute(query))
-    return [
-        Recipient(contact_id, user_id, channel, choose_language(language), address, has_waiting)
+    reached = [
+        Recipient(
+            contact_id, user_id, channel, choose_language(language), address, has_waiting,
+            max(map(rank_plan, plans)),
+        )
         for contact_id, user_id, channel, language, address, has_waiting, plans in found
         if allowed(channel, plans)
-    ]
+    ]  # fmt: skip
+    return sorted(reached, key=lambda each: -each.plan_rank)
 
 
 def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:

@@ -60,9 +60,12 @@ def undelivered(now: datetime) -> list[WaitingWork]:
     )
     with session() as opened:
         return [
-            WaitingWork(row.id, row.channel, row.priority, row.contact_id, _count(row, now))
+            WaitingWork(
+                row.id, row.channel, row.priority, row.contact_id, _count(row, now),
+                in_crowd=nudges.IN_CROWD in row.params,
+            )
             for row in opened.scalars(query)
-        ]
+        ]  # fmt: skip
 
 
 def _count(row: Detection | Notification, now: datetime) -> int:

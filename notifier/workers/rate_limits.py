@@ -29,6 +29,7 @@ class Rate:
 
     per_second: int  # messages, all together
     apart: float = 0  # seconds between two to the same address
+    reserved: int = 0  # of them for slot alerts that few people get
 
 
 def rate_of(channel: Channel) -> Rate | None:
@@ -37,9 +38,9 @@ def rate_of(channel: Channel) -> Rate | None:
     if (
         channel is Channel.TELEGRAM
     ):  # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-        return Rate(now.telegram_per_second, now.telegram_chat_seconds)
+        return Rate(now.telegram_per_second, now.telegram_chat_seconds, now.telegram_reserved)
     if channel is Channel.SMS:
-        return Rate(now.sms_per_second)
+        return Rate(now.sms_per_second, reserved=now.sms_reserved)
     return None
 
 
@@ -71,8 +72,10 @@ def find_turn(waiting: WaitingWork) -> datetime | None:
 
 def _take(waiting: WaitingWork, rate: Rate, now: datetime) -> bytes:
     line = f"rate:{waiting.channel.value}"
-    keys = [line, f"{line}:line", f"{line}:later", f"{line}:{waiting.contact_id}"]
     critical = waiting.priority is Priority.CRITICAL
+    lines = [f"{line}:line", f"{line}:crowd:line"]
+    mine, other = reversed(lines) if critical and waiting.in_crowd else lines
+    keys = [line, mine, f"{line}:later", f"{line}:{waiting.contact_id}", f"{line}:crowd", other]
     arguments: list[str | float] = [
         str(waiting.id),
         f"{now.timestamp():.6f}",
@@ -81,6 +84,8 @@ def _take(waiting: WaitingWork, rate: Rate, now: datetime) -> bytes:
         _REMEMBERED_SECONDS,
         int(critical),
         str((critical and waiting.contact_id) or waiting.id),
+        min(rate.reserved, rate.per_second // 2),
+        int(critical and waiting.in_crowd),
     ]
     return bytes(_script()(keys=keys, args=arguments, client=redis()))
 

@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
-from api.models.notification import Match, MatchPart, Notification, State
+from api.models.base import new_id, session
+from api.models.notification import Match, MatchPart, Notification, Priority, State
 from api.models.slot import Detection
-from api.models.user import Channel
+from api.models.user import Channel, Contact
 from configs.clock import clock
+from configs.plan import PlanName, plan
 from notifier import match_batches
 from notifier.jobs import match, match_part
 from notifier.match_service import match_or_part
+from notifier.nudges import WaitingWork, deliver, waiting
 from notifier.sweep import Sweep
 from tests.notifier.world import (
     ADDRESSES,
+    DESK,
+    MORNING,
     Person,
     alert,
     all_of,
@@ -25,8 +30,10 @@ from tests.notifier.world import (
     for_procedure,
     get,
     in_one_transaction,
+    matched,
     notifications,
     person,
+    slots,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -219,3 +226,50 @@ def test_a_part_with_more_mails_than_a_call_takes_sends_them_all(
     work(queued)
     assert len(whole.messages("email")) == 5
     assert queued("email-critical") == []
+
+
+@pytest.fixture
+def mixed(whole: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let two people of each plan wait, the higher plans last; return their chats, those to be told first in front."""
+    settings_env(CROWD_ALERTS="3")
+    monkeypatch.setattr(match_batches, "_PEOPLE", 3)
+    plans = [name for name in PlanName if "telegram" in plan(name).channels for _ in range(2)]
+    for number, name in enumerate(plans):
+        alert(person(name, channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"}))
+    return ["702", "703", "700", "701"]
+
+
+def chats(several: list[Notification]) -> list[str]:
+    with session() as opened:
+        return [opened.get_one(Contact, row.contact_id).address for row in several]
+
+
+def test_within_a_crowd_the_higher_plans_go_first(mixed: list[str], queued: Queued) -> None:
+    match(str(detection()))
+    work(queued)
+    jobs = [key for _, (key,) in queued("telegram-critical")]
+    told = chats([get(Notification, UUID(key)) for key in jobs])
+    # The first of each part leaves by the worker that matched it.
+    assert chats(notifications(State.SENT)) == [mixed[0], mixed[3]]
+    assert told == [mixed[1], mixed[2]]
+
+
+def test_the_messages_of_a_crowd_are_marked_and_those_of_few_are_not(
+    mixed: list[str], queued: Queued, settings_env: Callable[..., None]
+) -> None:
+    match(str(detection()))
+    work(queued)
+    asked = waiting([row.id for row in notifications()])
+    assert [each.in_crowd for each in asked] == [True, True]
+    settings_env(CROWD_ALERTS="50")
+    few = matched(detection(slots([MORNING], desk_id=DESK, place="2")))
+    assert few
+    assert not any(each.in_crowd for each in waiting(few))
+
+
+def test_a_fresh_alert_of_few_goes_in_front_of_a_crowd(queued: Queued, whole: "Running") -> None:
+    crowd = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL, new_id(), in_crowd=True) for _ in range(2)]
+    few = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL, new_id()) for _ in range(2)]
+    deliver(crowd)
+    deliver(few)
+    assert [key for _, (key,) in queued("sms-critical")] == [str(each.id) for each in (*few, *crowd)]

@@ -44,8 +44,14 @@ def message(
     channel: Channel = Channel.TELEGRAM,
     contact: UUID | None = None,
     priority: Priority = Priority.CRITICAL,
+    *,
+    in_crowd: bool = False,
 ) -> WaitingWork:
-    return WaitingWork(uuid4(), channel, priority, contact or uuid4())
+    return WaitingWork(uuid4(), channel, priority, contact or uuid4(), in_crowd=in_crowd)
+
+
+def crowd_of(number: int, channel: Channel = Channel.TELEGRAM) -> list[WaitingWork]:
+    return [message(channel, in_crowd=True) for _ in range(number)]
 
 
 def unhurried(number: int) -> list[WaitingWork]:
@@ -142,6 +148,47 @@ def test_critical_messages_that_wait_go_before_what_came_earlier_and_is_of_no_hu
     assert max(found[each.id] for each in hurried) <= min(found[each.id] for each in later)
 
 
+@pytest.mark.parametrize(("channel", "rate", "reserved"), [(Channel.TELEGRAM, 30, 5), (Channel.SMS, 10, 2)])
+def test_a_crowd_leaves_a_part_of_the_rate_to_single_alerts(
+    channel: Channel, rate: int, reserved: int, frozen: time_machine.Traveller
+) -> None:
+    crowd, at_once = crowd_of(rate * 5, channel), list[bool]()
+    found = take(crowd, 0.1, frozen)
+    assert len(found) == rate - reserved
+    for _ in range(4):
+        at_once += [leaves(message(channel)) for _ in range(reserved)]
+        found |= take([each for each in crowd if each.id not in found], 1, frozen)
+    assert all(at_once)
+    assert len(found) >= 4 * (rate - reserved)
+    assert most_in_a_second(list(found.values())) <= rate - reserved
+
+
+def test_more_single_alerts_than_are_reserved_wait_beside_a_crowd_and_it_goes_on(
+    frozen: time_machine.Traveller,
+) -> None:
+    crowd, several = crowd_of(200), [message() for _ in range(40)]
+    take(crowd, 0.1, frozen)
+    found = take([*several, *crowd], 10, frozen)
+    assert max(found[each.id] for each in several) - min(found.values()) <= timedelta(seconds=4)
+    assert most_in_a_second(list(found.values())) <= 30
+    assert sum(each.id in found for each in crowd) >= 200 - 25
+
+
+def test_a_crowd_keeps_the_order_in_which_it_came(frozen: time_machine.Traveller) -> None:
+    first, later = crowd_of(50), crowd_of(50)
+    gone = take(first, 0.1, frozen)
+    first = [each for each in first if each.id not in gone]
+    found = take([*later, *first], 6, frozen)
+    assert max(found[each.id] for each in first) <= min(found[each.id] for each in later)
+
+
+def test_without_single_alerts_a_rate_of_one_is_all_a_crowds(
+    settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(SMS_PER_SECOND="1")
+    assert len(take(crowd_of(3, Channel.SMS), 4, frozen)) == 3
+
+
 @pytest.mark.rule("6.8")
 def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine.Traveller) -> None:
     several = [message() for _ in range(150)]
@@ -153,16 +200,21 @@ def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine
 
 
 @pytest.mark.rule("6.8")
-@given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 20)), max_size=25))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from(["bulk", "single", "crowd"]), st.integers(0, 20)),
+        max_size=25,
+    )
+)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_second_holds_more_than_the_rate_whatever_comes(
-    redis_server: redis.Redis, frozen: time_machine.Traveller, moves: list[tuple[int, bool, int]]
+    redis_server: redis.Redis, frozen: time_machine.Traveller, moves: list[tuple[int, str, int]]
 ) -> None:
     redis_server.flushdb()
     waiting, granted = list[WaitingWork](), list[datetime]()
-    for number, hurried, tenths in moves:
-        priority = Priority.CRITICAL if hurried else Priority.BULK
-        waiting += [message(priority=priority) for _ in range(number)]
+    for number, what, tenths in moves:
+        priority = Priority.BULK if what == "bulk" else Priority.CRITICAL
+        waiting += [message(priority=priority, in_crowd=what == "crowd") for _ in range(number)]
         allowed = [each for each in waiting if leaves(each)]
         granted += [clock()] * len(allowed)
         waiting = [each for each in waiting if each.id not in {one.id for one in allowed}]
