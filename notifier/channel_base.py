@@ -66,7 +66,7 @@ class Acceptance:
     """A provider's yes."""
 
     provider: str
-    provider_id: str  # its id of the message
+    provider_id: str  # its id of the message; empty where it gives none
     cost: Decimal | None = (
         None  # in EUR: what the provider names, else what its segments cost by our settings
     )

@@ -1,13 +1,13 @@
 """Batches: messages of the same content leave in one call where the provider takes that, else one by one."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.models.user import Channel
 from configs.clock import clock
-from notifier.channel_base import OutgoingMessage
+from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import most_at_once
 from notifier.delivery.provider_choice import ProviderChoice
 from notifier.delivery.slow_channels import record_latency
@@ -74,10 +74,14 @@ class BatchSender:
 
 
 def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:
-    """Put the messages together that were answered together, in the order of their answers."""
-    groups: dict[int, Answered] = {}
+    """Put the messages together that were answered alike, in the order of their answers.
+
+    Each group is recorded in a transaction of its own, and all of them before the lease ends.
+    """
+    groups: dict[Hashable, Answered] = {}
     for message, answer in zip(messages, answers, strict=True):
-        groups.setdefault(id(answer), ([], answer))[0].append(message)
+        key = answer if isinstance(answer, Acceptance) else id(answer)
+        groups.setdefault(key, ([], answer))[0].append(message)
     return list(groups.values())
 
 

@@ -14,7 +14,7 @@ from configs.hosts import is_loopback
 from configs.mail_server import MailServer, parse_mail_server
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.content.mime_message import build_mime, message_id, split_sender, to_ascii
+from notifier.content.mime_message import build_mime, split_sender, to_ascii
 from notifier.delivery.call_time import seconds_left
 from notifier.delivery.smtp_connection import NotEncrypted, Refusal, SmtpConnection, Step, tls_context
 from notifier.errors import (
@@ -30,6 +30,7 @@ from notifier.errors import (
 from notifier.provider_base import Answer, Provider
 
 PROVIDER = "smtp"
+_ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id
 _LEAST_SECONDS = 1.0  # that must be left of the call for one more mail
 _PERMANENT = 500
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
@@ -97,7 +98,7 @@ class _Transfer:
         except (OSError, SMTPException) as error:
             return self._lose(type(error).__name__)
         self.answered += 1
-        return Acceptance(PROVIDER, message_id(message))
+        return _ACCEPTED
 
     def _connect(self) -> DeliveryError | None:
         self.connection = SmtpConnection(self.server, split_sender()[1].rpartition("@")[2])

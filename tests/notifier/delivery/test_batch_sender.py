@@ -164,6 +164,18 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     assert len(provider.calls) <= 2 + 2 * 8 * max(1, len(bad))
 
 
+@pytest.mark.parametrize("mode", ["refuse", "yes_without_answer"])
+def test_a_batch_that_another_provider_takes_is_answered_as_one(
+    mode: str, sandbox: "Running", settings_env: Any
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid,smtp", PROVIDER_SWITCH_SECONDS="0.5")
+    sandbox.provider_mode("sendgrid", mode)
+    ((together, answer),) = BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(100))
+    unknown = int(mode == "yes_without_answer")
+    assert (len(together), answer) == (100, Acceptance("smtp", "", copies_unknown=unknown))
+    assert sandbox.provider_calls("smtp") == 100
+
+
 class OneByOne(Provider):
     """A provider that answers one message after the other, and is stopped after some."""
 

@@ -201,7 +201,7 @@ def test_the_row_records_who_took_it_and_what_is_unknown(
     assert (row.state, row.provider, row.attempts, row.unknown_attempts) == (State.SENT, "smtp", 1, unknown)
     sent = whole_pair.messages("email")
     assert [each.provider for each in sent] == ["sendgrid", "smtp"][-copies:]
-    assert sent[-1].custom["message_id"] == row.provider_id
+    assert sent[-1].custom["message_id"] == f"<{made}@rdvpriority.fr>"
 
 
 @pytest.mark.parametrize("mode", try_first(["refuse", "error_500", "timeout", "yes_without_answer"], 2))

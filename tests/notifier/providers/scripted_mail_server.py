@@ -2,12 +2,13 @@
 
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socket import SHUT_RDWR, create_server, socket
 
-SILENCE, HANG_UP = "", "hang up"  # replies that are none
+SILENCE, HANG_UP, TRICKLE = "", "hang up", "250-more"  # replies that are none
 _USUAL = {
     "GREETING": "220 ready",
     "EHLO": "250-mail.example\r\n250-AUTH PLAIN\r\n250 SIZE 1000000",
@@ -85,6 +86,9 @@ class ScriptedMailServer:
         self._last = script.pop(0) if len(script) > 1 else script[0]
         if self._last == HANG_UP:
             return False
+        while self._last == TRICKLE:  # until the other side has had enough
+            wire.sendall(f"{TRICKLE}\r\n".encode())
+            time.sleep(0.01)
         wire.sendall(f"{self._last}\r\n".encode() if self._last else b"")
         return True
 

@@ -1,6 +1,7 @@
 """E-mail by SMTP: what arrives, what each reply and each loss of the connection means, TLS and the login."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from notifier.errors import (
 )
 from notifier.providers.smtp import Smtp
 from tests.crawler.certificate import self_signed, serving
-from tests.notifier.providers.scripted_mail_server import HANG_UP, SILENCE, scripted_mail_server
+from tests.notifier.providers.scripted_mail_server import HANG_UP, SILENCE, TRICKLE, scripted_mail_server
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -73,7 +74,7 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     assert (message.draft.sender, message.draft.seen_at) == ("alerte@rdvpriority.fr", SEEN)
     message_id = f"<{mail.ids[0]}@rdvpriority.fr>"
     assert message.custom == {"notification_id": str(mail.ids[0]), "message_id": message_id}
-    assert answer == Acceptance("smtp", message_id)
+    assert answer == Acceptance("smtp", "")
 
 
 def test_each_person_of_a_batch_gets_their_own_link(sandbox: "Running") -> None:
@@ -176,6 +177,14 @@ def test_a_connection_lost_before_the_final_dot_was_not_taken(serve: Serve, verb
 def test_a_connection_lost_after_the_final_dot_is_unknown(serve: Serve, trouble: str) -> None:
     serve(DOT=trouble)
     assert type(one(0.3)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("MAIL", TemporaryError), ("DOT", OutcomeUnknown)])
+def test_a_reply_that_has_no_end_ends_with_the_call(serve: Serve, verb: str, kind: type) -> None:
+    serve(**{verb: TRICKLE})
+    began = time.monotonic()
+    assert type(one(0.3)) is kind
+    assert time.monotonic() - began < 3
 
 
 def test_nobody_listens(settings_env: Put) -> None:
