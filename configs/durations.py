@@ -119,6 +119,7 @@ class Periods(BaseSettings):
     provider_timeout_seconds: Seconds = 10
     provider_switch_seconds: Seconds = 4
     provider_slow_seconds: Seconds = 3
+    no_receipt_seconds: Seconds = 600
     provider_rest_seconds: Seconds = 15
     provider_idle_seconds: Seconds = 30
     lease_seconds: Seconds = 30

@@ -114,6 +114,8 @@ def _missing(settings: "Settings") -> Iterator[str]:
 def _list_needed(settings: "Settings") -> list[str]:
     """Return what the program needs; of the providers of mail only those that are in use."""
     needed, of_mail = list_needed(settings.program), set(MAIL_PROVIDERS.values())
+    if "sendgrid" not in settings.mail_providers:
+        needed = tuple(name for name in needed if name != "sendgrid_webhook_key")
     if not of_mail.intersection(needed):
         return list(needed)
     used = [MAIL_PROVIDERS[name] for name in settings.mail_providers]

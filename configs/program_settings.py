@@ -30,6 +30,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "lookup_key",
         "stripe_secret_key",
         "stripe_webhook_secret",
+        "sendgrid_webhook_key",
+        "twilio_account_sid",
+        "twilio_auth_token",  # signs receipts
         "telegram_bot_name",
         "telegram_webhook_secret",
         *_SELLER,

@@ -96,6 +96,8 @@ def _recipients(text: str) -> str:
     return text
 
 
+# One or several public keys of P-256 (DER, base64), with commas between them.
+_EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
 WebAddress = Annotated[str, AfterValidator(_address)]
 
 
@@ -168,6 +170,7 @@ class Settings(Periods, LegalNames, BaseSettings):
     # Providers
     sendgrid_api_key: SecretStr | None = None
     sendgrid_base_url: WebAddress = "https://api.sendgrid.com"
+    sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: str = "RDVPriority <alerte@rdvpriority.fr>"
     mail_providers: Annotated[tuple[str, ...], NoDecode] = ("sendgrid",)
     smtp_url: SecretStr | None = None

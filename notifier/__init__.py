@@ -139,19 +139,23 @@ def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool
     return dead_letters.replay_by_id(session, list(notification_ids), unsure=unsure)
 
 
-def is_genuine(provider: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Return whether a provider made a call to one of our webhooks. Reads no table and parses nothing.
+def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> bool:
+    """Return whether a provider made a call to one of our webhooks. Reads no table.
+
+    `query` is what stood behind the `?` of the call's address.
 
     Raises:
         LookupError: no calls are received from this provider.
     """
     from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return receiving.is_genuine(provider, headers, body)
+    return receiving.is_genuine(provider, headers, body, query)
 
 
-def receive(provider: str, headers: Mapping[str, str], body: bytes) -> None:
+def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
     """Handle what a provider sent to one of our webhooks. A call that is repeated changes nothing more.
+
+    Receipts are stored here, and applied by a job of the notifier.
 
     Raises:
         CallRefused: the provider did not make it.
@@ -159,4 +163,4 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes) -> None:
     """
     from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    receiving.receive(provider, headers, body)
+    receiving.receive(provider, headers, body, query)

@@ -70,6 +70,8 @@ class Acceptance:
     cost: Decimal | None = (
         None  # in EUR: what the provider names, else what its segments cost by our settings
     )
+    delivered: bool = False  # its yes is the receipt
+    awaits_receipt: bool = False  # it will say later what became of the message
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
     segments: int | None = None  # that an SMS is billed as
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import match_batches, match_service, nudges
+from notifier import applied_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
@@ -20,6 +20,7 @@ from notifier.delivery.slow_channels import is_open
 from notifier.nudges import WaitingWork
 from notifier.workers import rate_limits
 
+_RECEIPT_BATCHES = 4  # of a job: another one may wait in the queue
 _CALLS = 3  # that this worker makes of what it wrote: those of a part
 
 log = structlog.get_logger(__name__)
@@ -34,13 +35,16 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
             job(*keys)
         except (OperationalError, InterfaceError) as error:
             log.warning(
-                "database away, the sweep will ask again", job=job.__name__, key=keys[0], because=_name(error)
+                "database away, the sweep will ask again",
+                job=job.__name__,
+                key=keys[:1],
+                because=_name(error),
             )
         except IntegrityError as error:
             if not isinstance(error.orig, ForeignKeyViolation):
                 raise
             log.warning(
-                "an account was deleted meanwhile, the sweep will ask again", job=job.__name__, key=keys[0]
+                "an account was deleted meanwhile, the sweep will ask again", job=job.__name__, key=keys[:1]
             )
 
     return run
@@ -106,6 +110,16 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
     with session() as opened:
         written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine, in_crowd=in_crowd)
     _send(written, mine)
+
+
+@_patient
+def apply_receipts() -> None:
+    """Apply the receipts that wait, batch by batch, each in a transaction of its own."""
+    for _ in range(_RECEIPT_BATCHES):
+        with session() as opened:
+            if applied_receipts.apply_due(opened, clock()) < applied_receipts.AT_ONCE:
+                return
+    nudges.apply_receipts()
 
 
 @_patient

@@ -15,7 +15,7 @@ from rq import Queue
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import is_any_of, session
-from api.models.notification import Notification, Priority, State, queue_of
+from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue
@@ -31,6 +31,7 @@ _CATCH_UP = "notifier.jobs.catch_up"
 _REARM = "notifier.jobs.rearm"
 _TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
+_APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
 _MATCH_SECONDS = 60
@@ -104,6 +105,13 @@ def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
             keys = [str(each) for each in alert_ids]
             job_id = f"open-{hashlib.sha256(' '.join((desk_id, *keys)).encode()).hexdigest()[:32]}"
             push(MANY, _TELL_OPEN, (desk_id, *keys), job_id, seconds=_MATCH_SECONDS, kept=kept)
+
+
+def apply_receipts() -> None:
+    """Have stored receipts applied; one job a second is enough for all of them."""
+    with _forgiving("apply_receipts"):
+        job_id = f"receipts-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
+        push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
 
 
 def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:

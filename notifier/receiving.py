@@ -2,31 +2,55 @@
 
 from collections.abc import Mapping
 
-from notifier import CallRefused, telegram_updates
+import structlog
+
+from api.models.base import session
+from configs.clock import clock
+from notifier import CallRefused, nudges, receipt_store, telegram_updates
+from notifier.receipts import receipt_readers
+
+_TELEGRAM = "telegram"
+log = structlog.get_logger(__name__)
 
 
-def is_genuine(provider: str, headers: Mapping[str, str], _body: bytes) -> bool:
-    """Return whether the provider made a call. Reads no table and parses nothing.
+def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
+    """Return whether the provider made a call. Reads no table.
 
     Raises:
         LookupError: no calls are received from this provider.
     """
-    _check_provider(provider)
-    return telegram_updates.is_genuine(headers)
+    if provider == _TELEGRAM:
+        return telegram_updates.is_genuine(headers)
+    if provider not in receipt_readers():
+        raise LookupError(f"no calls are received from {provider!r}")
+    lower = {name.lower(): value for name, value in headers.items()}
+    return receipt_readers()[provider].is_genuine(lower, body, query)
 
 
-def receive(provider: str, headers: Mapping[str, str], body: bytes) -> None:
+def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> None:
     """Handle a call.
 
     Raises:
         notifier.CallRefused: the provider did not make it.
         LookupError: no calls are received from this provider.
     """
-    if not is_genuine(provider, headers, body):
+    if not is_genuine(provider, headers, body, query):
         raise CallRefused(f"a call in the name of {provider} is not signed as agreed")
-    telegram_updates.handle_update(body)
+    if provider == _TELEGRAM:
+        telegram_updates.handle_update(body)
+    else:
+        _keep_receipts(provider, body, query)
 
 
-def _check_provider(provider: str) -> None:
-    if provider != "telegram":
-        raise LookupError(f"no calls are received from {provider!r}")
+def _keep_receipts(provider: str, body: bytes, query: str) -> None:
+    """Store the receipts of a call; one that cannot be read is signed, and would come again for nothing."""
+    now = clock()
+    try:
+        receipts = receipt_readers()[provider].read_receipts(body, query, now)
+    except ValueError as error:
+        log.warning("receipts not readable", provider=provider, because=str(error)[:80])
+        return
+    with session() as opened:
+        stored = receipt_store.store(opened, provider, receipts, now)
+    if stored:
+        nudges.apply_receipts()

@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
 from api.models.notification import Notification, State
+from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.logs import set_up_logs
@@ -19,7 +20,7 @@ from configs.outage_log import OutageLog
 from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
 from configs.startup import exit_on_config_error
-from notifier import match_service, nudges
+from notifier import applied_receipts, match_service, nudges
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.notification_writer import next_nudge
 from notifier.nudges import WaitingWork
@@ -92,6 +93,7 @@ class Sweep:
         for detection_id, times in detections:
             nudges.match(detection_id, times)
         nudges.deliver(notifications)
+        self._watch_receipts(now)
         self._rearm(now)
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
@@ -119,6 +121,14 @@ class Sweep:
             self.mend_at = None
         with session() as rows:
             pull_back_times(rows, now)
+
+    def _watch_receipts(self, now: datetime) -> None:
+        """Have receipts applied that still wait, and mark the messages that none came for."""
+        with session() as opened:
+            applied_receipts.expire_receipts(opened, now)
+            waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
+        if waiting:
+            nudges.apply_receipts()
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

@@ -33,6 +33,8 @@ _ROLES = {
     "deploy/": _OWNER,
     "deploy/status/": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
+    "notifier/__init__.py": None,
+    "notifier/receiving.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info
 

@@ -1,11 +1,13 @@
 """Webhooks that providers of messages call; the notifier handles what they send."""
 
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from flask import request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from werkzeug.datastructures import Headers
 
 import notifier
 from api.hooks.schemas import Received
@@ -21,9 +23,32 @@ blueprint = APIBlueprint(
 )
 
 
+def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:
+    """Twilio signs the address too."""
+    return notifier.is_genuine("twilio", dict(headers), body, request.query_string.decode("latin-1"))
+
+
 @blueprint.post("/telegram/webhook", responses={200: Received, **declare_errors(403, 413)})
 @webhook(partial(notifier.is_genuine, "telegram"))
 def receive_telegram_update() -> dict[str, Any]:
     """Take one update of the bot. Telegram sends an update again until it gets a success."""
     notifier.receive("telegram", dict(request.headers), request.get_data())
     return Received().as_json()
+
+
+@blueprint.post("/hooks/sendgrid", responses={200: Received, **declare_errors(403, 413)})
+@webhook(partial(notifier.is_genuine, "sendgrid"))
+def receive_sendgrid_events() -> dict[str, Any]:
+    """Take receipts of mails. SendGrid sends them again for a day until it gets a success."""
+    notifier.receive("sendgrid", dict(request.headers), request.get_data())
+    return Received().as_json()
+
+
+@blueprint.post("/hooks/twilio", responses={204: None, **declare_errors(403, 413)})
+@webhook(_is_genuine_sms_call)
+def receive_sms_state() -> tuple[str, int]:
+    """Take the state of an SMS, or a person's answer such as STOP. An empty answer sends nothing back."""
+    notifier.receive(
+        "twilio", dict(request.headers), request.get_data(), request.query_string.decode("latin-1")
+    )
+    return "", HTTPStatus.NO_CONTENT

@@ -26,6 +26,7 @@ class Priority(StrEnum):
 FORGOTTEN = ""  # stands for an address without an account, once it is deleted
 OUTLIVES = "account_deleted"  # a key of the params of a message that outlives its account
 MATCHING = ("critical", "many")
+RECEIPTS = "receipts"
 
 
 def queue_of(channel: Channel, priority: Priority) -> str:
@@ -33,8 +34,8 @@ def queue_of(channel: Channel, priority: Priority) -> str:
     return f"{channel.value}-{priority.value}"
 
 
-# All queues: two for matching (single alerts, crowds), then those of each channel.
-QUEUES = (*MATCHING, *(queue_of(channel, priority) for channel in Channel for priority in Priority))
+# All queues: two for matching (single alerts, crowds), that of receipts, then those of each channel.
+QUEUES = (*MATCHING, RECEIPTS, *(queue_of(channel, priority) for channel in Channel for priority in Priority))
 
 
 class State(StrEnum):

@@ -10,6 +10,7 @@ from deploy.bench.latency import hasty
 from deploy.drill.authority import Authority, found_authority
 from deploy.local.environment import write_desk_files
 from deploy.sample_desk_files import only
+from deploy.sandbox.receipts.signatures import make_public_key
 
 NAME = "rdv.example.org"  # what people call the server by
 PROVIDERS_PORT = 8443  # nginx has 443 on all addresses
@@ -27,6 +28,7 @@ _SETTINGS = {
     "SERVER_NAME": NAME,
     "API_URL": f"https://{NAME}",
     "SUPPORT_EMAIL": f"aide@{NAME}",
+    "SENDGRID_WEBHOOK_KEY": make_public_key("drill"),
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
     "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
 from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.contact_loss import change_state
 from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
@@ -225,12 +226,16 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
     }
     if decision.receipt:
         receipt = decision.receipt
-        answer = {
+        answer: dict[str, Any] = {
             "provider": receipt.provider,
             "provider_id": receipt.provider_id or None,
             "cost": receipt.cost,
             "segments": receipt.segments,
         }
+        if receipt.delivered:
+            answer["delivered_at"] = decision.at
+        if receipt.awaits_receipt:
+            answer["receipt_due_at"] = decision.at + timedelta(seconds=settings().no_receipt_seconds)
         unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
         return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})
     if decision.unknown:
@@ -244,14 +249,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
 def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:
     for message in refused_ones:
         key = message.first.contact_id  # none of a message to an address without an account
-        contact = opened.get(Contact, key, with_for_update={"key_share": True}) if key else None
-        # Not where the person changed the address meanwhile: the refusal speaks of the old one.
-        if contact and contact.address == message.address:
-            contact.state = state
-            if (
-                state is not ContactState.BOUNCED
-            ):  # its owner answered STOP, or blocked us: consent is withdrawn
-                contact.consented_at = None
+        if key:  # the person may have changed the address meanwhile: the refusal speaks of the old one
+            change_state(opened, key, state, message.address)
 
 
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:
@@ -269,7 +268,7 @@ def _log_together(rows: Sequence[ClaimedRow], decision: DeliveryDecision) -> Non
     said = _about(rows[0])
     if len(rows) > 1:
         said = said.bind(merge=len(rows))
-    if decision.state is State.SENT:
+    if decision.receipt:
         seen = min((row.seen_at for row in rows if row.seen_at), default=None)
         since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
         said.info("sent", milliseconds=since)

@@ -59,7 +59,8 @@ class DeliveryDecision:
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
     """Return the decision after the provider accepted."""
-    return DeliveryDecision(State.SENT, now, receipt=receipt)
+    state = State.DELIVERED if receipt.delivered else State.SENT
+    return DeliveryDecision(state, now, receipt=receipt)
 
 
 def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:

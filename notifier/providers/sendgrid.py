@@ -103,7 +103,11 @@ class SendGrid(OneCallProvider):
             answer = _api().client.mail.send.post(request_body=_body(messages))
         except HTTPError as error:
             raise _delivery_error(error) from error
-        return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""))
+        return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""), awaits_receipt=_sends_receipts())
+
+
+def _sends_receipts() -> bool:
+    return settings().sendgrid_webhook_key is not None
 
 
 def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Telegram(OneCallProvider):
         answer = transport.post(url, json=_body(message.filled, message.address))
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
-            return Acceptance(PROVIDER, str(body["result"]["message_id"]))
+            return Acceptance(PROVIDER, str(body["result"]["message_id"]), delivered=True)
         raise _delivery_error(answer.status_code, body)
 
 

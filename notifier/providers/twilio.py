@@ -22,6 +22,7 @@ from notifier.content.sms_text import fit_text, segments
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
 from notifier.provider_base import OneCallProvider
+from notifier.receipts.twilio import callback_of
 from notifier.sms_budget import price_sms
 
 PROVIDER = "twilio"
@@ -80,12 +81,12 @@ class Twilio(OneCallProvider):
         travelling(transport, message)
         text = fit_text(message.filled)
         try:
-            made = client.messages.create(to=message.address, body=text, **_sender())
+            made = client.messages.create(to=message.address, body=text, status_callback=callback_of(message.ids), **_sender())
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error) from error
         parts = _segments(made) or segments(text)
         cost = _cost(made) or price_sms(message.address, parts)
-        return Acceptance(PROVIDER, made.sid or "", cost, segments=parts)
+        return Acceptance(PROVIDER, made.sid or "", cost, awaits_receipt=True, segments=parts)
 
 
 def _sender() -> dict[str, str]:

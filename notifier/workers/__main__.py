@@ -22,7 +22,7 @@ from notifier.workers import worker
 # it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own.
 _WORK = {
     "worker-critical": ("critical",),
-    "worker-many": ("critical", "many"),
+    "worker-many": ("critical", "many", "receipts"),
     "worker-email": ("email", "many"),
     "worker-sms": ("sms",),
     "worker-telegram": ("telegram",),

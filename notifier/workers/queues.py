@@ -1,18 +1,19 @@
 """Queues of jobs, and the workers of each.
 
 `critical` matches, and delivers at once what one person is told. `many` matches what concerns many, part by part.
-Each channel has its own, one per priority, so that a slow or limited one holds up no other.
+`receipts` applies what providers say later. Each channel has its own, one per priority, so that a slow or limited one
+holds up no other.
 """
 
-from api.models.notification import MATCHING, Priority, queue_of
+from api.models.notification import MATCHING, RECEIPTS, Priority, queue_of
 from api.models.user import Channel
 
 CRITICAL, MANY = MATCHING
-WORK = (*MATCHING, *(channel.value for channel in Channel))  # what a worker can be started for
+WORK = (*MATCHING, RECEIPTS, *(channel.value for channel in Channel))  # what a worker can be started for
 
 
 def names_of(work: str) -> list[str]:
     """Return the queues behind a word of WORK, in the order in which they are worked on."""
-    if work in MATCHING:
+    if work in (*MATCHING, RECEIPTS):
         return [work]
     return [queue_of(Channel(work), priority) for priority in Priority]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
+from deploy.sandbox.receipts.signatures import make_public_key
 from tests.fuzz import times
 
 Put = Callable[..., None]
@@ -26,6 +27,7 @@ PRODUCTION = {
     "STRIPE_SECRET_KEY": "sk_live_" + STRONG,
     "STRIPE_WEBHOOK_SECRET": "whsec_" + STRONG,
     "SENDGRID_API_KEY": "SG." + STRONG,
+    "SENDGRID_WEBHOOK_KEY": make_public_key("tests"),
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef",
     "SUPPORT_EMAIL": "aide@rdvpriority.fr",
     "SELLER_NAME": "RDVPriority SAS",

@@ -31,6 +31,7 @@ EXPECTED = {
     ("get", "/api/reliability"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
+    ("post", "/api/hooks/sendgrid"), ("post", "/api/hooks/twilio"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
     ("post", "/api/billing/cancel/undo"),

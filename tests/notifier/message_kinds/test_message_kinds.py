@@ -37,6 +37,7 @@ def test_the_folder_is_the_registry() -> None:
         "alerts_paused",
         "cancel_noticed",
         "cancelled",
+        "channel_lost",
         "credited",
         "desk_closed_choice",
         "desk_trouble",

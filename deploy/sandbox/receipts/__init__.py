@@ -1,0 +1,1 @@
+"""Receipts that the stand-ins of SendGrid and Twilio send: signed, late, repeated, lost."""

@@ -1,0 +1,143 @@
+"""Application of stored receipts: what they change in notifications and contacts.
+
+A receipt may come before the answer to the call that it is about, twice, late, and in any order. So states have an
+order that only rises (sent, no_receipt, delivered, bounced), and a receipt changes a notification where it is about
+the attempt that was accepted, or about one of unknown fate.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from api.models.base import is_any_of
+from api.models.notification import Notification, State
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.user import ContactState
+from configs.settings import settings
+from notifier.contact_loss import change_state
+from notifier.fallback import tell_elsewhere
+
+AT_ONCE = 500
+_WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
+_ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
+_ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
+_UNSETTLED = (State.PENDING, State.SENDING, State.FAILED, State.EXPIRED, State.SKIPPED)
+_ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED)
+_CONTACT_STATES = {
+    ReceiptKind.BOUNCED: ContactState.BOUNCED,
+    ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
+    ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
+}
+
+log = structlog.get_logger(__name__)
+
+
+def apply_due(opened: Session, now: datetime) -> int:
+    """Apply the receipts that wait, at most AT_ONCE; return how many were read."""
+    due = (
+        sa.select(ProviderEvent)
+        .where(ProviderEvent.next_attempt_at <= now)
+        .order_by(ProviderEvent.next_attempt_at)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    events = opened.scalars(due).all()
+    rows = _lock_notifications(opened, events)
+    kinds: dict[ReceiptKind, int] = defaultdict(int)
+    for event in events:
+        mine = [rows[key] for key in event.notification_ids if key in rows]
+        if any(_is_under_way(row, event, now) for row in mine):
+            event.next_attempt_at = now + _WAIT
+            continue
+        for row in mine:
+            _apply_to_message(opened, event, row, now)
+        _apply_to_contact(opened, event)
+        event.applied_at, event.next_attempt_at = now, None
+        kinds[event.kind] += 1
+    if kinds:
+        log.info("receipts applied", **{kind.value: count for kind, count in kinds.items()})
+    return len(events)
+
+
+def _lock_notifications(opened: Session, events: Iterable[ProviderEvent]) -> dict[UUID, Notification]:
+    """Lock in the order of ids, as claims do."""
+    wanted = {key for event in events for key in event.notification_ids}
+    if not wanted:
+        return {}
+    locked = sa.select(Notification).where(is_any_of(Notification.id, wanted)).order_by(Notification.id)
+    return {row.id: row for row in opened.scalars(locked.with_for_update(key_share=True))}
+
+
+def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> bool:
+    """Whether the answer to a call may still be written; after its longest wait the worker is dead."""
+    longest = timedelta(seconds=settings().provider_timeout_seconds + _ANSWER_MARGIN_SECONDS)
+    return row.state is State.SENDING and now < event.received_at + longest
+
+
+def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
+    if row.state in _ACCEPTED:
+        is_own = row.provider == event.provider and row.provider_id == event.message_id
+        if not is_own or row.provider_id is None:
+            return  # of another attempt
+    elif not _is_unsettled(row) or event.kind not in _ARRIVED:
+        return
+    if event.kind in _ARRIVED:
+        _deliver(row, event)
+    else:
+        _bounce(opened, row, event, now)
+
+
+def _is_unsettled(row: Notification) -> bool:
+    """Whether a provider may have accepted it without our knowing."""
+    died = row.state is State.SENDING
+    return row.state in _UNSETTLED and (died or row.unknown_attempts > 0)
+
+
+def _deliver(row: Notification, event: ProviderEvent) -> None:
+    if row.state in _UNSETTLED:
+        row.provider, row.provider_id, row.accepted_at = event.provider, event.message_id, event.at
+        row.lease_token = row.lease_until = None
+        row.failed_at = None
+    # Some providers name whole seconds only: a message is not delivered before it was accepted.
+    at = max(event.at, row.accepted_at or event.at)
+    row.delivered_at = min(row.delivered_at or at, at)
+    if row.state is not State.BOUNCED:
+        row.state, row.reason = State.DELIVERED, None
+
+
+def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datetime) -> None:
+    if row.state is State.BOUNCED:
+        return
+    row.state = State.BOUNCED
+    row.reason = f"{event.provider} {event.code or event.kind.value}"
+    row.failed_at = event.at
+    tell_elsewhere(opened, [row], now)
+
+
+def _apply_to_contact(opened: Session, event: ProviderEvent) -> None:
+    state = _CONTACT_STATES.get(event.kind)
+    if state and event.contact_id:
+        change_state(opened, event.contact_id, state)
+
+
+def expire_receipts(opened: Session, now: datetime) -> Sequence[UUID]:
+    """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere; return the ids."""
+    overdue = (
+        sa.select(Notification)
+        .where(Notification.state == State.SENT, Notification.receipt_due_at <= now)
+        .order_by(Notification.receipt_due_at)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    rows = opened.scalars(overdue).all()
+    for row in rows:
+        row.state = State.NO_RECEIPT
+    if rows:
+        log.warning("no receipt in time", count=len(rows), notification=str(rows[0].id))
+    tell_elsewhere(opened, rows, now)
+    return [row.id for row in rows]

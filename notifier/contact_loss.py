@@ -1,0 +1,39 @@
+"""Loss of a contact: messages no longer arrive there. The user gets a notice on the other channels."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.base import new_id
+from api.models.user import Channel, Contact, ContactState
+from notifier import notification_writer
+
+_KIND = "channel_lost"
+# A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
+_RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.BLOCKED, ContactState.UNSUBSCRIBED)
+
+
+def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str | None = None) -> None:
+    """Give a contact that state, unless its address is no longer the one given; tell its user where it was well.
+
+    A state other than BOUNCED withdraws the consent: its owner answered STOP, or blocked us.
+    """
+    contact = opened.get(Contact, contact_id, with_for_update={"key_share": True}, populate_existing=True)
+    if contact is None or (address is not None and contact.address != address):
+        return
+    was_well = contact.state is ContactState.OK and contact.verified_at is not None
+    if _RANKS.index(state) > _RANKS.index(contact.state):
+        contact.state = state
+    if state is not ContactState.BOUNCED:
+        contact.consented_at = None
+    if was_well:
+        _write_notices(opened, contact)
+
+
+def _write_notices(opened: Session, contact: Contact) -> None:
+    """Write one message for each other channel; the sweep has them sent."""
+    others = [each.value for each in Channel if each is not contact.channel]
+    params = {"channel": contact.channel.value, "state": contact.state.value}
+    notification_writer.create_notifications(
+        opened, contact.user_id, _KIND, params, f"{_KIND}:{new_id()}", priority="immediate", channels=others
+    )

@@ -1,0 +1,94 @@
+"""Twilio's webhooks: their signature, the states of messages, and answers such as STOP.
+
+https://www.twilio.com/docs/usage/security#validating-requests
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from api.models.provider_event import ReceiptKind
+from configs.settings import SettingMissing, settings
+from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader, parse_ids
+
+_SIGNATURE = "x-twilio-signature"
+_IDS = "notifications"
+_MOST_IDS = 20  # of a message, in an address; the others are found by the id that Twilio gives the message
+_DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
+# Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
+_KINDS = {
+    "21610": ReceiptKind.STOPPED,
+    **dict.fromkeys(
+        ("21211", "21214", "21217", "21421", "21612", "21614", "30005", "30006"), ReceiptKind.BOUNCED
+    ),
+}
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words
+_STOP_WORDS = frozenset(
+    {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret", "arrêt"}
+)
+
+
+def callback_address(query: str = "") -> str:
+    """Return the public address of the webhook, which Twilio signs."""
+    address = f"{settings().api_url}/api/hooks/twilio"
+    return f"{address}?{query}" if query else address
+
+
+def callback_of(ids: Sequence[UUID]) -> str:
+    """Return where Twilio reports on the message of these notifications."""
+    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:_MOST_IDS])}")
+
+
+def _read_form(body: bytes) -> dict[str, str]:
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
+
+
+class TwilioReceipts(ReceiptReader):
+    """A call carries one message's new state, or one message that a person sent us."""
+
+    def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:
+        """Return whether our token signed API_URL's address and the form, and the account is ours."""
+        try:
+            token = settings().require("twilio_auth_token")
+            address, form = callback_address(query), _read_form(body)
+        except (SettingMissing, ValueError):
+            return False
+        signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
+        digest = hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()
+        given = headers.get(_SIGNATURE, "").encode()
+        is_ours = form.get("AccountSid", "") == settings().twilio_account_sid
+        return hmac.compare_digest(base64.b64encode(digest), given) and is_ours
+
+    def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
+        """Return the receipt, if the call is one; as Twilio names no time, its arrival counts."""
+        form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
+        sid = form.get("MessageSid") or form.get("SmsSid") or ""
+        if not 1 <= len(sid) <= LONGEST_ID // 2:
+            raise ValueError("no MessageSid")
+        if "MessageStatus" not in form:
+            return _read_answer(form, sid, now)
+        kind = _kind_of(form)
+        if kind is None:
+            return []
+        ids = parse_ids(dict(parse_qsl(query)).get(_IDS, ""))
+        code = form.get("ErrorCode", "")
+        code_shown = code[:LONGEST_CODE] if code.isdecimal() else None
+        return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code_shown)]
+
+
+def _read_answer(form: Mapping[str, str], sid: str, now: datetime) -> list[Receipt]:
+    """Return that a person answered STOP; Twilio names it where the account manages opt-outs."""
+    stops = form.get("OptOutType") == "STOP" or form.get("Body", "").strip(" .!\n").casefold() in _STOP_WORDS
+    return [Receipt(f"{sid}:stop", ReceiptKind.STOPPED, now, form.get("From", ""))] if stops else []
+
+
+def _kind_of(form: Mapping[str, str]) -> ReceiptKind | None:
+    if form["MessageStatus"] in _DELIVERED:
+        return ReceiptKind.DELIVERED
+    if form["MessageStatus"] in _NOT_DELIVERED:
+        return _KINDS.get(form.get("ErrorCode", ""), ReceiptKind.REFUSED)
+    return None

@@ -1,0 +1,59 @@
+"""Webhooks of receipts: signed calls are taken, others refused, and too large ones before they are read."""
+
+import json
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.models.base import new_id
+from api.models.provider_event import ProviderEvent
+from configs.settings import settings
+from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
+from tests.api.world import rows
+
+SECRET = "tests-receipts"
+SENDGRID, TWILIO = "/api/hooks/sendgrid", "/api/hooks/twilio"
+EVENTS = json.dumps(
+    [
+        {"event": "delivered", "sg_event_id": f"e{each}", "timestamp": 1, "notification_id": str(new_id())}
+        for each in range(1000)
+    ]
+).encode()
+
+
+@pytest.fixture(autouse=True)
+def _keys(client: FlaskClient, settings_env: Callable[..., None]) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="https://rdv.example")
+
+
+def test_a_signed_call_is_stored_and_answered(client: FlaskClient) -> None:
+    for _ in range(2):
+        answer = client.post(SENDGRID, data=EVENTS, headers=sign_events(SECRET, EVENTS, 1))
+        assert (answer.status_code, answer.json) == (200, {"received": True})
+    assert len(rows(ProviderEvent)) == 1000
+
+
+def test_a_state_of_an_sms_is_taken_with_the_query_of_its_address(client: FlaskClient) -> None:
+    now = settings()
+    account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
+    form = {"AccountSid": account, "MessageSid": "SM1", "MessageStatus": "delivered", "To": "+33612345678"}
+    query = f"notifications={new_id()}"
+    headers = sign_form(token, f"https://rdv.example{TWILIO}?{query}", form)
+    body = urlencode(form)
+    assert client.post(f"{TWILIO}?{query}", data=body, headers=headers).status_code == 204
+    assert client.post(TWILIO, data=body, headers=headers).status_code == 403
+    assert [row.event_id for row in rows(ProviderEvent)] == ["SM1:delivered"]
+
+
+@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
+def test_a_call_that_is_not_signed_is_refused(path: str, client: FlaskClient) -> None:
+    answer = client.post(path, data=EVENTS)
+    assert answer.status_code == 403
+    assert rows(ProviderEvent) == []
+
+
+@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
+def test_five_megabytes_are_refused(path: str, client: FlaskClient) -> None:
+    assert client.post(path, data=b"x" * 5 * 1024 * 1024).status_code == 413

@@ -1,0 +1,301 @@
+"""Receipts of providers: signed, stored without addresses, applied once and in any order."""
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+import notifier
+from api.models.base import session
+from api.models.contact_lookup import claim_address
+from api.models.notification import Notification, State
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.user import Channel, Contact, ContactState
+from configs.clock import clock
+from deploy.sandbox.receipts.signatures import make_public_key, sign_events
+from notifier.applied_receipts import expire_receipts
+from notifier.jobs import apply_receipts, deliver
+from tests.notifier.receipts_world import (
+    SECRET,
+    answer_sms,
+    call_twilio_hook,
+    event_of,
+    send_events,
+    send_sms_state,
+)
+from tests.notifier.world import ADDRESSES, alert, change, detection, get, matched, person
+
+pytestmark = pytest.mark.usefixtures("whole")
+
+
+@pytest.fixture(autouse=True)
+def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(
+        SENDGRID_WEBHOOK_KEY=f"{make_public_key('newer')},{make_public_key(SECRET)}",
+        API_URL="http://127.0.0.1:4000",
+    )
+
+
+def sent(channel: Channel = Channel.EMAIL, *others: Channel) -> UUID:
+    """Write a slot alert and have it sent; return its id."""
+    alert(person(channels=(channel, *others)))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    return next(key for key in keys if get(Notification, key).channel is channel)
+
+
+def unknown(channel: Channel = Channel.EMAIL) -> UUID:
+    """Write a slot alert whose attempt may have been accepted; return its id."""
+    alert(person(channels=(channel,)))
+    (key,) = matched(detection())
+    again = clock() + timedelta(hours=1)
+    change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again, next_nudge_at=again)
+    return key
+
+
+def stored() -> list[ProviderEvent]:
+    with session() as s:
+        return list(s.scalars(sa.select(ProviderEvent).order_by(ProviderEvent.id)))
+
+
+def state_of(key: UUID) -> State:
+    found: State = get(Notification, key).state
+    return found
+
+
+def contact_of(key: UUID) -> Contact:
+    contact_id = get(Notification, key).contact_id
+    assert contact_id
+    found: Contact = get(Contact, contact_id)
+    return found
+
+
+def losses() -> list[Notification]:
+    with session() as s:
+        return list(s.scalars(sa.select(Notification).where(Notification.kind == "channel_lost")))
+
+
+def test_a_delivered_mail_is_delivered_and_the_row_says_when() -> None:
+    key = sent()
+    event = event_of(key)
+    send_events(event)
+    assert state_of(key) is State.SENT, "a job applies it"
+    apply_receipts()
+    row = get(Notification, key)
+    assert row.state is State.DELIVERED
+    assert row.accepted_at
+    assert row.delivered_at
+    assert row.delivered_at >= row.accepted_at
+    (kept,) = stored()
+    assert (kept.event_id, kept.kind) == (event["sg_event_id"], ReceiptKind.DELIVERED)
+    assert (kept.applied_at is None, kept.next_attempt_at) == (False, None)
+
+
+def test_neither_the_address_nor_what_was_said_is_stored() -> None:
+    key = sent()
+    send_events(
+        event_of(key, "bounce", reason="550 camille@example.org unknown", status="5.1.1", type="bounce")
+    )
+    with session() as s:
+        text = str(s.scalar(sa.text("SELECT t::text FROM provider_events t")))
+    assert "example.org" not in text
+    assert "unknown" not in text
+    assert "5.1.1" in text
+
+
+def test_a_repeated_receipt_is_stored_once() -> None:
+    key = sent()
+    event = event_of(key)
+    for _ in range(3):
+        send_events(event, event)
+    apply_receipts()
+    send_events(event)
+    assert len(stored()) == 1
+    assert state_of(key) is State.DELIVERED
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["delivered", "late", "bounce"])))
+def test_the_end_is_the_same_in_any_order(order: tuple[str, ...]) -> None:
+    key = sent()
+    for name in order:
+        if name == "late":
+            with session() as s:
+                expire_receipts(s, clock() + timedelta(minutes=11))
+        else:
+            send_events(event_of(key, name, type="blocked"))
+            apply_receipts()
+    row = get(Notification, key)
+    assert row.state is State.BOUNCED
+    assert row.delivered_at
+    assert row.reason == "sendgrid refused"
+
+
+def test_a_receipt_of_another_attempt_changes_nothing() -> None:
+    key = sent()
+    send_events(
+        event_of(key, message_id="another"), event_of(key, "bounce", message_id="another", type="blocked")
+    )
+    apply_receipts()
+    assert state_of(key) is State.SENT
+    assert [each.applied_at is not None for each in stored()] == [True, True]
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.FAILED, State.EXPIRED])
+def test_delivered_revives_a_message_of_unknown_fate(state: State) -> None:
+    key = unknown()
+    ended = {"reason": "unknown: time-out", "failed_at": clock()} if state is not State.PENDING else {}
+    change(Notification, key, state=state, **ended)
+    send_events(event_of(key, message_id="first"))
+    apply_receipts()
+    row = get(Notification, key)
+    assert (row.state, row.provider, row.provider_id) == (State.DELIVERED, "sendgrid", "first")
+    assert (row.accepted_at is None, row.failed_at, row.reason) == (False, None, None)
+
+
+def test_a_message_that_never_left_is_not_revived() -> None:
+    key = unknown()
+    change(Notification, key, unknown_attempts=0)
+    send_events(event_of(key, message_id="invented"))
+    apply_receipts()
+    assert state_of(key) is State.PENDING
+
+
+def test_a_receipt_waits_for_the_answer_to_the_call_it_is_about() -> None:
+    key = unknown()
+    lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(seconds=30)}
+    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
+    send_events(event_of(key, message_id="quick"))
+    apply_receipts()
+    (waiting,) = stored()
+    assert waiting.applied_at is None
+    change(
+        Notification, key, state=State.SENT, lease_token=None, lease_until=None, accepted_at=clock(),
+        provider="sendgrid", provider_id="quick",
+    )  # fmt: skip
+    change(ProviderEvent, waiting.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.DELIVERED
+
+
+def test_a_receipt_settles_a_call_whose_worker_died() -> None:
+    key = unknown()
+    lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(minutes=10)}
+    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
+    send_events(event_of(key, message_id="last words"))
+    (waiting,) = stored()
+    change(ProviderEvent, waiting.id, received_at=clock() - timedelta(minutes=1))
+    apply_receipts()
+    assert state_of(key) is State.DELIVERED
+
+
+def test_an_event_about_a_stranger_or_nobody_is_stored_and_changes_nothing() -> None:
+    key = sent()
+    send_events(
+        event_of(key, notification_id=str(uuid4())), event_of(key, notification_id="no id"),
+        {"event": "open", "sg_event_id": "x", "timestamp": 1}, {"event": "delivered"},
+    )  # fmt: skip
+    apply_receipts()
+    assert state_of(key) is State.SENT
+    assert len(stored()) == 2
+
+
+def test_a_forged_or_replayed_signature_is_refused() -> None:
+    key = sent()
+    with pytest.raises(notifier.CallRefused):
+        send_events(event_of(key), secret="a stranger's")
+    body = json.dumps([event_of(key)]).encode()
+    headers = sign_events(SECRET, body, 1)
+    with pytest.raises(notifier.CallRefused):
+        notifier.receive("sendgrid", headers | {"X-Twilio-Email-Event-Webhook-Timestamp": "2"}, body)
+    with pytest.raises(notifier.CallRefused):
+        notifier.receive("sendgrid", headers, body + b" ")
+    assert stored() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1, null]", b"[" * 5000, b"\xff"])
+def test_a_signed_call_of_another_shape_stores_nothing(body: bytes) -> None:
+    notifier.receive("sendgrid", sign_events(SECRET, body, 1), body)
+    assert stored() == []
+
+
+def test_a_hard_bounce_loses_the_contact_and_another_channel_tells() -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    send_events(event_of(key, "bounce", type="bounce", status="5.1.1"))
+    apply_receipts()
+    apply_receipts()
+    assert (state_of(key), get(Notification, key).reason) == (State.BOUNCED, "sendgrid 5.1.1")
+    assert contact_of(key).state is ContactState.BOUNCED
+    (told,) = losses()
+    assert (told.channel, told.params) == (Channel.TELEGRAM, {"channel": "email", "state": "bounced"})
+
+
+def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
+    key = sent()
+    event = event_of(key, "bounce", type="bounce")
+    change(Contact, contact_of(key).id, address="new@example.org")
+    send_events(event)
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
+    assert contact_of(key).state is ContactState.OK
+    assert losses() == []
+
+
+def test_a_spam_report_ends_mail_and_proves_its_delivery() -> None:
+    key = sent(Channel.EMAIL, Channel.SMS)
+    send_events(event_of(key, "spamreport"))
+    apply_receipts()
+    assert state_of(key) is State.DELIVERED
+    assert contact_of(key).state is ContactState.UNSUBSCRIBED
+    assert [each.channel for each in losses()] == [Channel.SMS]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state", "contact_state"),
+    [
+        ("delivered", "", State.DELIVERED, ContactState.OK),
+        ("sent", "", State.SENT, ContactState.OK),
+        ("undelivered", "30003", State.BOUNCED, ContactState.OK),
+        ("failed", "30005", State.BOUNCED, ContactState.BOUNCED),
+        ("failed", "21610", State.BOUNCED, ContactState.UNSUBSCRIBED),
+    ],
+)
+def test_the_states_of_an_sms(status: str, code: str, state: State, contact_state: ContactState) -> None:
+    key = sent(Channel.SMS)
+    send_sms_state(key, status, code)
+    apply_receipts()
+    assert (state_of(key), contact_of(key).state) == (state, contact_state)
+
+
+def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
+    key = sent(Channel.SMS, Channel.EMAIL)
+    with session() as s:
+        assert claim_address(s, s.get_one(Contact, contact_of(key).id))
+    answer_sms(ADDRESSES[Channel.SMS], "Merci beaucoup")
+    answer_sms("+33699999999", "STOP")
+    apply_receipts()
+    assert contact_of(key).state is ContactState.OK
+    answer_sms(ADDRESSES[Channel.SMS], " Stop ")
+    apply_receipts()
+    assert contact_of(key).state is ContactState.UNSUBSCRIBED
+    assert [each.channel for each in losses()] == [Channel.EMAIL]
+
+
+def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
+    key = sent(Channel.SMS)
+    with pytest.raises(notifier.CallRefused):
+        call_twilio_hook({"AccountSid": "AC" + "9" * 32, "MessageSid": "SM1", "MessageStatus": "delivered"})
+    with pytest.raises(notifier.CallRefused):
+        notifier.receive("twilio", {"X-Twilio-Signature": "AAAA"}, b"MessageSid=SM1")
+    assert stored() == []
+    assert state_of(key) is State.SENT
+
+
+def test_telegrams_answer_is_its_receipt() -> None:
+    key = sent(Channel.TELEGRAM)
+    row = get(Notification, key)
+    assert (row.state, row.delivered_at, row.receipt_due_at) == (State.DELIVERED, row.accepted_at, None)
