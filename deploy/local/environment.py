@@ -10,6 +10,7 @@ from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
 from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, url
+from deploy.sandbox.receipts.signatures import make_public_key
 
 _DRAWN = (
     "JWT_SECRET",
@@ -27,6 +28,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
     Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
     """
     mail_password = kept_secret(state / "secrets" / "SMTP_PASSWORD", "sandbox-")
+    receipts = kept_secret(state / "secrets" / "SENDGRID_RECEIPT_SECRET", "sandbox-")
     return {
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
         # JWT_SECRET would stand in, but the background program is not given it. The same value reads older rows.
@@ -48,6 +50,8 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "HOST_COMPANY": "Hébergeur d'exemple, 3 rue de l'Exemple, 75001 Paris, +33199000001",
         "MEDIATOR": "Médiateur d'exemple, 2 rue de l'Exemple, 75001 Paris, https://mediateur.example",
         "PREFECTURES_DIR": str(state / "prefectures"),
+        "SENDGRID_RECEIPT_SECRET": receipts,
+        "SENDGRID_WEBHOOK_KEY": make_public_key(receipts),
         "SENDGRID_BASE_URL": url(SENDGRID, ports.providers),
         "MAIL_PROVIDERS": "sendgrid,smtp",
         "SMTP_URL": url(f"sandbox:{mail_password}@{SMTP}", ports.providers, "smtp"),

@@ -32,8 +32,9 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
     sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
     alive = "--world" if world else "--no-world"
     webhook = ["--stripe-webhook", f"http://127.0.0.1:{ports.api}/api/billing/webhook"]
+    receipts = ["--receipts", f"http://127.0.0.1:{ports.api}/api/hooks"]
     return {
-        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive, *webhook],
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive, *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [python, "-m", "crawler.loops", "keep"],

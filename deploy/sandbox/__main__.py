@@ -50,6 +50,12 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         metavar="URL",
         help="where Stripe's events go, signed with each secret of STRIPE_WEBHOOK_SECRET",
     )
+    parser.add_argument(
+        "--receipts",
+        metavar="URL",
+        help="the webhooks below which SendGrid and Twilio send receipts, as http://127.0.0.1:4000/api/hooks; "
+        "SendGrid's key is made of SENDGRID_RECEIPT_SECRET",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
     return parser.parse_args(given)
 
@@ -75,6 +81,8 @@ async def _live(arguments: argparse.Namespace) -> None:
         any_form=arguments.any_form,
         stripe_endpoint=_endpoint(arguments.stripe_webhook),
     )
+    if arguments.receipts:
+        sandbox.send_receipts(arguments.receipts, os.environ.get("SENDGRID_RECEIPT_SECRET", ""))
     async with sandbox:
         print(sandbox.described(), flush=True)
         await ended.wait()

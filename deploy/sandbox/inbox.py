@@ -12,6 +12,7 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
+from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.control import act
 from deploy.sandbox.templating import static
@@ -61,6 +62,7 @@ class Inbox:
         app.router.add_post("/api/journal", self._sandbox.journal.post)
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
+        app.router.add_post("/api/providers/{name}/receipts", self._receipts)
         return app
 
     def state(self) -> dict[str, object]:
@@ -125,6 +127,14 @@ class Inbox:
         for provider, mode in [(each, provider_mode(body, each.mode_table)) for each in found]:
             await provider.set_mode(mode)
         return web.json_response(found[0].to_json())
+
+    async def _receipts(self, request: web.Request) -> web.Response:
+        """Set what a provider's receipts say, and how they travel."""
+        name, known = request.match_info["name"], self._sandbox.receipt_senders
+        if name not in known:
+            raise Refusal(f"no receipts of {name!r}", known=known, status=404)
+        known[name].mode = provider_mode(await read_body(request), RECEIPT_MODES)
+        return web.json_response(known[name].to_json())
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(

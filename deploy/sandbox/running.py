@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.server import Ports, Sandbox
 
 if TYPE_CHECKING:
@@ -133,6 +134,19 @@ class Running:
     def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
         """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
         return self._do(lambda: self._sandbox.telegram.updates.press_start(code, chat, name, kind))
+
+    def send_receipts(self, hooks: str, secret: str) -> None:
+        """Have SendGrid and Twilio send receipts to webhooks below this address, as ``…/api/hooks``."""
+        self._do(lambda: self._sandbox.send_receipts(hooks, secret))
+
+    def receipt_mode(self, name: str, mode: str, **parameters: float | str) -> None:
+        """Set what the receipts of "sendgrid" or "twilio" say, and how they travel (RECEIPT_MODES)."""
+        made = make_mode(mode, parameters, table=RECEIPT_MODES)
+        self._do(lambda: setattr(self._sandbox.receipt_senders[name], "mode", made))
+
+    def answer_sms(self, number: str, said: str) -> None:
+        """Let a person answer an SMS."""
+        self._do(lambda: self._sandbox.twilio.answer(number, said))
 
     def provider_calls(self, name: str) -> int:
         """Return how many calls a provider, or all of a channel, met since the start or a reset."""

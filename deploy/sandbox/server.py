@@ -96,13 +96,15 @@ class Sandbox:
         self.journal = Journal()
         self.telegram = Telegram(self.outbox)
         self.smtp = Smtp(self.outbox)
+        self.sendgrid, self.twilio = SendGrid(self.outbox), Twilio(self.outbox)
+        self.receipt_senders = {each.provider_name: each.receipts for each in (self.sendgrid, self.twilio)}
         self.stripe = Stripe(stripe_endpoint)
         self.providers: dict[str, ProviderBase] = {
             provider.provider_name: provider
             for provider in (
-                SendGrid(self.outbox),
+                self.sendgrid,
                 self.smtp,
-                Twilio(self.outbox),
+                self.twilio,
                 self.telegram,
                 self.stripe,
             )
@@ -151,6 +153,11 @@ class Sandbox:
         listener = WebListener(runner)
         await listener.open(made)
         return listener
+
+    def send_receipts(self, hooks: str, secret: str) -> None:
+        """Send receipts to webhooks below this address, with SendGrid signing by a key from the secret."""
+        for sender in self.receipt_senders.values():
+            sender.hooks, sender.secret = hooks, secret
 
     def known_site(self, code: str) -> Site:
         """Return the booking site of a code; a Refusal (404) names those that exist."""

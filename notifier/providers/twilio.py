@@ -81,7 +81,9 @@ class Twilio(OneCallProvider):
         travelling(transport, message)
         text = fit_text(message.filled)
         try:
-            made = client.messages.create(to=message.address, body=text, status_callback=callback_of(message.ids), **_sender())
+            made = client.messages.create(
+                to=message.address, body=text, status_callback=callback_of(message.ids), **_sender()
+            )
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error) from error
         parts = _segments(made) or segments(text)

@@ -30,7 +30,7 @@ _DROPPED = {
     "unsubscribed address": ReceiptKind.STOPPED,
     **dict.fromkeys(_BOUNCED, ReceiptKind.BOUNCED),
 }
-_CODE = re.compile(r"[\w.]+")  # a status such as 5.1.1; the reason beside it may repeat the address
+_CODE = re.compile(r"[\w.]+")  # such as 5.1.1: the reason may repeat the address
 
 
 @lru_cache(maxsize=8)

@@ -56,7 +56,7 @@ def test_a_worker_tells_and_leaves_when_asked(
     alert(person(channels=tuple(Channel)))
     running = worker("critical", "sms", "telegram")
     notifier.detection_seen(detection())
-    running.until(lambda: len(notifications(State.SENT)) == 3)
+    running.until(lambda: len(notifications(State.SENT, State.DELIVERED)) == 3)
     assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
     assert running.ends(signum) == 0
     assert "Traceback" not in running.said

@@ -15,6 +15,7 @@ from configs.clock import clock
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.notifier.world import (
+    ACCEPTED,
     DESK,
     MORNING,
     OTHER_DESK,
@@ -59,7 +60,7 @@ def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sand
     (message,) = sandbox.messages()
     rows = [get(Notification, key) for key in keys]
     assert [(row.state, row.attempts, row.provider_id) for row in rows] == [
-        (State.SENT, 1, message.provider_id)
+        (ACCEPTED[channel], 1, message.provider_id)
     ] * 2
     assert message.custom["notification_ids"] == ",".join(map(str, sorted(keys)))
     deliver(str(keys[0]))

@@ -25,6 +25,8 @@ DESK = f"{PREFECTURE}/naturalisation"
 OTHER_DESK = f"{PREFECTURE}/titre-sejour"
 URL = "https://www.essonne.example/booking/create/23014"
 ADDRESSES = {Channel.EMAIL: "camille@example.org", Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654"}
+# An accepted message; the answer of Telegram is its receipt.
+ACCEPTED = dict.fromkeys(Channel, State.SENT) | {Channel.TELEGRAM: State.DELIVERED}
 MORNING = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)  # 9:30 in Paris, a Thursday
 
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
+from deploy.sandbox.receipts.sender import RECEIPT_MODES, ReceiptSender
 from deploy.sandbox.request_body import Body, read_body, refusals, text, whole_number
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Provider(WebProvider):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__()
         self.outbox = outbox
+        self.receipts = ReceiptSender()
 
     def make_app(self) -> web.Application:
         """Build the application."""
@@ -142,6 +144,9 @@ class Provider(WebProvider):
     def add_own_routes(self, app: web.Application) -> None:
         """Add the provider's API."""
 
+    def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
+        """Send what the provider says later of the messages of a call; by default nothing."""
+
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Answer one call of the provider's API in the mode of the moment."""
         self.calls += 1
@@ -160,6 +165,7 @@ class Provider(WebProvider):
             return refused.answer
         for draft in accepted.drafts:
             self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
+        self.send_receipts(request, accepted)
         if mode.name == "yes_without_answer":
             await asyncio.Event().wait()
         return accepted.answer
@@ -183,6 +189,7 @@ class Provider(WebProvider):
     async def reset(self) -> None:
         """Forget its messages and answer normally again."""
         await super().reset()
+        await self.receipts.reset()
         self.outbox.clear(self.channel)
 
     def to_json(self) -> dict[str, object]:
@@ -250,8 +257,18 @@ def make_provider_app(provider: Provider) -> web.Application:
         await provider.reset()
         return web.json_response(provider.to_json())
 
+    async def receipts(request: web.Request) -> web.Response:
+        body = await read_body(request)
+        provider.receipts.mode = provider_mode(body, RECEIPT_MODES)
+        return web.json_response(provider.receipts.to_json())
+
+    async def end_receipts(_app: web.Application) -> None:
+        await provider.receipts.reset()
+
     app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)
+    app.on_cleanup.append(end_receipts)
     app.router.add_get("/_control", state)
+    app.router.add_post("/_control/receipts", receipts)
     app.router.add_get("/_control/messages", messages)
     app.router.add_post("/_control/mode", mode)
     app.router.add_post("/_control/reset", reset)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from aiohttp import web
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
+from deploy.sandbox.receipts.events import make_events
+from deploy.sandbox.receipts.signatures import sign_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +50,14 @@ class SendGrid(Provider):
     def add_own_routes(self, app: web.Application) -> None:
         """Add mail/send."""
         app.router.add_post("/v3/mail/send", self.call)
+
+    def send_receipts(self, request: web.Request, accepted: Accepted) -> None:  # noqa: ARG002 - as its base says
+        """Call the event webhook once for all mails of the call."""
+        to = self.receipts
+        if accepted.drafts:
+            body = json.dumps(make_events(to.says, accepted.provider_id, accepted.drafts)).encode()
+            sign = partial(_sign, to.secret, body)
+            to.send(f"{to.hooks}/sendgrid", body, sign)
 
     def read_key(self, request: web.Request) -> str:
         """Return the bearer token."""
@@ -95,6 +106,10 @@ class SendGrid(Provider):
             return Accepted([], provider_id, web.Response(status=200))
         answer = web.Response(status=202, headers={"X-Message-Id": provider_id})
         return Accepted(drafts, provider_id, answer)
+
+
+def _sign(secret: str, body: bytes) -> dict[str, str]:
+    return sign_events(secret, body, int(now().timestamp()))
 
 
 def _setting(mail: dict[str, Any], name: str) -> bool:

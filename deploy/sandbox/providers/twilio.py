@@ -8,13 +8,19 @@ from __future__ import annotations
 import re
 import secrets
 from email.utils import format_datetime
+from functools import partial
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import BasicAuth, web
 
 from deploy.sandbox.clock import now
+from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
+from deploy.sandbox.receipts.events import make_answer, make_states
+from deploy.sandbox.receipts.signatures import sign_form
+from deploy.sandbox.request_body import read_body, text
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600
@@ -35,11 +41,35 @@ class Twilio(Provider):
     """SMS: one call, one message."""
 
     channel = "sms"
+    account = token = ""  # of the last message
     provider_name = "twilio"
 
     def add_own_routes(self, app: web.Application) -> None:
         """Add the Messages resource."""
         app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self.call)
+        app.router.add_post("/_control/answer", self._answer)
+
+    def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
+        """Call the message's own StatusCallback, signed with the token that the message came with."""
+        self.account, self.token = request.match_info["account"], self.read_key(request)
+        (draft,) = accepted.drafts
+        if url := draft.custom.get("StatusCallback"):
+            for form in make_states(self.receipts.says, self.account, accepted.provider_id, draft):
+                self._send_form(url, form)
+
+    def answer(self, number: str, said: str) -> None:
+        """Let a person answer an SMS; a Refusal where none was sent, so that no token is known."""
+        if not self.token:
+            raise Refusal("send an SMS first: its token signs the answer")
+        self._send_form(f"{self.receipts.hooks}/twilio", make_answer(self.account, number, said))
+
+    def _send_form(self, url: str, form: dict[str, str]) -> None:
+        self.receipts.send(url, urlencode(form).encode(), partial(sign_form, self.token, url, form))
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        self.answer(text(body, "from") or "", text(body, "text") or "STOP")
+        return web.json_response({"sent": True})
 
     def read_key(self, request: web.Request) -> str:
         """Return the password."""

@@ -30,6 +30,7 @@ from notifier.message_kinds.slot_detected import SlotDetected
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import undelivered
 from tests.notifier.world import (
+    ACCEPTED,
     ADDRESSES,
     MORNING,
     alert,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 NAMES = [each.value for each in ALL]
-ACCEPTED = dict.fromkeys(ALL, State.SENT) | {Channel.TELEGRAM: State.DELIVERED}  # its answer is its receipt
 
 
 def waiting(channel: Channel = Channel.EMAIL, **fields: Any) -> UUID:

@@ -88,7 +88,9 @@ def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     (message,) = sandbox.messages("sms")
     assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "RDVPriority")
     assert message.draft.seen_at == SEEN
-    assert receipt == Acceptance("twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1)
+    assert receipt == Acceptance(
+        "twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1
+    )
 
 
 def test_a_messaging_service_chooses_the_sender_of_an_sms(

@@ -277,4 +277,4 @@ def test_a_job_without_a_token_costs_no_attempt_and_comes_again_by_the_sweep(
     Sweep().turn()
     assert queued("telegram-critical") == [("notifier.jobs.deliver", [str(key)])]
     deliver(str(key))
-    assert len(sandbox.messages("telegram")) == len(notifications(State.SENT)) == 2
+    assert len(sandbox.messages("telegram")) == len(notifications(State.DELIVERED)) == 2

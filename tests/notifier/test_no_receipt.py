@@ -1,0 +1,68 @@
+"""Messages that no receipt came for: counted, and a slot alert by SMS is sent once on another channel."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import time_machine
+
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from configs.settings import settings
+from notifier.jobs import deliver
+from notifier.sweep import Sweep
+from tests.notifier.world import alert, change, detection, get, matched, notifications, person
+
+pytestmark = pytest.mark.usefixtures("whole")
+SMS, EMAIL = Channel.SMS, Channel.EMAIL
+
+
+def send(*channels: Channel) -> dict[Channel, UUID]:
+    """Send one slot alert on each channel of a person; return the ids."""
+    alert(person(channels=channels))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    return {get(Notification, key).channel: key for key in keys}
+
+
+def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
+    frozen.shift(timedelta(seconds=settings().no_receipt_seconds + 1))
+    Sweep().turn()
+
+
+def test_an_sms_without_a_receipt_is_told_once_on_another_channel(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    before = len(notifications())
+    pass_ten_minutes(frozen)
+    Sweep().turn()
+    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert len(notifications()) == before + 1
+    (made,) = notifications(State.PENDING)
+    lost = get(Notification, keys[SMS])
+    assert (made.channel, made.kind, made.dedupe_key) == (EMAIL, "slot_detected", f"fallback:{lost.id}")
+    assert (made.matched_at, made.params) == (lost.matched_at, lost.params)
+
+
+def test_what_another_channel_told_is_not_told_again(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    pass_ten_minutes(frozen)
+    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert notifications(State.PENDING) == []
+
+
+def test_a_channel_that_is_switched_off_stays_so(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    mail = get(Notification, keys[EMAIL])
+    change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
+    change(Contact, mail.contact_id, enabled=False)
+    pass_ten_minutes(frozen)
+    assert notifications(State.PENDING) == []
+
+
+def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(frozen: time_machine.Traveller) -> None:
+    keys = send(EMAIL, Channel.TELEGRAM)
+    pass_ten_minutes(frozen)
+    states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
+    assert states == [State.SENT, State.DELIVERED]
