@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
 import notifier
-from api.alerts.service import close_alert
+from api.alerts.stopping import stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import RESET, VERIFY, find_contact, find_unconfirmed
@@ -26,7 +26,7 @@ from api.links.unsubscribing import (
 )
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import remember_address
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
 from api.payments.refunds import ask_for_refund
@@ -60,11 +60,12 @@ def ask_stop(token: str) -> str:
 def stop(token: str) -> str:
     """Stop the alert; a repetition changes nothing. Mail programs post here too (RFC 8058)."""
     with session() as s:
-        alert = s.get(Alert, _read_alert_id(token), with_for_update=True)
-        if alert:
-            close_alert(s, alert, ClosedBecause.STOPPED)
+        alert = s.get(Alert, _read_alert_id(token))
+        messages = stop_alerts(s, alert.user_id, [alert.id]) if alert else []
         _use_language_of(s, alert)
-        return _render_stop_page(alert, done=True)
+        page = _render_stop_page(alert, done=True)
+    notifier.nudge(messages)
+    return page
 
 
 @blueprint.get("/unsubscribe/<token>")
@@ -81,8 +82,10 @@ def unsubscribe(token: str) -> tuple[str, int]:
         return _restart(token)
     with session() as s:
         subject = find_subject(s, token)
-        stop_subject(s, subject)
-        return _render_unsubscribe_page(s, subject), HTTPStatus.OK
+        messages = stop_subject(s, subject)
+        page = _render_unsubscribe_page(s, subject)
+    notifier.nudge(messages)
+    return page, HTTPStatus.OK
 
 
 def _restart(token: str) -> tuple[str, int]:

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.alerts.service import close_alert, may_reopen, reopen_alert
+from api.alerts.service import may_reopen, reopen_alert
+from api.alerts.stopping import stop_alerts
 from api.alerts.targets import get_prefecture_id
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert
 from api.models.user import Contact, User
 from configs.contact_addresses import digest
 from configs.prefecture import Prefecture, prefectures
@@ -51,13 +52,13 @@ class UnsubscribeSubject:
 
 
 def find_subject(session: Session, token: str) -> UnsubscribeSubject:
-    """Return what a token is about, its rows locked.
+    """Return what a token is about.
 
     Raises:
         configs.signing.LinkRefused: it is expired or forged.
     """
     wish = read_unsubscription(token)
-    found = (session.get(Alert, each, with_for_update=True) for each in sorted(wish.alert_ids))
+    found = (session.get(Alert, each) for each in wish.alert_ids)
     subject = UnsubscribeSubject(wish.group, [alert for alert in found if alert])
     if wish.contact_id:
         contact = session.get(Contact, wish.contact_id, with_for_update={"key_share": True})
@@ -66,12 +67,14 @@ def find_subject(session: Session, token: str) -> UnsubscribeSubject:
     return subject
 
 
-def stop_subject(session: Session, subject: UnsubscribeSubject) -> None:
-    """Stop it; a repetition changes nothing."""
-    for alert in subject.alerts:
-        close_alert(session, alert, ClosedBecause.STOPPED)
+def stop_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
+    """Stop it; a repetition changes nothing. Return the notifications to nudge after the commit."""
+    if subject.alerts:
+        owner = subject.alerts[0].user_id
+        return stop_alerts(session, owner, [each.id for each in subject.alerts if each.user_id == owner])
     if subject.contact and subject.group not in subject.contact.stopped_groups:
         subject.contact.stopped_groups = [*subject.contact.stopped_groups, subject.group.value]
+    return []
 
 
 def restart_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from api.accounts.queries import read_account
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
+from api.alerts.stopping import has_stopped_last
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session
 from api.models.user import Channel, ContactState
@@ -14,6 +15,7 @@ from api.pages.area import Access, Area
 from api.pages.dashboard.view_data import find_paid_plan
 from api.pages.plan.payment_return import is_settled, read_returned_order
 from api.users.queries import read_channel_states
+from configs.plan import PlanName
 
 area = Area("dashboard", __name__)
 
@@ -25,12 +27,15 @@ def show_dashboard() -> str:
         account = read_account(s, current_user_id())
         page = read_alert_page(s, current_user_id(), _read_query())
         states = read_channel_states(s, current_user_id())
+        is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
+        stopped_last = not is_served and has_stopped_last(s, current_user_id())
     paid = request.args.get("payment") == "success"
     payment = read_returned_order() if paid else None
     return render_template(
         "dashboard/dashboard.html",
         account=account,
         has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
+        stopped_last=stopped_last,
         alerts=[describe_alert(each) for each in page.items],
         next=page.next,
         fresh=write_freshness,

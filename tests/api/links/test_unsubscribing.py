@@ -8,9 +8,12 @@ import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
+from api.alerts.service import reopen_alert
+from api.alerts.stopping import has_stopped_last, stop_alerts
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskChange
+from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName
@@ -140,3 +143,44 @@ def test_a_forged_link_is_refused(client: FlaskClient) -> None:
 def test_the_link_of_an_alert_that_is_gone_says_so(client: FlaskClient) -> None:
     assert "n’existe plus" in client.get(stop(uuid4())).text
     assert client.post(stop(uuid4()), data=ONE_CLICK).status_code == 200
+
+
+def notices() -> list[Notification]:
+    return [row for row in rows(Notification) if row.kind == "last_way_stopped"]
+
+
+def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
+    client: FlaskClient, person: People, door: Door
+) -> None:
+    camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
+    first, last = wait_for(camille.id), wait_for(camille.id)
+    client.post(stop(first), data=ONE_CLICK)
+    assert notices() == []
+    for _ in range(2):
+        client.post(stop(last), data=ONE_CLICK)
+    (notice,) = notices()
+    assert notice.params["alerts"] == [str(last)]
+    assert door.nudged == [notice.id]
+
+
+def test_the_stop_link_of_the_text_confirms_it_too(client: FlaskClient, person: People) -> None:
+    alert_id = wait_for(person(plan=PlanName.URGENCE_7J, confirmed=True).id)
+    client.post(f"/l/stop/{write_stop_token([alert_id])}")
+    assert len(notices()) == 1
+
+
+def test_without_a_running_plan_nothing_is_confirmed(client: FlaskClient, person: People) -> None:
+    client.post(stop(wait_for(person(confirmed=True).id)), data=ONE_CLICK)
+    assert notices() == []
+
+
+def test_the_account_shows_that_the_last_alert_was_stopped_until_it_is_undone(person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
+    alert_id = wait_for(camille.id)
+    with session() as s:
+        assert not has_stopped_last(s, camille.id)
+        stop_alerts(s, camille.id, [alert_id])
+        assert has_stopped_last(s, camille.id)
+        assert reopen_alert(s, s.get_one(Alert, alert_id))
+        s.flush()
+        assert not has_stopped_last(s, camille.id)

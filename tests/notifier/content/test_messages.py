@@ -84,6 +84,7 @@ FACTS: dict[str, dict[str, Any]] = {
     },
     "new_sign_in": SECURITY,
     "login_ended": SECURITY,
+    "last_way_stopped": SECURITY | {"undo_url": "http://localhost:4000/l/unsubscribe/abc"},
     "password_changed": SECURITY,
     "password_reset": {"url": "http://localhost:4000/l/reset/abc", "minutes": 60},
     "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},

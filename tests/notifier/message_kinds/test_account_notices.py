@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.settings import settings
+from configs.unsubscribe_links import read_unsubscription
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
@@ -107,3 +109,12 @@ def test_the_paused_alerts_are_named_by_prefecture_only(
     assert words in said
     assert "- Seine-Saint-Denis (93)" in said
     assert "séjour" not in said.lower()
+
+
+def test_the_mail_about_the_last_alert_carries_the_link_that_undoes_it(prepare: Prepare) -> None:
+    alert_id = uuid4()
+    found = prepare("last_way_stopped", {"at": AT.isoformat(), "alerts": [str(alert_id)]})
+    assert isinstance(found, TemplateContext)
+    assert found.values["undo_url"] in text("last_way_stopped", found)
+    token = found.values["undo_url"].rpartition("/l/unsubscribe/")[2]
+    assert read_unsubscription(token).alert_ids == (alert_id,)

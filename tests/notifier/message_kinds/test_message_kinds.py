@@ -46,6 +46,7 @@ def test_the_folder_is_the_registry() -> None:
         "desk_watched",
         "export_ready",
         "hoarding",
+        "last_way_stopped",
         "login_ended",
         "new_sign_in",
         "operations",

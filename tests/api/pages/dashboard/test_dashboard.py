@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from api.alerts.stopping import stop_alerts
 from api.models.base import session
 from api.models.user import Grant, User
 from configs.clock import clock
@@ -89,3 +90,21 @@ def test_every_plan_has_a_name(camille: Browser) -> None:
     for name in plans():
         if name is not PlanName.NONE:
             assert name.value.replace("_", " ") in camille.get(f"/dashboard?payment=success&plan={name}").text
+
+
+def test_it_warns_when_a_link_stopped_the_last_alert_of_a_running_plan(visitor: Browser) -> None:
+    user, now = create_account(), clock()
+    grant = {
+        "plan": PlanName.URGENCE_24H,
+        "starts_at": now,
+        "ends_at": now + timedelta(days=1),
+        "source": "t",
+    }
+    with session() as s:
+        s.add(Grant(user_id=user.id, **grant))
+    alert_id = wait_for(user.id)
+    warning = "a arrêté votre dernière alerte"
+    assert warning not in sign_in(visitor).page.text
+    with session() as s:
+        stop_alerts(s, user.id, [alert_id])
+    assert warning in visitor.get("/dashboard").text

@@ -1,0 +1,35 @@
+"""The mail that a link stopped the last alert of a user whose plan runs on."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.notification import State
+from api.models.user import Contact
+from configs.unsubscribe_links import write_stop_token
+from notifier.content.account_notices import AccountNotice
+from notifier.content.message_links import link
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+
+
+class LastWayStopped(AccountNotice):
+    """Says when, and how to undo it. Params: `at` (ISO 8601), `alerts` (ids)."""
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Return the link that undoes it, unless an alert waits again."""
+        waiting = sa.select(Alert.id).where(
+            Alert.user_id == contact.user_id, Alert.enabled, Alert.closed_at.is_(None)
+        )
+        if session.scalar(waiting.limit(1)):
+            return Skip(State.EXPIRED, "an alert waits again")
+        found = super().prepare(session, row, contact, now)
+        if isinstance(found, Skip):
+            return found
+        undo = link("unsubscribe", write_stop_token([UUID(each) for each in row.params["alerts"]]))
+        return replace(found, values=found.values | {"undo_url": undo}, url=undo)
