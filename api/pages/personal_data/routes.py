@@ -17,6 +17,7 @@ from api.pages.forms import Form
 from api.pages.notices import add_notice
 from api.pages.personal_data.view_data import DELETION_TEXTS, KNOWN
 from api.users.schemas import DeletionWish
+from configs.settings import settings
 
 area = Area("personal_data", __name__)
 _INVALID = 422
@@ -28,7 +29,11 @@ def show_data() -> str:
     with autocommit_session() as s:
         export = read_export(s, current_user_id())
     return render_template(
-        "personal_data/data.html", export=export, known=KNOWN, zone=current_identity().time_zone
+        "personal_data/data.html",
+        export=export,
+        known=KNOWN,
+        zone=current_identity().time_zone,
+        has_mail_server="smtp" in settings().mail_providers,
     )
 
 

@@ -45,6 +45,14 @@ def give_plan() -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(("providers", "is_named"), [("sendgrid", False), ("sendgrid,smtp", True)])
+def test_a_second_mail_service_is_named_where_there_is_one(
+    *, providers: str, is_named: bool, camille: Browser, settings_env: Callable[..., None]
+) -> None:
+    settings_env(MAIL_PROVIDERS=providers)
+    assert ("un second service de courriel" in camille.get("/donnees").text) is is_named
+
+
 def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
     page = camille.get("/donnees")
     assert camille.status == 200
