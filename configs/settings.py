@@ -195,6 +195,7 @@ class Settings(Periods, LegalNames, BaseSettings):
     email_per_hour: int = Field(30, ge=1)
     telegram_per_hour: int = Field(30, ge=1)
     sms_per_hour: int = Field(10, ge=1)
+    user_per_hour: int = Field(50, ge=1)
     sms_copies: int = Field(4, ge=1)
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
     sms_codes_a_day: int = Field(200, ge=0)

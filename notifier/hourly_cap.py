@@ -1,21 +1,22 @@
-"""Hourly cap on slot alerts: a token bucket per contact, kept in the contact's row.
+"""Hourly cap on slot alerts: a token bucket per contact and one per user, each kept in its row.
 
-The row holds one instant, when the bucket is full again (the generic cell rate algorithm). Half of the cap may leave
-at once; then one message per refill, with everything that waited. Any hour thus has the cap at most. Messages of
-other kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them could silence alerts.
+A user's bucket is for all channels together; who has one contact meets that contact's first. The row holds one
+instant, when the bucket is full again (the generic cell rate algorithm). Half of the cap may leave at once; then one
+message per refill, with everything that waited. Any hour thus has the cap at most. Messages of other kinds (sign-up,
+desk not watched) neither wait nor count: a stranger who asks for them could silence alerts.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
 from configs.settings import settings
 
 REASON = "hourly cap"
@@ -29,15 +30,22 @@ UPDATE contacts c
 SET alert_budget_full_at = l.refill + CASE
   WHEN c.alert_budget_full_at > :now + l.span + l.refill THEN :now ELSE greatest(c.alert_budget_full_at, :now) END
 FROM (
-  SELECT id,
+  SELECT k.id,
     CASE channel WHEN 'email' THEN :email_refill WHEN 'sms' THEN :sms_refill ELSE :telegram_refill END AS refill,
     CASE channel WHEN 'email' THEN :email_span WHEN 'sms' THEN :sms_span ELSE :telegram_span END AS span
-  FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
+  FROM users u JOIN contacts k ON k.user_id = u.id
+  WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY u.id, k.id FOR NO KEY UPDATE OF u, k
 ) l
 WHERE c.id = l.id AND (c.alert_budget_full_at IS NULL OR c.alert_budget_full_at <= :now + l.span - l.refill
   OR c.alert_budget_full_at > :now + l.span + l.refill)
-RETURNING c.id
-""").columns(id=sa.Uuid())
+RETURNING c.id, EXISTS (SELECT FROM contacts o WHERE o.user_id = c.user_id AND o.id <> c.id) AS has_others
+""").columns(id=sa.Uuid(), has_others=sa.Boolean())
+
+# Text, because an update of the model would also write when the account was changed.
+_SETTING = sa.text("""
+UPDATE users u SET alert_budget_full_at = n.full_at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:full_at AS timestamptz[])) AS n(id, full_at) WHERE u.id = n.id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,11 @@ def bucket_of(channel: Channel) -> AlertBudget:
     return AlertBudget.of(caps[channel])
 
 
+def bucket_of_user() -> AlertBudget:
+    """Return the bucket of a user's contacts together."""
+    return AlertBudget.of(settings().user_per_hour)
+
+
 def is_used_up(channel: Channel, full_at: datetime | None, now: datetime) -> bool:
     """Whether a contact of a channel has no token, as `take_turns` decides."""
     bucket = bucket_of(channel)
@@ -80,7 +93,8 @@ def is_used_up(channel: Channel, full_at: datetime | None, now: datetime) -> boo
 def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
     """Take a token for one message to each contact; return the contacts that had one.
 
-    Rows are locked in the order of ids until the transaction ends: of two workers the second sees the first's.
+    Rows are locked in the order of ids until the transaction ends, users before their contacts as elsewhere: of two
+    workers the second sees the first's.
     """
     if not contact_ids:
         return set()
@@ -88,11 +102,63 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
     for channel in Channel:
         bucket = bucket_of(channel)
         given |= {f"{channel.value}_refill": bucket.refill, f"{channel.value}_span": bucket.span}
-    return set(session.scalars(_TAKING, given))
+    taken = session.execute(_TAKING, given).all()
+    several = {contact_id for contact_id, has_others in taken if has_others}
+    refused = several - _take_of_users(session, several, now)
+    _give_back_contacts(session, refused)
+    return {contact_id for contact_id, _ in taken} - refused
+
+
+def _take_of_users(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
+    """Take a token of their users for contacts; return the contacts whose user had one."""
+    bucket, free = bucket_of_user(), set(contact_ids)
+    several = _lock_users(session, contact_ids)
+    taken: dict[UUID, datetime] = {}
+    for contact_id, user_id, full_at in several:
+        last = taken.get(user_id, full_at)
+        if last is None or not now < last <= now + bucket.span + bucket.refill:
+            last = now
+        if last > now + bucket.span - bucket.refill:
+            free.discard(contact_id)
+        else:
+            taken[user_id] = last + bucket.refill
+    _set_of_users(session, taken)
+    return free
+
+
+def _set_of_users(session: Session, full_at: Mapping[UUID, datetime]) -> None:
+    if full_at:
+        session.execute(_SETTING, {"ids": [str(each) for each in full_at], "full_at": [*full_at.values()]})
+
+
+def _lock_users(
+    session: Session, contact_ids: Collection[UUID]
+) -> Sequence[sa.Row[UUID, UUID, datetime | None]]:
+    """Lock the users of contacts who have several; return contact, user and when the user's bucket is full."""
+    if not contact_ids:
+        return []
+    other = aliased(Contact)
+    has_others = sa.exists().where(other.user_id == Contact.user_id, other.id != Contact.id)
+    several = (
+        sa.select(Contact.id, User.id, User.alert_budget_full_at)
+        .join(User, User.id == Contact.user_id)
+        .where(is_any_of(Contact.id, contact_ids), has_others)
+        .order_by(User.id, Contact.id)
+    )
+    return session.execute(several.with_for_update(of=User, key_share=True)).all()
 
 
 def give_back(session: Session, contact_ids: Collection[UUID]) -> None:
-    """Return the token of a message that certainly did not arrive."""
+    """Return the tokens of a message that certainly did not arrive."""
+    taken: dict[UUID, datetime] = {}
+    for _, user_id, full_at in _lock_users(session, contact_ids):
+        if full_at is not None:
+            taken[user_id] = taken.get(user_id, full_at) - bucket_of_user().refill
+    _set_of_users(session, taken)
+    _give_back_contacts(session, contact_ids)
+
+
+def _give_back_contacts(session: Session, contact_ids: Collection[UUID]) -> None:
     if contact_ids:
         giving = sa.update(Contact).where(Contact.id.in_(_locked(contact_ids)))
         giving = giving.values(alert_budget_full_at=_full_at - _refill())
@@ -107,7 +173,10 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
     """
     if not ids:
         return
-    free_at = sa.func.greatest(_full_at + _refill() - _span(), now)
+    user = bucket_of_user()
+    free_at = sa.func.greatest(
+        _full_at + _refill() - _span(), User.alert_budget_full_at + user.refill - user.span, now
+    )
     row = Notification
     waking = row.id.in_(sa.select(sa.func.min(sa.cast(row.id, sa.Text)).cast(sa.Uuid)).where(
         is_any_of(row.id, ids)).group_by(row.contact_id))  # fmt: skip
@@ -120,7 +189,10 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
         "reason": sa.case((free_at > now, said), else_=row.reason),
     }  # fmt: skip
     mine = sa.update(row).where(
-        is_any_of(row.id, ids), row.lease_token == token, Contact.id == row.contact_id
+        is_any_of(row.id, ids),
+        row.lease_token == token,
+        Contact.id == row.contact_id,
+        User.id == Contact.user_id,
     )
     session.execute(mine.values(values), execution_options={"synchronize_session": False})
 

@@ -37,7 +37,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL,
         "background": "SELECT, UPDATE (stripe_customer_id, updated_at), DELETE",
         "crawler": "SELECT (id, role, language)",
-        "notifier": "SELECT (id, role, language, time_zone, password_hash)",  # a link's digest is of the hash
+        # a link's digest is of the hash
+        "notifier": (
+            "SELECT (id, role, language, time_zone, password_hash, alert_budget_full_at), UPDATE (alert_budget_full_at)"
+        ),
         "reader": (
             "SELECT (id, role, language, time_zone, wished_plan, outage_credit, last_used_at, created_at, updated_at)"
         ),

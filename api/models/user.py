@@ -75,6 +75,7 @@ class User(Base):
     outage_credit: Mapped[OutageCredit] = mapped_column(
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
     )
+    alert_budget_full_at: Mapped[datetime | None]  # of all channels together (notifier/hourly_cap.py)
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)

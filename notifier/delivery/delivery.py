@@ -179,12 +179,12 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
             forget_addresses(opened, rows)
-            if decision.contact_state is not None:
-                _mark(
-                    opened, [each for each in sent.messages if each.first.id in ours], decision.contact_state
-                )
         if not isinstance(sent.answer, Acceptance | OutcomeUnknown):
             hourly_cap.give_back(opened, _capped(sent, ours))
+        # After that: users are locked before their contacts.
+        kept = [each for each in sent.messages if each.first.id in ours]
+        for state in {each.contact_state for each in decisions if each.contact_state}:
+            _mark(opened, kept, state)
     return ours
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from api.models.base import new_id, session
 from api.models.notification import Notification, NotificationMatch, State
 from api.models.slot import SlotRow
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from notifier import hourly_cap, notification_writer, nudges
 from notifier.delivery.delivery import claim, hand_over
@@ -109,7 +109,7 @@ def test_a_busy_desk_tells_everything_within_the_cap(
 def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(SMS_PER_SECOND="100")
+    settings_env(SMS_PER_SECOND="100", TWILIO_PHONE_NUMBER="+33162000000")
     alert(person(channels=(Channel.SMS,)))
     told = [slot for number in range(5) for slot in open_slot(number)]
     sweep()
@@ -296,3 +296,85 @@ def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Call
         deliver(str(row.id))
         assert get(Notification, row.id).reason == "HTTP 503; hourly cap"
     assert get(Notification, row.id).params["desk_id"] == DESK
+
+
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+
+
+@pytest.mark.rule("6.7")
+def test_a_person_is_sent_no_more_than_the_cap_by_all_channels_and_is_told_everything(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(USER_PER_HOUR="6")
+    alert(person(channels=ALL))
+    seen: list[int] = []
+    sent: list[datetime] = []
+    for number in range(20):
+        confirm(seen)
+        seen += open_slot(number) if number < 8 else []
+        sweep()
+        sent += [clock()] * (len(whole.messages()) - len(sent))
+        frozen.shift(600)
+    assert len(sent) >= 8
+    assert most_in_an_hour(sent) <= 6
+    assert {row.state for row in notifications()} == {State.SENT}
+
+
+def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
+    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(USER_PER_HOUR="1")
+    alert(person(channels=ALL))
+    open_slot(0)
+    deliver(*(str(row.id) for row in notifications(State.PENDING)))
+    waiting = notifications(State.PENDING)
+    assert [row.reason for row in waiting] == ["hourly cap"] * 2
+    assert min(row.next_nudge_at for row in waiting) == clock() + HOUR + timedelta(milliseconds=1)
+
+
+def test_workers_that_ask_at_the_same_time_share_a_persons_cap(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="10")
+    contacts, now = [*person(channels=ALL).contacts.values()], clock()
+    granted: list[UUID] = []
+
+    def ask(contact: UUID) -> None:
+        granted.extend(in_one_transaction(hourly_cap.take_turns, [contact], now))
+
+    threads = [threading.Thread(target=ask, args=(contacts[number % 3],)) for number in range(12)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(granted) == 5
+
+
+def test_a_turn_that_is_given_back_is_the_persons_too(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="1")
+    who = person(channels=ALL)
+    mail, sms, _ = who.contacts.values()
+    assert take(mail)
+    assert not take(sms)
+    in_one_transaction(hourly_cap.give_back, [mail])
+    assert take(sms)
+
+
+def test_a_persons_cap_leaves_the_contacts_turn_that_it_refuses(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="1")
+    who = person(channels=ALL)
+    mail, sms, _ = who.contacts.values()
+    assert in_one_transaction(hourly_cap.take_turns, [mail, sms], clock()) in ({mail}, {sms})
+    budgets = [get(Contact, each).alert_budget_full_at for each in (mail, sms)]
+    assert sorted(each is None or each <= clock() for each in budgets) == [False, True]
+
+
+def test_a_persons_budget_of_a_clock_that_was_ahead_holds_nothing_back() -> None:
+    who = person(channels=ALL)
+    change(User, who.id, alert_budget_full_at=clock() + timedelta(days=1))
+    assert all(take(each) for each in who.contacts.values())
+
+
+def test_who_has_one_contact_meets_its_cap_only(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="1")
+    (mail,) = person().contacts.values()
+    assert take(mail)
+    assert take(mail)
