@@ -150,6 +150,11 @@ class Contact(Base):
         return self.verified_at is not None and self.state is not ContactState.BOUNCED
 
     @property
+    def is_linked(self) -> bool:
+        """Whether it is its owner's. A chat that blocked the bot is not any more: it must be linked again."""
+        return self.verified_at is not None and self.state is not ContactState.BLOCKED
+
+    @property
     def reachable(self) -> bool:
         """Whether a slot alert may be sent there: verified, enabled, not bounced, not unsubscribed."""
         return self.enabled and self.verified_at is not None and self.state is ContactState.OK

@@ -70,7 +70,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationFla
 def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
     """Switch a channel; return whether it is on and was off."""
     contact = _find_contact(session, user_id, channel)
-    if on and channel in _HOW_TO_LINK and (contact is None or contact.verified_at is None):
+    if on and channel in _HOW_TO_LINK and (contact is None or not contact.is_linked):
         raise ApiError(409, "not-linked", _HOW_TO_LINK[channel])
     if contact is None:
         return False

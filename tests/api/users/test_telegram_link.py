@@ -295,3 +295,23 @@ def test_a_name_is_shown_in_one_short_line(client: FlaskClient, camille: Person)
 def test_a_chat_without_a_name_has_one(client: FlaskClient, camille: Person) -> None:
     press(client, ask(client, camille), first_name="", last_name="")
     assert state(client, camille) == ("started", "Telegram")
+
+
+def test_a_chat_that_blocked_the_bot_is_unlinked_until_it_is_linked_again(
+    client: FlaskClient, camille: Person
+) -> None:
+    press(client, ask(client, camille))
+    assert confirm(client, camille).json["telegramChatId"] is True
+    with session() as s:
+        blocked = sa.update(Contact).where(Contact.channel == Channel.TELEGRAM)
+        s.execute(blocked.values(state=ContactState.BLOCKED))
+    account = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert (account["telegramChatId"], account["notifyTelegram"]) == (False, False)
+    switched = client.patch(
+        "/api/users/notifications", json={"notifyTelegram": True}, headers=camille.headers
+    )
+    assert switched.status_code == 409
+    assert "not-linked" in switched.text
+    press(client, ask(client, camille))
+    account = confirm(client, camille).json
+    assert (account["telegramChatId"], account["notifyTelegram"]) == (True, True)
