@@ -2,14 +2,14 @@
 # The container of nginx: fills in the names, and loads anew what changes: the certificate, the API's address.
 set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}"
-export API_ADDRESS=api:4000 NGINX_USER=nginx
+export API_ADDRESS=api:4000 HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
 
 # shellcheck disable=SC2016 # envsubst wants the names, not their values
-envsubst '$SERVER_NAME $API_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > /tmp/nginx.conf
+envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > /tmp/nginx.conf
 nginx -t -q -c /tmp/nginx.conf
 
 state() {
-    getent hosts api || true
+    getent hosts api "${HOOKS_ADDRESS%:*}" || true
     cksum /etc/rdvpriority/tls/fullchain.pem
 }
 

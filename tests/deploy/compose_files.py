@@ -20,7 +20,12 @@ FILES = {name: DEPLOY / "compose" / f"{name}.yaml" for name in ("development", "
 IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
 PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
-COMPOSES_OWN = {"ACME_EMAIL", "RELEASE", "SERVER_NAME"}  # variables of nginx, certbot and the images' tag
+COMPOSES_OWN = {
+    "HOOKS_ADDRESS",
+    "ACME_EMAIL",
+    "RELEASE",
+    "SERVER_NAME",
+}  # variables of nginx, certbot and the images' tag
 
 
 @cache

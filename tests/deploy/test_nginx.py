@@ -86,6 +86,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/css" if is_file else "text/html")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Port", str(self.server.server_address[1]))
         self.send_header("Strict-Transport-Security", "max-age=1")
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -103,6 +104,7 @@ class Door:
 
     def __init__(self, folder: Path, http_port: int, https_port: int) -> None:
         self.folder, self.http_port, self.https_port = folder, http_port, https_port
+        self.hooks_port = free_port()
 
     def ask(
         self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, name: str = NAME
@@ -136,7 +138,7 @@ def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer) -> Iterator[
     made = Door(tmp_path, free_port(), free_port())
     conf = write_nginx_copy(
         tmp_path, server_name=NAME, api=f"127.0.0.1:{upstream.server_port}", user="root",
-        http_port=made.http_port, https_port=made.https_port,
+        http_port=made.http_port, https_port=made.https_port, hooks=f"127.0.0.1:{made.hooks_port}",
     )  # fmt: skip
     # a busy machine asks no faster than the rate that is shipped
     conf.write_text(conf.read_text().replace("zone=visitors:10m rate=20r/s", "zone=visitors:10m rate=1r/m"))
@@ -184,6 +186,22 @@ class TestRunning:
         assert door.ask("/api/alerts", b"x" * 65_537)[0] == 413
         assert door.ask("/api/telegram/webhook", b"x" * 1_048_576)[0] == 200
         assert door.ask("/api/telegram/webhook", b"x" * 1_048_577)[0] == 413
+
+    def test_receipts_go_to_the_hooks_and_to_the_api_where_those_are_away(
+        self, door: Door, upstream: http.server.ThreadingHTTPServer
+    ) -> None:
+        api = str(upstream.server_port)
+        status, headers, _ = door.ask("/api/hooks/sendgrid", b"x" * 100_000)
+        assert (status, headers["X-Port"]) == (200, api)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", door.hooks_port), Echo) as hooks:
+            thread = threading.Thread(target=hooks.serve_forever, daemon=True)
+            thread.start()
+            taken = {
+                path: door.ask(path, b"{}")[1]["X-Port"]
+                for path in ("/api/hooks/twilio", "/api/billing/webhook")
+            }
+            hooks.shutdown()
+        assert taken == {"/api/hooks/twilio": str(door.hooks_port), "/api/billing/webhook": api}
 
     def test_files_are_compressed_and_pages_are_not(self, door: Door) -> None:
         asked = {"Accept-Encoding": "gzip"}
