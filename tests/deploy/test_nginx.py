@@ -86,7 +86,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/css" if is_file else "text/html")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Port", str(self.server.server_address[1]))
+        self.send_header("X-Port", str(self.connection.getsockname()[1]))
         self.send_header("Strict-Transport-Security", "max-age=1")
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
