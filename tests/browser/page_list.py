@@ -14,6 +14,7 @@ from api.pages.area import Access
 from configs.contact_addresses import digest
 from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.signing import sign
+from configs.unsubscribe_links import write_stop_token
 from tests.browser.content import HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
@@ -103,7 +104,8 @@ def _sign_links(content: Content) -> dict[str, str]:
         claims = {"contact": str(contact.id), "address": digest(contact.address)}
     password = {"password": digest(content.user.password_hash or "")}
     return {
-        "links.ask_stop": sign("stop-alert", {"alert": str(content.alert)}),
+        "links.ask_stop": write_stop_token([content.alert]),
+        "links.ask_unsubscribe": write_stop_token([content.alert]),
         "links.ask_verify": sign("verify-email", claims),
         "links.ask_password": sign("reset-password", claims | password),
         "links.ask_portal": sign("portal", claims),

@@ -251,7 +251,11 @@ class Life(RuleBasedStateMachine):
 
 @pytest.fixture
 def machine(
-    database: str, settings_env: Any, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    redis_server: Any,
+    settings_env: Any,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[type[Life]]:
     """Bind the machine to a database and to a provider of its own."""
     settings_env(PROVIDER_REST_SECONDS="0.001")  # as if no breaker: a provider's rest uses no attempt

@@ -148,7 +148,18 @@ def client(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Client:
     document = folder / "openapi.json"
     document.write_text(requests.get(f"http://127.0.0.1:{stack.ports.api}/api/openapi.json", timeout=60).text)
     made = Client(installed("openapi-python-client"), folder)
-    options = ["--path", str(document), "--meta", "none", "--output-path", str(folder / "rdvpriority_client")]
+    settings = folder / "generator.json"  # the generator knows no PDF: it reads any other bytes
+    settings.write_text('{"content_type_overrides": {"application/pdf": "application/octet-stream"}}')
+    options = [
+        "--config",
+        str(settings),
+        "--path",
+        str(document),
+        "--meta",
+        "none",
+        "--output-path",
+        str(folder / "rdvpriority_client"),
+    ]
     made.run("-m", "openapi_python_client", "generate", "--fail-on-warning", *options)
     return made
 
