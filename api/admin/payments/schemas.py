@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.billing.schemas import PaymentEntry, RefundEntry
 from api.invoices.numbering import PARIS
@@ -166,8 +167,10 @@ class TotalsQuery(Body):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         first, last = self.days
-        if not (_EARLIEST <= first <= last <= _LATEST and last - first <= _LONGEST_EXPORT):
-            raise ValueError("send first and last in their order, of this century, at most 366 days apart")
+        if first > last:
+            raise PydanticCustomError("out_of_order", "first lies after last")
+        if not (first >= _EARLIEST and last <= _LATEST and last - first <= _LONGEST_EXPORT):
+            raise PydanticCustomError("too_far", "send days of this century, at most 366 days apart")
         return self
 
 
