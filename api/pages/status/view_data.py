@@ -31,7 +31,7 @@ SERVICES = (
     Service(
         _l("Envoi des alertes"),
         _l("Un créneau vu part aussitôt par e-mail, Telegram ou SMS."),
-        frozenset({"workers", "keys", "eviction", "database", "redis"}),
+        frozenset({"workers", "providers", "keys", "eviction", "database", "redis"}),
     ),
     Service(
         _l("Site et comptes"),
