@@ -1,5 +1,6 @@
 """SMTP_URL and MAIL_PROVIDERS: what they may say, and what production asks for."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from configs.settings import SettingsRefused, load
 from tests.configs.test_program_settings import given_to
 
 Put = Callable[..., None]
-PASSWORD = "-".join(("kQ8", "xT2_vB6.nM4wZ"))
+PASSWORD = hashlib.sha256(b"an invented password").hexdigest()[:24]
 URL = f"smtps://rdv:{PASSWORD}@mail.example"
 
 
