@@ -114,7 +114,7 @@ def link_order(session: Session, row: Declaration) -> None:
 
 
 def refuse(session: Session, row: Declaration, because: str) -> list[UUID]:
-    """Close a locked declaration without effect, with its reason; operators are told of doubtful reasons."""
+    """Close a locked declaration without effect, with its reason; doubtful reasons go to the operators."""
     row.refused_because = because
     session.flush()
     if because not in DOUBTFUL:

@@ -21,6 +21,6 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds that are left of the call; PROVIDER_TIMEOUT_SECONDS where nobody said."""
+    """Return the seconds that are left of the call; PROVIDER_TIMEOUT_SECONDS outside of `within`."""
     ends = _ends.get()
     return settings().provider_timeout_seconds if ends is None else max(ends - time.monotonic(), 0.001)

@@ -17,7 +17,7 @@ def test_a_contract_is_cancelled_without_a_login_and_the_notice_undone(
     plan.choose_plan(person, "URGENCE TOTAL")
     plan.order(person)
     plan.pay(person)
-    stranger = make_person(seat)  # another browser, in which nobody is signed in
+    stranger = make_person(seat)  # another browser, without a sign-in
     stranger.visitor = person.visitor
     number = declarations.find_order_number(person)
     declarations.cancel_without_login(stranger, number)

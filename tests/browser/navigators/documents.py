@@ -1,4 +1,4 @@
-"""What a payment leaves: its refund, the invoice, the credit note, and their PDF files."""
+"""Documents of a payment: its refund, the invoice, the credit note, and their PDF files."""
 
 from playwright.sync_api import expect
 

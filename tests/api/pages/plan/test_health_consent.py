@@ -1,4 +1,4 @@
-"""The order of an alert whose desk reveals health: a box of its own, ticked by nobody but the person."""
+"""The order of an alert whose desk reveals health: a box of its own, ticked by the person alone."""
 
 import json
 from collections.abc import Callable
