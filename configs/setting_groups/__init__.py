@@ -1,0 +1,1 @@
+"""Settings by area; `configs.settings.Settings` has all of them."""

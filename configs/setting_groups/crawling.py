@@ -1,0 +1,77 @@
+"""Settings of the crawler: desks, hosts, spiders, browsers, proxies and scrapyd."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from configs.hosts import parse_host_map
+from configs.proxies import Proxy, parse_proxies
+from configs.setting_groups.common import CommonSettings
+from configs.setting_groups.value_types import WebAddress
+
+_HUMAN_GAP = 3.0  # seconds
+_CONFIGS = Path(__file__).parents[1]
+PREFECTURES = _CONFIGS / "prefectures"
+HOSTS = _CONFIGS / "hosts.yaml"
+
+
+def _reaches_out(app_env: str | None, *, allowed: bool) -> bool:
+    return app_env == "production" or (app_env == "development" and allowed)
+
+
+def _step_gap(known: dict[str, Any]) -> float:
+    """Return a person's longest pause between two pages; a stand-in is no site that wants to be spared."""
+    real = _reaches_out(known.get("app_env"), allowed=known.get("allow_live_sites", False))
+    return _HUMAN_GAP if real else 0.0
+
+
+class CrawlingSettings(CommonSettings):
+    """How sites are asked; `app_env` says whether they are real ones."""
+
+    ants_token: SecretStr | None = None
+    prefectures_dir: Path = PREFECTURES
+    hosts_file: Path = HOSTS
+    allow_live_sites: bool = False
+    step_gap_seconds: float = Field(default_factory=_step_gap, ge=0, allow_inf_nan=False)
+    agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
+    sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
+    proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
+    browser_path: Path | None = None
+    browser_places: int = Field(2, ge=1, le=16)
+    browser_processes: int = Field(1, ge=1)
+    browser_checks: int = Field(100, ge=1)
+    browser_memory_mb: int = Field(1000, ge=1)
+    spider_places: int = Field(64, ge=1)
+    spider_processes: int = Field(1, ge=1)
+    spider_memory_mb: int = Field(400, ge=1)
+    visit_requests: int = Field(24, ge=2)
+    pause_after: int = Field(5, ge=1)
+    proven_intervals: int = Field(5, ge=1)
+    partition_days: int = Field(14, ge=1)
+    partition_days_low: int = Field(7, ge=1)
+    interval_jitter: float = Field(0.05, ge=0, le=1)
+    least_budget_share: float = Field(0.0625, gt=0, le=1)
+    discovery_processes: int = Field(1, ge=0)
+    discovery_pages: int = Field(100, ge=1)
+    discovery_depth: int = Field(4, ge=1)
+    scrapyd_url: WebAddress = "http://127.0.0.1:6800"
+    scrapyd_username: str = "scrapyd"
+    scrapyd_password: SecretStr | None = None
+    scrapyd_pid: int | None = Field(None, ge=1)
+
+    @field_validator("sandbox_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        return parse_host_map(value) if isinstance(value, str) else value
+
+    @field_validator("proxy_list", mode="before")
+    @classmethod
+    def _proxies(cls, value: object) -> object:
+        return parse_proxies(value) if isinstance(value, str) else value
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether nothing may leave this machine: always so, except in production or where it is allowed."""
+        return not _reaches_out(self.app_env, allowed=self.allow_live_sites)

@@ -1,0 +1,98 @@
+"""Settings of the providers, and of what is sent at which rate and price."""
+
+import re
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from configs.contact_addresses import parse_countries, sender, sms_sender
+from configs.mail_server import parse_mail_providers, parse_mail_server
+from configs.setting_groups.value_types import WebAddress
+from configs.sms_prices import DEFAULT, parse_sms_prices
+
+# One or several public keys of P-256 (DER, base64), with commas between them.
+_EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
+
+
+class SendingSettings(BaseSettings):
+    """Providers, rates, caps and costs."""
+
+    # Providers
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_base_url: WebAddress = "https://api.sendgrid.com"
+    sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
+    email_from: str = "RDVPriority <alerte@rdvpriority.fr>"
+    mail_providers: Annotated[tuple[str, ...], NoDecode] = ("sendgrid",)
+    smtp_url: SecretStr | None = None
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_phone_number: str | None = None
+    twilio_base_url: WebAddress = "https://api.twilio.com"
+    telegram_bot_token: SecretStr | None = None
+    telegram_base_url: WebAddress = "https://api.telegram.org"
+    telegram_webhook_url: WebAddress | None = None
+    telegram_webhook_secret: SecretStr | None = None
+    telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
+    telegram_link_url: WebAddress = "https://t.me"
+
+    # Tell
+    crowd_alerts: int = Field(50, ge=1)
+    telegram_per_second: int = Field(30, ge=1)
+    telegram_chat_seconds: float = Field(1, gt=0, allow_inf_nan=False)
+    telegram_reserved: int = Field(5, ge=0)
+    sms_per_second: int = Field(10, ge=1)
+    sms_reserved: int = Field(2, ge=0)
+    email_per_hour: int = Field(30, ge=1)
+    telegram_per_hour: int = Field(30, ge=1)
+    sms_per_hour: int = Field(10, ge=1)
+    user_per_hour: int = Field(50, ge=1)
+    sms_copies: int = Field(4, ge=1)
+    sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
+    sms_codes_a_day: int = Field(200, ge=0)
+    sms_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT))
+    sms_day_warn: Decimal = Field(Decimal(50), gt=0)
+    sms_day_stop: Decimal = Field(Decimal(100), gt=0)
+
+    @field_validator("email_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        return sender(value)
+
+    @field_validator("mail_providers", mode="before")
+    @classmethod
+    def _mail_providers(cls, value: object) -> object:
+        return parse_mail_providers(value) if isinstance(value, str) else value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            parse_mail_server(value.get_secret_value())
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _webhook_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        # https://core.telegram.org/bots/api#setwebhook
+        if value and not re.fullmatch(r"[\w-]{1,256}(,[\w-]{1,256})*", value.get_secret_value(), re.ASCII):
+            raise ValueError(
+                "Telegram takes letters, digits, _ and - in a secret; put commas between several"
+            )
+        return value
+
+    @field_validator("sms_countries", mode="before")
+    @classmethod
+    def _countries(cls, value: object) -> object:
+        return parse_countries(value) if isinstance(value, str) else value
+
+    @field_validator("sms_price", mode="before")
+    @classmethod
+    def _sms_prices(cls, value: object) -> object:
+        return parse_sms_prices(value) if isinstance(value, str) else value
+
+    @field_validator("twilio_phone_number")
+    @classmethod
+    def _sms_sender(cls, value: str | None) -> str | None:
+        return sms_sender(value) if value else value
