@@ -39,7 +39,7 @@ QUEUES = (*MATCHING, RECEIPTS, *(queue_of(channel, priority) for channel in Chan
 
 
 class State(StrEnum):
-    """State of a notification (docs/reference/delivery.md has the diagram)."""
+    """State of a notification (docs/notifications.md has the diagram)."""
 
     PENDING = "pending"
     SENDING = "sending"
