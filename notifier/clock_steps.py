@@ -18,6 +18,10 @@ SELECT EXISTS (
     AND (created_at > :limit OR greatest(next_attempt_at, next_nudge_at, lease_until) > :latest)
 ) OR EXISTS (
   SELECT FROM detections WHERE matched_at IS NULL AND (committed_at > :limit OR next_nudge_at > :latest)
+) OR EXISTS (
+  SELECT FROM provider_events WHERE next_attempt_at > :limit
+) OR EXISTS (
+  SELECT FROM notifications WHERE state = 'sent' AND receipt_due_at > :receipt_due
 )
 """)
 _LONGEST_CAP = timedelta(hours=1)  # that the hourly cap holds a message back
@@ -32,6 +36,12 @@ _DETECTIONS = sa.text("""
 UPDATE detections SET next_nudge_at = :now
 WHERE matched_at IS NULL AND greatest(next_nudge_at, committed_at) > :now
 """)
+_RECEIPTS = sa.text("""
+UPDATE provider_events SET next_attempt_at = :now WHERE next_attempt_at > :now
+""")
+_AWAITED = sa.text("""
+UPDATE notifications SET receipt_due_at = :receipt_due WHERE state = 'sent' AND receipt_due_at > :receipt_due
+""")
 
 
 def has_times_ahead(rows: Session, now: datetime) -> bool:
@@ -40,7 +50,12 @@ def has_times_ahead(rows: Session, now: datetime) -> bool:
     What a provider asked us to leave alone for longer is asked for again.
     """
     limit = now + CLOCKS_DIFFER
-    return bool(rows.scalar(_AHEAD, {"limit": limit, "latest": limit + _longest_wait()}))
+    latest, receipt_due = limit + _longest_wait(), _receipt_due(limit)
+    return bool(rows.scalar(_AHEAD, {"limit": limit, "latest": latest, "receipt_due": receipt_due}))
+
+
+def _receipt_due(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings().no_receipt_seconds)
 
 
 def _longest_wait() -> timedelta:
@@ -57,3 +72,5 @@ def pull_back_times(rows: Session, now: datetime) -> None:
     sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
     rows.execute(_NOTIFICATIONS, {"now": now, "leased": leased, "sms_leased": sms_leased})
     rows.execute(_DETECTIONS, {"now": now})
+    rows.execute(_RECEIPTS, {"now": now})
+    rows.execute(_AWAITED, {"receipt_due": _receipt_due(now)})

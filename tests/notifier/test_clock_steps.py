@@ -1,6 +1,9 @@
 """Notifications written while a clock was a day ahead delay none after it is right again."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -8,13 +11,20 @@ import time_machine
 
 import notifier.sweep
 from api.models.base import session
+from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel
 from configs.clock import clock
+from configs.settings import settings
+from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.delivery import slow_channels
-from notifier.jobs import match
+from notifier.jobs import apply_receipts, deliver, match
 from notifier.sweep import Sweep
-from tests.notifier.world import alert, detection, gone, notifications, person, slots
+from tests.notifier.receipts_world import SECRET, event_of, send_events
+from tests.notifier.world import alert, change, detection, get, gone, matched, notifications, person, slots
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "queued")
 DAY = timedelta(days=1)
@@ -76,3 +86,41 @@ def test_a_database_away_in_the_first_round_keeps_no_repair_from_the_next(
     frozen.shift(60)
     sweep.turn_safely()
     assert sweep.mend_at is not None
+
+
+@pytest.fixture
+def sent_in_the_future(
+    frozen: time_machine.Traveller, sandbox: "Running", settings_env: Callable[..., None]
+) -> UUID:
+    """Give a mail that left, and whose receipts are awaited, by a clock a day ahead."""
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
+    frozen.shift(DAY)
+    alert(person())
+    (key,) = matched(detection())
+    deliver(str(key))
+    return key
+
+
+def test_a_receipt_that_waited_in_the_future_is_applied(
+    sent_in_the_future: UUID, frozen: time_machine.Traveller
+) -> None:
+    key = sent_in_the_future
+    change(Notification, key, state=State.SENDING, lease_token=uuid4(), lease_until=clock())
+    send_events(event_of(key))
+    apply_receipts()
+    change(Notification, key, state=State.SENT, lease_token=None, lease_until=None)
+    frozen.shift(-DAY)
+    Sweep().turn()
+    apply_receipts()
+    assert get(Notification, key).state is State.DELIVERED
+
+
+def test_no_receipt_is_awaited_for_longer_than_usual(
+    sent_in_the_future: UUID, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(-DAY)
+    sweep = Sweep()
+    sweep.turn()
+    frozen.shift(timedelta(seconds=settings().no_receipt_seconds + 1))
+    sweep.turn()
+    assert get(Notification, sent_in_the_future).state is State.NO_RECEIPT
