@@ -74,9 +74,15 @@ def _lock_notifications(opened: Session, events: Iterable[ProviderEvent]) -> dic
 
 
 def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> bool:
-    """Whether the answer to a call may still be written; after its longest wait the worker is dead."""
+    """Whether the answer to a call may still be written; after its longest wait the worker is dead.
+
+    While the database is away an answer is written later. A failure waits for it, as only the answer says whether the
+    accepted attempt failed. A message that arrived is not sent again meanwhile.
+    """
     longest = timedelta(seconds=settings().provider_timeout_seconds + _ANSWER_MARGIN_SECONDS)
-    return row.state is State.SENDING and now < event.received_at + longest
+    # A time far ahead comes from a clock that was.
+    may_come = event.kind not in _ARRIVED or abs(now - event.received_at) < longest
+    return row.state is State.SENDING and may_come
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:

@@ -10,8 +10,9 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.settings import settings
-from notifier.jobs import deliver
+from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
+from tests.notifier.receipts_world import send_sms_state
 from tests.notifier.world import alert, change, detection, get, matched, notifications, person
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -66,3 +67,36 @@ def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(frozen: time_m
     pass_ten_minutes(frozen)
     states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
     assert states == [State.SENT, State.DELIVERED]
+
+
+def test_a_receipt_that_comes_a_day_late_counts_and_tells_nothing_again(
+    frozen: time_machine.Traveller,
+) -> None:
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    pass_ten_minutes(frozen)
+    (fallback,) = notifications(State.PENDING)
+    deliver(str(fallback.id))
+    frozen.shift(timedelta(days=1))
+    send_sms_state(keys[SMS], "delivered")
+    apply_receipts()
+    Sweep().turn()
+    row = get(Notification, keys[SMS])
+    assert (row.state, row.delivered_at) == (State.DELIVERED, clock())
+    assert notifications(State.PENDING) == []
+    assert get(Notification, fallback.id).state is State.SENT
+
+
+@pytest.mark.parametrize("late", [timedelta(seconds=1), timedelta(days=1)])
+def test_an_sms_that_bounces_after_its_fallback_is_not_told_once_more(
+    late: timedelta, frozen: time_machine.Traveller
+) -> None:
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    pass_ten_minutes(frozen)
+    before = len(notifications())
+    frozen.shift(late)
+    send_sms_state(keys[SMS], "undelivered", "30003")
+    apply_receipts()
+    assert get(Notification, keys[SMS]).state is State.BOUNCED
+    assert len(notifications()) == before

@@ -182,6 +182,25 @@ def test_a_receipt_waits_for_the_answer_to_the_call_it_is_about() -> None:
     assert state_of(key) is State.DELIVERED
 
 
+def test_a_failure_waits_for_an_answer_that_is_written_late() -> None:
+    """The database was away for longer than a call takes: its answer comes all the same."""
+    key = unknown()
+    lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(seconds=30)}
+    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
+    send_events(event_of(key, "bounce", message_id="late", type="blocked"))
+    (waiting,) = stored()
+    change(ProviderEvent, waiting.id, received_at=clock() - timedelta(minutes=1))
+    apply_receipts()
+    assert stored()[0].applied_at is None
+    change(
+        Notification, key, state=State.SENT, lease_token=None, lease_until=None, accepted_at=clock(),
+        provider="sendgrid", provider_id="late",
+    )  # fmt: skip
+    change(ProviderEvent, waiting.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
+
+
 def test_a_receipt_settles_a_call_whose_worker_died() -> None:
     key = unknown()
     lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(minutes=10)}
@@ -283,6 +302,27 @@ def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
     apply_receipts()
     assert contact_of(key).state is ContactState.UNSUBSCRIBED
     assert [each.channel for each in losses()] == [Channel.EMAIL]
+
+
+def test_the_state_of_a_strangers_message_changes_none_of_ours() -> None:
+    key = sent(Channel.SMS)
+    send_sms_state(key, "undelivered", "30003", sid="SM" + "9" * 32)
+    send_sms_state(key, "undelivered", "30005", sid="SM" + "8" * 32, to="+33699999999")
+    apply_receipts()
+    assert (state_of(key), contact_of(key).state) == (State.SENT, ContactState.OK)
+    assert all(each.applied_at for each in stored())
+
+
+def test_a_bounce_that_is_replayed_leaves_an_address_that_was_confirmed_again() -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    event = event_of(key, "bounce", type="bounce")
+    send_events(event)
+    apply_receipts()
+    change(Contact, contact_of(key).id, state=ContactState.OK, verified_at=clock())
+    send_events(event)
+    apply_receipts()
+    assert contact_of(key).state is ContactState.OK
+    assert len(losses()) == 1
 
 
 def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
