@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from configs.clock import clock
@@ -26,6 +26,7 @@ from notifier.notification_writer import next_nudge
 from notifier.nudges import WaitingWork
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
+_RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +52,14 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
 
 
 def undelivered(now: datetime) -> list[WaitingWork]:
-    """Return the notifications that are due, or whose lease ran out; they are due later from now on."""
+    """Return the notifications that are due, or whose lease ran out; they are due later from now on.
+
+    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge.
+    """
     query = (
         sa.select(Notification)
         .where(Notification.state.in_((State.PENDING, State.SENDING)), Notification.next_nudge_at <= now)
-        .order_by(Notification.next_nudge_at)
+        .order_by(_RANK, Notification.next_nudge_at)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
     )

@@ -10,7 +10,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from api.models.notification import Notification, State
+from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
@@ -18,7 +18,7 @@ from configs.job_queues import queue
 from configs.settings import settings
 from deploy.local.processes import free_port
 from notifier.delivery import delivery
-from notifier.sweep import Sweep
+from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -93,6 +93,21 @@ def test_a_lease_that_ran_out_is_nudged_and_not_before(
     assert delivery.claim([key])
     assert nudges_within(frozen, 32, Sweep()) == [30]
     assert delivery.claim([key])
+
+
+def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
+    queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.sweep._AT_ONCE", 2)
+    for number in range(4):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = matched(detection())
+    priorities = [Priority.BULK, Priority.SCHEDULED, Priority.IMMEDIATE, Priority.CRITICAL]
+    for place, (key, priority) in enumerate(zip(keys, priorities, strict=True)):
+        due = clock() - timedelta(minutes=10 - place)
+        change(Notification, key, priority=priority, next_nudge_at=due)
+    assert [each.id for each in undelivered(clock())] == [keys[3], keys[2]]
+    assert [each.id for each in undelivered(clock())] == [keys[1], keys[0]]
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED])
