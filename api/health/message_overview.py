@@ -11,6 +11,7 @@ from api.health.read_session import read_session
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.models.user import Channel
+from api.paging import first_id_at
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.formatting import format_duration
@@ -19,6 +20,8 @@ from configs.settings import settings
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)
+_AWAITED = timedelta(hours=1)  # in which receipts are compared with messages
+_LEAST_AWAITED = 10  # messages, fewer say nothing about a provider
 _ON_THE_WAY = (State.PENDING, State.SENDING)
 
 
@@ -147,4 +150,19 @@ def find_provider_troubles() -> list[str]:
         for name, seconds in away.items():
             wait = format_duration(timedelta(seconds=seconds))
             troubles.append(f"{name} fails or is slow: it is asked again in {wait}, {instead}")
-    return troubles
+    return [*troubles, *_find_missing_receipts()]
+
+
+def _find_missing_receipts() -> list[str]:
+    """Return in words which providers accept messages and confirm less than half of them in time."""
+    n, now = Notification, clock()
+    overdue, missing = sa.func.count(), sa.func.count().filter(n.state == State.NO_RECEIPT)
+    due = (n.id >= first_id_at(now - _AWAITED), n.receipt_due_at <= now)
+    with read_session() as s:
+        found = s.execute(sa.select(n.provider, overdue, missing).where(*due).group_by(n.provider)).all()
+    return [
+        f"{provider} confirms {messages - lost} of {messages} messages of the last hour: it delivers few, or its"
+        f" receipts do not reach /api/hooks/{provider}"
+        for provider, messages, lost in sorted(found)
+        if messages >= _LEAST_AWAITED and 2 * lost > messages
+    ]

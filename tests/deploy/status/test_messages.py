@@ -1,8 +1,10 @@
 """Notifications by state, dead letters, and each provider's results."""
 
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid4
@@ -13,6 +15,7 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from api.paging import first_id_at
 from configs.circuit_breaker import FAILURES, CircuitBreaker
 from configs.clock import clock
 from configs.job_queues import redis
@@ -37,7 +40,8 @@ def tell(world: World) -> Tell:
     ) -> None:
         at = clock() - timedelta(seconds=ago)
         seen = at - timedelta(milliseconds=took)
-        ends = {"accepted_at": at} if state is State.SENT else {"failed_at": at, "reason": "no such number"}
+        is_accepted = state in (State.SENT, State.DELIVERED, State.NO_RECEIPT)
+        ends = {"accepted_at": at} if is_accepted else {"failed_at": at, "reason": "no such number"}
         if state is State.PENDING:
             ends = {}
         with session() as s:
@@ -138,6 +142,35 @@ def test_an_open_circuit_breaker_is_named_with_who_takes_over(
         "twilio fails or is slow: it is asked again in 15 s, no sms leaves",
     )
     assert providers_said()[0] == "email    nothing in 15 min; sendgrid is left alone for 15 s"
+
+
+def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: Tell) -> None:
+    sent = {"provider": "sendgrid", "receipt_due_at": clock() - timedelta(seconds=1)}
+    for _ in range(5):
+        tell(State.DELIVERED, **sent)
+        tell(State.NO_RECEIPT, **sent)
+    assert find_providers().state is PartState.OK
+    tell(State.NO_RECEIPT, **sent)
+    tell(State.NO_RECEIPT, provider="twilio", receipt_due_at=clock())
+    assert find_providers() == PartFinding(
+        PartState.DEGRADED,
+        "sendgrid confirms 5 of 11 messages of the last hour: it delivers few, or its receipts do not reach"
+        " /api/hooks/sendgrid",
+    )
+    assert said()[0] == "in 24 h: 5 delivered · 7 no_receipt"
+
+
+def test_receipts_that_are_not_due_yet_or_of_another_hour_say_nothing(tell: Tell) -> None:
+    for _ in range(20):
+        later = clock() + timedelta(seconds=1)
+        tell(State.SENT, provider="sendgrid", receipt_due_at=later)
+        tell(State.SENT, provider="smtp")
+        tell(State.NO_RECEIPT, provider="sendgrid", receipt_due_at=clock(), id=_id_of(timedelta(hours=2)))
+    assert find_providers().state is PartState.OK
+
+
+def _id_of(ago: timedelta) -> UUID:
+    return UUID(int=first_id_at(clock() - ago).int + secrets.randbits(60))
 
 
 def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:
