@@ -57,7 +57,7 @@ class TemplateContext:
     key: Hashable = None  # contexts of the same key have the same values, so that their text is rendered once
     origin: Any = None  # what `merge` works from
     address: str | None = None  # where the message goes instead of its contact's address
-    stop_token: str = ""  # of the one-click link that stops what a slot alert is about
+    stop_token: str = ""  # of the link that stops what the message is about
 
 
 @dataclass(frozen=True, slots=True)

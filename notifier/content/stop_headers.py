@@ -1,27 +1,38 @@
-"""Headers by which the reader of a mail stops such mails in one click.
+"""Links by which the reader of a mail stops such mails: in its footer, and in its headers for one click.
 
 https://www.rfc-editor.org/rfc/rfc8058
 """
 
+from dataclasses import replace
+
+from api.models.user import Channel
 from configs.unsubscribe_links import STOPPABLE, write_group_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 
+_TAG = "%stop_group%"
 
-def write_stop_headers(row: ClaimedRow, address: str, context: TemplateContext) -> dict[str, str]:
-    """Return the headers for a notification's mail; none where its reader cannot stop such mails."""
-    token = context.stop_token or _write_group_token(row, address)
-    if not token:
+
+def add_stop_link(row: ClaimedRow, address: str, context: TemplateContext) -> TemplateContext:
+    """Return the context with the link that stops the group of a mail; unchanged where its reader cannot stop one."""
+    group = kind_of(row.kind).group
+    if row.channel is not Channel.EMAIL or group not in STOPPABLE or row.contact_id is None:
+        return context
+    token = write_group_token(group, row.contact_id, address)
+    return replace(
+        context,
+        values={**context.values, "stop_url": _TAG},
+        substitutions={**context.substitutions, _TAG: link("unsubscribe", token)},
+        stop_token=token,
+    )
+
+
+def write_stop_headers(context: TemplateContext) -> dict[str, str]:
+    """Return the headers of a mail; none where its reader cannot stop such mails."""
+    if not context.stop_token:
         return {}
     return {
-        "List-Unsubscribe": f"<{link('unsubscribe', token)}>",
+        "List-Unsubscribe": f"<{link('unsubscribe', context.stop_token)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
-
-
-def _write_group_token(row: ClaimedRow, address: str) -> str:
-    group = kind_of(row.kind).group
-    if group not in STOPPABLE or row.contact_id is None:
-        return ""
-    return write_group_token(group, row.contact_id, address)

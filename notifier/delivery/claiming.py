@@ -18,6 +18,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
 from notifier import hourly_cap
+from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
@@ -287,4 +288,5 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     if len(group) > 1 and isinstance(kind, Mergeable):
         context = kind.merge([each for _, _, each in group], row.language)
     address = context.address or contact.address
+    context = add_stop_link(row, address, context)
     return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, address, context)

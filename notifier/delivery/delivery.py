@@ -126,7 +126,7 @@ class _Renderer:
         if key not in self.contents:
             self.contents[key] = render(row.kind, row.channel, row.language, context)
         ids = [each.id for each in message.rows]
-        headers = write_stop_headers(row, message.address, context) if row.channel is Channel.EMAIL else {}
+        headers = write_stop_headers(context) if row.channel is Channel.EMAIL else {}
         return OutgoingMessage(
             self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers
         )

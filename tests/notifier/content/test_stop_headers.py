@@ -11,7 +11,8 @@ from api.models.alert import Alert
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.unsubscribe_links import STOPPABLE, MessageGroup, Unsubscription, read_unsubscription
-from notifier.content.stop_headers import write_stop_headers
+from notifier.content.messages import TEMPLATES, languages_of
+from notifier.content.stop_headers import add_stop_link, write_stop_headers
 from notifier.jobs import deliver
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
@@ -113,14 +114,24 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
     assert set(stoppable.values()) == {MessageGroup.DESK, MessageGroup.REMINDERS}
     for kind, group in stoppable.items():
         row = ClaimedRow.of(written(who, kind))
-        wish = stopped_by(write_stop_headers(row, "camille@example.org", TemplateContext()))
+        context = add_stop_link(row, "camille@example.org", TemplateContext())
+        wish = stopped_by(write_stop_headers(context))
         assert (wish.group, wish.contact_id) == (group, who.contacts[Channel.EMAIL])
+
+
+@pytest.mark.parametrize("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))
+def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -> None:
+    for language in languages_of(kind):
+        for name in ("email.html", "email.txt"):
+            assert "stop_group" in (TEMPLATES / kind / language / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", ["new_sign_in", "order", "password_reset", "renewal_soon", "account_unused"])
 def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
+    context = TemplateContext()
     row = ClaimedRow.of(written(person(), kind))
-    assert write_stop_headers(row, "camille@example.org", TemplateContext()) == {}
+    assert add_stop_link(row, "camille@example.org", context) is context
+    assert write_stop_headers(context) == {}
 
 
 def test_a_group_that_was_stopped_is_not_sent_and_its_row_says_why(sandbox: "Running") -> None:

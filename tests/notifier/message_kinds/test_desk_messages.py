@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
@@ -17,9 +17,13 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role, User
 from notifier.channel_base import RenderedMessage
 from notifier.content.messages import render
+from notifier.jobs import deliver
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.notifier.world import Person, change, get, person
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
@@ -122,6 +126,19 @@ def test_subscribers_read_since_when_in_their_desks_time() -> None:
     assert mail.subject == "Surveillance interrompue – Martinique (972)"
     assert "en maintenance depuis le 1er mars 2026 à 05:00, heure locale" in mail.text
     assert "Titre de séjour" in mail.text
+
+
+@pytest.mark.usefixtures("redis_server")
+@pytest.mark.parametrize("provider", ["sendgrid", "smtp"])
+def test_the_footer_of_a_mail_has_the_link_of_its_header(
+    sandbox: "Running", settings_env: Callable[..., None], provider: str
+) -> None:
+    settings_env(MAIL_PROVIDERS=provider)
+    deliver(str(write(person(), "desk_unwatched", incident=incident()).id))
+    (mail,) = sandbox.messages("email")
+    url = mail.draft.headers["List-Unsubscribe"].strip("<>")
+    assert f'href="{url}"' in (mail.draft.html or "")
+    assert f" : {url}\n" in mail.draft.text
 
 
 def test_a_closed_page_is_told_in_other_words() -> None:
