@@ -67,6 +67,14 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationFla
     return wake_alerts(session, user_id, "channel switched on") if switched_on else []
 
 
+def restart_groups(session: Session, user_id: UUID) -> None:
+    """Let the groups of mails that a mail's link stopped be sent again."""
+    stopped = sa.update(Contact).where(
+        Contact.user_id == user_id, sa.func.cardinality(Contact.stopped_groups) > 0
+    )
+    session.execute(stopped.values(stopped_groups=[]))
+
+
 def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
     """Switch a channel; return whether it is on and was off."""
     contact = _find_contact(session, user_id, channel)

@@ -27,7 +27,7 @@ from api.pages.notices import add_notice
 from api.pages.qr_code import render_qr_code
 from api.users.phone_codes import confirm_phone
 from api.users.schemas import CodeOfPhone, LinkState, NotificationFlags, ProfileChange, TelegramLinkState
-from api.users.service import change_notifications, change_profile
+from api.users.service import change_notifications, change_profile, restart_groups
 from api.users.telegram_linking import confirm_link, read_link, start_link
 
 area = Area("channels", __name__)
@@ -48,6 +48,14 @@ def change_flags() -> ResponseReturnValue:
         alerts = change_notifications(s, current_user_id(), form.value)
     _announce([], alerts)
     return _go_back(_("C’est enregistré."))
+
+
+@area.action("/canaux/e-mails-arretes", Access.PERSONAL)
+def restart_mails() -> ResponseReturnValue:
+    """Let the mails be sent again that a mail's link stopped."""
+    with session() as s:
+        restart_groups(s, current_user_id())
+    return _go_back(_("Vous recevrez de nouveau ces e-mails."))
 
 
 @area.action("/canaux/numero", Access.PROVEN)

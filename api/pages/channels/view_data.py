@@ -14,7 +14,7 @@ from api.models.user import Channel, ContactState
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.schemas import Body
-from api.users.queries import read_channel_states
+from api.users.queries import read_channel_states, read_stopped_groups
 from api.users.schemas import CodeOfPhone, NotificationFlags
 from configs.settings import settings
 
@@ -49,6 +49,7 @@ class ShownChannels:
 
     account: Account
     email_state: str  # waiting (not confirmed), or a ContactState
+    stopped_groups: list[str]  # of mails, by the link of one
     waiting_number: str | None  # the number that a code must confirm
     has_bot: bool  # Telegram can be linked here
     plan_url: str | None  # where SMS need a plan first
@@ -59,10 +60,12 @@ def read_channels() -> ShownChannels:
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
         states = read_channel_states(s, current_user_id())
+        stopped = read_stopped_groups(s, current_user_id())
     email = states.get(Channel.EMAIL, ContactState.OK)
     return ShownChannels(
         account=account,
         email_state=email.value if account.email_verified else "waiting",
+        stopped_groups=stopped,
         waiting_number=account.new_phone or (None if account.phone_verified else account.phone),
         has_bot=settings().telegram_bot_name is not None,
         plan_url=url_for(_PLAN) if _PLAN in current_app.view_functions else None,

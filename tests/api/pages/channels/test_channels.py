@@ -60,6 +60,19 @@ def test_a_number_is_confirmed_by_its_code(subscriber: Browser, door: Door) -> N
     assert (find_contact(Channel.SMS).address, find_contact(Channel.SMS).enabled) == (PHONE, True)
 
 
+def test_mails_that_a_link_stopped_start_again(camille: Browser) -> None:
+    assert "vous avez arrêté" not in camille.get("/canaux").text
+    with session() as s:
+        s.execute(sa.update(Contact).values(stopped_groups=["reminders", "desk"]))
+    text = camille.get("/canaux").text
+    assert "les e-mails de rappel" in text
+    assert "si un guichet est surveillé" in text
+    camille.send("/canaux/e-mails-arretes")
+    assert "Vous recevrez de nouveau ces e-mails." in camille.follow().text
+    assert find_contact(Channel.EMAIL).stopped_groups == []
+    assert "vous avez arrêté" not in camille.page.text
+
+
 def test_a_code_sent_twice_leads_back_to_the_channels(subscriber: Browser) -> None:
     subscriber.send("/canaux/numero", phone=PHONE)
     subscriber.follow()
