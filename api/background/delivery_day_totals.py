@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import DeliveryFigure
 from api.paging import first_id_at
 
 _DAY = timedelta(days=1)
@@ -52,15 +53,17 @@ ON CONFLICT (day, channel) DO UPDATE SET accepted = excluded.accepted, p50_secon
 """)
 
 
-def find_days_to_sum(session: Session, now: datetime) -> list[date]:
-    """Return the UTC days, oldest first, that may have changed since they were summed up.
+def find_days_to_sum(
+    session: Session, now: datetime, totals: type[DeliveryDay | DeliveryFigure] = DeliveryDay
+) -> list[date]:
+    """Return the UTC days, oldest first, that may have changed since `totals` were summed up.
 
     A message may be accepted or fail a day after it was written. The newest day with totals is among them: where a run
     died, the days after it are still to be written.
     """
-    today, known = now.date(), DeliveryDay.updated_at <= now
+    today, known = now.date(), totals.updated_at <= now
     last, newest = session.execute(
-        sa.select(sa.func.max(DeliveryDay.updated_at), sa.func.max(DeliveryDay.day)).where(known)
+        sa.select(sa.func.max(totals.updated_at), sa.func.max(totals.day)).where(known)
     ).one()
     first = today - timedelta(days=_MOST_DAYS - 1)
     if last is not None:

@@ -20,6 +20,7 @@ from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import list_jobs
 from api.billing import closed_desks, renewals
 from api.declarations import applying
+from api.delivery_figures import sums
 from api.exports import jobs as exports
 from api.invoices.jobs import issue_due
 from api.invoices.pdf_files import make_due_files
@@ -28,6 +29,7 @@ from api.models import partitions
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import session
+from api.models.delivery_figure import DeliveryFigure
 from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
 from api.models.provider_event import ProviderEvent
@@ -74,6 +76,18 @@ def delivery_days() -> Counts:
     for day in days:
         with session() as s:
             rows += delivery_day_totals.sum_day(s, day, now)
+    return {"days": len(days), "rows": rows}
+
+
+def delivery_figures() -> Counts:
+    """Sum up delays and fates of the slot alerts of each day that changed since the last time."""
+    now = clock()
+    with session() as s:
+        days = delivery_day_totals.find_days_to_sum(s, now, DeliveryFigure)
+    rows = 0
+    for day in days:
+        with session() as s:
+            rows += sums.sum_day(s, day, now)
     return {"days": len(days), "rows": rows}
 
 

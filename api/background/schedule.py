@@ -30,6 +30,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_partitions", _DAY),
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("delivery_days", timedelta(hours=1)),
+        ScheduledJob("delivery_figures", timedelta(hours=1)),
         ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_old_logins", _DAY),

@@ -130,6 +130,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": "SELECT (id, provider, kind, code, at, received_at, applied_at, next_attempt_at)",
     },
     "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
+    "delivery_figures": {"api": _READ, "background": _ALL, "reader": _READ},
     # Money
     "payments": {
         "api": _CHANGE, "background": _CHANGE, "notifier": _READ,

@@ -11,6 +11,7 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import ContactLookup
 from api.models.declaration import Declaration
 from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
@@ -36,5 +37,6 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    Invoice, InvoiceCounter, WatchCredit, DeliveryDay, BackupState, KeySighting, Declaration, Export, FormerCustomer,
+    Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState, KeySighting, Declaration, Export,
+    FormerCustomer,
 )  # fmt: skip

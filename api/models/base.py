@@ -52,6 +52,7 @@ class Base(orm.DeclarativeBase):
         dict[str, Any]: postgresql.JSONB(),
         list[Any]: postgresql.JSONB(),
         list[str]: postgresql.ARRAY(sa.Text()),
+        list[float]: postgresql.ARRAY(sa.Float()),
     }
 
 

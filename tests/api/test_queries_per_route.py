@@ -40,6 +40,7 @@ BOUNDS = {
     "/api/admin/checks": 3,
     "/api/admin/dead-letters": 3,
     "/api/admin/declarations": 3,
+    "/api/admin/delivery": 4,
     "/api/admin/desks": 3,
     "/api/admin/desks/{desk}": 3,
     "/api/admin/detections": 5,
@@ -79,8 +80,8 @@ BOUNDS = {
     "/api/prefectures/{prefecture}": 3,
     "/api/prefectures/{prefecture}/calendar.ics?procedure=TITRE_SEJOUR": 1,
     "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 6,
-    "/api/reliability": 5,
-    "/api/stats": 2,
+    "/api/reliability": 6,
+    "/api/stats": 3,
     "/api/users/telegram-link": 3,
 }
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -11,36 +10,16 @@ import time_machine
 from api.background import delivery_day_totals, jobs
 from api.models.base import new_id, session
 from api.models.delivery_day import DeliveryDay
-from api.models.notification import MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.notification import MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, User
-from api.paging import first_id_at
 from configs.clock import clock
+from tests.api.slot_messages import NINE, message
 from tests.api.world import match, rows, see, wait_for
 
 TODAY = date(2026, 11, 20)
-NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
-
-
-def message(at: datetime = NINE, took: float | None = 1, user: UUID | None = None, **other: Any) -> UUID:
-    """Write a slot alert whose page was read at an instant; `took`: seconds until it was accepted."""
-    accepted = at + timedelta(seconds=took) if took is not None else None
-    # The order of ids is that of time, which a frozen clock does not stop.
-    made = UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1)
-    columns = {
-        "state": State.SENT if accepted else State.PENDING, "channel": Channel.EMAIL, "kind": "slot_detected",
-        "committed_at": at, "matched_at": at, "address": None if user else "x@example.org",
-    } | other  # fmt: skip
-    with session() as s:
-        s.add(
-            Notification(
-                id=made, user_id=user, priority=Priority.CRITICAL, dedupe_key=str(made), created_at=at, seen_at=at,
-                accepted_at=accepted, next_attempt_at=at, next_nudge_at=at, **columns,
-            )
-        )  # fmt: skip
-    return made
 
 
 def days() -> dict[tuple[date, Channel], Any]:

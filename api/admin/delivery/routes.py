@@ -1,0 +1,28 @@
+"""Route of /api/admin/delivery: how long messages took, and how many arrived."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from api.admin.access import audited, check_access
+from api.admin.delivery.queries import read_report
+from api.admin.delivery.schemas import DeliveryQuery, DeliveryReport
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+
+blueprint = APIBlueprint(
+    "admin-delivery",
+    __name__,
+    url_prefix="/api/admin/delivery",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="admin delivery", description="For operators: delays and rates of delivery")],
+    abp_security=BEARER,
+)
+blueprint.before_request(check_access)
+
+
+@blueprint.get("", responses={200: DeliveryReport, **declare_errors(401, 403, 422)})
+def show_delivery(query: DeliveryQuery) -> dict[str, Any]:
+    """Show by day, channel, provider and prefecture how long slot alerts took, and what became of them."""
+    with audited("delivery.view", "delivery") as work:
+        return read_report(work.session, query).as_json()

@@ -1,0 +1,180 @@
+"""`delivery_figures`: counts and percentiles of each stage, for each combination of channel, provider, prefecture."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from api.background import jobs
+from api.delivery_figures.sums import (
+    _INSERT,
+    RECEIPT_PROVIDERS,
+    FigureChoice,
+    _bind,
+    compute_day,
+    read_days,
+)
+from api.models.base import session
+from api.models.delivery_figure import ALL, NONE, DeliveryFigure
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from configs.clock import clock
+from notifier.receipts import receipt_readers
+from tests.api.slot_messages import NINE, message
+from tests.api.world import BOBIGNY, rows
+
+TODAY = date(2026, 11, 20)
+MELUN = "melun_77/titre-sejour"
+
+pytestmark = pytest.mark.usefixtures("database", "frozen")
+
+
+def alert(
+    took: float | None = 1, desk: str = BOBIGNY, provider: str | None = "sendgrid", **other: Any
+) -> None:
+    """Write a slot alert; `delivered` after so many seconds from its page on."""
+    if (seconds := other.pop("delivered", None)) is not None:
+        other |= {"state": State.DELIVERED, "delivered_at": NINE + timedelta(seconds=seconds)}
+    message(took=took, params={"desk_id": desk}, provider=provider if took is not None else None, **other)
+
+
+def failed(state: State, **other: Any) -> None:
+    alert(None, state=state, reason="refused", failed_at=NINE, **other)
+
+
+def figures() -> dict[tuple[Channel, str, str], DeliveryFigure]:
+    """Sum up; return today's rows."""
+    jobs.delivery_figures()
+    found = [row for row in rows(DeliveryFigure) if row.day == TODAY]
+    return {(row.channel, row.provider, row.prefecture_id): row for row in found}
+
+
+def test_each_combination_has_a_row() -> None:
+    alert()
+    alert(provider="smtp")
+    alert(desk=MELUN)
+    alert(None)
+    alert(channel=Channel.SMS, provider="twilio")
+    found = {(channel.value, *key): row.messages for (channel, *key), row in figures().items()}
+    assert found == {
+        ("email", ALL, ALL): 4, ("email", ALL, "bobigny_93"): 3, ("email", ALL, "melun_77"): 1,
+        ("email", "sendgrid", ALL): 2, ("email", "sendgrid", "bobigny_93"): 1, ("email", "sendgrid", "melun_77"): 1,
+        ("email", "smtp", ALL): 1, ("email", "smtp", "bobigny_93"): 1,
+        ("email", NONE, ALL): 1, ("email", NONE, "bobigny_93"): 1,
+        ("sms", ALL, ALL): 1, ("sms", ALL, "bobigny_93"): 1, ("sms", "twilio", ALL): 1, ("sms", "twilio", "bobigny_93"): 1,
+    }  # fmt: skip
+
+
+def test_each_stage_has_its_percentiles() -> None:
+    way: dict[str, Any] = {
+        "committed_at": NINE + timedelta(seconds=0.25),
+        "matched_at": NINE + timedelta(seconds=0.75),
+    }
+    for took in range(1, 102):
+        alert(took, delivered=took + 10 if took <= 51 else None, **way)
+    row = figures()[Channel.EMAIL, ALL, ALL]
+    assert row.seen_to_committed == [0.25] * 3
+    assert row.committed_to_matched == [0.5] * 3
+    assert row.matched_to_accepted == pytest.approx([50.25, 95.25, 99.25])
+    assert row.seen_to_accepted == pytest.approx([51, 96, 100])
+    assert row.accepted_to_delivered == [10.0] * 3
+    assert row.seen_to_delivered == pytest.approx([36, 58.5, 60.5])
+
+
+def test_what_did_not_come_so_far_has_no_percentiles() -> None:
+    alert(None)
+    row = figures()[Channel.EMAIL, ALL, ALL]
+    assert row.committed_to_matched == [0.0] * 3
+    assert (row.seen_to_accepted, row.accepted_to_delivered, row.seen_to_delivered) == (None, None, None)
+
+
+def test_messages_are_counted_by_what_became_of_them() -> None:
+    alert()
+    alert(delivered=2, unknown_attempts=2)
+    alert(state=State.BOUNCED, reason="sendgrid 5.1.1")
+    alert(state=State.NO_RECEIPT)
+    alert(None, unknown_attempts=1)
+    for state in (State.FAILED, State.EXPIRED, State.SKIPPED):
+        failed(state)
+    row = figures()[Channel.EMAIL, ALL, ALL]
+    assert (row.messages, row.sent, row.unsure) == (8, 4, 2)
+    ends = (row.delivered, row.bounced, row.no_receipt, row.failed, row.expired, row.skipped)
+    assert ends == (1, 1, 1, 1, 1, 1)
+    assert (row.tracked, row.confirmed) == (3, 1)
+
+
+def test_only_providers_that_send_receipts_are_tracked() -> None:
+    for provider in ("sendgrid", "smtp"):
+        alert(provider=provider, delivered=2)
+    alert(provider="telegram", channel=Channel.TELEGRAM, delivered=1)
+    found = figures()
+    mail, telegram = found[Channel.EMAIL, ALL, ALL], found[Channel.TELEGRAM, ALL, ALL]
+    assert (mail.delivered, mail.tracked, mail.confirmed) == (2, 1, 1)
+    assert (telegram.delivered, telegram.tracked) == (1, 0)
+    assert set(RECEIPT_PROVIDERS) == set(receipt_readers())
+
+
+def test_alerts_that_catch_up_and_other_messages_do_not_count() -> None:
+    alert(committed_at=None)
+    alert(kind="desk_watched")
+    message(NINE - timedelta(days=1))
+    assert figures() == {}
+
+
+def test_a_repetition_leaves_no_row_of_what_is_over() -> None:
+    alert(None)
+    assert (Channel.EMAIL, NONE, ALL) in figures()
+    first = figures()
+    assert len(first) == len(figures()) == 4
+    with session() as s:
+        accepted = {"accepted_at": clock(), "state": State.SENT, "provider": "smtp"}
+        s.execute(sa.update(Notification).values(accepted))
+    assert {provider for _, provider, _ in figures()} == {ALL, "smtp"}
+
+
+CHOICES = [
+    FigureChoice(*choice)
+    for choice in product((None, Channel.EMAIL), (None, ALL, NONE, "smtp"), (None, ALL, "melun_77"))
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_today_computed_is_what_would_be_written(choice: FigureChoice) -> None:
+    for provider, desk in product(("sendgrid", "smtp"), (BOBIGNY, MELUN)):
+        alert(provider=provider, desk=desk, delivered=3)
+    alert(None)
+    alert(channel=Channel.SMS, provider="twilio", desk=MELUN)
+    columns = sa.inspect(DeliveryFigure).columns.keys()
+    jobs.delivery_figures()
+    with session() as s:
+        computed, written = compute_day(s, TODAY, clock(), choice), read_days(s, TODAY, TODAY, choice)
+        assert written or choice.prefecture_id == "melun_77"
+        assert [[getattr(row, name) for name in columns] for row in computed] == [
+            [getattr(row, name) for name in columns] for row in written
+        ]
+
+
+def test_the_job_sums_up_each_day_that_may_have_changed() -> None:
+    alert()
+    message(NINE - timedelta(days=3))
+    assert jobs.delivery_figures() == {"days": 30, "rows": 8}
+    assert {row.day for row in rows(DeliveryFigure)} == {TODAY, TODAY - timedelta(days=3)}
+    assert jobs.delivery_figures() == {"days": 2, "rows": 4}
+
+
+def test_the_messages_of_a_day_are_found_by_their_ids() -> None:
+    made = """
+    SET LOCAL session_replication_role = replica;
+    INSERT INTO notifications (id, address, channel, kind, priority, dedupe_key, next_attempt_at, next_nudge_at)
+      SELECT CAST(lpad(to_hex(CAST(extract(epoch FROM t) * 1000 AS bigint)), 12, '0') || '7' || lpad(n::text, 19, '0')
+        AS uuid), '', 'email', 'slot_detected', 'critical', n::text, t, t
+      FROM (SELECT n, now() - n * interval '10 minutes' t FROM generate_series(1, 5000) n) made"""
+    with session() as s:
+        s.execute(sa.text(made))
+        s.execute(sa.text("ANALYZE notifications"))
+        explain = sa.text(f"EXPLAIN {_INSERT.text}")
+        plan = "\n".join(s.scalars(explain, _bind(datetime.now(UTC).date(), clock(), FigureChoice())))
+    assert "pk_notifications" in plan
+    assert "Seq Scan on notifications" not in plan
