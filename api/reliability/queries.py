@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.cache import answer_cache
+from api.delivery_figures.queries import list_channel_deliveries
 from api.detections.queries import get_public_cutoff
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
@@ -87,6 +88,7 @@ def build_ledger(session: Session) -> Reliability:
         begins_on=period.first,
         ends_on=period.last,
         deliveries=_read_deliveries(session, period),
+        arrivals=list_channel_deliveries(session, period.first, period.last),
         intervals=_read_intervals(session, period),
         outages=[_build_outage(*row) for row in session.execute(_NEWEST, given)],
         outages_by_reason=[

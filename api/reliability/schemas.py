@@ -4,6 +4,7 @@ import datetime as dt
 
 from pydantic import Field
 
+from api.delivery_figures.schemas import ChannelDelivery
 from api.models.desk import OutageReason
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm
@@ -82,6 +83,7 @@ class Reliability(Answer):
     begins_on: dt.date
     ends_on: dt.date
     deliveries: list[ChannelDay]
+    arrivals: list[ChannelDelivery]
     intervals: list[IntervalRatio]
     outages: list[OutageEntry]
     outages_by_reason: list[OutageTotal]

@@ -1,5 +1,6 @@
 """Body of /api/stats."""
 
+from api.delivery_figures.schemas import ChannelDelivery
 from api.detections.schemas import DetectionStats
 from api.schemas import Answer
 
@@ -13,6 +14,10 @@ class WatchLevels(Answer):
 
 
 class PublicStats(DetectionStats):
-    """Figures for the landing page: detections, told with the delay of public pages, and desks by watch level."""
+    """Figures for the landing page: detections, told with the delay of public pages, and desks by watch level.
+
+    `deliveries`: how fast slot alerts arrived by each channel, in the last seven UTC days that are over.
+    """
 
     desks: WatchLevels
+    deliveries: list[ChannelDelivery]

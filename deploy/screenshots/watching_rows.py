@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel
@@ -76,6 +77,7 @@ def write_watching(random: Random) -> None:
         Outage, [_build_outage(desk, random) for desk in random.sample(seen, min(len(seen), _OUTAGE_COUNT))]
     )
     _insert(DeliveryDay, list(_build_delivery_days(random)))
+    _insert(DeliveryFigure, list(_build_delivery_figures(random)))
 
 
 def write_openings(openings: list[Opening]) -> None:
@@ -212,5 +214,29 @@ def _build_delivery_days(random: Random) -> Iterator[dict[str, Any]]:
                 "p50_seconds": half * slower,
                 "p95_seconds": most * slower,
                 "failed": 2 if (ago, channel) == (_BAD_DAY, Channel.SMS) else 0,
+                "updated_at": clock(),
+            }
+
+
+def _build_delivery_figures(random: Random) -> Iterator[dict[str, Any]]:
+    for ago in range(1, _LEDGER_DAYS + 1):
+        for channel, (half, most) in _LATENCIES.items():
+            sent = random.randrange(3, 140)
+            lost = random.randrange(0, 2)
+            is_tracked = channel is not Channel.TELEGRAM
+            yield {
+                "day": (clock() - ago * _DAY).date(),
+                "channel": channel,
+                "provider": ALL,
+                "prefecture_id": ALL,
+                **dict.fromkeys(("bounced", "failed", "expired", "skipped", "unsure"), 0),
+                "messages": sent,
+                "sent": sent,
+                "delivered": sent - lost * is_tracked,
+                "no_receipt": lost * is_tracked,
+                "tracked": sent * is_tracked,
+                "confirmed": (sent - lost) * is_tracked,
+                "seen_to_accepted": [half, most, 2 * most],
+                "seen_to_delivered": [half + 1, most + 2, 2 * most + 4],
                 "updated_at": clock(),
             }

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Self
 
+from api.delivery_figures.schemas import ChannelDelivery
 from api.models.user import Channel
 from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
 from configs.prefecture import desks, prefectures
@@ -25,6 +26,32 @@ class ChannelBars:
     most: str  # path of the bars of p95
     failed: str  # path of the marks above days on which an alert failed
     top_seconds: float  # that the full height stands for
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelArrivals:
+    """How the alerts of one channel arrived in all these days. Seconds and the rate are None where nothing says so."""
+
+    channel: Channel
+    sent: int
+    half_seconds: float | None  # within which half of the alerts of a usual day had arrived
+    most_seconds: float | None  # the same of 95 %
+    rate: float | None  # of the messages whose provider confirms arrivals
+    no_receipt: int | None  # without a confirmation in time; None where none is ever sent
+
+    @classmethod
+    def build(cls, channel: Channel, days: Sequence[ChannelDelivery]) -> Self:
+        """Return the days of one channel together."""
+        times = [each.seen_to_delivered for each in days if each.seen_to_delivered]
+        tracked = sum(each.tracked for each in days)
+        return cls(
+            channel=channel,
+            sent=sum(each.sent for each in days),
+            half_seconds=_find_usual([each.p50 for each in times]),
+            most_seconds=_find_usual([each.p95 for each in times]),
+            rate=sum(each.confirmed for each in days) / tracked if tracked else None,
+            no_receipt=sum(each.no_receipt for each in days) if tracked else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +77,7 @@ class LedgerView:
     rated: int  # prefectures with a ratio
     outage_seconds: int  # of all desks together
     charts: list[ChannelBars]
+    arrivals: list[ChannelArrivals]
     failures: list[ChannelDay]  # days on which an alert failed
     outages: list[NamedOutage]  # the newest
 
@@ -68,9 +96,18 @@ class LedgerView:
             rated=len(ratios),
             outage_seconds=sum(each.seconds for each in found.outages_by_reason),
             charts=[_draw(found, channel) for channel in Channel if _list_days(found, channel)],
+            arrivals=_list_arrivals(found.arrivals),
             failures=[each for each in found.deliveries if each.failed],
             outages=[_name_outage(each) for each in found.outages[:_SHOWN]],
         )
+
+
+def _list_arrivals(days: Sequence[ChannelDelivery]) -> list[ChannelArrivals]:
+    found = [
+        ChannelArrivals.build(channel, [each for each in days if each.channel is channel])
+        for channel in Channel
+    ]
+    return [each for each in found if each.sent]
 
 
 def _find_usual(seconds: Sequence[float | None]) -> float | None:

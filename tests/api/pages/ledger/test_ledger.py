@@ -1,5 +1,6 @@
 """The page of the public ledger."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import time_machine
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
@@ -35,6 +37,16 @@ def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, faile
     return DeliveryDay(
         day=_LAST - timedelta(days=days_ago), channel=Channel.EMAIL, accepted=accepted, p50_seconds=p50,
         p95_seconds=p95, failed=failed, updated_at=clock(),
+    )  # fmt: skip
+
+
+def arrived(channel: Channel, days_ago: int = 0, *, delivered: int = 9, tracked: int = 0) -> DeliveryFigure:
+    """Return the figures of a day on which one message of ten came to nothing."""
+    return DeliveryFigure(
+        day=_LAST - timedelta(days=days_ago), channel=channel, provider=ALL, prefecture_id=ALL, messages=10, sent=10,
+        delivered=delivered, bounced=0, no_receipt=10 - delivered, failed=0, expired=0, skipped=0, unsure=0,
+        tracked=tracked, confirmed=min(tracked, delivered), seen_to_accepted=[1, 2, 3],
+        seen_to_delivered=[2.5 + days_ago, 6, 9], updated_at=clock(),
     )  # fmt: skip
 
 
@@ -71,6 +83,37 @@ def test_days_with_few_messages_have_no_times(visitor: Browser) -> None:
     page = visitor.get("/fiabilite")
     assert "Trop peu d’alertes" in page.text
     assert "2 s" not in page.text
+
+
+def read_arrivals(html: str) -> dict[str, list[str]]:
+    """Return the cells of the table of arrivals, by channel."""
+    table = html.split("<caption>Alertes reçues, par canal</caption>")[1].split("</table>", maxsplit=1)[0]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
+    plain = [
+        [re.sub("<[^>]+>", "", cell).replace("\u202f", " ").replace("\xa0", " ") for cell in line]
+        for line in lines
+    ]
+    return {channel: cells for channel, *cells in plain}
+
+
+def test_it_shows_how_alerts_arrived_by_channel(visitor: Browser) -> None:
+    add(
+        arrived(Channel.EMAIL, tracked=10), arrived(Channel.EMAIL, 1, tracked=10), arrived(Channel.EMAIL, 2, tracked=10),
+        arrived(Channel.TELEGRAM), arrived(Channel.SMS, delivered=4, tracked=10),
+    )  # fmt: skip
+    found = read_arrivals(visitor.get("/fiabilite").html)
+    assert found["E-mail"] == ["30", "3,5 s", "6 s", "90 %", "3"]
+    assert found["Telegram"] == ["10", "2,5 s", "6 s", "–", "–"]  # its answer is no receipt
+    assert found["SMS"] == ["10", "–", "–", "40 %", "6"]  # four are too few for a time
+
+
+def test_before_the_first_arrival_it_says_so(browse: Callable[..., Browser]) -> None:
+    for language, text in (
+        ("fr", "Nous n’avons encore rien à dire"),
+        ("en", "We cannot say anything yet"),
+        ("ar", "ليس لدينا بعد"),
+    ):
+        assert text in browse(language).get("/fiabilite").text
 
 
 def test_it_names_outages_and_paces(visitor: Browser) -> None:
