@@ -7,6 +7,7 @@ from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 
 from configs.clock import clock
+from configs.contact_addresses import ascii_address
 from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
 
@@ -35,19 +36,6 @@ def split_sender() -> tuple[str, str]:
     return parseaddr(settings().email_from)
 
 
-def to_ascii(address: str) -> str:
-    """Return the address as every server takes it: its domain as DNS has it.
-
-    Raises:
-        ValueError: its local part has letters that are not ASCII, or it is none.
-    """
-    local, _, domain = address.rpartition("@")
-    encoded = f"{local}@{domain.encode('idna').decode('ascii')}"
-    if not encoded.isascii() or not encoded.isprintable():
-        raise ValueError("the part before the @ is not ASCII")
-    return encoded
-
-
 def build_mime(message: OutgoingMessage) -> bytes:
     """Return the mail as this person reads it. The text is in base64: QP takes Python 4 ms a mail.
 
@@ -67,7 +55,7 @@ def build_mime(message: OutgoingMessage) -> bytes:
 def _headers(message: OutgoingMessage) -> dict[str, str]:
     return {
         "From": formataddr(split_sender()),
-        "To": to_ascii(message.address),
+        "To": ascii_address(message.address),
         "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
         "Date": format_datetime(clock()),
         **own_headers(message),

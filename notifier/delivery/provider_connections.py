@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
 from configs.settings import settings
+from notifier.delivery import tcp_connect
 from notifier.delivery.deadline_reader import DeadlineReader
 
 if TYPE_CHECKING:
@@ -57,8 +58,19 @@ class _Connection(HTTPConnection):
     used_at = 0.0  # when the last call ended
     sent = False  # whether the whole request left
 
+    def _new_conn(self) -> socket.socket:
+        """Connect in the time for that, which the look-up of the name is part of; raises as urllib3's own does."""
+        try:
+            return tcp_connect.connect(self.host, self.port, cast("float", self.timeout))
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
+
     def connect(self) -> None:
-        """Connect; raises ConnectTimeoutError where that took all the call's time (a slow name server)."""
+        """Connect; raises ConnectTimeoutError where that took all the call's time."""
         super().connect()
         if time.monotonic() >= self.ends:
             self.close()

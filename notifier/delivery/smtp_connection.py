@@ -11,12 +11,16 @@ from typing import Any
 
 from configs.mail_server import MailServer
 from configs.settings import settings
+from notifier.delivery import tcp_connect
 from notifier.delivery.call_time import seconds_left
 from notifier.delivery.deadline_reader import DeadlineReader
 
 _CONNECT_SECONDS = 3.0
+_LOGINS = {"CRAM-MD5", "PLAIN", "LOGIN"}
 _READY, _GO_ON = 220, 354  # https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+# Mail servers name their reasons in prose only. One that no longer relays for us refuses every address.
+_ABOUT_US = re.compile(rb"relay|sender|authenti|polic|spam|black.?list|block.?list|reputation", re.IGNORECASE)
 
 
 class Step(Enum):
@@ -30,12 +34,16 @@ class Step(Enum):
 
 
 class Refusal(Exception):
-    """The server said no. `enhanced` is its code of RFC 3463, empty where it gave none."""
+    """The server said no. `enhanced` is its code of RFC 3463, empty where it gave none.
+
+    `is_about_us` is whether its words speak of us or of the mail, and so not of the address.
+    """
 
     def __init__(self, step: Step, code: int, reply: bytes = b"") -> None:
         found = _ENHANCED.match(reply)
         self.step, self.code = step, code
         self.enhanced = found[0].decode() if found else ""
+        self.is_about_us = bool(_ABOUT_US.search(reply))
         super().__init__(f"{code} {self.enhanced}".rstrip())
 
 
@@ -72,7 +80,7 @@ class SmtpConnection(smtplib.SMTP):
             self._encrypt()
             self.ehlo_or_helo_if_needed()
             if self._server.user:
-                self.login(self._server.user, self._server.password)
+                self._log_in()
         except smtplib.SMTPAuthenticationError as error:
             raise Refusal(Step.LOGIN, error.smtp_code, _bytes(error.smtp_error)) from None
         except smtplib.SMTPResponseException as error:
@@ -86,6 +94,14 @@ class SmtpConnection(smtplib.SMTP):
             self.starttls(context=tls_context())
         elif not settings().loopback_only:
             raise NotEncrypted
+
+    def _log_in(self) -> None:
+        if not _LOGINS & {*self.esmtp_features.get("auth", "").upper().split()}:
+            raise smtplib.SMTPNotSupportedError("no way to log in that smtplib knows")
+        try:
+            self.login(self._server.user, self._server.password)
+        except ValueError as error:
+            raise smtplib.SMTPException("a challenge that is no base64") from error
 
     def transfer(self, sender: str, address: str, mail: bytes) -> None:
         """Hand over one mail. It is the server's once this returns.
@@ -122,7 +138,7 @@ class SmtpConnection(smtplib.SMTP):
         return code, reply
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 -- the call's time is less
-        made = socket.create_connection((host, port), min(_CONNECT_SECONDS, seconds_left()))
+        made = tcp_connect.connect(host, port, min(_CONNECT_SECONDS, seconds_left()))
         made.settimeout(seconds_left())
         if not self._server.is_tls_from_start:
             return made

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from smtplib import SMTPException, SMTPNotSupportedError
 
 from api.models.user import ContactState
+from configs.contact_addresses import ascii_address
 from configs.hosts import is_loopback
 from configs.mail_server import MailServer, parse_mail_server
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.content.mime_message import build_mime, split_sender, to_ascii
+from notifier.content.mime_message import build_mime, split_sender
 from notifier.delivery.call_time import seconds_left
 from notifier.delivery.smtp_connection import NotEncrypted, Refusal, SmtpConnection, Step, tls_context
 from notifier.errors import (
@@ -81,10 +82,16 @@ class _Transfer:
             return self.failure
         if self.slowest and seconds_left() < max(_LEAST_SECONDS, 2 * self.slowest):
             return NotAttempted("put back: no time was left of the call")
-        began = time.monotonic()
+        began, has_worked = time.monotonic(), self.answered > 0
         answer = self._transfer(message, mail)
+        if has_worked and self._is_ended(answer) and seconds_left() > _LEAST_SECONDS:
+            answer = self._transfer(message, mail)
         self.slowest = max(self.slowest, time.monotonic() - began)
         return answer
+
+    def _is_ended(self, answer: Answer) -> bool:
+        """Whether the server only took no more mails by this connection: this one was certainly not taken."""
+        return self.connection is None and isinstance(answer, TemporaryError)
 
     def _transfer(self, message: OutgoingMessage, mail: bytes) -> Answer:
         if self.connection is None and (error := self._connect()):
@@ -92,7 +99,7 @@ class _Transfer:
             return error
         assert self.connection  # noqa: S101 -- for mypy
         try:
-            self.connection.transfer(split_sender()[1], to_ascii(message.address), mail)
+            self.connection.transfer(split_sender()[1], ascii_address(message.address), mail)
         except Refusal as refusal:
             return self._go_on(refusal)
         except (OSError, SMTPException) as error:
@@ -169,7 +176,7 @@ def sort_refusal(refusal: Refusal) -> DeliveryError:
 def _is_gone(refusal: Refusal) -> bool:
     if refusal.enhanced:
         return refusal.enhanced in _GONE
-    return refusal.code in _NO_ADDRESS
+    return refusal.code in _NO_ADDRESS and not refusal.is_about_us
 
 
 def _refuse_to_leave(server: MailServer) -> LeavesLoopback:

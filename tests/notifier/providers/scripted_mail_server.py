@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from socket import SHUT_RDWR, create_server, socket
 
-SILENCE, HANG_UP, TRICKLE = "", "hang up", "250-more"  # replies that are none
+SILENCE, HANG_UP, TRICKLE, FLOOD = "", "hang up", "250-more", f"250-{'x' * 4000}"  # replies that are none
 _USUAL = {
     "GREETING": "220 ready",
     "EHLO": "250-mail.example\r\n250-AUTH PLAIN\r\n250 SIZE 1000000",
@@ -89,6 +89,8 @@ class ScriptedMailServer:
         while self._last == TRICKLE:  # until the other side has had enough
             wire.sendall(f"{TRICKLE}\r\n".encode())
             time.sleep(0.01)
+        while self._last == FLOOD:
+            wire.sendall(f"{FLOOD}\r\n".encode())
         wire.sendall(f"{self._last}\r\n".encode() if self._last else b"")
         return True
 

@@ -27,7 +27,13 @@ from notifier.errors import (
 )
 from notifier.providers.smtp import Smtp
 from tests.crawler.certificate import self_signed, serving
-from tests.notifier.providers.scripted_mail_server import HANG_UP, SILENCE, TRICKLE, scripted_mail_server
+from tests.notifier.providers.scripted_mail_server import (
+    FLOOD,
+    HANG_UP,
+    SILENCE,
+    TRICKLE,
+    scripted_mail_server,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -102,6 +108,11 @@ def test_a_domain_of_other_letters_is_sent_as_dns_has_it(sandbox: "Running") -> 
     assert [each.to for each in sandbox.messages("email")] == ["camille@xn--exmple-cua.org"]
 
 
+def test_a_domain_is_sent_by_the_rules_of_today(sandbox: "Running") -> None:
+    hand_over([OutgoingMessage(CONTENT, "camille@straße.de", [uuid4()])])
+    assert [each.to for each in sandbox.messages("email")] == ["camille@xn--strae-oqa.de"]
+
+
 @pytest.mark.parametrize(
     "address", ["élise@example.org", "a@b.example\r\nRCPT TO:<c@d.example>", "a@" + "b" * 70]
 )
@@ -145,6 +156,8 @@ REPLIES = [
     ("RCPT", "550 5.1.1 no such user", PermanentError, ContactState.BOUNCED),
     ("RCPT", "550 no such user", PermanentError, ContactState.BOUNCED),
     ("RCPT", "550 5.7.1 policy", PermanentError, None),
+    ("RCPT", "550 relay not permitted", PermanentError, None),
+    ("RCPT", "550 Sender verify failed", PermanentError, None),
     ("RCPT", "554 no", PermanentError, None),
     ("DATA", "451 4.3.0 later", TemporaryError, None),
     ("DATA", "554 5.5.1 no", PermanentError, None),
@@ -187,6 +200,27 @@ def test_a_reply_that_has_no_end_ends_with_the_call(serve: Serve, verb: str, kin
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.parametrize(("verb", "kind"), [("GREETING", TemporaryError), ("DOT", OutcomeUnknown)])
+def test_a_reply_that_floods_ends_long_before_the_call(serve: Serve, verb: str, kind: type) -> None:
+    serve(**{verb: FLOOD})
+    began = time.monotonic()
+    assert type(one(30)) is kind
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        ({"EHLO": "250-mail.example\r\n250 AUTH XOAUTH2 GSSAPI"}, Misconfigured),
+        ({"EHLO": "250-mail.example\r\n250 AUTH LOGIN", "AUTH": "334 a"}, TemporaryError),
+    ],
+)
+def test_a_login_that_cannot_be_made_sends_nothing(serve: Serve, replies: Any, kind: type) -> None:
+    server = serve(**replies)
+    assert type(one()) is kind
+    assert "MAIL" not in server.verbs
+
+
 def test_nobody_listens(settings_env: Put) -> None:
     settings_env(SMTP_URL="smtp://127.0.0.1:1")
     assert type(one()) is TemporaryError
@@ -201,10 +235,17 @@ def test_a_refused_address_holds_up_no_other(serve: Serve) -> None:
 
 @pytest.mark.parametrize("end", [HANG_UP, "421 4.7.0 enough by this connection"])
 def test_a_server_that_takes_few_mails_by_a_connection_is_connected_to_again(serve: Serve, end: str) -> None:
-    server = serve(MAIL=["250 OK", "250 OK", end, "250 OK"])
-    answers = hand_over(mails(4))
-    assert [type(each) for each in answers] == [Acceptance, Acceptance, TemporaryError, Acceptance]
-    assert server.connections == 2
+    server = serve(MAIL=["250 OK", "250 OK", end, "250 OK", "250 OK", end, "250 OK"])
+    answers = hand_over(mails(5))
+    assert {type(each) for each in answers} == {Acceptance}
+    assert (server.connections, server.verbs.count("DATA")) == (3, 5)
+
+
+def test_a_connection_that_ends_after_the_content_sends_no_copy(serve: Serve) -> None:
+    server = serve(DOT=["250 OK", HANG_UP, "250 OK"])
+    answers = hand_over(mails(3))
+    assert [type(each) for each in answers] == [Acceptance, OutcomeUnknown, Acceptance]
+    assert server.verbs.count("DATA") == 3
 
 
 @pytest.mark.parametrize("verb", ["GREETING", "MAIL"])
