@@ -15,9 +15,11 @@ from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
 from notifier.delivery.call_time import seconds_left
 from notifier.delivery.provider_connections import NotSent, ProviderAdapter
-from notifier.errors import LeavesLoopback, OutcomeUnknown, RateLimited, TemporaryError
+from notifier.errors import LeavesLoopback, Misconfigured, OutcomeUnknown, RateLimited, TemporaryError
 
 _CONNECT_SECONDS = 3.0
+# The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
+_NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
 def read_retry_after(answer: Response) -> float | None:
@@ -28,8 +30,8 @@ def read_retry_after(answer: Response) -> float | None:
 class Transport(requests.Session):
     """A session with one provider, whose `name` the reasons start with.
 
-    An answer of 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to be left
-    alone. The channel judges every other answer.
+    An answer of 408, 425, 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to
+    be left alone. A redirect says that the address is wrong. The channel judges every other answer.
     """
 
     def __init__(self, name: str, wait: Callable[[Response], float | None] = read_retry_after) -> None:
@@ -44,12 +46,13 @@ class Transport(requests.Session):
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """Send one request in the time that the call has, from looking up the name to the answer's last byte.
 
-        Redirects are answers.
+        Redirects are not followed.
 
         Raises:
             LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
+            Misconfigured: the provider answered 3xx.
             RateLimited: the provider answered 429.
-            TemporaryError: the provider cannot have taken it: it was not reached, or answered 5xx.
+            TemporaryError: the provider cannot have taken it: it was not reached, or answered 408, 425 or 5xx.
             OutcomeUnknown: the request left, and no whole answer came.
         """
         self._guard(request.url or "")
@@ -61,11 +64,17 @@ class Transport(requests.Session):
             raise TemporaryError(f"{self.name} not reached: {error}") from error
         except requests.RequestException as error:
             raise OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}") from error
-        if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise RateLimited(f"{self.name} answered 429", self.wait(answer))
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TemporaryError(f"{self.name} answered {answer.status_code}", self.wait(answer))
+        self._sort(answer)
         return answer
+
+    def _sort(self, answer: Response) -> None:
+        said, status = f"{self.name} answered {answer.status_code}", answer.status_code
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise RateLimited(said, self.wait(answer))
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_TAKEN:
+            raise TemporaryError(said, self.wait(answer))
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            raise Misconfigured(f"{said}: check {self.name.upper()}_BASE_URL")
 
     def _guard(self, url: str) -> None:
         host = urlsplit(url).hostname or ""

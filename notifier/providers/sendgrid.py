@@ -20,7 +20,7 @@ from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.mime_message import own_headers
 from notifier.delivery.provider_http import Transport
-from notifier.errors import DeliveryError, Misconfigured, PermanentError
+from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
 from notifier.provider_base import OneCallProvider
 
 PROVIDER = "sendgrid"
@@ -103,6 +103,8 @@ class SendGrid(OneCallProvider):
             answer = _api().client.mail.send.post(request_body=_body(messages))
         except HTTPError as error:
             raise _delivery_error(error) from error
+        if answer.status_code != HTTPStatus.ACCEPTED:  # 200: valid, and not queued
+            raise OutcomeUnknown(f"{PROVIDER} answered {answer.status_code}, which is no acceptance")
         return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""), awaits_receipt=_sends_receipts())
 
 
@@ -142,6 +144,8 @@ def _delivery_error(error: HTTPError) -> DeliveryError:
             f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
         )
     fields = _fields(error)
+    if any(field.partition(".")[0] == "from" for field in fields):
+        return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
         at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
         return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)

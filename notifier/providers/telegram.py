@@ -14,7 +14,7 @@ from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, read_retry_after, travelling
-from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError
+from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError, TemporaryError
 from notifier.provider_base import OneCallProvider
 
 PROVIDER = "telegram"
@@ -31,12 +31,13 @@ _GONE = {
 }
 # 401 and 404 are the answers to a token that is wrong: our fault, not the message's.
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
+_LONGEST_WAIT = 86400.0  # seconds; JSON has numbers that no float holds
 
 
 def _json(answer: Response) -> dict[str, Any]:
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -45,7 +46,7 @@ def _wait(answer: Response) -> float | None:
     """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
     parameters = _json(answer).get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    return float(seconds) if isinstance(seconds, int | float) else read_retry_after(answer)
+    return min(seconds, _LONGEST_WAIT) if isinstance(seconds, int | float) else read_retry_after(answer)
 
 
 @lru_cache(maxsize=2)
@@ -99,4 +100,6 @@ def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
         return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
     if status == HTTPStatus.OK:
         return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
+    if "ok" not in answer:  # a proxy's or a firewall's answer speaks of no message
+        return TemporaryError(f"{PROVIDER} answered {status}, in no words of its own")
     return PermanentError(f"{PROVIDER} answered {status}")

@@ -20,7 +20,7 @@ from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.sms_text import fit_text, segments
 from notifier.delivery.provider_http import Transport, travelling
-from notifier.errors import DeliveryError, Misconfigured, PermanentError, TemporaryError
+from notifier.errors import DeliveryError, Misconfigured, PermanentError, RateLimited, TemporaryError
 from notifier.provider_base import OneCallProvider
 from notifier.receipts.twilio import callback_of
 from notifier.sms_budget import price_sms
@@ -41,7 +41,10 @@ _PERMANENT: dict[int, tuple[str, ContactState | None]] = {
     21617: ("text too long", None),
 }
 # Full queue, rate: nothing is wrong with the message.
-_TEMPORARY = {20429, 21611, 14107}
+_TOO_MANY = {20429, 21611, 14107}
+# Of the sender: no such number, not ours, takes no SMS, a messaging service without numbers.
+_SENDER = {21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705}
+_LEAST_CODE = 1000  # Twilio's client gives the HTTP status where the answer has no code of Twilio's
 _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at most
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
@@ -113,10 +116,14 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException) -> Deli
     if code in _PERMANENT:
         reason, state = _PERMANENT[code]
         return PermanentError(f"{PROVIDER} {code}: {reason}", state)
-    if code in _TEMPORARY:
-        return TemporaryError(f"{PROVIDER} {code}")
+    if code in _TOO_MANY:
+        return RateLimited(f"{PROVIDER} {code}")
+    if code in _SENDER:
+        return Misconfigured(f"{PROVIDER} {code}: check TWILIO_PHONE_NUMBER")
     if error.status in _OURS:
         return Misconfigured(
             f"{PROVIDER} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         )
+    if code < _LEAST_CODE:  # a proxy's or a firewall's answer speaks of no message
+        return TemporaryError(f"{PROVIDER} answered {error.status}, in no words of its own")
     return PermanentError(f"{PROVIDER} answered {error.status}, code {code}")

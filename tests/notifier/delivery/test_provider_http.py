@@ -17,8 +17,9 @@ import time_machine
 from configs.clock import clock
 from deploy.local.processes import free_port
 from notifier.channel_base import OutgoingMessage, RenderedMessage
+from notifier.delivery import tcp_connect
 from notifier.delivery.provider_http import Transport, read_retry_after, travelling
-from notifier.errors import LeavesLoopback, OutcomeUnknown, TemporaryError
+from notifier.errors import LeavesLoopback, Misconfigured, OutcomeUnknown, TemporaryError
 from tests.crawler import certificate
 
 SettingsEnv = Callable[..., None]
@@ -94,16 +95,48 @@ def test_an_answer_that_is_cut_is_unknown(transport: Transport, cut: bytes) -> N
         transport.post(url)
 
 
-@pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Busy", "429 Too Many Requests"])
+@pytest.mark.parametrize(
+    "status",
+    [
+        "500 Oops",
+        "502 Bad Gateway",
+        "503 Busy",
+        "429 Too Many Requests",
+        "408 Request Timeout",
+        "425 Too Early",
+    ],
+)
 def test_a_provider_in_trouble_is_tried_later(transport: Transport, status: str) -> None:
     with answering(answer(status, "Retry-After: 7")) as url, pytest.raises(TemporaryError) as caught:
         transport.post(url)
     assert (caught.value.reason, caught.value.retry_after) == (f"sendgrid answered {status[:3]}", 7)
 
 
-def test_redirects_are_answers(transport: Transport) -> None:
-    with answering(answer("302 Found", "Location: https://elsewhere.example/")) as url:
-        assert transport.post(url).status_code == 302
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+def test_a_redirect_is_no_acceptance_and_not_followed(transport: Transport, status: str) -> None:
+    with (
+        answering(answer(status, "Location: https://elsewhere.example/")) as url,
+        pytest.raises(Misconfigured, match="SENDGRID_BASE_URL"),
+    ):
+        transport.post(url)
+
+
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 202 Accepted\r\n\r\n", b"HTTP/1.1 202 "])
+def test_an_answer_that_floods_ends_long_before_the_call(
+    transport: Transport, settings_env: SettingsEnv, begin: bytes
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="30")
+
+    def flood(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(begin)
+        while True:
+            connection.sendall(b"x" * 60_000)
+
+    began = time.monotonic()
+    with serving(flood) as url, pytest.raises(OutcomeUnknown):
+        transport.post(url)
+    assert time.monotonic() - began < 10
 
 
 def test_a_connection_is_kept_for_the_next_message(transport: Transport) -> None:
@@ -275,13 +308,14 @@ def test_an_answer_that_trickles_ends_in_time(transport: Transport, first: bytes
 def test_nothing_is_sent_when_connecting_took_all_the_time(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = socket.getaddrinfo
+    real = tcp_connect.connect
 
-    def slow(*asked: Any, **how: Any) -> Any:
+    def connect(*asked: Any) -> socket.socket:
+        made = real(*asked)
         time.sleep(0.35)
-        return real(*asked, **how)
+        return made
 
-    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(tcp_connect, "connect", connect)
     heard: list[bytes] = []
     with (
         serving(lambda connection: heard.append(connection.recv(65536))) as url,

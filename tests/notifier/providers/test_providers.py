@@ -14,12 +14,14 @@ from api.models.user import ContactState
 from notifier.channel_base import Acceptance, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.channels import UnknownChannel, channel, channels
 from notifier.content.sms_text import fit_text
+from notifier.delivery.provider_http import Transport
 from notifier.errors import (
     DeliveryError,
     LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
     PermanentError,
+    RateLimited,
     TemporaryError,
 )
 from notifier.providers import providers, sendgrid, telegram, twilio
@@ -203,7 +205,18 @@ def test_twilios_codes_are_sorted(code: int, state: ContactState | None) -> None
 
 
 def test_twilios_full_queue_is_tried_later() -> None:
-    assert isinstance(twilio_error(21611), TemporaryError)
+    assert isinstance(twilio_error(21611), RateLimited)
+
+
+@pytest.mark.parametrize("code", [21212, 21606, 21660, 21704])
+def test_a_sender_that_twilio_refuses_is_our_fault(code: int) -> None:
+    error = twilio_error(code)
+    assert isinstance(error, Misconfigured)
+    assert "TWILIO_PHONE_NUMBER" in error.reason
+
+
+def test_an_error_that_twilio_did_not_write_blames_no_message() -> None:
+    assert type(twilio_error(403, 400)) is TemporaryError
 
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
@@ -256,6 +269,7 @@ def sendgrid_error(status: int, body: bytes) -> DeliveryError:
             ContactState.BOUNCED,
         ),
         (400, b'{"errors": [{"field": "subject"}]}', PermanentError, None),
+        (400, b'{"errors": [{"field": "from.email"}]}', Misconfigured, None),
         (400, b'{"errors": "odd"}', PermanentError, None),
         (413, b"<html>too large</html>", PermanentError, None),
         (400, b"\xff\xfe", PermanentError, None),
@@ -295,8 +309,30 @@ def test_no_client_logs_what_it_sends(sandbox: "Running", caplog: pytest.LogCapt
     assert not [each for each in caplog.messages if "camille" in each or "+336" in each or "987654" in each]
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'{"parameters": 3}'])
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'{"parameters": 3}', b"[" * 100_000])
 def test_an_answer_of_telegram_that_is_none_says_no_time(body: bytes) -> None:
     answer = Response()
     answer._content = body
     assert telegram._wait(answer) is None
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [("1" * 400, 86400), ("1e999", 86400), ("17.5", 17.5)])
+def test_a_wait_that_telegram_names_is_a_day_at_most(seconds: str, wait: float) -> None:
+    answer = Response()
+    answer._content = f'{{"parameters": {{"retry_after": {seconds}}}}}'.encode()
+    assert telegram._wait(answer) == wait
+
+
+def test_an_error_that_telegram_did_not_write_blames_no_message() -> None:
+    assert type(telegram._delivery_error(403, {})) is TemporaryError
+
+
+def test_a_mail_that_sendgrid_checked_and_did_not_queue_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env()
+    answer = Response()
+    answer.status_code = 200
+    monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
+    with pytest.raises(OutcomeUnknown, match="200"):
+        send("email")
