@@ -1,7 +1,8 @@
 """Provider choice: which of a channel's providers takes messages over, by the health that all workers share.
 
-A provider that failed three times in a row, or answers slowly, is left alone for a while, then tried by one call
-(configs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to the next at once.
+A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
+tried by one call (configs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to the next
+at once.
 """
 
 import time
@@ -31,9 +32,10 @@ from notifier.provider_base import Answer, Provider
 log = structlog.get_logger(__name__)
 
 
-def breaker_of(provider: str) -> CircuitBreaker:
-    """Return the breaker that all workers share."""
-    return CircuitBreaker(provider, settings().provider_rest_seconds, settings().provider_slow_seconds)
+def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
+    """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
+    slow = settings().provider_slow_seconds if alternatives else 0.0
+    return CircuitBreaker(provider, settings().provider_rest_seconds, slow)
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class ProviderChoice:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
-        breaker = breaker_of(name)
+        breaker = breaker_of(name, alternatives=alternatives)
         try:
             token = breaker.begin_call()
         except CircuitOpen as error:
@@ -111,18 +113,25 @@ def _answer_rest(provider: Provider, failure: DeliveryError, count: int) -> list
 
 def _goes_on(answer: Answer) -> bool:
     """Whether another provider may take a message that was answered so."""
-    return isinstance(answer, TemporaryError | OutcomeUnknown)
+    return isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
 
 
 def _join(earlier: Answer | None, answer: Answer) -> Answer:
     """Return what two providers' answers say together: after one that may have accepted, no answer is a plain no."""
+    if isinstance(earlier, TemporaryError) and isinstance(answer, TemporaryError):
+        return min(answer, earlier, key=_wait_of)
+    if isinstance(earlier, NotAttempted) and isinstance(answer, TemporaryError):
+        return earlier
     if not isinstance(earlier, OutcomeUnknown):
-        if isinstance(answer, ProviderResting) and isinstance(earlier, TemporaryError):
-            return earlier
         return answer
     if isinstance(answer, Acceptance):
         return replace(answer, copies_unknown=answer.copies_unknown + 1)
     return earlier
+
+
+def _wait_of(error: TemporaryError) -> tuple[bool, float]:
+    """Return what sorts errors by when their provider can be asked again; one that greylists needs minutes."""
+    return isinstance(error, AddressBusy), error.retry_after or 0.0
 
 
 def _is_failure(answer: Answer) -> bool:

@@ -8,6 +8,7 @@ from api.models.user import Channel, ContactState
 from configs.settings import settings
 from notifier.channel_base import Acceptance
 from notifier.errors import (
+    AddressBusy,
     DeliveryError,
     Misconfigured,
     NotAttempted,
@@ -21,6 +22,8 @@ ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, 
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "
 _LONGEST_WAIT = 86400.0
+# After the first attempt and each later one; a slot alert does not wait that long.
+_BUSY_SECONDS = (300.0, 1800.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,14 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
         return _retry_uncounted(error, attempt, now)
     if attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
-    asked = error.retry_after or 0.0 if isinstance(error, TemporaryError) else 0.0
-    return _pending(now, max(backoff(attempt.number), asked), error.reason)
+    return _pending(now, max(backoff(attempt.number), _asked_wait(error, attempt)), error.reason)
+
+
+def _asked_wait(error: DeliveryError, attempt: Attempt) -> float:
+    """Return the seconds that an answer asks to wait. A server that greylists asks for minutes, without a number."""
+    if isinstance(error, AddressBusy) and not attempt.lasting:
+        return _BUSY_SECONDS[min(attempt.number, len(_BUSY_SECONDS)) - 1]
+    return error.retry_after or 0.0 if isinstance(error, TemporaryError) else 0.0
 
 
 def _retry_uncounted(

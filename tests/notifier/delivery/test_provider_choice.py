@@ -18,7 +18,8 @@ from configs.clock import clock
 from configs.job_queues import redis as shared_redis
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.provider_choice import ProviderChoice, _join
+from notifier.errors import AddressBusy, NotAttempted, ProviderResting, RateLimited, TemporaryError
 from notifier.jobs import deliver
 from notifier.provider_base import Answer
 from tests.notifier.delivery.failing_provider import (
@@ -97,6 +98,36 @@ def test_all_workers_leave_a_slow_provider_after_twenty_answers(pair: Pair) -> N
     assert len(sendgrid.taken) <= 20
 
 
+@pytest.mark.parametrize("away", ["", "sendgrid"])
+def test_a_provider_without_another_behind_it_is_used_however_slow(
+    away: str, pair: Pair, settings_env: Put
+) -> None:
+    first, last = pair
+    if away:
+        first.fail(REFUSES, 600)
+    else:
+        settings_env(MAIL_PROVIDERS="smtp")
+    last.fail(IS_SLOW, 600)
+    assert all(isinstance(send()[1], Acceptance) for _ in range(30))
+    assert len(last.taken) == 30
+
+
+def test_what_one_call_has_no_time_for_is_handed_to_the_next_provider(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, settings_env: Put
+) -> None:
+    settings_env(MAIL_PROVIDERS="smtp,sendgrid")
+    sendgrid, smtp = pair
+    late = NotAttempted("put back")
+    monkeypatch.setattr(smtp, "IS_SEQUENTIAL", True, raising=False)
+    monkeypatch.setattr(smtp, "hand_over", lambda all_: [Acceptance("smtp", ""), *[late] * (len(all_) - 1)])
+    batch = [OutgoingMessage(CONTENT, f"p{number}@example.org", [uuid4()]) for number in range(5)]
+    answers = ProviderChoice(Channel.EMAIL, lambda: True).hand_over(batch)
+    assert [each.provider for each in answers if isinstance(each, Acceptance)] == ["smtp", *["sendgrid"] * 4]
+    sendgrid.fail(REFUSES, 60)
+    answers = ProviderChoice(Channel.EMAIL, lambda: True).hand_over(batch)
+    assert answers[1:] == [late] * 4
+
+
 def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: time_machine.Traveller) -> None:
     for each in pair:
         each.fail(REFUSES, 60)
@@ -107,6 +138,25 @@ def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: tim
     assert getattr(answer, "retry_after", None) == settings().provider_rest_seconds
     frozen.shift(61)
     assert isinstance(send()[1], Acceptance)
+
+
+WAITS = [
+    (RateLimited("429", 3600), ProviderResting("smtp", 10), 10),
+    (ProviderResting("sendgrid", 14), ProviderResting("smtp", 2), 2),
+    (TemporaryError("refused"), RateLimited("429", 3600), None),
+    (TemporaryError("refused"), ProviderResting("smtp", 10), None),
+    (ProviderResting("sendgrid", 10), AddressBusy("greylisted"), 10),
+    (RateLimited("429", 30), RateLimited("429", 60), 30),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "wait"), WAITS)
+def test_a_message_that_none_took_waits_for_who_can_be_asked_first(
+    first: TemporaryError, second: TemporaryError, wait: float | None
+) -> None:
+    answer = _join(first, second)
+    assert isinstance(answer, TemporaryError)
+    assert answer.retry_after == wait
 
 
 @pytest.mark.parametrize("order", ["sendgrid,smtp", "smtp,sendgrid"])

@@ -10,6 +10,7 @@ from api.models.user import Channel, ContactState
 from notifier.channel_base import Acceptance
 from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
 from notifier.errors import (
+    AddressBusy,
     DeliveryError,
     LeavesLoopback,
     Misconfigured,
@@ -63,6 +64,14 @@ def test_waits_between_attempts_double_up_to_a_longest_one() -> None:
 def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
     assert on_error(TemporaryError("429", 90), attempt(), NOW).at == NOW + timedelta(seconds=90)
     assert on_error(TemporaryError("429", 1), attempt(), NOW).at == NOW + timedelta(seconds=5)
+
+
+def test_an_address_that_is_busy_is_given_minutes_except_by_a_slot_alert() -> None:
+    busy, mail = AddressBusy("greylisted"), attempt(priority=Priority.IMMEDIATE)
+    decisions = [on_error(busy, replace(mail, number=number), NOW) for number in (1, 2, 3)]
+    assert [each.at - NOW for each in decisions[:2]] == [timedelta(minutes=5), timedelta(minutes=30)]
+    assert decisions[2].state is State.FAILED
+    assert on_error(busy, slot_alert(), NOW).at - NOW == timedelta(seconds=5)
 
 
 def test_a_retry_after_without_end_waits_a_day() -> None:
