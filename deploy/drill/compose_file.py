@@ -83,7 +83,7 @@ def read_variables(image: str) -> dict[str, str]:
 
 
 def read_service(name: str, variables: Mapping[str, str], given: Mapping[str, str]) -> ComposeService:
-    """Return a service of production.
+    """Return a service of production, with a second provider of mail where the settings name one.
 
     `variables` stand for `${…}`; `given` is what the file of settings holds.
     """
@@ -96,7 +96,7 @@ def read_service(name: str, variables: Mapping[str, str], given: Mapping[str, st
         image=image,
         command=[fill_in(part, variables) for part in _read_command(text, image)],
         environment=environment | {key: fill_in(str(value), variables) for key, value in own.items()},
-        secrets=list(text.get("secrets", [])),
+        secrets=[*text.get("secrets", []), *_read_mail_secrets(name, given)],
         volumes=[_read_volume(each) for each in text.get("volumes", [])],
         tmpfs=list(text.get("tmpfs", [])),
         capabilities=[each.lower() for each in text.get("cap_add", [])],
@@ -130,6 +130,12 @@ def _read_command(text: Mapping[str, Any], image: str | None) -> list[str]:
     if command is None:
         command = read_instruction(image, "CMD") if image else []
     return [*entry, *command]
+
+
+def _read_mail_secrets(name: str, given: Mapping[str, str]) -> list[str]:
+    if "smtp" not in given.get("MAIL_PROVIDERS", "").split(","):
+        return []
+    return list(read_services(_COMPOSE / "smtp.yaml").get(name, {}).get("secrets", []))
 
 
 def _read_volume(text: str) -> Volume:

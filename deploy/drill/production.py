@@ -2,13 +2,14 @@
 
 import time
 
+from deploy.drill.mail_fault import lose_provider
 from deploy.drill.production_stack import Variant, run_production
 from deploy.drill.step import Workplace
 from deploy.drill.visitor import Visitor, open_slot
 
 
 def check_production(work: Workplace) -> str:
-    """Start it, buy a plan, receive the alert of a slot, stop it.
+    """Start it, buy a plan, receive the alert of a slot, lose a provider of mail, stop it.
 
     Raises:
         StepFailed: something of it does not work.
@@ -20,9 +21,10 @@ def check_production(work: Workplace) -> str:
         delay = do_main_job(visitor, work)
         visitor.open_proof()
         work.say("the proof can be opened")
+        mails = lose_provider(stack, visitor, work)
         stack.wait_well()
         stopped = stack.stop_in_order()
-    return f"well after {stood:.0f} s; slot shown to mail {delay:.1f} s; stopped: {stopped}"
+    return f"well after {stood:.0f} s; slot shown to mail {delay:.1f} s; {mails}; stopped: {stopped}"
 
 
 def do_main_job(visitor: Visitor, work: Workplace) -> float:

@@ -24,11 +24,13 @@ PROVIDERS = {
     "api.telegram.org": "127.79.0.3",
     "api.stripe.com": "127.79.0.4",
 }
+MAIL_SERVER, MAIL_ADDRESS, MAIL_PORT = "smtp.example.org", "127.79.0.5", 8465
+RECEIPT_SECRET = "drill"  # noqa: S105 -- of the stand-in, which makes its key of it
 _SETTINGS = {
     "SERVER_NAME": NAME,
     "API_URL": f"https://{NAME}",
     "SUPPORT_EMAIL": f"aide@{NAME}",
-    "SENDGRID_WEBHOOK_KEY": make_public_key("drill"),
+    "SENDGRID_WEBHOOK_KEY": make_public_key(RECEIPT_SECRET),
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
     "TWILIO_PHONE_NUMBER": "RDVPriority",
     "TELEGRAM_BOT_NAME": "rdvpriority_bot",
@@ -51,6 +53,7 @@ _STAND_INS = {
     "TELEGRAM_BASE_URL": f"https://api.telegram.org:{PROVIDERS_PORT}",
     "STRIPE_BASE_URL": f"https://api.stripe.com:{PROVIDERS_PORT}",
     "PREFECTURES_DIR": _DESKS,
+    "MAIL_PROVIDERS": "sendgrid,smtp",
     "DISCOVERY_PROCESSES": "0",
     "BACKUP_WAL_SECONDS": "2",
 }
@@ -76,6 +79,8 @@ def write_secrets(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     for name in draw_secrets.draw(folder):
         write_secret(folder / name, _GIVEN_FIRST.get(name, "") + secrets.token_urlsafe(32))
+    password = secrets.token_urlsafe(32)
+    write_secret(folder / "smtp_url", f"smtps://drill:{password}@{MAIL_SERVER}:{MAIL_PORT}")
 
 
 def write_secret(file: Path, text: str) -> None:
@@ -107,5 +112,5 @@ def make_certificates(folder: Path) -> Authority:
     """Make an authority, and a certificate of the server's name in `tls`."""
     authority = found_authority(folder / "authority")
     authority.issue(folder / "tls", NAME)
-    authority.issue(folder / "providers", *PROVIDERS)
+    authority.issue(folder / "providers", *PROVIDERS, MAIL_SERVER)
     return authority

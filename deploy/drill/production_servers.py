@@ -128,6 +128,15 @@ def create_database(postgres: RunningService, password: str) -> None:
             asked.execute(f'CREATE DATABASE "{name}"')
 
 
+def read_rows(postgres: RunningService, password: str, query: str) -> list[tuple[object, ...]]:
+    """Return what a query finds in the database."""
+    user, name = postgres.environment["POSTGRES_USER"], postgres.environment["POSTGRES_DB"]
+    made = psycopg2.connect(host="postgres", user=user, password=password, dbname=name)
+    with closing(made), made.cursor() as asked:
+        asked.execute(query)
+        return asked.fetchall()
+
+
 def stop_postgres(postgres: RunningService) -> float:
     """Stop it by the signal that Compose sends; return the seconds that it took."""
     return postgres.stop(signal.SIGINT)

@@ -22,8 +22,12 @@ from deploy.drill.images import ImageEnvironment, build_environments
 from deploy.drill.machine import find_program
 from deploy.drill.namespace import write_hosts
 from deploy.drill.production_files import (
+    MAIL_ADDRESS,
+    MAIL_PORT,
+    MAIL_SERVER,
     NAME,
     PROVIDERS,
+    RECEIPT_SECRET,
     make_certificates,
     read_secret,
     write_desks,
@@ -46,8 +50,15 @@ from deploy.drill.step import StepFailed, Workplace
 from deploy.local.processes import answers, start, stop, wait_until, with_parent
 from deploy.sandbox.addresses import PROVIDERS_PORT, STRIPE
 
-PROGRAMS = ("api", "background", "notifier", "planner", "node", "backup")
-_ADDRESSES = {"postgres": "127.0.1.1", "redis": "127.0.1.2", "api": "127.0.1.3", "pgbouncer": "127.0.1.4"}
+PROGRAMS = ("api", "hooks", "background", "notifier", "planner", "node", "backup")
+_ADDRESSES = {
+    "postgres": "127.0.1.1",
+    "redis": "127.0.1.2",
+    "api": "127.0.1.3",
+    "pgbouncer": "127.0.1.4",
+    "hooks": "127.0.1.5",
+}
+_HOOKS_PORT = 4002  # containers have a network each, where both can have 4000
 _PATIENCE = 180.0  # seconds, on a machine with much else to do
 _POSTGRES_USERS = ("postgres", "backup")  # services that have PostgreSQL's programs
 
@@ -165,7 +176,7 @@ class _Preparation:
         write_desks(folder / "prefectures")
         (folder / "volumes" / "acme").mkdir(parents=True)
         shutil.copytree(folder / "tls", stack.tls)
-        names = _ADDRESSES | {NAME: "127.0.0.1"} | PROVIDERS
+        names = _ADDRESSES | {NAME: "127.0.0.1", MAIL_SERVER: MAIL_ADDRESS} | PROVIDERS
         hosts = write_hosts(folder / "hosts", names)
         files = {"/etc/rdvpriority/prefectures": folder / "prefectures"}
         self._host = Host(folder / "volumes", folder / "secrets", stack.authority.certificate, hosts, files)
@@ -191,7 +202,12 @@ class _Preparation:
 
     def _read_adapted(self, name: str) -> ComposeService:
         service = read_service(name, self._settings, self._settings)
-        adapted = {"postgres": adapt_postgres, "redis": adapt_redis, "nginx": _adapt_nginx}
+        adapted = {
+            "postgres": adapt_postgres,
+            "redis": adapt_redis,
+            "nginx": _adapt_nginx,
+            "hooks": _adapt_hooks,
+        }
         service = adapted.get(name, lambda each: each)(service)
         service = self._variant.adapt(service)
         return replace(service, image=self._variant.images.get(name, service.image))
@@ -201,7 +217,15 @@ def _adapt_nginx(service: ComposeService) -> ComposeService:
     """Return the service for Debian's nginx, which was compiled with other folders than the image's."""
     find_program("nginx", "nginx-light")
     find_program("envsubst", "gettext-base")
-    return replace(service, tmpfs=[*service.tmpfs, "/var/lib/nginx", "/var/log/nginx"])
+    environment = service.environment | {"HOOKS_ADDRESS": f"hooks:{_HOOKS_PORT}"}
+    return replace(
+        service, environment=environment, tmpfs=[*service.tmpfs, "/var/lib/nginx", "/var/log/nginx"]
+    )
+
+
+def _adapt_hooks(service: ComposeService) -> ComposeService:
+    command = [part.replace(":4000", f":{_HOOKS_PORT}") for part in service.command]
+    return replace(service, command=command, environment=service.environment | {"PORT": str(_HOOKS_PORT)})
 
 
 def _start_servers(stack: ProductionStack, build: Callable[[str], RunningService]) -> None:
@@ -221,11 +245,15 @@ def _start_stand_ins(stack: ProductionStack) -> None:
     environment = os.environ | {
         "SSL_CERT_FILE": str(stack.authority.certificate),
         "STRIPE_WEBHOOK_SECRET": read_secret(secrets, "stripe_webhook_secret"),
+        "SENDGRID_RECEIPT_SECRET": RECEIPT_SECRET,
     }
     webhook = ["--no-world", "--stripe-webhook", f"https://{NAME}/api/billing/webhook"]
+    receipts = ["--receipts", f"https://{NAME}/api/hooks"]
+    mail = [sys.executable, "-m", "deploy.drill.mail_door", str(folder), MAIL_ADDRESS, str(MAIL_PORT)]
     commands = {
-        "sandbox": [sys.executable, "-m", "deploy.sandbox", *webhook],
+        "sandbox": [sys.executable, "-m", "deploy.sandbox", *webhook, *receipts],
         "door": [find_program("nginx", "nginx-light"), "-c", str(write_door(folder)), "-g", "daemon off;"],
+        "mail_door": mail,
     }
     for name, command in commands.items():
         log = stack.folder / "logs" / f"{name}.log"
@@ -235,5 +263,9 @@ def _start_stand_ins(stack: ProductionStack) -> None:
 
 
 def _wait_for(process: subprocess.Popen[bytes], log: Path, name: str) -> None:
-    door = (STRIPE, PROVIDERS_PORT) if name == "sandbox" else (PROVIDERS["api.stripe.com"], 8443)
-    wait_until(partial(answers, *door), log, what=name, process=process, seconds=60)
+    doors = {
+        "sandbox": (STRIPE, PROVIDERS_PORT),
+        "door": (PROVIDERS["api.stripe.com"], 8443),
+        "mail_door": (MAIL_ADDRESS, MAIL_PORT),
+    }
+    wait_until(partial(answers, *doors[name]), log, what=name, process=process, seconds=60)

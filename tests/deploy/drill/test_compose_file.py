@@ -31,6 +31,14 @@ def test_a_command_of_the_compose_file_replaces_the_image_s() -> None:
     assert background.health[-1] == "background"
 
 
+def test_a_mail_server_gives_its_secret_to_those_that_send_mail() -> None:
+    with_mail_server = SETTINGS | {"MAIL_PROVIDERS": "sendgrid,smtp"}
+    for name in ("background", "notifier"):
+        assert "smtp_url" in read_service(name, SETTINGS, with_mail_server).secrets
+        assert "smtp_url" not in read_service(name, SETTINGS, SETTINGS).secrets
+    assert "smtp_url" not in read_service("api", SETTINGS, with_mail_server).secrets
+
+
 def test_nginx_keeps_the_rights_that_it_needs_and_no_settings() -> None:
     nginx = read_service("nginx", SETTINGS, SETTINGS)
     assert nginx.image is None
