@@ -6,23 +6,21 @@ the attempt that was accepted, or about one of unknown fate.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of
 from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import ContactState
 from configs.settings import settings
 from notifier.contact_loss import change_state
 from notifier.fallback import tell_elsewhere
+from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
 
-AT_ONCE = 500
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
 _ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
@@ -39,38 +37,24 @@ log = structlog.get_logger(__name__)
 
 def apply_due(opened: Session, now: datetime) -> int:
     """Apply the receipts that wait, at most AT_ONCE; return how many were read."""
-    due = (
-        sa.select(ProviderEvent)
-        .where(ProviderEvent.next_attempt_at <= now)
-        .order_by(ProviderEvent.next_attempt_at)
-        .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    events = opened.scalars(due).all()
-    rows = _lock_notifications(opened, events)
+    events = lock_due_events(opened, now)
+    ids = find_message_ids(opened, events)
+    rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
     kinds: dict[ReceiptKind, int] = defaultdict(int)
+    changed: set[tuple[UUID, ContactState]] = set()
     for event in events:
-        mine = [rows[key] for key in event.notification_ids if key in rows]
-        if any(_is_under_way(row, event, now) for row in mine):
+        mine = [rows[key] for key in ids[event.id] if key in rows]
+        if busy.intersection(ids[event.id]) or any(_is_under_way(row, event, now) for row in mine):
             event.next_attempt_at = now + _WAIT
             continue
         for row in mine:
             _apply_to_message(opened, event, row, now)
-        _apply_to_contact(opened, event)
+        _apply_to_contact(opened, event, changed)
         event.applied_at, event.next_attempt_at = now, None
         kinds[event.kind] += 1
     if kinds:
         log.info("receipts applied", **{kind.value: count for kind, count in kinds.items()})
     return len(events)
-
-
-def _lock_notifications(opened: Session, events: Iterable[ProviderEvent]) -> dict[UUID, Notification]:
-    """Lock in the order of ids, as claims do."""
-    wanted = {key for event in events for key in event.notification_ids}
-    if not wanted:
-        return {}
-    locked = sa.select(Notification).where(is_any_of(Notification.id, wanted)).order_by(Notification.id)
-    return {row.id: row for row in opened.scalars(locked.with_for_update(key_share=True))}
 
 
 def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> bool:
@@ -106,7 +90,8 @@ def _is_unsettled(row: Notification) -> bool:
 
 def _deliver(row: Notification, event: ProviderEvent) -> None:
     if row.state in _UNSETTLED:
-        row.provider, row.provider_id, row.accepted_at = event.provider, event.message_id, event.at
+        row.provider, row.provider_id = event.provider, event.message_id
+        row.accepted_at = max(event.at, row.created_at)
         row.lease_token = row.lease_until = None
         row.failed_at = None
     # Some providers name whole seconds only: a message is not delivered before it was accepted.
@@ -125,22 +110,17 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     tell_elsewhere(opened, [row], now)
 
 
-def _apply_to_contact(opened: Session, event: ProviderEvent) -> None:
+def _apply_to_contact(opened: Session, event: ProviderEvent, changed: set[tuple[UUID, ContactState]]) -> None:
+    """Change the contact's state; `changed` are those of this transaction, of a thousand bounces all but one."""
     state = _CONTACT_STATES.get(event.kind)
-    if state and event.contact_id:
+    if state and event.contact_id and (event.contact_id, state) not in changed:
+        changed.add((event.contact_id, state))
         change_state(opened, event.contact_id, state)
 
 
 def expire_receipts(opened: Session, now: datetime) -> Sequence[UUID]:
     """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere; return the ids."""
-    overdue = (
-        sa.select(Notification)
-        .where(Notification.state == State.SENT, Notification.receipt_due_at <= now)
-        .order_by(Notification.receipt_due_at)
-        .limit(AT_ONCE)
-        .with_for_update(skip_locked=True, key_share=True)
-    )
-    rows = opened.scalars(overdue).all()
+    rows = lock_overdue(opened, now)
     for row in rows:
         row.state = State.NO_RECEIPT
     if rows:

@@ -18,6 +18,7 @@ from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.slow_channels import is_open
 from notifier.nudges import WaitingWork
+from notifier.receipt_locks import AT_ONCE
 from notifier.workers import rate_limits
 
 _RECEIPT_BATCHES = 4  # of a job: another one may wait in the queue
@@ -117,7 +118,7 @@ def apply_receipts() -> None:
     """Apply the receipts that wait, batch by batch, each in a transaction of its own."""
     for _ in range(_RECEIPT_BATCHES):
         with session() as opened:
-            if applied_receipts.apply_due(opened, clock()) < applied_receipts.AT_ONCE:
+            if applied_receipts.apply_due(opened, clock()) < AT_ONCE:
                 return
     nudges.apply_receipts()
 

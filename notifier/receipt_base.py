@@ -9,6 +9,7 @@ from uuid import UUID
 from api.models.provider_event import ReceiptKind
 
 LONGEST_ID, LONGEST_CODE = 255, 80
+MOST_IDS = 20  # of a message that every receipt of it names; the others are found by the provider's id of it
 
 
 @dataclass(frozen=True, slots=True)

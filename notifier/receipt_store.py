@@ -5,53 +5,85 @@ from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, new_id
 from api.models.contact_lookup import find_contact
 from api.models.notification import Notification
-from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, Contact
+from configs.contact_addresses import fold_address
+from configs.settings import settings
 from notifier.receipt_base import Receipt
+
+# Many rows are one parameter per column: a call may carry thousands of events.
+_STORING = sa.text("""
+INSERT INTO provider_events
+  (id, provider, event_id, message_id, notification_ids, contact_id, kind, code, at, received_at, next_attempt_at)
+SELECT id, :provider, event_id, message_id, CAST(notification_ids AS uuid[]), contact_id, kind, code, at, :now, :now
+FROM unnest(CAST(:ids AS uuid[]), CAST(:event_ids AS text[]), CAST(:message_ids AS text[]),
+    CAST(:notification_ids AS text[]), CAST(:contact_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
+    CAST(:at AS timestamptz[]))
+  AS e(id, event_id, message_id, notification_ids, contact_id, kind, code, at)
+ON CONFLICT (provider, event_id) DO NOTHING
+RETURNING id
+""")
 
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: datetime) -> int:
     """Write the receipts that are new, by the provider's ids of them; return how many are."""
-    unique = list({each.event_id: each for each in receipts}.values())
+    found = {each.event_id: each for each in receipts}
+    unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
         return 0
-    contacts = _find_contacts(opened, unique)
-    rows = [
-        {
-            "id": new_id(), "provider": provider, "event_id": each.event_id, "message_id": each.message_id,
-            "notification_ids": list(each.notification_ids), "contact_id": contacts.get(each.event_id),
-            "kind": each.kind, "code": each.code, "at": each.at, "received_at": now, "next_attempt_at": now,
-        }
-        for each in unique
-    ]  # fmt: skip
-    keys = [ProviderEvent.provider, ProviderEvent.event_id]
-    made = insert(ProviderEvent).values(rows).on_conflict_do_nothing(index_elements=keys)
-    return len(opened.scalars(made.returning(ProviderEvent.id)).all())
+    contacts = _find_contacts(opened, unique, now)
+    given = {
+        "now": now,
+        "provider": provider,
+        "ids": [new_id() for _ in unique],
+        "event_ids": [each.event_id for each in unique],
+        "message_ids": [each.message_id for each in unique],
+        "notification_ids": [f"{{{','.join(map(str, each.notification_ids))}}}" for each in unique],
+        "contact_ids": [contacts.get(each.event_id) for each in unique],
+        "kinds": [each.kind.value for each in unique],
+        "codes": [each.code for each in unique],
+        "at": [each.at for each in unique],
+    }
+    return len(opened.scalars(_STORING, given).all())
 
 
-def _find_contacts(opened: Session, receipts: Sequence[Receipt]) -> dict[str, UUID]:
+def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
     """Return the contact that each receipt speaks of, by its id, where it has the receipt's address now."""
     about = [each for each in receipts if each.kind is not ReceiptKind.DELIVERED]
     contacts = _by_notification(opened, [each.notification_ids[0] for each in about if each.notification_ids])
     found = {}
     for each in about:
         if each.notification_ids:
-            contact = contacts.get(each.notification_ids[0])
+            contact, written_at = contacts.get(each.notification_ids[0], (None, now))
         else:  # a person's own message: only phones send one
-            contact = find_contact(opened, Channel.SMS, each.address)
-        if contact and contact.address.casefold() == each.address.casefold():
+            contact, written_at = find_contact(opened, Channel.SMS, each.address), each.at
+        if contact and _is_news(contact, each, written_at, now):
             found[each.event_id] = contact.id
     return found
 
 
-def _by_notification(opened: Session, ids: Sequence[UUID]) -> Mapping[UUID, Contact]:
+def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: datetime) -> bool:
+    """Whether a receipt about a message that was written then says something of a contact as it is now.
+
+    Not where it has another address, nor a bounce where its owner has confirmed it since. A repetition is known by the
+    row of the first; a receipt of a message from before all rows that are kept may be one.
+    """
+    is_its_own = fold_address(contact.address) == fold_address(receipt.address)
+    is_old = written_at < now - settings().receipts_kept_for
+    confirmed_at = contact.verified_at if receipt.kind is ReceiptKind.BOUNCED else None
+    return is_its_own and not is_old and not (confirmed_at and written_at < confirmed_at)
+
+
+def _by_notification(opened: Session, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Contact, datetime]]:
     if not ids:
         return {}
-    query = sa.select(Notification.id, Contact).join(Contact, Contact.id == Notification.contact_id)
-    return {row[0]: row[1] for row in opened.execute(query.where(is_any_of(Notification.id, ids)))}
+    query = sa.select(Notification.id, Contact, Notification.created_at).join(
+        Contact, Contact.id == Notification.contact_id
+    )
+    rows = opened.execute(query.where(is_any_of(Notification.id, ids)))
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -6,6 +6,8 @@ https://www.twilio.com/docs/usage/security#validating-requests
 import base64
 import hashlib
 import hmac
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -13,11 +15,10 @@ from uuid import UUID
 
 from api.models.provider_event import ReceiptKind
 from configs.settings import SettingMissing, settings
-from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader, parse_ids
+from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, MOST_IDS, Receipt, ReceiptReader, parse_ids
 
 _SIGNATURE = "x-twilio-signature"
 _IDS = "notifications"
-_MOST_IDS = 20  # of a message, in an address; the others are found by the id that Twilio gives the message
 _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
 _KINDS = {
@@ -26,10 +27,11 @@ _KINDS = {
         ("21211", "21214", "21217", "21421", "21612", "21614", "30005", "30006"), ReceiptKind.BOUNCED
     ),
 }
-# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words
+# https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
 _STOP_WORDS = frozenset(
-    {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret", "arrêt"}
+    {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
 )
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
 def callback_address(query: str = "") -> str:
@@ -40,7 +42,7 @@ def callback_address(query: str = "") -> str:
 
 def callback_of(ids: Sequence[UUID]) -> str:
     """Return where Twilio reports on the message of these notifications."""
-    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:_MOST_IDS])}")
+    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}")
 
 
 def _read_form(body: bytes) -> dict[str, str]:
@@ -82,8 +84,13 @@ class TwilioReceipts(ReceiptReader):
 
 def _read_answer(form: Mapping[str, str], sid: str, now: datetime) -> list[Receipt]:
     """Return that a person answered STOP; Twilio names it where the account manages opt-outs."""
-    stops = form.get("OptOutType") == "STOP" or form.get("Body", "").strip(" .!\n").casefold() in _STOP_WORDS
+    stops = form.get("OptOutType") == "STOP" or _fold_words(form.get("Body", "")) in _STOP_WORDS
     return [Receipt(f"{sid}:stop", ReceiptKind.STOPPED, now, form.get("From", ""))] if stops else []
+
+
+def _fold_words(text: str) -> str:
+    """Return the letters of a text, small and without accents: people write « Stop ! » and STOP SMS."""
+    return _NO_LETTERS.sub("", unicodedata.normalize("NFKD", text)).casefold()
 
 
 def _kind_of(form: Mapping[str, str]) -> ReceiptKind | None:

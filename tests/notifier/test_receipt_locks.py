@@ -1,0 +1,119 @@
+"""Receipts beside what else locks the same rows: account deletion, claims."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.provider_event import ProviderEvent
+from api.models.user import Channel, User
+from configs.clock import clock
+from deploy.sandbox.receipts.signatures import make_public_key
+from notifier import receipt_base
+from notifier.applied_receipts import apply_due, expire_receipts
+from notifier.jobs import apply_receipts, deliver
+from notifier.receipts.twilio import callback_of
+from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, send_events
+from tests.notifier.test_receipts import sent, state_of, stored
+from tests.notifier.world import all_of, change, detection, get, matched, slots
+from tests.waiting import until
+
+pytestmark = pytest.mark.usefixtures("whole")
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture(autouse=True)
+def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="http://127.0.0.1:4000")
+
+
+@contextmanager
+def beside(act: Callable[[], object]) -> Iterator[list[Exception]]:
+    """Run something in a thread until the block ends; the list then has what it failed with."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            act()
+        except sa.exc.SQLAlchemyError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield failed
+    thread.join()
+
+
+def is_anybody_waiting() -> bool:
+    with session() as s:
+        return bool(s.scalar(sa.text(_WAITING)))
+
+
+def apply_once() -> None:
+    with session() as s:
+        apply_due(s, clock())
+
+
+def expire_later() -> None:
+    with session() as s:
+        expire_receipts(s, clock() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("act", [apply_once, expire_later])
+def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_nothing(
+    act: Callable[[], None],
+) -> None:
+    key = sent(Channel.SMS, Channel.TELEGRAM)
+    form = {
+        "MessageSid": get(Notification, key).provider_id,
+        "MessageStatus": "undelivered",
+        "ErrorCode": "30005",
+    }
+    call_twilio_hook(form | {"To": "+33612345678"}, callback_of([key]).partition("?")[2])
+    with session() as s:
+        user = s.scalars(sa.select(User).with_for_update()).one()
+        with beside(act) as failed:
+            until(is_anybody_waiting)
+            s.delete(user)
+            s.commit()
+    assert failed == []
+    assert all_of(Notification) == []
+
+
+def test_a_receipt_of_a_message_that_a_claim_holds_waits_without_a_lock() -> None:
+    key = sent()
+    send_events(event_of(key))
+    with session() as s:
+        s.get_one(Notification, key, with_for_update=True)
+        apply_once()
+    (waiting,) = stored()
+    assert waiting.applied_at is None
+    change(ProviderEvent, waiting.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.DELIVERED
+
+
+def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all_of_them() -> None:
+    first = sent(Channel.SMS)
+    keys = [
+        first,
+        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(receipt_base.MOST_IDS + 3)),
+    ]
+    deliver(*map(str, keys[1:]))
+    together = keys[1:]
+    assert {get(Notification, key).state for key in together} == {State.SENT}
+    sid = get(Notification, together[0]).provider_id
+    form = {"MessageSid": sid, "MessageStatus": "delivered", "To": "+33612345678"}
+    call_twilio_hook(form, callback_of(together).partition("?")[2])
+    apply_receipts()
+    assert {state_of(key) for key in together} == {State.DELIVERED}
+    assert state_of(first) is State.SENT

@@ -1,0 +1,146 @@
+"""Receipts that no provider should send: odd letters, odd times, old ones again, many at once."""
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+import notifier
+from api.models.contact_lookup import claim_address
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, ContactState
+from configs.clock import clock
+from configs.settings import settings
+from deploy.sandbox.receipts.signatures import make_public_key, sign_events
+from notifier.jobs import apply_receipts
+from tests.notifier.receipts_world import SECRET, answer_sms, event_of, send_events
+from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
+from tests.notifier.world import ADDRESSES, change, get, in_one_transaction
+
+pytestmark = pytest.mark.usefixtures("whole")
+HALF = "\ud800"  # of a character: JSON can spell it, no table takes it
+
+
+@pytest.fixture(autouse=True)
+def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="http://127.0.0.1:4000")
+
+
+def call(*events: dict[str, Any]) -> None:
+    """Call the webhook, signed, with events that JSON spells as it can."""
+    body = json.dumps(events).encode()
+    notifier.receive("sendgrid", sign_events(SECRET, body, 1), body)
+
+
+@pytest.mark.parametrize("signature", ["é", "===", "AAAA", ""])
+def test_a_signature_of_odd_letters_is_none(signature: str) -> None:
+    headers = {"X-Twilio-Email-Event-Webhook-Signature": signature}
+    assert not notifier.is_genuine("sendgrid", headers | {"X-Twilio-Email-Event-Webhook-Timestamp": "é"}, b"")
+    assert not notifier.is_genuine("twilio", {"X-Twilio-Signature": signature}, b"A=1")
+    assert not notifier.is_genuine("telegram", {"X-Telegram-Bot-Api-Secret-Token": signature}, b"{}")
+
+
+@pytest.mark.parametrize(
+    "name", ["sg_event_id", "sg_message_id", "email", "status", "notification_id", "reason"]
+)
+def test_half_a_character_in_one_event_loses_none_beside_it(name: str) -> None:
+    key = sent()
+    call(event_of(key, "bounce", type="blocked") | {name: f"1{HALF}\0"}, event_of(key))
+    apply_receipts()
+    assert len(stored()) == 2
+    assert get(Notification, key).delivered_at
+
+
+@pytest.mark.parametrize("at", [253402300799, 1, -62135596800])
+@pytest.mark.parametrize("write", [sent, unknown])
+def test_a_provider_whose_clock_is_wrong_writes_no_time_that_cannot_be(
+    write: Callable[[], UUID], at: int
+) -> None:
+    key = write()
+    call(event_of(key, message_id=get(Notification, key).provider_id or "first", timestamp=at))
+    apply_receipts()
+    row = get(Notification, key)
+    assert row.state is State.DELIVERED
+    assert row.created_at <= row.accepted_at <= row.delivered_at <= clock()
+
+
+def test_a_mail_that_was_dropped_for_a_spam_report_did_not_arrive() -> None:
+    key = sent()
+    send_events(event_of(key, "dropped", reason="Spam Reporting Address"))
+    apply_receipts()
+    assert (state_of(key), contact_of(key).state) == (State.BOUNCED, ContactState.UNSUBSCRIBED)
+
+
+def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_loses_nothing() -> None:
+    key = sent()
+    change(Contact, contact_of(key).id, verified_at=clock())
+    send_events(event_of(key, "bounce", type="bounce"))
+    apply_receipts()
+    assert (state_of(key), contact_of(key).state) == (State.BOUNCED, ContactState.OK)
+    send_events(event_of(key, "spamreport"))
+    apply_receipts()
+    assert contact_of(key).state is ContactState.UNSUBSCRIBED, "a wish counts whatever it is about"
+
+
+def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> None:
+    key = sent()
+    before = clock() - settings().receipts_kept_for - timedelta(hours=1)
+    change(Notification, key, created_at=before)
+    change(Contact, contact_of(key).id, verified_at=before)
+    send_events(event_of(key, "bounce", type="bounce"))
+    apply_receipts()
+    assert contact_of(key).state is ContactState.OK
+
+
+def test_a_bounce_of_a_domain_in_its_other_spelling_is_the_contact_s() -> None:
+    key = sent()
+    change(Contact, contact_of(key).id, address="camille@préfecture.example")
+    send_events(event_of(key, "bounce", type="bounce", email="camille@xn--prfecture-c4a.example"))
+    apply_receipts()
+    assert contact_of(key).state is ContactState.BOUNCED
+
+
+def test_hundreds_of_bounces_are_told_once() -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    send_events(*(event_of(key, "bounce", type="bounce") for _ in range(600)))
+    apply_receipts()
+    assert len(losses()) == 1
+    assert all(each.applied_at for each in stored())
+
+
+def test_the_same_events_at_once_in_two_orders_are_stored_once() -> None:
+    key = sent()
+    events = [event_of(key) for _ in range(400)]
+    failed: list[Exception] = []
+
+    def send(some: list[dict[str, Any]]) -> None:
+        try:
+            send_events(*some)
+        except sa.exc.SQLAlchemyError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=send, args=(some,)) for some in (events, events[::-1]) * 2]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failed == []
+    assert len(stored()) == len(events)
+
+
+@pytest.mark.parametrize(
+    "words", ["stop\r\n", "«\xa0STOP\xa0»", "Stop SMS", "ARRÊT", "arre\u0302t !", "STOP ALL"]
+)
+def test_stop_is_understood_as_people_write_it(words: str) -> None:
+    key = sent(Channel.SMS)
+    assert in_one_transaction(claim_address, get(Contact, contact_of(key).id))
+    answer_sms(ADDRESSES[Channel.SMS], "arrêtez de plaisanter")
+    assert stored() == []
+    answer_sms(ADDRESSES[Channel.SMS], words)
+    apply_receipts()
+    assert contact_of(key).state is ContactState.UNSUBSCRIBED
