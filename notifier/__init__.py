@@ -1,7 +1,7 @@
 """Front door of the notifier: what other programs may call. Cheap to import; everything else is loaded late."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
 import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
@@ -9,8 +9,12 @@ import configs  # noqa: F401 -- before structlog, which it loads without what it
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from api.models.notification import Notification
+
 __all__ = [
     "CallRefused",
+    "RestoredMessage",
+    "Withheld",
     "catch_up",
     "create_notifications",
     "deliver",
@@ -20,12 +24,28 @@ __all__ = [
     "notify_address",
     "nudge",
     "receive",
+    "render",
     "replay",
 ]
 
 
+Withheld = Literal["secret", "erased", "unavailable"]
+
+
 class CallRefused(Exception):
     """A call in the name of a provider is not signed as agreed."""
+
+
+class RestoredMessage(NamedTuple):
+    """What a message said, as far as it may be shown again.
+
+    `content`: the text is `shown`; it was a link or a code (`secret`); it is older than MESSAGES_KEPT_FOR (`erased`);
+    or what it was about is gone (`unavailable`). `title` is None where it needs what is not there any more.
+    """
+
+    content: Literal["shown"] | Withheld
+    title: str | None
+    text: str | None = None
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -137,6 +157,17 @@ def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool
     from notifier import dead_letters  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return dead_letters.replay_by_id(session, list(notification_ids), unsure=unsure)
+
+
+def render(session: "Session", rows: "Sequence[Notification]") -> dict[UUID, RestoredMessage]:
+    """Return by id what messages said, rendered again from their rows, in a few queries for any number of them.
+
+    Links that are good for whoever has them, codes, and texts that were erased are not shown. The caller sees to it
+    that the rows are the reader's own.
+    """
+    from notifier import rendering  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return rendering.restore(session, rows)
 
 
 def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> bool:

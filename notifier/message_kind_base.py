@@ -84,6 +84,10 @@ class MessageKind(ABC):
         False  # one that waits is sent all the same when its account is deleted
     )
 
+    is_secret: ClassVar[bool] = (
+        False  # its text is a link or a code that opens the account: it is never shown again
+    )
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""
         return contact.reachable
@@ -93,6 +97,17 @@ class MessageKind(ABC):
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:
         """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
+
+    def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
+        """Read again what a message said that was written before, whether or not it would be sent now.
+
+        `contact` can be reached, and has no address.
+        """
+        return self.prepare(session, row, contact, row.created_at)
+
+    def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
+        """Read again what many messages said, as `restore` does one."""
+        return [self.restore(session, row, contact) for row, contact in rows]
 
 
 class Mergeable(MessageKind):

@@ -22,6 +22,7 @@ from api.pages.ledger import routes as ledger
 from api.pages.legal import routes as legal
 from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
+from api.pages.messages import routes as messages
 from api.pages.open_web import routes as open_web
 from api.pages.personal_data import routes as personal_data
 from api.pages.plan import routes as plan
@@ -40,6 +41,7 @@ AREAS: tuple[Area, ...] = (
     dashboard.area,
     alerts.area,
     channels.area,
+    messages.area,
     preferences.area,
     personal_data.area,
     security.area,

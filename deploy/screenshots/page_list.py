@@ -120,6 +120,8 @@ def _list_account() -> list[Shot]:
         Shot("channels-error", "/canaux", Who.LONG, _give_wrong_number),
         Shot("telegram", "/canaux/telegram", Who.NEW),
         Shot("telegram-link", "/canaux", Who.NEW, press("/canaux/telegram")),
+        Shot("messages", "/messages", Who.CAMILLE),
+        Shot("messages-none", "/messages", Who.NEW),
         Shot("profile", "/profil", Who.CAMILLE),
         Shot("profile-long", "/profil", Who.LONG),
         Shot("profile-error", "/profil", Who.NEW, _give_wrong_address),

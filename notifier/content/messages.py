@@ -1,9 +1,11 @@
 """Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
 from configs.brand import SHADES
 from notifier.channel_base import LinkButton, RenderedMessage
@@ -11,6 +13,7 @@ from notifier.message_kind_base import TemplateContext
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FALLBACK = "fr"
+_MAIL = "email"
 
 
 @lru_cache(maxsize=2)
@@ -92,3 +95,15 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
         brief=part(f"{channel}.brief.txt"),
         button=LinkButton(label, context.url) if label and context.url else None,
     )
+
+
+def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | None:
+    """Return the subject that mails of a kind have; None where it has none, or needs a value that is missing."""
+    spoken = language if speaks(kind, language, _MAIL) else FALLBACK
+    path = f"{kind}/{spoken}/{_MAIL}.subject.txt"
+    if path not in _names():
+        return None
+    try:
+        return " ".join(_template(path).render(values).split())
+    except UndefinedError:
+        return None

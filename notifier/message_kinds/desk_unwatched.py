@@ -24,4 +24,8 @@ class DeskUnwatched(MessageKind):
         incident = session.get(Incident, int(row.params["incident"]))
         if incident is None or incident.ends_at is not None:
             return Skip(State.EXPIRED, "watched again")
-        return skip_unreachable(contact) or TemplateContext(outage_values(row.params, row.language))
+        return skip_unreachable(contact) or self.restore(session, row, contact)
+
+    def restore(self, _session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext:
+        """Return what was not watched."""
+        return TemplateContext(outage_values(row.params, row.language))

@@ -28,8 +28,12 @@ class DeskWatchable(MessageKind):
             return Skip(State.SKIPPED, "alert stopped")
         if alert.enabled:
             return Skip(State.SKIPPED, "alert waits already")
+        return skip_unreachable(contact) or self.restore(session, row, contact)
+
+    def restore(self, _session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext:
+        """Return what could be watched."""
         found = desk_infos(row.params["desks"])
         homes = sorted({spot.where for spot in found})
         url = f"{str(settings().frontend_url).rstrip('/')}/dashboard"
         values = {"spots": found, "where": homes[0] if len(homes) == 1 else None, "url": url}
-        return skip_unreachable(contact) or TemplateContext(values, url)
+        return TemplateContext(values, url)

@@ -31,4 +31,8 @@ class DeskWatched(MessageKind):
         )
         if not session.scalar(sa.select(had_notice)):
             return Skip(State.SKIPPED, "the trouble was not told")
-        return skip_unreachable(contact) or TemplateContext(outage_values(row.params, row.language))
+        return skip_unreachable(contact) or self.restore(session, row, contact)
+
+    def restore(self, _session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext:
+        """Return what was watched again."""
+        return TemplateContext(outage_values(row.params, row.language))

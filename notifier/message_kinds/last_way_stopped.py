@@ -20,7 +20,7 @@ class LastWayStopped(AccountNotice):
     """Says when, and how to undo it. Params: `at` (ISO 8601), `alerts` (ids)."""
 
     def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the link that undoes it, unless an alert waits again."""
         waiting = sa.select(Alert.id).where(
@@ -28,7 +28,11 @@ class LastWayStopped(AccountNotice):
         )
         if session.scalar(waiting.limit(1)):
             return Skip(State.EXPIRED, "an alert waits again")
-        found = super().prepare(session, row, contact, now)
+        return self.restore(session, row, contact)
+
+    def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
+        """Return the link, also where an alert waits again."""
+        found = super().prepare(session, row, contact, row.created_at)
         if isinstance(found, Skip):
             return found
         undo = link("unsubscribe", write_stop_token([UUID(each) for each in row.params["alerts"]]))

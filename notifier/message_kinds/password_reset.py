@@ -19,6 +19,8 @@ _MINUTE = 60
 class PasswordReset(MessageKind):
     """Carries the signed link. It is good for one password: the next one makes it useless."""
 
+    is_secret = True
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address, switched off or not: its owner asked a moment ago."""
         return contact.channel is Channel.EMAIL

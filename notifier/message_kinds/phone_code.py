@@ -17,6 +17,8 @@ from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateCo
 class PhoneCode(MessageKind):
     """Carries the code, which its notification holds encrypted, to the number that waits to be confirmed."""
 
+    is_secret = True
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is a phone number, verified or not: its owner asked a moment ago."""
         return contact.channel is Channel.SMS

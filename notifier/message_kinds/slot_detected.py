@@ -2,35 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.alert import Alert
-from api.models.base import is_any_of
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
-from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import announced_ids, read_ranges
+from api.models.notification import State
+from api.models.slot import GoneReason, SlotRow
+from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
 from configs.settings import settings
 from configs.unsubscribe_links import MessageGroup
 from notifier.content import slot_alert_content
+from notifier.content.announcements import (
+    MatchedSlots,
+    read_announced,
+    read_detections,
+    read_slots,
+    select_announced,
+)
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
-
-
-@dataclass(slots=True)
-class MatchedSlots:
-    """What a slot alert was matched from: the alerts that still wait, the slots of those that are still open."""
-
-    detection: Detection
-    stops: list[StopLink] = field(default_factory=list)
-    slots: list[SlotRow] = field(default_factory=list)
 
 
 class SlotDetected(Mergeable):
@@ -60,30 +54,30 @@ class SlotDetected(Mergeable):
 
         return [one(row, contact) for row, contact in rows]
 
+    def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
+        """Return for each what was announced, whether it is open still or not."""
+        announced = read_announced(session, [row.id for row, _ in rows])
+        cache = ContentCache()
+
+        def one(row: ClaimedRow) -> TemplateContext | Skip:
+            found = announced.get(row.id)
+            if found is None or not found.slots:
+                return Skip(State.SKIPPED, "alert deleted")
+            seen_at = row.seen_at or found.detection.seen_at
+            opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
+            return cache.context([opening], found.stops, row.language)
+
+        return [one(row) for row, _ in rows]
+
     def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
         """Return the values of one message about several desks."""
         return slot_alert_content.merge(contexts, language)
 
 
 def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
-    """Return by notification what it was matched from; nothing where all its alerts are deleted."""
-    slots = (
-        sa.select(sa.func.array_agg(sa.cast(announced_ids(), sa.Text)))
-        .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
-        .scalar_subquery()
-    )
-    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
-    query = (
-        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, slots)
-        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
-        .join(Match, Match.id == NotificationMatch.match_id)
-        .join(Alert, Alert.id == Match.alert_id)
-        .where(is_any_of(Notification.id, ids))
-        .order_by(Alert.id)
-    )
-    found = [tuple(row) for row in session.execute(query)]
-    seen = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
-    detections = {row.id: row for row in session.scalars(seen)}
+    """Return by notification its alerts that wait, and their open slots; nothing where all alerts are deleted."""
+    found = [tuple(row) for row in session.execute(select_announced(ids))]
+    detections = read_detections(session, {row[1] for row in found})
     open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
     matched: dict[UUID, MatchedSlots] = {}
     ranges_of: dict[UUID, set[str]] = defaultdict(set)
@@ -104,8 +98,7 @@ def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Mat
 def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
     """Return what is open of each set of slots; what many messages share is read once."""
     ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
-    wanted = sa.literal(sorted(set(chain.from_iterable(ids.values()))), ARRAY(sa.BigInteger()))
-    by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
+    by_id = read_slots(session, chain.from_iterable(ids.values()))
     heirs = _heirs(session, by_id.values())
     return {
         each: _in_order(heir for slot in mine if slot in by_id for heir in heirs.get(slot, (by_id[slot],)))

@@ -21,10 +21,17 @@ class TestMessage(MessageKind):
     ) -> TemplateContext | Skip:
         """Return which alert is tested, unless it is over."""
         alert = session.get(Alert, UUID(row.params["alert"]))
-        if alert is None or alert.closed_at is not None or not alert.targets:
+        if alert is None or alert.closed_at is not None:
+            return Skip(State.SKIPPED, "alert stopped")
+        return skip_unreachable(contact) or self.restore(session, row, contact)
+
+    def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
+        """Return which alert was tested."""
+        alert = session.get(Alert, UUID(row.params["alert"]))
+        if alert is None or not alert.targets:
             return Skip(State.SKIPPED, "alert stopped")
         target = alert.targets[0]
         desk_id = target.desk_id or ""
         home = location_of(desk_id, target.prefecture_id or desk_id.partition("/")[0])
         values = {"where": f"{home.name} ({home.department})", "name": alert.name}
-        return skip_unreachable(contact) or TemplateContext(values)
+        return TemplateContext(values)

@@ -21,6 +21,8 @@ class VerifyEmail(MessageKind):
     With `asked` it was asked for by the signed-in owner, and goes to an address that bounced, too.
     """
 
+    is_secret = True
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address that is not verified yet or that bounced, switched off or not."""
         waits = contact.verified_at is None or contact.state is ContactState.BOUNCED

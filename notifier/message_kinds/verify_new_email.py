@@ -21,6 +21,8 @@ class VerifyNewEmail(MessageKind):
     A new password increases the version: then a link that a thief asked for is good no more.
     """
 
+    is_secret = True
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address that is to be replaced."""
         return contact.channel is Channel.EMAIL and contact.new_address is not None

@@ -66,6 +66,7 @@ PATHS = [
     "/api/detections",
     "/api/detections?limit=2&before={detection}",
     "/api/detections/{detection}",
+    "/api/notifications",
     "/api/prefectures",
     "/api/prefectures/bobigny_93",
     "/api/prefectures/map",

@@ -83,6 +83,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "legal.show_version": ({"name": "vie-privee", "version": "2026-11-22"},),
         "sign_in.show_registration": (wish | {"plan": "URGENCE_7J"}, {"payment": "cancelled"}),
         "dashboard.show_dashboard": ({}, {"payment": "success"}),
+        "messages.show_messages": ({}, {"channel": "sms", "state": "failed"}),
         "alert_pages.show_new_alert": ({}, wish),
         "alert_pages.show_alert": alerts,
         "alert_pages.show_edit": alerts[:1],

@@ -21,7 +21,6 @@ from api.models.base import autocommit_session, session
 from api.pages.advice.place_search import find_place, list_places
 from api.pages.alerts.appointments import AppointmentForm, read_appointment, store_appointment, write_event
 from api.pages.alerts.view_data import (
-    CHANNELS,
     AlertPageView,
     describe_alert,
     read_alert_view,
@@ -40,6 +39,7 @@ from api.pages.area import Access, Area
 from api.pages.error_texts import write_problem
 from api.pages.forms import Form
 from api.pages.live import answer_live
+from api.pages.message_words import CHANNEL_NAMES
 from api.pages.notices import add_notice
 from api.pages.procedures import find_procedure, list_procedures
 from configs.plan import PlanName
@@ -201,7 +201,7 @@ def test_alert(id: UUID) -> ResponseReturnValue:
     except ApiError as error:
         return _refuse(id, error)
     notifier.nudge(written)
-    names = ", ".join(str(CHANNELS[each]) for each in sorted(set(written.values())))
+    names = ", ".join(str(CHANNEL_NAMES[each]) for each in sorted(set(written.values())))
     add_notice("done", _("Essai en route : %(names)s", names=names))
     return _lead_to(id)
 

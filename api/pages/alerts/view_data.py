@@ -16,9 +16,8 @@ from api.detections.queries import list_alert_detections
 from api.detections.schemas import AlertDetection
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
-from api.models.notification import State
-from api.models.user import Channel
 from api.pages.context import write_date, write_duration
+from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
@@ -39,18 +38,6 @@ _CLOSED = {
     ClosedBecause.DELETED: _l("Vous avez fermé cette alerte."),
     ClosedBecause.STOPPED: _l("Vous avez arrêté cette alerte par le lien d’un message."),
     ClosedBecause.FOUND: _l("Vous avez trouvé un rendez-vous."),
-}
-CHANNELS = {Channel.EMAIL: _l("E-mail"), Channel.SMS: _l("SMS"), Channel.TELEGRAM: _l("Telegram")}
-_MESSAGES = {
-    State.PENDING: ("info", _l("En route")),
-    State.SENDING: ("info", _l("En route")),
-    State.SENT: ("good", _l("Envoyé")),
-    State.DELIVERED: ("good", _l("Reçu")),
-    State.NO_RECEIPT: ("", _l("Envoyé, réception non confirmée")),
-    State.BOUNCED: ("bad", _l("Refusé par la messagerie")),
-    State.FAILED: ("bad", _l("Échec")),
-    State.EXPIRED: ("", _l("Trop tard pour être utile")),
-    State.SKIPPED: ("", _l("Non envoyé")),
 }
 
 
@@ -195,5 +182,5 @@ def _describe_desk(answer: DeskAnswer) -> ShownDesk:
 
 
 def _describe_message(message: SentMessage) -> ShownMessage:
-    tone, text = _MESSAGES[message.state]
-    return ShownMessage(CHANNELS[message.channel], tone, text, message.accepted_at or message.created_at)
+    tone, text = STATE_WORDS[message.state]
+    return ShownMessage(CHANNEL_NAMES[message.channel], tone, text, message.accepted_at or message.created_at)

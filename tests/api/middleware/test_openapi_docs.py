@@ -30,6 +30,7 @@ EXPECTED = {
     ("get", "/api/prefectures/map"), ("get", "/api/prefectures/{id}/calendar.ics"), ("get", "/api/calendar"),
     ("get", "/api/reliability"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
+    ("get", "/api/notifications"),
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("post", "/api/hooks/sendgrid"), ("post", "/api/hooks/twilio"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
@@ -44,7 +45,7 @@ EXPECTED = {
     ("get", "/api/health"), ("get", "/api/health/live"), ("get", "/api/health/ready"),
 }  # fmt: skip
 EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for method, rule in EXAMPLES}
-SIGNED_IN = {"/api/detections", "/api/detections/{id}"} | {
+SIGNED_IN = {"/api/detections", "/api/detections/{id}", "/api/notifications"} | {
     f"/api/auth/{path}"
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
                  "logins/{id}", "totp", "totp/confirm", "totp/recovery-codes")

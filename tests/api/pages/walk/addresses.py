@@ -57,6 +57,7 @@ PAGES = {
     "links.ask_portal": "/l/portal/{portal}",
     "links.ask_refund": "/l/closed-desk/{closed_desk}",
     "map.show_map": "/carte",
+    "messages.show_messages": "/messages",
     "map.show_parts": "/carte/direct",
     "open_web.send_robots": "/robots.txt",
     "open_web.send_sitemap": "/sitemap.xml",

@@ -1,0 +1,79 @@
+"""Reads of the messages to a user."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.notification import Notification, State
+from api.notifications.reasons import find_reason, write_reason
+from api.notifications.schemas import MessageSubject, OwnMessage, OwnMessagePage, OwnMessageQuery
+from api.paging import cut_page, read_cursor, write_cursor
+
+# What a row's values call the ids that may be shown. Its other values may be secrets.
+_SUBJECT = {
+    "alert_id": "alert",
+    "detection_id": "detection_id",
+    "desk_id": "desk_id",
+    "prefecture_id": "prefecture",
+    "payment_id": "payment",
+}
+
+
+def list_own_messages(
+    session: Session, user_id: UUID, language: str, wanted: OwnMessageQuery, states: Collection[State] = ()
+) -> OwnMessagePage:
+    """Return a page of the messages to a user, reasons in that language; of several `states` if they are given."""
+    query = _select_own(user_id, wanted, states or ([wanted.status] if wanted.status else []))
+    shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
+    texts = notifier.render(session, shown)
+    return OwnMessagePage(
+        items=[_build_message(row, texts[row.id], language) for row in shown],
+        next=write_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+    )
+
+
+def _build_message(row: Notification, restored: notifier.RestoredMessage, language: str) -> OwnMessage:
+    reason = find_reason(row.state, row.reason)
+    return OwnMessage(
+        id=row.id,
+        channel=row.channel,
+        type=row.kind,
+        language=row.language,
+        title=restored.title,
+        body=restored.text,
+        content=restored.content,
+        metadata=_build_subject(row),
+        status=row.state,
+        created_at=row.created_at,
+        sent_at=row.accepted_at,
+        delivered_at=row.delivered_at,
+        failed_at=row.failed_at,
+        reason=reason,
+        error_msg=reason and write_reason(reason, language),
+    )
+
+
+def _select_own(user_id: UUID, wanted: OwnMessageQuery, states: Collection[State]) -> sa.Select[Notification]:
+    """Order by the instant, as the index does; an id tells rows of one instant apart."""
+    query = sa.select(Notification).where(Notification.user_id == user_id)
+    if wanted.channel:
+        query = query.where(Notification.channel == wanted.channel)
+    if states:
+        query = query.where(Notification.state.in_(states))
+    if wanted.before:
+        place = sa.tuple_(Notification.created_at, Notification.id)
+        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    return query.order_by(Notification.created_at.desc(), Notification.id.desc())
+
+
+def _build_subject(row: Notification) -> MessageSubject:
+    params: object = row.params  # as the row has it: any JSON
+    values = params if isinstance(params, dict) else {}
+    named = {name: values.get(key) for name, key in _SUBJECT.items()}
+    known = {name: each if isinstance(each, str) else None for name, each in named.items()}
+    if known["desk_id"] and not known["prefecture_id"]:
+        known["prefecture_id"] = known["desk_id"].partition("/")[0]
+    return MessageSubject(**known)

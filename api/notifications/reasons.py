@@ -1,0 +1,146 @@
+"""Reasons why a message did not arrive, did not leave or leaves later, in the user's words.
+
+Rows have the notifier's reasons, and what providers answered: words of theirs are never shown.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from api.models.notification import State
+
+_SOURCE = "fr"
+
+
+class Reason(StrEnum):
+    """Why a message has its state, for its reader."""
+
+    HOURLY_CAP = "hourly_cap"
+    TRIED_AGAIN = "tried_again"
+    SLOTS_GONE = "slots_gone"
+    TOLD_RECENTLY = "told_recently"
+    ALERT_STOPPED = "alert_stopped"
+    OUTDATED = "outdated"
+    UNSUBSCRIBED = "unsubscribed"
+    CHANNEL_OFF = "channel_off"
+    NOT_CONFIRMED = "not_confirmed"
+    BOUNCED = "bounced"
+    BLOCKED = "blocked"
+    NO_ADDRESS = "no_address"
+    SMS_BUDGET = "sms_budget"
+    MAY_HAVE_ARRIVED = "may_have_arrived"
+    NOT_ACCEPTED = "not_accepted"
+
+
+# The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
+_HELD_BACK: Mapping[str, Reason] = {
+    "slots gone": Reason.SLOTS_GONE,
+    "told recently": Reason.TOLD_RECENTLY,
+    "alert stopped": Reason.ALERT_STOPPED,
+    "alert deleted": Reason.ALERT_STOPPED,
+    "stopped by its reader": Reason.UNSUBSCRIBED,
+    "address unsubscribed": Reason.UNSUBSCRIBED,
+    "address bounced": Reason.BOUNCED,
+    "address blocked": Reason.BLOCKED,
+    "address not verified": Reason.NOT_CONFIRMED,
+    "switched off": Reason.CHANNEL_OFF,
+    "no address": Reason.NO_ADDRESS,
+    "SMS budget": Reason.SMS_BUDGET,
+    "hourly cap": Reason.HOURLY_CAP,
+}
+_CAP, _UNKNOWN = "hourly cap", "unknown: "
+WORDS: Mapping[Reason, Mapping[str, str]] = {
+    Reason.HOURLY_CAP: {
+        "fr": "Vous avez déjà reçu beaucoup d’alertes cette heure-ci : celle-ci attend son tour.",
+        "en": "You were sent many alerts within this hour: this one waits for its turn.",
+        "ar": "تلقيت تنبيهات كثيرة خلال هذه الساعة: هذا التنبيه ينتظر دوره.",
+    },
+    Reason.TRIED_AGAIN: {
+        "fr": "Le premier envoi n’a pas abouti : nous réessayons.",
+        "en": "The first try did not succeed: we are trying again.",
+        "ar": "لم تنجح المحاولة الأولى: نحاول من جديد.",
+    },
+    Reason.SLOTS_GONE: {
+        "fr": "Les créneaux étaient déjà pris au moment de l’envoi.",
+        "en": "The slots were gone when it was about to leave.",
+        "ar": "كانت المواعيد قد حُجزت قبل الإرسال.",
+    },
+    Reason.TOLD_RECENTLY: {
+        "fr": "Nous vous avions prévenu des mêmes créneaux peu avant.",
+        "en": "We had told you of the same slots shortly before.",
+        "ar": "كنا قد أخبرناك بالمواعيد نفسها قبل ذلك بقليل.",
+    },
+    Reason.ALERT_STOPPED: {
+        "fr": "L’alerte était arrêtée ou fermée au moment de l’envoi.",
+        "en": "The alert was stopped or closed when it was about to leave.",
+        "ar": "كان التنبيه متوقفًا أو مغلقًا عند الإرسال.",
+    },
+    Reason.OUTDATED: {
+        "fr": "Ce message n’avait plus d’objet au moment de l’envoi.",
+        "en": "There was nothing left to say when it was about to leave.",
+        "ar": "لم يعد لهذه الرسالة داعٍ عند الإرسال.",
+    },
+    Reason.UNSUBSCRIBED: {
+        "fr": "Vous avez demandé à ne plus recevoir de tels messages.",
+        "en": "You asked for no more messages like this.",
+        "ar": "طلبت عدم تلقي مثل هذه الرسائل.",
+    },
+    Reason.CHANNEL_OFF: {
+        "fr": "Ce canal était désactivé.",
+        "en": "This channel was switched off.",
+        "ar": "كانت هذه القناة معطلة.",
+    },
+    Reason.NOT_CONFIRMED: {
+        "fr": "Cette adresse ou ce numéro n’était pas confirmé.",
+        "en": "This address or number was not confirmed.",
+        "ar": "لم يكن هذا العنوان أو الرقم مؤكدًا.",
+    },
+    Reason.BOUNCED: {
+        "fr": "Votre messagerie ou votre opérateur renvoie nos messages : vérifiez l’adresse ou le numéro.",
+        "en": "Your mail service or operator returns our messages: check the address or the number.",
+        "ar": "يعيد بريدك أو مشغّلك رسائلنا: تحقق من العنوان أو الرقم.",
+    },
+    Reason.BLOCKED: {
+        "fr": "Vous avez bloqué notre robot Telegram.",
+        "en": "You blocked our Telegram bot.",
+        "ar": "حظرت روبوتنا على تيليغرام.",
+    },
+    Reason.NO_ADDRESS: {
+        "fr": "Il n’y avait plus d’adresse ni de numéro pour ce canal.",
+        "en": "There was no address or number left for this channel.",
+        "ar": "لم يعد لهذه القناة عنوان ولا رقم.",
+    },
+    Reason.SMS_BUDGET: {
+        "fr": "Les SMS qui n’annoncent pas de créneau étaient suspendus ce jour-là.",
+        "en": "SMS that announce no slots were suspended on that day.",
+        "ar": "كانت الرسائل القصيرة التي لا تعلن عن مواعيد موقوفة في ذلك اليوم.",
+    },
+    Reason.MAY_HAVE_ARRIVED: {
+        "fr": "Il est peut-être arrivé : le service d’envoi n’a pas répondu. Nous ne l’envoyons pas une fois de plus.",
+        "en": "It may have arrived: the sending service did not answer. We do not send it once more.",
+        "ar": "ربما وصلت: لم تُجب خدمة الإرسال. لن نرسلها مرة أخرى.",
+    },
+    Reason.NOT_ACCEPTED: {
+        "fr": "Le service d’envoi ne l’a pas accepté.",
+        "en": "The sending service did not accept it.",
+        "ar": "لم تقبلها خدمة الإرسال.",
+    },
+}
+
+
+def find_reason(state: State, stored: str | None) -> Reason | None:
+    """Return why a message has its state, from what its row has; None where nothing is wrong."""
+    said = stored or ""
+    if state is State.BOUNCED:
+        return Reason.BOUNCED
+    if state is State.FAILED:
+        return Reason.MAY_HAVE_ARRIVED if said.startswith(_UNKNOWN) else Reason.NOT_ACCEPTED
+    if state in (State.EXPIRED, State.SKIPPED):
+        return next((each for word, each in _HELD_BACK.items() if said.startswith(word)), Reason.OUTDATED)
+    if state is State.PENDING and said:
+        return Reason.HOURLY_CAP if said.endswith(_CAP) else Reason.TRIED_AGAIN
+    return None
+
+
+def write_reason(reason: Reason, language: str) -> str:
+    """Return a reason in a language; in French where there is no other."""
+    return WORDS[reason].get(language, WORDS[reason][_SOURCE])

@@ -1,0 +1,24 @@
+"""Words for the channels and the states of messages."""
+
+from flask_babel import LazyString, lazy_gettext
+
+from api.models.notification import State
+from api.models.user import Channel
+
+_l = lazy_gettext
+CHANNEL_NAMES: dict[Channel, LazyString] = {
+    Channel.EMAIL: _l("E-mail"),
+    Channel.SMS: _l("SMS"),
+    Channel.TELEGRAM: _l("Telegram"),
+}
+STATE_WORDS: dict[State, tuple[str, LazyString]] = {  # with the tone of its badge
+    State.PENDING: ("info", _l("En route")),
+    State.SENDING: ("info", _l("En route")),
+    State.SENT: ("good", _l("Envoyé")),
+    State.DELIVERED: ("good", _l("Reçu")),
+    State.NO_RECEIPT: ("", _l("Envoyé, réception non confirmée")),
+    State.BOUNCED: ("bad", _l("Refusé par la messagerie")),
+    State.FAILED: ("bad", _l("Échec")),
+    State.EXPIRED: ("", _l("Trop tard pour être utile")),
+    State.SKIPPED: ("", _l("Non envoyé")),
+}

@@ -1,0 +1,165 @@
+"""View data of sent messages: their state and what to do about it, in the words of the page."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flask import request, url_for
+from flask_babel import LazyString, lazy_gettext
+from pydantic import ValidationError
+
+from api.middleware.auth import current_identity
+from api.middleware.languages import read_language
+from api.models.base import autocommit_session
+from api.models.notification import State
+from api.models.user import Channel
+from api.notifications.queries import list_own_messages
+from api.notifications.reasons import Reason
+from api.notifications.schemas import OwnMessage, OwnMessageQuery
+from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
+
+_l = lazy_gettext
+_PER_PAGE = 20
+
+
+class StateGroup(StrEnum):
+    """States of messages that the page's filter takes together."""
+
+    ARRIVED = "arrived"
+    SENT = "sent"
+    UNCONFIRMED = "unconfirmed"
+    UNDER_WAY = "under_way"
+    HELD_BACK = "held_back"
+    FAILED = "failed"
+
+
+GROUP_NAMES: dict[StateGroup, LazyString] = {
+    StateGroup.ARRIVED: _l("Reçus"),
+    StateGroup.SENT: _l("Envoyés"),
+    StateGroup.UNCONFIRMED: _l("Réception non confirmée"),
+    StateGroup.UNDER_WAY: _l("En route"),
+    StateGroup.HELD_BACK: _l("Retenus"),
+    StateGroup.FAILED: _l("Non remis"),
+}
+_STATES: dict[StateGroup, Collection[State]] = {
+    StateGroup.ARRIVED: (State.DELIVERED,),
+    StateGroup.SENT: (State.SENT,),
+    StateGroup.UNCONFIRMED: (State.NO_RECEIPT,),
+    StateGroup.UNDER_WAY: (State.PENDING, State.SENDING),
+    StateGroup.HELD_BACK: (State.EXPIRED, State.SKIPPED),
+    StateGroup.FAILED: (State.FAILED, State.BOUNCED),
+}
+_TYPE_NAMES = {  # of messages that have no title any more
+    "slot_detected": _l("Créneau détecté"),
+    "phone_code": _l("Code de confirmation"),
+}
+_WITHHELD = {
+    "secret": _l(
+        "Ce message portait un lien ou un code personnel. Nous ne le montrons pas une seconde fois."
+    ),
+    "erased": _l("Son texte est effacé : nous ne gardons les textes que 90 jours."),
+    "unavailable": _l("Son contenu n’est plus disponible : ce dont il parlait a été supprimé."),
+}
+_CHANNELS = ("channels.show_channels", _l("Vérifier mes canaux"))
+_ALERTS = ("dashboard.show_dashboard", _l("Voir mes alertes"))
+_ACTIONS: Mapping[Reason, tuple[str, LazyString]] = {
+    **dict.fromkeys(
+        (
+            Reason.BOUNCED,
+            Reason.BLOCKED,
+            Reason.UNSUBSCRIBED,
+            Reason.CHANNEL_OFF,
+            Reason.NOT_CONFIRMED,
+            Reason.NO_ADDRESS,
+            Reason.NOT_ACCEPTED,
+        ),
+        _CHANNELS,
+    ),
+    Reason.ALERT_STOPPED: _ALERTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A message: what it is called, its state in words, why, and the page where something can be done about it."""
+
+    message: OwnMessage
+    title: str | LazyString
+    channel: LazyString
+    tone: str
+    state: LazyString
+    at: datetime
+    why: str | LazyString | None
+    withheld: LazyString | None  # why its text is not shown
+    action: tuple[str, LazyString] | None  # address and text of a link
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesView:
+    """A page of messages, and the filter that it has."""
+
+    messages: list[ShownMessage]
+    time_zone: str
+    channel: Channel | None
+    group: StateGroup | None
+    following: str | None  # address of the page after this one
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some messages were asked for."""
+        return self.channel is not None or self.group is not None
+
+
+def read_messages() -> MessagesView:
+    """Return the page of messages that the address asks for; what it does not understand is left out."""
+    who, query, group = current_identity(), _read_query(), _read_group()
+    with autocommit_session() as s:
+        states = _STATES[group] if group else ()
+        page = list_own_messages(s, who.user_id, read_language(), query, states)
+    following = None
+    if page.next:
+        following = url_for("messages.show_messages", channel=query.channel, state=group, before=page.next)
+    shown = [_describe(each) for each in page.items]
+    return MessagesView(shown, who.time_zone, query.channel, group, following)
+
+
+def _read_query() -> OwnMessageQuery:
+    asked = {name: request.args[name] for name in ("channel", "before") if request.args.get(name)}
+    try:
+        return OwnMessageQuery.model_validate(asked | {"limit": _PER_PAGE})
+    except ValidationError:
+        return OwnMessageQuery(limit=_PER_PAGE)
+
+
+def _read_group() -> StateGroup | None:
+    asked = request.args.get("state", "")
+    return StateGroup(asked) if asked in set(StateGroup) else None
+
+
+def _describe(message: OwnMessage) -> ShownMessage:
+    tone, state = STATE_WORDS[message.status]
+    return ShownMessage(
+        message=message,
+        title=message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),
+        channel=CHANNEL_NAMES[message.channel],
+        tone=tone,
+        state=state,
+        at=message.sent_at or message.created_at,
+        why=message.error_msg or _explain(message.status),
+        withheld=_WITHHELD.get(message.content),
+        action=_find_action(message),
+    )
+
+
+def _explain(state: State) -> LazyString | None:
+    if state is not State.NO_RECEIPT:
+        return None
+    return _l("Le service d’envoi l’a pris, puis n’a rien confirmé. Regardez aussi parmi les indésirables.")
+
+
+def _find_action(message: OwnMessage) -> tuple[str, LazyString] | None:
+    found = _ACTIONS.get(message.reason) if message.reason else None
+    if message.status is State.NO_RECEIPT:
+        found = _CHANNELS
+    return (url_for(found[0]), found[1]) if found else None

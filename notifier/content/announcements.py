@@ -1,0 +1,78 @@
+"""What slot alerts announced when they were matched: detections, alerts and slots, open still or not."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.base import is_any_of
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.slot import Detection, SlotRow
+from api.models.slot_ids import announced_ids, read_ranges
+from notifier.content.slot_alert_content import StopLink
+
+
+@dataclass(slots=True)
+class MatchedSlots:
+    """What a slot alert was matched from: alerts, and slots that they wanted."""
+
+    detection: Detection
+    stops: list[StopLink] = field(default_factory=list)
+    slots: list[SlotRow] = field(default_factory=list)
+
+
+def read_announced(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
+    """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all."""
+    found = [tuple(row) for row in session.execute(select_announced(ids))]
+    detections = read_detections(session, {row[1] for row in found})
+    slots = read_slots(session, (slot for row in found for slot in _list_ids(row[5])))
+    announced: dict[UUID, MatchedSlots] = {}
+    for key, detection_id, alert_id, name, _, ranges in found:
+        mine = announced.setdefault(key, MatchedSlots(detections[detection_id]))
+        mine.stops.append(StopLink(alert_id, name))
+        mine.slots += [slots[each] for each in _list_ids(ranges) if each in slots]
+    for each in announced.values():
+        each.slots = sorted(set(each.slots), key=lambda slot: slot.id)
+    return announced
+
+
+def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:
+    """Select by alert of each notification: its id, the detection's, the alert's, its name, whether it waits, slots.
+
+    The slots are an array of multiranges as text, null where none is known.
+    """
+    slots = (
+        sa.select(sa.func.array_agg(sa.cast(announced_ids(), sa.Text)))
+        .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
+        .scalar_subquery()
+    )
+    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
+    return (
+        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, slots)
+        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
+        .join(Match, Match.id == NotificationMatch.match_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .where(is_any_of(Notification.id, ids))
+        .order_by(Alert.id)
+    )
+
+
+def read_detections(session: Session, ids: Collection[UUID]) -> dict[UUID, Detection]:
+    """Return detections by id."""
+    return {row.id: row for row in session.scalars(sa.select(Detection).where(is_any_of(Detection.id, ids)))}
+
+
+def read_slots(session: Session, ids: Iterable[int]) -> dict[int, SlotRow]:
+    """Return slots by id, those that are gone too."""
+    wanted = sa.literal(sorted(set(ids)), ARRAY(sa.BigInteger()))
+    return {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
+
+
+def _list_ids(ranges: Iterable[str] | None) -> Iterable[int]:
+    return chain.from_iterable(chain.from_iterable(read_ranges(each)) for each in ranges or ())

@@ -1,0 +1,66 @@
+"""Reasons in the user's words: each reason of the notifier has one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.models.notification import State
+from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
+from notifier.delivery.retry_policy import UNKNOWN, USED_UP
+from notifier.hourly_cap import REASON as CAP
+from notifier.sms_budget import REASON as BUDGET
+
+NOTIFIER = Path(__file__).parents[3] / "notifier"
+_LITERAL = re.compile(r'Skip\(State\.(?:SKIPPED|EXPIRED), "([^"]+)"\)')
+# Of these there is nothing more to say than that the message had become pointless.
+POINTLESS = {
+    "already verified", "alert waits already", "an alert waits again", "code used or expired", "declaration deleted",
+    "no operator any more", "number changed meanwhile", "published already", "request deleted",
+    "the change was made, ended or replaced", "the desk is not watched any more", "the trouble was not told",
+    "watched again",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "stored", "expected"),
+    [
+        (State.SENT, None, None),
+        (State.DELIVERED, None, None),
+        (State.NO_RECEIPT, None, None),
+        (State.PENDING, None, None),
+        (State.SENDING, "sendgrid answered 500", None),
+        (State.PENDING, "sendgrid answered 500", Reason.TRIED_AGAIN),
+        (State.PENDING, CAP, Reason.HOURLY_CAP),
+        (State.PENDING, f"sendgrid answered 500; {CAP}", Reason.HOURLY_CAP),
+        (State.SKIPPED, BUDGET, Reason.SMS_BUDGET),
+        (State.SKIPPED, "address unsubscribed", Reason.UNSUBSCRIBED),
+        (State.SKIPPED, "address bounced", Reason.BOUNCED),
+        (State.SKIPPED, "address blocked", Reason.BLOCKED),
+        (State.SKIPPED, "told recently", Reason.TOLD_RECENTLY),
+        (State.EXPIRED, "slots gone", Reason.SLOTS_GONE),
+        (State.EXPIRED, "watched again", Reason.OUTDATED),
+        (State.BOUNCED, "twilio 30003", Reason.BOUNCED),
+        (State.FAILED, f"{USED_UP}sendgrid answered 500", Reason.NOT_ACCEPTED),
+        (State.FAILED, f"{UNKNOWN}no answer", Reason.MAY_HAVE_ARRIVED),
+        (State.FAILED, "sendgrid answered 400", Reason.NOT_ACCEPTED),
+    ],
+)
+def test_a_row_has_the_reason_of_its_state(state: State, stored: str | None, expected: Reason | None) -> None:
+    assert find_reason(state, stored) is expected
+
+
+def test_every_reason_that_the_notifier_gives_is_known() -> None:
+    given = {
+        text for path in NOTIFIER.rglob("*.py") for text in _LITERAL.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(given) > 10
+    unnamed = {each for each in given if find_reason(State.SKIPPED, each) is Reason.OUTDATED}
+    assert unnamed == POINTLESS
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_words_in_each_language(reason: Reason) -> None:
+    words = {write_reason(reason, language) for language in ("fr", "en", "ar")}
+    assert (len(words), set(WORDS[reason])) == (3, {"fr", "en", "ar"})
+    assert write_reason(reason, "de") == WORDS[reason]["fr"]

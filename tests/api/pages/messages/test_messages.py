@@ -1,0 +1,127 @@
+"""The page of messages: states in words, what can be done, the filter, paging."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.notification import State
+from api.models.user import Channel, User
+from api.pages.messages.view_data import StateGroup
+from tests.api.notifications.test_routes import announce, write
+from tests.api.pages.accounts import create_account, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import Person
+
+PAGE = "/messages"
+
+
+def find_person() -> Person:
+    with session() as s:
+        user = s.scalars(sa.select(User).where(User.email == "camille@example.org")).one()
+        return Person(user.id, user.email, {}, user.id)
+
+
+def test_a_visitor_signs_in_first(visitor: Browser) -> None:
+    visitor.get(PAGE)
+    assert (visitor.status, visitor.location) == (303, "/login?next=messages.show_messages")
+
+
+def test_an_account_without_messages_has_no_filter(camille: Browser) -> None:
+    page = camille.get(PAGE)
+    assert "Aucun message pour l’instant" in page.text
+    assert 'name="channel"' not in page.html
+
+
+def test_a_slot_alert_is_read_again(camille: Browser) -> None:
+    announce(find_person(), "2026-12-01T08:30:00+00:00")
+    page = camille.get(PAGE)
+    assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
+    assert "mardi 1er décembre 2026" in page.text
+    assert "tient la place d’un lien personnel" in page.text
+    assert "/l/stop/" not in page.html
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words", "target"),
+    [
+        (State.SENT, None, "Envoyé", None),
+        (State.DELIVERED, None, "Reçu", None),
+        (State.NO_RECEIPT, None, "n’a rien confirmé", "/canaux"),
+        (State.BOUNCED, "twilio 30003", "renvoie nos messages", "/canaux"),
+        (State.SKIPPED, "switched off", "Ce canal était désactivé.", "/canaux"),
+        (State.SKIPPED, "alert stopped", "L’alerte était arrêtée", "/dashboard"),
+        (State.EXPIRED, "slots gone", "étaient déjà pris", None),
+        (State.FAILED, "sendgrid answered 400", "ne l’a pas accepté", "/canaux"),
+        (State.FAILED, "unknown: no answer", "peut-être arrivé", None),
+        (State.PENDING, "hourly cap", "attend son tour", None),
+    ],
+)
+def test_each_state_says_why_and_what_to_do(
+    camille: Browser, state: State, reason: str | None, words: str, target: str | None
+) -> None:
+    write(find_person(), state=state, reason=reason, number=1)
+    main = camille.get(PAGE).html.partition("<main")[2].partition("</main>")[0]
+    assert words in main
+    assert [path for path in ("/canaux", "/dashboard") if f'href="{path}"' in main] == (
+        [target] if target else []
+    )
+    assert "sendgrid" not in main
+    assert "twilio" not in main
+
+
+@pytest.mark.parametrize("group", StateGroup)
+def test_the_filter_shows_what_it_names(camille: Browser, group: StateGroup) -> None:
+    for state in State:
+        write(find_person(), state=state, number=f"[{state.value}]")
+    shown = {
+        state for state in State if f"[{state.value}]" in camille.get(f"{PAGE}?state={group.value}").text
+    }
+    expected = {
+        StateGroup.ARRIVED: {State.DELIVERED}, StateGroup.SENT: {State.SENT},
+        StateGroup.UNCONFIRMED: {State.NO_RECEIPT}, StateGroup.UNDER_WAY: {State.PENDING, State.SENDING},
+        StateGroup.HELD_BACK: {State.EXPIRED, State.SKIPPED}, StateGroup.FAILED: {State.FAILED, State.BOUNCED},
+    }  # fmt: skip
+    assert shown == expected[group]
+
+
+def test_a_filter_that_finds_nothing_leads_back(camille: Browser) -> None:
+    write(find_person(), number=1)
+    page = camille.get(f"{PAGE}?channel=sms")
+    assert "Aucun message ne correspond" in page.text
+    assert 'name="channel"' in page.html
+
+
+def test_an_address_that_means_nothing_shows_all(camille: Browser) -> None:
+    write(find_person(), number=41)
+    for query in ("channel=fax", "state=lost", "before=x", "before=99999999999999999-" + "0" * 32):
+        assert "41" in camille.get(f"{PAGE}?{query}").text
+
+
+def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Browser) -> None:
+    for number in range(21):
+        write(find_person(), number=f"[{number}]")
+        write(find_person(), channel=Channel.TELEGRAM, number=1)
+    first = camille.get(f"{PAGE}?channel=email")
+    assert ("[20]" in first.text, "[0]" in first.text) == (True, False)
+    (following,) = (given["href"] for tag, given in first.tags if tag == "a" and given.get("rel") == "next")
+    second = camille.get(following)
+    assert ("[0]" in second.text, second.html.count("<article")) == (True, 1)
+
+
+def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
+    write(find_person(), "password_reset")
+    page = camille.get(PAGE)
+    assert "Nous ne le montrons pas une seconde fois." in page.text
+    assert "<details" not in page.html
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_page_speaks_the_languages_of_pages(browse: Callable[..., Browser], language: str) -> None:
+    create_account(language=language)
+    browser = sign_in(browse(language))
+    write(find_person(), state=State.EXPIRED, reason="slots gone", number=1)
+    page = browser.get(PAGE)
+    assert {"en": "The slots were gone", "ar": "كانت المواعيد قد حُجزت"}[language] in page.text
+    assert "Ce que nous vous avons envoyé" not in page.text
