@@ -83,9 +83,14 @@ def bucket_of_user() -> AlertBudget:
     return AlertBudget.of(settings().user_per_hour)
 
 
-def is_used_up(channel: Channel, full_at: datetime | None, now: datetime) -> bool:
-    """Whether a contact of a channel has no token, as `take_turns` decides."""
-    bucket = bucket_of(channel)
+def is_used_up(
+    channel: Channel, full_at: datetime | None, user_full_at: datetime | None, now: datetime
+) -> bool:
+    """Whether a contact of a channel, or its user, has no token, as `take_turns` decides."""
+    return _is_empty(bucket_of(channel), full_at, now) or _is_empty(bucket_of_user(), user_full_at, now)
+
+
+def _is_empty(bucket: AlertBudget, full_at: datetime | None, now: datetime) -> bool:
     least, most = now + bucket.span - bucket.refill, now + bucket.span + bucket.refill
     return full_at is not None and least < full_at <= most
 
@@ -107,6 +112,17 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
     refused = several - _take_of_users(session, several, now)
     _give_back_contacts(session, refused)
     return {contact_id for contact_id, _ in taken} - refused
+
+
+def users_full_at() -> sa.ColumnElement[datetime | None]:
+    """Return, in a query for contacts and their users, when the user's bucket is full; null where it does not count."""
+    return sa.case((_has_others(), User.alert_budget_full_at))
+
+
+def _has_others() -> sa.Exists:
+    """Whether the user of a contact has another one: only then the user's bucket counts."""
+    other = aliased(Contact)
+    return sa.exists().where(other.user_id == Contact.user_id, other.id != Contact.id)
 
 
 def _take_of_users(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
@@ -137,12 +153,10 @@ def _lock_users(
     """Lock the users of contacts who have several; return contact, user and when the user's bucket is full."""
     if not contact_ids:
         return []
-    other = aliased(Contact)
-    has_others = sa.exists().where(other.user_id == Contact.user_id, other.id != Contact.id)
     several = (
         sa.select(Contact.id, User.id, User.alert_budget_full_at)
         .join(User, User.id == Contact.user_id)
-        .where(is_any_of(Contact.id, contact_ids), has_others)
+        .where(is_any_of(Contact.id, contact_ids), _has_others())
         .order_by(User.id, Contact.id)
     )
     return session.execute(several.with_for_update(of=User, key_share=True)).all()
@@ -198,7 +212,9 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
 
 
 def _locked(contact_ids: Collection[UUID]) -> sa.Select[UUID]:
-    chosen = sa.select(Contact.id).where(is_any_of(Contact.id, contact_ids)).order_by(Contact.id)
+    chosen = (
+        sa.select(Contact.id).where(is_any_of(Contact.id, contact_ids)).order_by(Contact.user_id, Contact.id)
+    )
     return chosen.with_for_update(key_share=True)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import is_any_of, session
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue
 from configs.settings import settings
@@ -42,8 +42,8 @@ log = structlog.get_logger(__name__)
 class WaitingWork(NamedTuple):
     """A notification that is to be delivered; `times` is how often it was nudged before.
 
-    `capped` is whether the hourly cap of its contact holds it back now, `in_crowd` whether very many are told of the
-    same slots.
+    `capped` is whether the hourly cap of its contact or its user holds it back now, `in_crowd` whether very many are
+    told of the same slots.
     """
 
     id: UUID
@@ -137,17 +137,21 @@ def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
             row.contact_id,
             row.kind,
             Contact.alert_budget_full_at,
+            hourly_cap.users_full_at(),
             row.params.has_key(IN_CROWD),
         )
         .outerjoin(Contact, Contact.id == row.contact_id)
+        .outerjoin(User, User.id == Contact.user_id)
         .where(
             is_any_of(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now)
         )
     )
     found = {}
     with session() as opened:
-        for key, channel, priority, contact_id, kind, full_at, in_crowd in opened.execute(chosen):
-            capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, now)
+        for key, channel, priority, contact_id, kind, full_at, user_full_at, in_crowd in opened.execute(
+            chosen
+        ):
+            capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, user_full_at, now)
             found[key] = WaitingWork(key, channel, priority, contact_id, capped=capped, in_crowd=in_crowd)
     return [found[each] for each in notification_ids if each in found]
 

@@ -14,6 +14,11 @@ def sms_stop_page() -> str | None:
     return f"{str(settings().frontend_url).rstrip('/').partition('://')[2]}/alertes"
 
 
+def messages_page() -> str:
+    """Return the page of what was sent to its reader, with what waits and why."""
+    return f"{str(settings().frontend_url).rstrip('/')}/messages"
+
+
 def link(page: str, token: str = "") -> str:
     """Return `{API_URL}/l/<page>/<token>`; without a token the page that needs none."""
     return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}".rstrip("/")

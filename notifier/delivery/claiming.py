@@ -17,7 +17,7 @@ from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
-from notifier import hourly_cap
+from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
@@ -128,6 +128,7 @@ def _within_cap(
         else:
             held += [each.id for each, _, _ in group]
     hourly_cap.hold_back(opened, held, made.token, now)
+    held_notices.write_notices(opened, held, now)
 
 
 def _read_again(

@@ -19,7 +19,7 @@ from api.models.notification import Notification, NotificationMatch, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
-from notifier import hourly_cap, notification_writer, nudges
+from notifier import held_notices, hourly_cap, notification_writer, nudges
 from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver, match
 from notifier.match_service import match_detection
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("whole")
 CAPS = {Channel.EMAIL: 30, Channel.TELEGRAM: 30, Channel.SMS: 10}
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no message that says how many more wait: test_more_messages.py has those."""
+    monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
 
 
 def open_slot(number: int) -> list[int]:
@@ -333,19 +339,42 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
 
 
 def test_workers_that_ask_at_the_same_time_share_a_persons_cap(settings_env: Callable[..., None]) -> None:
-    settings_env(USER_PER_HOUR="10")
+    settings_env(USER_PER_HOUR="20")
     contacts, now = [*person(channels=ALL).contacts.values()], clock()
-    granted: list[UUID] = []
+    start, granted = threading.Barrier(10), list[UUID]()
 
-    def ask(contact: UUID) -> None:
-        granted.extend(in_one_transaction(hourly_cap.take_turns, [contact], now))
+    def ask() -> None:
+        start.wait()
+        for number in range(6):
+            mine = contacts if number % 2 else contacts[::-1]
+            granted.extend(in_one_transaction(hourly_cap.take_turns, mine[: 1 + number % 3], now))
 
-    threads = [threading.Thread(target=ask, args=(contacts[number % 3],)) for number in range(12)]
+    threads = [threading.Thread(target=ask) for _ in range(10)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert len(granted) == 5
+    assert len(granted) == 10
+    taken = {name: granted.count(each) for name, each in zip(ALL, contacts, strict=True)}
+    assert taken[Channel.SMS] <= hourly_cap.bucket_of(Channel.SMS).burst
+
+
+def test_a_nudge_knows_what_a_persons_cap_holds_back(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="1")
+    who = person(channels=ALL)
+    alert(who)
+    waiting = in_one_transaction(match_detection, detection(slots()), clock())
+    assert [each.capped for each in nudges.waiting(waiting)] == [False] * 3
+    assert take(who.contacts[Channel.EMAIL])
+    assert [each.capped for each in nudges.waiting(waiting)] == [True] * 3
+
+
+def test_a_nudge_of_a_single_contact_knows_no_cap_of_its_person() -> None:
+    who = person()
+    alert(who)
+    waiting = in_one_transaction(match_detection, detection(slots()), clock())
+    change(User, who.id, alert_budget_full_at=clock() + hourly_cap.bucket_of_user().span)
+    assert [each.capped for each in nudges.waiting(waiting)] == [False]
 
 
 def test_a_turn_that_is_given_back_is_the_persons_too(settings_env: Callable[..., None]) -> None:

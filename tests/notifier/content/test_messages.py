@@ -92,6 +92,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
+    "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
     "order": BILLING

@@ -49,6 +49,7 @@ def test_the_folder_is_the_registry() -> None:
         "hoarding",
         "last_way_stopped",
         "login_ended",
+        "more_messages",
         "new_sign_in",
         "operations",
         "order",
