@@ -10,12 +10,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
-from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.settings import settings
 from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.held_back import find_held_back, write_held_back
 from notifier.matching import (
+    Announced,
     AnySlot,
     Candidate,
     OpenedSlot,
@@ -23,6 +25,7 @@ from notifier.matching import (
     already_notified,
     candidates,
     earlier_openings,
+    read_announced,
     select_slots,
     slot_moment,
 )
@@ -257,22 +260,35 @@ def _write_result(
 ) -> list[UUID]:
     if not found:
         return []
-    seen = open_slots(detection, _retold_since(now))
-    rows = [(slot, same, unknown_hours) for slot, same, unknown_hours in session.execute(seen)]
-    wishes = _wishes(session, detection, _describe_slots(detection, rows), found, now)
+    since, alert_ids = _retold_since(now), {each.alert_id for each in found}
+    rows = [(row[0], row[1], row[2]) for row in session.execute(seen_slots(detection, since))]
+    slots = _describe_slots(detection, rows)
+    announced = read_announced(session, detection.desk_id, slots, alert_ids, since)
+    gone = slots.find_bits({slot.id for slot, _, _ in rows if slot.gone_at})
+    known = {each: announced.get(each, Announced()).known | gone for each in alert_ids}
+    wishes = select_slots(found, slots, known)
+    told = {wish.user_id for wish in wishes}
+    rest = [each for each in found if each.user_id not in told]
+    if held := find_held_back(rest, slots, announced):
+        write_held_back(session, detection, held, recipients(session, held, detection.seen_at), now)
     if not wishes:
         return []
-    reached = recipients(session, {wish.user_id for wish in wishes}, detection.seen_at)
-    slots = [slot for slot, _, _ in rows]
-    result = MatchResult(detection, wishes, reached, detection.seen_at, slots, in_crowd=in_crowd)
+    reached = recipients(session, told, detection.seen_at)
+    open_ones = [slot for slot, _, _ in rows if slot.gone_at is None]
+    result = MatchResult(detection, wishes, reached, detection.seen_at, open_ones, in_crowd=in_crowd)
     return write(session, result, now, inline).waiting
 
 
-def open_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:
-    """Ask which slots that a detection saw are open, in their order, and for their `earlier_openings`."""
+def seen_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:
+    """Ask for the slots that a detection saw, in their order, and for their `earlier_openings`.
+
+    Those that are gone are among them, except an unknown hour that was replaced by known ones: another detection has
+    these.
+    """
     saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+    replaced = SlotRow.gone_reason.is_not_distinct_from(GoneReason.SUPERSEDED)
     query = sa.select(SlotRow, *earlier_openings(since))
-    return query.where(SlotRow.id.in_(saw), SlotRow.gone_at.is_(None)).order_by(SlotRow.id)
+    return query.where(SlotRow.id.in_(saw), ~replaced).order_by(SlotRow.id)
 
 
 def _wishes(

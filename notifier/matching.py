@@ -54,6 +54,21 @@ class Candidate:
     name: str | None = None
 
 
+class Announced(NamedTuple):
+    """The open slots that an alert needs no notification of, as bits.
+
+    It was told of `told` themselves, and within the last half hour of an earlier opening of `lately`.
+    """
+
+    told: int = 0
+    lately: int = 0
+
+    @property
+    def known(self) -> int:
+        """Return all of them."""
+        return self.told | self.lately
+
+
 @dataclass(frozen=True, slots=True)
 class WantedSlots:
     """An alert with the slots that it wants and was not notified of."""
@@ -149,7 +164,15 @@ def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.
 def already_notified(
     session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
 ) -> dict[UUID, int]:
-    """Return by alert the open slots of a desk that need no notification.
+    """Return by alert the open slots of a desk that need no notification."""
+    found = read_announced(session, desk_id, slots, alert_ids, since)
+    return {alert_id: each.known for alert_id, each in found.items()}
+
+
+def read_announced(
+    session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
+) -> dict[UUID, Announced]:
+    """Return by alert why open slots of a desk need no notification.
 
     Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
@@ -181,10 +204,12 @@ def already_notified(
         .group_by(Match.alert_id)
     )
     rows: list[Any] = list(session.execute(query))
-    return {
-        alert_id: slots.find_told(before or "", lately=False) | slots.find_told(late or "", lately=True)
-        for alert_id, before, late in rows
-    }
+    return {alert_id: _announced(slots, before or "", late or "") for alert_id, before, late in rows}
+
+
+def _announced(slots: OpenSlots, before: str, late: str) -> Announced:
+    told = slots.find_told(before, lately=False) | slots.find_told(late, lately=False)
+    return Announced(told, slots.find_told(late, lately=True) & ~told)
 
 
 def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:

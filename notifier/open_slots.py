@@ -7,7 +7,7 @@ limits are asked once per day, hour and site.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ Bits = dict[Any, int]
 
 @dataclass(slots=True)
 class OpenSlots:
-    """Open slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
+    """Slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
 
     An alert that was notified of `same`, earlier openings of the same moment, is not notified again for a while. One
     that was notified of `unknown_hours`, that its place was open then, is not notified again at all.
@@ -95,6 +95,10 @@ class OpenSlots:
     def _between(self, span: range) -> int:
         first, end = bisect_left(self.ids, span.start), bisect_left(self.ids, span.stop)
         return ((1 << (end - first)) - 1) << first
+
+    def find_bits(self, ids: Collection[int]) -> int:
+        """Return the slots with these ids."""
+        return _join(1 << number for number, slot_id in enumerate(self.ids) if slot_id in ids)
 
     def list_ids(self, bits: int) -> tuple[int, ...]:
         """Return the ids of slots, in order."""
