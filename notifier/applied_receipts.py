@@ -17,7 +17,7 @@ from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import ContactState
 from configs.settings import settings
-from notifier.contact_loss import change_state
+from notifier.contact_loss import change_state, lock_contacts
 from notifier.fallback import tell_elsewhere
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
 
@@ -40,6 +40,8 @@ def apply_due(opened: Session, now: datetime) -> int:
     events = lock_due_events(opened, now)
     ids = find_message_ids(opened, events)
     rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
+    may_change = {each.contact_id for each in events if each.contact_id and each.kind in _CONTACT_STATES}
+    lock_contacts(opened, may_change)
     kinds: dict[ReceiptKind, int] = defaultdict(int)
     changed: set[tuple[UUID, ContactState]] = set()
     for event in events:

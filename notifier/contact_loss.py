@@ -1,7 +1,9 @@
 """Loss of a contact: messages no longer arrive there. The user gets a notice on the other channels."""
 
+from collections.abc import Collection
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
@@ -12,13 +14,26 @@ _KIND = "channel_lost"
 # A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
 _RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.BLOCKED, ContactState.UNSUBSCRIBED)
 
+# As the hourly cap locks them. A key share suffices for the user: it keeps a deletion out, and nobody else.
+_LOCK = sa.text("""
+SELECT FROM users u JOIN contacts k ON k.user_id = u.id WHERE k.id = ANY(CAST(:ids AS uuid[]))
+ORDER BY u.id, k.id FOR KEY SHARE OF u FOR NO KEY UPDATE OF k
+""")
+
+
+def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:
+    """Lock contacts whose states may change, users before their contacts: before the first of several changes."""
+    if contact_ids:
+        opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
+
 
 def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str | None = None) -> None:
     """Give a contact that state, unless its address is no longer the one given; tell its user where it was well.
 
     A state other than BOUNCED withdraws the consent: its owner answered STOP, or blocked us.
     """
-    contact = opened.get(Contact, contact_id, with_for_update={"key_share": True}, populate_existing=True)
+    lock_contacts(opened, [contact_id])
+    contact = opened.get(Contact, contact_id, populate_existing=True)
     if contact is None or (address is not None and contact.address != address):
         return
     was_well = contact.state is ContactState.OK and contact.verified_at is not None

@@ -13,8 +13,9 @@ from api.middleware.rate_limits import forget_counts
 from api.models.base import session
 from api.payments.refunds import ask_for_refund
 
-_TRIES = 3
-_DEADLOCK = "40P01"  # https://www.postgresql.org/docs/18/errcodes-appendix.html
+_TRIES = 5
+# A deadlock, or a row that is locked: https://www.postgresql.org/docs/18/errcodes-appendix.html
+_MET = ("40P01", "55P03")
 log = structlog.get_logger(__name__)
 
 
@@ -56,6 +57,6 @@ def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> Delet
             with session() as s:
                 return delete_account(s, user_id, understood=understood, repeated=repeated)
         except OperationalError as error:
-            if not left or getattr(error.orig, "pgcode", None) != _DEADLOCK:
+            if not left or getattr(error.orig, "pgcode", None) not in _MET:
                 raise
     raise AssertionError("the last try returns or raises")

@@ -55,7 +55,7 @@ def delete_account(
     Raises:
         api.errors.ApiError: 401, it is deleted already; 409 operator; 409 plan-running, with what is lost.
     """
-    user = session.get(User, user_id, with_for_update=True)
+    user = lock_account(session, user_id)
     if user is None:
         raise ApiError(401, "token-revoked", "this account is deleted")
     now = clock()
@@ -76,6 +76,20 @@ def delete_account(
     session.expunge(user)
     params = {"at": now.isoformat(), "renewed": renewed, "refund": _sum_refunds(session, refunds)}
     return DeletedAccount(email, _write_last_mail(session, email, language, params), refunds)
+
+
+def lock_account(session: Session, user_id: UUID) -> User | None:
+    """Lock a user, after the messages that go along: workers claim messages, then lock their users.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: a message was written meanwhile and is being sent. Waiting for its worker, who
+            waits for the user, would be a deadlock: try again.
+    """
+    mine = sa.select(Notification.id).where(Notification.user_id == user_id).order_by(Notification.id)
+    session.execute(mine.with_for_update())
+    user = session.get(User, user_id, with_for_update=True)
+    session.execute(mine.with_for_update(nowait=True))
+    return user
 
 
 def _check(session: Session, user: User, now: datetime, *, understood: bool) -> None:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 import notifier
-from api.deletion.service import delete_account
+from api.deletion.service import delete_account, lock_account
 from api.errors import ApiError
 from api.exports.service import nudge_drop
 from api.models.alert import Alert
@@ -117,7 +117,7 @@ def _delete(account: UnusedAccount) -> bool:
 
 def _is_unused_still(s: Session, account: UnusedAccount) -> bool:
     """Return whether an account was not used since it was read; its row is locked from then on."""
-    if s.get(User, account.user_id, with_for_update=True) is None:  # its owner deleted it
+    if lock_account(s, account.user_id) is None:  # its owner deleted it
         return False
     return s.scalar(sa.select(_used_at()).where(User.id == account.user_id)) == account.used_at
 

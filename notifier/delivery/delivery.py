@@ -18,7 +18,7 @@ from configs.clock import clock
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.contact_loss import change_state
+from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
@@ -183,7 +183,9 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
             hourly_cap.give_back(opened, _capped(sent, ours))
         # After that: users are locked before their contacts.
         kept = [each for each in sent.messages if each.first.id in ours]
-        for state in {each.contact_state for each in decisions if each.contact_state}:
+        states = {each.contact_state for each in decisions if each.contact_state}
+        lock_contacts(opened, {each.first.contact_id for each in kept if states and each.first.contact_id})
+        for state in states:
             _mark(opened, kept, state)
     return ours
 

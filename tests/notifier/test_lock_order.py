@@ -1,0 +1,103 @@
+"""Locks are taken in one order, messages before users before contacts: programs that meet never wait in a circle."""
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from api.alerts.plan_limits import pause_excess_alerts
+from api.alerts.stopping import stop_alerts
+from api.deletion.access import _delete
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.user import Channel, ContactState
+from configs.clock import clock
+from notifier import hourly_cap
+from notifier.contact_loss import change_state
+from notifier.delivery import delivery
+from tests.notifier.world import Person, alert, detection, in_one_transaction, matched, person, slots
+
+pytestmark = pytest.mark.usefixtures("whole")
+PEOPLE, ROUNDS = 4, 15
+Act = Callable[[random.Random], object]
+
+
+def claim_and_put_back(luck: random.Random) -> None:
+    with session() as s:
+        ids = list(s.scalars(sa.select(Notification.id)))
+    luck.shuffle(ids)
+    if claimed := delivery.claim(ids[:8]):
+        delivery.put_back(claimed, "test")
+
+
+def take_and_give_back(contacts: list[UUID], luck: random.Random) -> None:
+    mine = luck.sample(contacts, k=4)
+    in_one_transaction(hourly_cap.give_back, in_one_transaction(hourly_cap.take_turns, mine, clock()))
+
+
+def lose_contact(contacts: list[UUID], luck: random.Random) -> None:
+    state = luck.choice([ContactState.BOUNCED, ContactState.UNSUBSCRIBED])
+    in_one_transaction(change_state, luck.choice(contacts), state)
+
+
+def stop(people: list[Person], alerts: list[UUID], luck: random.Random) -> None:
+    number = luck.randrange(len(people))
+    in_one_transaction(stop_alerts, people[number].id, [alerts[number]])
+
+
+def change_plan(people: list[Person], luck: random.Random) -> None:
+    in_one_transaction(pause_excess_alerts, luck.choice(people).id)
+
+
+def delete(left: list[Person], _luck: random.Random) -> None:
+    if left:
+        _delete(left.pop().id, understood=True)
+
+
+def run_together(acts: dict[str, Act]) -> list[str]:
+    """Do each act some times on a thread of its own; return what ended in a deadlock."""
+    start, deadlocks = threading.Barrier(len(acts)), list[str]()
+
+    def work(name: str, act: Act) -> None:
+        luck = random.Random(name)
+        start.wait()
+        for _ in range(ROUNDS):
+            try:
+                act(luck)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) != "40P01":
+                    raise
+                deadlocks.append(
+                    f"{name}: {error.statement} {error.orig.diag.message_detail} {error.orig.diag.context}\n\n"
+                )
+
+    threads = [threading.Thread(target=work, args=each) for each in acts.items()]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return deadlocks
+
+
+def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="4", EMAIL_PER_HOUR="4")
+    people = [person(channels=tuple(Channel)) for _ in range(PEOPLE)]
+    alerts = [alert(each) for each in people]
+    for number in range(3):
+        matched(detection(slots(place=str(number))))
+    contacts = [contact for each in people for contact in each.contacts.values()]
+    acts: dict[str, Act] = {
+        "claim": claim_and_put_back,
+        "claim too": claim_and_put_back,
+        "take": partial(take_and_give_back, contacts),
+        "lose": partial(lose_contact, contacts),
+        "stop": partial(stop, people, alerts),
+        "plan": partial(change_plan, people),
+        "delete": partial(delete, people[:2]),
+    }
+    assert run_together(acts) == []
