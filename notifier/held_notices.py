@@ -1,4 +1,4 @@
-"""Notices of the hourly cap: once an hour a user is told that alerts wait (kind `more_messages`)."""
+"""Notices of the hourly cap: once an hour a message says that alerts wait (kind `more_messages`)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What was due when a detection was matched, and held back: a row with the reason, and never a thousand."""
+"""Alerts that matching holds back: a row with the reason, and never a thousand."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING

@@ -235,7 +235,7 @@ def test_a_deadlock_each_time_is_an_error(
 
     monkeypatch.setattr(access, "delete_account", meet)
     assert delete(client, camille).status_code == 503
-    assert (len(tries), len(rows(User))) == (3, 1)
+    assert (len(tries), len(rows(User))) == (access._TRIES, 1)
 
 
 def test_figures_of_many_messages_are_deleted_soon(client: FlaskClient, camille: Person) -> None:
