@@ -74,6 +74,7 @@ class Acceptance:
     awaits_receipt: bool = False  # it will say later what became of the message
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
     segments: int | None = None  # that an SMS is billed as
+    awaits_price: bool = False  # its cost is our estimate: the provider names it later
 
 
 class Channel(ABC):

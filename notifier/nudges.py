@@ -32,6 +32,7 @@ _REARM = "notifier.jobs.rearm"
 _TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
 _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
+_PRICE_SMS = "notifier.jobs.price_sms"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
 _MATCH_SECONDS = 60
@@ -112,6 +113,12 @@ def apply_receipts() -> None:
     with _forgiving("apply_receipts"):
         job_id = f"receipts-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
         push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
+
+
+def price_sms() -> None:
+    """Have Twilio asked for prices: by the worker of receipts, which has time."""
+    with _forgiving("price_sms"):
+        push(RECEIPTS, _PRICE_SMS, (), f"prices-{clock():%H%M}", seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
 
 
 def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:

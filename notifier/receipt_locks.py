@@ -1,4 +1,4 @@
-"""Rows that receipts change, locked in the order in which account deletion locks them: users, then what is theirs."""
+"""Rows that receipts change: users are locked, then what is theirs; a message that is locked is left for later."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence

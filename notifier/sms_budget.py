@@ -4,7 +4,7 @@ A day is one of UTC. A price is an estimate wherever the provider names none: se
 codes leave at any cost; above SMS_DAY_STOP bulk messages do not, above 1.5 times of it reminders neither.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from configs.sms_prices import OTHER
 from notifier.message_kind_base import ClaimedRow
 
 REASON = "SMS budget of the day used up"
+FIRST_ASKED_AFTER = timedelta(minutes=15)  # Twilio is asked what a message cost that it gave no price
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}  # of SMS_DAY_STOP
 
 

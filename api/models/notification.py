@@ -112,7 +112,8 @@ class Notification(Base):
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `cost` is in EUR. `unknown_attempts` counts those of `attempts` after which the
     provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the parts
-    that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts.
+    that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts. `price_due_at` is when the
+    provider is asked what the message cost; null once it said, or never will.
     """
 
     __tablename__ = "notifications"
@@ -144,6 +145,7 @@ class Notification(Base):
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
     segments: Mapped[int | None] = mapped_column(sa.SmallInteger)
     receipt_due_at: Mapped[datetime | None]
+    price_due_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     seen_at: Mapped[datetime | None]
@@ -195,6 +197,11 @@ class Notification(Base):
             "accepted_at",
             postgresql_where=sa.text("channel = 'sms' AND accepted_at IS NOT NULL"),
             postgresql_include=["cost"],
+        ),
+        sa.Index(
+            "ix_notifications_price_due_at",
+            "price_due_at",
+            postgresql_where=sa.text("price_due_at IS NOT NULL"),
         ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )

@@ -30,6 +30,7 @@ from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, outliving_kinds
 from notifier.provider_base import Answer
+from notifier.sms_budget import FIRST_ASKED_AFTER
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +156,11 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
 
 def _without_cost(answer: Answer) -> Answer:
     """Return the answer for a row beside the first: a message that carries several is paid for once."""
-    return replace(answer, cost=None, segments=None) if isinstance(answer, Acceptance) else answer
+    return (
+        replace(answer, cost=None, segments=None, awaits_price=False)
+        if isinstance(answer, Acceptance)
+        else answer
+    )
 
 
 def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
@@ -238,6 +243,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
             answer["delivered_at"] = decision.at
         if receipt.awaits_receipt:
             answer["receipt_due_at"] = decision.at + timedelta(seconds=settings().no_receipt_seconds)
+        if receipt.awaits_price:
+            answer["price_due_at"] = decision.at + FIRST_ASKED_AFTER
         unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
         return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})
     if decision.unknown:

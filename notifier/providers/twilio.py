@@ -5,6 +5,7 @@ https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-reso
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
@@ -89,9 +90,39 @@ class Twilio(OneCallProvider):
             )
         except (TwilioRestException, TwilioServiceException) as error:
             raise _delivery_error(error) from error
-        parts = _segments(made) or segments(text)
-        cost = _cost(made) or price_sms(message.address, parts)
-        return Acceptance(PROVIDER, made.sid or "", cost, awaits_receipt=True, segments=parts)
+        parts, cost = _segments(made) or segments(text), _cost(made)
+        return Acceptance(
+            PROVIDER,
+            made.sid or "",
+            price_sms(message.address, parts) if cost is None else cost,
+            awaits_receipt=True,
+            segments=parts,
+            awaits_price=cost is None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SmsPrice:
+    """What Twilio says later that a message cost; `cost` is null where it says nothing in EUR."""
+
+    cost: Decimal | None
+    segments: int  # 0 where it says none
+    is_final: bool
+
+
+def fetch_price(sid: str) -> SmsPrice:
+    """Ask what a message cost; one that Twilio deleted has no price any more.
+
+    Raises:
+        notifier.errors.DeliveryError: Twilio does not say now.
+    """
+    try:
+        made = _api()[0].messages(sid).fetch()
+    except (TwilioRestException, TwilioServiceException) as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return SmsPrice(None, 0, is_final=True)
+        raise _delivery_error(error) from error
+    return SmsPrice(_cost(made), _segments(made), is_final=bool(made.price))
 
 
 def _sender() -> dict[str, str]:

@@ -24,6 +24,7 @@ from deploy.sandbox.request_body import read_body, text
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600
+_PRICE: Final = 0.0725  # EUR a segment
 _KEPT: Final = ("StatusCallback", "MessagingServiceSid")
 
 
@@ -47,6 +48,7 @@ class Twilio(Provider):
     def add_own_routes(self, app: web.Application) -> None:
         """Add the Messages resource."""
         app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", self.call)
+        app.router.add_get("/2010-04-01/Accounts/{account}/Messages/{sid}.json", self._show)
         app.router.add_post("/_control/answer", self._answer)
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
@@ -65,6 +67,20 @@ class Twilio(Provider):
 
     def _send_form(self, url: str, form: dict[str, str]) -> None:
         self.receipts.send(url, urlencode(form).encode(), partial(sign_form, self.token, url, form))
+
+    async def _show(self, request: web.Request) -> web.Response:
+        """Answer what became of a message: only now it has a price."""
+        account, sid = request.match_info["account"], request.match_info["sid"]
+        if refusal := self._failing(self.modes.met_by(None, calendar=False), request):
+            return refusal
+        sent = (each for each in self.outbox.messages(self.channel) if each.provider_id == sid)
+        message = next(sent, None)
+        if message is None:
+            return _error(404, 20404, f"The requested resource {request.path} was not found")
+        form = {"To": message.to, "Body": message.text, **message.custom}
+        parts = segments(message.text)
+        priced = {"status": "delivered", "price": f"{-_PRICE * parts:.4f}", "price_unit": "EUR"}
+        return web.json_response(_resource(account, sid, form) | priced)
 
     async def _answer(self, request: web.Request) -> web.Response:
         body = await read_body(request)
