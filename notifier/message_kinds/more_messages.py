@@ -31,4 +31,11 @@ class MoreMessages(MessageKind):
         count = session.scalar(waiting)
         if not count:
             return Skip(State.EXPIRED, "nothing waits any more")
+        return self._fill(count)
+
+    def restore(self, _session: Session, _row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
+        """Return the words without a number: how many waited then, no row says."""
+        return self._fill(0)
+
+    def _fill(self, count: int) -> TemplateContext:
         return TemplateContext({"count": count, "url": messages_page()}, messages_page())

@@ -72,9 +72,7 @@ def run_together(acts: dict[str, Act]) -> list[str]:
             except OperationalError as error:
                 if getattr(error.orig, "pgcode", None) != "40P01":
                     raise
-                deadlocks.append(
-                    f"{name}: {error.statement} {error.orig.diag.message_detail} {error.orig.diag.context}\n\n"
-                )
+                deadlocks.append(f"{name}: {error}")
 
     threads = [threading.Thread(target=work, args=each) for each in acts.items()]
     for each in threads:

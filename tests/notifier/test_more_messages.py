@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 
+from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from notifier.content.message_links import messages_page
 from notifier.content.sms_text import segments
 from notifier.jobs import deliver, match
+from notifier.rendering import restore
 from notifier.sweep import undelivered
 from tests.notifier.world import MORNING, alert, change, detection, notifications, person, slots
 
@@ -115,3 +117,14 @@ def test_a_contact_that_was_lost_meanwhile_is_told_nothing(
     (row,) = notices()
     assert (row.state, row.reason) == (State.SKIPPED, "switched off")
     assert len(whole.messages()) == 1
+
+
+def test_it_is_shown_again_without_a_number(settings_env: Put) -> None:
+    settings_env(EMAIL_PER_HOUR="1")
+    alert(person())
+    open_slots(0, 2)
+    (row,) = notices()
+    with session() as s:
+        shown = restore(s, [s.get_one(Notification, row.id)])[row.id]
+    assert shown.title == "D’autres alertes attendent – RDVPriority"
+    assert "en un seul message" in (shown.text or "")

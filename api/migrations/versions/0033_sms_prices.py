@@ -1,4 +1,4 @@
-"""When Twilio is asked what an SMS cost."""
+"""The time at which Twilio is asked for the price of an SMS."""
 
 from collections.abc import Sequence
 

@@ -16,7 +16,7 @@ _LITERAL = re.compile(r'Skip\(State\.(?:SKIPPED|EXPIRED), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
     "already verified", "alert waits already", "an alert waits again", "code used or expired", "declaration deleted",
-    "no operator any more", "number changed meanwhile", "published already", "request deleted",
+    "no operator any more", "nothing waits any more", "number changed meanwhile", "published already", "request deleted",
     "the change was made, ended or replaced", "the desk is not watched any more", "the trouble was not told",
     "watched again",
 }  # fmt: skip

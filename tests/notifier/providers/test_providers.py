@@ -91,7 +91,7 @@ def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "RDVPriority")
     assert message.draft.seen_at == SEEN
     assert receipt == Acceptance(
-        "twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1
+        "twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1, awaits_price=True
     )
 
 
