@@ -11,6 +11,11 @@ INSERT INTO check_days (desk_id, day, checks, proven, outcomes, achieved_seconds
 INSERT INTO delivery_days (day, channel, accepted, p50_seconds, p95_seconds, failed, updated_at)
   SELECT current_date - n, channel, 400 + n, 1.2, 3.4, n % 2, now()
   FROM generate_series(1, 31) n, unnest(ARRAY['email', 'sms', 'telegram']) channel;
+INSERT INTO delivery_figures (day, channel, provider, prefecture_id, messages, sent, delivered, bounced, no_receipt,
+    failed, expired, skipped, unsure, tracked, confirmed, seen_to_accepted, seen_to_delivered, updated_at)
+  SELECT current_date - n, channel, '', '', 400, 400, 390, 5, 5, 0, 0, 0, 0, 400, 390, '{1.2, 3.4, 5}', '{3, 6, 9}',
+    now()
+  FROM generate_series(1, 31) n, unnest(ARRAY['email', 'sms', 'telegram']) channel;
 INSERT INTO outages (desk_id, starts_at, ends_at, reason)
   SELECT id, t, t + interval '20 minutes', 'unreachable'
   FROM desks, generate_series(now() - interval '30 days', now() - interval '1 hour', interval '12 hours') t;
