@@ -122,6 +122,15 @@ class Door:
             connection.close()
 
 
+def open_slowly(door: Door, path: str) -> ssl.SSLSocket:
+    """Begin a request whose body does not come."""
+    context = ssl.create_default_context(cafile=str(door.folder / "fullchain.pem"))
+    plain = socket.create_connection(("127.0.0.1", door.https_port), 10)
+    made = context.wrap_socket(plain, server_hostname=NAME)
+    made.sendall(f"POST {path} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 1000\r\n\r\n[".encode())
+    return made
+
+
 @pytest.fixture
 def upstream() -> Iterator[http.server.ThreadingHTTPServer]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
@@ -141,7 +150,8 @@ def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer) -> Iterator[
         http_port=made.http_port, https_port=made.https_port, hooks=f"127.0.0.1:{made.hooks_port}",
     )  # fmt: skip
     # a busy machine asks no faster than the rate that is shipped
-    conf.write_text(conf.read_text().replace("zone=visitors:10m rate=20r/s", "zone=visitors:10m rate=1r/m"))
+    slow = conf.read_text().replace("zone=visitors:10m rate=20r/s", "zone=visitors:10m rate=1r/m")
+    conf.write_text(slow.replace("proxy_read_timeout 35s", "proxy_read_timeout 2s"))
     tried = subprocess.run(["nginx", "-t", "-q", "-c", str(conf)], capture_output=True, text=True)
     assert (tried.returncode, tried.stderr) == (0, "")
     process = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"])
@@ -202,6 +212,21 @@ class TestRunning:
             }
             hooks.shutdown()
         assert taken == {"/api/hooks/twilio": str(door.hooks_port), "/api/billing/webhook": api}
+
+    def test_hooks_that_do_not_answer_move_no_load_to_the_api(self, door: Door) -> None:
+        with socket.create_server(("127.0.0.1", door.hooks_port)):
+            status, headers, _ = door.ask("/api/hooks/sendgrid", b"[]")
+        assert (status, headers["X-Port"], headers["Retry-After"]) == (503, None, "10")
+
+    def test_slow_bodies_hold_no_place_of_the_hooks(self, door: Door) -> None:
+        with socket.create_server(("127.0.0.1", door.hooks_port)) as hooks:
+            slow = [open_slowly(door, "/api/hooks/sendgrid") for _ in range(50)]
+            assert door.ask("/api/alerts", b"{}")[0] == 200
+            hooks.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                hooks.accept()
+            for each in slow:
+                each.close()
 
     def test_files_are_compressed_and_pages_are_not(self, door: Door) -> None:
         asked = {"Accept-Encoding": "gzip"}
