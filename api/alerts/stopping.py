@@ -34,9 +34,9 @@ def _report_last(session: Session, user_id: UUID, stopped: list[str]) -> list[UU
     if find_entitlement(session, user_id, now).plan.name is PlanName.NONE or has_waiting(session, user_id):
         return []
     params = {"at": now.isoformat(), "alerts": stopped}
-    return notifier.create_notifications(
-        session, user_id, _KIND, params, f"{_KIND}:{stopped[0]}:{now.isoformat()}"
-    )
+    # One an hour: the link of a mail can be followed and undone without end.
+    key = f"{_KIND}:{stopped[0]}:{now:%Y-%m-%dT%H}"
+    return notifier.create_notifications(session, user_id, _KIND, params, key)
 
 
 def has_waiting(session: Session, user_id: UUID) -> bool:

@@ -33,10 +33,13 @@ from api.models.user import User
 from configs.contact_addresses import fold_address, group_network_address
 from configs.redis import redis_client
 from configs.settings import settings
+from configs.signing import LinkRefused
+from configs.unsubscribe_links import read_unsubscription
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"
 SUPPORT = "5 per day"
+ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
 DECLARATIONS = "20 per hour"  # without a login, from one network address
 NEW_EMAIL = "3 per day"  # to one address, by all accounts together
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
@@ -45,6 +48,8 @@ USER = "300 per 5 minutes"
 CODES = "5 per 5 minutes"  # of one challenge
 WRONG_CODES = "30 per hour"  # of one account
 _KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for so long
+# Mail services post these for many readers, and none tries again: https://www.rfc-editor.org/rfc/rfc8058
+_ONE_CLICK_ROUTES = ("links.stop", "links.unsubscribe")
 # Routes that anyone may call to guess, or to cause a mail.
 _AUTH_ROUTES = (
     "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
@@ -76,12 +81,24 @@ def register_rate_limits(app: Flask) -> None:
 
 
 def _count_by_address() -> None:
-    """Count a request by its network address."""
+    """Count a request by its network address; one by a link that we signed, by that link."""
     if request.endpoint in _AUTH_ROUTES or _is_exempt():
         return
-    g.counted = count_request(GENERAL, _get_address(), "general")
+    if request.endpoint in _ONE_CLICK_ROUTES and _is_signed_link():
+        link = hashlib.sha256(request.path.encode()).hexdigest()
+        g.counted = count_request(ONE_CLICK, link, "one-click")
+    else:
+        g.counted = count_request(GENERAL, _get_address(), "general")
     if not g.counted.passes:
         raise g.counted.build_refusal()
+
+
+def _is_signed_link() -> bool:
+    try:
+        read_unsubscription((request.view_args or {}).get("token", ""))
+    except LinkRefused:
+        return False
+    return True
 
 
 def _tell_count(response: Response) -> Response:
