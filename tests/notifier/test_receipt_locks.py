@@ -19,8 +19,7 @@ from deploy.sandbox.receipts.signatures import make_public_key
 from notifier import receipt_base
 from notifier.applied_receipts import apply_due, expire_receipts
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts.twilio import callback_of
-from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, send_events
+from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
 from tests.notifier.test_receipts import sent, state_of, stored
 from tests.notifier.world import all_of, change, detection, get, matched, slots
 from tests.waiting import until
@@ -78,7 +77,7 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
         "MessageStatus": "undelivered",
         "ErrorCode": "30005",
     }
-    call_twilio_hook(form | {"To": "+33612345678"}, callback_of([key]).partition("?")[2])
+    call_twilio_hook(form | {"To": "+33612345678"}, query_of([key]))
     with session() as s:
         user = s.scalars(sa.select(User).with_for_update()).one()
         with beside(act) as failed:
@@ -113,7 +112,7 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     assert {get(Notification, key).state for key in together} == {State.SENT}
     sid = get(Notification, together[0]).provider_id
     form = {"MessageSid": sid, "MessageStatus": "delivered", "To": "+33612345678"}
-    call_twilio_hook(form, callback_of(together).partition("?")[2])
+    call_twilio_hook(form, query_of(together))
     apply_receipts()
     assert {state_of(key) for key in together} == {State.DELIVERED}
     assert state_of(first) is State.SENT

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -16,8 +17,9 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.settings import settings
-from deploy.sandbox.receipts.signatures import make_public_key, sign_events
+from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.jobs import apply_receipts
+from notifier.receipts.twilio import callback_of
 from tests.notifier.receipts_world import SECRET, answer_sms, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
 from tests.notifier.world import ADDRESSES, change, get, in_one_transaction
@@ -144,3 +146,17 @@ def test_stop_is_understood_as_people_write_it(words: str) -> None:
     answer_sms(ADDRESSES[Channel.SMS], words)
     apply_receipts()
     assert contact_of(key).state is ContactState.UNSUBSCRIBED
+
+
+def test_twilio_is_asked_to_repeat_what_we_could_not_take_and_may_sign_that_wish_or_not() -> None:
+    address = callback_of([uuid4()])
+    assert address.endswith("#rc=5&rp=all")
+    form = {"AccountSid": settings().require("twilio_account_sid"), "MessageSid": "SM1"}
+    token, body = settings().require("twilio_auth_token"), urlencode(form).encode()
+    for signed, is_genuine in (
+        (address, True),
+        (address.partition("#")[0], True),
+        (f"{address}&tt=1", False),
+    ):
+        headers = sign_form(token, signed, form)
+        assert notifier.is_genuine("twilio", headers, body, urlsplit(address).query) is is_genuine

@@ -65,7 +65,8 @@ class Twilio(Provider):
             raise Refusal("send an SMS first: its token signs the answer")
         self._send_form(f"{self.receipts.hooks}/twilio", make_answer(self.account, number, said))
 
-    def _send_form(self, url: str, form: dict[str, str]) -> None:
+    def _send_form(self, address: str, form: dict[str, str]) -> None:
+        url = address.partition("#")[0]  # behind it are wishes to Twilio: it repeats what failed anyway
         self.receipts.send(url, urlencode(form).encode(), partial(sign_form, self.token, url, form))
 
     async def _show(self, request: web.Request) -> web.Response:
