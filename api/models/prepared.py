@@ -17,6 +17,8 @@ import sqlalchemy as sa
 
 from configs.settings import settings
 
+# Rows of an array up to which a statement that joins arrays is prepared: one plan for any number expects ten of them.
+FEW = 20
 _PREPARED = "prepared"  # in a connection's info: name by text
 _PLACE = re.compile(r"%\((\w+)\)s|%%")
 

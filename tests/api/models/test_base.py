@@ -5,10 +5,28 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from api.models.base import autocommit_session, engine, session
+from api.models.base import autocommit_session, engine, session, write_array
 from api.models.user import User
 
 pytestmark = pytest.mark.usefixtures("database")
+
+
+def test_an_array_is_read_as_it_was_written() -> None:
+    texts = [
+        "plain",
+        "",
+        'it\'s 100 % "sure"',
+        "back\\slash\\",
+        "{a,b}",
+        " room ",
+        "NULL",
+        None,
+        "é \u202e",
+        "a\nb",
+    ]
+    with session() as s:
+        query = sa.text("SELECT CAST(:several AS text[])")
+        assert [s.scalar(query, {"several": write_array(each)}) for each in (texts, [])] == [texts, []]
 
 
 def test_an_error_of_the_database_repeats_nothing_that_was_written() -> None:
