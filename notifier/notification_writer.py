@@ -14,8 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import new_id
+from api.models.base import new_id, write_array
 from api.models.notification import Notification, Priority, State
+from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
@@ -29,58 +30,55 @@ from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
 
 # A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
-# Many rows are one parameter per column, so that the statement is the same whatever their number.
+# Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
+# is sent once.
 _WRITE = sa.text("""
-WITH upserted_matches AS (
+WITH wishes AS (
+  SELECT * FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:alert_users AS uuid[]),
+      CAST(:limits_versions AS int[]), CAST(:first_slots AS bigint[]), CAST(:slots AS int8multirange[]))
+    AS w(match_id, alert_id, user_id, limits_version, slot_id, slots)
+),
+upserted_matches AS (
   INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
-  SELECT id, alert_id, :detection_id, limits_version, :now
-  FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:limits_versions AS int[]))
-    AS m(id, alert_id, limits_version)
+  SELECT match_id, alert_id, CAST(:detection_id AS uuid), limits_version, CAST(:now AS timestamptz) FROM wishes
   ON CONFLICT (alert_id, detection_id, limits_version) DO UPDATE SET decided_at = excluded.decided_at
   RETURNING alert_id, id
 ),
 inserted_match_slots AS (
   INSERT INTO match_slots (match_id, slot_id, slots, decided_at)
-  SELECT m.id, s.slot_id, s.slots, :now
-  FROM unnest(CAST(:alert_ids AS uuid[]), CAST(:first_slots AS bigint[]), CAST(:slots AS int8multirange[]))
-    AS s(alert_id, slot_id, slots)
-  JOIN upserted_matches m ON m.alert_id = s.alert_id
+  SELECT m.id, w.slot_id, w.slots, CAST(:now AS timestamptz)
+  FROM wishes w JOIN upserted_matches m ON m.alert_id = w.alert_id
   ON CONFLICT (match_id, slot_id) DO UPDATE SET decided_at = excluded.decided_at, slots = excluded.slots
 ),
 new_notifications AS (
-  INSERT INTO notifications (id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key,
-    seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at, state, attempts, lease_token,
-    lease_until, unknown_attempts, nudges)
-  SELECT id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key,
-    seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at, state, attempts, lease_token,
-    lease_until, 0, 0
+  INSERT INTO notifications (id, user_id, contact_id, channel, language, dedupe_key, kind, priority, params,
+    seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at,
+    state, attempts, lease_token, lease_until, unknown_attempts, nudges)
+  SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind, :priority, CAST(:params AS jsonb),
+    CAST(:seen_at AS timestamptz), CAST(:committed_at AS timestamptz), CAST(:now AS timestamptz),
+    CAST(:now AS timestamptz), CAST(:now AS timestamptz),
+    CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE CAST(:next_nudge_at AS timestamptz) END,
+    CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
+    CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END,
+    0, 0
   FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
-      CAST(:kind AS text[]), CAST(:language AS text[]), CAST(:priority AS text[]), CAST(:params AS jsonb[]),
-      CAST(:dedupe_key AS text[]), CAST(:seen_at AS timestamptz[]), CAST(:committed_at AS timestamptz[]),
-      CAST(:matched_at AS timestamptz[]), CAST(:created_at AS timestamptz[]),
-      CAST(:next_attempt_at AS timestamptz[]), CAST(:next_nudge_at AS timestamptz[]), CAST(:state AS text[]),
-      CAST(:attempts AS int[]), CAST(:lease_token AS uuid[]), CAST(:lease_until AS timestamptz[]))
-    AS n(id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, seen_at, committed_at,
-      matched_at, created_at, next_attempt_at, next_nudge_at, state, attempts, lease_token, lease_until)
+      CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]))
+    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased)
   ON CONFLICT (dedupe_key) DO NOTHING
-  RETURNING id
+  RETURNING id, user_id
 ),
 inserted_notification_matches AS (
   INSERT INTO notification_matches (notification_id, match_id)
   SELECT n.id, m.id
-  FROM unnest(CAST(:pair_ids AS uuid[]), CAST(:pair_alert_ids AS uuid[])) AS p(id, alert_id)
-  JOIN new_notifications n ON n.id = p.id
-  JOIN upserted_matches m ON m.alert_id = p.alert_id
+  FROM new_notifications n JOIN wishes w ON w.user_id = n.user_id JOIN upserted_matches m ON m.alert_id = w.alert_id
 )
 SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
-_PER_NOTIFICATION = (
-    "id", "user_id", "contact_id", "channel", "kind", "language", "priority", "dedupe_key", "seen_at", "committed_at",
-    "matched_at", "created_at", "next_attempt_at", "next_nudge_at", "state", "attempts", "lease_token", "lease_until",
-)  # fmt: skip
+_OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key")
+_OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +145,15 @@ def write(
     """
     wishes_of = result.wishes_of()
     contacts = inline.select_contacts(session, result.recipients, result.slots) if inline else set()
+    leased = inline.columns() if inline else {}
+    of_all = _columns_of_all(result, now)
     rows = [
-        _slot_alert(result, each, wishes_of[each.user_id], now)
-        | (inline.columns() if inline and each.contact_id in contacts else {})
+        of_all
+        | _columns_of_recipient(result, each, wishes_of[each.user_id], now)
+        | (leased if each.contact_id in contacts else {})
         for each in result.recipients
     ]
-    new = _write(session, result, rows, wishes_of, now)
+    new = _write(session, result, rows, of_all, leased)
     if inline:
         slots = {slot.id: slot for slot in result.slots}
         for row, to in zip(rows, result.recipients, strict=True):
@@ -169,42 +170,51 @@ def _write(
     session: Session,
     result: MatchResult,
     rows: Sequence[Mapping[str, Any]],
-    wishes_of: Mapping[UUID, Sequence[WantedSlots]],
-    now: datetime,
+    of_all: Mapping[str, Any],
+    leased: Mapping[str, Any],
 ) -> set[UUID]:
     """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
     wishes = result.wishes
     ranges = {slots: write_ranges(slots) for slots in {wish.slots for wish in wishes}}
-    pairs = [(row["id"], wish.alert_id) for row in rows for wish in wishes_of[row["user_id"]]]
-    parameters = {
-        "now": now,
-        "detection_id": result.detection.id,
-        "match_ids": [new_id() for _ in wishes],
-        "alert_ids": [wish.alert_id for wish in wishes],
-        "limits_versions": [wish.limits_version for wish in wishes],
-        "first_slots": [wish.slots[0] for wish in wishes],
-        "slots": [ranges[wish.slots] for wish in wishes],
-        "pair_ids": [notification_id for notification_id, _ in pairs],
-        "pair_alert_ids": [alert_id for _, alert_id in pairs],
-        "params": [json.dumps(row["params"]) for row in rows],
-        **{name: [row[name] for row in rows] for name in _PER_NOTIFICATION},
+    arrays: dict[str, Iterable[object]] = {
+        "match_ids": (new_id() for _ in wishes),
+        "alert_ids": (wish.alert_id for wish in wishes),
+        "alert_users": (wish.user_id for wish in wishes),
+        "limits_versions": (wish.limits_version for wish in wishes),
+        "first_slots": (wish.slots[0] for wish in wishes),
+        "slots": (ranges[wish.slots] for wish in wishes),
+        "leased": (row["state"] is State.SENDING for row in rows),
+        **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
     }
-    return set(session.scalars(_WRITE, parameters))
+    parameters = {
+        "now": of_all["matched_at"], "detection_id": result.detection.id, "params": json.dumps(of_all["params"]),
+        "lease_token": leased.get("lease_token"), "lease_until": leased.get("lease_until"),
+        **{name: of_all[name] for name in _OF_ALL},
+        **{name: write_array(values) for name, values in arrays.items()},
+    }  # fmt: skip
+    return set(session.scalars(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW}))
 
 
-def _slot_alert(
-    result: MatchResult, to: Recipient, wishes: list[WantedSlots], now: datetime
-) -> dict[str, Any]:
+def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
+    """Return the columns that are the same in all rows, and the state of those that are not leased."""
     detection = result.detection
     return {
-        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
-        "kind": SLOT_DETECTED, "language": wishes[0].language or to.language, "priority": Priority.CRITICAL,
+        "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
         "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id}
         | ({IN_CROWD: True} if result.in_crowd else {}),
-        "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
         "seen_at": result.seen_at, "committed_at": None if result.late else detection.committed_at,
         "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
         "state": State.PENDING, "attempts": 0, "lease_token": None, "lease_until": None,
+    }  # fmt: skip
+
+
+def _columns_of_recipient(
+    result: MatchResult, to: Recipient, wishes: list[WantedSlots], now: datetime
+) -> dict[str, Any]:
+    return {
+        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
+        "language": wishes[0].language or to.language,
+        "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
     }  # fmt: skip
 
 
