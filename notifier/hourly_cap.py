@@ -14,8 +14,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from api.models.base import is_any_of
+from api.models.base import is_any_of, write_array
 from api.models.notification import Notification, State
+from api.models.prepared import FEW
 from api.models.user import Channel, Contact, User
 from configs.settings import settings
 
@@ -24,22 +25,38 @@ _HOUR = timedelta(hours=1)
 _full_at = Contact.alert_budget_full_at
 
 # Text, because composing this statement took 2 ms of the way from a page to its alert. An instant later than any
-# bucket can have comes from a clock that was ahead: the bucket is full.
+# bucket can have comes from a clock that was ahead: the bucket is full. Contacts of one user take the user's tokens in
+# the order of their ids; where there is one, its own bucket is enough.
 _TAKING = sa.text("""
-UPDATE contacts c
-SET alert_budget_full_at = l.refill + CASE
-  WHEN c.alert_budget_full_at > :now + l.span + l.refill THEN :now ELSE greatest(c.alert_budget_full_at, :now) END
-FROM (
-  SELECT k.id,
-    CASE channel WHEN 'email' THEN :email_refill WHEN 'sms' THEN :sms_refill ELSE :telegram_refill END AS refill,
-    CASE channel WHEN 'email' THEN :email_span WHEN 'sms' THEN :sms_span ELSE :telegram_span END AS span
+WITH asked AS (
+  SELECT k.id, k.user_id, b.refill, b.span, k.alert_budget_full_at AS full_at, u.alert_budget_full_at AS user_full_at,
+    EXISTS (SELECT FROM contacts o WHERE o.user_id = k.user_id AND o.id <> k.id) AS has_others
   FROM users u JOIN contacts k ON k.user_id = u.id
+  JOIN unnest(CAST(:channels AS text[]), CAST(:refills AS interval[]), CAST(:spans AS interval[]))
+    AS b(channel, refill, span) ON b.channel = k.channel
   WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY u.id, k.id FOR NO KEY UPDATE OF u, k
-) l
-WHERE c.id = l.id AND (c.alert_budget_full_at IS NULL OR c.alert_budget_full_at <= :now + l.span - l.refill
-  OR c.alert_budget_full_at > :now + l.span + l.refill)
-RETURNING c.id, EXISTS (SELECT FROM contacts o WHERE o.user_id = c.user_id AND o.id <> c.id) AS has_others
-""").columns(id=sa.Uuid(), has_others=sa.Boolean())
+),
+free AS (
+  SELECT a.*, n.now, n.refill AS user_refill, n.span AS user_span,
+    CASE WHEN user_full_at > n.now + n.span + n.refill THEN n.now ELSE greatest(user_full_at, n.now) END AS user_begin,
+    row_number() OVER (PARTITION BY user_id ORDER BY id) AS place
+  FROM asked a, (SELECT CAST(:now AS timestamptz), CAST(:user_refill AS interval), CAST(:user_span AS interval))
+    AS n(now, refill, span)
+  WHERE full_at IS NULL OR full_at <= n.now + a.span - a.refill OR full_at > n.now + a.span + a.refill
+),
+granted AS (
+  SELECT * FROM free WHERE NOT has_others OR user_begin + place * user_refill <= now + user_span
+),
+taken_of_users AS (
+  UPDATE users u SET alert_budget_full_at = g.full_at
+  FROM (SELECT user_id, max(user_begin + place * user_refill) FROM granted WHERE has_others GROUP BY user_id)
+    AS g(id, full_at) WHERE u.id = g.id
+)
+UPDATE contacts c
+SET alert_budget_full_at = g.refill + CASE WHEN full_at > now + span + refill THEN now ELSE greatest(full_at, now) END
+FROM granted g WHERE c.id = g.id
+RETURNING c.id
+""").columns(id=sa.Uuid())
 
 # Text, because an update of the model would also write when the account was changed.
 _SETTING = sa.text("""
@@ -103,15 +120,13 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
     """
     if not contact_ids:
         return set()
-    given = {"ids": [str(each) for each in contact_ids], "now": now}
-    for channel in Channel:
-        bucket = bucket_of(channel)
-        given |= {f"{channel.value}_refill": bucket.refill, f"{channel.value}_span": bucket.span}
-    taken = session.execute(_TAKING, given).all()
-    several = {contact_id for contact_id, has_others in taken if has_others}
-    refused = several - _take_of_users(session, several, now)
-    _give_back_contacts(session, refused)
-    return {contact_id for contact_id, _ in taken} - refused
+    buckets, user = [bucket_of(channel) for channel in Channel], bucket_of_user()
+    given = {
+        "ids": write_array(contact_ids), "now": now, "user_refill": user.refill, "user_span": user.span,
+        "channels": write_array(Channel), "refills": write_array(each.refill for each in buckets),
+        "spans": write_array(each.span for each in buckets),
+    }  # fmt: skip
+    return set(session.scalars(_TAKING, given, execution_options={"prepare": len(contact_ids) <= FEW}))
 
 
 def users_full_at() -> sa.ColumnElement[datetime | None]:
@@ -123,23 +138,6 @@ def _has_others() -> sa.Exists:
     """Whether the user of a contact has another one: only then the user's bucket counts."""
     other = aliased(Contact)
     return sa.exists().where(other.user_id == Contact.user_id, other.id != Contact.id)
-
-
-def _take_of_users(session: Session, contact_ids: Collection[UUID], now: datetime) -> set[UUID]:
-    """Take a token of their users for contacts; return the contacts whose user had one."""
-    bucket, free = bucket_of_user(), set(contact_ids)
-    several = _lock_users(session, contact_ids)
-    taken: dict[UUID, datetime] = {}
-    for contact_id, user_id, full_at in several:
-        last = taken.get(user_id, full_at)
-        if last is None or not now < last <= now + bucket.span + bucket.refill:
-            last = now
-        if last > now + bucket.span - bucket.refill:
-            free.discard(contact_id)
-        else:
-            taken[user_id] = last + bucket.refill
-    _set_of_users(session, taken)
-    return free
 
 
 def _set_of_users(session: Session, full_at: Mapping[UUID, datetime]) -> None:
