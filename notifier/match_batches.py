@@ -18,9 +18,9 @@ from api.models.notification import MatchPart
 from api.models.slot import Detection
 from api.models.user import Grant
 from configs.plan import PlanName, rank_plan
-from notifier.matching import WantedSlots, waiting
+from notifier.matching import WantedSlots, describe_wait, select_waiting
 
-_PEOPLE = 250  # in one part: a few batches of mail, some 100 ms of work
+_PEOPLE = 300  # in one part: three full calls of mail, some 100 ms of work
 
 
 def open_parts(session: Session, detection_id: UUID) -> list[int]:
@@ -36,7 +36,7 @@ def make_parts(session: Session, detection: Detection) -> list[int]:
     """
     person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
     query = sa.select(Alert.id, sa.cast(person // _PEOPLE, sa.Integer).label("part"))
-    found = waiting(query, detection, detection.seen_at).subquery()
+    found = select_waiting(query).params(describe_wait(detection, detection.seen_at)).subquery()
     shared = sa.select(
         sa.literal(detection.id, sa.Uuid()), found.c.part, sa.func.array_agg(sa.distinct(found.c.id))
     ).group_by(found.c.part)

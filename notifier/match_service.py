@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from notifier.matching import (
     WantedSlots,
     already_notified,
     candidates,
+    describe_gone,
     earlier_openings,
     read_announced,
     select_slots,
@@ -160,12 +162,12 @@ def _confirmed_slots(
     """Return a desk's open slots that were seen lately, or those among some."""
     columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
-    query = sa.select(*columns, *earlier_openings(_retold_since(now))).where(
+    query = sa.select(*columns, *earlier_openings()).where(
         SlotRow.desk_id == detection.desk_id, SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed
     )
     if slot_ids is not None:
         query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
-    rows = session.execute(query)
+    rows = session.execute(query, describe_gone(_retold_since(now)))
     return _describe_slots(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
 
 
@@ -261,7 +263,7 @@ def _write_result(
     if not found:
         return []
     since, alert_ids = _retold_since(now), {each.alert_id for each in found}
-    rows = [(row[0], row[1], row[2]) for row in session.execute(seen_slots(detection, since))]
+    rows = read_seen_slots(session, detection, since)
     slots = _describe_slots(detection, rows)
     announced = read_announced(session, detection.desk_id, slots, alert_ids, since)
     gone = slots.find_bits({slot.id for slot, _, _ in rows if slot.gone_at})
@@ -279,16 +281,24 @@ def _write_result(
     return write(session, result, now, inline).waiting
 
 
-def seen_slots(detection: Detection, since: datetime) -> sa.Select[SlotRow, list[int], list[int]]:
-    """Ask for the slots that a detection saw, in their order, and for their `earlier_openings`.
+def read_seen_slots(
+    session: Session, detection: Detection, since: datetime
+) -> list[tuple[SlotRow, list[int], list[int]]]:
+    """Return the slots that a detection saw, in their order, with their `earlier_openings`.
 
     Those that are gone are among them, except an unknown hour that was replaced by known ones: another detection has
     these.
     """
-    saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+    given = describe_gone(since) | {"detection_id": detection.id}
+    return [(row[0], row[1], row[2]) for row in session.execute(_select_seen(), given)]
+
+
+@lru_cache(maxsize=1)
+def _select_seen() -> sa.Select[SlotRow, list[int], list[int]]:
+    saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == sa.bindparam("detection_id"))
     replaced = SlotRow.gone_reason.is_not_distinct_from(GoneReason.SUPERSEDED)
-    query = sa.select(SlotRow, *earlier_openings(since))
-    return query.where(SlotRow.id.in_(saw), ~replaced).order_by(SlotRow.id)
+    query = sa.select(SlotRow, *earlier_openings()).where(SlotRow.id.in_(saw), ~replaced)
+    return query.order_by(SlotRow.id).execution_options(prepare=True)
 
 
 def _wishes(

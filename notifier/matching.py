@@ -3,17 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVarTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
-from api.models.base import is_any_of
+from api.models.base import is_any_given
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
@@ -93,66 +94,90 @@ def candidates(
     `alert_ids` asks for those alerts only. Ordered by alert. Of more than `most` targets any so many are returned,
     and one more.
     """
-    query = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
-    query = waiting(query, detection, entitled_at)
-    if alert_ids is not None:
-        query = query.where(is_any_of(Alert.id, alert_ids))
-    query = query.order_by(Alert.id, AlertTarget.id) if most is None else query.limit(most + 1)
-    rows = session.execute(query)
+    query = _select_candidates(named=alert_ids is not None, limited=most is not None)
+    given = describe_wait(detection, entitled_at) | {"alert_ids": alert_ids, "most": most and most + 1}
+    rows = session.execute(query, given)
     found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
     return sorted(found, key=lambda each: each.alert_id) if most is not None else found
 
 
-def waiting(query: sa.Select[*Asked], detection: Detection, entitled_at: datetime) -> sa.Select[*Asked]:
-    """Narrow a query for alerts to those that wait at a detection's desk and whose user is entitled.
+@lru_cache(maxsize=4)
+def _select_candidates(*, named: bool, limited: bool) -> sa.Select[*tuple[Any, ...]]:
+    query = select_waiting(
+        sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
+    )
+    if named:
+        query = query.where(is_any_given(Alert.id, "alert_ids"))
+    most = sa.bindparam("most", type_=sa.BigInteger())
+    query = query.limit(most) if limited else query.order_by(Alert.id, AlertTarget.id)
+    return query.execution_options(prepare=True)
+
+
+def select_waiting(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
+    """Narrow a query for alerts to those that wait at a desk and whose user is entitled: see `describe_wait`.
 
     Most who wait hold no plan: whose targets are here and who is entitled is found in indexes alone, so that rows are
     read of those few only.
     """
-    here = _targets_at(detection).subquery()
+    here = _select_targets().subquery()
     return (
         query.join(here, here.c.alert_id == Alert.id)
         .join(AlertTarget, AlertTarget.id == here.c.id)
-        .where(Alert.enabled, Alert.closed_at.is_(None), _entitled(entitled_at))
+        .where(Alert.enabled, Alert.closed_at.is_(None), _is_entitled())
     )
 
 
-def _targets_at(detection: Detection) -> sa.CompoundSelect[UUID, UUID]:
+def describe_wait(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
+    """Return what `select_waiting` is carried out with: where slots opened, and when a user must be entitled."""
+    known = [name for name in detection.procedures if name in Procedure.__members__.values()]
+    return {
+        "desk_id": detection.desk_id, "prefecture_id": detection.prefecture_id, "procedures": known,
+        "entitled_at": entitled_at,
+    }  # fmt: skip
+
+
+def _select_targets() -> sa.CompoundSelect[UUID, UUID]:
     """Ask for targets that name the desk, or one of its procedures: no target does both, so none comes twice."""
-    known = [Procedure(name) for name in detection.procedures if name in Procedure.__members__.values()]
     target = sa.select(AlertTarget.id, AlertTarget.alert_id)
     return sa.union_all(
-        target.where(AlertTarget.desk_id == detection.desk_id),
+        target.where(AlertTarget.desk_id == sa.bindparam("desk_id")),
         target.where(
             AlertTarget.desk_id.is_(None),
-            AlertTarget.prefecture_id == detection.prefecture_id,
-            AlertTarget.procedure.in_(known),
+            AlertTarget.prefecture_id == sa.bindparam("prefecture_id"),
+            AlertTarget.procedure == sa.any_(sa.bindparam("procedures", type_=ARRAY(sa.Text()))),
         ),
     )
 
 
-def _entitled(moment: datetime) -> sa.ColumnElement[bool]:
+def _is_entitled() -> sa.ColumnElement[bool]:
+    moment = _instant("entitled_at")
     return sa.exists().where(
         Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment
     )
 
 
-def earlier_openings(since: datetime) -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[list[int]]]:
-    """Return two columns for an open slot: the ids of gone slots that count as the same.
+def earlier_openings() -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[list[int]]]:
+    """Return two columns for an open slot: the ids of gone slots that count as the same. See `describe_gone`.
 
-    First the earlier openings of the same desk, place and moment that were open `since` then: alerts are sent while
-    a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
+    First the earlier openings of the same desk, place and moment that were open lately.
     Then those of its place that was open, at unknown hours, until this hour was seen.
     """
     before = aliased(SlotRow)
-    gone_lately = before.gone_at > since - timedelta(seconds=settings().retell_seconds / 2)
-    same = before.moment == SlotRow.moment, gone_lately
+    same = before.moment == SlotRow.moment, before.gone_at > _instant("gone_since")
     unknown_hours = (
         before.moment == "open",
         before.gone_reason == GoneReason.SUPERSEDED,
         before.gone_at >= SlotRow.opened_at,
     )
     return _gone_ids(before, *same), _gone_ids(before, *unknown_hours)
+
+
+def describe_gone(since: datetime) -> dict[str, Any]:
+    """Return what `earlier_openings` are asked with: openings that were open `since` then.
+
+    Alerts are sent while a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
+    """
+    return {"gone_since": since - timedelta(seconds=settings().retell_seconds / 2)}
 
 
 def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[list[int]]:
@@ -179,8 +204,19 @@ def read_announced(
     or were skipped told nobody; one that its provider would not take, nobody since `since`. What a clock that was
     ahead decided in the future was not decided since then.
     """
-    until = since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER
-    lately = MatchSlot.decided_at.between(since, until)
+    given = {
+        "desk_id": desk_id, "alert_ids": alert_ids, "since": since,
+        "until": since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER,
+        "wanted": write_ranges(slots.with_earlier), "places_before": slots.places_before, "oldest": slots.oldest,
+        "longest": timedelta(seconds=settings().retell_seconds),
+    }  # fmt: skip
+    rows: list[Any] = list(session.execute(_select_notified(), given))
+    return {alert_id: _announced(slots, before or "", late or "") for alert_id, before, late in rows}
+
+
+@lru_cache(maxsize=1)
+def _select_notified() -> sa.Select[*tuple[Any, ...]]:
+    lately = MatchSlot.decided_at.between(_instant("since"), _instant("until"))
     said = sa.exists().where(
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
@@ -192,19 +228,18 @@ def read_announced(
             lately,
         ),
     )
-    wanted = write_ranges(slots.with_earlier)
+    wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
     ranges = sa.func.range_agg(announced_ids())
     query = (
         sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in (~lately, lately)))
         .select_from(Detection)
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(Detection.desk_id == desk_id, Detection.seen_at >= _first_teller(desk_id, slots))
-        .where(is_any_of(Match.alert_id, alert_ids), announced_ids().overlaps(wanted), said)
+        .where(Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= _first_teller())
+        .where(is_any_given(Match.alert_id, "alert_ids"), announced_ids().overlaps(wanted), said)
         .group_by(Match.alert_id)
     )
-    rows: list[Any] = list(session.execute(query))
-    return {alert_id: _announced(slots, before or "", late or "") for alert_id, before, late in rows}
+    return query.execution_options(prepare=True)
 
 
 def _announced(slots: OpenSlots, before: str, late: str) -> Announced:
@@ -212,18 +247,22 @@ def _announced(slots: OpenSlots, before: str, late: str) -> Announced:
     return Announced(told, slots.find_told(late, lately=True) & ~told)
 
 
-def _first_teller(desk_id: str, slots: OpenSlots) -> sa.ColumnElement[datetime]:
+def _instant(name: str) -> sa.BindParameter[datetime]:
+    return sa.bindparam(name, type_=sa.DateTime(timezone=True))
+
+
+def _first_teller() -> sa.ColumnElement[datetime]:
     """Return when the first detection was seen whose matches may name one of these slots.
 
     They belong to the detection that opened the slot, or to a later one, the newest of its desk.
     """
     places = sa.select(sa.func.min(SlotRow.opened_at)).where(
-        SlotRow.id == sa.any_(sa.literal(slots.places_before, ARRAY(sa.BigInteger())))
+        SlotRow.id == sa.any_(sa.bindparam("places_before", type_=ARRAY(sa.BigInteger())))
     )
-    oldest = sa.func.least(sa.literal(slots.oldest), places.scalar_subquery())
-    before = oldest - timedelta(seconds=settings().retell_seconds)
+    oldest = sa.func.least(_instant("oldest"), places.scalar_subquery())
+    before = oldest - sa.cast(sa.bindparam("longest", type_=sa.Interval()), sa.Interval())
     newest = sa.select(sa.func.max(Detection.seen_at)).where(
-        Detection.desk_id == desk_id, Detection.seen_at <= before
+        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at <= before
     )
     return sa.func.coalesce(newest.scalar_subquery(), before)
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of
+from api.models.base import is_any_given
 from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
@@ -41,6 +42,21 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
 
     Those of higher plans are in front.
     """
+    found: list[Any] = list(session.execute(_select_reachable(), {"user_ids": user_ids, "moment": moment}))
+    reached = [
+        Recipient(
+            contact_id, user_id, channel, choose_language(language), address, has_waiting,
+            max(map(rank_plan, plans)),
+        )
+        for contact_id, user_id, channel, language, address, has_waiting, plans in found
+        if allowed(channel, plans)
+    ]  # fmt: skip
+    return sorted(reached, key=lambda each: -each.plan_rank)
+
+
+@lru_cache(maxsize=1)
+def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
+    moment = sa.bindparam("moment", type_=sa.DateTime(timezone=True))
     covering = sa.and_(Grant.user_id == Contact.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
     waiting = sa.exists().where(
         Notification.contact_id == Contact.id,
@@ -59,21 +75,12 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
-        .where(is_any_of(Contact.user_id, user_ids))
+        .where(is_any_given(Contact.user_id, "user_ids"))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
         .group_by(Contact.id, User.language)
         .order_by(Contact.id)
     )
-    found: list[Any] = list(session.execute(query))
-    reached = [
-        Recipient(
-            contact_id, user_id, channel, choose_language(language), address, has_waiting,
-            max(map(rank_plan, plans)),
-        )
-        for contact_id, user_id, channel, language, address, has_waiting, plans in found
-        if allowed(channel, plans)
-    ]  # fmt: skip
-    return sorted(reached, key=lambda each: -each.plan_rank)
+    return query.execution_options(prepare=True)
 
 
 def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:

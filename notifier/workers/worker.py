@@ -72,7 +72,7 @@ def _warm_up_database() -> None:
         match_batches.finish_detection(opened, nobody, now)
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
-        opened.execute(match_service.seen_slots(nowhere, now))
+        match_service.read_seen_slots(opened, nowhere, now)
         matching.already_notified(opened, "", OpenSlots({0: Moment()}, now), [nobody], now)
         recipients(opened, [nobody], now)
         notification_writer.write(opened, notification_writer.MatchResult(nowhere, (), (), now), now)

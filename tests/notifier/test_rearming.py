@@ -47,11 +47,11 @@ MANY_SLOTS = 200
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the statements that reach the database."""
+    """Collect the statements that reach the database, of prepared ones the text."""
     said: list[str] = []
 
     def note(*about: Any) -> None:
-        said.append(about[2])
+        said.append(about[4].statement)
 
     sa.event.listen(engine(), "before_cursor_execute", note)
     try:
