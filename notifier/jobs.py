@@ -158,11 +158,11 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
 
 def _hand_over(mine: InlineClaim) -> None:
     """Send call by call; what is no longer fresh is put back, to be read again before it is sent."""
-    most = most_at_once(mine.channel)
+    most, renderer = most_at_once(mine.channel), delivery.Renderer()
     for start in range(0, len(mine.messages), most):
         messages = mine.messages[start : start + most]
         if mine.is_fresh:
-            delivery.hand_over(messages)
+            delivery.hand_over(messages, renderer)
         else:
             delivery.put_back(messages, "put back: what was read of it has become old")
 

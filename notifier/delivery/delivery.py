@@ -48,9 +48,9 @@ def deliver(ids: Sequence[UUID]) -> None:
     hand_over(claim(ids))
 
 
-def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
-    """Send what is claimed; record each answer as it comes."""
-    for sent in send(claimed):
+def hand_over(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> None:
+    """Send what is claimed; record each answer as it comes. Calls that share a renderer share their texts."""
+    for sent in send(claimed, renderer):
         record(sent)
 
 
@@ -87,17 +87,17 @@ def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
     return DeliveryDecision(State.PENDING, again, row.reason or how.reason, counts=False)
 
 
-def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
+def send(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> Iterator[Sent]:
     """Hand messages to their providers; no connection to the database is held meanwhile. Raises nothing."""
     by_channel: dict[Channel, list[ClaimedMessage]] = defaultdict(list)
     for message in claimed:
         by_channel[message.first.channel].append(message)
     for name, mine in by_channel.items():
-        yield from _hand_over(name, mine)
+        yield from _hand_over(name, mine, renderer or Renderer())
 
 
-def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
-    renderer, claimed_of = _Renderer(), dict[int, ClaimedMessage]()
+def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Renderer") -> Iterator[Sent]:
+    claimed_of = dict[int, ClaimedMessage]()
     outgoing: list[OutgoingMessage] = []
     for message in claimed:
         try:
@@ -116,14 +116,15 @@ def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sen
 
 
 @dataclass(slots=True)
-class _Renderer:
-    """Renders claimed messages; those whose contexts have the same key share their content."""
+class Renderer:
+    """Renders claimed messages; those of a channel whose contexts have the same key share their content."""
 
     contents: dict[Any, RenderedMessage] = field(default_factory=dict)
 
     def render(self, message: ClaimedMessage) -> OutgoingMessage:
+        """Render one message."""
         row, context = message.first, message.context
-        key = (row.kind, row.language, row.id if context.key is None else context.key)
+        key = (row.kind, row.channel, row.language, row.id if context.key is None else context.key)
         if key not in self.contents:
             self.contents[key] = render(row.kind, row.channel, row.language, context)
         ids = [each.id for each in message.rows]

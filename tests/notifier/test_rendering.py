@@ -19,7 +19,7 @@ from configs.encryption import encrypt
 from configs.settings import settings
 from notifier import RestoredMessage
 from notifier.delivery.claiming import claim
-from notifier.delivery.delivery import _Renderer
+from notifier.delivery.delivery import Renderer
 from notifier.message_kinds import kinds
 from tests.api.world import statements
 from tests.notifier.world import (
@@ -63,7 +63,7 @@ def send_all() -> dict[Channel, str]:
     """Claim what waits, and return the texts that leave by each channel."""
     with session() as s:
         claimed = claim(s, [row.id for row in notifications()], clock())
-        outgoing = {each.first.channel: _Renderer().render(each).filled for each in claimed.messages}
+        outgoing = {each.first.channel: Renderer().render(each).filled for each in claimed.messages}
     return {
         channel: each.html if channel is Channel.TELEGRAM else each.text for channel, each in outgoing.items()
     }

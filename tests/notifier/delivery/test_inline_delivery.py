@@ -128,8 +128,8 @@ def test_after_a_call_that_took_long_the_others_are_looked_at_again(
         alert(each)
     hand_over = delivery.hand_over
 
-    def slow(messages: Any) -> None:
-        hand_over(messages)
+    def slow(*given: Any) -> None:
+        hand_over(*given)
         frozen.shift(3)
 
     monkeypatch.setattr(delivery, "hand_over", slow)
