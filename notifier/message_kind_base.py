@@ -36,13 +36,16 @@ class ClaimedRow:
     @classmethod
     def of(cls, row: Notification) -> "ClaimedRow":
         """Return those columns of a row."""
-        return cls(*(getattr(row, each.name) for each in fields(cls)))
+        return cls(*(getattr(row, name) for name in CLAIMED_COLUMNS))
 
     @classmethod
     def from_values(cls, row: Mapping[str, Any]) -> "ClaimedRow":
         """Return those columns of a row that is being written, by name; a column that it does not name is None."""
-        named: dict[str, Any] = {each.name: row.get(each.name) for each in fields(cls)}
-        return cls(**named)
+        values: list[Any] = [row.get(name) for name in CLAIMED_COLUMNS]
+        return cls(*values)
+
+
+CLAIMED_COLUMNS = tuple(each.name for each in fields(ClaimedRow))
 
 
 @dataclass(frozen=True, slots=True)

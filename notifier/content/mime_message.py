@@ -5,6 +5,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
 
 from configs.clock import clock
 from configs.contact_addresses import ascii_address
@@ -33,7 +34,12 @@ def own_headers(message: OutgoingMessage) -> dict[str, str]:
 
 def split_sender() -> tuple[str, str]:
     """Return the name and the address of EMAIL_FROM."""
-    return parseaddr(settings().email_from)
+    return _split(settings().email_from)
+
+
+@lru_cache(maxsize=2)
+def _split(sender: str) -> tuple[str, str]:
+    return parseaddr(sender)
 
 
 def build_mime(message: OutgoingMessage) -> bytes:

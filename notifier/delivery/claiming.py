@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -21,7 +21,7 @@ from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
-from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
+from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
 from notifier.sms_budget import REASON as OVER_BUDGET
 from notifier.sms_budget import is_over_budget
@@ -32,7 +32,7 @@ _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, 
 _DIED = f"{UNKNOWN}no worker lived to record an answer"
 _WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
 _DEATHS = 5  # attempts of unknown fate, after which a message that may kill its workers waits longest
-_COLUMNS = [getattr(Notification, each.name) for each in fields(ClaimedRow)]
+_COLUMNS = [getattr(Notification, name) for name in CLAIMED_COLUMNS]
 
 log = structlog.get_logger(__name__)
 
