@@ -16,6 +16,9 @@ from api.models.notification import Match, MatchSlot, Notification, Notification
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import announced_ids, read_ranges
 from notifier.content.slot_alert_content import StopLink
+from notifier.message_kind_base import ClaimedRow
+
+HELD_SLOTS = "held_slots"  # in the params of an alert that matching held back: its slots, as ranges
 
 
 @dataclass(slots=True)
@@ -40,6 +43,21 @@ def read_announced(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedS
     for each in announced.values():
         each.slots = sorted(set(each.slots), key=lambda slot: slot.id)
     return announced
+
+
+def read_held_back(session: Session, rows: Iterable[ClaimedRow]) -> dict[UUID, MatchedSlots]:
+    """Return by notification what matching held back: no match, so the row itself names its detection and slots."""
+    named = [row for row in rows if HELD_SLOTS in row.params]
+    if not named:
+        return {}
+    detections = read_detections(session, {UUID(row.params["detection_id"]) for row in named})
+    slots = read_slots(session, (slot for row in named for slot in _list_ids([row.params[HELD_SLOTS]])))
+    held = {}
+    for row in named:
+        mine = [slots[each] for each in _list_ids([row.params[HELD_SLOTS]]) if each in slots]
+        if detection := detections.get(UUID(row.params["detection_id"])):
+            held[row.id] = MatchedSlots(detection, slots=mine)
+    return held
 
 
 def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:

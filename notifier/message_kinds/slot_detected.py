@@ -20,6 +20,7 @@ from notifier.content.announcements import (
     MatchedSlots,
     read_announced,
     read_detections,
+    read_held_back,
     read_slots,
     select_announced,
 )
@@ -57,6 +58,7 @@ class SlotDetected(Mergeable):
     def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
         """Return for each what was announced, whether it is open still or not."""
         announced = read_announced(session, [row.id for row, _ in rows])
+        announced |= read_held_back(session, [row for row, _ in rows])
         cache = ContentCache()
 
         def one(row: ClaimedRow) -> TemplateContext | Skip:
