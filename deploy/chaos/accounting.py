@@ -69,7 +69,8 @@ def settle(
     for due, several in came.items():
         _doubles(account, journal, due, several)
     account.doubled += find_extra_copies(came, journal)
-    messages = [delivery.message for delivery in delivered]
+    # A message without slots, such as the notice of a cap, counts against none.
+    messages = [each.message for each in delivered if each.slots]
     account.over_cap = find_over_cap(messages)
     account.fullest_hour = max(count_fullest_hours(messages).values(), default=0)
     return account
