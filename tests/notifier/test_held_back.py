@@ -1,7 +1,7 @@
 """Alerts that matching holds back: a row with the reason, and never a thousand."""
 
 from datetime import time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -171,8 +171,8 @@ def test_a_crowd_s_parts_hold_back_as_one_match_does() -> None:
 
 
 @pytest.mark.parametrize("limits", [{}, {"hour_from": time(9), "hour_to": time(12)}])
-def test_what_was_held_back_can_be_shown_with_its_own_slots(limits: dict[str, time]) -> None:
-    alert(person(), for_procedure(**limits))
+def test_what_was_held_back_can_be_shown_with_its_own_slots(limits: dict[str, Any]) -> None:
+    alert(person(), {"desk_id": DESK, **limits})
     opened = slots([MORNING, MORNING + timedelta(hours=5)])
     seen = detection(opened)
     gone(opened)
