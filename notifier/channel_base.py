@@ -8,6 +8,10 @@ from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
+from configs.formatting import truncate_line
+
+_LONGEST_ID = 250  # characters; those of our providers have 22 to 40
+
 
 @dataclass(frozen=True, slots=True)
 class LinkButton:
@@ -75,6 +79,10 @@ class Acceptance:
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
     segments: int | None = None  # that an SMS is billed as
     awaits_price: bool = False  # its cost is our estimate: the provider names it later
+
+    def __post_init__(self) -> None:
+        """Keep of the id what the table takes: one that it refuses would have the message sent again."""
+        object.__setattr__(self, "provider_id", truncate_line(self.provider_id, _LONGEST_ID))
 
 
 class Channel(ABC):

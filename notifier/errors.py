@@ -1,6 +1,9 @@
 """Errors of a delivery, sorted by whether another attempt can help."""
 
 from api.models.user import ContactState
+from configs.formatting import truncate_line
+
+_LONGEST_REASON = 300  # characters
 
 
 class DeliveryError(Exception):
@@ -8,7 +11,7 @@ class DeliveryError(Exception):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = truncate_line(reason, _LONGEST_REASON)  # it may repeat what the provider answered
 
 
 class PermanentError(DeliveryError):

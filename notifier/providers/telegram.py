@@ -74,8 +74,14 @@ class Telegram(OneCallProvider):
         answer = transport.post(url, json=_body(message.filled, message.address))
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
-            return Acceptance(PROVIDER, str(body["result"]["message_id"]), delivered=True)
+            return Acceptance(PROVIDER, _id_of(body.get("result")), delivered=True)
         raise _delivery_error(answer.status_code, body)
+
+
+def _id_of(result: object) -> str:
+    """Return the message's id; a yes without one is a yes, and the message is not sent again."""
+    found = result.get("message_id") if isinstance(result, dict) else None
+    return str(found) if isinstance(found, int | str) else ""
 
 
 def _body(message: RenderedMessage, address: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-reso
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,7 +46,9 @@ _PERMANENT: dict[int, tuple[str, ContactState | None]] = {
 _TOO_MANY = {20429, 21611, 14107}
 # Of the sender: no such number, not ours, takes no SMS, a messaging service without numbers.
 _SENDER = {21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705}
-_LEAST_CODE = 1000  # Twilio's client gives the HTTP status where the answer has no code of Twilio's
+# Of Twilio's own codes; its client gives the HTTP status where the answer has none.
+_LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
+_PRICE = re.compile(r"-?\d{1,3}(\.\d{1,8})?", re.ASCII)
 _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at most
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
@@ -138,12 +141,14 @@ def _segments(made: Any) -> int:
 
 
 def _cost(made: Any) -> Decimal | None:
-    # Twilio bills in the account's currency; the price is negative, and often not known yet
-    return abs(Decimal(made.price)) if made.price and made.price_unit == "EUR" else None
+    # Twilio bills in the account's currency; the price is negative, and often not known yet.
+    if made.price_unit != "EUR" or not _PRICE.fullmatch(str(made.price)):
+        return None
+    return abs(Decimal(made.price))
 
 
 def _delivery_error(error: TwilioRestException | TwilioServiceException) -> DeliveryError:
-    code = error.code or 0
+    code = error.code if isinstance(error.code, int) and error.code <= _HIGHEST_CODE else 0
     if code in _PERMANENT:
         reason, state = _PERMANENT[code]
         return PermanentError(f"{PROVIDER} {code}: {reason}", state)
