@@ -4,8 +4,8 @@ A job may run again after half of its work: its worker may die, or lose its leas
 changes nothing when it is repeated, and no transaction is open while another server answers.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -57,38 +57,37 @@ _LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each
 
 def check_days() -> Counts:
     """Sum up the checks of each desk and day that changed since the last time."""
-    now = clock()
-    with session() as s:
-        days = find_days_to_sum(s, now)
-    desks = 0
-    for day in days:
-        with session() as s:
-            desks += sum_day(s, day, now)
-    return {"days": len(days), "desks": desks}
+    return _sum_days("desks", find_days_to_sum, sum_day)
 
 
 def delivery_days() -> Counts:
     """Sum up the slot alerts of each channel and day that changed since the last time."""
-    now = clock()
-    with session() as s:
-        days = delivery_day_totals.find_days_to_sum(s, now)
-    rows = 0
-    for day in days:
-        with session() as s:
-            rows += delivery_day_totals.sum_day(s, day, now)
-    return {"days": len(days), "rows": rows}
+    return _sum_days("rows", delivery_day_totals.find_days_to_sum, delivery_day_totals.sum_day)
 
 
 def delivery_figures() -> Counts:
     """Sum up delays and fates of the slot alerts of each day that changed since the last time."""
+
+    def find_days(s: Session, now: datetime) -> list[date]:
+        return delivery_day_totals.find_days_to_sum(s, now, DeliveryFigure)
+
+    return _sum_days("rows", find_days, sums.sum_day)
+
+
+def _sum_days(
+    counted: str,
+    find_days: Callable[[Session, datetime], Sequence[date]],
+    sum_one: Callable[[Session, date, datetime], int],
+) -> Counts:
+    """Sum up the days that changed, each in a transaction; return their number, and that of the rows `counted`."""
     now = clock()
     with session() as s:
-        days = delivery_day_totals.find_days_to_sum(s, now, DeliveryFigure)
-    rows = 0
+        days = find_days(s, now)
+    written = 0
     for day in days:
         with session() as s:
-            rows += sums.sum_day(s, day, now)
-    return {"days": len(days), "rows": rows}
+            written += sum_one(s, day, now)
+    return {"days": len(days), counted: written}
 
 
 def make_partitions() -> Counts:
