@@ -19,7 +19,10 @@ class Percentiles(Answer):
     @classmethod
     def of(cls, seconds: Sequence[float] | None) -> Self | None:
         """Return the percentiles of a row's column; None where no message came so far."""
-        return cls(p50=seconds[0], p95=seconds[1], p99=seconds[2]) if seconds else None
+        if not seconds:
+            return None
+        p50, p95, p99 = (round(each, 4) for each in seconds)
+        return cls(p50=p50, p95=p95, p99=p99)
 
 
 def compute_rate(row: DeliveryFigure) -> float | None:
