@@ -39,9 +39,11 @@ def _report_last(session: Session, user_id: UUID, stopped: list[str]) -> list[UU
     return notifier.create_notifications(session, user_id, _KIND, params, key)
 
 
-def has_waiting(session: Session, user_id: UUID) -> bool:
-    """Return whether an alert of the user waits for slots."""
-    waiting = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+def has_waiting(session: Session, user_id: UUID, besides: Collection[UUID] = ()) -> bool:
+    """Return whether an alert of the user waits for slots, besides these."""
+    waiting = sa.select(Alert.id).where(
+        Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None), Alert.id.not_in(besides)
+    )
     return session.scalar(waiting.limit(1)) is not None
 
 

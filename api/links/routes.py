@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
 import notifier
-from api.alerts.stopping import stop_alerts
+from api.alerts.stopping import has_waiting, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import RESET, VERIFY, find_contact, find_unconfirmed
@@ -120,6 +120,7 @@ def _render_unsubscribe_page(
         group=subject.group,
         places=subject.places,
         may_restart=subject.may_start_again,
+        is_only_one=user is not None and not has_waiting(s, user.id, [each.id for each in subject.alerts]),
         refused=refused,
     )
 

@@ -116,6 +116,15 @@ def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskCli
     assert sorted(alert.waits for alert in rows(Alert)) == [False, True]
 
 
+def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    link = stop(wait_for(camille.id))
+    assert "C’est votre seule alerte" in client.get(link).text
+    assert "C’est votre seule alerte" in client.post(link, data=ONE_CLICK).text
+    wait_for(camille.id)
+    assert "Vos autres alertes continuent" in client.get(link).text
+
+
 def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient, person: People) -> None:
     camille, other = person(), person(email="other@example.org")
     link = stop_group(camille)
