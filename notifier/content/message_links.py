@@ -14,9 +14,9 @@ def sms_stop_page() -> str | None:
     return f"{str(settings().frontend_url).rstrip('/').partition('://')[2]}/alertes"
 
 
-def messages_page() -> str:
-    """Return the page of what was sent to its reader, with what waits and why."""
-    return f"{str(settings().frontend_url).rstrip('/')}/messages"
+def account_page(path: str) -> str:
+    """Return a page of its reader's account: `dashboard`, `canaux`, `donnees`, `messages`."""
+    return f"{str(settings().frontend_url).rstrip('/')}/{path}"
 
 
 def link(page: str, token: str = "") -> str:

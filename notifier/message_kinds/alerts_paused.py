@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from api.models.user import Contact
 from configs.prefecture import prefectures
-from configs.settings import settings
 from notifier.content.desk_message_content import skip_unreachable
+from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -21,6 +21,6 @@ class AlertsPaused(MessageKind):
         known = prefectures()
         found = [known[each] for each in row.params["prefectures"] if each in known]
         places = [f"{place.name} ({place.department})" for place in found]
-        url = str(settings().frontend_url)
+        url = account_page("dashboard")
         values = {"places": places, "count": row.params["count"], "limit": row.params["limit"], "url": url}
         return skip_unreachable(contact) or TemplateContext(values, url)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
-from configs.settings import settings
+from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -24,7 +24,7 @@ class ChannelLost(MessageKind):
         """Return what was lost."""
         if not self.accepts_contact(contact):
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        url = str(settings().frontend_url)
+        url = account_page("canaux")
         return TemplateContext(
             {"channel": row.params["channel"], "state": row.params["state"], "url": url}, url
         )

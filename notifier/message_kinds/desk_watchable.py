@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact
-from configs.settings import settings
 from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
+from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -34,6 +34,6 @@ class DeskWatchable(MessageKind):
         """Return what could be watched."""
         found = desk_infos(row.params["desks"])
         homes = sorted({spot.where for spot in found})
-        url = f"{str(settings().frontend_url).rstrip('/')}/dashboard"
+        url = account_page("dashboard")
         values = {"spots": found, "where": homes[0] if len(homes) == 1 else None, "url": url}
         return TemplateContext(values, url)

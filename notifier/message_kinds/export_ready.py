@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.user import Contact
-from configs.settings import settings
 from notifier.content.account_notices import AccountNotice
+from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 
 
@@ -20,5 +20,5 @@ class ExportReady(AccountNotice):
         found = super().prepare(session, row, contact, now)
         if isinstance(found, Skip):
             return found
-        url = f"{str(settings().frontend_url).rstrip('/')}/donnees"
+        url = account_page("donnees")
         return TemplateContext(found.values | {"url": url}, url)

@@ -12,7 +12,7 @@ from api.models.notification import State
 from api.models.user import Contact
 from configs.unsubscribe_links import write_stop_token
 from notifier.content.account_notices import AccountNotice
-from notifier.content.message_links import link
+from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 
 
@@ -36,4 +36,6 @@ class LastWayStopped(AccountNotice):
         if isinstance(found, Skip):
             return found
         undo = link("unsubscribe", write_stop_token([UUID(each) for each in row.params["alerts"]]))
-        return replace(found, values=found.values | {"undo_url": undo}, url=undo)
+        return replace(
+            found, values=found.values | {"undo_url": undo, "url": account_page("dashboard")}, url=undo
+        )

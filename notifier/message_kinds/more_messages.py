@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, State
 from api.models.user import Contact
 from notifier.content.desk_message_content import skip_unreachable
-from notifier.content.message_links import messages_page
+from notifier.content.message_links import account_page
 from notifier.hourly_cap import REASON
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -38,4 +38,5 @@ class MoreMessages(MessageKind):
         return self._fill(0)
 
     def _fill(self, count: int) -> TemplateContext:
-        return TemplateContext({"count": count, "url": messages_page()}, messages_page())
+        url = account_page("messages")
+        return TemplateContext({"count": count, "url": url}, url)

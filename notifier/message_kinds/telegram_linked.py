@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.encryption import decrypt
-from configs.settings import settings
+from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -24,5 +24,5 @@ class TelegramLinked(MessageKind):
         """Return the chat's name."""
         if contact.state is not ContactState.OK:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        url = str(settings().frontend_url)
+        url = account_page("canaux")
         return TemplateContext({"chat_name": decrypt(row.params["chat_name"]), "url": url}, url)

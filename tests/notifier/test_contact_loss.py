@@ -25,4 +25,6 @@ def test_a_chat_that_blocked_the_bot_is_unlinked_and_a_mail_says_so(sandbox: "Ru
     assert told.channel is Channel.EMAIL
     deliver(str(told.id))
     assert get(Notification, told.id).state is State.SENT
-    assert "Telegram" in sandbox.messages("email")[-1].text
+    mail = sandbox.messages("email")[-1].text
+    assert "Telegram" in mail
+    assert "/canaux" in mail

@@ -11,7 +11,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
-from notifier.content.message_links import messages_page
+from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
 from notifier.jobs import deliver, match
 from notifier.rendering import restore
@@ -62,7 +62,7 @@ def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     _, message = whole.messages(channel.value)
     assert "4 autres alertes attendent" in message.text
     shown = [button.url for button in message.draft.buttons] or message.text.split()
-    assert messages_page() in shown
+    assert account_page("messages") in shown
     assert channel is not Channel.SMS or segments(message.text) == 1
 
 
