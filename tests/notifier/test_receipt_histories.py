@@ -1,0 +1,231 @@
+"""Receipts in any order beside attempts, deaths and late answers: the end that a message has."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import hypothesis
+import pytest
+import sqlalchemy as sa
+import structlog
+import time_machine
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.slot import Detection, SlotRow
+from api.models.user import Channel, Contact, ContactState, User
+from configs.clock import clock
+from notifier import applied_receipts, receipt_store
+from notifier.channel_base import Acceptance
+from notifier.delivery import delivery
+from notifier.errors import OutcomeUnknown
+from notifier.jobs import apply_receipts
+from notifier.receipt_base import Receipt
+from tests.fuzz import times
+from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots
+
+HISTORIES, FUZZED, STEPS = 10, 100, 20
+PROVIDERS = {Channel.EMAIL: "sendgrid", Channel.SMS: "twilio"}
+RANKS = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
+ARRIVED = {ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED}
+CONTACT_RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.UNSUBSCRIBED)
+CONTACT_STATES = {
+    ReceiptKind.BOUNCED: ContactState.BOUNCED,
+    ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
+    ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
+}
+which = st.sampled_from(list(PROVIDERS))
+
+
+@dataclass
+class Sent:
+    """What a provider and we know of one message; its attempts are named by the provider's ids."""
+
+    key: UUID
+    contact_id: UUID
+    taken: list[str] = field(default_factory=list)  # the provider took these
+    own: str = ""  # whose answer our row has
+    said: set[tuple[str, ReceiptKind]] = field(default_factory=set)
+    state: State = State.PENDING  # at the last look
+    open: list[delivery.Sent] = field(default_factory=list)  # answers that no worker has written yet
+
+    def kinds_of(self, attempt: str) -> set[ReceiptKind]:
+        """Return what was said of one attempt."""
+        return {kind for each, kind in self.said if each == attempt}
+
+
+class Receipts(RuleBasedStateMachine):
+    """One person's slot alert by mail and SMS. A provider speaks only of what it took, and of others' messages."""
+
+    traveller: time_machine.Traveller
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[Channel, Sent] = {}
+        self.stored = 0
+        self.slots: list[int] = []
+
+    @initialize()
+    def an_alert_is_written(self) -> None:
+        with session() as s:
+            for table in (ProviderEvent, User, Detection, SlotRow):
+                s.execute(sa.delete(table))
+        alert(person(channels=list(PROVIDERS)))
+        self.slots = slots()
+        matched(detection(self.slots))
+        for row in notifications():
+            assert row.contact_id
+            self.sent[row.channel] = Sent(row.id, row.contact_id)
+
+    @rule(channel=which, taken=st.booleans(), heard=st.sampled_from(["yes", "yes", "nothing", "late"]))
+    def a_worker_sends(self, channel: Channel, taken: bool, heard: str) -> None:
+        """Where the answer is `late`, the worker writes it later, or died."""
+        mine = self.sent[channel]
+        accepted = mine.state in RANKS
+        claimed = delivery.claim([mine.key])
+        assert not (accepted and claimed), "what was accepted is not sent again"
+        for message in claimed:
+            attempt, provider = uuid4().hex, PROVIDERS[channel]
+            if taken or heard == "yes":
+                mine.taken.append(attempt)
+            answer = Acceptance(provider, attempt, awaits_receipt=True)
+            if heard == "nothing":
+                delivery.record(delivery.Sent([message], OutcomeUnknown("no answer")))
+            elif heard == "yes":
+                self.write(mine, delivery.Sent([message], answer))
+            elif taken:
+                mine.open.append(delivery.Sent([message], answer))
+
+    @rule(channel=which)
+    def a_late_answer_is_written(self, channel: Channel) -> None:
+        if self.sent[channel].open:
+            self.write(self.sent[channel], self.sent[channel].open.pop(0))
+
+    def write(self, mine: Sent, sent: delivery.Sent) -> None:
+        if delivery.record(sent):
+            assert isinstance(sent.answer, Acceptance)
+            mine.own = sent.answer.provider_id
+
+    @rule(
+        channel=which, number=st.integers(0, 9), kind=st.sampled_from(ReceiptKind), repeated=st.integers(1, 3)
+    )
+    def a_receipt_comes(self, channel: Channel, number: int, kind: ReceiptKind, repeated: int) -> None:
+        """Of any attempt that was taken; a repetition has the same id, now or much later."""
+        mine = self.sent[channel]
+        if mine.taken:
+            attempt = mine.taken[number % len(mine.taken)]
+            is_new = (attempt, kind) not in mine.said
+            stored = self.store(channel, [mine.key], attempt, kind, repeated)
+            assert stored == is_new, "a repeated receipt is stored once"
+            mine.said.add((attempt, kind))
+
+    @rule(channel=which, kind=st.sampled_from(ReceiptKind))
+    def a_receipt_of_a_message_of_nobody_comes(self, channel: Channel, kind: ReceiptKind) -> None:
+        self.store(channel, [uuid4()], uuid4().hex, kind, 1)
+
+    def store(
+        self, channel: Channel, keys: list[UUID], attempt: str, kind: ReceiptKind, repeated: int
+    ) -> int:
+        receipt = Receipt(
+            f"{attempt}:{kind.value}", kind, clock(), ADDRESSES[channel], attempt, tuple(keys), "1"
+        )
+        with session() as s:
+            s.connection()  # as the API, whose rights these are
+            stored = receipt_store.store(s, PROVIDERS[channel], [receipt] * repeated, clock())
+        self.stored += stored
+        return stored
+
+    @rule()
+    def the_job_applies_receipts(self) -> None:
+        apply_receipts()
+
+    @rule(seconds=st.sampled_from([1, 16, 31, 121, 605, 1801, 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        self.traveller.shift(seconds)
+        confirm(self.slots)
+        with session() as s:
+            applied_receipts.expire_receipts(s, clock())
+
+    @invariant()
+    def states_only_rise(self) -> None:
+        rows: dict[UUID, Any] = {row.id: row for row in notifications()}
+        for mine in self.sent.values():
+            row = rows[mine.key]
+            if mine.state in RANKS:
+                assert row.state in RANKS, row.state
+                assert RANKS.index(row.state) >= RANKS.index(mine.state)
+            if row.state in RANKS:
+                assert row.provider_id in mine.taken, "accepted by nobody"
+                assert row.state is not State.DELIVERED or row.delivered_at >= row.accepted_at
+            mine.state = row.state
+        fallbacks = Counter(row.dedupe_key for row in rows.values() if row.dedupe_key.startswith("fallback:"))
+        assert set(fallbacks) <= {f"fallback:{self.sent[Channel.SMS].key}"} if self.sent else not fallbacks
+
+    def teardown(self) -> None:
+        """A day later all is applied, and each message has the end that its receipts say together."""
+        if not self.sent:
+            return
+        for _ in range(4):
+            self.time_passes(86_400)
+            self.the_job_applies_receipts()
+            self.states_only_rise()
+        with session() as s:
+            events = s.scalars(sa.select(ProviderEvent)).all()
+            contacts = {each.id: each for each in s.scalars(sa.select(Contact))}
+            rows = {row.id: row for row in s.scalars(sa.select(Notification))}
+        assert len(events) == self.stored
+        for mine in self.sent.values():
+            row = rows[mine.key]
+            # A failure waits for the answer of a call that may still be written.
+            assert row.state is State.SENDING or all(
+                each.applied_at for each in events if mine.key in each.notification_ids
+            )
+            if mine.own:
+                assert (row.provider_id, row.state) == (mine.own, _end_of(mine.kinds_of(mine.own)))
+            elif any(kind in ARRIVED for _, kind in mine.said):
+                assert row.state in (State.DELIVERED, State.BOUNCED)
+            else:
+                assert row.state not in RANKS
+            if row.state is not State.SENDING:
+                assert contacts[mine.contact_id].state is _contact_state(mine)
+
+
+def _end_of(kinds: set[ReceiptKind]) -> State:
+    """Return the state that the receipts of the accepted attempt give, in any order."""
+    if kinds - ARRIVED:
+        return State.BOUNCED
+    return State.DELIVERED if kinds else State.NO_RECEIPT
+
+
+def _contact_state(mine: Sent) -> ContactState:
+    said = [CONTACT_STATES[kind] for _, kind in mine.said if kind in CONTACT_STATES]
+    return max(said, key=CONTACT_RANKS.index, default=ContactState.OK)
+
+
+@pytest.fixture
+def machine(
+    database: str, redis_server: Any, settings_env: Any, frozen: time_machine.Traveller
+) -> Iterator[type[Receipts]]:
+    """Bind the machine to a database."""
+    settings_env(EMAIL_PER_HOUR="3600", SMS_PER_HOUR="3600", USER_PER_HOUR="7200")
+    logs = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield type("Bound", (Receipts,), {"traveller": frozen})
+    structlog.configure(**logs)
+
+
+@pytest.mark.journey
+@pytest.mark.fuzz
+def test_receipts_in_any_order_end_a_message_as_they_say_together(machine: type[Receipts]) -> None:
+    every_day = times(1) == 1
+    run_state_machine_as_test(
+        hypothesis.seed(0)(machine) if every_day else machine,
+        settings=hypothesis.settings(
+            max_examples=HISTORIES if every_day else times(FUZZED), stateful_step_count=STEPS
+        ),
+    )
