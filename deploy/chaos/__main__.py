@@ -32,6 +32,7 @@ from deploy.chaos.inbox import InboxReader
 from deploy.chaos.job_accounts import count_job_runs
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.legal_accounts import LegalGround, wait_for_law
+from deploy.chaos.message_accounts import wait_for_messages
 from deploy.chaos.payment_accounts import wait_for_payments
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import ChaosProcesses, until
@@ -51,6 +52,7 @@ _LEAST = 0.8  # of the time, even where enough died before
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
 _PAYMENTS_PATIENCE = 240.0  # seconds: a refund without an answer is asked for again after a minute or two
 _LAW_PATIENCE = 240.0  # seconds: an export that was killed is built again after two minutes
+_RECEIPTS_PATIENCE = 180.0  # seconds: the last repetition of a receipt comes after three minutes
 _SHOWN = 10  # messages of each kind that are printed in detail
 
 
@@ -214,9 +216,19 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     proven = runner.proven()
     for claim in proven.lost[:_SHOWN]:
         print(f"proof lost: {claim.desk_id}, committed at {claim.committed_at:%H:%M:%S}: {claim.key}")
+    messages = wait_for_messages(engine, field.inbox, field.journal, max(_RECEIPTS_PATIENCE, runner.bound))
+    for difference in messages.differences[:_SHOWN]:
+        print(f"messages differ: {difference}")
     jobs = count_job_runs(engine, clock(), runner.bound)
     return summary.figures(
-        field.journal, runner.rounds, account, proven, jobs=jobs, payments=payments, law=law
+        field.journal,
+        runner.rounds,
+        account,
+        proven,
+        jobs=jobs,
+        payments=payments,
+        law=law,
+        messages=messages,
     )
 
 

@@ -21,6 +21,7 @@ class InboxMessage:
     address: str
     received_at: datetime
     notifications: frozenset[str]
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class InboxReader:
             shown["to"],
             datetime.fromisoformat(shown["received_at"]),
             _ids(shown["custom"]),
+            shown["provider"],
         )
         with self._lock:
             for notification in message.notifications:

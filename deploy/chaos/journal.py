@@ -46,6 +46,7 @@ class Spell:
     """One fault from its beginning to its end; `missed` says why it could not be inflicted.
 
     `silences` names the channel whose provider gave no answer meanwhile. `harmless`: it excuses no late message.
+    `loses_receipts`: of what providers accepted meanwhile some receipts never come.
     """
 
     fault: str
@@ -54,6 +55,7 @@ class Spell:
     missed: str = ""
     silences: str | None = None
     harmless: bool = False
+    loses_receipts: bool = False
     outage: ProviderOutage | None = None
     clock_offset: timedelta | None = None  # by which the programs' clock was off meanwhile
     said: bool | None = None  # whether health named what was down; None where nothing had to be named

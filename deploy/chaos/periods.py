@@ -27,6 +27,7 @@ PERIODS = {
     "PROVIDER_TIMEOUT_SECONDS": "3",
     "PROVIDER_SWITCH_SECONDS": "2.8",  # a slow provider takes 2.5
     "PROVIDER_REST_SECONDS": "4",  # longer than a call
+    "NO_RECEIPT_SECONDS": "20",
     "LEASE_SECONDS": "7",  # for a call of each provider of a channel
     "SWEEP_SECONDS": "0.5",
     "NUDGE_SECONDS": "0.5",

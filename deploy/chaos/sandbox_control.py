@@ -23,6 +23,7 @@ _FORM = re.compile(r"/create/(\d+)")
 CHANNELS = ("email", "sms", "telegram")
 # The provider that is asked first. One call that fails must not fail at the next provider again.
 FIRST_PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
+RECEIPT_PROVIDERS = ("sendgrid", "twilio")  # that send receipts
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
@@ -120,6 +121,19 @@ class SandboxControl:
             yield
         finally:
             self.provider_mode(name, NORMAL)
+
+    @contextmanager
+    def receipts_in(self, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let providers send the receipts of what they accept so while the block lasts."""
+        try:
+            self._receipt_mode(mode, **parameters)
+            yield
+        finally:
+            self._receipt_mode("delivered")
+
+    def _receipt_mode(self, mode: str, **parameters: Any) -> None:
+        for name in RECEIPT_PROVIDERS:
+            ask(f"{self._inbox}/api/providers/{name}/receipts", {"mode": mode, **parameters})
 
     def provider_mode_now(self, name: str) -> str:
         """Return how a provider answers now; of a channel its first."""

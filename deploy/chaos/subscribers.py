@@ -20,7 +20,8 @@ Reached = tuple[Channel, str]  # a channel and the address on it
 class Person:
     """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
 
-    `refused`: an address that its provider refuses now and then; nobody counts on it.
+    `refused`: an address that its provider refuses now and then. `by_sms`: the other channels are off, but where a
+    fault switches one on. Nobody counts on either.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Person:
     by_name: bool = False
     enabled: bool = True
     refused: bool = False
+    by_sms: bool = False
 
     @property
     def addresses(self) -> dict[Channel, str]:
@@ -61,6 +63,7 @@ PEOPLE = (
     Person(5, "eve", None),
     Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
     Person(7, "gaston", PlanName.URGENCE_24H, refused=True),
+    Person(8, "hugo", PlanName.URGENCE_TOTAL, by_sms=True),
 )
 
 
@@ -69,7 +72,7 @@ def entitled(desk_id: str) -> set[Reached]:
     return {
         reached
         for person in PEOPLE
-        if person.waits_for(desk_id) and not person.refused
+        if person.waits_for(desk_id) and not (person.refused or person.by_sms)
         for reached in person.reached()
     }
 
@@ -88,7 +91,13 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
             rows.add(user)
             rows.flush()
             rows.add_all(
-                Contact(user_id=user.id, channel=channel, address=address, verified_at=now, enabled=True)
+                Contact(
+                    user_id=user.id,
+                    channel=channel,
+                    address=address,
+                    verified_at=now,
+                    enabled=channel is Channel.SMS or not person.by_sms,
+                )
                 for channel, address in person.addresses.items()
             )
             rows.add(_grant(user, person, now))

@@ -5,15 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from deploy.chaos.accounting import DeliveryAccount
-from deploy.chaos.faults import partitions, places
+from deploy.chaos.faults import partitions, places, providers, receipts
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.legal_accounts import LegalAccount
+from deploy.chaos.message_accounts import MessageAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 from deploy.chaos.runner import FaultRound
 
-LIMITS = {partitions.WAITED: partitions.LONGEST_WAIT, places.OUTLIVED: places.LONGEST_STAY}  # seconds
+LIMITS = {  # seconds
+    partitions.WAITED: partitions.LONGEST_WAIT,
+    places.OUTLIVED: places.LONGEST_STAY,
+    providers.TAKEN_OVER: providers.LONGEST_SWITCH,
+    providers.RETURNED: providers.LONGEST_RETURN,
+    receipts.TOLD_ELSEWHERE: receipts.LONGEST_FALLBACK,
+}
 
 
 def figures(
@@ -25,6 +32,7 @@ def figures(
     jobs: JobAccount,
     payments: PaymentAccount,
     law: LegalAccount,
+    messages: MessageAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -66,6 +74,12 @@ def figures(
         "accounts deleted": law.deletions,
         "receipts doubled, allowed": law.copies_allowed,
         "breaches of law": len(law.differences),
+        "messages delivered": messages.delivered,
+        "messages bounced": messages.bounced,
+        "without a receipt, allowed": messages.unconfirmed,
+        "SMS told elsewhere": messages.fallbacks,
+        "copies of unknown fate": messages.copies,
+        "messages that differ": len(messages.differences),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -88,6 +102,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "job runs that are late",
         "payments that differ",
         "breaches of law",
+        "messages that differ",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
@@ -107,6 +122,7 @@ def line(found: dict[str, Any]) -> str:
         "told to strangers", "contacts above their cap", "proofs kept", "proofs lost",
         "job runs done", "payments", "cents paid", "cents refunded", "grants", "order mails",
         "payments that differ", "withdrawals", "cents withdrawn", "invoices", "credit notes", "exports",
-        "accounts deleted", "breaches of law", "worst recovery, s",
+        "accounts deleted", "breaches of law", "messages delivered", "without a receipt, allowed",
+        "SMS told elsewhere", "copies of unknown fate", "messages that differ", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.chaos.faults import faults, hangs, partitions, proofs
+from deploy.chaos.faults import faults, hangs, partitions, proofs, providers
 from deploy.chaos.periods import INTERVAL
 
 pytestmark = [
@@ -39,6 +39,8 @@ WAVES = (
         "stripe-acts-and-breaks-off", "read-checks-for-long", "show-huge-texts", "open-many-slots",
         "kill-job-worker", "kill-scheduler",
     ),
+    ("mail-changes-its-provider-and-returns", "receipts-come-late", "receipts-are-repeated"),
+    ("sms-has-no-receipt",),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]
@@ -129,6 +131,17 @@ def test_payments_agree_with_stripe_to_the_cent(figures: Figures) -> None:
     assert figures["payments"] >= 10
     assert figures["cents paid"] > figures["cents refunded"] > 0
     assert figures["order mails"] >= 5
+
+
+def test_every_message_ends_by_its_receipt_and_copies_are_counted(figures: Figures) -> None:
+    assert figures["messages that differ"] == 0, figures["said"]
+    assert figures["messages delivered"] >= 50
+    assert min(figures["without a receipt, allowed"], figures["SMS told elsewhere"]) >= 1
+
+
+def test_mail_changes_its_provider_and_returns(figures: Figures) -> None:
+    assert 0 < figures[providers.TAKEN_OVER] < providers.LONGEST_SWITCH
+    assert 0 < figures[providers.RETURNED] < providers.LONGEST_RETURN
 
 
 def test_withdrawals_documents_exports_and_deletions_are_as_the_law_asks(figures: Figures) -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from deploy.chaos import summary
 from deploy.chaos.accounting import DeliveryAccount
-from deploy.chaos.faults import partitions, places
+from deploy.chaos.faults import partitions, places, providers, receipts
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
 from deploy.chaos.legal_accounts import LegalAccount
+from deploy.chaos.message_accounts import MessageAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
 
@@ -23,6 +24,7 @@ def figures(**changed: Any) -> dict[str, Any]:
         jobs=JobAccount(),
         payments=PaymentAccount(),
         law=LegalAccount(),
+        messages=MessageAccount(),
     )
     return found | changed
 
@@ -42,6 +44,9 @@ def test_a_clean_run_has_no_failures() -> None:
         ("job runs that are late", 1),
         ("payments that differ", 1),
         ("breaches of law", 1),
+        ("messages that differ", 1),
+        (providers.RETURNED, providers.LONGEST_RETURN),
+        (receipts.TOLD_ELSEWHERE, receipts.LONGEST_FALLBACK),
         (partitions.WAITED, partitions.LONGEST_WAIT),
         (places.OUTLIVED, places.LONGEST_STAY),
     ],

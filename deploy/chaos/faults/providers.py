@@ -7,11 +7,24 @@ import sqlalchemy as sa
 
 from api.models.user import Channel, Contact, ContactState
 from deploy.chaos.faults import Field, fault
+from deploy.chaos.faults.places import seconds_until
 from deploy.chaos.journal import Spell
 from deploy.chaos.sandbox_control import CHANNELS, FIRST_PROVIDERS, NORMAL
 from deploy.chaos.subscribers import PEOPLE
 
 _WHILE = 4.0  # seconds: within the waits of the attempts that a message has
+TAKEN_OVER = "longest until a mail left by the second provider, s"
+RETURNED = "longest until a mail left by the first provider again, s"
+LONGEST_SWITCH, LONGEST_RETURN = 30.0, 45.0  # a check of the desk and a start of a program included
+_AWAY: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("refuse", {}),
+    ("error_500", {}),
+    ("timeout", {}),
+    ("yes_without_answer", {}),
+    ("reset", {}),
+    ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
+)
+_ROUNDS, _ROUND = 9, 5.0  # of one new slot each; seconds
 
 
 def _answers(field: Field, channel: str, mode: str, **parameters: Any) -> None:
@@ -65,9 +78,34 @@ def _silent(field: Field, spell: Spell, mode: str) -> None:
 def first_provider_of_mail_is_away(field: Field, spell: Spell) -> None:
     """SendGrid is away, and the mail server takes its mails; a hang and a yes without an answer leave copies."""
     spell.silences = Channel.EMAIL.value
-    mode = field.rng.choice(("refuse", "error_500", "timeout", "yes_without_answer", "reset"))
-    with field.outside.provider_in(FIRST_PROVIDERS[Channel.EMAIL], mode):
+    mode, parameters = field.rng.choice(_AWAY)
+    with field.outside.provider_in(FIRST_PROVIDERS[Channel.EMAIL], mode, **parameters):
         time.sleep(2 * _WHILE)
+
+
+@fault("providers", alone=True)
+def mail_changes_its_provider_and_returns(field: Field, spell: Spell) -> None:
+    """SendGrid is away: mail leaves by the mail server soon, and by SendGrid soon after it is back."""
+    spell.silences = Channel.EMAIL.value
+    mode, parameters = field.rng.choice(_AWAY)
+    first = FIRST_PROVIDERS[Channel.EMAIL]
+    with field.outside.provider_in(first, mode, **parameters):
+        field.journal.measured(TAKEN_OVER, _measure_mail(field, "smtp"))
+    field.journal.measured(RETURNED, _measure_mail(field, first))
+
+
+def _measure_mail(field: Field, provider: str) -> float:
+    """Return how long it takes until a provider accepts the mail of a new slot; another slot opens now and then."""
+
+    def count() -> int:
+        return sum(each.provider == provider for each in field.inbox.messages())
+
+    began, before = time.monotonic(), count()
+    for _ in range(_ROUNDS):
+        field.outside.open(field.quiet_desk(), field.rng)
+        if seconds_until(lambda: count() > before, _ROUND) < _ROUND:
+            break
+    return time.monotonic() - began
 
 
 @fault("providers")
