@@ -46,11 +46,12 @@ def ascii_address(text: str) -> str:
     """
     if text.isascii():
         text.rpartition("@")[2].encode("idna")  # its lengths; checking all of it takes 0.2 ms
-        found = text if text.isprintable() else None
+        # smtplib parses it again, and sends to what it finds
+        found = text if text.isprintable() and parseaddr(text)[1] == text else None
     else:
         found = validate_email(text, check_deliverability=False, strict=True).ascii_email
     if found is None:
-        raise ValueError("the part before the @ is not ASCII, or it holds a control character")
+        raise ValueError("the part before the @ is not ASCII, or not as mail servers take it")
     return found
 
 

@@ -42,6 +42,16 @@ UPDATE provider_events SET next_attempt_at = :now WHERE next_attempt_at > :now
 _AWAITED = sa.text("""
 UPDATE notifications SET receipt_due_at = :receipt_due WHERE state = 'sent' AND receipt_due_at > :receipt_due
 """)
+# A bucket of the hourly cap that was used an hour ahead looks like one that is used up now. Rows that are locked have
+# just been used, or are done the next time: waiting for them could end in a deadlock.
+_BUDGETS = [
+    sa.text(f"""
+UPDATE {table} SET alert_budget_full_at = :now WHERE id IN (
+  SELECT id FROM {table} WHERE alert_budget_full_at > :now FOR NO KEY UPDATE SKIP LOCKED
+)
+""")  # noqa: S608 -- our own names
+    for table in ("users", "contacts")
+]
 
 
 def has_times_ahead(rows: Session, now: datetime) -> bool:
@@ -67,10 +77,12 @@ def _longest_wait() -> timedelta:
 
 
 def pull_back_times(rows: Session, now: datetime) -> None:
-    """Let what waits for a later instant be due now; a lease keeps its usual length."""
+    """Let what waits for a later instant be due now; a lease keeps its usual length, and caps begin anew."""
     leased = now + timedelta(seconds=settings().lease_seconds)
     sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
     rows.execute(_NOTIFICATIONS, {"now": now, "leased": leased, "sms_leased": sms_leased})
     rows.execute(_DETECTIONS, {"now": now})
+    for budgets in _BUDGETS:
+        rows.execute(budgets, {"now": now})
     rows.execute(_RECEIPTS, {"now": now})
     rows.execute(_AWAITED, {"receipt_due": _receipt_due(now)})

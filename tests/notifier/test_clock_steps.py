@@ -13,7 +13,7 @@ import notifier.sweep
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import SlotRow
-from api.models.user import Channel
+from api.models.user import Channel, User
 from configs.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key
@@ -53,6 +53,25 @@ def test_a_channel_that_was_slow_in_the_future_does_not_rest(
     assert slow_channels.is_open(Channel.EMAIL)
     frozen.shift(-DAY)
     assert not slow_channels.is_open(Channel.EMAIL)
+
+
+@pytest.mark.parametrize("channels", [(Channel.EMAIL,), (Channel.EMAIL, Channel.TELEGRAM)])
+def test_a_cap_used_an_hour_ahead_holds_nothing_back(
+    channels: tuple[Channel, ...], whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    sweep = Sweep()
+    sweep.turn()
+    alert(who := person(channels=channels))
+    match(str(detection()))
+    deliver(*(str(row.id) for row in notifications(State.PENDING)))
+    told = len(whole.messages())
+    assert told == len(channels)
+    change(User, who.id, alert_budget_full_at=clock() + timedelta(minutes=2))
+    frozen.shift(timedelta(hours=-1))
+    sweep.turn()
+    match(str(detection(slots(place="2"))))
+    deliver(*(str(row.id) for row in notifications(State.PENDING)))
+    assert len(whole.messages()) == 2 * told
 
 
 def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -> None:

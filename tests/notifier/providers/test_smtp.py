@@ -114,7 +114,14 @@ def test_a_domain_is_sent_by_the_rules_of_today(sandbox: "Running") -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["élise@example.org", "a@b.example\r\nRCPT TO:<c@d.example>", "a@" + "b" * 70]
+    "address",
+    [
+        "élise@example.org",
+        "a@b.example\r\nRCPT TO:<c@d.example>",
+        "a@" + "b" * 70,
+        "a,b@example.org",
+        "a<b>@example.org",
+    ],
 )
 def test_an_address_that_no_server_takes_fails_alone(sandbox: "Running", address: str) -> None:
     bad = OutgoingMessage(CONTENT, address, [uuid4()])
