@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import redis
 import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
+from configs.job_queues import queue
 from notifier import sms_billing
 from notifier.errors import TemporaryError
 from notifier.jobs import deliver, price_sms
@@ -124,15 +124,14 @@ def test_one_job_asks_for_a_few_seconds_only(
     assert sorted(get(Notification, key).cost for key in keys) == [TRUE_PRICE, ESTIMATE]
 
 
-def test_the_sweep_has_prices_asked_for_once_a_minute(
-    redis_server: redis.Redis, frozen: time_machine.Traveller
-) -> None:
+def test_the_sweep_has_prices_asked_for_once_a_minute(frozen: time_machine.Traveller) -> None:
     send_sms(DESK)
     sweep = Sweep()
     sweep.turn()
-    assert redis_server.llen("rq:queue:receipts") == 0
+    assert queue("receipts").jobs == []
     frozen.shift(FIRST_ASKED_AFTER)
     for _ in range(3):
         sweep.turn()
         frozen.shift(1)
-    assert redis_server.llen("rq:queue:receipts") == 1
+    (job,) = queue("receipts").jobs
+    assert job.func is price_sms

@@ -47,6 +47,16 @@ def test_a_message_is_queued_and_kept(client: Client, sandbox: Running) -> None:
     assert message.custom == {"StatusCallback": "http://x/y"}
 
 
+def test_a_message_has_a_price_only_when_it_is_asked_for_later(client: Client) -> None:
+    sent = client.messages.create(to=TO, from_=FROM, body="é" * 161)
+    assert (sent.price, sent.num_segments) == (None, "2")
+    later = client.messages(str(sent.sid)).fetch()
+    assert (later.price, later.price_unit, later.num_segments) == ("-0.1450", "EUR", "2")
+    with pytest.raises(TwilioRestException) as refused:
+        client.messages("SM0").fetch()
+    assert (refused.value.status, refused.value.code) == (404, 20404)
+
+
 def test_a_messaging_service_may_stand_for_the_sender(client: Client, sandbox: Running) -> None:
     sent = client.messages.create(to=TO, messaging_service_sid="MG1", body="x")
     assert sent.messaging_service_sid == "MG1"
