@@ -16,6 +16,7 @@ class Reason(StrEnum):
 
     HOURLY_CAP = "hourly_cap"
     TRIED_AGAIN = "tried_again"
+    UNCONFIRMED = "unconfirmed"
     SLOTS_GONE = "slots_gone"
     TOLD_RECENTLY = "told_recently"
     ALERT_STOPPED = "alert_stopped"
@@ -47,7 +48,12 @@ _HELD_BACK: Mapping[str, Reason] = {
     "SMS budget": Reason.SMS_BUDGET,
     "hourly cap": Reason.HOURLY_CAP,
 }
-_CAP, _UNKNOWN = "hourly cap", "unknown: "
+# The ends of the reasons of messages that leave later. What is not among them is TRIED_AGAIN.
+_WAITING: Mapping[str, Reason] = {
+    "hourly cap": Reason.HOURLY_CAP,
+    "slots not confirmed lately": Reason.UNCONFIRMED,
+}
+_UNKNOWN = "unknown: "
 WORDS: Mapping[Reason, Mapping[str, str]] = {
     Reason.HOURLY_CAP: {
         "fr": "Vous avez déjà reçu beaucoup d’alertes cette heure-ci : celle-ci attend son tour.",
@@ -58,6 +64,11 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Le premier envoi n’a pas abouti : nous réessayons.",
         "en": "The first try did not succeed: we are trying again.",
         "ar": "لم تنجح المحاولة الأولى: نحاول من جديد.",
+    },
+    Reason.UNCONFIRMED: {
+        "fr": "Ces créneaux n’ont pas été revus depuis un moment : nous attendons la prochaine visite de la page.",
+        "en": "These slots were not seen again for a while: we wait for the next look at the page.",
+        "ar": "لم تُرَ هذه المواعيد منذ فترة: ننتظر الزيارة التالية للصفحة.",
     },
     Reason.SLOTS_GONE: {
         "fr": "Les créneaux étaient déjà pris au moment de l’envoi.",
@@ -137,7 +148,7 @@ def find_reason(state: State, stored: str | None) -> Reason | None:
     if state in (State.EXPIRED, State.SKIPPED):
         return next((each for word, each in _HELD_BACK.items() if said.startswith(word)), Reason.OUTDATED)
     if state is State.PENDING and said:
-        return Reason.HOURLY_CAP if said.endswith(_CAP) else Reason.TRIED_AGAIN
+        return next((each for word, each in _WAITING.items() if said.endswith(word)), Reason.TRIED_AGAIN)
     return None
 
 

@@ -16,47 +16,48 @@ from api.models.notification import Match, MatchSlot, Notification, Notification
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import announced_ids, read_ranges
 from notifier.content.slot_alert_content import StopLink
+from notifier.matching import OpenedSlot
 from notifier.message_kind_base import ClaimedRow
 
 HELD_SLOTS = "held_slots"  # in the params of an alert that matching held back: its slots, as ranges
 
 
 @dataclass(slots=True)
-class MatchedSlots:
-    """What a slot alert was matched from: alerts, and slots that they wanted."""
+class Announcement:
+    """What one slot alert announced, and the alerts that wanted it."""
 
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
-    slots: list[SlotRow] = field(default_factory=list)
+    slots: list[OpenedSlot] = field(default_factory=list)
 
 
-def read_announced(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
+def read_announcements(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
     """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all."""
     found = [tuple(row) for row in session.execute(select_announced(ids))]
     detections = read_detections(session, {row[1] for row in found})
-    slots = read_slots(session, (slot for row in found for slot in _list_ids(row[5])))
-    announced: dict[UUID, MatchedSlots] = {}
+    slots = _read_slots(session, {slot for row in found for slot in _list_ids(row[5])})
+    announced: dict[UUID, Announcement] = {}
     for key, detection_id, alert_id, name, _, ranges in found:
-        mine = announced.setdefault(key, MatchedSlots(detections[detection_id]))
+        mine = announced.setdefault(key, Announcement(detections[detection_id]))
         mine.stops.append(StopLink(alert_id, name))
         mine.slots += [slots[each] for each in _list_ids(ranges) if each in slots]
     for each in announced.values():
-        each.slots = sorted(set(each.slots), key=lambda slot: slot.id)
+        each.slots = sorted(set(each.slots))  # by id
     return announced
 
 
-def read_held_back(session: Session, rows: Iterable[ClaimedRow]) -> dict[UUID, MatchedSlots]:
+def read_held_back(session: Session, rows: Iterable[ClaimedRow]) -> dict[UUID, Announcement]:
     """Return by notification what matching held back: no match, so the row itself names its detection and slots."""
     named = [row for row in rows if HELD_SLOTS in row.params]
     if not named:
         return {}
     detections = read_detections(session, {UUID(row.params["detection_id"]) for row in named})
-    slots = read_slots(session, (slot for row in named for slot in _list_ids([row.params[HELD_SLOTS]])))
+    slots = _read_slots(session, {slot for row in named for slot in _list_ids([row.params[HELD_SLOTS]])})
     held = {}
     for row in named:
         mine = [slots[each] for each in _list_ids([row.params[HELD_SLOTS]]) if each in slots]
         if detection := detections.get(UUID(row.params["detection_id"])):
-            held[row.id] = MatchedSlots(detection, slots=mine)
+            held[row.id] = Announcement(detection, slots=mine)
     return held
 
 
@@ -86,10 +87,12 @@ def read_detections(session: Session, ids: Collection[UUID]) -> dict[UUID, Detec
     return {row.id: row for row in session.scalars(sa.select(Detection).where(is_any_of(Detection.id, ids)))}
 
 
-def read_slots(session: Session, ids: Iterable[int]) -> dict[int, SlotRow]:
-    """Return slots by id, those that are gone too."""
-    wanted = sa.literal(sorted(set(ids)), ARRAY(sa.BigInteger()))
-    return {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
+def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]:
+    """Return slots by id, those that are gone too. Rows, not objects: there may be thousands."""
+    wanted = sa.literal(sorted(ids), ARRAY(sa.BigInteger()))
+    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
+    rows = session.execute(sa.select(*columns).where(SlotRow.id == sa.any_(wanted)))
+    return {row[0]: OpenedSlot(*row) for row in rows}
 
 
 def _list_ids(ranges: Iterable[str] | None) -> Iterable[int]:

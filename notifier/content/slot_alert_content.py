@@ -9,11 +9,11 @@ from uuid import UUID
 from babel.dates import format_date, format_time
 
 from api.models.alert import Moment
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection
 from configs.unsubscribe_links import write_stop_token
 from notifier.content.desk_location import DeskLocation, location_of, name_desk
 from notifier.content.message_links import link, sms_stop_page
-from notifier.matching import slot_moment
+from notifier.matching import AnySlot, slot_moment
 from notifier.message_kind_base import TemplateContext
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
@@ -33,7 +33,7 @@ class SlotOpening:
     """The open slots of one desk in a message; `since` and `seen_at` are when they were seen first and last."""
 
     detection: Detection
-    slots: tuple[SlotRow, ...]
+    slots: tuple[AnySlot, ...]
     seen_at: datetime
     since: datetime | None = None
 

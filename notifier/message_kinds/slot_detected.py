@@ -2,30 +2,39 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.slot import GoneReason, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
 from configs.settings import settings
 from configs.unsubscribe_links import MessageGroup
 from notifier.content import slot_alert_content
 from notifier.content.announcements import (
-    MatchedSlots,
-    read_announced,
+    read_announcements,
     read_detections,
     read_held_back,
-    read_slots,
     select_announced,
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
+
+
+@dataclass(slots=True)
+class MatchedSlots:
+    """What a slot alert was matched from: the alerts that still wait, the slots of those that are still open."""
+
+    detection: Detection
+    stops: list[StopLink] = field(default_factory=list)
+    slots: list[SlotRow] = field(default_factory=list)
 
 
 class SlotDetected(Mergeable):
@@ -57,7 +66,7 @@ class SlotDetected(Mergeable):
 
     def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
         """Return for each what was announced, whether it is open still or not."""
-        announced = read_announced(session, [row.id for row, _ in rows])
+        announced = read_announcements(session, [row.id for row, _ in rows])
         announced |= read_held_back(session, [row for row, _ in rows])
         cache = ContentCache()
 
@@ -77,7 +86,7 @@ class SlotDetected(Mergeable):
 
 
 def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
-    """Return by notification its alerts that wait, and their open slots; nothing where all alerts are deleted."""
+    """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     found = [tuple(row) for row in session.execute(select_announced(ids))]
     detections = read_detections(session, {row[1] for row in found})
     open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
@@ -100,7 +109,8 @@ def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Mat
 def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
     """Return what is open of each set of slots; what many messages share is read once."""
     ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
-    by_id = read_slots(session, chain.from_iterable(ids.values()))
+    wanted = sa.literal(sorted(set(chain.from_iterable(ids.values()))), ARRAY(sa.BigInteger()))
+    by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
     heirs = _heirs(session, by_id.values())
     return {
         each: _in_order(heir for slot in mine if slot in by_id for heir in heirs.get(slot, (by_id[slot],)))

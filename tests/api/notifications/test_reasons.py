@@ -11,8 +11,9 @@ from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from notifier.hourly_cap import REASON as CAP
 from notifier.sms_budget import REASON as BUDGET
 
+_UNNAMED = (Reason.OUTDATED, Reason.TRIED_AGAIN)
 NOTIFIER = Path(__file__).parents[3] / "notifier"
-_LITERAL = re.compile(r'Skip\(State\.(?:SKIPPED|EXPIRED), "([^"]+)"\)')
+_LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
     "already verified", "alert waits already", "an alert waits again", "code used or expired", "declaration deleted",
@@ -33,6 +34,7 @@ POINTLESS = {
         (State.PENDING, "sendgrid answered 500", Reason.TRIED_AGAIN),
         (State.PENDING, CAP, Reason.HOURLY_CAP),
         (State.PENDING, f"sendgrid answered 500; {CAP}", Reason.HOURLY_CAP),
+        (State.PENDING, "slots not confirmed lately", Reason.UNCONFIRMED),
         (State.SKIPPED, BUDGET, Reason.SMS_BUDGET),
         (State.SKIPPED, "address unsubscribed", Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", Reason.BOUNCED),
@@ -55,7 +57,7 @@ def test_every_reason_that_the_notifier_gives_is_known() -> None:
         text for path in NOTIFIER.rglob("*.py") for text in _LITERAL.findall(path.read_text(encoding="utf-8"))
     }
     assert len(given) > 10
-    unnamed = {each for each in given if find_reason(State.SKIPPED, each) is Reason.OUTDATED}
+    unnamed = {said for state, said in given if find_reason(State[state], said) in _UNNAMED}
     assert unnamed == POINTLESS
 
 

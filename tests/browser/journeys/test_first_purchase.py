@@ -16,7 +16,7 @@ from tests.browser.journeys.seats import (
     Seat,
     each,
 )
-from tests.browser.navigators import alerts, home, plan, sign_in
+from tests.browser.navigators import alerts, home, messages, plan, sign_in
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK
@@ -38,6 +38,7 @@ def test_a_visitor_buys_and_finds_an_appointment(
     alerts.wait_for_message(person)
     (mail,) = until(lambda: person.visitor.messages("email", slots=True), pause=LOOK)
     assert "Essonne" in mail["text"]
+    messages.read_slot_alert(person, TITLE)
     alerts.see_proof(person)
     alerts.report_found(person, _DAY, "10:30", "Évry, guichet 3")
     closed_desk()

@@ -8,11 +8,10 @@ import pytest
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
-from notifier.content.announcements import MatchedSlots
 from notifier.content.slot_alert_content import StopLink
 from notifier.message_kind_base import Skip, TemplateContext
 from notifier.message_kinds import UnknownKind, kind_of, kinds
-from notifier.message_kinds.slot_detected import reason_to_skip
+from notifier.message_kinds.slot_detected import MatchedSlots, reason_to_skip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
