@@ -40,7 +40,7 @@ class RestoredMessage(NamedTuple):
     """What a message said, as far as it may be shown again.
 
     `content`: the text is `shown`; it was a link or a code (`secret`); it is older than MESSAGES_KEPT_FOR (`erased`);
-    or what it was about is gone (`unavailable`). `title` is None where it needs what is not there any more.
+    or what it was about is gone, or it never had a text (`unavailable`). `title` is None where the row cannot tell it.
     """
 
     content: Literal["shown"] | Withheld

@@ -101,6 +101,10 @@ class MessageKind(ABC):
     ) -> TemplateContext | Skip:
         """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
 
+    def name_subject(self, _params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of its title, as far as a row has them of which nothing else is left."""
+        return {}
+
     def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
         """Read again what a message said that was written before, whether or not it would be sent now.
 

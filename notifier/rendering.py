@@ -104,7 +104,11 @@ def _render(row: ClaimedRow, context: TemplateContext | None) -> RestoredMessage
 
 
 def _withhold(row: ClaimedRow | Notification, reason: Withheld) -> RestoredMessage:
-    return RestoredMessage(reason, render_title(row.kind, row.language, {}))
+    params: object = row.params  # as the row has it: any JSON
+    values = {}
+    if row.kind in kinds() and isinstance(params, dict):
+        values = kind_of(row.kind).name_subject(params)
+    return RestoredMessage(reason, render_title(row.kind, row.language, values))
 
 
 def _choose_text(channel: Channel, rendered: RenderedMessage) -> str:

@@ -36,7 +36,7 @@ class OwnMessage(Answer):
     """A message to the user. `title` and `body` are rendered again in its `language`, from what is kept of it.
 
     `content`: the body is `shown`; it was a link or a code, which is not shown again (`secret`); its text was `erased`
-    after its time; or what it was about is gone (`unavailable`). In a body that is shown `[…]` stands for such links.
+    after its time; or its subject is gone, or it never had a text (`unavailable`). `[…]` replaces such links in a body.
     `sentAt`: when its provider took it. `reason` is a word for programs, `errorMsg` the same for the user, in the
     account's language: why it did not arrive, did not leave, or leaves later.
     """

@@ -1,10 +1,11 @@
 """The slot alert: which of the matched slots are still open, and the reasons to send nothing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from notifier.content.announcements import (
     read_held_back,
     select_announced,
 )
+from notifier.content.desk_location import location_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 
@@ -63,6 +65,14 @@ class SlotDetected(Mergeable):
             return skip or cache.context([opening], found.stops, row.language)
 
         return [one(row, contact) for row, contact in rows]
+
+    def name_subject(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return where it was."""
+        desk_id = params.get("desk_id")
+        if not isinstance(desk_id, str):
+            return {}
+        home = location_of(desk_id, desk_id.partition("/")[0])
+        return {"openings": [{"prefecture": home.name, "department": home.department}]}
 
     def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
         """Return for each what was announced, whether it is open still or not."""

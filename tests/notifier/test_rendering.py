@@ -23,6 +23,7 @@ from notifier.delivery.delivery import Renderer
 from notifier.message_kinds import kinds
 from tests.api.world import statements
 from tests.notifier.world import (
+    DESK,
     Person,
     alert,
     all_of,
@@ -106,7 +107,13 @@ def test_an_alert_that_was_deleted_takes_the_text_with_it() -> None:
     matched(detection())
     with session() as s:
         s.delete(s.get_one(Alert, waiting))
-    assert render(*notifications()) == [RestoredMessage("unavailable", None)]
+    assert render(*notifications()) == [RestoredMessage("unavailable", "Créneau détecté – Essonne (91)")]
+
+
+def test_an_alert_that_was_held_back_before_it_had_a_text_says_where_it_was() -> None:
+    row = write(person(), "slot_detected", desk_id=DESK)
+    assert render(row) == [RestoredMessage("unavailable", "Créneau détecté – Essonne (91)")]
+    assert render(write(person(), "slot_detected", desk_id=7)) == [RestoredMessage("unavailable", None)]
 
 
 @pytest.mark.parametrize("kind", ["password_reset", "verify_email", "verify_new_email", "phone_code"])

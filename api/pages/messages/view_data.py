@@ -147,9 +147,15 @@ def _describe(message: OwnMessage) -> ShownMessage:
         state=state,
         at=message.sent_at or message.created_at,
         why=message.error_msg or _explain(message.status),
-        withheld=_WITHHELD.get(message.content),
+        withheld=_explain_content(message),
         action=_find_action(message),
     )
+
+
+def _explain_content(message: OwnMessage) -> LazyString | None:
+    """Return why there is no text; what was held back may never have had one, and says why it was."""
+    is_held = message.status in _STATES[StateGroup.HELD_BACK]
+    return None if is_held and message.content == "unavailable" else _WITHHELD.get(message.content)
 
 
 def _explain(state: State) -> LazyString | None:

@@ -71,6 +71,20 @@ def test_each_state_says_why_and_what_to_do(
     assert "twilio" not in main
 
 
+def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Browser) -> None:
+    write(
+        find_person(),
+        "slot_detected",
+        State.SKIPPED,
+        reason="told recently",
+        desk_id="bobigny_93/titre-sejour",
+    )
+    page = camille.get(PAGE)
+    assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
+    assert "prévenu des mêmes créneaux peu avant" in page.text
+    assert "plus disponible" not in page.text
+
+
 @pytest.mark.parametrize("group", StateGroup)
 def test_the_filter_shows_what_it_names(camille: Browser, group: StateGroup) -> None:
     for state in State:
