@@ -116,6 +116,18 @@ def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskCli
     assert sorted(alert.waits for alert in rows(Alert)) == [False, True]
 
 
+def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: People) -> None:
+    token = write_stop_token([wait_for(person(plan=PlanName.URGENCE_7J).id)])
+    assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
+    for page in (client.post(f"/l/stop/{token}").text, client.get(f"/l/stop/{token}").text):
+        assert f'action="/l/unsubscribe/{token}"' in page
+    with time_machine.travel(clock() + timedelta(hours=25)):
+        assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
+    client.post(f"/l/unsubscribe/{token}", data=UNDO)
+    (alert,) = rows(Alert)
+    assert alert.waits
+
+
 def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
     link = stop(wait_for(camille.id))
