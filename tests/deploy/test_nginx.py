@@ -222,7 +222,7 @@ class TestRunning:
         with socket.create_server(("127.0.0.1", door.hooks_port)) as hooks:
             slow = [open_slowly(door, "/api/hooks/sendgrid") for _ in range(50)]
             assert door.ask("/api/alerts", b"{}")[0] == 200
-            hooks.setblocking(False)
+            hooks.settimeout(0)
             with pytest.raises(BlockingIOError):
                 hooks.accept()
             for each in slow:
