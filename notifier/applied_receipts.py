@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
@@ -21,6 +23,7 @@ from notifier.contact_loss import change_state, lock_contacts
 from notifier.fallback import tell_elsewhere
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
 
+_WAIT_AFTER_ERROR = timedelta(hours=1)
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
 _ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
@@ -35,8 +38,11 @@ _CONTACT_STATES = {
 log = structlog.get_logger(__name__)
 
 
-def apply_due(opened: Session, now: datetime) -> int:
-    """Apply the receipts that wait, at most AT_ONCE; return how many were read."""
+def apply_due(opened: Session, now: datetime, *, one_by_one: bool = False) -> int:
+    """Apply the receipts that wait, at most AT_ONCE; return how many were read.
+
+    One by one, those that raise an error wait for _WAIT_AFTER_ERROR.
+    """
     events = lock_due_events(opened, now)
     ids = find_message_ids(opened, events)
     rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
@@ -48,15 +54,40 @@ def apply_due(opened: Session, now: datetime) -> int:
         mine = [rows[key] for key in ids[event.id] if key in rows]
         if busy.intersection(ids[event.id]) or any(_is_under_way(row, event, now) for row in mine):
             event.next_attempt_at = now + _WAIT
-            continue
-        for row in mine:
-            _apply_to_message(opened, event, row, now)
-        _apply_to_contact(opened, event, changed)
-        event.applied_at, event.next_attempt_at = now, None
-        kinds[event.kind] += 1
+        elif not one_by_one:
+            _apply(opened, event, mine, now, changed)
+            kinds[event.kind] += 1
+        elif not _try_alone(opened, event, mine, now):
+            event.next_attempt_at = now + _WAIT_AFTER_ERROR
     if kinds:
         log.info("receipts applied", **{kind.value: count for kind, count in kinds.items()})
     return len(events)
+
+
+def _try_alone(opened: Session, event: ProviderEvent, rows: Sequence[Notification], now: datetime) -> bool:
+    """Apply a receipt in a savepoint; return whether that was possible."""
+    try:
+        with opened.begin_nested():
+            _apply(opened, event, rows, now, set())
+    except (OperationalError, InterfaceError, JobTimeoutException):
+        raise
+    except Exception:
+        log.exception("a receipt cannot be applied", receipt=str(event.id))
+        return False
+    return True
+
+
+def _apply(
+    opened: Session,
+    event: ProviderEvent,
+    rows: Sequence[Notification],
+    now: datetime,
+    changed: set[tuple[UUID, ContactState]],
+) -> None:
+    for row in rows:
+        _apply_to_message(opened, event, row, now)
+    _apply_to_contact(opened, event, changed)
+    event.applied_at, event.next_attempt_at = now, None
 
 
 def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> bool:

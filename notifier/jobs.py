@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from psycopg2.errors import ForeignKeyViolation
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from api.models.base import session
@@ -117,10 +118,22 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
 def apply_receipts() -> None:
     """Apply the receipts that wait, batch by batch, each in a transaction of its own."""
     for _ in range(_RECEIPT_BATCHES):
-        with session() as opened:
-            if applied_receipts.apply_due(opened, clock()) < AT_ONCE:
-                return
+        if _apply_batch() < AT_ONCE:
+            return
     nudges.apply_receipts()
+
+
+def _apply_batch() -> int:
+    try:
+        with session() as opened:
+            return applied_receipts.apply_due(opened, clock())
+    except (OperationalError, InterfaceError, JobTimeoutException):
+        raise
+    except Exception:
+        # The boundary: whatever one receipt raises holds up no other.
+        log.exception("receipts are applied one by one")
+        with session() as opened:
+            return applied_receipts.apply_due(opened, clock(), one_by_one=True)
 
 
 @_patient

@@ -6,7 +6,7 @@ import structlog
 
 from api.models.base import session
 from configs.clock import clock
-from notifier import CallRefused, nudges, receipt_store, telegram_updates
+from notifier import CallRefused, receipt_store, telegram_updates
 from notifier.receipts import receipt_readers
 
 _TELEGRAM = "telegram"
@@ -43,7 +43,10 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) 
 
 
 def _keep_receipts(provider: str, body: bytes, query: str) -> None:
-    """Store the receipts of a call; one that cannot be read is signed, and would come again for nothing."""
+    """Store the receipts of a call; one that cannot be read is signed, and would come again for nothing.
+
+    The sweep has them applied within a second. A job from here would wait for a Redis that hangs.
+    """
     now = clock()
     try:
         receipts = receipt_readers()[provider].read_receipts(body, query, now)
@@ -51,6 +54,4 @@ def _keep_receipts(provider: str, body: bytes, query: str) -> None:
         log.warning("receipts not readable", provider=provider, because=str(error)[:80])
         return
     with session() as opened:
-        stored = receipt_store.store(opened, provider, receipts, now)
-    if stored:
-        nudges.apply_receipts()
+        receipt_store.store(opened, provider, receipts, now)

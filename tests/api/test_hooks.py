@@ -1,6 +1,7 @@
 """Webhooks of receipts: signed calls are taken, others refused, and too large ones before they are read."""
 
 import json
+import socket
 from collections.abc import Callable
 from urllib.parse import urlencode
 
@@ -57,3 +58,35 @@ def test_a_call_that_is_not_signed_is_refused(path: str, client: FlaskClient) ->
 @pytest.mark.parametrize("path", [SENDGRID, TWILIO])
 def test_five_megabytes_are_refused(path: str, client: FlaskClient) -> None:
     assert client.post(path, data=b"x" * 5 * 1024 * 1024).status_code == 413
+
+
+def test_a_call_that_cannot_be_stored_is_to_come_again_and_loses_nothing(
+    client: FlaskClient, settings_env: Callable[..., None], database: str
+) -> None:
+    headers = sign_events(SECRET, EVENTS, 1)
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    answer = client.post(SENDGRID, data=EVENTS, headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    settings_env(DATABASE_URL=database)
+    assert client.post(SENDGRID, data=EVENTS, headers=headers).status_code == 200
+    assert len(rows(ProviderEvent)) == 1000
+
+
+def test_a_call_waits_for_no_redis(client: FlaskClient, settings_env: Callable[..., None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings_env(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        assert client.post(SENDGRID, data=EVENTS, headers=sign_events(SECRET, EVENTS, 1)).status_code == 200
+        silent.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
+@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
+@pytest.mark.parametrize("signature", ["é".encode().decode("latin-1"), "=", "A" * 6000])
+def test_a_signature_of_any_letters_is_answered(path: str, signature: str, client: FlaskClient) -> None:
+    names = (
+        "X-Twilio-Email-Event-Webhook-Signature",
+        "X-Twilio-Email-Event-Webhook-Timestamp",
+        "X-Twilio-Signature",
+    )
+    assert client.post(path, data=b"[]", headers=dict.fromkeys(names, signature)).status_code == 403

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from rq.timeouts import JobTimeoutException
 
 from api.models.base import session
 from api.models.notification import Notification, State
@@ -16,11 +17,11 @@ from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, User
 from configs.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier import receipt_base
+from notifier import applied_receipts, receipt_base
 from notifier.applied_receipts import apply_due, expire_receipts
 from notifier.jobs import apply_receipts, deliver
 from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
-from tests.notifier.test_receipts import sent, state_of, stored
+from tests.notifier.test_receipts import losses, sent, state_of, stored
 from tests.notifier.world import all_of, change, detection, get, matched, slots
 from tests.waiting import until
 
@@ -116,3 +117,42 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     apply_receipts()
     assert {state_of(key) for key in together} == {State.DELIVERED}
     assert state_of(first) is State.SENT
+
+
+def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    send_events(event_of(key), event_of(key, "bounce", type="bounce"), event_of(key, "spamreport"))
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", raise_timeout)
+        with pytest.raises(JobTimeoutException):
+            apply_receipts()
+    assert state_of(key) is State.SENT
+    assert not any(each.applied_at for each in stored())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
+    assert len(losses()) == 1
+
+
+def raise_timeout(*_: object) -> None:
+    raise JobTimeoutException
+
+
+def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = sent(Channel.EMAIL)
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key))
+
+    def fail(*_: object) -> None:
+        raise ValueError("of this kind")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", fail)
+        apply_receipts()
+    row = get(Notification, key)
+    assert (row.state, bool(row.delivered_at)) == (State.DELIVERED, True)
+    bounce, delivered = sorted(stored(), key=lambda each: each.kind)
+    assert (bounce.applied_at, bool(delivered.applied_at)) == (None, True)
+    change(ProviderEvent, bounce.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
