@@ -77,7 +77,7 @@ def _longest_wait() -> timedelta:
 
 
 def pull_back_times(rows: Session, now: datetime) -> None:
-    """Let what waits for a later instant be due now; a lease keeps its usual length, and caps begin anew."""
+    """Make all pending work due now; a lease keeps its usual length, and the buckets of the caps are full."""
     leased = now + timedelta(seconds=settings().lease_seconds)
     sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
     rows.execute(_NOTIFICATIONS, {"now": now, "leased": leased, "sms_leased": sms_leased})
