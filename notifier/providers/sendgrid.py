@@ -16,6 +16,7 @@ from requests import Response
 from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
+from configs.contact_addresses import ascii_address
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.mime_message import own_headers
@@ -131,11 +132,19 @@ def _personalization(message: OutgoingMessage, *, alone: bool) -> dict[str, Any]
     if settings().loopback_only and message.seen_at:
         arguments["seen_at"] = message.seen_at.isoformat()
     to: dict[str, Any] = {
-        "to": [{"email": message.address}],
+        "to": [{"email": _spell_address(message.address)}],
         "custom_args": arguments,
         "headers": own_headers(message),
     }
     return to if alone or not message.substitutions else {**to, "substitutions": dict(message.substitutions)}
+
+
+def _spell_address(address: str) -> str:
+    """Return the address with its domain in ASCII, as SendGrid wants it; it refuses one that has no such spelling."""
+    try:
+        return ascii_address(address)
+    except ValueError:
+        return address
 
 
 def _delivery_error(error: HTTPError) -> DeliveryError:

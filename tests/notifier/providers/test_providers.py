@@ -85,6 +85,11 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     assert receipt == Acceptance("sendgrid", mail.provider_id)
 
 
+def test_a_mail_to_a_domain_of_other_letters_is_sent_as_dns_has_it(sandbox: "Running") -> None:
+    send("email", address="camille@exämple.org")
+    assert [each.to for each in sandbox.messages("email")] == ["camille@xn--exmple-cua.org"]
+
+
 def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     receipt = send("sms")
     (message,) = sandbox.messages("sms")
