@@ -26,15 +26,16 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:event_ids AS text[]), CAST(:message_ids 
     CAST(:at AS timestamptz[]))
   AS e(id, event_id, message_id, notification_ids, contact_id, kind, code, at)
 ON CONFLICT (provider, event_id) DO NOTHING
+RETURNING id
 """)
 
 
-def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: datetime) -> None:
-    """Write the receipts that are new, by the provider's ids of them."""
+def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: datetime) -> int:
+    """Write the receipts that are new, by the provider's ids of them; return how many are."""
     found = {each.event_id: each for each in receipts}
     unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
-        return
+        return 0
     contacts = _find_contacts(opened, unique, now)
     given = {
         "now": now,
@@ -48,7 +49,7 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: date
         "codes": [each.code for each in unique],
         "at": [each.at for each in unique],
     }
-    opened.execute(_STORING, given)
+    return len(opened.scalars(_STORING, given).all())
 
 
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
