@@ -11,7 +11,9 @@ import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables t
 from api.models.base import new_id
 from api.models.desk import DeskState
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.user import Channel
 from configs.clock import clock
+from configs.encryption import encrypt
 
 # `:prefix` keeps several crowds apart; ids are made from it and a number, so that each table finds the others. They
 # grow with the number, as the product's do with time.
@@ -19,7 +21,7 @@ _ID = "(substr(md5(:prefix||'{0}'),1,16)||lpad(to_hex({1}),16,'0'))::uuid"
 _USERS = "INSERT INTO users (id, email) SELECT {user}, :prefix||n||'@example.org' FROM {people}"
 _CONTACTS = """
 INSERT INTO contacts (id, user_id, channel, address, verified_at, enabled)
-SELECT {contact}, {user}, 'email', :prefix||n||'@example.org', now(), true
+SELECT {contact}, {user}, :channel, coalesce((CAST(:addresses AS text[]))[n], :prefix||n||'@example.org'), now(), true
 FROM {people}"""
 _GRANTS = """
 INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)
@@ -49,7 +51,8 @@ _IDS = {
 class Crowd:
     """So many people with so many alerts each; one in `per_paying` has a plan. `target` is SQL of a target's columns.
 
-    The columns are prefecture, procedure, desk; `n` is the person's number, `k` the alert's.
+    The columns are prefecture, procedure, desk; `n` is the person's number, `k` the alert's. Each has one contact, by
+    e-mail unless phone numbers or chat ids are given.
     """
 
     prefix: str
@@ -57,10 +60,15 @@ class Crowd:
     target: str
     each: int = 1
     per_paying: int = 1
+    channel: Channel = Channel.EMAIL
+    addresses: tuple[str, ...] = ()
 
     def write(self, engine: sa.Engine) -> None:
         """Write them all."""
-        values = {"prefix": self.prefix, "each": self.each, "per_paying": self.per_paying}
+        values = {
+            "prefix": self.prefix, "each": self.each, "per_paying": self.per_paying, "channel": self.channel,
+            "addresses": [encrypt(each) for each in self.addresses],
+        }  # fmt: skip
         with engine.begin() as connection:
             connection.execute(_UNCHECKED)
             for statement in (_USERS, _CONTACTS, _GRANTS, _ALERTS, _TARGETS):

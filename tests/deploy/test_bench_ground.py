@@ -20,13 +20,15 @@ from api.models.user import Contact, Grant, User
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import desks, host_rules
-from deploy.bench import bulk_notify, crawl, latency, matching
+from deploy.bench import crawl, latency, matching
 from deploy.bench.crawl import CrawlRound, Work
 from deploy.bench.due_times import DueTimeWatch
 from deploy.bench.fixture import BenchFixture
 from deploy.bench.latency import CODE
+from deploy.bench.notifier_stack import NotifierStack
 from deploy.bench.people import Crowd, detection
 from deploy.bench.servers import Servers
+from deploy.local.ports import StackPorts
 from notifier.match_service import match_detection
 
 SANDBOX = Path(__file__).resolve().parents[2] / "deploy" / "sandbox" / "prefectures"
@@ -138,10 +140,11 @@ def test_what_was_accepted_is_read_off_the_ledger(
     Crowd("many", 2, "NULL, NULL, 'one_91/desk'").write(engine())
     key, seen_at = detection(engine(), "one_91/desk", "one_91", "NATURALISATION")
     first, _ = _matched(key)
-    assert bulk_notify._accepted(engine(), [key]) == []
+    stack = NotifierStack(Path(), StackPorts(), engine())
+    assert stack.read_delays([key]) == []
     with session() as s:
         s.get_one(Notification, first).accepted_at = seen_at + timedelta(seconds=2)
-    assert bulk_notify._accepted(engine(), [key]) == [2.0]
+    assert stack.read_delays([key]) == [2.0]
     (row,) = latency._wait(engine(), set())
     assert latency._ledger(row) == {"seen": 0, "committed": 0, "matched": 0, "accepted": 2000}
 
