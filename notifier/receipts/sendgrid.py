@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+import structlog
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -30,12 +31,14 @@ _DROPPED = {
 }
 _CODE = re.compile(r"[\w.]+")  # such as 5.1.1: the reason may repeat the address
 
+log = structlog.get_logger(__name__)
+
 
 @lru_cache(maxsize=8)
 def _load_key(text: str) -> ec.EllipticCurvePublicKey:
     key = load_der_public_key(base64.b64decode(text))
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise TypeError("SENDGRID_WEBHOOK_KEY holds no key of an elliptic curve: copy it from SendGrid again")
+        raise TypeError("no key of an elliptic curve")
     return key
 
 
@@ -43,6 +46,11 @@ def _is_signed_by(key: str, signature: bytes, signed: bytes) -> bool:
     try:
         _load_key(key).verify(signature, signed, ec.ECDSA(SHA256()))
     except InvalidSignature:
+        return False
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        log.warning(
+            "SENDGRID_WEBHOOK_KEY holds no key: copy it from SendGrid again", because=type(error).__name__
+        )
         return False
     return True
 

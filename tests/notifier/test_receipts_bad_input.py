@@ -47,6 +47,15 @@ def test_a_signature_of_odd_letters_is_none(signature: str) -> None:
     assert not notifier.is_genuine("telegram", {"X-Telegram-Bot-Api-Secret-Token": signature}, b"{}")
 
 
+def test_a_key_that_was_copied_in_part_refuses_no_call_of_the_other(
+    settings_env: Callable[..., None],
+) -> None:
+    whole = make_public_key(SECRET)
+    settings_env(SENDGRID_WEBHOOK_KEY=f"{whole[:40]},{whole[:41]},{whole}")
+    assert notifier.is_genuine("sendgrid", sign_events(SECRET, b"[]", 1), b"[]")
+    assert not notifier.is_genuine("sendgrid", sign_events("a stranger's", b"[]", 1), b"[]")
+
+
 @pytest.mark.parametrize(
     "name", ["sg_event_id", "sg_message_id", "email", "status", "notification_id", "reason"]
 )
