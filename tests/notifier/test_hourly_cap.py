@@ -20,6 +20,7 @@ from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from notifier import held_notices, hourly_cap, notification_writer, nudges
+from notifier.delivery import slow_channels
 from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver, match
 from notifier.match_service import match_detection
@@ -49,9 +50,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
-def _no_notices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write no message that says how many more wait: test_more_messages.py has those."""
+def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no message that says how many more wait, and let no busy machine count as a slow channel."""
     monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
+    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
 
 
 def open_slot(number: int) -> list[int]:

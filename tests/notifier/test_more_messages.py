@@ -13,6 +13,7 @@ from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
+from notifier.delivery import slow_channels
 from notifier.jobs import deliver, match
 from notifier.rendering import restore
 from notifier.sweep import undelivered
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("whole")
 Put = Callable[..., None]
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no busy machine count as a slow channel."""
+    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
 
 
 def open_slots(first: int, count: int) -> list[int]:
