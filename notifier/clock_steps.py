@@ -19,7 +19,7 @@ SELECT EXISTS (
 ) OR EXISTS (
   SELECT FROM detections WHERE matched_at IS NULL AND (committed_at > :limit OR next_nudge_at > :latest)
 ) OR EXISTS (
-  SELECT FROM provider_events WHERE next_attempt_at > :limit
+  SELECT FROM provider_events WHERE next_attempt_at > :latest
 ) OR EXISTS (
   SELECT FROM notifications WHERE state = 'sent' AND receipt_due_at > :receipt_due
 )
