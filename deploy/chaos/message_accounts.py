@@ -13,7 +13,7 @@ from deploy.chaos.journal import OpeningJournal
 
 _CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
 _ENDS = (State.DELIVERED, State.BOUNCED)
-_FALLBACK = "fallback:"  # how the dedupe key of an SMS that was told elsewhere begins
+FALLBACK = "fallback:"  # how the dedupe key of an SMS that was told elsewhere begins
 
 Received = Callable[[str], Sequence[datetime]]
 
@@ -90,7 +90,7 @@ def read_messages(engine: sa.Engine) -> list[OurMessage]:
     """Read our tables."""
     n = Notification
     query = sa.select(
-        n.id, n.state, n.receipt_due_at.is_not(None), n.unknown_attempts, n.dedupe_key.startswith(_FALLBACK)
+        n.id, n.state, n.receipt_due_at.is_not(None), n.unknown_attempts, n.dedupe_key.startswith(FALLBACK)
     )
     with engine.connect() as connection:
         return [

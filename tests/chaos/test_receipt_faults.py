@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from api.models.base import session
+from api.models.base import engine, session
+from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from deploy.chaos.faults import Field, providers, receipts
 from deploy.chaos.journal import Spell
 from deploy.chaos.sandbox_control import RECEIPT_PROVIDERS, SandboxControl
 from deploy.chaos.subscribers import PEOPLE, Reached, settle_in
+from tests.notifier.world import alert, change, detection, get, matched, person
 
 HUGO = next(each for each in PEOPLE if each.by_sms)
 
@@ -63,15 +65,20 @@ def test_an_sms_without_a_receipt_is_told_by_telegram_which_is_off_before_and_af
 ) -> None:
     settle_in(field.desks, clock())
     told = list[tuple[bool, str]]()
+    by_sms = Channel.SMS, HUGO.addresses[Channel.SMS]
 
     def reached_by(_: Field, _opening: object) -> set[Reached]:
         told.append((is_on(Channel.TELEGRAM), modes[-1]))
-        by = (Channel.SMS, Channel.TELEGRAM) if len(told) > 1 else (Channel.SMS,)
-        return {(channel, HUGO.addresses[channel]) for channel in by}
+        return {by_sms}
+
+    def count(_engine: object, _contact_id: object) -> int:
+        told.append((is_on(Channel.TELEGRAM), modes[-1]))
+        return len(told)
 
     monkeypatch.setattr(Field, "reached_by", reached_by)
+    monkeypatch.setattr(receipts, "count_fallbacks", count)
     receipts.sms_has_no_receipt(field, spell := Spell("sms-has-no-receipt", clock()))
-    assert told == [(False, "lost"), (True, "lost")]
+    assert told == [(False, "lost"), (True, "lost"), (True, "lost")]
     assert (is_on(Channel.TELEGRAM), modes[-1], spell.loses_receipts) == (False, "delivered", True)
     assert 0 <= field.journal.figures[receipts.TOLD_ELSEWHERE] < receipts.LONGEST_FALLBACK
 
@@ -98,3 +105,15 @@ def test_mail_leaves_by_the_second_provider_while_the_first_is_away_and_returns(
     assert len(field.journal.openings) == 2
     assert field.journal.figures[providers.TAKEN_OVER] < providers.LONGEST_SWITCH
     assert field.journal.figures[providers.RETURNED] < providers.LONGEST_RETURN
+
+
+@pytest.mark.usefixtures("database", "redis_server")
+def test_only_an_accepted_fallback_counts() -> None:
+    who = person(channels=(Channel.SMS, Channel.TELEGRAM))
+    alert(who)
+    key = next(each for each in matched(detection()) if get(Notification, each).channel is Channel.TELEGRAM)
+    contact_id = who.contacts[Channel.TELEGRAM]
+    change(Notification, key, accepted_at=clock())
+    assert receipts.count_fallbacks(engine(), contact_id) == 0
+    change(Notification, key, dedupe_key=f"fallback:{key}")
+    assert receipts.count_fallbacks(engine(), contact_id) == 1
