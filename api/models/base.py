@@ -135,6 +135,7 @@ def engine() -> sa.Engine:
         pool_size=min(_KEPT, connection_limit()),
         max_overflow=connection_limit() - min(_KEPT, connection_limit()),
         pool_recycle=1800,
+        executemany_mode="values_plus_batch",  # a flush of many rows is a few round trips, not one a row
         hide_parameters=True,  # a logged error would contain addresses and hashes
         connect_args=_CONNECTION,
     )
