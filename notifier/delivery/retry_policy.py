@@ -12,7 +12,6 @@ from notifier.errors import (
     DeliveryError,
     Misconfigured,
     NotAttempted,
-    OutcomeUnknown,
     PermanentError,
     ProviderResting,
     TemporaryError,
@@ -22,8 +21,10 @@ ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, 
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "
 _LONGEST_WAIT = 86400.0
-# After the first attempt and each later one; a slot alert does not wait that long.
-_BUSY_SECONDS = (300.0, 1800.0)
+# Waits of messages that are no slot alerts: at least for a busy address; at most, in RETRY_MAX_SECONDS, for a provider
+# that is away.
+_BUSY_SECONDS = 300.0
+_AWAY_WAITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +73,40 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
         return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
     if isinstance(error, NotAttempted):
         return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False)
-    if isinstance(error, OutcomeUnknown):
-        return _retry_unknown(error, attempt, now)
-    if isinstance(error, Misconfigured | ProviderResting):
+    if isinstance(error, TemporaryError):
+        return _retry_temporary(error, attempt, now)
+    return _retry_unknown(error, attempt, now)
+
+
+def _retry_temporary(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+    """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer."""
+    if isinstance(error, Misconfigured | ProviderResting) or not attempt.lasting:
         return _retry_uncounted(error, attempt, now)
-    if attempt.last:
-        return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
-    return _pending(now, max(backoff(attempt.number), _asked_wait(error, attempt)), error.reason)
+    return _pending(now, max(backoff(attempt.number), error.retry_after or 0.0), error.reason)
 
 
-def _asked_wait(error: DeliveryError, attempt: Attempt) -> float:
-    """Return the seconds that an answer asks to wait. A server that greylists asks for minutes, without a number."""
-    if isinstance(error, AddressBusy) and not attempt.lasting:
-        return _BUSY_SECONDS[min(attempt.number, len(_BUSY_SECONDS)) - 1]
-    return error.retry_after or 0.0 if isinstance(error, TemporaryError) else 0.0
-
-
-def _retry_uncounted(
-    error: Misconfigured | ProviderResting, attempt: Attempt, now: datetime
-) -> DeliveryDecision:
+def _retry_uncounted(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
     """Try again without using an attempt; what is no slot alert, and so never expires, fails when it is old."""
-    longest = timedelta(seconds=settings().misconfigured_retry_seconds)
-    if not attempt.lasting and attempt.created_at and attempt.created_at <= now - longest:
-        return DeliveryDecision(State.FAILED, now, USED_UP + error.reason)
-    wait = error.retry_after or settings().retry_max_seconds
-    said = error.reason if isinstance(error, Misconfigured) else attempt.reason or error.reason
-    return _pending(now, wait, said, counts=False)
+    age = now - attempt.created_at if attempt.created_at else timedelta()
+    if not attempt.lasting and age >= timedelta(seconds=settings().misconfigured_retry_seconds):
+        return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
+    said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
+    return _pending(now, _uncounted_wait(error, age), said, counts=False)
 
 
-def _retry_unknown(error: OutcomeUnknown, attempt: Attempt, now: datetime) -> DeliveryDecision:
+def _uncounted_wait(error: TemporaryError, age: timedelta) -> float:
+    """Return the seconds to wait: what the answer asks for, or half the message's age where a provider is away.
+
+    A server that greylists asks for minutes, without a number.
+    """
+    if isinstance(error, Misconfigured | ProviderResting):
+        return error.retry_after or settings().retry_max_seconds
+    shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else settings().retry_seconds
+    longest = _AWAY_WAITS * settings().retry_max_seconds
+    return max(shortest, min(age.total_seconds() / 2, longest), error.retry_after or 0.0)
+
+
+def _retry_unknown(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
     """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
     sms, copies = attempt.channel is Channel.SMS, attempt.unknown + 1
     if attempt.priority is Priority.BULK or attempt.last or (sms and copies >= settings().sms_copies):

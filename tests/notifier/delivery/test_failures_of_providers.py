@@ -37,7 +37,7 @@ ASKED = 30  # seconds that a provider names in Retry-After
 LATER, LIMITED, BUSY, UNKNOWN, OURS, REFUSED = "later", "limited", "busy", "unknown", "ours", "refused"
 FAILED = None  # in place of a wait: no attempt follows
 # The waits after the first, second … attempt in seconds.
-SLOT_ALERT: dict[tuple[str, Channel], list[int | None]] = {
+SLOT_ALERT: dict[tuple[str, Channel], list[float | None]] = {
     **{(LATER, each): [5, 10, 20, 40, 45, 45] for each in Channel},
     **{(LIMITED, each): [30, 30, 30, 40, 45, 45] for each in Channel},
     (BUSY, EMAIL): [5, 10, 20, 40, 45, 45],
@@ -47,10 +47,10 @@ SLOT_ALERT: dict[tuple[str, Channel], list[int | None]] = {
     **{(OURS, each): [45] * 6 for each in Channel},
     **{(REFUSED, each): [FAILED] for each in Channel},
 }
-OTHER: dict[tuple[str, Channel], list[int | None]] = {
-    **{(LATER, each): [5, 10, FAILED] for each in Channel},
-    **{(LIMITED, each): [30, 30, FAILED] for each in Channel},
-    (BUSY, EMAIL): [300, 1800, FAILED],
+OTHER: dict[tuple[str, Channel], list[float | None]] = {
+    **{(LATER, each): [5, 5, 5, 7.5, 11.25] for each in Channel},
+    **{(LIMITED, each): [30, 30, 30, 45, 67.5] for each in Channel},
+    (BUSY, EMAIL): [300, 300, 300, 450, 450],
     (UNKNOWN, EMAIL): [15, 120, FAILED],
     (UNKNOWN, TELEGRAM): [15, 120, FAILED],
     (UNKNOWN, SMS): [600, 1800, FAILED],
@@ -178,7 +178,8 @@ def test_a_failure_at_each_attempt(
         deliver(str(key))
         row = get(Notification, key)
         assert row.state is (State.FAILED if wait is FAILED else State.PENDING), (number, row.reason)
-        assert row.attempts == (0 if failure.means == OURS else number)
+        counts = failure.means in {UNKNOWN, REFUSED} or (message == "slot alert" and failure.means != OURS)
+        assert row.attempts == (number if counts else 0)
         assert row.unknown_attempts == (number if failure.means == UNKNOWN else 0)
         assert len(sandbox.messages()) == number * failure.copies
         if wait is FAILED:
@@ -209,7 +210,7 @@ def test_after_its_failures_a_message_arrives(
     assert len(sandbox.messages()) == 1
 
 
-def test_a_failure_of_bulk_is_not_tried_for_long(
+def test_only_what_bulk_may_have_reached_ends_it_before_a_day(
     sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
     settings_env(PROVIDER_REST_SECONDS="0.001", PROVIDER_TIMEOUT_SECONDS=_TIMEOUT)
@@ -223,6 +224,28 @@ def test_a_failure_of_bulk_is_not_tried_for_long(
             frozen.shift(3600)
         ends[mode] = get(Notification, key)
     assert [(each.state, each.attempts, each.unknown_attempts) for each in ends.values()] == [
-        (State.FAILED, 2, 0),
+        (State.PENDING, 0, 0),
         (State.FAILED, 1, 1),
     ]
+
+
+@pytest.mark.rule("3.12")
+@pytest.mark.parametrize("seconds", [100, 600, 3 * 3600, 23 * 3600])
+def test_no_message_is_lost_while_the_only_provider_is_away(
+    seconds: int, sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid")
+    key, _ = _other(EMAIL)
+    sandbox.provider_mode("sendgrid", "error_500")
+    until = clock() + timedelta(seconds=seconds)
+    while clock() < until:
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        frozen.move_to(max(row.next_attempt_at, clock() + timedelta(seconds=1)))
+    assert clock() < until + timedelta(minutes=8)
+    sandbox.provider_mode("sendgrid", "normal")
+    frozen.shift(15)  # the breaker's rest
+    deliver(str(key))
+    assert get(Notification, key).state is State.SENT
+    assert len(sandbox.messages()) == 1

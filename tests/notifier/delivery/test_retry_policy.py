@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -68,9 +69,7 @@ def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
 
 def test_an_address_that_is_busy_is_given_minutes_except_by_a_slot_alert() -> None:
     busy, mail = AddressBusy("greylisted"), attempt(priority=Priority.IMMEDIATE)
-    decisions = [on_error(busy, replace(mail, number=number), NOW) for number in (1, 2, 3)]
-    assert [each.at - NOW for each in decisions[:2]] == [timedelta(minutes=5), timedelta(minutes=30)]
-    assert decisions[2].state is State.FAILED
+    assert on_error(busy, mail, NOW).at - NOW == timedelta(minutes=5)
     assert on_error(busy, slot_alert(), NOW).at - NOW == timedelta(seconds=5)
 
 
@@ -78,16 +77,20 @@ def test_a_retry_after_without_end_waits_a_day() -> None:
     assert on_error(TemporaryError("429", 10.0**12), attempt(), NOW).at == NOW + timedelta(days=1)
 
 
+@pytest.mark.parametrize("priority", Priority)
 @pytest.mark.parametrize(
-    ("priority", "limit"),
-    [(Priority.CRITICAL, 5), (Priority.IMMEDIATE, 3), (Priority.SCHEDULED, 3), (Priority.BULK, 2)],
+    ("age", "wait"), [(0, 5), (10, 5), (60, 30), (900, 450), (3600, 450), (86399, 450), (86400, None)]
 )
-def test_a_temporary_no_is_tried_as_often_as_the_priority_allows(priority: Priority, limit: int) -> None:
-    states = [
-        on_error(TemporaryError("500"), attempt(number, priority), NOW).state
-        for number in range(1, limit + 1)
-    ]
-    assert states == [State.PENDING] * (limit - 1) + [State.FAILED]
+def test_what_was_certainly_not_accepted_is_tried_for_a_day(
+    priority: Priority, age: float, wait: float | None
+) -> None:
+    tried = replace(attempt(9, priority), created_at=NOW - timedelta(seconds=age))
+    decision = on_error(TemporaryError("500"), tried, NOW)
+    if wait is None:
+        assert (decision.state, decision.reason) == (State.FAILED, "attempts used up: 500")
+    else:
+        assert (decision.state, decision.at - NOW) == (State.PENDING, timedelta(seconds=wait))
+        assert not decision.counts
 
 
 def test_a_slot_alert_that_nobody_can_have_taken_is_tried_until_there_is_nothing_to_tell() -> None:
@@ -154,7 +157,7 @@ def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
 
 
 def test_what_may_have_arrived_says_so_when_its_attempts_are_used_up() -> None:
-    last = Attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1)
+    last = Attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1, created_at=NOW - timedelta(days=1))
     assert on_error(TemporaryError("500"), last, NOW).reason == "unknown: 500"
 
 
@@ -165,22 +168,23 @@ ERRORS = st.one_of(
 )
 
 
-@given(st.lists(ERRORS, min_size=6, max_size=6), st.sampled_from(Priority), st.sampled_from(Channel))
-def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts(
+@given(st.lists(ERRORS, min_size=6, max_size=30), st.sampled_from(Priority), st.sampled_from(Channel))
+def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts_or_a_day(
     errors: list[DeliveryError], priority: Priority, channel: Channel
 ) -> None:
-    reason, number, unknown = None, 0, 0
-    for error in errors:
-        number += 1
-        decision = on_error(error, Attempt(number, priority, channel, reason, unknown), NOW)
+    reason, number, unknown, now = None, 0, 0, NOW
+    for error in itertools.chain(errors, itertools.repeat(errors[-1])):
+        tried = Attempt(number + 1, priority, channel, reason, unknown, created_at=NOW)
+        decision = on_error(error, tried, now)
+        number += decision.counts
         unknown += decision.unknown
         assert decision.reason
-        assert decision.at >= NOW
+        assert decision.at >= now
         if decision.state is State.FAILED:
             break
         assert decision.state is State.PENDING
-        reason = decision.reason
-    assert decision.state is State.FAILED
+        assert now < NOW + timedelta(days=1)
+        reason, now = decision.reason, decision.at
     assert number <= ATTEMPTS[priority]
 
 
