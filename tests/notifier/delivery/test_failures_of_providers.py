@@ -230,7 +230,7 @@ def test_only_what_bulk_may_have_reached_ends_it_before_a_day(
 
 
 @pytest.mark.rule("3.12")
-@pytest.mark.parametrize("seconds", [100, 600, 3 * 3600, 23 * 3600])
+@pytest.mark.parametrize("seconds", [100, 600, 3 * 3600])
 def test_no_message_is_lost_while_the_only_provider_is_away(
     seconds: int, sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
