@@ -120,6 +120,8 @@ def test_hundreds_of_bounces_are_told_once() -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     send_events(*(event_of(key, "bounce", type="bounce") for _ in range(600)))
     apply_receipts()
+    assert sum(each.applied_at is None for each in stored()) == 100, "of more than a batch, alerts go first"
+    apply_receipts()
     assert len(losses()) == 1
     assert all(each.applied_at for each in stored())
 
