@@ -107,9 +107,9 @@ def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> E
         breaker.record_success(token)
         return StripeAway("Stripe works on the same key or object", _read_pause(error))
     if not isinstance(error, _REFUSALS):
-        breaker.record_failure(token)
+        saved = "Idempotent-Replayed" in (error.headers or {})  # Stripe works: it repeats an older answer
+        (breaker.record_success if saved else breaker.record_failure)(token)
         what = f"{type(error).__name__} {error.http_status or ''}".strip()
-        saved = "Idempotent-Replayed" in (error.headers or {})
         return StripeAway(f"Stripe does not answer: {what}", saved=saved)
     breaker.record_success(token)
     return StripeRefused(
