@@ -137,7 +137,8 @@ def users_full_at() -> sa.ColumnElement[datetime | None]:
 def _has_others() -> sa.Exists:
     """Whether the user of a contact has another one: only then the user's bucket counts."""
     other = aliased(Contact)
-    return sa.exists().where(other.user_id == Contact.user_id, other.id != Contact.id)
+    found = sa.select(other.id).where(other.user_id == Contact.user_id, other.id != Contact.id)
+    return found.exists()  # SELECT * would need rights on all columns
 
 
 def _set_of_users(session: Session, full_at: Mapping[UUID, datetime]) -> None:

@@ -36,7 +36,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "users": {
         "api": _ALL,
         "background": "SELECT, UPDATE (stripe_customer_id, updated_at), DELETE",
-        "crawler": "SELECT (id, role, language)",
+        "crawler": "SELECT (id, role, language, alert_budget_full_at)",  # what a nudge asks
         # a link's digest is of the hash
         "notifier": (
             "SELECT (id, role, language, time_zone, password_hash, alert_budget_full_at), UPDATE (alert_budget_full_at)"

@@ -406,7 +406,7 @@ def machine(
     monkeypatch.setattr(
         delivery,
         "send",
-        lambda messages: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
+        lambda messages, _renderer: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
     )
     monkeypatch.setattr(
         engine().pool, "_pre_ping", False

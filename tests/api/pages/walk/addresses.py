@@ -116,6 +116,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "channels.send_phone_code": ("/canaux/numero", {"phone": "06 98 76 54 32"}),
     "channels.take_phone_code": ("/canaux/code-sms", {"code": "123456"}),
     "channels.link_telegram": ("/canaux/telegram/confirmer", {}),
+    "channels.restart_mails": ("/canaux/e-mails-arretes", {}),
     "channels.start_telegram": ("/canaux/telegram", {}),
     "channels.unlink_telegram": ("/canaux/telegram/retirer", {}),
     "channels.remove_phone": ("/canaux/sans-numero", {}),

@@ -169,6 +169,7 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
     with session() as s:
         user = s.get_one(User, user_id)
         (email,) = (each for each in user.contacts if each.channel is Channel.EMAIL)
+        email.stopped_groups = ["news"]  # by a link in a mail
         claims = {"contact": str(email.id), "address": digest(email.address)}
         password = {"password": digest(user.password_hash or "")}
     return {
