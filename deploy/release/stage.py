@@ -34,6 +34,7 @@ _NODE = ("keeper", "scrapyd")
 # As in production, except for hourly caps, which hold messages back on purpose, and what makes each sign-in slow.
 _VARIABLES = {
     **{f"{channel.upper()}_PER_HOUR": str(cap) for channel, cap in CAPS.items()},
+    "USER_PER_HOUR": str(sum(CAPS.values())),
     "ACCESS_TOKEN_SECONDS": "86400",
     "BCRYPT_COST": "4",
     "BACKUP_WAL_SECONDS": "1",

@@ -81,20 +81,24 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
 def _retry_temporary(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
     """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer."""
     if isinstance(error, Misconfigured | ProviderResting) or not attempt.lasting:
-        return _retry_uncounted(error, attempt, now)
+        return _retry_by_age(error, attempt, now)
     return _pending(now, max(backoff(attempt.number), error.retry_after or 0.0), error.reason)
 
 
-def _retry_uncounted(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
-    """Try again without using an attempt; what is no slot alert, and so never expires, fails when it is old."""
+def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+    """Try again without using an attempt. What is no slot alert, and so never expires, uses them when it is old.
+
+    An old dead letter that an operator replays thus has its attempts again.
+    """
     age = now - attempt.created_at if attempt.created_at else timedelta()
-    if not attempt.lasting and age >= timedelta(seconds=settings().misconfigured_retry_seconds):
+    is_old = not attempt.lasting and age >= timedelta(seconds=settings().misconfigured_retry_seconds)
+    if is_old and attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
-    return _pending(now, _uncounted_wait(error, age), said, counts=False)
+    return _pending(now, _wait_by_age(error, timedelta() if is_old else age), said, counts=is_old)
 
 
-def _uncounted_wait(error: TemporaryError, age: timedelta) -> float:
+def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
     """Return the seconds to wait: what the answer asks for, or half the message's age where a provider is away.
 
     A server that greylists asks for minutes, without a number.

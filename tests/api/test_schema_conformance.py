@@ -67,6 +67,8 @@ UNFORESEEN = {
 DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
 # What a job makes first: tests/api/exports/, tests/api/invoices/.
 MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file", "GET /api/billing/invoices/{id}"}
+# Two days drawn at random hardly ever lie in one year: tests/api/admin/test_invoice_totals.py.
+SELDOM = {"GET /api/admin/invoice-totals", "GET /api/admin/invoice-totals.csv"}
 LAST = "DELETE /api/users/me"  # no other operation has an account to ask about then
 
 
@@ -153,7 +155,8 @@ def _try(ground: Ground, operation: Any) -> None:
             statuses.add(answer.status_code)
 
     send()
-    if is_allowed and operation.method == "get" and operation.label not in DOWN_HERE | MADE_LATER:
+    elsewhere = DOWN_HERE | MADE_LATER | SELDOM
+    if is_allowed and operation.method == "get" and operation.label not in elsewhere:
         assert 200 in statuses, statuses
 
 

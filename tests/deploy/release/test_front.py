@@ -128,7 +128,9 @@ def test_a_child_of_nginx_that_is_none_of_its_own_is_not_waited_for(
     made = ReleaseFront(tmp_path, free_port(), free_port(), ports[0])
     with made.running():
         master = int((tmp_path / "nginx.pid").read_text())
-        (neighbour,) = [each for each in psutil.Process(master).children() if each.name() == "sleep"]
+        (neighbour,) = until(
+            lambda: [each for each in psutil.Process(master).children() if each.name() == "sleep"]
+        )
         try:
             made.lead_to(ports[1])
             assert ask(made) == (200, str(ports[1]))

@@ -93,6 +93,13 @@ def test_what_was_certainly_not_accepted_is_tried_for_a_day(
         assert not decision.counts
 
 
+def test_an_old_dead_letter_that_is_replayed_has_its_attempts_again() -> None:
+    old = replace(attempt(1, Priority.IMMEDIATE), created_at=NOW - timedelta(days=9))
+    decisions = [on_error(TemporaryError("500"), replace(old, number=number), NOW) for number in (1, 2, 3)]
+    assert [each.state for each in decisions] == [State.PENDING, State.PENDING, State.FAILED]
+    assert all(each.counts for each in decisions)
+
+
 def test_a_slot_alert_that_nobody_can_have_taken_is_tried_until_there_is_nothing_to_tell() -> None:
     states = {on_error(TemporaryError("500"), slot_alert(number), NOW).state for number in range(1, 200)}
     assert states == {State.PENDING}
@@ -183,7 +190,7 @@ def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts_or_
         if decision.state is State.FAILED:
             break
         assert decision.state is State.PENDING
-        assert decision.unknown or now < NOW + timedelta(days=1)
+        assert decision.counts or now < NOW + timedelta(days=1)
         reason, now = decision.reason, decision.at
     assert number <= ATTEMPTS[priority]
 
