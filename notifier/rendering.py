@@ -27,7 +27,7 @@ from notifier.content.sms_text import fit_text
 from notifier.message_kind_base import ClaimedRow, Seen, Skip, TemplateContext
 from notifier.message_kinds import kind_of, kinds
 
-WITHHELD = "[…]"  # stands for a link that is good for whoever has it
+WITHHELD = "[…]"  # in place of a link that works for everybody who has it
 _TAG = re.compile(r"<[^>]*>")
 
 log = structlog.get_logger(__name__)

@@ -98,7 +98,7 @@ _INSERT = sa.text(
 
 
 def sum_day(session: Session, day: date, now: datetime) -> int:
-    """Write the figures of one UTC day anew; return the number of rows. A repetition writes the same again."""
+    """Write the figures of one UTC day anew; return the number of rows. A repetition writes the same rows."""
     session.execute(_DELETE, {"day": day})
     written = session.execute(_INSERT, _bind(day, now, _EVERYTHING))
     return cast("sa.CursorResult[Any]", written).rowcount

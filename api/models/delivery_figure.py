@@ -13,7 +13,7 @@ NONE = "none"  # messages that no provider accepted, or that name no desk any mo
 
 
 class DeliveryFigure(Base):
-    """One UTC day and channel, of one provider or all, of one prefecture or all; only sums, nobody's rows.
+    """One UTC day and channel, of one provider or all, of one prefecture or all; sums only.
 
     Percentiles cannot be merged: each combination has a row of its own. `a_to_b` are the seconds between two instants
     of a message's way, as p50, p95 and p99; null where no message came so far.

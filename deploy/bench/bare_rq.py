@@ -20,7 +20,7 @@ _AT_ONCE = 500
 
 
 def do_nothing() -> None:
-    """Stand for a message."""
+    """A job without work, in place of a message's."""
 
 
 def measure_rate(state: Path, jobs: int, workers: int) -> float:

@@ -32,7 +32,7 @@ _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
 _PROGRAMS = ("sandbox", "api", "notifier")
 _PATIENCE = 600.0
 _STEP = 0.02
-# By indexes alone: what waits is counted many times while a crowd is told.
+# By indexes alone: waiting rows are counted many times while a crowd is told.
 _UNDONE = sa.text("""
 SELECT EXISTS (SELECT FROM detections WHERE id = ANY(CAST(:detections AS uuid[])) AND matched_at IS NULL)
   OR EXISTS (SELECT FROM notifications WHERE state IN ('pending', 'sending'))""")

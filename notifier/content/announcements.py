@@ -1,4 +1,4 @@
-"""What slot alerts announced when they were matched: detections, alerts and slots, open still or not."""
+"""Announcements of slot alerts: their detections, alerts and slots at matching, open still or not."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -65,7 +65,7 @@ def sms_has_no_receipt(field: Field, spell: Spell) -> None:
 
 
 def count_fallbacks(engine: sa.Engine, contact_id: UUID) -> int:
-    """Return how often a contact was told of what its user's SMS did not bring."""
+    """Return how many slot alerts a contact was sent in place of an SMS without receipt."""
     told = sa.select(sa.func.count()).where(
         Notification.contact_id == contact_id,
         Notification.dedupe_key.startswith(FALLBACK),

@@ -1,4 +1,4 @@
-"""What everybody may see of deliveries: by channel, of days that are over, nothing of one person's."""
+"""Public figures of deliveries: by channel, of days that are over, without one person's."""
 
 from datetime import date, timedelta
 from typing import Any
