@@ -123,7 +123,7 @@ def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
-    send_events(event_of(key), event_of(key, "bounce", type="bounce"), event_of(key, "spamreport"))
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key, "spamreport"))
     with monkeypatch.context() as patched:
         patched.setattr(applied_receipts, "change_state", raise_timeout)
         with pytest.raises(JobTimeoutException):

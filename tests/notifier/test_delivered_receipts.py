@@ -1,0 +1,100 @@
+"""Receipts of the usual kind, which one statement applies, and those that it leaves to others."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from configs.clock import clock
+from deploy.sandbox.receipts.signatures import make_public_key
+from notifier.delivered_receipts import apply_delivered
+from notifier.jobs import apply_receipts, deliver
+from tests.notifier.receipts_world import SECRET, event_of, send_events
+from tests.notifier.test_receipts import sent, state_of, stored
+from tests.notifier.world import alert, change, detection, get, matched, person
+
+pytestmark = pytest.mark.usefixtures("whole")
+
+
+@pytest.fixture(autouse=True)
+def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
+
+
+def send_two() -> list[UUID]:
+    """Send a slot alert to two people; return the ids of both."""
+    for _ in range(2):
+        alert(person(channels=[Channel.EMAIL]))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    assert len(keys) == 2
+    return keys
+
+
+def apply_once() -> int:
+    with session() as s:
+        return apply_delivered(s, clock())
+
+
+def test_messages_that_were_accepted_are_delivered_at_once() -> None:
+    keys = send_two()
+    send_events(*map(event_of, keys))
+    assert apply_once() == 2
+    assert [state_of(each) for each in keys] == [State.DELIVERED, State.DELIVERED]
+    assert [each.next_attempt_at for each in stored()] == [None, None]
+    assert apply_once() == 0
+
+
+def test_a_message_is_not_delivered_before_it_was_accepted() -> None:
+    key = sent()
+    send_events(event_of(key, timestamp=int((clock() - timedelta(seconds=5)).timestamp())))
+    assert apply_once() == 1
+    row = get(Notification, key)
+    assert row.delivered_at == row.accepted_at
+
+
+def test_of_two_receipts_for_one_message_the_second_is_left() -> None:
+    key = sent()
+    send_events(event_of(key), event_of(key))
+    assert apply_once() == 1
+    assert apply_once() == 0
+    apply_receipts()
+    assert state_of(key) is State.DELIVERED
+    assert [each.next_attempt_at for each in stored()] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"kind": "bounce"}, {"message_id": "another-attempt"}, {"notification_id": str(uuid4())}],
+    ids=["a bounce", "another attempt", "of nobody"],
+)
+def test_what_may_mean_something_else_is_left(event: dict[str, Any]) -> None:
+    key = sent()
+    send_events(event_of(key, **event))
+    assert apply_once() == 0
+    assert state_of(key) is State.SENT
+
+
+@pytest.mark.parametrize(
+    "state", [State.NO_RECEIPT, State.BOUNCED, State.FAILED], ids=lambda each: each.value
+)
+def test_a_message_that_has_ended_otherwise_is_left(state: State) -> None:
+    key = sent()
+    send_events(event_of(key))
+    change(Notification, key, state=state, reason="because", failed_at=clock())
+    assert apply_once() == 0
+    assert state_of(key) is state
+
+
+def test_a_message_that_something_holds_is_left_without_waiting() -> None:
+    keys = send_two()
+    send_events(*map(event_of, keys))
+    with session() as s:
+        s.get_one(Notification, keys[0], with_for_update=True)
+        assert apply_once() == 1
+    assert [state_of(each) for each in keys] == [State.SENT, State.DELIVERED]
