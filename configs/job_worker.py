@@ -65,10 +65,10 @@ class JobWorker(SimpleWorker):
 
     def _is_registered(self) -> bool:
         # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
-        return bool(
-            self.connection.sismember(REDIS_WORKER_KEYS, self.key)
-            and self.connection.hexists(self.key, "birth")
-        )
+        asked = self.connection.pipeline(transaction=False)
+        asked.sismember(REDIS_WORKER_KEYS, self.key)
+        asked.hexists(self.key, "birth")
+        return all(asked.execute())
 
     def check_for_suspension(self, burst: bool) -> None:
         """Leave between two jobs when the time has come."""
