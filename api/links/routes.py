@@ -54,7 +54,7 @@ def ask_stop(token: str) -> str:
     with session() as s:
         alert = s.get(Alert, _read_alert_id(token))
         _use_language_of(s, alert)
-        return _render_stop_page(alert, token, done=alert is None or alert.closed_at is not None)
+        return _render_stop_page(s, alert, token, done=alert is None or alert.closed_at is not None)
 
 
 @blueprint.post("/stop/<token>")
@@ -64,7 +64,7 @@ def stop(token: str) -> str:
         alert = s.get(Alert, _read_alert_id(token))
         messages = stop_alerts(s, alert.user_id, [alert.id]) if alert else []
         _use_language_of(s, alert)
-        page = _render_stop_page(alert, token, done=True)
+        page = _render_stop_page(s, alert, token, done=True)
     notifier.nudge(messages)
     return page
 
@@ -259,11 +259,14 @@ def _read_uuid(payload: Any, key: str) -> UUID:
         raise LinkRefused("forged") from None
 
 
-def _render_stop_page(alert: Alert | None, token: str, *, done: bool) -> str:
+def _render_stop_page(s: Session, alert: Alert | None, token: str, *, done: bool) -> str:
     # No procedure is shown: it could reveal a person's immigration status to a bystander.
     place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
     may_restart = alert is not None and may_reopen(alert)
-    return render_template("stop.html", place=place, done=done, token=token, may_restart=may_restart)
+    has_others = alert is not None and has_waiting(s, alert.user_id, [alert.id])
+    return render_template(
+        "stop.html", place=place, done=done, token=token, may_restart=may_restart, has_others=has_others
+    )
 
 
 def _render_verify_page(address: str | None, *, done: bool, reset_token: str | None = None) -> str:

@@ -137,6 +137,15 @@ def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: Pe
     assert "Vos autres alertes continuent" in client.get(link).text
 
 
+def test_the_stop_link_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
+    camille = person(plan=PlanName.URGENCE_TOTAL)
+    link = f"/l/stop/{write_stop_token([wait_for(camille.id)])}"
+    assert "C’est votre seule alerte" in client.get(link).text
+    assert "Vos autres alertes continuent" not in client.post(link).text
+    wait_for(camille.id)
+    assert "Vos autres alertes continuent" in client.post(link).text
+
+
 def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient, person: People) -> None:
     camille, other = person(), person(email="other@example.org")
     link = stop_group(camille)
