@@ -7,13 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import FrameType
+from typing import Any
 
 import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, StopRequested
+from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker_registration import REDIS_WORKER_KEYS
 
@@ -69,6 +71,13 @@ class JobWorker(SimpleWorker):
         asked.sismember(REDIS_WORKER_KEYS, self.key)
         asked.hexists(self.key, "birth")
         return all(asked.execute())
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log what a job raised; in one line where Redis lost the job meanwhile: what it did is in the tables."""
+        if isinstance(exc_info[1], RedisError | InvalidJobOperation):
+            log.warning("redis lost a job while it ran", job=job.id, because=type(exc_info[1]).__name__)
+        else:
+            super().handle_exception(job, *exc_info)
 
     def check_for_suspension(self, burst: bool) -> None:
         """Leave between two jobs when the time has come."""

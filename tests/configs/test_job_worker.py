@@ -9,7 +9,7 @@ from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
 
 from configs.clock import clock
-from configs.job_queues import without_retries
+from configs.job_queues import queue, without_retries
 from configs.job_worker import JobWorker, _OneLine
 from configs.redis import redis_client
 
@@ -55,6 +55,25 @@ def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartb
     (found,) = RqWorker.all(connection=worker.connection)
     assert found.queue_names() == ["critical", "bulk"]
     assert redis_server.ttl(worker.key) > 0
+
+
+def empty_redis() -> None:
+    """Do, as a job, what a Redis that restarts without its data does to it."""
+    with redis_client() as client:
+        client.flushdb()
+
+
+def fail() -> None:
+    raise ValueError("a bug")
+
+
+@pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (fail, 1)])
+def test_a_job_that_redis_lost_while_it_ran_costs_one_line(
+    worker: JobWorker, caplog: pytest.LogCaptureFixture, job: Callable[[], None], traces: int
+) -> None:
+    queue("critical").enqueue_call(job, result_ttl=0)
+    worker.work(burst=True, logging_level="WARNING")
+    assert sum("Traceback" in each.getMessage() for each in caplog.records) == traces
 
 
 def test_an_old_worker_leaves_between_two_jobs(worker: JobWorker) -> None:
