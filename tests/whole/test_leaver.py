@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from zipfile import ZipFile
@@ -94,7 +95,13 @@ def page() -> Iterator[Page]:
 def find_workers() -> list[psutil.Process]:
     """Return the processes of the background program of this stack."""
     own = psutil.Process().children(recursive=True)
-    return [each for each in own if "api.background" in " ".join(each.cmdline())]
+    return [each for each in own if is_background(each)]
+
+
+def is_background(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # it ended meanwhile
+        return "api.background" in " ".join(process.cmdline())
+    return False
 
 
 def read_peaks() -> dict[int, int]:
