@@ -12,7 +12,9 @@ from typing import Any
 import structlog
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import SimpleWorker
 from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.job import Job
@@ -67,15 +69,17 @@ class JobWorker(SimpleWorker):
 
     def _is_registered(self) -> bool:
         # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
-        asked = self.connection.pipeline(transaction=False)
-        asked.sismember(REDIS_WORKER_KEYS, self.key)
-        asked.hexists(self.key, "birth")
-        return all(asked.execute())
+        pipeline = self.connection.pipeline(transaction=False)
+        pipeline.sismember(REDIS_WORKER_KEYS, self.key)
+        pipeline.hexists(self.key, "birth")
+        return all(pipeline.execute())
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Log what a job raised; in one line where Redis lost the job meanwhile: what it did is in the tables."""
-        if isinstance(exc_info[1], RedisError | InvalidJobOperation):
-            log.warning("redis lost a job while it ran", job=job.id, because=type(exc_info[1]).__name__)
+        """Log what a job raised; in one line where Redis was away or emptied: what the job did is in the tables."""
+        if isinstance(exc_info[1], RedisConnectionError | RedisTimeoutError | InvalidJobOperation):
+            log.warning(
+                "redis away or emptied while a job ran", job=job.id, because=type(exc_info[1]).__name__
+            )
         else:
             super().handle_exception(job, *exc_info)
 

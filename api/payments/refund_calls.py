@@ -6,7 +6,7 @@ from api.payments.facts import RefundFacts, read_list
 from api.payments.owners import PAYMENT_KEY, REFUND_KEY
 from api.payments.refunds import RefundCall
 
-_KEYS = ("", "-1", "-2", "-3", "-4")
+_KEYS = ("", "-1", "-2", "-3", "-4")  # how the idempotency keys of one refund end, in their order
 
 
 def create_refund(wanted: RefundCall) -> RefundFacts:

@@ -67,8 +67,17 @@ def fail() -> None:
     raise ValueError("a bug")
 
 
-@pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (fail, 1)])
-def test_a_job_that_redis_lost_while_it_ran_costs_one_line(
+def lose_redis() -> None:
+    raise redis.exceptions.ConnectionError("away")
+
+
+def misuse_redis() -> None:
+    with redis_client() as client:
+        client.execute_command("NO-SUCH-COMMAND")
+
+
+@pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (lose_redis, 0), (misuse_redis, 1), (fail, 1)])
+def test_a_redis_that_is_away_or_emptied_while_a_job_runs_costs_one_line(
     worker: JobWorker, caplog: pytest.LogCaptureFixture, job: Callable[[], None], traces: int
 ) -> None:
     queue("critical").enqueue_call(job, result_ttl=0)
