@@ -48,14 +48,27 @@ def find_by_environment(mark: str) -> list[int]:
 
 
 def step_back(root: int) -> None:
-    """Give the descendants of a process the scheduling class SCHED_IDLE, see sched(7).
+    """Let the descendants of a process run only when nothing else wants a processor: SCHED_IDLE, see sched(7).
 
-    Nice values are not enough: Chromium, as root, raises the priority of its processes.
+    Nice values are not enough: Chromium, as root, raises the priority of its processes. Where the kernel shares time
+    among sessions first ("autogroup" in sched(7)), those of the descendants' own sessions get the least share, too.
     """
-    for pid in tree(root)[1:]:
+    found = tree(root)[1:]
+    for pid in found:
         for task in _tasks(pid):
             with suppress(OSError):
                 os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
+    for session in {_session(pid) for pid in found} - {_session(root), 0}:
+        with suppress(OSError), open(f"/proc/{session}/autogroup", "w") as file:  # noqa: PTH123
+            file.write("19")
+
+
+def _session(pid: int) -> int:
+    """Return the session of a process; 0 if the process has ended."""
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def _tasks(pid: int) -> list[int]:

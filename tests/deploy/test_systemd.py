@@ -73,6 +73,10 @@ def test_a_unit_is_walled_in_and_bounded(name: str) -> None:
     assert ("MemoryDenyWriteExecute" in lines) is (name not in WITH_BROWSER)
 
 
+def test_pictures_take_no_processor_from_alerts() -> None:
+    assert unit("proofs")["CPUWeight"] == ["idle"]
+
+
 def test_the_api_of_a_release_differs_from_the_api_in_its_port_and_starts_with_no_server() -> None:
     usual, beside = (
         {key: [line.replace("4001", "4000") for line in lines] for key, lines in unit(name).items()}

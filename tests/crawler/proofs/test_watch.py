@@ -84,6 +84,13 @@ def test_a_worker_that_is_killed_leaves_no_file(
     assert list(temporary.iterdir()) == []
 
 
+def assert_least_share_of_its_session(pid: int) -> None:
+    """Where the kernel shares time among sessions, a session of its own has the nice value 19."""
+    share = Path(f"/proc/{pid}/autogroup")
+    if share.exists():
+        assert share.read_text().split()[-1] == "19"
+
+
 def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None:
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
     root = subprocess.Popen([sys.executable, "-c", nested])
@@ -95,6 +102,7 @@ def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None
         assert 5 < process_tree.resident(root.pid) < 200
         process_tree.step_back(root.pid)
         assert [os.sched_getscheduler(pid) for pid in found] == [os.SCHED_OTHER, os.SCHED_IDLE]
+        assert_least_share_of_its_session(found[1])
     finally:
         process_tree.kill(root.pid)
         root.wait()
