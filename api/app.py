@@ -38,6 +38,7 @@ from api.models.key_losses import (
     record_keys_at_start,
 )
 from api.models.revision import check_tables
+from api.notices import routes as notices
 from api.notifications import routes as notifications
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
@@ -55,8 +56,8 @@ from configs.logs import set_up_logs
 # In the order of the document.
 _NOUNS = (
     auth, logins, users, billing, invoices, declarations, alerts, prefectures, outlook, release_calendar, detections,
-    notifications, stats, reliability, support, hooks, health, admin_users, admin_alerts, admin_watch, admin_payments,
-    admin_delivery, admin_system,
+    notifications, notices, stats, reliability, support, hooks, health, admin_users, admin_alerts, admin_watch,
+    admin_payments, admin_delivery, admin_system,
 )  # fmt: skip
 
 

@@ -91,6 +91,10 @@ class MessageKind(ABC):
         False  # its text is a link or a code that opens the account: it is never shown again
     )
 
+    makes_notice: ClassVar[bool] = False  # it is shown in the app too, by `notice.txt` of its texts
+
+    notice_link: ClassVar[str | None] = None  # where that notice leads: the path of one of our pages
+
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""
         return contact.reachable

@@ -1,4 +1,4 @@
-"""The writer of matches, their slots, and a notification per person and contact."""
+"""The writer of matches, their slots, a notification per person and contact, and a notice per person."""
 
 import hashlib
 import json
@@ -22,17 +22,19 @@ from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.settings import settings
-from notifier.content.messages import choose_language, languages_of, speaks
+from notifier.content.messages import FALLBACK, choose_language, languages_of, speaks
+from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
 from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
 
 # A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
 # is sent once.
-_WRITE = sa.text("""
+_WRITE = sa.text(f"""
 WITH wishes AS (
   SELECT * FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:alert_users AS uuid[]),
       CAST(:limits_versions AS int[]), CAST(:first_slots AS bigint[]), CAST(:slots AS int8multirange[]))
@@ -71,13 +73,15 @@ inserted_notification_matches AS (
   INSERT INTO notification_matches (notification_id, match_id)
   SELECT n.id, m.id
   FROM new_notifications n JOIN wishes w ON w.user_id = n.user_id JOIN upserted_matches m ON m.alert_id = w.alert_id
-)
+),
+{INSERT_SLOT_NOTICES}
 SELECT id FROM new_notifications
-""").columns(sa.column("id", sa.Uuid()))
+""").columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 _OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key")
+_LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
 
 
@@ -141,11 +145,13 @@ def write(
 ) -> WrittenNotifications:
     """Write matches and notifications: one per person and contact, however many alerts of that person match.
 
-    Those that this worker can send itself are written as leased, and added to `inline`.
+    Each person has a notice too, also one whom no contact reaches. Notifications that this worker can send itself are
+    written as leased, and added to `inline`.
     """
     wishes_of = result.wishes_of()
     contacts = inline.select_contacts(session, result.recipients, result.slots) if inline else set()
     leased = inline.columns() if inline else {}
+    lease = {name: leased.get(name) for name in _LEASE}
     of_all = _columns_of_all(result, now)
     rows = [
         of_all
@@ -153,7 +159,8 @@ def write(
         | (leased if each.contact_id in contacts else {})
         for each in result.recipients
     ]
-    new = _write(session, result, rows, of_all, leased)
+    notices = _build_notices(session, result, wishes_of, inline.contents if inline else ContentCache())
+    new = _write(session, result, rows, of_all, lease | notices.list_parameters())
     if inline:
         slots = {slot.id: slot for slot in result.slots}
         for row, to in zip(rows, result.recipients, strict=True):
@@ -171,7 +178,7 @@ def _write(
     result: MatchResult,
     rows: Sequence[Mapping[str, Any]],
     of_all: Mapping[str, Any],
-    leased: Mapping[str, Any],
+    others: Mapping[str, Any],
 ) -> set[UUID]:
     """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
     wishes = result.wishes
@@ -188,11 +195,25 @@ def _write(
     }
     parameters = {
         "now": of_all["matched_at"], "detection_id": result.detection.id, "params": json.dumps(of_all["params"]),
-        "lease_token": leased.get("lease_token"), "lease_until": leased.get("lease_until"),
-        **{name: of_all[name] for name in _OF_ALL},
+        **others, **{name: of_all[name] for name in _OF_ALL},
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
     return set(session.scalars(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW}))
+
+
+def _build_notices(
+    session: Session,
+    result: MatchResult,
+    wishes_of: Mapping[UUID, list[WantedSlots]],
+    contents: ContentCache,
+) -> SlotNotices:
+    slots = {slot.id: slot for slot in result.slots}
+    notices = SlotNotices(result.detection, result.seen_at, slots, contents)
+    languages = {each.user_id: each.language for each in result.recipients}
+    languages |= read_languages(session, [each for each in wishes_of if each not in languages])
+    for user_id, wishes in wishes_of.items():
+        notices.add(user_id, wishes[0].language or languages.get(user_id, FALLBACK), wishes)
+    return notices
 
 
 def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
@@ -238,6 +259,8 @@ def create_notifications(
     spoken = language or choose_language(session.get_one(User, user_id, options=[_LANGUAGE]).language)
     mine = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
     contacts = session.scalars(mine.order_by(Contact.id))
+    if kind_of(kind).makes_notice:
+        write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
     return _insert(
         session,
         [

@@ -32,8 +32,10 @@ from api.models.base import session
 from api.models.delivery_figure import DeliveryFigure
 from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
+from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
+from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
@@ -161,6 +163,12 @@ def drop_support_requests() -> Counts:
 def erase_messages() -> Counts:
     """Erase addresses and texts of messages older than MESSAGES_KEPT_FOR; times and figures stay."""
     return messages.erase_messages()
+
+
+def drop_notices() -> Counts:
+    """Drop notices after MESSAGES_KEPT_FOR; their ids are in the order of their time."""
+    old = Notice.id < first_id_at(clock() - settings().messages_kept_for)
+    return {"dropped": delete_in_batches(Notice.id, old)}
 
 
 def drop_receipts() -> Counts:

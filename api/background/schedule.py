@@ -38,6 +38,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_appointments", _DAY),
         ScheduledJob("drop_support_requests", _DAY),
         ScheduledJob("erase_messages", _DAY),
+        ScheduledJob("drop_notices", _DAY),
         ScheduledJob("drop_receipts", _DAY),
         ScheduledJob("drop_unverified_accounts", _DAY),
         ScheduledJob("end_unused_accounts", _DAY),

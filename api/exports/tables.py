@@ -19,6 +19,7 @@ from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.invoice import Invoice
 from api.models.login import Login, PendingRegistration
+from api.models.notice import Notice
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
@@ -65,6 +66,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Match, ("alert_id",)),
     ExportedTable(MatchSlot, ("match_id",)),
     ExportedTable(Notification, left_out=_LEASE),
+    ExportedTable(Notice, left_out=("dedupe_key",)),
     ExportedTable(NotificationMatch, ("notification_id",)),
     ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),
     ExportedTable(Grant),

@@ -21,6 +21,9 @@ _NEW_MESSAGE = (
     " unknown_attempts, nudges, created_at, next_attempt_at, next_nudge_at"
 )
 
+# A notice without its text.
+_NOTICE = "id, user_id, kind, language, detection_id, dedupe_key, created_at, read_at, gone_at"
+
 # A document without its client's name.
 _DOCUMENT = (
     "id, kind, number, payment_id, refund_id, corrects_id, amount_cents, issued_at, contents, pdf_key,"
@@ -122,6 +125,13 @@ RIGHTS: dict[str, dict[Program, str]] = {
             f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
             " provider, cost, segments, receipt_due_at, price_due_at, lease_until)"
         ),
+    },
+    "notices": {
+        "api": "SELECT, INSERT, UPDATE (read_at)",
+        "background": "SELECT, INSERT, DELETE",
+        "crawler": f"SELECT ({_NOTICE}), INSERT",
+        "notifier": f"SELECT ({_NOTICE}), INSERT, UPDATE (gone_at)",
+        "reader": f"SELECT ({_NOTICE})",
     },
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
     "provider_events": {

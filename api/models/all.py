@@ -21,6 +21,7 @@ from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
 from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
+from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
@@ -33,7 +34,7 @@ from api.models.watch_credit import WatchCredit
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch, ProviderEvent,
-    DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
+    Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,

@@ -19,6 +19,7 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
     "account": (
         ("dashboard.show_dashboard", _l("Mes alertes")),
         ("channels.show_channels", _l("Canaux")),
+        ("messages.show_notices", _l("Notifications")),
         ("messages.show_messages", _l("Messages")),
         ("plan.show_plan", _l("Formule")),
         ("preferences.show_profile", _l("Profil")),

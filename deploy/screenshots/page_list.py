@@ -122,6 +122,8 @@ def _list_account() -> list[Shot]:
         Shot("telegram-link", "/canaux", Who.NEW, press("/canaux/telegram")),
         Shot("messages", "/messages", Who.CAMILLE),
         Shot("messages-none", "/messages", Who.NEW),
+        Shot("notices", "/notifications", Who.CAMILLE),
+        Shot("notices-none", "/notifications", Who.NEW),
         Shot("profile", "/profil", Who.CAMILLE),
         Shot("profile-long", "/profil", Who.LONG),
         Shot("profile-error", "/profil", Who.NEW, _give_wrong_address),

@@ -1,9 +1,12 @@
-"""Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`."""
+"""Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`.
+
+`notice.txt` is what the app shows itself.
+"""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
@@ -14,6 +17,9 @@ from notifier.message_kind_base import TemplateContext
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FALLBACK = "fr"
 _MAIL = "email"
+_NOTICE = "notice.txt"
+_BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
+_LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
 
 
 @lru_cache(maxsize=2)
@@ -107,3 +113,29 @@ def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | N
         return " ".join(_template(path).render(values).split())
     except UndefinedError:
         return None
+
+
+class NoticeText(NamedTuple):
+    """Title and body of a notice, as plain text, and their language."""
+
+    language: str
+    title: str
+    body: str
+
+
+def choose_notice_language(kind: str, language: str) -> str:
+    """Return the language of a kind's notices to a reader: French where it has no notice, or no title, in theirs."""
+    needed = {f"{kind}/{language}/{name}" for name in (_NOTICE, f"{_MAIL}.subject.txt")}
+    return language if needed <= _names() else FALLBACK
+
+
+def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> NoticeText:
+    """Return the notice of a kind in a language that it has: the subject of its mails, and `notice.txt`.
+
+    Raises:
+        jinja2.TemplateNotFound: the kind has no notices in the language.
+        jinja2.UndefinedError: a text needs a value that is missing.
+    """
+    title = " ".join(_template(f"{kind}/{language}/{_MAIL}.subject.txt").render(values).split())
+    body = _template(f"{kind}/{language}/{_NOTICE}").render(values).strip()
+    return NoticeText(language, title.removesuffix(_BRAND)[:_LONGEST_TITLE], body[:_LONGEST_BODY])

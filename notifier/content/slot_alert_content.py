@@ -80,7 +80,7 @@ class ContentCache:
         self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
     ) -> TemplateContext:
         """Return the context of one message; the links to stop are substitutions, which differ per person."""
-        values = [self._values_of(opening, language) for opening in openings]
+        values = [self.values_of(opening, language) for opening in openings]
         tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
         tokens = [write_stop_token([stop.alert_id]) for stop in stops[:MOST_STOPS]]
         links = {tag: link("stop", token) for tag, token in zip(tags, tokens, strict=False)}
@@ -100,7 +100,8 @@ class ContentCache:
             else write_stop_token([stop.alert_id for stop in stops[:MOST_STOPS]]),
         )
 
-    def _values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
+    def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
+        """Return the values of one opening."""
         key = (*opening.key, language)
         if key not in self.made:
             self.made[key] = opening.values(language)

@@ -43,7 +43,7 @@ class InlineClaim:
     most: int
     now: datetime
     claim: MessageClaim = field(init=False)
-    _contents: ContentCache = field(default_factory=ContentCache, init=False)
+    contents: ContentCache = field(default_factory=ContentCache, init=False)
 
     def __post_init__(self) -> None:
         earlier = settings().provider_switch_seconds * (len(providers_of(self.channel)) - 1)
@@ -103,7 +103,7 @@ class InlineClaim:
         opening = SlotOpening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
         stops = [StopLink(wish.alert_id, wish.name) for wish in wishes]
         try:
-            context = self._contents.context([opening], stops, row["language"])
+            context = self.contents.context([opening], stops, row["language"])
         except JobTimeoutException:
             raise
         except Exception:

@@ -14,6 +14,9 @@ from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateCo
 class AlertsPaused(MessageKind):
     """Lists the prefectures of the paused alerts; no procedure, which could reveal a person's immigration status."""
 
+    makes_notice = True
+    notice_link = "/dashboard"
+
     def prepare(
         self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:

@@ -21,6 +21,9 @@ from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 class CancelNoticed(DeclarationNotice):
     """To the account's address, with the end and the links; to another typed one only what was typed there."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:

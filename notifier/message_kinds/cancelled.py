@@ -16,6 +16,9 @@ _MINUTE = timedelta(minutes=1)
 class Cancelled(PaymentNotice):
     """Params: `ends` (ISO 8601), `refund` in cents, `plan`."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
         """Return when the subscription ends, and what goes back."""
         at = datetime.fromisoformat(row.params["ends"])

@@ -14,6 +14,9 @@ from notifier.message_kind_base import ClaimedRow
 class Credited(PaymentNotice):
     """Params: `payment`, `seconds`, `given` (time, invoice or refund), `amount` in cents, `ends` (ISO 8601 or null)."""
 
+    makes_notice = True
+    notice_link = "/formule/paiements"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return how much time it was, and what is given for it."""
         params, ends = row.params, ""

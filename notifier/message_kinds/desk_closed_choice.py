@@ -17,6 +17,9 @@ from notifier.message_kind_base import ClaimedRow
 class DeskClosedChoice(PaymentNotice):
     """Params: `prefecture`, `alert`. No procedure, which could reveal a person's immigration status."""
 
+    makes_notice = True
+    notice_link = "/dashboard"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
         """Return where it was."""
         place = prefectures().get(row.params["prefecture"])

@@ -16,6 +16,8 @@ class DeskUnwatched(MessageKind):
     """Lists the desks that are not watched, the reason and since when."""
 
     group = MessageGroup.DESK
+    makes_notice = True
+    notice_link = "/dashboard"
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -18,6 +18,8 @@ class DeskWatchable(MessageKind):
     """Lists the desks that can be watched, with a link to the alert."""
 
     group = MessageGroup.DESK
+    makes_notice = True
+    notice_link = "/dashboard"
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -18,6 +18,8 @@ class DeskWatched(MessageKind):
     """Lists the desks that are watched again."""
 
     group = MessageGroup.DESK
+    makes_notice = True
+    notice_link = "/dashboard"
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -23,6 +23,9 @@ _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its pa
 class Order(PaymentNotice):
     """Plan, price, beginning and end, terms, and how to withdraw, all in the mail itself."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
         """Return the page where the reader withdraws without signing in, also after the account is gone."""
         return link("withdraw", write_withdrawal_token(UUID(row.params["payment"])))

@@ -20,6 +20,9 @@ from notifier.message_kind_base import ClaimedRow
 class PaymentFailed(PaymentNotice):
     """About an order, or the renewal of a subscription, whose plan goes on for some days."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return which payment failed; of a renewal also until when the plan goes on, empty where it is over."""
         grace = sa.select(sa.func.max(Grant.ends_at)).where(

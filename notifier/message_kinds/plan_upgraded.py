@@ -16,6 +16,9 @@ from notifier.message_kind_base import ClaimedRow
 class PlanUpgraded(PaymentNotice):
     """Params: `payment`, the order of the new plan."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
         """Return both plans and the credit."""
         ended = session.execute(

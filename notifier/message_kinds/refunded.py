@@ -14,6 +14,9 @@ from notifier.message_kind_base import ClaimedRow
 class Refunded(PaymentNotice):
     """Sent once Stripe took the refund; the bank needs some days more."""
 
+    makes_notice = True
+    notice_link = "/formule/paiements"
+
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:  # noqa: ARG002 -- as its base says
         """Return the refund's amount and reason."""
         refund = session.get_one(Refund, UUID(row.params["refund"]))

@@ -18,6 +18,8 @@ class ReleaseSoon(MessageKind):
     """Names the desk, and the day and hours in the desk's own time."""
 
     group = MessageGroup.REMINDERS
+    makes_notice = True
+    notice_link = "/dashboard"
 
     def prepare(
         self, _session: Session, row: ClaimedRow, contact: Contact, now: datetime

@@ -21,6 +21,9 @@ from notifier.message_kind_base import ClaimedRow
 class RenewalSoon(PaymentNotice):
     """Params: `subscription`, `ends` (ISO 8601), the end of the paid period."""
 
+    makes_notice = True
+    notice_link = "/formule"
+
     def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
         """Return the page where the reader cancels without signing in."""
         orders = sa.select(Payment.id).where(

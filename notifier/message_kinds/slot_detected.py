@@ -43,6 +43,8 @@ class SlotDetected(Mergeable):
     """Several slot alerts of one contact leave as one message."""
 
     group = MessageGroup.SLOTS
+    makes_notice = True
+    notice_link = "/dashboard"
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime

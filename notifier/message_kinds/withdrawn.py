@@ -14,6 +14,9 @@ from notifier.content.payment_notices import write_amount
 class Withdrawn(DeclarationNotice):
     """Sent once a declaration was applied or refused; its order is known."""
 
+    makes_notice = True
+    notice_link = "/formule/paiements"
+
     def describe(self, session: Session, declared: Declaration, language: str) -> dict[str, Any]:
         """Return the order, the refund, and the reason of a refusal; each is empty where there is none."""
         order = session.get(Payment, declared.payment_id)

@@ -75,6 +75,7 @@ BOUNDS = {
     "/api/docs": 0,
     "/api/health/live": 0,
     "/api/openapi.json": 0,
+    "/api/notices": 3,
     "/api/notifications": 6,
     "/api/prefectures": 1,
     "/api/prefectures/map?procedure=TITRE_SEJOUR": 1,

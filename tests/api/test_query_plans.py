@@ -55,6 +55,7 @@ BIG = {
     "detections",
     "matches",
     "match_slots",
+    "notices",
     "notifications",
     "notification_matches",
 }
@@ -66,6 +67,8 @@ PATHS = [
     "/api/detections",
     "/api/detections?limit=2&before={detection}",
     "/api/detections/{detection}",
+    "/api/notices",
+    "/api/notices?limit=2&before={detection}",
     "/api/notifications",
     "/api/prefectures",
     "/api/prefectures/bobigny_93",

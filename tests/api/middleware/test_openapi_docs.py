@@ -31,6 +31,7 @@ EXPECTED = {
     ("get", "/api/reliability"),
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
     ("get", "/api/notifications"),
+    ("get", "/api/notices"), ("post", "/api/notices/{id}/read"), ("post", "/api/notices/read-all"),
     ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("post", "/api/hooks/sendgrid"), ("post", "/api/hooks/twilio"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
@@ -46,6 +47,8 @@ EXPECTED = {
 }  # fmt: skip
 EXPECTED |= {(method.lower(), f"/api/admin{re.sub(ANY, BRACED, rule)}") for method, rule in EXAMPLES}
 SIGNED_IN = {"/api/detections", "/api/detections/{id}", "/api/notifications"} | {
+    f"/api/notices{path}" for path in ("", "/{id}/read", "/read-all")
+} | {
     f"/api/auth/{path}"
     for path in ("me", "verify-email/again", "change-password", "refresh", "logout", "logout-all", "prove", "logins",
                  "logins/{id}", "totp", "totp/confirm", "totp/recovery-codes")

@@ -152,7 +152,8 @@ def _check_head(page: Page) -> None:
     assert len(page.headings) == 1, page.headings
     heading, title = (" ".join(each.split()) for each in (page.headings[0], page.title))
     assert heading
-    titles = (title, title.partition(" : ")[2])  # after "Erreur : "
+    # after "Erreur : ", or a number of unread notices
+    titles = (title, title.partition(" : ")[2], re.sub(r"^\(\d+\+?\) ", "", title))
     assert any(each.startswith(heading) for each in titles), f"{title!r} does not begin with {heading!r}"
 
 

@@ -14,6 +14,7 @@ from api.models.base import engine, session
 JOBS = [
     jobs.drop_support_requests,
     jobs.erase_messages,
+    jobs.drop_notices,
     jobs.drop_receipts,
     jobs.drop_unverified_accounts,
     jobs.end_unused_accounts,

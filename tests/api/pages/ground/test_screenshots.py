@@ -19,6 +19,7 @@ NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
     "channels.poll_telegram",
     "invoice_pages.send_pdf",
     "map.show_parts",
+    "messages.show_live_notices",
     "open_web.send_robots",
     "open_web.send_security",
     "open_web.send_sitemap",

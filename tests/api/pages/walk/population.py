@@ -15,6 +15,7 @@ from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
+from api.models.notice import Notice
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -39,6 +40,7 @@ SECRETS = {
     "place": "Guichet où va Anna",
     "browser": "Navigateur d’Anna",
     "client": "Anna Nom-de-Facture",
+    "notice": "Notification pour Anna",
 }
 
 
@@ -97,6 +99,7 @@ def populate(app: Flask) -> Population:
     ids["payment"] = str(add_payment(users["anna"], client_name=SECRETS["client"]))
     issue_due(60)
     ids["invoice"] = str(rows(Invoice)[0].id)
+    ids["shown"] = _write_notices(users["anna"])
     ids["login"] = str(give_login(Browser(app), users["anna"], SECRETS["browser"]).login.id)
     return Population(app, users, ids | _write_links(users["anna"], ids["alert"]) | _declare(ids["payment"]))
 
@@ -128,6 +131,22 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         s.flush()
         s.add(NotificationMatch(notification_id=message.id, match_id=found))
     return {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
+
+
+def _write_notices(user_id: UUID) -> str:
+    """Write two notices; return the id of one."""
+    texts = {
+        "kind": "order",
+        "language": "fr",
+        "title": SECRETS["notice"],
+        "body": "Texte",
+        "link": "/formule",
+    }
+    written = [Notice(user_id=user_id, **texts) for _ in range(2)]
+    with session() as s:
+        s.add_all(written)
+        s.flush()
+        return str(written[0].id)
 
 
 def _write_channels(user_id: UUID) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""Routes of /api/notices: what the app shows the signed-in user."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from api.middleware.auth import current_user_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.models.base import autocommit_session, session
+from api.notices import service
+from api.notices.queries import count_unread, list_notices
+from api.notices.schemas import NoticePage, ReadWish, UnreadCount
+from api.paging import PageQuery
+from configs.clock import clock
+
+blueprint = APIBlueprint(
+    "notices",
+    __name__,
+    url_prefix="/api/notices",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="notices", description="What the app shows the user")],
+    abp_security=BEARER,
+)
+
+
+class NoticePath(BaseModel):
+    """Which notice."""
+
+    id: UUID
+
+
+@blueprint.get("", responses={200: NoticePage, **declare_errors(401, 422)})
+def show_notices(query: PageQuery) -> dict[str, Any]:
+    """List the user's notices, the newest first, with the number of unread ones. They are kept for 90 days."""
+    with autocommit_session() as s:
+        return list_notices(s, current_user_id(), query).as_json()
+
+
+@blueprint.post("/<uuid:id>/read", responses={200: UnreadCount, **declare_errors(401, 404)})
+def mark_notice_read(path: NoticePath) -> dict[str, Any]:
+    """Mark a notice as read. To repeat it changes nothing."""
+    with session() as s:
+        service.read_notice(s, current_user_id(), path.id, clock())
+        return UnreadCount(unread=count_unread(s, current_user_id())).as_json()
+
+
+@blueprint.post("/read-all", responses={200: UnreadCount, **declare_errors(*BODY, 401)})
+def mark_all_read(body: ReadWish) -> dict[str, Any]:
+    """Mark all notices as read up to the one that the body names; newer notices stay unread."""
+    with session() as s:
+        service.read_all(s, current_user_id(), body.last, clock())
+        return UnreadCount(unread=count_unread(s, current_user_id())).as_json()

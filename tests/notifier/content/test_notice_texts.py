@@ -1,0 +1,70 @@
+"""Texts of notices: each kind that makes them has them, and its title names no procedure."""
+
+from typing import Any
+
+import pytest
+from werkzeug.routing import RequestRedirect
+
+from api.app import create_app
+from api.pages.procedure_names import PROCEDURE_NAMES
+from configs.prefecture import Procedure
+from notifier.content.messages import choose_notice_language, languages_of, render_notice
+from notifier.message_kinds import kinds
+from tests.notifier.content.test_locked_screen import facts_with
+from tests.notifier.content.test_messages import FACTS
+
+NOTICED = sorted(name for name, kind in kinds().items() if kind.makes_notice)
+# More values than the mails' texts have in their sample: both ends of a sentence.
+TEXTS = sorted(
+    (kind, language)
+    for kind in NOTICED
+    for language in languages_of(kind)
+    if choose_notice_language(kind, language) == language
+)
+
+
+def test_there_are_notices() -> None:
+    assert {"slot_detected", "desk_unwatched", "release_soon", "alerts_paused", "order"} <= set(NOTICED)
+    assert {kind for kind, language in TEXTS if language == "fr"} == set(NOTICED)
+
+
+@pytest.mark.parametrize(("kind", "language"), TEXTS)
+def test_a_notice_is_complete(kind: str, language: str) -> None:
+    made = render_notice(kind, language, FACTS[kind])
+    assert made.language == language
+    assert made.title
+    assert made.body
+    assert "None" not in made.title + made.body
+    assert not any(
+        mark in made.title + made.body for mark in ("{", "}", "http://localhost:4000/l/", " – RDVPriority")
+    )
+
+
+@pytest.mark.parametrize(("kind", "language"), TEXTS)
+def test_a_title_names_no_procedure(kind: str, language: str) -> None:
+    for procedure in set(Procedure) - {Procedure.AUTRE}:
+        label = f"{PROCEDURE_NAMES[procedure]} – renouvellement"
+        title = render_notice(kind, language, facts_with(kind, label)).title.lower()
+        assert label.lower() not in title
+        assert str(PROCEDURE_NAMES[procedure]).lower() not in title
+
+
+def test_a_text_of_ten_thousand_characters_is_cut() -> None:
+    label = "<b>\u202e🏛️" * 2500
+    made = render_notice("desk_unwatched", "fr", facts_with("desk_unwatched", label))
+    assert len(made.body) == 4000
+    assert "<b>\u202e" in made.body  # text: who shows it escapes it
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_each_link_is_a_page(settings_env: Any) -> None:
+    settings_env()
+    router = create_app().url_map.bind("localhost", url_scheme="https")
+    for kind in NOTICED:
+        link = kinds()[kind].notice_link
+        assert link is not None
+        try:
+            endpoint, _ = router.match(link, "GET")
+        except RequestRedirect:
+            endpoint = ""
+        assert endpoint, link

@@ -1,0 +1,211 @@
+"""Notices: written with the messages that say the same, once per person, without a contact."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import engine, session
+from api.models.notice import Notice, mark_gone
+from api.models.user import User
+from configs.clock import clock
+from notifier import notice_writer
+from notifier.content.messages import render_notice
+from notifier.match_service import match_detection, match_open
+from notifier.notification_writer import create_notifications
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    alert,
+    all_of,
+    change,
+    detection,
+    for_procedure,
+    gone,
+    in_one_transaction,
+    matched,
+    notifications,
+    person,
+    slots,
+)
+
+pytestmark = pytest.mark.usefixtures("database")
+PAUSED = {"prefectures": ["evry-courcouronnes_91"], "count": 1, "limit": 1}
+
+
+@pytest.fixture
+def inserts() -> Iterator[list[str]]:
+    """Note the statements that name the table of notices."""
+    found: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "INTO notices" in statement:
+            found.append(statement)
+
+    sa.event.listen(engine(), "before_cursor_execute", note)
+    yield found
+    sa.event.remove(engine(), "before_cursor_execute", note)
+
+
+def pause(user_id: Any, key: str = "paused:1") -> Any:
+    return in_one_transaction(
+        create_notifications, user_id, "alerts_paused", PAUSED, key, priority="immediate"
+    )
+
+
+def test_a_matched_user_has_one_notice_however_many_alerts_match() -> None:
+    camille = person()
+    alert(camille)
+    alert(camille, for_procedure())
+    seen = detection()
+    matched(seen)
+    (notice,) = all_of(Notice)
+    assert (notice.user_id, notice.kind, notice.language) == (camille.id, "slot_detected", "fr")
+    assert notice.title == "Créneau détecté – Essonne (91)"
+    assert "jeudi 26 novembre 2026 à\xa009:30" in notice.body
+    assert "Naturalisation <b>&" in notice.body
+    assert "None" not in notice.body
+    assert "/l/stop/" not in notice.body
+    assert (notice.detection_id, notice.read_at, notice.gone_at) == (seen, None, None)
+
+
+def test_a_user_whom_no_contact_reaches_has_a_notice_all_the_same() -> None:
+    silent = person(enabled=False)
+    alert(silent)
+    matched(detection())
+    assert notifications() == []
+    assert [each.user_id for each in all_of(Notice)] == [silent.id]
+
+
+def test_who_does_not_wait_or_is_not_entitled_has_none() -> None:
+    alert(person(plan=None))
+    alert(person(), enabled=False)
+    person()
+    matched(detection())
+    assert all_of(Notice) == []
+
+
+def test_many_notices_are_one_statement_and_each_text_is_rendered_once(
+    inserts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    def render(kind: str, language: str, values: Any) -> Any:
+        rendered.append(language)
+        return original(kind, language, values)
+
+    original = render_notice
+    monkeypatch.setattr(notice_writer, "render_notice", render)
+    for _ in range(40):
+        alert(person())
+    matched(detection())
+    assert len(all_of(Notice)) == 40
+    assert len(inserts) == 1
+    assert rendered == ["fr"]
+
+
+def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
+    every, late = person(), person()
+    alert(every)
+    alert(late, for_procedure(hour_from="12:00"))
+    matched(detection(slots([MORNING, MORNING.replace(hour=13)])))
+    bodies = {each.user_id: each.body for each in all_of(Notice)}
+    assert "2 créneaux ouverts" in bodies[every.id]
+    assert "1 créneau ouvert" in bodies[late.id]
+    assert "14:30" in bodies[late.id]
+
+
+def test_a_detection_that_is_matched_again_writes_no_second_notice() -> None:
+    alert(person())
+    seen = detection()
+    matched(seen)
+    matched(seen)
+    assert len(all_of(Notice)) == 1
+
+
+def test_an_alert_that_catches_up_makes_a_notice_once() -> None:
+    matched(detection())
+    waiting = alert(person())
+    for _ in range(2):
+        in_one_transaction(match_open, DESK, clock(), [waiting])
+    assert len(all_of(Notice)) == 1
+
+
+def test_notices_are_written_in_the_transaction_of_the_messages() -> None:
+    alert(person())
+    seen = detection()
+
+    def match_and_fail(s: Session) -> None:
+        match_detection(s, seen, clock())
+        assert s.scalar(sa.select(sa.func.count()).select_from(Notice)) == 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_one_transaction(match_and_fail)
+    assert (all_of(Notice), notifications()) == ([], [])
+
+
+def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise LookupError("a text")
+
+    monkeypatch.setattr(notice_writer, "render_notice", fail)
+    camille = person()
+    alert(camille)
+    matched(detection())
+    pause(camille.id)
+    assert [each.kind for each in notifications()] == ["slot_detected", "alerts_paused"]
+    assert all_of(Notice) == []
+
+
+def test_another_kind_makes_one_notice_for_each_key_in_the_users_language() -> None:
+    camille = person()
+    change(User, camille.id, language="en")
+    for key in ("paused:1", "paused:1", "paused:2"):
+        pause(camille.id, key)
+    first, second = all_of(Notice)
+    assert (first.title, first.language, first.link) == ("One alert is paused", "en", "/dashboard")
+    assert "Essonne (91)" in first.body
+    assert second.title == first.title
+
+
+def test_a_language_without_texts_is_french() -> None:
+    camille = person()
+    change(User, camille.id, language="tlh")
+    pause(camille.id)
+    assert [each.language for each in all_of(Notice)] == ["fr"]
+
+
+def test_a_kind_without_notices_makes_none() -> None:
+    camille = person()
+    in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
+    assert len(notifications()) == 1
+    assert all_of(Notice) == []
+
+
+def test_notices_of_a_detection_are_marked_as_gone_once() -> None:
+    camille, robin = person(), person()
+    for each in (camille, robin):
+        alert(each)
+    opened = slots()
+    seen = detection(opened)
+    matched(seen)
+    gone(opened)
+    now = clock()
+    with session() as s:
+        assert mark_gone(s, seen, [camille.id], now) == 1
+        assert mark_gone(s, seen, [camille.id], now) == 0
+    assert {each.user_id: each.gone_at for each in all_of(Notice)} == {camille.id: now, robin.id: None}
+
+
+def test_notices_go_with_the_account() -> None:
+    camille = person()
+    pause(camille.id)
+
+    def delete(s: Session) -> None:
+        s.execute(sa.delete(User).where(User.id == camille.id))
+
+    in_one_transaction(delete)
+    assert all_of(Notice) == []
