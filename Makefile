@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts screenshots bench simulate release-check lock program-locks clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench simulate release-check lock program-locks clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ format: setup ## Let ruff mend what it can
 
 texts: setup ## Bring the catalogues of the pages up to date, and list what is untranslated
 	@$(BIN)/python -m api.pages.update_texts
+
+messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer)
+	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)
 
 screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)
 	@$(BIN)/python -m deploy.screenshots $(ARGS)

@@ -6,7 +6,7 @@ JSON has camelCase keys; the attributes are in snake_case.
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Literal, LiteralString, Self, TypeVar
+from typing import Annotated, Any, LiteralString, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
@@ -16,10 +16,6 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from configs.plan import Plan, PlanName
 from configs.strict_model import Strict
 
-Language = Literal["fr", "en"]  # of messages to people
-AccountLanguage = Literal[
-    "fr", "en", "ar"
-]  # of a person's pages; messages are in French where they have no other
 _NO_NUL = r"^[^\x00]*$"
 _RESTRICTED = {"enum", "const", "pattern"}  # a text with one of these holds no NUL anyway
 _DRAWN_BY_FORMAT = {"date", "date-time", "uuid"}

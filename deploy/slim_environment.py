@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HOME = Path("/opt/rdvpriority")
-LANGUAGES = {"ar", "en", "fr"}  # of our pages and messages
+LANGUAGES = {"ar", "de", "en", "es", "fr", "hi", "pt", "ru", "zh"}  # of our pages and messages
 _SERVICES = {"s3", "sts", "sso", "sso-oidc"}  # the store, and the ways to sign in to it
 
 

@@ -30,6 +30,7 @@ class RenderedMessage:
     subject: str = ""
     brief: str = ""  # the same in fewer words, for an SMS
     button: LinkButton | None = None
+    language: str = ""  # that the texts are in
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def write_held_back(
         "user_id": [str(each.user_id) for each in reached],
         "contact_id": [str(each.contact_id) for each in reached],
         "channel": [each.channel for each in reached],
-        "language": [why.language or each.language for each, why in pairs],
+        "language": [each.pick_language(why.language) for each, why in pairs],
         "dedupe_key": [
             f"held:{why.how.reason}:{detection.desk_id}:{span}:{each.contact_id}" for each, why in pairs
         ],

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
+from configs.languages import FRENCH_AND_ENGLISH, read_language
 from configs.unsubscribe_links import MessageGroup
 
 
@@ -32,6 +33,10 @@ class ClaimedRow:
     unknown_attempts: int
     created_at: datetime
     address: str | None = None  # of a message to an address without an account
+
+    def __post_init__(self) -> None:
+        """Replace an unknown language by French: Babel writes dates only in languages that it has."""
+        object.__setattr__(self, "language", read_language(self.language))
 
     @classmethod
     def of(cls, row: Notification) -> "ClaimedRow":
@@ -78,6 +83,8 @@ class MessageKind(ABC):
     """A kind of message. One file in `notifier/message_kinds/` defines one kind; its texts are templates."""
 
     group: ClassVar[MessageGroup] = MessageGroup.ACCOUNT  # what a reader of its mails can stop
+
+    languages: ClassVar[Sequence[str]] = FRENCH_AND_ENGLISH  # that its texts exist in; French is the fallback
 
     forgets_address: ClassVar[bool] = (
         False  # a row without an account loses its address and values once it ended

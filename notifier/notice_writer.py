@@ -109,7 +109,7 @@ def read_languages(session: Session, user_ids: Sequence[UUID]) -> dict[UUID, str
     if not user_ids:
         return {}
     found = session.execute(_LANGUAGES.where(is_any_of(User.id, user_ids)))
-    return {user_id: choose_language(language) for user_id, language in found}
+    return {user_id: choose_language(SLOT_DETECTED, language) for user_id, language in found}
 
 
 def write_notice(

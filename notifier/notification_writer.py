@@ -234,7 +234,7 @@ def _columns_of_recipient(
 ) -> dict[str, Any]:
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
-        "language": wishes[0].language or to.language,
+        "language": to.pick_language(wishes[0].language),
         "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
     }  # fmt: skip
 
@@ -256,7 +256,8 @@ def create_notifications(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     accepts_contact = kind_of(kind).accepts_contact
-    spoken = language or choose_language(session.get_one(User, user_id, options=[_LANGUAGE]).language)
+    wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language
+    spoken = choose_language(kind, wanted)
     mine = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
     contacts = session.scalars(mine.order_by(Contact.id))
     if kind_of(kind).makes_notice:
@@ -284,7 +285,7 @@ def notify_address(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     kind_of(kind)
-    row = _message(kind, Channel.EMAIL, language, params, Priority.IMMEDIATE)
+    row = _message(kind, Channel.EMAIL, choose_language(kind, language), params, Priority.IMMEDIATE)
     return _insert(session, [row | {"address": address, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}])
 
 

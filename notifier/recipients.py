@@ -36,6 +36,10 @@ class Recipient:
         """Return the address, decrypted now: of a crowd most are claimed and read again before they are sent."""
         return read_stored_address(self.stored_address)
 
+    def pick_language(self, wanted: str | None) -> str:
+        """Return the language of a slot alert: that of its alert where it has one, else the user's."""
+        return choose_language(SLOT_DETECTED, wanted) if wanted else self.language
+
 
 def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -> list[Recipient]:
     """Return the reachable contacts of these users on the channels of the plans that cover the moment.
@@ -45,7 +49,7 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
     found: list[Any] = list(session.execute(_select_reachable(), {"user_ids": user_ids, "moment": moment}))
     reached = [
         Recipient(
-            contact_id, user_id, channel, choose_language(language), address, has_waiting,
+            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, has_waiting,
             max(map(rank_plan, plans)),
         )
         for contact_id, user_id, channel, language, address, has_waiting, plans in found

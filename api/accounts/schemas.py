@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
 from api.models.user import OutageCredit
-from api.schemas import AccountLanguage, Answer, Body, name_rule
+from api.schemas import Answer, Body, name_rule
 from configs.contact_addresses import email_address, phone_number
+from configs.languages import Language
 from configs.plan import PlanName
 
 # Rough checks; configs/contact_addresses.py is stricter about letters beyond ASCII. Blanks around are removed.
@@ -54,7 +55,9 @@ class Registration(Body):
         description=f"A mobile number; PATCH /api/users/profile sends the code that confirms it. {PHONE_NOTICE}",
     )
     plan: PlanName | None = None
-    language: AccountLanguage | None = Field(None, description="Of pages and messages; French without one.")
+    language: Language | None = Field(
+        None, description="Of messages, and of pages that speak it; French without one."
+    )
 
     @field_validator("password")
     @classmethod

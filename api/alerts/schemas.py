@@ -23,9 +23,10 @@ from api.models.notification import State
 from api.models.user import Channel
 from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
-from api.schemas import INTEGRAL, Answer, Body, Flag, Language
+from api.schemas import INTEGRAL, Answer, Body, Flag
 from configs.clock import clock
 from configs.desk import Text
+from configs.languages import Language
 from configs.prefecture import Procedure, WatchLevel
 
 _MOST = 50  # entries of a list: more than any prefecture has

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.declaration import Declaration
-
-MESSAGE_LANGUAGES = ("fr", "en")
+from configs.languages import FRENCH, FRENCH_AND_ENGLISH
 
 
 def acknowledge(session: Session, row: Declaration, kind: str, **amounts: int) -> list[UUID]:
@@ -36,7 +35,7 @@ def tell_result(session: Session, row: Declaration, kind: str) -> list[UUID]:
 
 def choose_message_language(language: str) -> str:
     """Return the language of the messages to somebody who reads the pages in this one."""
-    return language if language in MESSAGE_LANGUAGES else MESSAGE_LANGUAGES[0]
+    return language if language in FRENCH_AND_ENGLISH else FRENCH
 
 
 def _tell_account(

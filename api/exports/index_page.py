@@ -9,13 +9,15 @@ from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.exports.words import WORDS
+from configs.languages import FRENCH
 
 _FOLDER = Path(__file__).parent / "templates"
 
 
 def render_index(language: str, email: str, counts: Mapping[str, int], now: datetime) -> str:
     """Return the page; `counts` are the rows of each table."""
-    words = WORDS.get(language, WORDS["fr"])
+    language = language if language in WORDS else FRENCH
+    words = WORDS[language]
     day = format_datetime(now, "long", locale=language)
     return (
         _environment()

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from api.accounts.schemas import Email
-from api.schemas import Answer, Body, Language
+from api.schemas import Answer, Body
+from configs.languages import Language
 
 LONGEST = 5000  # characters
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

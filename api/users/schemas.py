@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.models.export import Export
 from api.models.user import OutageCredit
-from api.schemas import AccountLanguage, Answer, Body, Flag, name_rule
+from api.schemas import Answer, Body, Flag, name_rule
+from configs.languages import Language
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 
@@ -51,8 +52,9 @@ class ProfileChange(Body):
     telegram: None = Field(
         None, description="`null` unlinks the chat. Link one by POST /api/users/telegram-link."
     )
-    language: AccountLanguage | None = Field(
-        None, description="Of pages and messages. Messages are in French where there are none in it."
+    language: Language | None = Field(
+        None,
+        description="Of messages, and of pages that speak it. Messages are in French where there are none in it.",
     )
     time_zone: TimeZone | None = None
     outage_credit: OutageCredit | None = Field(

@@ -1,6 +1,6 @@
 """Reminders of announced slot releases at desks behind a captcha, whose slots a check cannot see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.desk import DeskState
 from api.models.discovery import is_page_lost
+from api.models.user import Channel
 from configs.desk import Desk
+from configs.plan import plan
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
@@ -18,7 +20,8 @@ from crawler.scheduling.desk_budgets import captcha_expected
 
 # Entitled users with an alert, enabled or saved until the desk can be watched, and no reminder yet.
 _WAITING = sa.text(f"""
-SELECT DISTINCT a.user_id
+SELECT DISTINCT a.user_id, ARRAY(SELECT DISTINCT g.plan FROM grants g WHERE g.user_id = a.user_id
+  AND g.starts_at <= :now AND g.ends_at > :now) AS plans
 FROM alert_targets t
 JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.awaits_watch)
 WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
@@ -36,10 +39,19 @@ def write_reminders(rows: Session, now: datetime) -> list[UUID]:
     for desk, begins_at, ends_at in _find_releases(rows, now):
         begins = begins_at.isoformat()
         params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
-        for user_id in _find_recipients(rows, desk, begins, now):
+        for user_id, plans in _find_recipients(rows, desk, begins, now):
             key = f"release_soon:{desk.id}:{begins}:{user_id}"
-            written += notifier.create_notifications(rows, user_id, "release_soon", params, key)
+            written += notifier.create_notifications(
+                rows, user_id, "release_soon", params, key, priority="scheduled",
+                channels=_list_channels(plans),
+            )  # fmt: skip
     return written
+
+
+def _list_channels(plans: Sequence[str]) -> set[str]:
+    """Return the channels of reminders: an SMS only where one of the plans has it."""
+    has_sms = any(Channel.SMS.value in plan(name).channels for name in plans)
+    return {Channel.EMAIL.value, Channel.TELEGRAM.value} | ({Channel.SMS.value} if has_sms else set())
 
 
 def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
@@ -68,7 +80,7 @@ def _has_hidden_slots(desk: Desk) -> bool:
     return desk.schedulable and captcha_expected(desk)
 
 
-def _find_recipients(rows: Session, desk: Desk, begins: str, now: datetime) -> list[UUID]:
+def _find_recipients(rows: Session, desk: Desk, begins: str, now: datetime) -> list[tuple[UUID, list[str]]]:
     wanted = {
         "desk": desk.id,
         "prefecture": desk.prefecture_id,
@@ -77,4 +89,4 @@ def _find_recipients(rows: Session, desk: Desk, begins: str, now: datetime) -> l
         "now": now,
         "most": AT_ONCE,
     }
-    return list(rows.scalars(_WAITING, wanted))
+    return [(user_id, plans) for user_id, plans in rows.execute(_WAITING, wanted)]

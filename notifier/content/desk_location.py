@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from babel.dates import get_timezone_location
+
 from configs.desk import reveals_health, zone_of
 from configs.prefecture import desks, prefectures
 
@@ -27,6 +29,11 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     if prefecture is None:
         return DeskLocation(chef_lieu.title(), department.upper(), zone_of(zone))
     return DeskLocation(prefecture.name, prefecture.department, zone_of(zone))
+
+
+def name_city(zone: ZoneInfo, language: str) -> str:
+    """Return the city whose clock a desk's hours follow, as a language calls it: `Cayenne`, `Париж`."""
+    return get_timezone_location(zone, locale=language, return_city=True)
 
 
 def name_desk(desk_id: str, label: str) -> str:

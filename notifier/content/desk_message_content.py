@@ -11,7 +11,7 @@ from api.models.notification import State
 from api.models.user import Contact, ContactState
 from configs.desk import zone_of
 from configs.prefecture import desks
-from notifier.content.desk_location import location_of
+from notifier.content.desk_location import location_of, name_city
 from notifier.message_kind_base import Skip
 
 _HOME = "Europe/Paris"
@@ -52,6 +52,7 @@ def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
         "reason": params["reason"],
         "spots": found,
         "where": homes[0] if len(homes) == 1 else None,
+        "city": name_city(zone, language),
         **since_values(params, zone, language),
     }
 

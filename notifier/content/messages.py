@@ -1,22 +1,26 @@
 """Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`.
 
 `notice.txt` is what the app shows itself.
+
+A kind of many languages has these files once, in templates/<kind>/; its folders of languages hold `words.jinja`.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
 
 from configs.brand import SHADES
+from configs.languages import FRENCH, RIGHT_TO_LEFT
 from notifier.channel_base import LinkButton, RenderedMessage
+from notifier.content.template_functions import FUNCTIONS, clean_values
 from notifier.message_kind_base import TemplateContext
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
-FALLBACK = "fr"
-_MAIL = "email"
+FALLBACK = FRENCH
+_MAIL, _WORDS = "email", "words.jinja"
 _NOTICE = "notice.txt"
 _BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
 _LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
@@ -37,7 +41,7 @@ def environment(*, escaping: bool) -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.globals.update(SHADES)
+    made.globals.update(SHADES | FUNCTIONS)
     return made
 
 
@@ -57,24 +61,39 @@ def warm_up() -> None:
         environment(escaping=True).get_template(name)
 
 
-def languages_of(kind: str) -> set[str]:
+@cache
+def languages_of(kind: str) -> frozenset[str]:
     """Return the languages that a kind has texts in."""
-    return {name.split("/")[1] for name in _names() if name.startswith(f"{kind}/")}
+    paths = [name.split("/") for name in _names()]
+    return frozenset(path[1] for path in paths if path[0] == kind and len(path) > 2)  # noqa: PLR2004 -- kind, language, file
 
 
-def choose_language(account: str) -> str:
-    """Return the language of messages to an account: French where there are none in the account's."""
-    return account if account in _languages() else FALLBACK
+def choose_language(kind: str, wanted: str) -> str:
+    """Return the language of a message: French where its kind has no texts in the wanted one."""
+    return wanted if wanted in languages_of(kind) else FALLBACK
 
 
-@lru_cache(maxsize=1)
-def _languages() -> frozenset[str]:
-    return frozenset(name.split("/")[1] for name in _names() if name.count("/") > 1)
+@cache
+def find_path(kind: str, language: str, name: str) -> str | None:
+    """Return the template of a part: the language's own, else the kind's, which takes its words from the language."""
+    own, shared = f"{kind}/{language}/{name}", f"{kind}/{name}"
+    if own in _names():
+        return own
+    return shared if shared in _names() and f"{kind}/{language}/{_WORDS}" in _names() else None
 
 
 def speaks(kind: str, language: str, channel: str) -> bool:
     """Whether a kind has texts for a channel in a language."""
-    return any(f"{kind}/{language}/{channel}.{ending}" in _names() for ending in ("txt", "html"))
+    return any(find_path(kind, language, f"{channel}.{ending}") for ending in ("txt", "html"))
+
+
+def _fill(path: str | None, language: str, values: Mapping[str, Any]) -> str:
+    """Return a template's text in a language; nothing without a template."""
+    if path is None:
+        return ""
+    start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    return _template(path).render(values, language=language, direction=direction, start=start, end=end)
 
 
 def render(kind: str, channel: str, language: str, context: TemplateContext) -> RenderedMessage:
@@ -89,9 +108,10 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
     if not speaks(kind, language, channel):
         raise LookupError(f"no texts: templates/{kind}/{language}/{channel}.txt or .html is missing")
 
+    values = clean_values(context.values)
+
     def part(name: str) -> str:
-        path = f"{kind}/{language}/{name}"
-        return _template(path).render(context.values).strip() if path in _names() else ""
+        return _fill(find_path(kind, language, name), language, values).strip()
 
     label = part("button.txt")
     return RenderedMessage(
@@ -100,17 +120,16 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
         subject=" ".join(part(f"{channel}.subject.txt").split()),
         brief=part(f"{channel}.brief.txt"),
         button=LinkButton(label, context.url) if label and context.url else None,
+        language=language,
     )
 
 
 def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | None:
     """Return the subject that mails of a kind have; None where it has none, or needs a value that is missing."""
     spoken = language if speaks(kind, language, _MAIL) else FALLBACK
-    path = f"{kind}/{spoken}/{_MAIL}.subject.txt"
-    if path not in _names():
-        return None
+    path = find_path(kind, spoken, f"{_MAIL}.subject.txt")
     try:
-        return " ".join(_template(path).render(values).split())
+        return " ".join(_fill(path, spoken, clean_values(values)).split()) or None
     except UndefinedError:
         return None
 
@@ -125,17 +144,20 @@ class NoticeText(NamedTuple):
 
 def choose_notice_language(kind: str, language: str) -> str:
     """Return the language of a kind's notices to a reader: French where it has no notice, or no title, in theirs."""
-    needed = {f"{kind}/{language}/{name}" for name in (_NOTICE, f"{_MAIL}.subject.txt")}
-    return language if needed <= _names() else FALLBACK
+    has_both = all(find_path(kind, language, name) for name in (_NOTICE, f"{_MAIL}.subject.txt"))
+    return language if has_both else FALLBACK
 
 
 def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> NoticeText:
     """Return the notice of a kind in a language that it has: the subject of its mails, and `notice.txt`.
 
     Raises:
-        jinja2.TemplateNotFound: the kind has no notices in the language.
         jinja2.UndefinedError: a text needs a value that is missing.
     """
-    title = " ".join(_template(f"{kind}/{language}/{_MAIL}.subject.txt").render(values).split())
-    body = _template(f"{kind}/{language}/{_NOTICE}").render(values).strip()
+    subject, notice = find_path(kind, language, f"{_MAIL}.subject.txt"), find_path(kind, language, _NOTICE)
+    cleaned = clean_values(values)
+    title, body = (
+        " ".join(_fill(subject, language, cleaned).split()),
+        _fill(notice, language, cleaned).strip(),
+    )
     return NoticeText(language, title.removesuffix(_BRAND)[:_LONGEST_TITLE], body[:_LONGEST_BODY])

@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 
 from api.models.alert import Moment
 from api.models.slot import Detection
 from configs.unsubscribe_links import write_stop_token
-from notifier.content.desk_location import DeskLocation, location_of, name_desk
+from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
 from notifier.matching import AnySlot, slot_moment
 from notifier.message_kind_base import TemplateContext
@@ -56,6 +56,7 @@ class SlotOpening:
             "count": len(moments),
             "countable": all(moment.day for moment in moments),
             "url": detection.booking_url,
+            "city": name_city(where.zone, language),
             "seen_day": format_date(seen, "long", locale=language),
             "since_hour": self._since(where, language),
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
@@ -128,6 +129,13 @@ def _joined(one: SlotOpening, other: SlotOpening) -> SlotOpening:
     return SlotOpening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at, since)
 
 
+def _shorten(day: date | None, language: str) -> str:
+    """Return a day in few characters: in French as numbers, else with its month's name, which no reader mistakes."""
+    if language == "fr":
+        return format_date(day, "dd/MM", locale=language)
+    return format_skeleton("MMMd", day, locale=language)
+
+
 def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) -> dict[str, str | None]:
     """Return the earliest date that is known and its hour, in words and short; None where unknown.
 
@@ -145,6 +153,6 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
         hour = format_time(instant, "short", locale=language, tzinfo=where.zone)
     return {
         "first_day": format_date(first.day, "full", locale=language),
-        "first_day_short": format_date(first.day, "dd/MM", locale=language),
+        "first_day_short": _shorten(first.day, language),
         "first_hour": hour,
     }

@@ -1,6 +1,6 @@
-"""The text of an SMS: in GSM-7, in as few segments as its words allow.
+"""The text of an SMS: in GSM-7 where its language can be written so, in as few segments as its words allow.
 
-A segment has 160 characters of GSM 03.38's alphabet; a text with any other character has 70 to a segment.
+A segment has 160 characters of GSM 03.38's alphabet; a text with any other character is sent as UCS-2, 70 to a segment.
 """
 
 # ruff: noqa: RUF001 -- characters that look alike are in the table below
@@ -11,15 +11,17 @@ import unicodedata
 from notifier.channel_base import RenderedMessage
 
 LONGEST = 1600  # characters: https://www.twilio.com/docs/api/errors/21617
+_OTHER_SCRIPTS = frozenset({"ar", "hi", "ru", "zh"})  # languages of which GSM-7 would leave nothing
 
 
 def fit_text(message: RenderedMessage) -> str:
-    """Return the text in GSM-7, the brief one when the long one takes more than one segment.
+    """Return the text in GSM-7 if its language has Latin letters, the brief one where that takes fewer segments.
 
     What Twilio would refuse as too long ends after a whole word, so that no link is cut in two.
     """
-    text, brief = to_gsm(message.text), to_gsm(message.brief)
-    chosen = brief if brief and segments(text) > 1 else text
+    write = _write_compactly if message.language in _OTHER_SCRIPTS else to_gsm
+    text, brief = write(message.text), write(message.brief)
+    chosen = brief if brief and segments(brief) < segments(text) else text
     if len(chosen) <= LONGEST:
         return chosen
     whole_words = chosen[: LONGEST + 1].rpartition(" ")[0]
@@ -45,7 +47,14 @@ _SAID_OTHERWISE = str.maketrans(
         "•": "-",
     }
 )
+_MARKS = dict.fromkeys((0x2068, 0x2069), "")
 _ONE, _MANY = 160, 153  # the header of a long message takes seven
+_ONE_UCS2, _MANY_UCS2 = 70, 67
+
+
+def _write_compactly(text: str) -> str:
+    """Return the text with plain spaces, hyphens and quotes, and without marks of direction, which old phones draw."""
+    return text.translate(_SAID_OTHERWISE | _MARKS)
 
 
 def to_gsm(text: str) -> str:
@@ -61,11 +70,17 @@ def _nearest(character: str) -> str:
 
 
 def length(text: str) -> int:
-    """Return how many places a GSM-7 text takes; characters of the extension take two."""
-    return len(text) + sum(character in _EXTENDED for character in text)
+    """Return how many places a text takes; in GSM-7 characters of the extension take two, in UCS-2 those beyond it."""
+    if _is_gsm(text):
+        return len(text) + sum(character in _EXTENDED for character in text)
+    return len(text.encode("utf-16-be")) // 2
 
 
 def segments(text: str) -> int:
     """Return how many segments are paid for."""
-    places = length(text)
-    return 1 if places <= _ONE else math.ceil(places / _MANY)
+    places, (one, many) = length(text), (_ONE, _MANY) if _is_gsm(text) else (_ONE_UCS2, _MANY_UCS2)
+    return 1 if places <= one else math.ceil(places / many)
+
+
+def _is_gsm(text: str) -> bool:
+    return _BASIC.union(_EXTENDED).issuperset(text)

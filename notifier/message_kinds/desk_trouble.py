@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Contact
+from configs.languages import FRENCH
 from notifier.content.desk_message_content import desk_infos, since_at_home, skip_unreachable
 from notifier.content.operators import is_operator_no_more
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -13,6 +14,8 @@ from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateCo
 
 class DeskTrouble(MessageKind):
     """Lists the desks in trouble, the reason and since when."""
+
+    languages = (FRENCH,)
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.user import Contact
+from configs.languages import MESSAGE_LANGUAGES
 from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -18,6 +19,7 @@ class DeskUnwatched(MessageKind):
     group = MessageGroup.DESK
     makes_notice = True
     notice_link = "/dashboard"
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Contact
+from configs.languages import FRENCH, MESSAGE_LANGUAGES
 from configs.prefecture import desks
 from configs.unsubscribe_links import MessageGroup
+from notifier.content.desk_location import name_city
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -20,6 +22,7 @@ class ReleaseSoon(MessageKind):
     group = MessageGroup.REMINDERS
     makes_notice = True
     notice_link = "/dashboard"
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def prepare(
         self, _session: Session, row: ClaimedRow, contact: Contact, now: datetime
@@ -33,7 +36,10 @@ class ReleaseSoon(MessageKind):
             return Skip(State.EXPIRED, "published already")
         (spot,) = desk_infos([desk.id])
         words = {
-            "day": format_date(begins, "EEEE d MMMM", locale=row.language),
+            "city": name_city(desk.zone, row.language),
+            "day": format_date(
+                begins, "EEEE d MMMM" if row.language == FRENCH else "full", locale=row.language
+            ),
             "begins": format_time(begins, "short", locale=row.language),
             "ends": ends and format_time(ends, "short", locale=row.language),
         }

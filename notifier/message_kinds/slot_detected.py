@@ -16,6 +16,7 @@ from api.models.notification import State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
+from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import settings
 from configs.unsubscribe_links import MessageGroup
 from notifier.content import slot_alert_content
@@ -45,6 +46,7 @@ class SlotDetected(Mergeable):
     group = MessageGroup.SLOTS
     makes_notice = True
     notice_link = "/dashboard"
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.contact_addresses import digest
+from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import settings
 from configs.signing import sign
 from notifier.content.message_links import link
@@ -22,6 +23,7 @@ class VerifyEmail(MessageKind):
     """
 
     is_secret = True
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is an e-mail address that is not verified yet or that bounced, switched off or not."""

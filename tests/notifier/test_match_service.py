@@ -182,13 +182,14 @@ def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
     assert {get(Notification, each).channel for each in matched(detection(seen_at=now))} == {Channel.EMAIL}
 
 
-@pytest.mark.parametrize("language", ["fr", "en", "ar"])
+@pytest.mark.parametrize("language", ["fr", "en", "ar", "hi", "tlh"])
 def test_a_message_is_in_french_where_there_are_none_in_the_users_language(language: str) -> None:
-    who = person()
+    who, other = person(), person()
     change(User, who.id, language=language)
     alert(who)
-    (made,) = matched(detection())
-    assert get(Notification, made).language == ("en" if language == "en" else "fr")
+    alert(other, language=language)
+    spoken = "fr" if language == "tlh" else language
+    assert [get(Notification, each).language for each in matched(detection())] == [spoken, spoken]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.procedures import find_procedure
-from api.schemas import Language, PlanAnswer
+from api.schemas import PlanAnswer
 from configs.desk import Desk, Procedure
+from configs.languages import MESSAGE_LANGUAGES, Language
 from configs.plan import PlanName
 from configs.prefecture import Prefecture
 
@@ -118,6 +119,11 @@ class WishPage:
     def revealing_desks(self) -> list[str]:
         """The labels here that reveal health: to wait for one takes explicit consent."""
         return sorted({desk.label for desk in self.place.desks if desk.reveals_health})
+
+    @property
+    def languages(self) -> list[tuple[str, str]]:
+        """The languages of slot alerts, each by its own name."""
+        return list(MESSAGE_LANGUAGES.items())
 
     @property
     def sites(self) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from api.accounts.queries import read_account
 from api.auth.schemas import EmailBody
 from api.errors import ApiError
 from api.middleware.auth import current_user_id
-from api.middleware.languages import LANGUAGES, use_account_language
+from api.middleware.languages import use_account_language
 from api.middleware.rate_limits import count_new_email
 from api.models.base import autocommit_session, session
 from api.pages.area import Access, Area
@@ -21,6 +21,7 @@ from api.pages.preferences.time_zones import list_zone_choices
 from api.pages.preferences.view_data import ADDRESS_TEXTS, CREDITS, ProfileSettings
 from api.users.schemas import ProfileChange
 from api.users.service import change_profile
+from configs.languages import MESSAGE_LANGUAGES
 
 area = Area("preferences", __name__)
 _INVALID = 422
@@ -71,7 +72,7 @@ def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> 
         **with_errors,
     }
     return render_template(
-        "preferences/profile.html", account=account, form=form, languages=LANGUAGES.items(), credits=CREDITS,
+        "preferences/profile.html", account=account, form=form, languages=MESSAGE_LANGUAGES.items(), credits=CREDITS,
         zones=list_zone_choices(account.time_zone), **forms,
     )  # fmt: skip
 

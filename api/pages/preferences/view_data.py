@@ -4,8 +4,9 @@ from flask_babel import lazy_gettext as _l
 
 from api.models.user import OutageCredit
 from api.pages.error_texts import Texts
-from api.schemas import AccountLanguage, Body
+from api.schemas import Body
 from api.users.schemas import TimeZone
+from configs.languages import Language
 
 CREDITS = (
     (OutageCredit.CREDIT.value, _l("Du temps en plus, ou une facture moins élevée")),
@@ -17,6 +18,6 @@ ADDRESS_TEXTS: Texts = {"too-many-mails": _l("Trop d’adresses ont été essay�
 class ProfileSettings(Body):
     """The settings of an account that need no proof."""
 
-    language: AccountLanguage
+    language: Language
     time_zone: TimeZone
     outage_credit: OutageCredit

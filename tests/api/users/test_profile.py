@@ -18,6 +18,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest
+from configs.languages import MESSAGE_LANGUAGES
 from configs.plan import PlanName
 from configs.signing import sign
 from tests.api.world import Door, Person, rows, wait_for
@@ -82,6 +83,11 @@ def test_language_and_time_zone_change_at_once_and_nothing_else(client: FlaskCli
     assert changed(client, camille, language=None)["language"] == "en"
 
 
+def test_an_account_may_have_any_language_of_messages(client: FlaskClient, camille: Person) -> None:
+    for language in MESSAGE_LANGUAGES:
+        assert changed(client, camille, language=language)["language"] == language
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [
@@ -90,7 +96,7 @@ def test_language_and_time_zone_change_at_once_and_nothing_else(client: FlaskCli
         ({"phone": "12"}, "phone"),
         ({"phone": "0" * 100}, "phone"),
         ({"telegram": "17"}, "telegram"),
-        ({"language": "de"}, "language"),
+        ({"language": "tlh"}, "language"),
         ({"timeZone": "../etc/passwd"}, "timeZone"),
         ({"timeZone": "Europe/Nowhere"}, "timeZone"),
         ({"timeZone": "localtime"}, "timeZone"),  # what a machine is set to

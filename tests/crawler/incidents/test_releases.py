@@ -15,9 +15,10 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
-from api.models.user import Grant
+from api.models.user import Channel, Grant, Role
 from configs.desk import Desk
 from configs.outcome import Outcome
+from configs.plan import plans
 from configs.prefecture import desks
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
@@ -121,6 +122,21 @@ def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
     }
     assert [reminded(BEGINS + minutes * MINUTE) for minutes in (-10, 0, 1)] == [[], [], []]
     assert len(reminded(BEGINS + timedelta(days=7) - 5 * MINUTE)) == 3
+
+
+def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., None]) -> None:
+    told_of("    watch: presence\n")
+    with_sms, without = (person(Role.USER, *Channel) for _ in range(2))
+    for each in (with_sms, without):
+        waits(each, A, ends=BEGINS + timedelta(days=30))
+    with session() as rows:
+        smaller = next(
+            each.name for each in plans().values() if each.channels and Channel.SMS.value not in each.channels
+        )
+        rows.execute(sa.update(Grant).where(Grant.user_id == without).values(plan=smaller))
+    made = reminded(BEGINS - MINUTE)
+    assert {each.channel for each in made if each.user_id == with_sms} == set(Channel)
+    assert {each.channel for each in made if each.user_id == without} == {Channel.EMAIL, Channel.TELEGRAM}
 
 
 def test_who_is_told_of_slots_themselves_needs_no_reminder(told_of: Callable[..., None]) -> None:

@@ -1,9 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifier.content.desk_location import location_of
+from notifier.content.desk_location import location_of, name_city
 from tests.notifier.world import DESK, PREFECTURE
 
 
@@ -34,3 +35,12 @@ def test_hours_are_those_of_the_desk(tmp_path: Path, settings_env: Callable[...,
     )
     settings_env(PREFECTURES_DIR=tmp_path)
     assert location_of("fort-de-france_972/x", "fort-de-france_972").zone.key == "America/Martinique"
+
+
+@pytest.mark.parametrize(
+    ("zone", "language", "city"),
+    [("Europe/Paris", "fr", "Paris"), ("Europe/Paris", "ru", "Париж"), ("Indian/Reunion", "de", "Réunion"),
+     ("America/Cayenne", "zh", "卡宴")],
+)  # fmt: skip
+def test_a_desks_city_is_called_as_its_reader_calls_it(zone: str, language: str, city: str) -> None:
+    assert name_city(ZoneInfo(zone), language) == city

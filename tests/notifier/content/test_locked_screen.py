@@ -18,7 +18,9 @@ from tests.notifier.world import URL
 
 # To operators, about a page and no alert.
 _OPERATORS = {"desk_trouble", "operations", "payment_trouble"}
-_SHOWN = 150  # characters of a mail's beginning: a phone shows two to five lines
+_SHOWN = (
+    150  # letters of a mail's beginning: a phone shows two to five lines, in each half as many of Chinese
+)
 _LABELS = {each: f"{each.value.replace('_', ' ').capitalize()} – renouvellement" for each in Procedure}
 _SPOILER = re.compile(r"<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
 
@@ -46,25 +48,25 @@ def list_shown(channel: str, made: RenderedMessage) -> list[str]:
         return [made.text, made.brief]
     if channel == "telegram":
         return [strip_tags(_SPOILER.sub("", made.html)), made.button.label if made.button else ""]
-    begins = (made.text, strip_tags(made.html))
-    return [made.subject, *(re.sub(r"\s*\n\s*", " ", each).strip()[:_SHOWN] for each in begins)]
+    begins = (re.sub(r"\s*\n\s*", " ", each).strip() for each in (made.text, strip_tags(made.html)))
+    return [
+        made.subject,
+        *(each[: _SHOWN - sum(character > "\u2e80" for character in each[:75])] for each in begins),
+    ]
 
 
-@pytest.mark.parametrize("procedure", list(Procedure))
 @pytest.mark.parametrize(
     ("kind", "language", "channel"), [each for each in TEXTS if each[0] not in _OPERATORS]
 )
-def test_no_procedure_stands_where_a_locked_screen_shows_it(
-    kind: str, language: str, channel: str, procedure: Procedure
-) -> None:
-    label = _LABELS[procedure]
-    made = render(kind, channel, language, TemplateContext(facts_with(kind, label), URL))
-    names = [label]
-    if procedure is not Procedure.AUTRE:  # a common word
-        names += [procedure.value, str(PROCEDURE_NAMES[procedure])]
-    for shown in list_shown(channel, made):
-        for name in names:
-            assert name.lower() not in shown.lower()
+def test_no_procedure_stands_where_a_locked_screen_shows_it(kind: str, language: str, channel: str) -> None:
+    for procedure, label in _LABELS.items():
+        made = render(kind, channel, language, TemplateContext(facts_with(kind, label), URL))
+        names = [label]
+        if procedure is not Procedure.AUTRE:  # a common word
+            names += [procedure.value, str(PROCEDURE_NAMES[procedure])]
+        for shown in list_shown(channel, made):
+            for name in names:
+                assert not re.search(rf"\b{re.escape(name)}\b", shown, re.IGNORECASE)
 
 
 def test_the_name_of_a_desk_is_in_the_message_all_the_same() -> None:

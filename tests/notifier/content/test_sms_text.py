@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.content.sms_text import _BASIC, _EXTENDED, length, segments, to_gsm
+from notifier.channel_base import RenderedMessage
+from notifier.content.sms_text import _BASIC, _EXTENDED, fit_text, length, segments, to_gsm
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,34 @@ def test_what_does_not_fit_the_alphabet_is_said_otherwise(text: str, expected: s
         ("€" * 81, 162, 2),
         ("a" * 307, 307, 3),
         ("", 0, 1),
+        ("я" * 70, 70, 1),
+        ("я" * 71, 71, 2),
+        ("я" * 135, 135, 3),
+        ("🎉" * 35, 70, 1),
+        ("a" * 70 + "好", 71, 2),
     ],
 )
 def test_segments_are_counted_as_the_networks_do(text: str, places: int, paid: int) -> None:
     assert (length(text), segments(text)) == (places, paid)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "sent"),
+    [
+        ("ru", "Место «Ж» – 5\u00a0€", 'Место "Ж" - 5 €'),
+        ("ar", "\u2068Paris (75)\u2069 موعد", "Paris (75) موعد"),
+        ("es", "¡Está aquí, mañana!", "¡Esta aqui, mañana!"),
+        ("", "Место", ""),
+    ],
+)
+def test_only_languages_without_latin_letters_leave_the_alphabet(language: str, text: str, sent: str) -> None:
+    assert fit_text(RenderedMessage(text=text, language=language)) == sent
+
+
+def test_the_brief_text_is_taken_where_it_saves_a_segment() -> None:
+    long, brief = "я" * 71, "я" * 70
+    assert fit_text(RenderedMessage(text=long, brief=brief, language="ru")) == brief
+    assert fit_text(RenderedMessage(text=long, brief=long[:-1] + "яя", language="ru")) == long
 
 
 @given(st.text())

@@ -150,8 +150,8 @@ def test_a_closed_page_is_told_in_other_words() -> None:
 def test_desks_of_several_prefectures_are_told_in_one_message() -> None:
     mail = said(write(person(), "desk_unwatched", incident=incident(), desks=[MARTINIQUE, ESSONNE]))
     assert mail.subject == "Surveillance interrompue – plusieurs préfectures"
-    assert "- Essonne (91) : Titre de séjour" in mail.text
-    assert "- Martinique (972) : Titre de séjour" in mail.text
+    assert "- Essonne (91)\u00a0: Titre de séjour" in mail.text
+    assert "- Martinique (972)\u00a0: Titre de séjour" in mail.text
 
 
 def test_what_is_over_is_not_told_any_more() -> None:

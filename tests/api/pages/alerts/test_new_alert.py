@@ -10,6 +10,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.user import Grant, User
 from configs.clock import clock
+from configs.languages import MESSAGE_LANGUAGES
 from configs.plan import PlanName
 from tests.api.pages.accounts import create_account, sign_in
 from tests.api.pages.browser import Browser
@@ -58,6 +59,15 @@ def test_an_unknown_prefecture_is_404_with_the_list(camille: Browser, query: str
 def test_it_is_filled_from_its_address(camille: Browser, query: str, checked: list[str]) -> None:
     camille.get(f"{NEW}?{query}")
     assert count_checked(camille) == checked
+
+
+def test_messages_of_an_alert_are_in_any_of_their_languages(camille: Browser, door: Door) -> None:
+    hold()
+    page = camille.get(WISH)
+    assert all(f'<option value="{each}"' in page.html for each in MESSAGE_LANGUAGES)
+    camille.send(NEW, language="hi")
+    (alert,) = rows(Alert)
+    assert alert.language == "hi"
 
 
 def test_an_alert_with_all_its_limits_is_created(camille: Browser, door: Door) -> None:

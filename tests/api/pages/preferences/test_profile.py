@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from api.middleware.languages import LANGUAGES
 from api.models.base import session
 from api.models.user import Contact, OutageCredit, User
+from configs.languages import MESSAGE_LANGUAGES
 from tests.api.pages.accounts import EMAIL
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, Door, rows
@@ -36,6 +38,15 @@ def test_settings_are_kept_and_change_the_language_at_once(camille: Browser) -> 
         OutageCredit.REFUND,
     )
     assert '<option value="Indian/Reunion" selected>' in camille.page.html
+
+
+@pytest.mark.parametrize("language", sorted(set(MESSAGE_LANGUAGES) - set(LANGUAGES)))
+def test_a_language_of_messages_that_no_page_speaks_is_kept(camille: Browser, language: str) -> None:
+    camille.get("/profil")
+    camille.send("/profil/reglages", **(SETTINGS | {"language": language}))
+    assert "C’est enregistré." in camille.follow().text  # as the browser asks
+    assert read_user().language == language
+    assert f'<option value="{language}" selected>' in camille.page.html
 
 
 @pytest.mark.parametrize("name", SETTINGS)

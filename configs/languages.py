@@ -1,0 +1,24 @@
+"""Languages of messages, and those of them that the pages speak."""
+
+from typing import Literal
+
+FRENCH = "fr"  # the fallback
+MESSAGE_LANGUAGES = {
+    "fr": "Français",
+    "en": "English",
+    "ar": "العربية",
+    "es": "Español",
+    "pt": "Português",
+    "de": "Deutsch",
+    "ru": "Русский",
+    "zh": "中文",
+    "hi": "हिन्दी",
+}  # of messages, by the code that accounts and alerts have; docs/notifications.md#languages
+Language = Literal["fr", "en", "ar", "es", "pt", "de", "ru", "zh", "hi"]
+FRENCH_AND_ENGLISH = ("fr", "en")
+RIGHT_TO_LEFT = frozenset({"ar"})
+
+
+def read_language(name: str | None) -> str:
+    """Return a language that we know: French for any other name, and for none."""
+    return name if name in MESSAGE_LANGUAGES else FRENCH

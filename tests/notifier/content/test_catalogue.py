@@ -1,0 +1,166 @@
+"""Every kind of message on every channel in every language: complete, translated, escaped, and not too long."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import pytest
+import yaml
+
+from configs.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from deploy.sandbox.providers.telegram import visible_text
+from notifier.channel_base import RenderedMessage
+from notifier.channels import channels
+from notifier.content.messages import TEMPLATES, languages_of, render, speaks
+from notifier.content.sms_text import LONGEST, fit_text, segments
+from notifier.message_kinds import kinds
+from tests.notifier.content.message_samples import SampleSize, list_samples
+from tests.notifier.content.test_messages import MAILS, TEXTS
+
+_SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
+_MANY_LANGUAGES = {"slot_detected", "verify_email", "desk_unwatched", "release_soon"}
+_SCRIPTS = {
+    "ar": "\u0600-\u06ff",
+    "hi": "\u0900-\u097f",
+    "ru": "\u0400-\u04ff",
+    "zh": "\u3000-\u9fff\uff00-\uffef",
+}
+_OURS = re.compile(r"RDVPriority|Stop:|\S*://\S*|\S+@\S+|%\w+%|e-?mail", re.IGNORECASE)
+
+
+def make(kind: str, language: str, channel: str, size: SampleSize = SampleSize.USUAL) -> RenderedMessage:
+    return render(kind, channel, language, list_samples(kind, language, size))
+
+
+def parts(made: RenderedMessage) -> dict[str, str]:
+    label = made.button.label if made.button else ""
+    named = {
+        "text": made.text,
+        "html": made.html,
+        "subject": made.subject,
+        "brief": made.brief,
+        "button": label,
+    }
+    return {name: text for name, text in named.items() if text}
+
+
+def words_of(page: str) -> str:
+    return re.sub(r"<(style|title)\b.*?</\1>|<[^>]+>|&#?\w+;", " ", page, flags=re.DOTALL)
+
+
+def strings(value: Any) -> set[str]:
+    """Return every text among the values."""
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, Mapping):
+        return strings(list(value.values()))
+    if isinstance(value, list | tuple):
+        return {text for each in value for text in strings(each)}
+    return set()
+
+
+def own_lines(kind: str, language: str, channel: str) -> set[str]:
+    """Return the lines that the templates have of themselves: without the values, and with at least 15 letters."""
+    made = make(kind, language, channel)
+    text = made.text or words_of(made.html)
+    for value in sorted(
+        strings(list_samples(kind, language, SampleSize.USUAL).values), key=len, reverse=True
+    ):
+        text = text.replace(value, "") if len(value) > 1 else text
+    lines = {_OURS.sub("", line).strip() for line in text.splitlines()}
+    return {line for line in lines if sum(map(str.isalpha, line)) >= 15}
+
+
+def test_each_kind_has_texts_in_the_languages_that_it_declares() -> None:
+    assert {name: sorted(languages_of(name)) for name in kinds()} == {
+        name: sorted(kind.languages) for name, kind in kinds().items()
+    }
+    assert all(set(kind.languages) <= set(MESSAGE_LANGUAGES) for kind in kinds().values())
+    assert all(set(kinds()[name].languages) == set(MESSAGE_LANGUAGES) for name in _MANY_LANGUAGES)
+
+
+def test_a_kind_has_the_same_channels_and_parts_in_each_language() -> None:
+    for kind in kinds():
+        for channel in channels():
+            if speaks(kind, FRENCH, channel):
+                found = {each: set(parts(make(kind, each, channel))) for each in languages_of(kind)}
+                assert len({frozenset(each) for each in found.values()}) == 1, (kind, channel, found)
+            else:
+                assert not any(speaks(kind, each, channel) for each in languages_of(kind)), (kind, channel)
+
+
+@pytest.mark.parametrize("size", SampleSize)
+@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+def test_a_text_is_complete_and_escaped_with_every_value(
+    kind: str, language: str, channel: str, size: SampleSize
+) -> None:
+    made = make(kind, language, channel, size)
+    for name, part in parts(made).items():
+        assert "None" not in part
+        assert not re.search(r"{{|{%|\u202e", part)
+        assert "<i7>" not in part or name != "html"
+        assert name == "html" or not re.search(r"&(amp|lt|gt|#3[49]);", part)
+    if channel == "email":
+        assert made.html and made.text  # noqa: PT018 -- both or neither is one thing
+        assert 0 < len(made.subject) <= _SUBJECT
+    if channel == "telegram":
+        shown, problem = visible_text(made.html)
+        assert problem is None
+        assert len(shown) <= _TELEGRAM
+
+
+@pytest.mark.parametrize(("kind", "language"), sorted(each[:2] for each in TEXTS if each[2] == "sms"))
+def test_an_sms_keeps_its_place_and_its_link(kind: str, language: str) -> None:
+    for size in SampleSize:
+        context = list_samples(kind, language, size)
+        said = fit_text(render(kind, "sms", language, context))
+        assert 0 < len(said) <= LONGEST
+        if kind == "slot_detected":
+            one = context.values["openings"][0]
+            assert f"({one['department']})" in said
+            assert f"{one['url']} " in f"{said} "
+        if kind == "release_soon":
+            assert context.values["spot"].url in said
+            assert f"({context.values['spot'].where.partition('(')[2]}" in said
+        assert segments(said) <= (4 if size is SampleSize.USUAL else 24)
+
+
+@pytest.mark.parametrize("kind", sorted(kinds()))
+def test_no_two_languages_say_the_same(kind: str) -> None:
+    for channel in channels():
+        spoken = [each for each in sorted(languages_of(kind)) if speaks(kind, each, channel)]
+        said = {each: parts(make(kind, each, channel)) for each in spoken}
+        for one, other in combinations(spoken, 2):
+            for name in said[one]:
+                assert said[one][name] != said[other][name], (kind, channel, name, one, other)
+            same = own_lines(kind, one, channel) & own_lines(kind, other, channel)
+            assert not same, (kind, channel, one, other)
+
+
+@pytest.mark.parametrize("language", sorted(_SCRIPTS))
+def test_a_language_is_written_in_its_own_letters(language: str) -> None:
+    counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for kind, spoken, channel in TEXTS:
+        if spoken == language:
+            for line in own_lines(kind, language, channel):
+                counted[kind][0] += len(re.findall(f"[{_SCRIPTS[language]}]", line))
+                counted[kind][1] += len(re.findall(r"[A-Za-zÀ-ÿ]", line))
+    assert set(counted) >= _MANY_LANGUAGES
+    for kind, (own, latin) in counted.items():
+        assert latin * 20 < own, (kind, own, latin)
+
+
+@pytest.mark.parametrize(("kind", "language"), MAILS)
+def test_a_mail_says_its_language_and_direction(kind: str, language: str) -> None:
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    page = make(kind, language, "email").html
+    assert f'<html lang="{language}" dir="{direction}">' in page
+    assert f'<body class="page" dir="{direction}"' in page
+
+
+def test_the_reviews_name_every_language_and_claim_none() -> None:
+    found = yaml.safe_load((TEMPLATES.parent / "content" / "reviewed_languages.yaml").read_text("utf-8"))
+    assert set(found) == set(MESSAGE_LANGUAGES)
+    assert {each["native_speaker"] for each in found.values()} == {None}
