@@ -29,7 +29,7 @@ class NoticeAnswer(Answer):
 class NoticePage(Answer):
     """The newest first; `next` is the `before` of the following page, null at the end.
 
-    `unread` counts all unread notices, up to 1,000.
+    `unread` counts all unread notices, up to 100.
     """
 
     items: list[NoticeAnswer]

@@ -47,6 +47,8 @@ INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, sta
   SELECT m.id, a.user_id, 'email', 'slot_detected', 'critical', m.id::text, 'sent', now(), now(), now()
   FROM matches m JOIN alerts a ON a.id = m.alert_id;
 INSERT INTO notification_matches (notification_id, match_id) SELECT id, id FROM matches;
+INSERT INTO notices (id, user_id, kind, language, title, body)
+  SELECT id, user_id, kind, language, 'Titre', 'Texte' FROM notifications;
 """
 BIG = {
     "alerts",
