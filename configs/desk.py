@@ -93,6 +93,7 @@ def _one_line(text: str) -> str:
     return text
 
 
+_HOME = "Europe/Paris"
 # What is left after blanks around it were removed: at least one letter, no control character.
 _ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
 Text = Annotated[
@@ -110,6 +111,15 @@ Whole = Annotated[int, Field(strict=True)]
 def zone_of(name: str) -> ZoneInfo:
     """Return the time zone of that IANA name."""
     return ZoneInfo(name)
+
+
+@lru_cache
+def zone_or_home(name: str) -> ZoneInfo:
+    """Return the time zone of that name, or that of Paris: a name that was kept may have left the list since."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return ZoneInfo(_HOME)
 
 
 class Desk(Strict):

@@ -15,17 +15,18 @@ _STOP_GROUP = "stop-group"
 
 
 class MessageGroup(StrEnum):
-    """What a message is about; its reader can stop some groups."""
+    """What a message is about; its reader can stop some groups, and say when they may arrive."""
 
     SLOTS = "slots"  # slot alerts: each is stopped with its alert
     DESK = "desk"  # whether a desk is watched
     REMINDERS = "reminders"
-    NEWS = "news"
+    NEWS = "news"  # marketing: it needs consent
     ACCOUNT = "account"
     PAYMENT = "payment"  # and what the law wants us to send
 
 
-STOPPABLE = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.NEWS})
+STOPPABLE = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.NEWS})  # by the link of a mail
+SWITCHABLE = STOPPABLE | {MessageGroup.SLOTS}  # by channel, in the preferences of an account
 
 
 @dataclass(frozen=True, slots=True)

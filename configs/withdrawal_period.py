@@ -60,9 +60,14 @@ def _add_year(day: date) -> date:
 
 def _find_working_day(day: date) -> date:
     """Return this day, or the first one after it that is neither on a weekend nor a public holiday."""
-    while day.weekday() >= _SATURDAY or day in _list_holidays():
+    while day.weekday() >= _SATURDAY or is_holiday(day):
         day += _DAY
     return day
+
+
+def is_holiday(day: date) -> bool:
+    """Return whether it is a public holiday in France."""
+    return day in _list_holidays()
 
 
 @lru_cache(maxsize=1)

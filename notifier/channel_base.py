@@ -43,6 +43,9 @@ class OutgoingMessage:
     substitutions: Mapping[str, str] = field(default_factory=dict)  # tag in the texts → this person's value
     seen_at: datetime | None = None  # when the page was read, for the sandbox's inbox
     headers: Mapping[str, str] = field(default_factory=dict)  # of a mail, besides those that every mail has
+    is_mandatory: bool = (
+        False  # about the account or a payment: no provider's list of stopped addresses holds it up
+    )
 
     @property
     def filled(self) -> RenderedMessage:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.notification import HELD
 from configs.settings import settings
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
@@ -15,7 +16,8 @@ CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 _AHEAD = sa.text("""
 SELECT EXISTS (
   SELECT FROM notifications WHERE state IN ('pending', 'sending')
-    AND (created_at > :limit OR greatest(next_attempt_at, next_nudge_at, lease_until) > :latest)
+    AND (created_at > :limit OR greatest(next_attempt_at, next_nudge_at, lease_until) > CASE
+      WHEN state = 'pending' AND reason ~ :held THEN :latest_held ELSE :latest END)
 ) OR EXISTS (
   SELECT FROM detections WHERE matched_at IS NULL AND (committed_at > :limit OR next_nudge_at > :latest)
 ) OR EXISTS (
@@ -24,6 +26,9 @@ SELECT EXISTS (
   SELECT FROM notifications WHERE state = 'sent' AND receipt_due_at > :receipt_due
 )
 """)
+_LONGEST_HOLD = timedelta(
+    days=8
+)  # quiet hours, a digest; of news: holidays beside a weekend, night after night
 _LONGEST_CAP = timedelta(hours=1)  # that the hourly cap holds a message back
 _NOTIFICATIONS = sa.text("""
 UPDATE notifications n SET next_attempt_at = least(next_attempt_at, :now), lease_until = least(lease_until, l.ends_at),
@@ -60,8 +65,11 @@ def has_times_ahead(rows: Session, now: datetime) -> bool:
     What a provider asked us to leave alone for longer is asked for again.
     """
     limit = now + CLOCKS_DIFFER
-    latest, receipt_due = limit + _longest_wait(), _receipt_due(limit)
-    return bool(rows.scalar(_AHEAD, {"limit": limit, "latest": latest, "receipt_due": receipt_due}))
+    given = {
+        "limit": limit, "latest": limit + _longest_wait(), "latest_held": limit + _LONGEST_HOLD,
+        "held": f"({'|'.join(HELD)})$", "receipt_due": _receipt_due(limit),
+    }  # fmt: skip
+    return bool(rows.scalar(_AHEAD, given))
 
 
 def _receipt_due(now: datetime) -> datetime:

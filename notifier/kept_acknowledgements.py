@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import OUTLIVES, Notification, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from notifier.message_kinds import outliving_kinds
 
 _RECIPIENTS = ("", ":typed")  # the account, and the address that a form's author typed
@@ -46,4 +46,4 @@ def _find_address(session: Session, row: Notification) -> str | None:
     if row.user_id is None:
         return row.address
     contact = session.get(Contact, row.contact_id) if row.contact_id else None
-    return contact.address if contact and contact.state is ContactState.OK else None
+    return contact.address if contact and not contact.is_lost else None

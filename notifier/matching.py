@@ -15,7 +15,14 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import is_any_given
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
+from api.models.notification import (
+    Match,
+    MatchSlot,
+    Notification,
+    NotificationMatch,
+    State,
+    waits_as_wished,
+)
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
@@ -228,10 +235,19 @@ def _select_notified() -> sa.Select[*tuple[Any, ...]]:
             lately,
         ),
     )
+    # An earlier opening whose message waits (quiet hours, a digest) does not keep a later one from being matched.
+    waits = sa.exists().where(
+        NotificationMatch.match_id == Match.id,
+        Notification.id == NotificationMatch.notification_id,
+        Notification.matched_at == MatchSlot.decided_at,
+        waits_as_wished(),
+    )
+    told_lately = sa.and_(lately, ~waits)
     wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
     ranges = sa.func.range_agg(announced_ids())
+    filters = (~told_lately, told_lately)
     query = (
-        sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in (~lately, lately)))
+        sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in filters))
         .select_from(Detection)
         .join(Match, Match.detection_id == Detection.id)
         .join(MatchSlot, MatchSlot.match_id == Match.id)

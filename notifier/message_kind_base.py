@@ -70,10 +70,14 @@ class TemplateContext:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A notification that is not sent: how it ends and why. A pending one is looked at again after some seconds."""
+    """A notification that is not sent: how it ends and why.
+
+    A pending one is looked at again after some seconds, or at `until`, where its reader wants it then.
+    """
 
     state: State
     reason: str
+    until: datetime | None = None
 
 
 Seen = Sequence[tuple[ClaimedRow, Contact]]

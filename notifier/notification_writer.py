@@ -27,13 +27,15 @@ from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.message_times import Hold
 from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
 from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
 
 # A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
-# is sent once.
+# is sent once. What its reader wants later (quiet hours, a digest) has its reason, waits until then, and is in no
+# figure of delays: these are of rows with `committed_at`.
 _WRITE = sa.text(f"""
 WITH wishes AS (
   SELECT * FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:alert_users AS uuid[]),
@@ -55,17 +57,21 @@ inserted_match_slots AS (
 new_notifications AS (
   INSERT INTO notifications (id, user_id, contact_id, channel, language, dedupe_key, kind, priority, params,
     seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at,
-    state, attempts, lease_token, lease_until, unknown_attempts, nudges)
-  SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind, :priority, CAST(:params AS jsonb),
-    CAST(:seen_at AS timestamptz), CAST(:committed_at AS timestamptz), CAST(:now AS timestamptz),
-    CAST(:now AS timestamptz), CAST(:now AS timestamptz),
-    CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE CAST(:next_nudge_at AS timestamptz) END,
-    CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
+    reason, state, attempts, lease_token, lease_until, unknown_attempts, nudges)
+  SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind,
+    CASE WHEN reason IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
+    CAST(:seen_at AS timestamptz),
+    CASE WHEN reason IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
+    CAST(:now AS timestamptz), coalesce(held_until, CAST(:now AS timestamptz)),
+    CASE WHEN leased THEN CAST(:lease_until AS timestamptz)
+      ELSE coalesce(held_until, CAST(:next_nudge_at AS timestamptz)) END,
+    reason, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
     CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END,
     0, 0
   FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
-      CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]))
-    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased)
+      CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]),
+      CAST(:held_until AS timestamptz[]), CAST(:reason AS text[]))
+    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased, held_until, reason)
   ON CONFLICT (dedupe_key) DO NOTHING
   RETURNING id, user_id
 ),
@@ -80,7 +86,7 @@ SELECT id FROM new_notifications
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
-_OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key")
+_OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key", "held_until", "reason")
 _LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
 
@@ -149,13 +155,16 @@ def write(
     written as leased, and added to `inline`.
     """
     wishes_of = result.wishes_of()
-    contacts = inline.select_contacts(session, result.recipients, result.slots) if inline else set()
+    holds = {to.contact_id: hold for to in result.recipients if (hold := to.find_hold(now))}
+    at_once = [to for to in result.recipients if to.contact_id not in holds] if holds else result.recipients
+    contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
     leased = inline.columns() if inline else {}
     lease = {name: leased.get(name) for name in _LEASE}
     of_all = _columns_of_all(result, now)
     rows = [
         of_all
         | _columns_of_recipient(result, each, wishes_of[each.user_id], now)
+        | _columns_of_hold(holds.get(each.contact_id))
         | (leased if each.contact_id in contacts else {})
         for each in result.recipients
     ]
@@ -166,7 +175,7 @@ def write(
         for row, to in zip(rows, result.recipients, strict=True):
             if row["id"] in new and to.contact_id in contacts:
                 inline.add(row, to.address, result.detection, wishes_of[to.user_id], slots)
-    written = [row for row in rows if row["id"] in new]
+    written = [row for row in rows if row["id"] in new and row["contact_id"] not in holds]
     return WrittenNotifications(
         [row["id"] for row in written if row["contact_id"] not in contacts],
         [row["id"] for row in written if row["contact_id"] in contacts],
@@ -195,7 +204,7 @@ def _write(
     }
     parameters = {
         "now": of_all["matched_at"], "detection_id": result.detection.id, "params": json.dumps(of_all["params"]),
-        **others, **{name: of_all[name] for name in _OF_ALL},
+        "held_priority": Priority.SCHEDULED, **others, **{name: of_all[name] for name in _OF_ALL},
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
     return set(session.scalars(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW}))
@@ -237,6 +246,10 @@ def _columns_of_recipient(
         "language": to.pick_language(wishes[0].language),
         "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
     }  # fmt: skip
+
+
+def _columns_of_hold(hold: Hold | None) -> dict[str, Any]:
+    return {"held_until": hold and hold.until, "reason": hold and hold.reason}
 
 
 def create_notifications(

@@ -15,8 +15,10 @@ from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import PlanName, plan, rank_plan
+from configs.unsubscribe_links import MessageGroup
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_times import Hold, MessageTimes, read_times, select_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Recipient:
     stored_address: str  # as the table has it; see `address`
     has_waiting_alert: bool  # a slot alert to it is pending already
     plan_rank: int = 0  # of the highest plan that covers the moment
+    times: MessageTimes | None = None  # when its user wants messages, where anything was chosen
+
+    def find_hold(self, matched_at: datetime) -> Hold | None:
+        """Return why and until when a slot alert waits that is matched at an instant; None where it leaves at once."""
+        return self.times.find_hold(MessageGroup.SLOTS, matched_at, matched_at) if self.times else None
 
     @property
     def address(self) -> str:
@@ -50,9 +57,9 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
     reached = [
         Recipient(
             contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, has_waiting,
-            max(map(rank_plan, plans)),
+            max(map(rank_plan, plans)), read_times(times),
         )
-        for contact_id, user_id, channel, language, address, has_waiting, plans in found
+        for contact_id, user_id, channel, language, address, has_waiting, plans, times in found
         if allowed(channel, plans)
     ]  # fmt: skip
     return sorted(reached, key=lambda each: -each.plan_rank)
@@ -76,12 +83,14 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             sa.type_coerce(Contact.address, sa.Text),
             waiting,
             sa.func.array_agg(Grant.plan.distinct()),
+            select_times(),
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
         .where(is_any_given(Contact.user_id, "user_ids"))
         .where(Contact.enabled, Contact.verified_at.is_not(None), Contact.state == ContactState.OK)
-        .group_by(Contact.id, User.language)
+        .where(sa.literal(MessageGroup.SLOTS.value) != sa.all_(Contact.stopped_groups))
+        .group_by(Contact.id, User.id)
         .order_by(Contact.id)
     )
     return query.execution_options(prepare=True)

@@ -16,6 +16,7 @@ from configs.contact_addresses import country_of
 from configs.settings import settings
 from configs.sms_prices import OTHER
 from notifier.message_kind_base import ClaimedRow
+from notifier.message_kinds import SLOT_DETECTED
 
 REASON = "SMS budget of the day used up"
 FIRST_ASKED_AFTER = timedelta(minutes=15)  # Twilio is asked what a message cost that it gave no price
@@ -30,6 +31,6 @@ def price_sms(number: str, segments: int) -> Decimal:
 
 def is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
     """Whether a claimed message is an SMS that the day's budget does not allow any more."""
-    if row.channel is not Channel.SMS or row.priority not in _STOPS_AT:
+    if row.channel is not Channel.SMS or row.priority not in _STOPS_AT or row.kind == SLOT_DETECTED:
         return False
     return sum_of_day(session, now) >= settings().sms_day_stop * _STOPS_AT[row.priority]

@@ -17,6 +17,7 @@ _TEXTS = Path(__file__).parent / "consent_texts"
 _BINDING = "fr"
 HEALTH = "health"  # the subject of a desk whose name reveals health
 _ALERTS = "alerts"  # the purpose of every channel: messages about alerts
+NEWS = "news"  # a purpose of its own, and its subject: marketing
 
 
 @lru_cache(maxsize=1)
@@ -47,12 +48,36 @@ def describe_consent(subject: str, place: str, at: datetime) -> dict[str, Any]:
 def give_consent(contact: Contact, place: str) -> None:
     """Note the consent to messages on a contact's channel; `place` names the step at which it was given."""
     now = clock()
-    contact.consent = {_ALERTS: describe_consent(contact.channel.value, place, now)}
+    contact.consent = {**_keep_news(contact), _ALERTS: describe_consent(contact.channel.value, place, now)}
     contact.consented_at = now
 
 
 def withdraw_consent(contact: Contact, place: str) -> None:
     """Note that the consent to messages on a contact's channel is withdrawn; what was agreed to stays."""
     given = (contact.consent or {}).get(_ALERTS, {"subject": contact.channel.value})
-    contact.consent = {_ALERTS: given | {"withdrawn_at": clock().isoformat(), "withdrawn_in": place}}
     contact.consented_at = None
+    contact.consent = {**_keep_news(contact), _ALERTS: _withdraw(given, place)}
+
+
+def give_news_consent(contact: Contact, place: str) -> None:
+    """Note the consent to news on a contact's channel, where there is none yet."""
+    if not contact.wants_news:
+        contact.consent = (contact.consent or {}) | {NEWS: describe_consent(NEWS, place, clock())}
+
+
+def withdraw_news_consent(contact: Contact, place: str) -> None:
+    """Note that the consent to news is withdrawn."""
+    if contact.wants_news:
+        contact.consent = (contact.consent or {}) | {NEWS: _withdraw((contact.consent or {})[NEWS], place)}
+
+
+def _keep_news(contact: Contact) -> dict[str, Any]:
+    """Return the consent to news as it stays: it ends with that to the channel, however that ended."""
+    given = (contact.consent or {}).get(NEWS)
+    if given and contact.consented_at is None and "withdrawn_at" not in given:
+        given = _withdraw(given, "channel")
+    return {NEWS: given} if given else {}
+
+
+def _withdraw(given: dict[str, Any], place: str) -> dict[str, Any]:
+    return given | {"withdrawn_at": clock().isoformat(), "withdrawn_in": place}

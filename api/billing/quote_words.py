@@ -1,12 +1,12 @@
 """A quote in words, in French and English, with the times of the user's zone."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency
 
 from api.billing.quotes import Quote
+from configs.desk import zone_or_home
 from configs.plan import name_plan
 
 _TEXTS = {
@@ -35,7 +35,7 @@ _TEXTS = {
 
 def describe_quote(quote: Quote, language: str, time_zone: str) -> str:
     """Return what is paid, what for, and when, in whole sentences."""
-    texts, zone = _TEXTS[language], ZoneInfo(time_zone)
+    texts, zone = _TEXTS[language], zone_or_home(time_zone)
     ended = texts["and"].join(dict.fromkeys(name_plan(each.plan) for each in quote.credits))
     values = {
         "plan": name_plan(quote.plan.name),

@@ -20,6 +20,7 @@ from api.models.user import Grant, User
 from api.payments.grants import PAYMENT, find_paid_end, measure_use
 from api.payments.shortening import measure_refund
 from api.schemas import FieldError
+from configs.desk import zone_or_home
 from configs.withdrawal_period import ZONE
 
 LONGEST_NOTICE = timedelta(days=10)
@@ -144,4 +145,4 @@ def end_day(day: date, zone: ZoneInfo) -> datetime:
 def find_zone(session: Session, user_id: UUID | None) -> ZoneInfo:
     """Return a user's zone; France's for who is unknown or gone."""
     known = session.scalar(sa.select(User.time_zone).where(User.id == user_id)) if user_id else None
-    return ZoneInfo(known) if known else ZONE
+    return zone_or_home(known) if known else ZONE

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
-from api.models.notification import Notification, State
+from api.models.notification import Notification, State, waits_as_wished
 from api.models.slot import Detection
 from api.models.user import Channel
 from api.paging import first_id_at
@@ -68,7 +68,8 @@ def read_messages() -> MessageOverview:
     now = clock()
     n, number = Notification, sa.func.count()
     day = sa.select(n.state, number).where(n.created_at >= now - _DAY).group_by(n.state)
-    waits = sa.select(number, sa.func.min(n.created_at)).where(n.state.in_(_ON_THE_WAY))
+    waits = sa.select(number, sa.func.min(n.created_at))
+    waits = waits.where(n.state.in_(_ON_THE_WAY), ~waits_as_wished())
     unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(Detection.matched_at.is_(None))
     newest = sa.func.max(n.failed_at)
     dead = sa.select(n.channel, sa.func.coalesce(n.reason, ""), number, newest).where(n.state == State.FAILED)

@@ -13,6 +13,8 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 # What a message asks of its recipient, before anybody reads the address.
 _RECIPIENT = "id, user_id, channel, verified_at, enabled, state, alert_budget_full_at"
+# When a user's messages leave.
+_MESSAGE_TIMES = "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots"
 # A login, without the hashes of its tokens.
 _LOGIN = "id, user_id, browser, created_at, last_used_at, rotated_at, expires_at, proven_at, ended_at, ended_because"
 # A message to write, without the address of somebody who has no account.
@@ -42,10 +44,12 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "crawler": "SELECT (id, role, language, alert_budget_full_at)",  # what a nudge asks
         # a link's digest is of the hash
         "notifier": (
-            "SELECT (id, role, language, time_zone, password_hash, alert_budget_full_at), UPDATE (alert_budget_full_at)"
+            f"SELECT (id, role, language, password_hash, alert_budget_full_at, {_MESSAGE_TIMES}),"
+            " UPDATE (alert_budget_full_at)"
         ),
         "reader": (
-            "SELECT (id, role, language, time_zone, wished_plan, outage_credit, last_used_at, created_at, updated_at)"
+            f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"
+            f" {_MESSAGE_TIMES})"
         ),
     },
     "contacts": {

@@ -25,6 +25,9 @@ class Priority(StrEnum):
 
 FORGOTTEN = ""  # stands for an address without an account, once it is deleted
 OUTLIVES = "account_deleted"  # a key of the params of a message that outlives its account
+# Why a message waits that its reader wants later: what its reason ends with.
+QUIET_HOURS, DIGEST = "quiet hours", "digest"
+HELD = (QUIET_HOURS, DIGEST)
 MATCHING = ("critical", "many")
 RECEIPTS = "receipts"
 
@@ -205,6 +208,12 @@ class Notification(Base):
         ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )
+
+
+def waits_as_wished() -> sa.ColumnElement[bool]:
+    """Return the condition that a message waits because its reader wants it later."""
+    reason = sa.func.coalesce(Notification.reason, "")
+    return sa.and_(Notification.state == State.PENDING, sa.or_(*(reason.endswith(each) for each in HELD)))
 
 
 class NotificationMatch(Base):

@@ -1,6 +1,6 @@
 """Users, their contacts, and the grants that entitle them."""
 
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,17 @@ class ContactState(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
+class SlotRhythm(StrEnum):
+    """When slot alerts leave: each at once, or together once an hour or a day."""
+
+    AT_ONCE = "at_once"
+    HOURLY = "hourly"
+    DAILY = "daily"
+
+
+DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
+
+
 class User(Base):
     """A person with an account."""
 
@@ -76,6 +87,18 @@ class User(Base):
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
     )
     alert_budget_full_at: Mapped[datetime | None]  # of all channels together (notifier/hourly_cap.py)
+    # When messages leave, in `time_zone` (notifier/message_times.py).
+    slot_rhythm: Mapped[SlotRhythm] = mapped_column(
+        enum_column(SlotRhythm, "slot_rhythm"), default=SlotRhythm.AT_ONCE, server_default="at_once"
+    )
+    digest_at: Mapped[time] = mapped_column(
+        default=DIGEST_AT, server_default="07:00"
+    )  # of the rhythm `daily`
+    quiet_from: Mapped[time | None]  # from then to `quiet_until` nothing leaves that can wait
+    quiet_until: Mapped[time | None]
+    quiet_slots: Mapped[bool] = mapped_column(
+        default=False, server_default=sa.false()
+    )  # slot alerts wait, too
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
@@ -93,6 +116,9 @@ class User(Base):
         sa.Index("ix_users_last_used_at", "last_used_at"),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
         sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),
+        sa.CheckConstraint(
+            "(quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until", name="quiet_hours"
+        ),
     )
 
     @property
@@ -158,6 +184,22 @@ class Contact(Base):
     def reachable(self) -> bool:
         """Whether a slot alert may be sent there: verified, enabled, not bounced, not unsubscribed."""
         return self.enabled and self.verified_at is not None and self.state is ContactState.OK
+
+    @property
+    def wants_news(self) -> bool:
+        """Whether its owner consented to news there (api/accounts/consents.py), and to the channel still."""
+        given = (self.consent or {}).get("news")
+        return self.consented_at is not None and given is not None and "withdrawn_at" not in given
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing arrives there: it bounced, or its owner blocked us."""
+        return self.state in (ContactState.BOUNCED, ContactState.BLOCKED)
+
+    @property
+    def takes_account_mail(self) -> bool:
+        """Whether mail about the account goes there: also after a spam report, if it is its owner's for certain."""
+        return self.state is ContactState.OK or (not self.is_lost and self.verified_at is not None)
 
 
 class Grant(Base):

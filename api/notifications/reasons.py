@@ -6,7 +6,7 @@ Rows have the notifier's reasons, and what providers answered: words of theirs a
 from collections.abc import Mapping
 from enum import StrEnum
 
-from api.models.notification import State
+from api.models.notification import DIGEST, QUIET_HOURS, State
 
 _SOURCE = "fr"
 
@@ -30,11 +30,19 @@ class Reason(StrEnum):
     SMS_BUDGET = "sms_budget"
     MAY_HAVE_ARRIVED = "may_have_arrived"
     NOT_ACCEPTED = "not_accepted"
+    QUIET_HOURS = "quiet_hours"
+    DIGEST = "digest"
+    GONE_IN_QUIET_HOURS = "gone_in_quiet_hours"
+    GONE_BEFORE_DIGEST = "gone_before_digest"
+    NO_CONSENT = "no_consent"
 
 
 # The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
 _HELD_BACK: Mapping[str, Reason] = {
+    f"slots gone: {QUIET_HOURS}": Reason.GONE_IN_QUIET_HOURS,
+    f"slots gone: {DIGEST}": Reason.GONE_BEFORE_DIGEST,
     "slots gone": Reason.SLOTS_GONE,
+    "no consent": Reason.NO_CONSENT,
     "told recently": Reason.TOLD_RECENTLY,
     "alert stopped": Reason.ALERT_STOPPED,
     "alert deleted": Reason.ALERT_STOPPED,
@@ -52,6 +60,8 @@ _HELD_BACK: Mapping[str, Reason] = {
 _WAITING: Mapping[str, Reason] = {
     "hourly cap": Reason.HOURLY_CAP,
     "slots not confirmed lately": Reason.UNCONFIRMED,
+    QUIET_HOURS: Reason.QUIET_HOURS,
+    DIGEST: Reason.DIGEST,
 }
 _UNKNOWN = "unknown: "
 WORDS: Mapping[Reason, Mapping[str, str]] = {
@@ -134,6 +144,31 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Le service d’envoi ne l’a pas accepté.",
         "en": "The sending service did not accept it.",
         "ar": "لم تقبلها خدمة الإرسال.",
+    },
+    Reason.QUIET_HOURS: {
+        "fr": "Il attend la fin de vos heures calmes. Ensuite nous vérifions s’il est encore utile.",
+        "en": "It waits for the end of your quiet hours. Then we check whether it is still of use.",
+        "ar": "تنتظر انتهاء ساعات الهدوء التي اخترتها، ثم نتحقق من أنها لا تزال مفيدة.",
+    },
+    Reason.DIGEST: {
+        "fr": "Il attend votre récapitulatif, qui n’annonce que les créneaux encore ouverts.",
+        "en": "It waits for your digest, which names only the slots that are still open.",
+        "ar": "تنتظر ملخصك الذي لا يذكر إلا المواعيد التي لا تزال متاحة.",
+    },
+    Reason.GONE_IN_QUIET_HOURS: {
+        "fr": "Les créneaux ont été pris pendant vos heures calmes.",
+        "en": "The slots were taken during your quiet hours.",
+        "ar": "حُجزت المواعيد خلال ساعات الهدوء التي اخترتها.",
+    },
+    Reason.GONE_BEFORE_DIGEST: {
+        "fr": "Les créneaux ont été pris avant votre récapitulatif.",
+        "en": "The slots were taken before your digest.",
+        "ar": "حُجزت المواعيد قبل إرسال ملخصك.",
+    },
+    Reason.NO_CONSENT: {
+        "fr": "Vous n’avez pas demandé de nouvelles ni d’offres.",
+        "en": "You did not ask for news or offers.",
+        "ar": "لم تطلب أخبارًا ولا عروضًا.",
     },
 }
 

@@ -3,7 +3,6 @@
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
@@ -20,6 +19,7 @@ from api.pages.form_tokens import write_token_field
 from api.pages.navigation import list_links
 from api.pages.notices import take_notice
 from configs.clock import clock
+from configs.desk import zone_or_home
 
 Style = Literal["short", "medium", "long", "full"]
 _READS = ("GET", "HEAD")
@@ -71,13 +71,13 @@ def write_date(day: date, style: Style = "long") -> str:
 
 def write_end(end: datetime, zone: str) -> str:
     """Return the instant at which something ends: midnight belongs to the day before, as people say it."""
-    at_midnight = end.astimezone(ZoneInfo(zone)).time() == time()
+    at_midnight = end.astimezone(zone_or_home(zone)).time() == time()
     return write_moment(end - timedelta(minutes=1) if at_midnight else end, zone)
 
 
 def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
     """Return a date and hour in a zone (IANA name): `20 novembre 2026 à 10:00`."""
-    local, locale = moment.astimezone(ZoneInfo(zone)), _locale()
+    local, locale = moment.astimezone(zone_or_home(zone)), _locale()
     if style != "long":
         return format_datetime(local, style, locale=locale)
     day, hour = format_date(local, "long", locale=locale), format_time(local, "short", locale=locale)
@@ -86,7 +86,7 @@ def write_moment(moment: datetime, zone: str, style: Style = "long") -> str:
 
 def write_hour(moment: datetime, zone: str) -> str:
     """Return the hour of an instant in a zone: `10:00`."""
-    return format_time(moment, "short", tzinfo=ZoneInfo(zone), locale=_locale())
+    return format_time(moment, "short", tzinfo=zone_or_home(zone), locale=_locale())
 
 
 def write_duration(seconds: float, *, ago_from: datetime | None = None) -> str:

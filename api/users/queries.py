@@ -15,6 +15,8 @@ def read_channel_states(session: Session, user_id: UUID) -> dict[Channel, Contac
 
 
 def read_stopped_groups(session: Session, user_id: UUID) -> list[str]:
-    """Return the groups of mails that a mail's link stopped, in the order of their names."""
-    groups = sa.select(sa.func.unnest(Contact.stopped_groups)).where(Contact.user_id == user_id)
+    """Return the groups of mails that are stopped, in the order of their names."""
+    groups = sa.select(sa.func.unnest(Contact.stopped_groups)).where(
+        Contact.user_id == user_id, Contact.channel == Channel.EMAIL
+    )
     return sorted(set(session.scalars(groups)))

@@ -18,11 +18,12 @@ from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_op
 from api.middleware.rate_limits import count_new_email
 from api.models.base import session
 from api.users.phone_codes import confirm_phone
+from api.users.preference_schemas import NotificationChanges, NotificationState
+from api.users.preferences import read_preferences
 from api.users.schemas import (
     CodeOfPhone,
     DeletionWish,
     ExportAnswer,
-    NotificationFlags,
     ProfileChange,
     TelegramLinkState,
     TelegramUrl,
@@ -58,9 +59,19 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
     return _show_account()
 
 
+@blueprint.get("/notifications", responses={200: NotificationState, **declare_errors(401)})
+def show_notification_flags() -> dict[str, Any]:
+    """Show what is switched on, by channel and group of messages, and when messages leave."""
+    with session() as s:
+        return read_preferences(s, current_user_id()).as_json()
+
+
 @blueprint.patch("/notifications", responses={200: Account, **declare_errors(*BODY, 401, 409)})
-def change_notification_flags(body: NotificationFlags) -> dict[str, Any]:
-    """Switch channels on or off."""
+def change_notification_flags(body: NotificationChanges) -> dict[str, Any]:
+    """Switch channels and groups of messages on or off, and choose when messages leave.
+
+    Account, payment and law mail cannot be switched off. GET shows the result.
+    """
     with session() as s:
         alerts = change_notifications(s, current_user_id(), body)
     for alert_id in alerts:

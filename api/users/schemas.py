@@ -62,14 +62,6 @@ class ProfileChange(Body):
     )
 
 
-class NotificationFlags(Body):
-    """Which channels are switched on; what is left out stays. SMS and Telegram must be linked first."""
-
-    notify_email: Flag | None = None
-    notify_sms: Flag | None = None
-    notify_telegram: Flag | None = None
-
-
 class DeletionWish(Body):
     """A deletion; without a body it says that nothing is understood yet."""
 

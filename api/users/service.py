@@ -13,14 +13,12 @@ from api.errors import ApiError
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from api.users.phone_codes import send_code
-from api.users.schemas import NotificationFlags, ProfileChange
+from api.users.preference_schemas import NotificationChanges
+from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
+from api.users.schemas import ProfileChange
 from configs.clock import clock
 from configs.plan import PlanName
-
-_HOW_TO_LINK = {
-    Channel.SMS: "confirm a phone number first: PATCH /api/users/profile with `phone`",
-    Channel.TELEGRAM: "link a chat first: POST /api/users/telegram-link",
-}
+from configs.unsubscribe_links import MessageGroup
 
 
 def change_profile(
@@ -35,7 +33,10 @@ def change_profile(
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     named = change.model_fields_set
     user.language = change.language or user.language
-    user.time_zone = change.time_zone or user.time_zone
+    if change.time_zone and change.time_zone != user.time_zone:
+        user.time_zone = change.time_zone
+        session.flush()
+        wake_held(session, user_id)
     user.outage_credit = change.outage_credit or user.outage_credit
     if "telegram" in named:
         _unlink(session, user_id, Channel.TELEGRAM)
@@ -48,38 +49,48 @@ def change_profile(
     return mails + _ask_for_code(session, user_id, change.phone, network_address)
 
 
-def change_notifications(session: Session, user_id: UUID, flags: NotificationFlags) -> list[UUID]:
-    """Switch channels on or off; return the alerts to catch up after the commit.
+def change_notifications(session: Session, user_id: UUID, flags: NotificationChanges) -> list[UUID]:
+    """Change channels, groups and times of messages; return the alerts to catch up after the commit.
+
+    Messages that wait as their reader wished are looked at again by what holds now.
 
     Raises:
         api.errors.ApiError: 409 not-linked.
     """
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
     wishes = {
         Channel.EMAIL: flags.notify_email,
         Channel.SMS: flags.notify_sms,
         Channel.TELEGRAM: flags.notify_telegram,
     }
-    switched_on = [
-        channel
-        for channel, wish in wishes.items()
-        if wish is not None and _switch(session, user_id, channel, on=wish)
+    switched = [
+        _switch(session, user_id, channel, on=wish) for channel, wish in wishes.items() if wish is not None
     ]
-    return wake_alerts(session, user_id, "channel switched on") if switched_on else []
+    has_new_way = any(switched)
+    change_times(session, user, flags)
+    if flags.groups:
+        contacts = {channel: _find_contact(session, user_id, channel) for channel in Channel}
+        has_new_way |= change_groups({key: each for key, each in contacts.items() if each}, flags.groups)
+    session.flush()
+    wake_held(session, user_id)
+    return wake_alerts(session, user_id, "channel switched on") if has_new_way else []
 
 
-def restart_groups(session: Session, user_id: UUID) -> None:
-    """Let the groups of mails that a mail's link stopped be sent again."""
-    stopped = sa.update(Contact).where(
-        Contact.user_id == user_id, sa.func.cardinality(Contact.stopped_groups) > 0
-    )
-    session.execute(stopped.values(stopped_groups=[]))
+def restart_groups(session: Session, user_id: UUID) -> list[UUID]:
+    """Let the groups of mails that are stopped be sent again; return the alerts to catch up after the commit."""
+    contact = _find_contact(session, user_id, Channel.EMAIL)
+    if contact is None or not contact.stopped_groups:
+        return []
+    had_no_slots = MessageGroup.SLOTS in contact.stopped_groups and contact.reachable
+    contact.stopped_groups = []
+    return wake_alerts(session, user_id, "slot alerts switched on") if had_no_slots else []
 
 
 def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
     """Switch a channel; return whether it is on and was off."""
     contact = _find_contact(session, user_id, channel)
-    if on and channel in _HOW_TO_LINK and (contact is None or not contact.is_linked):
-        raise ApiError(409, "not-linked", _HOW_TO_LINK[channel])
+    if on and channel is not Channel.EMAIL and (contact is None or not contact.is_linked):
+        raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
     if contact is None:
         return False
     was_reachable = contact.reachable

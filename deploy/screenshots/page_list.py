@@ -124,6 +124,7 @@ def _list_account() -> list[Shot]:
         Shot("messages-none", "/messages", Who.NEW),
         Shot("notices", "/notifications", Who.CAMILLE),
         Shot("notices-none", "/notifications", Who.NEW),
+        Shot("preferences", "/preferences", Who.CAMILLE),
         Shot("profile", "/profil", Who.CAMILLE),
         Shot("profile-long", "/profil", Who.LONG),
         Shot("profile-error", "/profil", Who.NEW, _give_wrong_address),

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, User
+from configs.desk import zone_or_home
 from configs.settings import settings
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -24,9 +24,11 @@ class AccountNotice(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return when it happened, and where to sign in."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         url = str(settings().frontend_url)
-        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
+        zone = zone_or_home(
+            session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone
+        )
         values: dict[str, Any] = {"url": url, "browser": row.params.get("browser", "")}
         return TemplateContext(values | since_values({"since": row.params["at"]}, zone, row.language), url)

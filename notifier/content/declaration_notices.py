@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from configs.plan import name_plan
 from configs.settings import settings
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -36,7 +36,7 @@ class DeclarationNotice(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return what was declared."""
-        if contact.state is not ContactState.OK:
+        if contact.is_lost:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         declared = session.get(Declaration, UUID(row.params["declaration"]))
         if declared is None:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import State
 from api.models.payment import Payment
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, User
+from configs.desk import zone_or_home
 from configs.plan import PlanName, name_plan, plan
 from configs.settings import settings
 from configs.unsubscribe_links import MessageGroup
@@ -34,9 +35,11 @@ class PaymentNotice(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the values of the texts."""
-        if contact.state is not ContactState.OK:
+        if contact.is_lost:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
+        zone = zone_or_home(
+            session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone
+        )
         url = str(settings().frontend_url)
         signed_url = self.sign_url(session, row, contact) if contact.confirmed else ""
         values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}

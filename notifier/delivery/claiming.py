@@ -19,6 +19,7 @@ from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
 from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
+from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, name_wait, read_recipients
 from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Mergeable, Seen, Skip, TemplateContext
@@ -101,9 +102,11 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip):
-                made.dropped.append(NotSendable(row, found))
+                made.dropped.append(NotSendable(row, name_wait(row, found)))
             elif isinstance(found, DeliveryError):
                 made.failed.append((row, found))
+            elif skip := find_loss(row, contact):
+                made.dropped.append(NotSendable(row, skip))
             else:
                 prepared.append((row, contact, found))
     made.messages = [
@@ -208,36 +211,39 @@ def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
 def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, now: datetime) -> Seen:
     """Return the rows that may be tried, each with its contact; the others are dropped."""
     wanted = {row.contact_id for row in rows if row.contact_id}
-    found = opened.scalars(sa.select(Contact).where(is_any_of(Contact.id, wanted))) if wanted else ()
-    contacts = {contact.id: contact for contact in found}
+    found = read_recipients(opened, wanted) if wanted else {}
     kept = []
     for row in rows:
-        contact = contacts.get(row.contact_id) if row.contact_id else _contact_without_account(row)
-        if contact is None:
+        to = found.get(row.contact_id) if row.contact_id else _recipient_without_account(row)
+        if to is None:
             made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
-        elif contact.address == UNREADABLE:
+        elif to.contact.address == UNREADABLE:
             made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
-        elif row.kind in kinds() and kind_of(row.kind).group in (contact.stopped_groups or ()):
-            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "stopped by its reader")))
-        elif is_over_budget(opened, row, now):
-            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, OVER_BUDGET)))
-        elif _is_worn_out(row):
-            made.dropped.append(NotSendable(row, Skip(State.FAILED, _WORN_OUT)))
+        elif (skip := find_wish(row, to, now)) or (skip := _find_end(opened, row, now)):
+            made.dropped.append(NotSendable(row, skip))
         else:
-            kept.append((row, contact))
+            kept.append((row, to.contact))
     return kept
 
 
-def _contact_without_account(row: ClaimedRow) -> Contact | None:
-    """Return the contact of a message to an address without an account; it is in no table and in no session."""
+def _find_end(opened: Session, row: ClaimedRow, now: datetime) -> Skip | None:
+    if is_over_budget(opened, row, now):
+        return Skip(State.SKIPPED, OVER_BUDGET)
+    return Skip(State.FAILED, _WORN_OUT) if _is_worn_out(row) else None
+
+
+def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
+    """Return the recipient of a message to an address without an account; it is in no table and in no session."""
     if not row.address:
         return None
-    return Contact(
-        channel=row.channel,
-        address=row.address,
-        verified_at=row.created_at,
-        enabled=True,
-        state=ContactState.OK,
+    return ClaimedRecipient(
+        Contact(
+            channel=row.channel,
+            address=row.address,
+            verified_at=row.created_at,
+            enabled=True,
+            state=ContactState.OK,
+        )
     )
 
 

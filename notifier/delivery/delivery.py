@@ -16,6 +16,7 @@ from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
 from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.settings import settings
+from configs.unsubscribe_links import SWITCHABLE
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.contact_loss import change_state, lock_contacts
@@ -28,7 +29,7 @@ from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, outliving_kinds
+from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
 from notifier.provider_base import Answer
 from notifier.sms_budget import FIRST_ASKED_AFTER
 
@@ -83,6 +84,8 @@ def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
     row, how = unsent.row, unsent.how
     if how.state is not State.PENDING:
         return DeliveryDecision(how.state, now, how.reason)
+    if how.until:
+        return DeliveryDecision(State.PENDING, how.until, how.reason, counts=False, is_held=True)
     again = now + timedelta(seconds=settings().retry_max_seconds)
     return DeliveryDecision(State.PENDING, again, row.reason or how.reason, counts=False)
 
@@ -130,8 +133,9 @@ class Renderer:
         ids = [each.id for each in message.rows]
         headers = write_stop_headers(context) if row.channel is Channel.EMAIL else {}
         return OutgoingMessage(
-            self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers
-        )
+            self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers,
+            is_mandatory=kind_of(row.kind).group not in SWITCHABLE,
+        )  # fmt: skip
 
 
 def record(sent: Sent) -> bool:
@@ -251,7 +255,9 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
     if decision.unknown:
         values["unknown_attempts"] = Notification.unknown_attempts + 1
     if decision.state is State.PENDING:
-        tried = {} if decision.counts else {"attempts": Notification.attempts - 1}
+        tried: dict[str, Any] = {} if decision.counts else {"attempts": Notification.attempts - 1}
+        if decision.is_held:
+            tried["committed_at"] = None  # the figures of delays leave it out
         return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}
     return values | {"failed_at": decision.at}
 

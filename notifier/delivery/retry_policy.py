@@ -49,7 +49,8 @@ class Attempt:
 class DeliveryDecision:
     """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
 
-    `counts` is whether the attempt does, `unknown` whether the provider may have accepted.
+    `counts` is whether the attempt does, `unknown` whether the provider may have accepted, `is_held` whether its reader
+    wants it later.
     """
 
     state: State
@@ -59,6 +60,7 @@ class DeliveryDecision:
     contact_state: ContactState | None = None
     counts: bool = True
     unknown: bool = False
+    is_held: bool = False
 
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:

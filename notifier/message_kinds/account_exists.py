@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from configs.settings import settings
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -21,7 +21,7 @@ class AccountExists(MessageKind):
         self, _session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return where to sign in."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         url = str(settings().frontend_url)
         return TemplateContext({"url": url}, url)

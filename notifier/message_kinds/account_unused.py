@@ -1,12 +1,12 @@
 """The warning that an unused account will be deleted, and how to keep it."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, User
+from configs.desk import zone_or_home
 from configs.settings import settings
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -23,9 +23,11 @@ class AccountUnused(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the days of the last use and of the deletion, in the user's time zone."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
+        zone = zone_or_home(
+            session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone
+        )
         ends, used = (
             since_values({"since": row.params[name]}, zone, row.language) for name in ("ends", "used")
         )

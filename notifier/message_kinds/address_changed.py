@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from configs.settings import settings
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -26,7 +26,7 @@ class AddressChanged(MessageKind):
     ) -> TemplateContext | Skip:
         """Return what changed."""
         to = row.params.get("to")
-        if to is None and contact.state is not ContactState.OK:
+        if to is None and not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         url = str(settings().frontend_url)
         values = {"changed": row.params["changed"], "shown": row.params["shown"], "url": url}

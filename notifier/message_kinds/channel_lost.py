@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -16,7 +16,7 @@ class ChannelLost(MessageKind):
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it can be reached; a confirmed e-mail address also where alerts by mail are switched off."""
         is_mail = contact.channel is Channel.EMAIL and contact.verified_at is not None
-        return contact.reachable or (is_mail and contact.state is ContactState.OK)
+        return contact.reachable or (is_mail and contact.takes_account_mail)
 
     def prepare(
         self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, User
 from configs.contact_addresses import digest
 from configs.settings import settings
 from configs.signing import sign
@@ -29,7 +29,7 @@ class PasswordReset(MessageKind):
         self, session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the link, or why it is not sent."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         password_hash = session.scalars(sa.select(User.password_hash).where(User.id == contact.user_id)).one()
         claims = {

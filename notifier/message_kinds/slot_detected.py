@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import State
+from api.models.notification import HELD, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
@@ -64,7 +64,7 @@ class SlotDetected(Mergeable):
             found = matched.get(row.id)
             if found is None:
                 return Skip(State.SKIPPED, "alert deleted")
-            opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
+            opening = _build_opening(row, found)
             skip = reason_to_skip(found, contact, confirmed)
             return skip or cache.context([opening], found.stops, row.language)
 
@@ -97,6 +97,14 @@ class SlotDetected(Mergeable):
     def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
         """Return the values of one message about several desks."""
         return slot_alert_content.merge(contexts, language)
+
+
+def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
+    """Return what is open; of what its reader wanted later, when it was seen last."""
+    seen_at = row.seen_at or found.detection.seen_at
+    was_held = (row.reason or "").endswith(HELD)
+    latest = max((slot.seen_at for slot in found.slots), default=seen_at) if was_held else seen_at
+    return SlotOpening(found.detection, tuple(found.slots), max(seen_at, latest))
 
 
 def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -20,6 +20,6 @@ class SupportReceived(MessageKind):
         self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the number."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         return TemplateContext({"number": row.params["number"]})

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact
 from configs.encryption import decrypt
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -22,7 +22,7 @@ class TelegramLinked(MessageKind):
         self, _session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the chat's name."""
-        if contact.state is not ContactState.OK:
+        if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         url = account_page("canaux")
         return TemplateContext({"chat_name": decrypt(row.params["chat_name"]), "url": url}, url)

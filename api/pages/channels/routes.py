@@ -26,7 +26,8 @@ from api.pages.live import answer_live
 from api.pages.notices import add_notice
 from api.pages.qr_code import render_qr_code
 from api.users.phone_codes import confirm_phone
-from api.users.schemas import CodeOfPhone, LinkState, NotificationFlags, ProfileChange, TelegramLinkState
+from api.users.preference_schemas import NotificationChanges, NotificationFlags
+from api.users.schemas import CodeOfPhone, LinkState, ProfileChange, TelegramLinkState
 from api.users.service import change_notifications, change_profile, restart_groups
 from api.users.telegram_linking import confirm_link, read_link, start_link
 
@@ -44,17 +45,19 @@ def show_channels() -> str:
 def change_flags() -> ResponseReturnValue:
     """Switch channels on or off."""
     form = Form.read(NotificationFlags)
+    changes = NotificationChanges.model_validate(form.value.model_dump(by_alias=True))
     with session() as s:
-        alerts = change_notifications(s, current_user_id(), form.value)
+        alerts = change_notifications(s, current_user_id(), changes)
     _announce([], alerts)
     return _go_back(_("C’est enregistré."))
 
 
 @area.action("/canaux/e-mails-arretes", Access.PERSONAL)
 def restart_mails() -> ResponseReturnValue:
-    """Let the mails be sent again that a mail's link stopped."""
+    """Let the groups of mails be sent again that are stopped."""
     with session() as s:
-        restart_groups(s, current_user_id())
+        alerts = restart_groups(s, current_user_id())
+    _announce([], alerts)
     return _go_back(_("Vous recevrez de nouveau ces e-mails."))
 
 

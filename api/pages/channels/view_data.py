@@ -14,8 +14,9 @@ from api.models.user import Channel, ContactState
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.schemas import Body
+from api.users.preference_schemas import NotificationFlags
 from api.users.queries import read_channel_states, read_stopped_groups
-from api.users.schemas import CodeOfPhone, NotificationFlags
+from api.users.schemas import CodeOfPhone
 from configs.settings import settings
 
 _PLAN = "plan.show_plan"
@@ -49,7 +50,7 @@ class ShownChannels:
 
     account: Account
     email_state: str  # waiting (not confirmed), or a ContactState
-    stopped_groups: list[str]  # of mails, by the link of one
+    stopped_groups: list[str]  # of mails
     waiting_number: str | None  # the number that a code must confirm
     has_bot: bool  # Telegram can be linked here
     plan_url: str | None  # where SMS need a plan first

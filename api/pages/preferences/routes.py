@@ -1,4 +1,4 @@
-"""The page of the profile: the address of the account, language, time zone, and what an outage is made good by."""
+"""Pages of the profile (address, language, time zone, amends for outages) and of the preferences of messages."""
 
 from typing import Any
 
@@ -17,10 +17,19 @@ from api.models.base import autocommit_session, session
 from api.pages.area import Access, Area
 from api.pages.forms import Form
 from api.pages.notices import add_notice
-from api.pages.preferences.time_zones import list_zone_choices
+from api.pages.preferences.message_settings import (
+    MESSAGE_TEXTS,
+    RHYTHMS,
+    MessageSettings,
+    build_changes,
+    fill_settings,
+    list_group_choices,
+)
+from api.pages.preferences.time_zones import list_zone_choices, name_zone
 from api.pages.preferences.view_data import ADDRESS_TEXTS, CREDITS, ProfileSettings
+from api.users.preferences import read_preferences
 from api.users.schemas import ProfileChange
-from api.users.service import change_profile
+from api.users.service import change_notifications, change_profile
 from configs.languages import MESSAGE_LANGUAGES
 
 area = Area("preferences", __name__)
@@ -60,6 +69,36 @@ def change_settings() -> ResponseReturnValue:
     _change(ProfileChange.model_validate(wish.model_dump(by_alias=True)))
     use_account_language(wish.language)  # of the notice
     return _go_back(_("C’est enregistré."))
+
+
+@area.page("/preferences", Access.PERSONAL)
+def show_messages() -> str:
+    """Show which messages arrive where, and when."""
+    return _render_messages()
+
+
+@area.action("/preferences", Access.PERSONAL)
+def change_messages() -> ResponseReturnValue:
+    """Change which messages arrive where, and when."""
+    form = Form.read(MessageSettings, MESSAGE_TEXTS)
+    if form.errors:
+        return _render_messages(form), _INVALID
+    with session() as s:
+        state = read_preferences(s, current_user_id())
+        alerts = change_notifications(s, current_user_id(), build_changes(form.value, state))
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
+    add_notice("done", _("C’est enregistré."))
+    return redirect(url_for("preferences.show_messages"), 303)
+
+
+def _render_messages(form: Form[Any] | None = None) -> str:
+    with autocommit_session() as s:
+        state = read_preferences(s, current_user_id())
+    return render_template(
+        "preferences/messages.html", form=form, state=state, groups=list_group_choices(state), rhythms=RHYTHMS,
+        settings_form=form or Form(MessageSettings, fill_settings(state)), zone=name_zone(state.time_zone),
+    )  # fmt: skip
 
 
 def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:

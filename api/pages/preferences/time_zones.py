@@ -18,6 +18,11 @@ def list_zone_choices(current: str) -> list[tuple[str, str]]:
     return choices if current in known else [(current, current), *choices]
 
 
+def name_zone(zone: str) -> str:
+    """Return a zone's name in the page's language; the zone itself where it has none."""
+    return dict(list_zone_choices(zone))[zone]
+
+
 @lru_cache(maxsize=3)
 def _list_zones(language: str) -> list[tuple[str, str]]:
     ours = list(dict.fromkeys(str(each.time_zone) for each in prefectures().values()))

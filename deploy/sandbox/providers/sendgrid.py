@@ -22,6 +22,8 @@ from deploy.sandbox.receipts.signatures import sign_events
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deploy.sandbox.outbox import Outbox
+
 _ADDRESS: Final = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\".]{2,}")
 _MOST_PERSONALIZATIONS: Final = 1000
 # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send#request-body
@@ -47,17 +49,30 @@ class SendGrid(Provider):
     channel = "email"
     provider_name = "sendgrid"
 
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox)
+        self._spam_reports: set[str] = set()
+
     def add_own_routes(self, app: web.Application) -> None:
         """Add mail/send."""
         app.router.add_post("/v3/mail/send", self.call)
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:  # noqa: ARG002 - as its base says
         """Call the event webhook once for all mails of the call."""
-        to = self.receipts
         if accepted.drafts:
-            body = json.dumps(make_events(to.says, accepted.provider_id, accepted.drafts)).encode()
-            sign = partial(_sign, to.secret, body)
-            to.send(f"{to.hooks}/sendgrid", body, sign)
+            self._send_events(self.receipts.says, accepted.provider_id, accepted.drafts)
+        if self.receipts.says == "spam":
+            self._spam_reports |= {draft.to.casefold() for draft in accepted.drafts}
+
+    def _send_events(self, says: str, provider_id: str, drafts: list[OutboxDraft]) -> None:
+        to = self.receipts
+        body = json.dumps(make_events(says, provider_id, drafts)).encode()
+        to.send(f"{to.hooks}/sendgrid", body, partial(_sign, to.secret, body))
+
+    async def reset(self) -> None:
+        """Forget who reported spam, too."""
+        await super().reset()
+        self._spam_reports.clear()
 
     def read_key(self, request: web.Request) -> str:
         """Return the bearer token."""
@@ -105,7 +120,17 @@ class SendGrid(Provider):
         if _setting(mail, "sandbox_mode"):
             return Accepted([], provider_id, web.Response(status=200))
         answer = web.Response(status=202, headers={"X-Message-Id": provider_id})
-        return Accepted(drafts, provider_id, answer)
+        return Accepted(self._drop_reported(mail, drafts, provider_id), provider_id, answer)
+
+    def _drop_reported(
+        self, mail: dict[str, Any], drafts: list[OutboxDraft], provider_id: str
+    ) -> list[OutboxDraft]:
+        """Return the drafts without those to addresses that reported spam, which are taken and dropped later."""
+        if any(_setting(mail, name) for name in ("bypass_spam_management", "bypass_list_management")):
+            return drafts
+        if dropped := [draft for draft in drafts if draft.to.casefold() in self._spam_reports]:
+            self._send_events("dropped", provider_id, dropped)
+        return [draft for draft in drafts if draft not in dropped]
 
 
 def _sign(secret: str, body: bytes) -> dict[str, str]:

@@ -21,6 +21,7 @@ _EVENTS: Final[dict[str, tuple[dict[str, str], ...]]] = {
     "bounced": ({"event": "bounce", "type": "bounce", "status": "5.1.1", "reason": "550 no such user"},),
     "refused": ({"event": "bounce", "type": "blocked", "status": "4.2.2", "reason": "452 mailbox full"},),
     "spam": ({"event": "delivered", "response": "250 OK"}, {"event": "spamreport"}),
+    "dropped": ({"event": "dropped", "reason": "Spam Reporting Address"},),
 }
 _STATES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "delivered": (("sent", ""), ("delivered", "")),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.models.notification import State
+from api.models.notification import DIGEST, QUIET_HOURS, State
 from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from notifier.hourly_cap import REASON as CAP
@@ -40,7 +40,11 @@ POINTLESS = {
         (State.SKIPPED, "address bounced", Reason.BOUNCED),
         (State.SKIPPED, "address blocked", Reason.BLOCKED),
         (State.SKIPPED, "told recently", Reason.TOLD_RECENTLY),
+        (State.PENDING, QUIET_HOURS, Reason.QUIET_HOURS),
+        (State.PENDING, f"{UNKNOWN}no answer; {DIGEST}", Reason.DIGEST),
         (State.EXPIRED, "slots gone", Reason.SLOTS_GONE),
+        (State.EXPIRED, f"slots gone: {QUIET_HOURS}", Reason.GONE_IN_QUIET_HOURS),
+        (State.EXPIRED, f"slots gone: {DIGEST}", Reason.GONE_BEFORE_DIGEST),
         (State.EXPIRED, "watched again", Reason.OUTDATED),
         (State.BOUNCED, "twilio 30003", Reason.BOUNCED),
         (State.FAILED, f"{USED_UP}sendgrid answered 500", Reason.NOT_ACCEPTED),

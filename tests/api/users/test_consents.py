@@ -16,7 +16,8 @@ from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.user import Channel, Contact
 from api.users.phone_codes import _take_number
-from api.users.schemas import NotificationFlags, ProfileChange
+from api.users.preference_schemas import NotificationChanges
+from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from api.users.telegram_linking import confirm_link
 from configs.clock import clock
@@ -26,7 +27,7 @@ from tests.api.world import Person, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 MINUTE = timedelta(minutes=1)
-VERSION = "2026-11-22"
+VERSION = "2026-11-23"
 
 
 def consent_of(channel: Channel) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def consent_of(channel: Channel) -> dict[str, Any]:
 
 def switch_telegram(person: Person, *, on: bool) -> None:
     with session() as s:
-        change_notifications(s, person.id, NotificationFlags.model_validate({"notifyTelegram": on}))
+        change_notifications(s, person.id, NotificationChanges.model_validate({"notifyTelegram": on}))
 
 
 @pytest.mark.usefixtures("frozen")
@@ -107,10 +108,15 @@ def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
     assert consent_of(Channel.TELEGRAM) == again
 
 
+def _list_subjects(version: str) -> list[str]:
+    """Return what a version has texts about: news came with the second."""
+    return [*Channel, consents.HEALTH, *([consents.NEWS] if version >= "2026-11-23" else [])]
+
+
 def test_each_version_says_each_subject_in_each_language() -> None:
     assert consents.list_versions()[0] == VERSION
     for version in consents.list_versions():
-        for subject in (*Channel, consents.HEALTH):
+        for subject in _list_subjects(version):
             said = {consents.read_consent_text(subject, each, version) for each in ("fr", "en", "ar")}
             assert len(said) == 3
     assert consents.read_consent_text("sms", "tlh") == consents.read_consent_text("sms", "fr")

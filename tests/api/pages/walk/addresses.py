@@ -74,6 +74,7 @@ PAGES = {
     "plan.show_payment": "/formule/paiements/{payment}",
     "plan.show_cancellation": "/formule/resiliation",
     "plan.show_withdrawal": "/formule/retractation/{payment}",
+    "preferences.show_messages": "/preferences",
     "preferences.show_profile": "/profil",
     "security.show_security": "/securite",
     "security.show_setup": "/securite/application",
@@ -92,6 +93,12 @@ _WISH = {
     "limits.hourFrom": "09:00", "limits.hourTo": "12:00", "limits.sites[]": "Bobigny",
 }  # fmt: skip
 _EMAIL = {"email": "new.address@example.org"}
+_MESSAGES = {
+    "slots.email": "true", "slots.sms": "true", "slots.telegram": "true", "desk.email": "true", "desk.telegram": "true",
+    "reminders.email": "true", "reminders.sms": "true", "reminders.telegram": "true", "news.email": "true",
+    "slotRhythm": "hourly", "digestAt": "07:00", "isQuiet": "true", "quietFrom": "22:00", "quietUntil": "07:00",
+    "quietSlots": "true",
+}  # fmt: skip
 _PASSWORD = {"password": "correct horse battery staple"}
 _ORDER = {
     "plan": "URGENCE_TOTAL", "paid": "", "alert": "", "clientName": "Anna Cliente", "consent.termsVersion": "2026-11-01", "consent.startNow": "true",
@@ -113,6 +120,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "preferences.change_settings": (
         "/profil/reglages", {"language": "en", "timeZone": "Asia/Tokyo", "outageCredit": "refund"},
     ),
+    "preferences.change_messages": ("/preferences", _MESSAGES),
     "preferences.change_address": ("/profil/adresse", _EMAIL),
     "messages.mark_notice": ("/notifications/{shown}/lue", {}),
     "messages.mark_all_notices": ("/notifications/lues", {"last": "ffffffff-ffff-7fff-bfff-ffffffffffff"}),

@@ -1,0 +1,110 @@
+"""Form of the preferences of messages: what it shows, and the changes that it asks for."""
+
+from datetime import time
+from typing import Any
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+from pydantic import ValidationInfo, field_validator
+
+from api.alerts.schemas import Hour
+from api.models.user import Channel, SlotRhythm
+from api.pages.error_texts import Texts
+from api.pages.message_words import CHANNEL_NAMES
+from api.schemas import Body, Flag
+from api.users.preference_schemas import (
+    DeskChange,
+    GroupChange,
+    NewsChange,
+    NotificationChanges,
+    NotificationState,
+    refuse_same_hours,
+)
+
+_GROUPS: dict[str, tuple[LazyString, LazyString]] = {  # by field: legend and hint
+    "slots": (_l("Alertes de créneaux"), _l("Sur les canaux de votre formule.")),
+    "desk": (_l("État des guichets"), _l("Quand un guichet ne peut plus être surveillé, puis de nouveau.")),
+    "reminders": (_l("Rappels"), _l("Par exemple quand des créneaux sont publiés bientôt.")),
+    "news": (_l("Nouvelles et offres"), _l("Seulement si vous le demandez.")),
+}
+RHYTHMS = (
+    (SlotRhythm.AT_ONCE.value, _l("Tout de suite (conseillé)")),
+    (SlotRhythm.HOURLY.value, _l("Une fois par heure, en un seul message")),
+    (SlotRhythm.DAILY.value, _l("Une fois par jour, en un seul message")),
+)
+_QUIET = (time(22), time(7))  # what the form proposes
+MESSAGE_TEXTS: Texts = {
+    ("quietUntil", "same_hours"): _l("Choisissez une autre heure que celle du début."),
+}
+
+
+class MessageSettings(Body):
+    """Which messages arrive where, and when."""
+
+    slots: GroupChange
+    desk: DeskChange
+    reminders: GroupChange
+    news: NewsChange
+    slot_rhythm: SlotRhythm
+    digest_at: Hour
+    is_quiet: Flag
+    quiet_from: Hour
+    quiet_until: Hour
+    quiet_slots: Flag
+
+    @field_validator("quiet_until")
+    @classmethod
+    def _differ(cls, until: time, known: ValidationInfo) -> time:
+        return refuse_same_hours(known.data.get("quiet_from"), until)
+
+
+def list_group_choices(
+    state: NotificationState,
+) -> list[tuple[str, LazyString, LazyString, list[tuple[str, LazyString]]]]:
+    """Return name, legend and hint of each group, with its fields (name, channel) for the channels that are linked."""
+    return [
+        (
+            name,
+            *words,
+            [(f"{name}.{channel.value}", CHANNEL_NAMES[channel]) for channel in _list_linked(state, name)],
+        )
+        for name, words in _GROUPS.items()
+    ]
+
+
+def _list_linked(state: NotificationState, group: str) -> list[Channel]:
+    known = getattr(state.groups, group)
+    return [channel for channel in Channel if getattr(known, channel.value) is not None]
+
+
+def fill_settings(state: NotificationState) -> dict[str, Any]:
+    """Return what the fields of the form hold."""
+    quiet = state.quiet_hours
+    return {
+        **{
+            f"{name}.{channel.value}": getattr(getattr(state.groups, name), channel.value)
+            for name in _GROUPS
+            for channel in _list_linked(state, name)
+        },
+        "slotRhythm": state.slot_rhythm.value,
+        "digestAt": state.digest_at,
+        "isQuiet": quiet is not None,
+        "quietFrom": quiet.begins if quiet else f"{_QUIET[0]:%H:%M}",
+        "quietUntil": quiet.until if quiet else f"{_QUIET[1]:%H:%M}",
+        "quietSlots": bool(quiet and quiet.slots),
+    }
+
+
+def build_changes(wish: MessageSettings, state: NotificationState) -> NotificationChanges:
+    """Return the changes that a form asks for, on the channels that it shows."""
+    sent = wish.model_dump(by_alias=True, mode="json")
+    quiet = {"from": sent["quietFrom"], "until": sent["quietUntil"], "slots": sent["quietSlots"]}
+    return NotificationChanges.model_validate({
+        "groups": {
+            name: {channel.value: sent[name][channel.value] for channel in _list_linked(state, name)}
+            for name in _GROUPS
+        },
+        "slotRhythm": sent["slotRhythm"],
+        "digestAt": sent["digestAt"],
+        "quietHours": quiet if wish.is_quiet else None,
+    })  # fmt: skip

@@ -1,0 +1,151 @@
+"""Bodies of /api/users/notifications: channels, groups of messages, quiet hours, and the rhythm of slot alerts."""
+
+from datetime import time
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from api.alerts.schemas import Hour
+from api.models.user import DIGEST_AT, SlotRhythm
+from api.schemas import Answer, Body, Flag, name_rule
+
+
+def _stays_on(value: bool | None) -> bool | None:
+    if value is False:
+        raise ValueError(
+            "messages about the account, payments and what the law asks for cannot be switched off"
+        )
+    return value
+
+
+_AlwaysOn = Annotated[Flag | None, name_rule("always_on", _stays_on)]
+
+
+def refuse_same_hours(begins: time | None, until: time) -> time:
+    """Return the end of quiet hours.
+
+    Raises:
+        pydantic_core.PydanticCustomError: they begin then, too.
+    """
+    if begins == until:
+        raise PydanticCustomError(
+            "same_hours", "`from` and `until` are the same: say null for no quiet hours"
+        )
+    return until
+
+
+class NewsChange(Body):
+    """News, which are marketing: switching them on is a consent. A form shows its text before."""
+
+    email: Flag | None = None
+
+
+class DeskChange(Body):
+    """On which channels messages go that say whether a desk is watched."""
+
+    email: Flag | None = None
+    telegram: Flag | None = None
+
+
+class GroupChange(Body):
+    """On which channels a group of messages goes; what is left out stays. The channel must be linked."""
+
+    email: Flag | None = None
+    sms: Flag | None = None
+    telegram: Flag | None = None
+
+
+class FixedGroup(Body):
+    """A group that cannot be switched off."""
+
+    email: _AlwaysOn = None
+    sms: _AlwaysOn = None
+    telegram: _AlwaysOn = None
+
+
+class GroupChanges(Body):
+    """The groups to change; what is left out stays."""
+
+    slots: GroupChange | None = Field(None, description="Slot alerts, on the channels of the plan.")
+    desk: DeskChange | None = None
+    reminders: GroupChange | None = None
+    news: NewsChange | None = None
+    account: FixedGroup | None = None
+    payment: FixedGroup | None = None
+
+
+class QuietHours(Body):
+    """From when until when, in the time zone of the account, nothing arrives that can wait."""
+
+    begins: Annotated[Hour, Field(alias="from", examples=["22:00"])]
+    until: Annotated[Hour, Field(examples=["07:00"])]
+    slots: Flag = Field(
+        default=False, description="Slot alerts wait, too: only what is open still is sent afterwards."
+    )
+
+    @field_validator("until")
+    @classmethod
+    def _differ(cls, until: time, known: ValidationInfo) -> time:
+        return refuse_same_hours(known.data.get("begins"), until)
+
+
+class NotificationFlags(Body):
+    """Which channels are switched on; what is left out stays. SMS and Telegram must be linked first."""
+
+    notify_email: Flag | None = None
+    notify_sms: Flag | None = None
+    notify_telegram: Flag | None = None
+
+
+class NotificationChanges(NotificationFlags):
+    """Which channels and groups are switched on, and when messages leave; what is left out stays."""
+
+    groups: GroupChanges | None = None
+    quiet_hours: QuietHours | None = Field(None, description="`null` ends them.")
+    slot_rhythm: SlotRhythm | None = Field(
+        None, description="When slot alerts leave: at once, or in one message an hour or a day."
+    )
+    digest_at: Hour | None = Field(
+        None, description="Of the rhythm `daily`: the local time of the message.", examples=["07:00"]
+    )
+
+
+class GroupState(Answer):
+    """On which channels a group goes; null where the channel is not linked or never used."""
+
+    email: bool | None
+    sms: bool | None
+    telegram: bool | None
+
+
+class GroupStates(Answer):
+    """All groups. `account` and `payment` cannot be switched off, `news` needs consent."""
+
+    slots: GroupState
+    desk: GroupState
+    reminders: GroupState
+    news: GroupState
+    account: GroupState
+    payment: GroupState
+
+
+class QuietHoursState(Answer):
+    """Quiet hours as they are kept."""
+
+    begins: str = Field(alias="from", examples=["22:00"])
+    until: str = Field(examples=["07:00"])
+    slots: bool
+
+
+class NotificationState(Answer):
+    """What is switched on, and when messages leave, in the time zone of the account."""
+
+    notify_email: bool
+    notify_sms: bool
+    notify_telegram: bool
+    groups: GroupStates
+    quiet_hours: QuietHoursState | None
+    slot_rhythm: SlotRhythm
+    digest_at: str = Field(examples=[f"{DIGEST_AT:%H:%M}"])
+    time_zone: str

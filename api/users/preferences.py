@@ -1,0 +1,139 @@
+"""Preferences of messages: groups by channel, quiet hours, the rhythm of slot alerts."""
+
+from collections.abc import Mapping
+from datetime import time
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.consents import give_news_consent, withdraw_news_consent
+from api.errors import ApiError
+from api.models.notification import Notification, waits_as_wished
+from api.models.user import Channel, Contact, User
+from api.users.preference_schemas import (
+    GroupChanges,
+    GroupState,
+    GroupStates,
+    NotificationChanges,
+    NotificationState,
+    QuietHoursState,
+)
+from configs.clock import clock
+from configs.unsubscribe_links import SWITCHABLE, MessageGroup
+
+HOW_TO_LINK = {
+    Channel.EMAIL: "confirm the address of the account first",
+    Channel.SMS: "confirm a phone number first: PATCH /api/users/profile with `phone`",
+    Channel.TELEGRAM: "link a chat first: POST /api/users/telegram-link",
+}
+# The channels of a group's messages; those that cannot be switched off go by mail.
+_MAIL = (Channel.EMAIL,)
+CHANNELS: Mapping[MessageGroup, tuple[Channel, ...]] = {
+    MessageGroup.SLOTS: tuple(Channel),
+    MessageGroup.DESK: (Channel.EMAIL, Channel.TELEGRAM),
+    MessageGroup.REMINDERS: tuple(Channel),
+    MessageGroup.NEWS: _MAIL,
+    MessageGroup.ACCOUNT: _MAIL,
+    MessageGroup.PAYMENT: _MAIL,
+}
+
+
+def change_times(session: Session, user: User, flags: NotificationChanges) -> None:
+    """Change when messages leave. What waits already is looked at again by what holds now."""
+    named = flags.model_fields_set
+    user.slot_rhythm = flags.slot_rhythm or user.slot_rhythm
+    user.digest_at = flags.digest_at or user.digest_at
+    if "quiet_hours" in named:
+        quiet = flags.quiet_hours
+        user.quiet_from, user.quiet_until = (quiet.begins, quiet.until) if quiet else (None, None)
+        user.quiet_slots = bool(quiet and quiet.slots)
+    session.flush()
+
+
+def wake_held(session: Session, user_id: UUID) -> None:
+    """Have messages looked at again that wait as their reader wished: the sweep nudges them within its second."""
+    now = clock()
+    waiting = sa.update(Notification).where(Notification.user_id == user_id, waits_as_wished())
+    session.execute(
+        waiting.values(next_attempt_at=now, next_nudge_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def change_groups(contacts: Mapping[Channel, Contact], changes: GroupChanges) -> bool:
+    """Switch groups on or off by channel; return whether slot alerts have a further way.
+
+    Raises:
+        api.errors.ApiError: 409 not-linked.
+    """
+    wishes = [
+        (MessageGroup(name), Channel(channel), wish)
+        for name, change in changes
+        for channel, wish in change or ()
+        if wish is not None
+    ]
+    found = [(_find_linked(contacts, channel, on=wish), group, wish) for group, channel, wish in wishes]
+    switched = [_switch_group(contact, group, on=wish) for contact, group, wish in found if contact]
+    return any(switched)
+
+
+def _find_linked(contacts: Mapping[Channel, Contact], channel: Channel, *, on: bool) -> Contact | None:
+    contact = contacts.get(channel)
+    if on and (contact is None or (channel is not Channel.EMAIL and not contact.is_linked)):
+        raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
+    return contact
+
+
+def _switch_group(contact: Contact, group: MessageGroup, *, on: bool) -> bool:
+    """Switch a group to a contact; return whether slot alerts reach it now and did not before."""
+    was_stopped = group in contact.stopped_groups
+    kept = [each for each in contact.stopped_groups if each != group]
+    if group is MessageGroup.NEWS:
+        (give_news_consent if on else withdraw_news_consent)(contact, "preferences")
+        contact.stopped_groups = kept
+    elif group in SWITCHABLE:
+        contact.stopped_groups = kept if on else [*kept, group.value]
+    return on and was_stopped and group is MessageGroup.SLOTS and contact.reachable
+
+
+def read_preferences(session: Session, user_id: UUID) -> NotificationState:
+    """Return what is switched on, and when messages leave."""
+    user = session.get_one(User, user_id)
+    contacts = {each.channel: each for each in user.contacts}
+    email, sms, telegram = (contacts.get(channel) for channel in Channel)
+    states = {group.value: _read_group(group, contacts) for group in CHANNELS}
+    return NotificationState(
+        notify_email=bool(email and email.enabled),
+        notify_sms=bool(sms and sms.enabled),
+        notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
+        groups=GroupStates(**states),
+        quiet_hours=_read_quiet_hours(user),
+        slot_rhythm=user.slot_rhythm,
+        digest_at=_write_hour(user.digest_at),
+        time_zone=user.time_zone,
+    )
+
+
+def _read_group(group: MessageGroup, contacts: Mapping[Channel, Contact]) -> GroupState:
+    return GroupState(**{each.value: _is_on(group, each, contacts.get(each)) for each in Channel})
+
+
+def _is_on(group: MessageGroup, channel: Channel, contact: Contact | None) -> bool | None:
+    if contact is None or channel not in CHANNELS[group]:
+        return None
+    if channel is not Channel.EMAIL and not contact.is_linked:
+        return None
+    return group not in contact.stopped_groups and (group is not MessageGroup.NEWS or contact.wants_news)
+
+
+def _read_quiet_hours(user: User) -> QuietHoursState | None:
+    if user.quiet_from is None or user.quiet_until is None:
+        return None
+    return QuietHoursState(
+        begins=_write_hour(user.quiet_from), until=_write_hour(user.quiet_until), slots=user.quiet_slots
+    )
+
+
+def _write_hour(at: time) -> str:
+    return f"{at:%H:%M}"

@@ -1,0 +1,142 @@
+"""Times at which a user's messages may leave: quiet hours, the rhythm of slot alerts, the nights of marketing.
+
+All of it is decided in the user's time zone when a message is written, and again when it is claimed. A local time that
+a clock change skips is read with the offset before it; one that comes twice begins with its first and ends with its
+second: so quiet hours last through both (https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from api.models.notification import DIGEST, QUIET_HOURS
+from api.models.user import SlotRhythm, User
+from configs.desk import zone_or_home
+from configs.unsubscribe_links import MessageGroup
+from configs.withdrawal_period import is_holiday
+
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.NEWS})
+_NO_NEWS = (
+    time(22),
+    time(8),
+)  # nor on Sundays and holidays: the hours of marketing by SMS, kept for all news
+_SUNDAY = 6
+_MOST_STEPS = 10  # from the end of one quiet time into the next: a Sunday between two holidays
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when a message waits, and why."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTimes:
+    """What a user chose."""
+
+    zone: ZoneInfo
+    rhythm: SlotRhythm = SlotRhythm.AT_ONCE
+    digest_at: time = time(7)
+    quiet: tuple[time, time] | None = None  # from, until
+    quiet_slots: bool = False  # slot alerts wait during quiet hours, too
+
+    @classmethod
+    def from_row(cls, kept: Mapping[str, Any]) -> "MessageTimes":
+        """Return what `select_times` has found."""
+        begins, ends = kept["quiet_from"], kept["quiet_until"]
+        return cls(
+            zone_or_home(kept["zone"]),
+            SlotRhythm(kept["rhythm"]),
+            time.fromisoformat(kept["digest_at"]),
+            (time.fromisoformat(begins), time.fromisoformat(ends)) if begins and ends else None,
+            kept["quiet_slots"],
+        )
+
+    def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Hold | None:
+        """Return why a message of a group waits now, and until when; None where it may leave."""
+        due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
+        reason = DIGEST
+        if self.quiet and self._is_kept_quiet(group) and (ends := _find_end(due, self.quiet, self.zone)):
+            due, reason = ends, QUIET_HOURS
+        return Hold(due, reason) if due > now else None
+
+    def _is_kept_quiet(self, group: MessageGroup) -> bool:
+        return self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
+
+    def _find_digest(self, created_at: datetime) -> datetime:
+        """Return when the digest leaves that has a slot alert of this instant."""
+        if self.rhythm is SlotRhythm.AT_ONCE:
+            return created_at
+        local = created_at.astimezone(self.zone)
+        if self.rhythm is SlotRhythm.HOURLY:
+            return (
+                created_at
+                + _HOUR
+                - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            )
+        days = (local.date() + number * _DAY for number in range(3))
+        return next(at for day in days if (at := _instant(day, self.digest_at, self.zone)) > created_at)
+
+
+def find_hold_of_news(times: MessageTimes, created_at: datetime, now: datetime) -> Hold | None:
+    """Return until when news wait: neither in quiet hours, nor at night, on Sundays and holidays."""
+    at = now
+    for _ in range(_MOST_STEPS):
+        hold = times.find_hold(MessageGroup.NEWS, created_at, at)
+        later = hold.until if hold else _find_end_of_ban(at, times.zone)
+        if later is None:
+            break
+        at = later
+    return Hold(at, QUIET_HOURS) if at > now else None
+
+
+def _find_end_of_ban(at: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return when news may leave; None where they may at this instant."""
+    day = at.astimezone(zone).date()
+    if day.weekday() == _SUNDAY or is_holiday(day):
+        return _instant(day + _DAY, _NO_NEWS[1], zone)
+    return _find_end(at, _NO_NEWS, zone)
+
+
+def _find_end(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> datetime | None:
+    """Return the end of a daily span that holds an instant; None where none does."""
+    begins, ends = span
+    today = at.astimezone(zone).date()
+    for day in (today - _DAY, today):
+        end = _instant(day if begins < ends else day + _DAY, ends, zone, last=True)
+        if _instant(day, begins, zone) <= at < end:
+            return end
+    return None
+
+
+def _instant(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """Return the instant of a local time; `last`: of one that comes twice the second."""
+    local = datetime.combine(day, at, zone)
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return max(first, second) if last else first
+
+
+def select_times() -> sa.ColumnElement[Any]:
+    """Return a column: what a user chose, for `MessageTimes.from_row`; null for all who changed nothing."""
+    chose = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
+    columns = {
+        "zone": User.time_zone, "rhythm": User.slot_rhythm, "digest_at": User.digest_at, "quiet_from": User.quiet_from,
+        "quiet_until": User.quiet_until, "quiet_slots": User.quiet_slots,
+    }  # fmt: skip
+    named: list[sa.ColumnElement[Any]] = []
+    for name, column in columns.items():
+        named += [sa.literal_column(f"'{name}'"), sa.type_coerce(column, sa.String)]
+    kept = sa.func.json_build_object(*named)
+    return sa.case((chose, kept), else_=sa.null()).cast(sa.JSON)
+
+
+def read_times(kept: Mapping[str, Any] | None) -> MessageTimes | None:
+    """Return what a user chose; None for one who changed nothing."""
+    return MessageTimes.from_row(kept) if kept else None

@@ -1,0 +1,97 @@
+from datetime import time
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import session
+from api.models.user import Channel, Contact, SlotRhythm, User
+from configs.clock import clock
+from tests.api.pages.browser import Browser
+from tests.api.world import Door, rows, wait_for
+
+FIELDS = {
+    "slots.email": "true", "desk.email": "true", "slotRhythm": "daily", "digestAt": "07:00", "isQuiet": "true",
+    "quietFrom": "22:00", "quietUntil": "07:00", "quietSlots": "true",
+}  # fmt: skip
+
+
+def read_contact() -> Contact:
+    with session() as s:
+        return s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
+
+
+def untick(browser: Browser, *names: str) -> None:
+    """Empty boxes of the open page."""
+    for name in names:
+        del browser.page.find_form("/preferences")["fields"][name]
+
+
+def test_quiet_hours_the_digest_and_groups_are_kept(camille: Browser) -> None:
+    page = camille.get("/preferences")
+    assert "Heures de votre fuseau : France (Paris)." in page.text
+    assert "partent toujours, par e-mail" in page.text
+    untick(camille, "reminders.email")
+    camille.send("/preferences", **FIELDS)
+    page = camille.follow()
+    assert "C’est enregistré." in page.text
+    (user,) = rows(User)
+    assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
+    assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(7))
+    assert read_contact().stopped_groups == ["reminders"]
+    fields = page.find_form("/preferences")["fields"]
+    assert {name: fields[name] for name in FIELDS} == {name: [value] for name, value in FIELDS.items()}
+    assert "reminders.email" not in fields
+    untick(camille, "isQuiet", "quietSlots")
+    camille.send("/preferences")
+    camille.follow()
+    assert rows(User)[0].quiet_from is None
+
+
+def test_news_are_asked_for_with_their_text(camille: Browser) -> None:
+    page = camille.get("/preferences")
+    assert "J’accepte de recevoir par e-mail des nouvelles" in page.text
+    assert "news.email" not in page.find_form("/preferences")["fields"]
+    with session() as s:
+        s.execute(sa.update(Contact).values(consented_at=clock()))
+    camille.send("/preferences", **FIELDS, **{"news.email": "true"})
+    assert "news.email" in camille.follow().find_form("/preferences")["fields"]
+    assert read_contact().wants_news
+
+
+def test_a_channel_that_is_not_linked_is_neither_shown_nor_changed(camille: Browser) -> None:
+    with session() as s:
+        user = s.scalars(sa.select(User)).one()
+        s.add(Contact(user_id=user.id, channel=Channel.SMS, address="+33612345678"))
+    page = camille.get("/preferences")
+    assert "slots.sms" not in page.html
+    camille.send("/preferences", **FIELDS)
+    (sms,) = (each for each in rows(Contact) if each.channel is Channel.SMS)
+    assert sms.stopped_groups == []
+
+
+def test_slot_alerts_that_are_switched_on_again_catch_up(camille: Browser, door: Door) -> None:
+    alert = wait_for(rows(User)[0].id)
+    with session() as s:
+        s.execute(sa.update(Contact).values(stopped_groups=["slots"], verified_at=clock()))
+    camille.get("/preferences")
+    camille.send("/preferences", **FIELDS)
+    assert door.caught_up == [alert]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("quietUntil", "22:00", "Choisissez une autre heure que celle du début."),
+        ("quietFrom", "25:00", None),
+        ("digestAt", "", None),
+        ("slotRhythm", '"><script>alert(1)</script>', None),
+        ("digestAt", "a" * 10_000, None),
+    ],
+)
+def test_wrong_settings_say_so(camille: Browser, name: str, value: str, text: str | None) -> None:
+    camille.get("/preferences")
+    page = camille.send("/preferences", **(FIELDS | {name: value}))
+    assert (camille.status, page.title.startswith("Erreur : ")) == (422, True)
+    assert "<script>alert" not in page.html
+    assert text is None or text in page.text
+    assert rows(User)[0].slot_rhythm is SlotRhythm.AT_ONCE

@@ -1,0 +1,207 @@
+"""PATCH and GET /api/users/notifications: groups by channel, quiet hours, the rhythm of slot alerts."""
+
+from collections.abc import Callable
+from datetime import time, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.accounts.consents import give_consent, give_news_consent, withdraw_consent
+from api.models.base import new_id, session
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, Contact, ContactState, SlotRhythm, User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.world import Door, Person, rows, wait_for
+
+People = Callable[..., Person]
+PATH = "/api/users/notifications"
+QUIET = {"from": "22:00", "until": "07:00", "slots": True}
+
+
+@pytest.fixture
+def camille(person: People) -> Person:
+    """Make a user with a plan, a confirmed address and a linked chat."""
+    made = person(plan=PlanName.URGENCE_TOTAL)
+    with session() as s:
+        s.execute(sa.update(Contact).values(verified_at=clock(), consented_at=clock()))
+        s.add(
+            Contact(user_id=made.id, channel=Channel.TELEGRAM, address="1", verified_at=clock(), enabled=True)
+        )
+    return made
+
+
+def patch(client: FlaskClient, who: Person, **body: Any) -> Any:
+    return client.patch(PATH, json=body, headers=who.headers)
+
+
+def changed(client: FlaskClient, who: Person, **body: Any) -> dict[str, Any]:
+    """Change preferences; return what GET shows then."""
+    answer = patch(client, who, **body)
+    assert answer.status_code == 200, answer.text
+    return shown(client, who)
+
+
+def shown(client: FlaskClient, who: Person) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(PATH, headers=who.headers).json or {}
+    return found
+
+
+def read_contact(channel: Channel = Channel.EMAIL) -> Contact:
+    with session() as s:
+        return s.scalars(sa.select(Contact).where(Contact.channel == channel)).one()
+
+
+def hold(who: Person, reason: str = "digest") -> Notification:
+    """Write a slot alert that waits for tomorrow."""
+    later = clock() + timedelta(days=1)
+    with session() as s:
+        row = Notification(
+            id=new_id(), user_id=who.id, contact_id=read_contact().id, channel=Channel.EMAIL, kind="slot_detected",
+            priority=Priority.SCHEDULED, dedupe_key=str(new_id()), reason=reason, next_attempt_at=later,
+            next_nudge_at=later,
+        )  # fmt: skip
+        s.add(row)
+        return row
+
+
+def test_at_first_all_arrives_at_once_but_news(client: FlaskClient, camille: Person) -> None:
+    assert shown(client, camille) == {
+        "notifyEmail": True, "notifySms": False, "notifyTelegram": True,
+        "groups": {
+            "slots": {"email": True, "sms": None, "telegram": True},
+            "desk": {"email": True, "sms": None, "telegram": True},
+            "reminders": {"email": True, "sms": None, "telegram": True},
+            "news": {"email": False, "sms": None, "telegram": None},
+            "account": {"email": True, "sms": None, "telegram": None},
+            "payment": {"email": True, "sms": None, "telegram": None},
+        },
+        "quietHours": None, "slotRhythm": "at_once", "digestAt": "07:00", "timeZone": "Europe/Paris",
+    }  # fmt: skip
+
+
+def test_a_group_is_switched_by_channel_and_the_rest_stays(client: FlaskClient, camille: Person) -> None:
+    groups = changed(client, camille, groups={"slots": {"telegram": False}, "desk": {"email": False}})[
+        "groups"
+    ]
+    assert groups["slots"] == {"email": True, "sms": None, "telegram": False}
+    assert groups["desk"] == {"email": False, "sms": None, "telegram": True}
+    assert read_contact(Channel.TELEGRAM).stopped_groups == ["slots"]
+    groups = changed(client, camille, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
+    assert (groups["slots"]["telegram"], groups["desk"]["email"]) == (True, False)
+
+
+def test_slot_alerts_on_a_further_channel_catch_up(client: FlaskClient, camille: Person, door: Door) -> None:
+    alert = wait_for(camille.id)
+    changed(client, camille, groups={"slots": {"telegram": True}, "desk": {"telegram": False}})
+    assert door.caught_up == []
+    changed(client, camille, groups={"slots": {"telegram": False}})
+    assert door.caught_up == []
+    changed(client, camille, groups={"slots": {"telegram": True}})
+    assert door.caught_up == [alert]
+
+
+@pytest.mark.parametrize("group", ["account", "payment"])
+def test_account_and_payment_mail_cannot_be_switched_off(
+    client: FlaskClient, camille: Person, group: str
+) -> None:
+    answer = patch(client, camille, groups={group: {"email": False}})
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert (error["path"], error["rule"]) == (f"groups.{group}.email", "always_on")
+    assert "cannot be switched off" in error["detail"]
+    assert changed(client, camille, groups={group: {"email": True}})["groups"][group]["email"] is True
+    assert read_contact().stopped_groups == []
+
+
+def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(
+    client: FlaskClient, camille: Person
+) -> None:
+    answer = patch(client, camille, notifyEmail=False, groups={"slots": {"sms": True}})
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "not-linked")
+    assert shown(client, camille)["notifyEmail"] is True  # nothing of it was changed
+    assert changed(client, camille, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
+
+
+def test_quiet_hours_and_the_rhythm_are_kept(client: FlaskClient, camille: Person) -> None:
+    found = changed(client, camille, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
+    assert (found["quietHours"], found["slotRhythm"], found["digestAt"]) == (QUIET, "daily", "18:30")
+    (user,) = rows(User)
+    assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
+    assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(18, 30))
+    found = changed(client, camille, notifyEmail=True)
+    assert (found["quietHours"], found["slotRhythm"]) == (QUIET, "daily")
+    found = changed(client, camille, quietHours={"from": "23:00", "until": "06:00"})
+    assert found["quietHours"]["slots"] is False
+    assert changed(client, camille, quietHours=None)["quietHours"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"quietHours": {"from": "22:00"}}, "quietHours.until"),
+        ({"quietHours": {"from": "22:00", "until": "22:00"}}, "quietHours.until"),
+        ({"quietHours": {"from": "24:00", "until": "07:00"}}, "quietHours.from"),
+        ({"quietHours": {"from": 79200, "until": "07:00"}}, "quietHours.from"),
+        ({"quietHours": {"from": "22:00", "until": "07:00", "zone": "UTC"}}, "quietHours.zone"),
+        ({"slotRhythm": "weekly"}, "slotRhythm"),
+        ({"digestAt": "7"}, "digestAt"),
+        ({"groups": {"spam": {"email": True}}}, "groups.spam"),
+        ({"groups": {"news": {"sms": True}}}, "groups.news.sms"),
+        ({"groups": {"desk": {"email": "yes"}}}, "groups.desk.email"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    client: FlaskClient, camille: Person, body: dict[str, Any], path: str
+) -> None:
+    answer = patch(client, camille, **body)
+    assert answer.status_code == 422
+    assert [each["path"] for each in answer.json["errors"]] == [path]
+
+
+def test_news_are_a_consent_with_its_text_and_end_by_it(client: FlaskClient, camille: Person) -> None:
+    assert changed(client, camille, groups={"news": {"email": True}})["groups"]["news"]["email"] is True
+    given = (read_contact().consent or {})["news"]
+    assert (given["subject"], given["place"]) == ("news", "preferences")
+    changed(client, camille, groups={"news": {"email": True}})  # once more changes nothing
+    assert (read_contact().consent or {})["news"] == given
+    assert changed(client, camille, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
+    assert (read_contact().consent or {})["news"].items() > given.items()
+
+
+@pytest.mark.parametrize("way", ["switch", "spam report"])
+def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way: str) -> None:
+    with session() as s:
+        contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
+        give_consent(contact, "registration")
+        give_news_consent(contact, "preferences")
+        assert [contact.wants_news] == [True]
+        if way == "switch":
+            withdraw_consent(contact, "switch")
+        else:
+            contact.state, contact.consented_at = ContactState.UNSUBSCRIBED, None
+        assert [contact.wants_news] == [False]
+        give_consent(contact, "switch")
+        assert [contact.wants_news] == [False]
+        assert (contact.consent or {})["news"]["withdrawn_at"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (PATH, {"slotRhythm": "at_once"}),
+        (PATH, {"groups": {"slots": {"email": False}}}),
+        ("/api/users/profile", {"timeZone": "Indian/Reunion"}),
+    ],
+)
+def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
+    client: FlaskClient, camille: Person, path: str, body: dict[str, Any]
+) -> None:
+    waiting, failed = hold(camille), hold(camille, "sendgrid answered 500")
+    assert client.patch(path, json=body, headers=camille.headers).status_code == 200
+    found = {row.id: row for row in rows(Notification)}
+    assert found[waiting.id].state is State.PENDING
+    assert max(found[waiting.id].next_attempt_at, found[waiting.id].next_nudge_at) <= clock()
+    assert found[failed.id].next_attempt_at == failed.next_attempt_at

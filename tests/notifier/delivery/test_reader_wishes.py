@@ -1,0 +1,329 @@
+"""Messages that their reader wants later or not at all, decided when they are written and again when they are sent."""
+
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import time_machine
+
+import notifier
+from api.health.message_overview import read_messages
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, Contact, ContactState, Grant, SlotRhythm, User
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.unsubscribe_links import MessageGroup
+from notifier import sms_budget
+from notifier.clock_steps import has_times_ahead
+from notifier.delivery import slow_channels
+from notifier.jobs import deliver, match
+from notifier.message_kinds import kind_of
+from notifier.sweep import undelivered
+from tests.notifier.world import (
+    MORNING,
+    OTHER_DESK,
+    Person,
+    alert,
+    all_of,
+    change,
+    confirm,
+    detection,
+    get,
+    gone,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("whole")
+NIGHT: dict[str, Any] = {"quiet_from": time(22), "quiet_until": time(7), "quiet_slots": True}
+DAILY: dict[str, Any] = {"slot_rhythm": SlotRhythm.DAILY}
+
+
+@pytest.fixture(autouse=True)
+def _no_slow_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no busy machine count as a slow channel."""
+    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
+
+
+def at_paris(text: str) -> datetime:
+    """Return an instant of November, an hour behind Paris."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) - timedelta(hours=1)
+
+
+def waiter(channels: tuple[Channel, ...] = (Channel.EMAIL,), **wishes: Any) -> Person:
+    """Make a user with an alert and wishes."""
+    who = person(channels=channels)
+    alert(who)
+    if wishes:
+        change(User, who.id, **wishes)
+    return who
+
+
+def show(number: int, **fields: Any) -> list[int]:
+    """Show a slot, and match it as a worker does."""
+    made = slots([MORNING + timedelta(days=number)], place=str(number), **fields)
+    match(str(detection(made, **fields)))
+    return made
+
+
+def sweep() -> None:
+    """Deliver what the sweep would have delivered."""
+    deliver(*(str(each.id) for each in undelivered(clock())))
+
+
+def states() -> list[tuple[State, str | None]]:
+    return [(row.state, row.reason) for row in notifications()]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "reason"), [(NIGHT, "quiet hours"), (DAILY, "digest"), (NIGHT | DAILY, "digest")]
+)
+def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
+    wishes: dict[str, Any], reason: str, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    waiter(**wishes)
+    taken = show(1) + show(2)
+    frozen.shift(60)
+    (left,) = show(3)
+    sweep()
+    assert whole.messages("email") == []
+    assert states() == [(State.PENDING, reason)] * 3
+    frozen.move_to(at_paris("2026-11-21T06:00"))
+    gone(taken)
+    frozen.move_to(at_paris("2026-11-21T06:59:30"))
+    confirm([left])
+    sweep()
+    assert whole.messages("email") == []
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    sweep()
+    (mail,) = whole.messages("email")
+    assert "29 novembre" in mail.text
+    assert "27 novembre" not in mail.text
+    assert "06:59:30" in mail.text  # when it was seen last
+    gone_meanwhile = (State.EXPIRED, f"slots gone: {reason}")
+    assert states() == [gone_meanwhile, gone_meanwhile, (State.SENT, None)]
+
+
+def test_a_digest_names_several_desks_in_one_message_on_each_channel(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T10:20"))
+    who = person(channels=tuple(Channel))
+    alert(who, {"desk_id": OTHER_DESK})
+    alert(who)
+    change(User, who.id, slot_rhythm=SlotRhythm.HOURLY)
+    seen = show(1) + show(2) + show(3, desk_id=OTHER_DESK)
+    frozen.move_to(at_paris("2026-11-21T11:00"))
+    confirm(seen)
+    sweep()
+    for channel in Channel:
+        assert len(whole.messages(channel.value)) == 1
+    assert {row.priority for row in notifications()} == {Priority.SCHEDULED}
+    assert {row.committed_at for row in notifications()} == {None}  # no figure of delays
+
+
+def test_who_chose_nothing_is_told_at_once(whole: "Running", frozen: time_machine.Traveller) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    waiter(quiet_from=time(22), quiet_until=time(7))  # slot alerts pass
+    waiter()
+    show(1)
+    sweep()
+    assert len(whole.messages("email")) == 2
+    assert {(row.state, row.priority) for row in notifications()} == {(State.SENT, Priority.CRITICAL)}
+
+
+def test_a_plan_that_ends_before_the_digest_carries_what_was_seen_while_it_ran(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    who = waiter(**DAILY)
+    (grant,) = all_of(Grant)
+    change(Grant, grant.id, ends_at=at_paris("2026-11-21T03:00"))
+    seen = show(1)
+    frozen.move_to(at_paris("2026-11-21T04:00"))
+    show(2)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    confirm(seen)
+    sweep()
+    (mail,) = whole.messages("email")
+    assert "27 novembre" in mail.text
+    assert [row.user_id for row in notifications()] == [who.id]
+
+
+def test_a_plan_that_ends_before_the_digest_also_takes_its_channels_only_for_what_follows(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    waiter(channels=(Channel.SMS,), **DAILY)
+    (grant,) = all_of(Grant)
+    change(Grant, grant.id, plan=PlanName.URGENCE_TOTAL, ends_at=at_paris("2026-11-21T03:00"))
+    seen = show(1)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    confirm(seen)
+    sweep()
+    assert len(whole.messages("sms")) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"stopped_groups": ["slots"]}, "stopped by its reader"),
+        ({"enabled": False}, "switched off"),
+        ({"state": ContactState.UNSUBSCRIBED}, "address unsubscribed"),
+        ({"verified_at": None}, "address not verified"),
+    ],
+)
+def test_a_contact_that_is_switched_off_meanwhile_gets_nothing_that_waits(
+    changed: dict[str, Any], reason: str, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T06:00"))
+    who = waiter(**DAILY)
+    show(1)
+    change(Contact, who.contacts[Channel.EMAIL], **changed)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    sweep()
+    assert whole.messages("email") == []
+    assert states() == [(State.SKIPPED, reason)]
+
+
+def test_an_alert_that_is_stopped_meanwhile_tells_nothing_that_waits(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T06:00"))
+    waiter(**DAILY)
+    show(1)
+    change(Alert, all_of(Alert)[0].id, enabled=False)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    sweep()
+    assert states() == [(State.SKIPPED, "alert stopped")]
+
+
+def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_meanwhile(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-20T21:59:30"))
+    waiter(**NIGHT)
+    whole.provider_mode("email", "error_500")
+    show(1)
+    assert [row.state for row in notifications()] == [State.PENDING]
+    whole.provider_mode("email", "normal")
+    frozen.shift(60)
+    sweep()
+    (row,) = notifications()
+    assert (row.state, row.reason, row.attempts) == (State.PENDING, "quiet hours", 1)
+    assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
+
+
+def test_a_time_zone_that_does_not_exist_holds_back_by_that_of_paris(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T06:59:59"))
+    waiter(**NIGHT, time_zone="Europe/Nowhere")
+    seen = show(1)
+    assert states() == [(State.PENDING, "quiet hours")]
+    frozen.shift(1)
+    confirm(seen)
+    sweep()
+    assert len(whole.messages("email")) == 1
+
+
+def test_a_digest_by_sms_leaves_on_a_costly_day(
+    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sms_budget, "sum_of_day", lambda *_: Decimal(1000))
+    frozen.move_to(at_paris("2026-11-21T06:59"))
+    waiter(channels=(Channel.SMS,), **DAILY)
+    show(1)
+    frozen.shift(60)
+    sweep()
+    assert len(whole.messages("sms")) == 1
+
+
+def test_what_waits_as_wished_is_neither_late_nor_from_a_clock_that_was_ahead(
+    frozen: time_machine.Traveller,
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T07:30"))
+    waiter(**DAILY)
+    show(1)
+    frozen.shift(timedelta(hours=10))
+    shown = read_messages()
+    assert (shown.on_the_way, shown.oldest_seconds) == (0, None)
+    with session() as s:
+        assert not has_times_ahead(s, clock())
+
+
+def tell(who: Person, kind: str, **params: Any) -> Notification:
+    """Write a message of a kind by mail; return its row."""
+    with session() as s:
+        (key,) = notifier.create_notifications(
+            s, who.id, kind, params, f"{kind}:1", priority="immediate", channels=[Channel.EMAIL]
+        )
+    row: Notification = get(Notification, key)
+    return row
+
+
+def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do_not(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    who = waiter(**NIGHT)
+    about_desk = tell(
+        who, "desk_unwatched", incident="1", desks=[], reason="closed", since=clock().isoformat()
+    )
+    about_account = tell(who, "login_ended", at=clock().isoformat())
+    deliver(str(about_desk.id), str(about_account.id))
+    row = get(Notification, about_desk.id)
+    assert (row.state, row.reason, row.next_nudge_at) == (
+        State.PENDING, "quiet hours", at_paris("2026-11-21T07:00"),
+    )  # fmt: skip
+    assert get(Notification, about_account.id).state is State.SENT
+
+
+@pytest.mark.parametrize(
+    ("consent", "hour", "expected"),
+    [
+        (None, "12:00", (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026"}}, "23:00", (State.PENDING, "quiet hours")),
+        ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, "12:00", (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026"}}, "12:00", (State.SENT, None)),
+    ],
+)
+def test_news_go_to_who_consented_and_never_at_night(
+    consent: dict[str, Any] | None,
+    hour: str,
+    expected: tuple[State, str | None],
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frozen.move_to(at_paris(f"2026-11-20T{hour}"))
+    who = waiter()
+    change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
+    monkeypatch.setattr(type(kind_of("login_ended")), "group", MessageGroup.NEWS, raising=False)
+    row = tell(who, "login_ended", at=clock().isoformat())
+    deliver(str(row.id))
+    row = get(Notification, row.id)
+    assert (row.state, row.reason) == expected
+
+
+def test_slots_that_return_just_before_the_digest_are_in_it(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T06:40"))
+    waiter(**DAILY)
+    gone(show(1))
+    frozen.move_to(at_paris("2026-11-21T06:50"))
+    seen = show(1)
+    match(str(detection(seen)))  # no message for slots that wait already
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    confirm(seen)
+    sweep()
+    assert len(whole.messages("email")) == 1
+    assert states() == [(State.EXPIRED, "slots gone: digest"), (State.SENT, None)]

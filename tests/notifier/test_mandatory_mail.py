@@ -1,0 +1,88 @@
+"""Mail about the account, payments and what the law asks for: it leaves also after a spam report."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import notifier
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, ContactState
+from configs.unsubscribe_links import SWITCHABLE
+from notifier.jobs import deliver
+from notifier.message_kinds import kinds
+from tests.notifier.world import Person, alert, change, detection, get, matched, person, slots
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("whole")
+AT = datetime(2026, 11, 20, 9, tzinfo=UTC).isoformat()
+PARAMS: dict[str, dict[str, Any]] = {
+    "password_reset": {},
+    "login_ended": {"at": AT},
+    "account_exists": {},
+    "account_unused": {"ends": AT, "used": AT},
+    "channel_lost": {"channel": "sms", "state": "unsubscribed"},
+    "support_received": {"number": "S-1"},
+}
+
+
+def send(who: Person, kind: str) -> Notification:
+    """Send a message of a kind by mail; return its row."""
+    with session() as s:
+        made = notifier.create_notifications(
+            s, who.id, kind, PARAMS[kind], f"{kind}:1", priority="immediate", channels=[Channel.EMAIL]
+        )
+    deliver(*map(str, made))
+    row: Notification = get(Notification, made[0])
+    return row
+
+
+@pytest.mark.parametrize("kind", PARAMS)
+def test_who_reported_spam_gets_mail_about_the_account(kind: str, whole: "Running") -> None:
+    who = person(enabled=False)
+    change(Contact, who.contacts[Channel.EMAIL], state=ContactState.UNSUBSCRIBED, consented_at=None)
+    assert send(who, kind).state is State.SENT
+    assert len(whole.messages("email")) == 1
+
+
+@pytest.mark.parametrize("kind", PARAMS)
+@pytest.mark.parametrize("state", [ContactState.BOUNCED, ContactState.BLOCKED])
+def test_an_address_that_is_lost_gets_none(kind: str, state: ContactState, whole: "Running") -> None:
+    who = person()
+    with session() as s:
+        made = notifier.create_notifications(s, who.id, kind, PARAMS[kind], kind, priority="immediate")
+    change(Contact, who.contacts[Channel.EMAIL], state=state)
+    deliver(*map(str, made))
+    assert whole.messages("email") == []
+    assert [get(Notification, each).state for each in made] == [State.SKIPPED]
+
+
+def test_an_address_that_nobody_confirmed_gets_no_more_after_a_spam_report(whole: "Running") -> None:
+    who = person(verified=False)
+    change(Contact, who.contacts[Channel.EMAIL], state=ContactState.UNSUBSCRIBED)
+    assert send(who, "password_reset").reason == "address unsubscribed"
+    assert whole.messages("email") == []
+
+
+def test_sendgrid_is_told_which_mails_its_lists_do_not_hold_up(whole: "Running") -> None:
+    whole.receipt_mode("sendgrid", "spam")
+    who = person()
+    alert(who)
+    deliver(*map(str, matched(detection())))
+    assert len(whole.messages("email")) == 1
+    whole.receipt_mode("sendgrid", "delivered")
+    deliver(
+        *map(str, matched(detection(slots(place="2"))))
+    )  # the report has not reached us: SendGrid drops it
+    assert len(whole.messages("email")) == 1
+    assert send(who, "password_reset").state is State.SENT
+    assert len(whole.messages("email")) == 2
+
+
+def test_no_kind_about_the_account_or_payments_can_be_switched_off() -> None:
+    fixed = {name for name, kind in kinds().items() if kind.group not in SWITCHABLE}
+    assert {"order", "password_reset", "withdrawn", "cancelled", "account_deleted", "verify_email"} <= fixed
+    assert "slot_detected" not in fixed
