@@ -129,7 +129,7 @@ def _joined(one: SlotOpening, other: SlotOpening) -> SlotOpening:
     return SlotOpening(newer.detection, tuple(slots[each] for each in sorted(slots)), newer.seen_at, since)
 
 
-def _shorten(day: date | None, language: str) -> str:
+def shorten_day(day: date | None, language: str) -> str:
     """Return a day in few characters: in French as numbers, else with its month's name, which no reader mistakes."""
     if language == "fr":
         return format_date(day, "dd/MM", locale=language)
@@ -153,6 +153,6 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
         hour = format_time(instant, "short", locale=language, tzinfo=where.zone)
     return {
         "first_day": format_date(first.day, "full", locale=language),
-        "first_day_short": _shorten(first.day, language),
+        "first_day_short": shorten_day(first.day, language),
         "first_hour": hour,
     }

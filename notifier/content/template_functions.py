@@ -37,6 +37,11 @@ def isolate(context: Context, text: str) -> str:
     return _FIRST_STRONG_ISOLATE + text + _POP_ISOLATE  # of markup it is markup again
 
 
+def decapitalize(text: str) -> str:
+    """Return a text as it stands inside a sentence: in German, nouns keep their capital."""
+    return text[:1].lower() + text[1:]
+
+
 def clean_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a text without what could turn the direction of the text around them."""
     return {name: _clean(value) for name, value in values.items()}
@@ -57,5 +62,6 @@ def _clean(value: Any) -> Any:
 FUNCTIONS = {
     "plural": choose_plural,
     "isolate": isolate,
+    "decapitalize": decapitalize,
     "nb": "\u00a0",  # French's space before `:`, at which no line ends
 }

@@ -7,13 +7,16 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_time
 
 from configs.prefecture import prefectures
+from configs.unsubscribe_links import STOPPABLE
 from notifier.content.desk_location import name_city
 from notifier.content.desk_message_content import DeskInfo
 from notifier.content.messages import choose_language
+from notifier.content.slot_alert_content import shorten_day
 from notifier.message_kind_base import TemplateContext
+from notifier.message_kinds import kinds
 from tests.notifier.content.test_messages import FACTS
 from tests.notifier.world import URL
 
@@ -33,7 +36,7 @@ _DATES: Mapping[str, Callable[[str], str]] = {
     "seen_day": lambda language: format_date(_AT, "long", locale=language),
     "since_day": lambda language: format_date(_AT, "long", locale=language),
     "first_day": lambda language: format_date(_AT, "full", locale=language),
-    "first_day_short": lambda language: format_skeleton("MMMd", _AT, locale=language),
+    "first_day_short": lambda language: shorten_day(_AT, language),
     "seen_hour": lambda language: format_time(_AT, "medium", locale=language),
     "first_hour": lambda language: format_time(_AT, "short", locale=language),
     "since_hour": lambda language: format_time(_AT, "short", locale=language),
@@ -62,6 +65,8 @@ def list_samples(kind: str, language: str, size: SampleSize) -> TemplateContext:
     """Return what a message of a kind is filled with, in a language."""
     written = choose_language(kind, language)
     values = {key: _resize(key, value, written, size) for key, value in FACTS[kind].items()}
+    if kinds()[kind].group in STOPPABLE:
+        values["stop_url"] = f"{URL}/stop"
     if "sms_stop_page" in values and size is SampleSize.SHORTEST:
         values["sms_stop_page"] = None
     if "stops" in values and size is SampleSize.LONGEST:

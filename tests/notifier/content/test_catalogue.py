@@ -15,6 +15,7 @@ from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
 from notifier.content.messages import TEMPLATES, languages_of, render, speaks
 from notifier.content.sms_text import LONGEST, fit_text, segments
+from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.content.test_messages import MAILS, TEXTS
@@ -164,3 +165,33 @@ def test_the_reviews_name_every_language_and_claim_none() -> None:
     found = yaml.safe_load((TEMPLATES.parent / "content" / "reviewed_languages.yaml").read_text("utf-8"))
     assert set(found) == set(MESSAGE_LANGUAGES)
     assert {each["native_speaker"] for each in found.values()} == {None}
+
+
+def test_an_unknown_language_is_french() -> None:
+    for kind in kinds():
+        for channel in channels():
+            if speaks(kind, FRENCH, channel):
+                context = list_samples(kind, FRENCH, SampleSize.USUAL)
+                assert render(kind, channel, "tlh", context) == render(kind, channel, FRENCH, context)
+    row = ClaimedRow.from_values({"language": "tlh", "params": {}})
+    assert row.language == FRENCH
+
+
+@pytest.mark.parametrize(
+    ("language", "forms"),
+    [
+        ("fr", ["0 créneau ouvert", "1 créneau ouvert", "2 créneaux ouverts"]),
+        ("en", ["0 open slots", "1 open slot", "2 open slots"]),
+        ("ru", ["0 свободных мест", "1 свободное место", "2 свободных места", "5 свободных мест", "21 свободное место"]),
+        ("ar", ["لا مواعيد متاحة", "موعد واحد متاح", "موعدان متاحان", "3 مواعيد متاحة", "11 موعدًا متاحًا", "100 موعد متاح"]),
+    ],
+)  # fmt: skip
+def test_numbers_have_the_forms_of_their_language(language: str, forms: list[str]) -> None:
+    counts = {"ru": (0, 1, 2, 5, 21), "ar": (0, 1, 2, 3, 11, 100)}.get(language, (0, 1, 2))
+    context = list_samples("slot_detected", language, SampleSize.USUAL)
+    for count, form in zip(counts, forms, strict=True):
+        openings = [context.values["openings"][0] | {"count": count}]
+        made = render(
+            "slot_detected", "email", language, TemplateContext(context.values | {"openings": openings})
+        )
+        assert f"\n{form}\n" in made.text
