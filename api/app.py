@@ -7,6 +7,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from api.admin.alerts import routes as admin_alerts
 from api.admin.delivery import routes as admin_delivery
+from api.admin.incidents import routes as admin_incidents
 from api.admin.payments import routes as admin_payments
 from api.admin.system import routes as admin_system
 from api.admin.users import routes as admin_users
@@ -57,7 +58,7 @@ from configs.logs import set_up_logs
 _NOUNS = (
     auth, logins, users, billing, invoices, declarations, alerts, prefectures, outlook, release_calendar, detections,
     notifications, notices, stats, reliability, support, hooks, health, admin_users, admin_alerts, admin_watch,
-    admin_payments, admin_delivery, admin_system,
+    admin_incidents, admin_payments, admin_delivery, admin_system,
 )  # fmt: skip
 
 

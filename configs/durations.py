@@ -73,6 +73,7 @@ class Periods(BaseSettings):
     checks_kept_for: Span = timedelta(days=90)
     incident_check_seconds: Seconds = 5
     incident_quiet_seconds: Seconds = 600
+    alarm_repeat_seconds: Seconds = 900
     rate_limited_told_seconds: Seconds = 1800
     overloaded_told_seconds: Seconds = 1800
     maintenance_told_seconds: Seconds = 3600

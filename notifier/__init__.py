@@ -1,6 +1,7 @@
 """Front door of the notifier: what other programs may call. Cheap to import; everything else is loaded late."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import configs  # noqa: F401 -- before structlog, which it loads without what it
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from api.models.incident import Incident
     from api.models.notification import Notification
 
 __all__ = [
@@ -23,8 +25,10 @@ __all__ = [
     "keep_acknowledgements",
     "notify_address",
     "nudge",
+    "raise_alarm",
     "receive",
     "render",
+    "repeat_alarm",
     "replay",
 ]
 
@@ -114,6 +118,31 @@ def notify_address(
     from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return notification_writer.notify_address(session, address, kind, params, dedupe_key, language=language)
+
+
+def raise_alarm(
+    session: "Session", incident: "Incident", kind: str, params: dict[str, Any], now: datetime
+) -> list[UUID]:
+    """Notify operators of an incident by the quickest channel of each; the message asks for acknowledgement.
+
+    Marks the incident in the caller's transaction; `nudge` the returned ids after the commit.
+
+    Raises:
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
+    """
+    from notifier import alarms  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return alarms.raise_alarm(session, incident, kind, params, now)
+
+
+def repeat_alarm(session: "Session", incident: "Incident", now: datetime) -> list[UUID]:
+    """Notify operators once more of an incident, on another channel; `nudge` the returned ids after the commit.
+
+    Marks the incident. The caller has locked it, and skips acknowledged ones.
+    """
+    from notifier import alarms  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return alarms.repeat_alarm(session, incident, now)
 
 
 def keep_acknowledgements(session: "Session", declared: Mapping[UUID, Mapping[str, str]]) -> list[UUID]:

@@ -7,17 +7,30 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.models.incident import IncidentReason
 from api.models.user import Role, User
+from api.operations.alarms import open_alarm
+from api.operations.events import URGENCY, OperatorEvent, Urgency
 from configs.settings import settings
 
 
-def write_to_admins(session: Session, kind: str, params: dict[str, Any], key: str) -> list[UUID]:
+def write_to_admins(
+    session: Session, event: OperatorEvent, kind: str, params: dict[str, Any], key: str
+) -> list[UUID]:
     """Write to SUPPORT_EMAIL, or to the admins where it is not set; return the notifications to nudge.
 
-    A key that was used before writes nothing.
+    An alarm goes to the operators, whether or not SUPPORT_EMAIL gets the mail, too. A key that was used before writes
+    nothing, nor does an event that the digest counts.
     """
+    if URGENCY[event] is Urgency.DIGEST:
+        return []
+    alarms: list[UUID] = []
+    if URGENCY[event] is Urgency.ALARM:
+        alarms = open_alarm(session, IncidentReason(event.value), key, kind, params)
     if to := settings().support_email:
-        return notifier.notify_address(session, to, kind, params, key)
+        return [*alarms, *notifier.notify_address(session, to, kind, params, key)]
+    if URGENCY[event] is Urgency.ALARM:
+        return alarms
     admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
     told = [notifier.create_notifications(session, each, kind, params, f"{key}:{each}") for each in admins]
     return [each for ids in told for each in ids]

@@ -135,6 +135,15 @@ def retry_run(session: Session, run: LeasedRun, now: datetime, error: str) -> No
     )
 
 
+def find_last_due(session: Session, job: str, due: datetime) -> datetime:
+    """Return when the run before was due that succeeded: a day before `due` without one, a week at most."""
+    before = sa.select(sa.func.max(JobRun.due_at)).where(
+        JobRun.job == job, JobRun.result == JobResult.DONE, JobRun.due_at < due
+    )
+    last = session.scalar(before) or due - timedelta(days=1)
+    return max(last, due - timedelta(days=7))
+
+
 def _update_own(run: LeasedRun) -> sa.Update:
     return sa.update(JobRun).where(JobRun.id == run.id, JobRun.lease_token == run.token)
 

@@ -17,7 +17,8 @@ from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, plan_limits
 from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
-from api.background.schedule import list_jobs
+from api.background.job_store import find_last_due
+from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job, list_jobs
 from api.billing import closed_desks, renewals
 from api.declarations import applying
 from api.delivery_figures import sums
@@ -35,6 +36,8 @@ from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
+from api.operations import digest, report, watch
+from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
@@ -303,11 +306,41 @@ def tell_sms_cost() -> Counts:
     return _send(sms_spending.tell_sms_cost)
 
 
+def watch_operations() -> Counts:
+    """Alarm the operators of providers that are down, old messages, quotas, and SMS beyond SMS_DAY_STOP."""
+    return _send(watch.watch_operations)
+
+
+def repeat_alarms() -> Counts:
+    """Send alarms that are not acknowledged within ALARM_REPEAT_SECONDS once more, on another channel."""
+    return _send(repeat_unanswered)
+
+
+def operations_digest() -> Counts:
+    """Write the digest of 9:00 in Paris to the admins: what happened since the last one, and open alarms."""
+    return _send_daily(OPERATIONS_DIGEST, digest.write_digest)
+
+
+def operations_report() -> Counts:
+    """Write the report of 19:00 in Paris to the admins: sales, registrations, detections, delays, failures, SMS."""
+    return _send_daily(OPERATIONS_REPORT, report.write_report)
+
+
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
     issued, not_issued = issue_due(_ISSUE_SECONDS)
     files, not_made = make_due_files(_FILES_SECONDS)
     return {"issued": issued, "files": files, "failed": not_issued + not_made}
+
+
+def _send_daily(name: str, write_message: Callable[[Session, datetime, datetime], list[UUID]]) -> Counts:
+    """Have the message written of the time from the last run's due time to this one's."""
+    due = find_job(name).find_due_time(clock())
+
+    def write(s: Session) -> list[UUID]:
+        return write_message(s, find_last_due(s, name, due), due)
+
+    return _send(write)
 
 
 def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:

@@ -1,13 +1,16 @@
 """Schedule of the background jobs: each a function of api/background/jobs.py, with its period and queue."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from api.models.job_run import MAINTENANCE, PAYMENTS
 from configs.settings import settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
+_PARIS = ZoneInfo("Europe/Paris")
+OPERATIONS_DIGEST, OPERATIONS_REPORT = "operations_digest", "operations_report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,27 @@ class ScheduledJob:
     def find_due_time(self, now: datetime) -> datetime:
         """Return the newest instant, up to now, at which the job is due."""
         return now - (now - _EPOCH) % self.period
+
+
+@dataclass(frozen=True, slots=True)
+class DailyJob(ScheduledJob):
+    """A job that is due at an hour of each day in Paris, whatever the clocks there do."""
+
+    hour: int = 0
+
+    def find_due_time(self, now: datetime) -> datetime:
+        """Return the newest instant, up to now, at which the job is due."""
+        today = now.astimezone(_PARIS).date()
+        due = self._on(today)
+        return due if due <= now else self._on(today - _DAY)
+
+    def _on(self, day: date) -> datetime:
+        return datetime.combine(day, time(self.hour), _PARIS).astimezone(UTC)
+
+
+def find_job(name: str) -> ScheduledJob:
+    """Return a job by its name."""
+    return next(each for each in list_jobs() if each.name == name)
 
 
 def list_jobs() -> list[ScheduledJob]:
@@ -60,5 +84,9 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
         ScheduledJob("tell_hoarding", _DAY),
         ScheduledJob("tell_sms_cost", timedelta(minutes=5)),
+        ScheduledJob("watch_operations", timedelta(minutes=1)),
+        ScheduledJob("repeat_alarms", timedelta(minutes=1)),
+        DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),
+        DailyJob(OPERATIONS_REPORT, _DAY, hour=19),
         ScheduledJob("issue_invoices", timedelta(seconds=settings().invoices_seconds)),
     ]

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.admins import write_to_admins
 from api.models.sms_cost import sum_of_day
+from api.operations.events import OperatorEvent
 from configs.clock import clock
 from configs.settings import settings
 
@@ -18,4 +19,5 @@ def tell_sms_cost(session: Session) -> list[UUID]:
     if spent < warn:
         return []
     amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
-    return write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
+    key = f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}"
+    return write_to_admins(session, OperatorEvent.SMS_COST, "sms_cost", amounts, key)

@@ -11,12 +11,11 @@ from api.health.read_session import read_session
 from api.models.notification import Notification, State, waits_as_wished
 from api.models.slot import Detection
 from api.models.user import Channel
+from api.operations.providers import list_providers, read_left_alone
 from api.paging import first_id_at
-from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.formatting import format_duration
 from configs.redaction import mask_text
-from configs.settings import settings
 
 _DAY = timedelta(days=1)
 RECENT = timedelta(minutes=15)
@@ -126,19 +125,6 @@ def _build_provider_status(channel: Channel, row: Any) -> ProviderStatus:
     _, accepted, failed, again, median, newest = row
     rounded = None if median is None else round(median, 1)
     return ProviderStatus(channel, accepted, failed, again, rounded, newest, left_alone)
-
-
-def list_providers(channel: Channel) -> tuple[str, ...]:
-    """Return the providers of a channel, those to try first in front."""
-    others = {Channel.SMS: ("twilio",), Channel.TELEGRAM: ("telegram",)}
-    return settings().mail_providers if channel is Channel.EMAIL else others[channel]
-
-
-def read_left_alone(channel: Channel) -> dict[str, float]:
-    """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
-    rest, slow = settings().provider_rest_seconds, settings().provider_slow_seconds
-    waits = {name: CircuitBreaker(name, rest, slow).read_wait() for name in list_providers(channel)}
-    return {name: round(wait, 3) for name, wait in waits.items() if wait}
 
 
 def find_provider_troubles() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.health.alarm_overview import read_alarms
 from api.health.check_lateness import read_lateness
 from api.health.desk_overview import read_desks
 from api.health.discovery_overview import read_discovery
@@ -54,6 +55,7 @@ def read_proofs() -> list[SpoolReport]:
 
 READS: dict[str, Callable[[], Any]] = {
     "health": read_health,
+    "alarms": read_alarms,
     "desks": read_desks,
     "hosts": read_hosts,
     "outages": read_outages,

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, g, render_template, request
 from sqlalchemy.orm import Session
 
 import notifier
@@ -18,6 +18,7 @@ from api.billing.closed_desk_refunds import quote_closed_desk, refund_closed_des
 from api.billing.quote_words import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
+from api.links.acknowledging import LinkedAlarm, acknowledge_alarm, find_alarm
 from api.links.unsubscribing import (
     UnsubscribeSubject,
     find_owner,
@@ -30,6 +31,8 @@ from api.middleware.rate_limits import remember_address
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
+from api.operations.alarms import list_unanswered
+from api.operations.words import name_incident
 from api.payments.refunds import ask_for_refund
 from configs.prefecture import prefectures
 from configs.settings import settings
@@ -222,6 +225,36 @@ def choose_refund(token: str) -> str:
     if chosen:
         chosen.effects.run(ask_for_refund)
     return _render_refund_page(chosen.answer if chosen else None, done=chosen is not None)
+
+
+@blueprint.get("/incident/<token>")
+def ask_acknowledge(token: str) -> str:
+    """Show the alarm that would be acknowledged."""
+    with session() as s:
+        return _render_incident_page(s, find_alarm(s, token))
+
+
+@blueprint.post("/incident/<token>")
+def acknowledge(token: str) -> str:
+    """Acknowledge an alarm, so that it is not repeated."""
+    with session() as s:
+        alarm = find_alarm(s, token)
+        if alarm:
+            acknowledge_alarm(s, alarm, g.request_id)
+        return _render_incident_page(s, alarm)
+
+
+def _render_incident_page(s: Session, alarm: LinkedAlarm | None) -> str:
+    if alarm is None:
+        return render_template("incident.html", alarm=None, others=[])
+    use_account_language(alarm.operator.language)
+    others = [
+        {"name": name_incident(each.reason), "subject": each.subject}
+        for each in list_unanswered(s)
+        if each.id != alarm.incident.id
+    ]
+    name = name_incident(alarm.incident.reason)
+    return render_template("incident.html", alarm=alarm, name=name, others=others)
 
 
 def _render_refund_page(refund: ClosedDeskRefund | None, *, done: bool) -> str:

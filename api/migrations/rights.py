@@ -103,7 +103,9 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
     "outages": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "reader": _READ},
-    "incidents": {"api": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "incidents": {
+        "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _READ, "reader": _READ,
+    },
     "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
     "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
     "slots": {"api": _READ, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.admins import write_to_admins
 from api.models.payment import Payment, PlanCredit, Refund, Subscription
+from api.operations.events import find_event
 
 
 def confirm_order(session: Session, payment: Payment) -> list[UUID]:
@@ -64,9 +65,9 @@ def confirm_cancellation(
 
 
 def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> list[UUID]:
-    """Write to SUPPORT_EMAIL, or to the admins where it is not set, about what needs a person.
+    """Write to SUPPORT_EMAIL, or to the admins where it is not set, about what needs a person; some are alarms.
 
     `trouble` is a word of the kind payment_trouble's texts; `detail` names ids and amounts, never a person.
     """
     params = {"trouble": trouble, "detail": detail[:1000]}
-    return write_to_admins(session, "payment_trouble", params, f"payment-trouble:{key}")
+    return write_to_admins(session, find_event(trouble), "payment_trouble", params, f"payment-trouble:{key}")

@@ -45,8 +45,10 @@ ON CONFLICT (subject, reason) WHERE ends_at IS NULL
 DO UPDATE SET seen_at = greatest(incidents.seen_at, excluded.seen_at)
 """)
 _OVER = sa.text("""
-UPDATE incidents SET ends_at = greatest(starts_at, seen_at) WHERE ends_at IS NULL AND seen_at <= :quiet
+UPDATE incidents SET ends_at = greatest(starts_at, seen_at)
+WHERE ends_at IS NULL AND seen_at <= :quiet AND reason = ANY(:reasons)
 """)
+_OF_SITES = [each.value for each in IncidentReason if not each.of_operations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def store_incidents(session: Session, found: Sequence[FoundIncident], now: datet
             "at": [now] * len(found),
         }
         session.execute(_SEEN, columns)
-    session.execute(_OVER, {"quiet": now - timedelta(seconds=settings().incident_quiet_seconds)})
+    quiet = now - timedelta(seconds=settings().incident_quiet_seconds)
+    session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
 
 
 def _outages(session: Session) -> Iterable[_Sign]:

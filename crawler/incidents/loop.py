@@ -16,7 +16,6 @@ import api.models.all  # noqa: F401 -- loaded on this thread later, half a recor
 import notifier
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
-from api.models.user import Role, User
 from configs.clock import clock
 from configs.part_failures import PartFailures
 from configs.prefecture import desks
@@ -73,18 +72,19 @@ def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime)
     for each in found:
         incident = known[each.subject, each.reason]
         if incident.told_at is None and _is_due_for_operators(incident, now):
-            incident.told_at = now
-            written += _notify_operators(rows, incident, each)
+            written += _notify_operators(rows, incident, each, now)
         if _is_due_for_subscribers(incident, now):
             written += outage_notices.write_outage_notices(rows, incident, each.desks, now)
     return written
 
 
 def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
-    """Tell whether operators are to be notified: after the reason's wait, and never of maintenance."""
+    """Tell whether operators are to be notified: after the reason's wait, never of maintenance or what they know."""
     waits = {IncidentReason.RATE_LIMITED: settings().rate_limited_told_seconds}
     wait = timedelta(seconds=waits.get(incident.reason, 0))
-    return incident.reason is not IncidentReason.MAINTENANCE and now - incident.starts_at >= wait
+    if incident.reason is IncidentReason.MAINTENANCE or incident.acknowledged_at:
+        return False
+    return now - incident.starts_at >= wait
 
 
 def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
@@ -93,7 +93,7 @@ def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
     return incident.reason.of_desk
 
 
-def _notify_operators(rows: Session, incident: Incident, found: FoundIncident) -> list[UUID]:
+def _notify_operators(rows: Session, incident: Incident, found: FoundIncident, now: datetime) -> list[UUID]:
     log.warning(
         "%s: %s since %s, %d desks",
         found.subject,
@@ -108,11 +108,4 @@ def _notify_operators(rows: Session, incident: Incident, found: FoundIncident) -
         "desks": [desk.id for desk in found.desks[:_LISTED]],
         "count": len(found.desks),
     }
-    people = rows.scalars(
-        sa.select(User.id).where(User.role.in_([Role.ADMIN, Role.SUPPORT])).order_by(User.id)
-    )
-    told = [
-        notifier.create_notifications(rows, person, "desk_trouble", params, f"trouble:{incident.id}:{person}")
-        for person in people
-    ]
-    return [each for ids in told for each in ids]
+    return notifier.raise_alarm(rows, incident, "desk_trouble", params, now)

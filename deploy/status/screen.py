@@ -14,6 +14,7 @@ from api.health.status_report import READS, Parts, find_trouble, to_plain
 from configs.clock import clock
 from configs.settings import settings
 from deploy.status import (
+    alarms,
     desks,
     discovery,
     due,
@@ -32,6 +33,7 @@ from deploy.status.text import BAD, GOOD, line
 _LABEL = 9  # columns
 _LINES: Mapping[str, Callable[[Any], list[Text]]] = {
     "health": health.lines,
+    "alarms": alarms.lines,
     "desks": desks.lines,
     "hosts": hosts.lines,
     "outages": hosts.outage_lines,

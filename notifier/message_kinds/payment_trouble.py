@@ -1,24 +1,14 @@
-"""The mail to operators about a payment that needs a person."""
+"""The message to operators about a payment that needs a person; an alarm where that cannot wait."""
 
-from datetime import datetime
+from typing import Any
 
-from sqlalchemy.orm import Session
-
-from api.models.notification import State
-from api.models.user import Contact
-from notifier.content.desk_message_content import skip_unreachable
-from notifier.content.operators import is_operator_no_more
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.content.alarm_message import AlarmMessage
+from notifier.message_kind_base import ClaimedRow
 
 
-class PaymentTrouble(MessageKind):
-    """Goes to SUPPORT_EMAIL or, where that is not set, to the admins. Names ids and amounts, never a person."""
+class PaymentTrouble(AlarmMessage):
+    """Goes to SUPPORT_EMAIL, or to the admins; an alarm to operators. Names ids and amounts, never a person."""
 
-    def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
-    ) -> TemplateContext | Skip:
-        """Return what happened; a user who is no operator any more is skipped."""
-        if row.address is None and is_operator_no_more(session, contact):
-            return Skip(State.SKIPPED, "no operator any more")
-        values = {"trouble": row.params["trouble"], "detail": row.params["detail"]}
-        return skip_unreachable(contact) or TemplateContext(values)
+    def fill(self, row: ClaimedRow) -> dict[str, Any]:
+        """Return what happened."""
+        return {"trouble": row.params["trouble"], "detail": row.params["detail"]}

@@ -45,6 +45,7 @@ BOUNDS = {
     "/api/admin/desks/{desk}": 3,
     "/api/admin/detections": 5,
     "/api/admin/hosts": 4,
+    "/api/admin/incidents": 3,
     "/api/admin/invoice-totals": 3,
     "/api/admin/invoice-totals.csv": 3,
     "/api/admin/job-runs": 3,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.desk import DeskState
+from api.models.incident import Incident, IncidentReason
 from api.models.notification import Match, MatchSlot
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
@@ -187,3 +188,15 @@ def statements(act: Callable[[], object]) -> int:
     finally:
         sa.event.remove(engine(), "before_cursor_execute", note)
     return len(seen)
+
+
+def add_incident(
+    reason: IncidentReason = IncidentReason.PROVIDER_DOWN, subject: str = "sendgrid", **columns: Any
+) -> int:
+    """Write an incident that began a moment ago; return its id."""
+    now = clock()
+    with session() as s:
+        made = Incident(**{"subject": subject, "reason": reason, "starts_at": now, "seen_at": now} | columns)
+        s.add(made)
+        s.flush()
+        return made.id

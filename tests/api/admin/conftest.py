@@ -17,7 +17,15 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, add_payment, add_stripe_event, desk_state, rows, wait_for
+from tests.api.world import (
+    Person,
+    add_incident,
+    add_payment,
+    add_stripe_event,
+    desk_state,
+    rows,
+    wait_for,
+)
 
 Operators = Callable[..., "Operator"]
 
@@ -129,11 +137,12 @@ class Stage:
     letter: UUID
     payment: UUID
     event: str
+    incident: int
 
 
 @pytest.fixture
 def stage(person: Callable[..., Person]) -> Stage:
-    """Write a user with a grant, an alert, a dead letter and a payment, a desk's state and an event of Stripe's."""
+    """Write a user with a grant, an alert, a dead letter and a payment, a desk's state, an event, an incident."""
     camille = person(plan=PlanName.URGENCE_7J)
     confirm_mailbox(camille.email)
     desk_state()
@@ -145,4 +154,5 @@ def stage(person: Callable[..., Person]) -> Stage:
         dead_letter(camille),
         add_payment(camille.id),
         add_stripe_event(),
+        add_incident(),
     )

@@ -27,6 +27,8 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | Non
     ("POST", "/hosts/<host>/go"): (None, "host", "host.go", HOST),
     ("GET", "/checks"): (None, "check", "checks.list", None),
     ("GET", "/detections"): (None, "detection", "detections.list", None),
+    ("GET", "/incidents"): (None, "incident", "incidents.list", None),
+    ("POST", "/incidents/<id>/acknowledge"): (None, "incident", "incident.acknowledge", "{incident}"),
     ("GET", "/notifications"): (None, "notification", "notifications.list", None),
     ("GET", "/dead-letters"): (None, "notification", "dead-letters.list", None),
     ("POST", "/dead-letters/replay"): ({}, "notification", "dead-letters.replay", None),

@@ -41,7 +41,12 @@ def fill(rule: str, **values: str) -> str:
 
 def fill_from(stage: Stage, rule: str) -> str:
     prefecture, slug = BOBIGNY.split("/")
-    by_noun = {"alerts": stage.alert, "payments": stage.payment, "stripe-events": stage.event}
+    by_noun = {
+        "alerts": stage.alert,
+        "payments": stage.payment,
+        "stripe-events": stage.event,
+        "incidents": stage.incident,
+    }
     subject = by_noun.get(rule.split("/")[1], stage.person.id)
     return fill(rule, id=str(subject), grant_id=str(stage.grant), prefecture=prefecture, slug=slug, host=HOST)
 

@@ -10,11 +10,12 @@ import pytest
 from uuid_utils.compat import uuid4
 
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
-from api.health.message_overview import list_providers, read_messages, read_providers
+from api.health.message_overview import read_messages, read_providers
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from api.operations.providers import list_providers
 from api.paging import first_id_at
 from configs.circuit_breaker import FAILURES, CircuitBreaker
 from configs.clock import clock

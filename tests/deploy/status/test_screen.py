@@ -20,8 +20,8 @@ from tests.deploy.status.conftest import FIRST, SECOND
 
 World = Callable[..., None]
 PARTS = {
-    "health", "desks", "hosts", "outages", "due", "lateness", "jobs", "runs", "messages", "providers", "payments", "proofs",
-    "discovery", "spiders", "workers",
+    "health", "alarms", "desks", "hosts", "outages", "due", "lateness", "jobs", "runs", "messages", "providers", "payments",
+    "proofs", "discovery", "spiders", "workers",
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_a_server_that_is_down_hides_no_other_part(world: World, settings_env: C
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/nowhere")
     found = ask_all(None)
     assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == {
-        "desks", "hosts", "lateness", "outages", "runs", "messages", "providers", "payments", "discovery",
+        "alarms", "desks", "hosts", "lateness", "outages", "runs", "messages", "providers", "payments", "discovery",
     }  # fmt: skip
     assert "Connection refused" in found["desks"].down
     assert "database" in find_trouble(found)

@@ -47,9 +47,10 @@ SPOTS = [DeskInfo("Val-d'Oise (95)", LABEL, URL), DeskInfo("Essonne (91)", "Natu
 SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None,
                             "city": "Paris", **SINCE}  # fmt: skip
+ALARM: dict[str, Any] = {"acknowledge_url": "http://localhost:4000/l/incident/abc", "again": False}
 TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
-    **SINCE,
+    **ALARM, **SINCE,
 }  # fmt: skip
 SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
 BILLING: dict[str, Any] = {
@@ -123,7 +124,49 @@ FACTS: dict[str, dict[str, Any]] = {
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
     "sms_cost": {"spent": "51,20 €", "warn": "50,00 €", "stop": "100,00 €"},
-    "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190"},
+    "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190", **ALARM},
+    "operations_alarm": {
+        "reason": "old_queue",
+        "subject": "notifications",
+        "number": 3,
+        "age": "6 minutes",
+        **ALARM,
+        **SINCE,
+    },
+    "operations_digest": {
+        "since": "19 novembre 2026 à 09:00",
+        "until": "20 novembre 2026 à 09:00",
+        "accounts": 3,
+        "support": 1,
+        "hoarding": 0,
+        "payments": 1,
+        "raised": 2,
+        "unanswered": 1,
+        "open": 11,
+        "more": 10,
+        "begun": [("URGENCE 7J", 2)],
+        "ended": [("URGENCE 24H", 1)],
+        "listed": [{"name": "captcha", "subject": "www.val-doise.gouv.fr:443"}],
+    },
+    "operations_report": {
+        "since": "19 novembre 2026 à 19:00",
+        "until": "20 novembre 2026 à 19:00",
+        "accounts": 3,
+        "detections": 4,
+        "alerts": 12,
+        "accepted": 11,
+        "failed": 1,
+        "bounced": 0,
+        "no_receipt": 0,
+        "jobs": 0,
+        "sms": 5,
+        "sms_cost": "0,40 €",
+        "sales": [("URGENCE 7J", 2)],
+        "sold": "29,98 €",
+        "refunded": "4,99 €",
+        "p50": "1,2 s",
+        "p95": "3,4 s",
+    },
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
     "withdrawal_received": DECLARED

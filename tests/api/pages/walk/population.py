@@ -21,6 +21,7 @@ from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.contact_addresses import digest
+from configs.incident_links import write_incident_token
 from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.plan import PlanName
 from configs.proofs import new_key
@@ -197,4 +198,5 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         "reset": sign("reset-password", claims | password),
         "portal": sign("portal", claims),
         "closed_desk": sign("closed-desk", claims | {"alert": alert}),
+        "incident": write_incident_token(1, user_id),
     }

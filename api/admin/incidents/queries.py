@@ -1,0 +1,27 @@
+"""Reads of incidents for operators."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.admin.incidents.schemas import IncidentEntry, IncidentPage, IncidentQuery
+from api.models.incident import Incident
+from api.paging import cut_page
+
+
+def list_incidents(session: Session, wanted: IncidentQuery) -> IncidentPage:
+    """Return a page of incidents."""
+    query = sa.select(Incident)
+    for asked, is_so in (
+        (wanted.open, Incident.ends_at.is_(None)),
+        (wanted.acknowledged, Incident.acknowledged_at.is_not(None)),
+    ):
+        if asked is not None:
+            query = query.where(is_so if asked else sa.not_(is_so))
+    if wanted.subject:
+        query = query.where(Incident.subject == wanted.subject)
+    if wanted.before:
+        query = query.where(Incident.id < wanted.before)
+    newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)
+    found, more = cut_page(session.scalars(newest).all(), wanted.limit)
+    items = [IncidentEntry.model_validate(each) for each in found]
+    return IncidentPage(items=items, next=items[-1].id if more else None)

@@ -1,0 +1,42 @@
+"""Routes of /api/admin/incidents: troubles, and the acknowledgement of their alarms."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from api.admin.access import audited, check_access
+from api.admin.audit import write_instant
+from api.admin.incidents import queries
+from api.admin.incidents.schemas import IncidentEntry, IncidentPage, IncidentPath, IncidentQuery
+from api.errors import not_found
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.operations.alarms import acknowledge
+
+blueprint = APIBlueprint(
+    "admin-incidents",
+    __name__,
+    url_prefix="/api/admin/incidents",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="admin incidents", description="For operators: troubles and their alarms")],
+    abp_security=BEARER,
+)
+blueprint.before_request(check_access)
+
+
+@blueprint.get("", responses={200: IncidentPage, **declare_errors(401, 403, 422)})
+def list_incidents(query: IncidentQuery) -> dict[str, Any]:
+    """List incidents, the newest first."""
+    with audited("incidents.list", "incident") as work:
+        return queries.list_incidents(work.session, query).as_json()
+
+
+@blueprint.post("/<id>/acknowledge", responses={200: IncidentEntry, **declare_errors(401, 403, 404, 422)})
+def acknowledge_incident(path: IncidentPath) -> dict[str, Any]:
+    """Acknowledge an alarm, so that it is not sent once more. A repetition changes nothing."""
+    with audited("incident.acknowledge", "incident", path.id) as work:
+        incident = acknowledge(work.session, path.id)
+        if incident is None:
+            raise not_found("incident")
+        work.changes["acknowledgedAt"] = write_instant(incident.acknowledged_at)
+        return IncidentEntry.model_validate(incident).as_json()

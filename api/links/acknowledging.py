@@ -1,0 +1,53 @@
+"""Acknowledgement of an alarm by the link in its message, for the operator whom it was sent to."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from api.models.audit import ActorKind, AuditEntry
+from api.models.incident import Incident
+from api.models.user import Role, User
+from api.operations.alarms import acknowledge
+from configs.clock import clock
+from configs.incident_links import read_incident_token
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAlarm:
+    """The incident and the operator of a link."""
+
+    incident: Incident
+    operator: User
+
+
+def find_alarm(session: Session, token: str) -> LinkedAlarm | None:
+    """Return what a token acknowledges; None where the incident is gone, or its reader is no operator any more.
+
+    Raises:
+        configs.signing.LinkRefused: it is expired or forged.
+    """
+    link = read_incident_token(token)
+    user, incident = session.get(User, link.user_id), session.get(Incident, link.incident_id)
+    if user is None or incident is None or user.role is Role.USER:
+        return None
+    return LinkedAlarm(incident, user)
+
+
+def acknowledge_alarm(session: Session, alarm: LinkedAlarm, request_id: str) -> None:
+    """Acknowledge an alarm, with its row in the audit; a repetition changes nothing and adds none."""
+    session.refresh(alarm.incident, with_for_update=True)
+    if alarm.incident.acknowledged_at is not None:
+        return
+    acknowledge(session, alarm.incident.id)
+    session.add(
+        AuditEntry(
+            at=clock(),
+            actor_id=alarm.operator.id,
+            actor_kind=ActorKind(alarm.operator.role.value),
+            action="incident.acknowledge",
+            subject_type="incident",
+            subject_id=str(alarm.incident.id),
+            request_id=request_id,
+            changes={"by": "link"},
+        )
+    )

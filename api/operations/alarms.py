@@ -1,0 +1,70 @@
+"""Alarms: opened for what happens at one moment, repeated without acknowledgement, and acknowledged."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.incident import Incident, IncidentReason
+from configs.clock import clock
+from configs.settings import settings
+
+_LISTED = 20
+
+
+def open_alarm(
+    session: Session, reason: IncidentReason, subject: str, kind: str, params: dict[str, Any]
+) -> list[UUID]:
+    """Write the alarm of what happened at this moment, once for each subject; return the notifications to nudge."""
+    now = clock()
+    known = sa.exists().where(Incident.subject == subject, Incident.reason == reason)
+    if session.scalar(sa.select(known)):
+        return []
+    values = {"subject": subject, "reason": reason, "starts_at": now, "seen_at": now}
+    made = insert(Incident).values(values).on_conflict_do_nothing().returning(Incident)
+    incident = session.scalars(made).one_or_none()  # none: another process has written it meanwhile
+    return notifier.raise_alarm(session, incident, kind, params, now) if incident else []
+
+
+def repeat_alarms(session: Session) -> list[UUID]:
+    """Send alarms without an acknowledgement within ALARM_REPEAT_SECONDS once more; return what to nudge."""
+    now = clock()
+    due = (
+        sa.select(Incident)
+        .where(
+            Incident.alarm_kind.is_not(None),
+            Incident.repeated_at.is_(None),
+            Incident.acknowledged_at.is_(None),
+            Incident.told_at <= now - timedelta(seconds=settings().alarm_repeat_seconds),
+        )
+        .order_by(Incident.id)
+        .with_for_update(skip_locked=True)
+    )
+    written = [notifier.repeat_alarm(session, each, now) for each in session.scalars(due).all()]
+    return [each for ids in written for each in ids]
+
+
+def list_unanswered(session: Session) -> list[Incident]:
+    """Return the open incidents whose alarm has no acknowledgement, the newest first, twenty at most."""
+    query = sa.select(Incident).where(
+        Incident.alarm_kind.is_not(None), Incident.acknowledged_at.is_(None), Incident.ends_at.is_(None)
+    )
+    return list(session.scalars(query.order_by(Incident.id.desc()).limit(_LISTED)))
+
+
+def acknowledge(session: Session, incident_id: int) -> Incident | None:
+    """Acknowledge an incident's alarm, which is then not repeated; a repetition changes nothing.
+
+    What happened at one moment is over by that. Returns None where there is no such incident.
+    """
+    incident = session.get(Incident, incident_id, with_for_update=True)
+    if incident is None or incident.acknowledged_at is not None:
+        return incident
+    incident.acknowledged_at = now = clock()
+    if incident.reason.of_moment and incident.ends_at is None:
+        incident.ends_at = max(incident.starts_at, now)
+    return incident

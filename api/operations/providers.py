@@ -1,0 +1,18 @@
+"""Providers of each channel, and those that the circuit breakers of all workers leave alone."""
+
+from api.models.user import Channel
+from configs.circuit_breaker import CircuitBreaker
+from configs.settings import settings
+
+
+def list_providers(channel: Channel) -> tuple[str, ...]:
+    """Return the providers of a channel, those to try first in front."""
+    others = {Channel.SMS: ("twilio",), Channel.TELEGRAM: ("telegram",)}
+    return settings().mail_providers if channel is Channel.EMAIL else others[channel]
+
+
+def read_left_alone(channel: Channel) -> dict[str, float]:
+    """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
+    rest, slow = settings().provider_rest_seconds, settings().provider_slow_seconds
+    waits = {name: CircuitBreaker(name, rest, slow).read_wait() for name in list_providers(channel)}
+    return {name: round(wait, 3) for name, wait in waits.items() if wait}

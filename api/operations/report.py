@@ -1,0 +1,91 @@
+"""The report of 19:00: sales, registrations, detections, delays, failures and the cost of SMS since the last one."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.job_run import JobResult, JobRun
+from api.models.notification import Notification
+from api.models.payment import Payment, Refund, RefundStatus
+from api.models.slot import Detection
+from api.models.user import Channel, User
+from api.operations.admins import write_daily_message
+from api.paging import first_id_at
+
+# Slot alerts that catch up say nothing about delays: their slots were seen before they were made.
+_MESSAGES = sa.text("""
+SELECT count(*) FILTER (WHERE kind = 'slot_detected') AS alerts,
+  count(accepted_at) FILTER (WHERE kind = 'slot_detected') AS accepted,
+  percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - seen_at))
+    FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p50,
+  percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - seen_at))
+    FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p95,
+  count(*) FILTER (WHERE state = 'failed') AS failed,
+  count(*) FILTER (WHERE state = 'bounced') AS bounced,
+  count(*) FILTER (WHERE state = 'no_receipt') AS no_receipt
+FROM notifications WHERE id >= :first AND id < :last
+""")
+
+
+def write_report(session: Session, since: datetime, until: datetime) -> list[UUID]:
+    """Write the report of this time to the admins, once; return the notifications to nudge."""
+    return write_daily_message(session, "operations_report", measure_day(session, since, until), until)
+
+
+def measure_day(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return the figures of this time, as the values of the message. Money is in cents, the cost of SMS in EUR."""
+    return {
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "accounts": _count(session, User.created_at, since, until),
+        "detections": _count(session, Detection.seen_at, since, until),
+        **_measure_sales(session, since, until),
+        **_measure_messages(session, since, until),
+        **_measure_sms(session, since, until),
+        "jobs": _count(session, JobRun.ended_at, since, until, JobRun.result == JobResult.FAILED),
+    }
+
+
+def _count(
+    session: Session, column: Any, since: datetime, until: datetime, *also: sa.ColumnElement[bool]
+) -> int:
+    return session.scalars(sa.select(sa.func.count()).where(column >= since, column < until, *also)).one()
+
+
+def _measure_sales(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    sold = (
+        sa.select(Payment.plan, sa.func.count(), sa.func.sum(Payment.amount_cents))
+        .where(Payment.paid_at >= since, Payment.paid_at < until)
+        .group_by(Payment.plan)
+    )
+    returned = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0)).where(
+        Refund.created_at >= since, Refund.created_at < until, Refund.status != RefundStatus.FAILED
+    )
+    rows = session.execute(sold).all()
+    return {
+        "sales": {plan.value: number for plan, number, _ in rows},
+        "sales_cents": sum(cents for _, _, cents in rows),
+        "refunded_cents": session.scalars(returned).one(),
+    }
+
+
+def _measure_messages(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    row = session.execute(_MESSAGES, {"first": first_id_at(since), "last": first_id_at(until)}).one()
+    seconds = {name: None if value is None else round(float(value), 2) for name, value in (
+        ("p50", row.p50), ("p95", row.p95)
+    )}  # fmt: skip
+    counts = {name: getattr(row, name) for name in ("alerts", "accepted", "failed", "bounced", "no_receipt")}
+    return counts | seconds
+
+
+def _measure_sms(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    sent = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(Notification.cost), 0)).where(
+        Notification.channel == Channel.SMS,
+        Notification.accepted_at >= since,
+        Notification.accepted_at < until,
+    )
+    number, cost = session.execute(sent).one()
+    return {"sms": number, "sms_cost": str(cost)}

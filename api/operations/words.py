@@ -1,0 +1,30 @@
+"""Names of incidents in French, the operators' language."""
+
+from api.models.incident import IncidentReason
+
+_NAMES = {
+    IncidentReason.CAPTCHA: "captcha",
+    IncidentReason.BLOCKED: "site qui nous refuse",
+    IncidentReason.RATE_LIMITED: "site qui demande de ralentir",
+    IncidentReason.OVERLOADED: "site surchargé",
+    IncidentReason.MAINTENANCE: "site en maintenance",
+    IncidentReason.CLOSED: "page de rendez-vous fermée",
+    IncidentReason.UNREACHABLE: "site qui ne répond plus",
+    IncidentReason.UNREADABLE: "page qui n’est plus comprise",
+    IncidentReason.UNLINKED: "page sans lien de la préfecture",
+    IncidentReason.GONE: "page de rendez-vous disparue",
+    IncidentReason.HOME: "page qui mène à l’accueil",
+    IncidentReason.RETITLED: "page au titre changé",
+    IncidentReason.SILENT: "aucune réponse sûre",
+    IncidentReason.PROVIDER_DOWN: "prestataire d’envoi en panne",
+    IncidentReason.OLD_QUEUE: "messages en attente",
+    IncidentReason.QUOTA: "quota d’un prestataire atteint",
+    IncidentReason.SMS_CEILING: "plafond des SMS atteint",
+    IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
+    IncidentReason.FRAUD_WARNING: "soupçon de fraude",
+}
+
+
+def name_incident(reason: IncidentReason) -> str:
+    """Return what an incident is called in a list."""
+    return _NAMES[reason]

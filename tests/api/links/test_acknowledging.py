@@ -1,0 +1,118 @@
+"""The link in an alarm shows it, and acknowledges it by POST for the operator it was sent to."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.audit import ActorKind, AuditEntry
+from api.models.base import session
+from api.models.incident import Incident, IncidentReason
+from api.models.user import Channel, Role, User
+from configs.clock import clock
+from configs.incident_links import write_incident_token
+from configs.signing import sign
+from tests.api.operations.operators import add_operator, get_incident
+from tests.api.world import add_incident, rows
+
+LINK = "/l/incident/"
+
+
+@pytest.fixture
+def admin(client: FlaskClient) -> UUID:
+    return add_operator(Channel.EMAIL)
+
+
+def link(user_id: UUID, incident_id: int) -> str:
+    return LINK + write_incident_token(incident_id, user_id)
+
+
+def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, admin: UUID) -> None:
+    page = link(admin, add_incident())
+    for _ in range(2):
+        answer = client.get(page)
+        assert answer.status_code == 200
+        assert "prestataire d’envoi en panne" in answer.text
+        assert "sendgrid" in answer.text
+        assert 'method="post"' in answer.text
+    assert get_incident().acknowledged_at is None
+    assert rows(AuditEntry) == []
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPPORT])
+def test_confirming_acknowledges_it_once_with_one_row_in_the_audit(client: FlaskClient, role: Role) -> None:
+    operator, number = add_operator(Channel.EMAIL, role=role), add_incident()
+    for _ in range(2):
+        answer = client.post(link(operator, number))
+        assert answer.status_code == 200
+        assert "Alarme prise en compte" in answer.text
+    assert get_incident().acknowledged_at is not None
+    (row,) = rows(AuditEntry)
+    assert (row.actor_id, row.actor_kind, row.action) == (
+        operator,
+        ActorKind(role.value),
+        "incident.acknowledge",
+    )
+    assert (row.subject_type, row.subject_id) == ("incident", str(number))
+    assert row.request_id
+
+
+def test_what_lasts_stays_open_and_what_happened_at_once_is_over(client: FlaskClient, admin: UUID) -> None:
+    lasts, happened = add_incident(), add_incident(IncidentReason.FRAUD_WARNING, "fraud:1")
+    for each in (lasts, happened):
+        client.post(link(admin, each))
+    ended = {each.id: each.ends_at is not None for each in rows(Incident)}
+    assert ended == {lasts: False, happened: True}
+
+
+def test_other_open_alarms_are_shown_beside(client: FlaskClient, admin: UUID) -> None:
+    told: dict[str, Any] = {"alarm_kind": "operations_alarm", "alarm_params": {}, "told_at": clock()}
+    number = add_incident(**told)
+    add_incident(IncidentReason.BLOCKED, "far.example:443", **told)
+    add_incident(IncidentReason.BLOCKED, "over.example:443", ends_at=clock() + timedelta(minutes=1), **told)
+    add_incident(IncidentReason.BLOCKED, "known.example:443", acknowledged_at=clock(), **told)
+    add_incident(IncidentReason.MAINTENANCE, "quiet.example:443")
+    shown = client.post(link(admin, number)).text
+    assert "far.example:443" in shown
+    for hidden in ("over.example", "known.example", "quiet.example"):
+        assert hidden not in shown
+
+
+def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient, admin: UUID) -> None:
+    number = add_incident()
+    with session() as s:
+        s.execute(sa.update(User).values(role=Role.USER))
+    for who, what in ((admin, number), (uuid4(), number), (admin, number + 1)):
+        for method in ("GET", "POST"):
+            answer = client.open(link(who, what), method=method)
+            assert answer.status_code == 200
+            assert "Ce lien ne vaut plus" in answer.text
+            assert "sendgrid" not in answer.text
+    assert get_incident().acknowledged_at is None
+    assert rows(AuditEntry) == []
+
+
+def test_forged_and_old_links_are_refused(
+    client: FlaskClient, admin: UUID, frozen: time_machine.Traveller
+) -> None:
+    number = add_incident()
+    good = write_incident_token(number, admin)
+    scope, who = "acknowledge-incident", str(admin)
+    payloads: tuple[object, ...] = (
+        "x", 7, None, [], {"incident": number}, {"incident": str(number), "user": who},
+        {"incident": 0, "user": who}, {"incident": 2**63, "user": who}, {"incident": True, "user": who},
+        {"incident": number, "user": 5},
+    )  # fmt: skip
+    strange = [sign(scope, each) for each in payloads]
+    other = sign("stop-alert", {"incident": number, "user": who})
+    for token in ("x", good[:-1], good[1:], other, "%00", *strange):
+        for method in ("GET", "POST"):
+            assert client.open(LINK + token, method=method).status_code == 400, token
+    frozen.shift(timedelta(days=31))
+    for method in ("GET", "POST"):
+        assert client.open(LINK + good, method=method).status_code == 410
+    assert get_incident().acknowledged_at is None

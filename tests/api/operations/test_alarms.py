@@ -1,0 +1,156 @@
+"""An alarm goes to operators by Telegram, and once more by mail unless somebody acknowledges it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import jobs
+from api.models.base import session
+from api.models.incident import Incident, IncidentReason
+from api.models.notification import Notification, State
+from api.models.user import Channel, Role
+from api.operations.alarms import acknowledge, open_alarm
+from api.payments import notices
+from notifier.jobs import deliver
+from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
+from tests.api.world import rows
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+
+TELEGRAM, EMAIL = Channel.TELEGRAM, Channel.EMAIL
+KIND = "payment_trouble"
+FIRST, AGAIN = Written(KIND, TELEGRAM, again=False), Written(KIND, EMAIL, again=True)
+
+
+def warn(subject: str = "issfr_1") -> None:
+    with session() as s:
+        notices.tell_admins(s, "fraud_warning", "issfr_1 of payment 0190", key=f"fraud:{subject}")
+
+
+def test_an_alarm_goes_by_telegram_and_after_a_quarter_of_an_hour_by_mail(
+    frozen: time_machine.Traveller,
+) -> None:
+    add_operator(*BOTH)
+    warn()
+    assert list_written() == [FIRST]
+    frozen.shift(timedelta(minutes=14, seconds=59))
+    assert jobs.repeat_alarms() == {"mails": 0}
+    frozen.shift(1)
+    assert jobs.repeat_alarms() == {"mails": 1}
+    assert list_written() == [FIRST, AGAIN]
+
+
+def test_it_goes_out_once_more_and_no_more(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    warn()
+    for _ in range(20):
+        frozen.shift(timedelta(hours=1))
+        jobs.repeat_alarms()
+    assert list_written() == [FIRST, AGAIN]
+
+
+def test_two_workers_repeat_it_once(frozen: time_machine.Traveller) -> None:
+    for _ in range(3):
+        add_operator(*BOTH)
+    warn()
+    frozen.shift(timedelta(minutes=15))
+    with ThreadPoolExecutor(4) as workers:
+        done = list(workers.map(lambda _: jobs.repeat_alarms()["mails"], range(4)))
+    assert sorted(done) == [0, 0, 0, 3]
+
+
+def test_what_was_acknowledged_stays_quiet(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    warn()
+    with session() as s:
+        acknowledge(s, get_incident().id)
+    frozen.shift(timedelta(hours=1))
+    assert jobs.repeat_alarms() == {"mails": 0}
+    assert list_written() == [FIRST]
+
+
+def test_a_second_acknowledgement_changes_nothing(frozen: time_machine.Traveller) -> None:
+    warn()
+    begun = get_incident().starts_at
+    for _ in range(2):
+        with session() as s:
+            acknowledge(s, get_incident().id)
+        frozen.shift(timedelta(minutes=1))
+    assert (get_incident().acknowledged_at, get_incident().ends_at) == (begun, begun)
+    with session() as s:
+        assert acknowledge(s, get_incident().id + 1) is None
+
+
+def test_a_message_that_waits_is_not_sent_after_the_acknowledgement() -> None:
+    add_operator(TELEGRAM)
+    warn()
+    with session() as s:
+        acknowledge(s, get_incident().id)
+    (row,) = rows(Notification)
+    deliver(str(row.id))
+    (row,) = rows(Notification)
+    assert (row.state, row.reason) == (State.SKIPPED, "acknowledged before")
+
+
+def test_who_has_one_channel_gets_both_messages_by_it(frozen: time_machine.Traveller) -> None:
+    by_mail, by_chat = add_operator(EMAIL), add_operator(TELEGRAM, Channel.SMS, role=Role.SUPPORT)
+    nobody = add_operator(*BOTH, enabled=False)
+    warn()
+    frozen.shift(timedelta(minutes=15))
+    jobs.repeat_alarms()
+    assert [each.channel for each in list_written(by_mail)] == [EMAIL, EMAIL]
+    assert [each.channel for each in list_written(by_chat)] == [TELEGRAM, TELEGRAM]
+    assert list_written(nobody) == []
+
+
+def test_plain_users_get_no_alarm() -> None:
+    add_operator(*BOTH, role=Role.USER)
+    warn()
+    assert list_written() == []
+    assert get_incident().told_at is not None
+
+
+def test_the_support_address_gets_the_mail_at_once(settings_env: Callable[..., None]) -> None:
+    settings_env(SUPPORT_EMAIL="ops@example.org")
+    add_operator(*BOTH)
+    warn()
+    assert sorted(list_written()) == [Written(KIND, EMAIL, again=False), FIRST]
+
+
+def test_the_same_case_alarms_once_and_another_one_again() -> None:
+    add_operator(*BOTH)
+    for subject in ("issfr_1", "issfr_1", "issfr_2"):
+        warn(subject)
+    assert list_written() == [FIRST, FIRST]
+    with session() as s:
+        acknowledge(s, min(each.id for each in rows(Incident)))
+    warn("issfr_1")
+    assert list_written() == [FIRST, FIRST], "acknowledged, and no new case"
+
+
+def test_one_case_that_two_processes_hear_of_alarms_once() -> None:
+    add_operator(*BOTH)
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(lambda _: warn(), range(4)))
+    assert list_written() == [FIRST]
+
+
+def test_other_troubles_of_payments_ask_for_nothing() -> None:
+    add_operator(*BOTH)
+    with session() as s:
+        notices.tell_admins(s, "refund_failed", "re_1 of payment 0190", key="refund:1")
+    assert {(each.kind, each.channel) for each in list_written()} == {(KIND, EMAIL), (KIND, TELEGRAM)}
+    assert rows(Incident) == []
+
+
+def test_an_alarm_of_the_release_before_is_not_repeated(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    with session() as s:
+        open_alarm(s, IncidentReason.FRAUD_WARNING, "old", KIND, {"trouble": "fraud_warning", "detail": ""})
+        s.execute(sa.update(Incident).values(alarm_kind=None, alarm_params=sa.null()))
+    frozen.shift(timedelta(hours=1))
+    assert jobs.repeat_alarms() == {"mails": 0}

@@ -1,0 +1,234 @@
+"""The digest of 9:00 and the report of 19:00: what they count, and that they stay one message."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import new_id, session
+from api.models.incident import IncidentReason
+from api.models.job_run import JobResult, JobRun
+from api.models.notification import Notification, Priority, State
+from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
+from api.models.support import SupportRequest
+from api.models.user import Channel, Contact, Grant, User
+from api.operations.digest import count_events, write_digest
+from api.operations.report import measure_day, write_report
+from api.paging import first_id_at
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.operations.operators import add_operator
+from tests.api.world import add_incident, rows, see
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+TELEGRAM_S_LIMIT = 4096  # characters of a message
+
+
+def user(created_at: datetime | None = None) -> UUID:
+    with session() as s:
+        made = User(email=f"{new_id()}@example.org", created_at=created_at or clock() - 9 * DAY)
+        s.add(made)
+        s.flush()
+        return made.id
+
+
+def hold(plan: PlanName, starts_at: datetime, ends_at: datetime, who: UUID | None = None) -> UUID:
+    who = who or user()
+    with session() as s:
+        s.add(Grant(user_id=who, plan=plan, starts_at=starts_at, ends_at=ends_at, source="test"))
+    return who
+
+
+def send(at: datetime, **columns: Any) -> None:
+    values: dict[str, Any] = {
+        "id": UUID(int=first_id_at(at).int + uuid4().int % 2**60), "channel": Channel.EMAIL, "kind": "slot_detected",
+        "priority": Priority.CRITICAL, "next_attempt_at": at, "next_nudge_at": at, "address": "x@example.org",
+        "created_at": at, "dedupe_key": str(uuid4()),
+    }  # fmt: skip
+    with session() as s:
+        s.add(Notification(**(values | columns)))
+
+
+def count() -> dict[str, Any]:
+    with session() as s:
+        return count_events(s, clock() - DAY, clock())
+
+
+def measure() -> dict[str, Any]:
+    with session() as s:
+        return measure_day(s, clock() - DAY, clock())
+
+
+def read_message() -> str:
+    """Return the text of the only message."""
+    (row,) = (each for each in rows(Notification) if each.kind.startswith("operations_"))
+    with session() as s:
+        contact = s.get_one(Contact, row.contact_id)
+        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
+    assert isinstance(context, TemplateContext)
+    return render(row.kind, row.channel, "fr", context).html
+
+
+def test_accounts_and_requests_of_the_time_are_counted() -> None:
+    for at in (clock() - DAY - HOUR, clock() - DAY, clock() - HOUR, clock()):
+        user(at)
+        with session() as s:
+            s.add(SupportRequest(email="x@example.org", message="?", created_at=at))
+    assert (count()["accounts"], count()["support"]) == (2, 2)
+
+
+def test_plans_that_begin_end_and_change_are_counted_and_renewals_are_not() -> None:
+    now = clock()
+    hold(PlanName.URGENCE_24H, now - HOUR, now + 23 * HOUR)
+    hold(PlanName.URGENCE_24H, now - 25 * HOUR, now - HOUR)  # begun before the time, ended in it
+    renews = hold(PlanName.URGENCE_TOTAL, now - 31 * DAY, now - HOUR)
+    hold(PlanName.URGENCE_TOTAL, now - HOUR, now + 29 * DAY, renews)
+    changes = hold(PlanName.URGENCE_7J, now - 2 * DAY, now + 5 * DAY)
+    hold(PlanName.URGENCE_TOTAL, now - HOUR, now + 30 * DAY, changes)
+    assert count()["begun"] == {"URGENCE_24H": 1, "URGENCE_TOTAL": 1}
+    assert count()["ended"] == {"URGENCE_24H": 1}
+
+
+def test_what_was_told_at_once_is_counted_by_case() -> None:
+    for _ in range(3):  # to three admins
+        send(clock() - HOUR, kind="payment_trouble", params={"trouble": "refund_failed", "detail": "re_1"})
+        send(clock() - HOUR, kind="hoarding", params={"user": "0190"})
+    send(clock() - 2 * DAY, kind="hoarding", params={"user": "0191"})
+    assert (count()["payments"], count()["hoarding"]) == (1, 1)
+
+
+def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:
+    told: dict[str, Any] = {"alarm_kind": "desk_trouble", "alarm_params": {}, "told_at": clock() - HOUR}
+    add_incident(subject="a:443", reason=IncidentReason.CAPTCHA, **told)
+    add_incident(subject="b:443", reason=IncidentReason.BLOCKED, acknowledged_at=clock(), **told)
+    add_incident(subject="c:443", reason=IncidentReason.BLOCKED, ends_at=clock(), **told)
+    add_incident(subject="d:443", reason=IncidentReason.MAINTENANCE)
+    found = count()
+    assert (found["raised"], found["unanswered"], found["open"]) == (3, 2, 1)
+    assert found["listed"] == [{"name": "captcha", "subject": "a:443"}]
+
+
+def test_ten_thousand_events_are_one_message_of_the_usual_size() -> None:
+    add_operator(Channel.TELEGRAM)
+    with session() as s:
+        s.execute(
+            sa.text(
+                "INSERT INTO users (id, email, created_at) SELECT gen_random_uuid(), n || '@example.org', :at"
+                " FROM generate_series(1, 10000) AS n"
+            ),
+            {"at": clock() - HOUR},
+        )
+        s.execute(
+            sa.text(
+                "INSERT INTO incidents (subject, reason, starts_at, seen_at, told_at, alarm_kind, alarm_params)"
+                " SELECT repeat('host', 100) || n, 'blocked', :at, :at, :at, 'desk_trouble', '{}'"
+                " FROM generate_series(1, 10000) AS n"
+            ),
+            {"at": clock() - HOUR},
+        )
+    with session() as s:
+        assert len(write_digest(s, clock() - DAY, clock())) == 1
+    text = read_message()
+    assert "Comptes créés : 10000" in text
+    assert "et 9990 autres" in text
+    assert len(text) < TELEGRAM_S_LIMIT / 2
+
+
+def test_the_digest_reads_as_french() -> None:
+    add_operator(Channel.TELEGRAM)
+    hold(PlanName.URGENCE_7J, clock() - HOUR, clock() + DAY)
+    add_incident(alarm_kind="operations_alarm", alarm_params={}, told_at=clock() - HOUR, subject="<sendgrid>")
+    with session() as s:
+        write_digest(s, clock() - DAY, clock())
+    text = read_message()
+    assert "Du 19 novembre 2026 à 10:00 au 20 novembre 2026 à 10:00, heure de Paris" in text
+    assert "URGENCE 7J commencée : 1" in text
+    assert "Prestataire d’envoi en panne : &lt;sendgrid&gt;" in text
+    assert "None" not in text
+
+
+def test_sales_and_refunds_of_the_time_are_summed_up() -> None:
+    now = clock()
+    with session() as s:
+        for at, cents in ((now - HOUR, 1499), (now - 2 * HOUR, 1499), (now - 2 * DAY, 499)):
+            s.add(
+                Payment(
+                    plan=PlanName.URGENCE_7J, amount_cents=cents, status=PaymentStatus.COMPLETED, paid_at=at,
+                    created_at=at,
+                )
+            )  # fmt: skip
+        s.flush()
+        payment = s.scalars(sa.select(Payment).where(Payment.amount_cents == 1499)).first()
+        assert payment
+        for status, cents in ((RefundStatus.SUCCEEDED, 400), (RefundStatus.FAILED, 50)):
+            s.add(
+                Refund(
+                    payment_id=payment.id, amount_cents=cents, reason=RefundReason.OPERATOR, status=status,
+                    created_at=now - HOUR,
+                )
+            )  # fmt: skip
+    found = measure()
+    assert (found["sales"], found["sales_cents"], found["refunded_cents"]) == ({"URGENCE_7J": 2}, 2998, 400)
+
+
+def test_delays_are_of_slot_alerts_that_caught_up_with_nothing() -> None:
+    at = clock() - HOUR
+    for seconds in (1, 2, 3, 4, 100):
+        seen = {"seen_at": at - timedelta(seconds=seconds), "accepted_at": at, "state": State.SENT}
+        send(at, **seen, committed_at=None if seconds == 100 else at)
+    send(clock() - 2 * DAY, seen_at=clock() - 3 * DAY, accepted_at=clock(), committed_at=at, state=State.SENT)
+    found = measure()
+    assert (found["alerts"], found["accepted"]) == (5, 5)
+    assert (found["p50"], found["p95"]) == (2.5, 3.85)
+
+
+def test_failures_and_the_cost_of_sms_are_counted() -> None:
+    at = clock() - HOUR
+    ended = {"reason": "test", "failed_at": at}
+    send(at, state=State.FAILED, kind="verify_email", **ended)
+    send(at, state=State.BOUNCED, accepted_at=at, reason="test")
+    send(at, state=State.NO_RECEIPT, accepted_at=at)
+    for cost in ("0.075", "0.15"):
+        send(at, channel=Channel.SMS, state=State.SENT, accepted_at=at, cost=Decimal(cost))
+    with session() as s:
+        for result in JobResult:
+            s.add(JobRun(job=result.value, due_at=at, ended_at=at, result=result, next_nudge_at=at))
+    found = measure()
+    assert (found["failed"], found["bounced"], found["no_receipt"], found["jobs"]) == (1, 1, 1, 1)
+    assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
+
+
+def test_the_report_reads_as_french() -> None:
+    add_operator(Channel.TELEGRAM)
+    see("2026-12-01", at=clock() - HOUR)
+    user(clock() - HOUR)
+    send(
+        clock() - HOUR,
+        seen_at=clock() - HOUR,
+        accepted_at=clock() - HOUR,
+        committed_at=clock(),
+        state=State.SENT,
+    )
+    with session() as s:
+        write_report(s, clock() - DAY, clock())
+    text = read_message()
+    assert "<b>Détections</b> : 1" in text
+    assert "Alertes de créneaux : 1 acceptée sur 1" in text
+    assert "De la page au message : 0,0\N{NO-BREAK SPACE}s (médiane)" in text
+    assert "SMS : 0, 0,00\N{NO-BREAK SPACE}€" in text
+    assert "None" not in text
+
+
+def test_a_day_without_anything_is_reported_too() -> None:
+    add_operator(Channel.TELEGRAM)
+    with session() as s:
+        write_report(s, clock() - DAY, clock())
+    assert "De la page au message" not in read_message()
