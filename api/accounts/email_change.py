@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import give_consent
-from api.accounts.mails import count_mails, write_mail
+from api.accounts.mails import count_mails, write_mail, write_welcome
 from api.errors import ApiError
 from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
@@ -65,7 +65,7 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     if had_proof is None:
         # Other people's registrations of the old address, with their password hashes, are none of this account's.
         session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
-        return []
+        return write_welcome(session, user.id)
     params = {"changed": "email", "shown": shorten_address(new), "to": old}
     key = f"address_changed:{contact.id}:{clock().isoformat()}"
     return notifier.create_notifications(session, user.id, "address_changed", params, key)

@@ -56,3 +56,8 @@ def write_mail(
     return notifier.create_notifications(
         session, contact.user_id, kind=kind, params=params, dedupe_key=key, priority="critical"
     )
+
+
+def write_welcome(session: Session, user_id: UUID) -> list[UUID]:
+    """Write the mail to an account whose address was confirmed, once; return the notifications to nudge."""
+    return notifier.create_notifications(session, user_id, "welcome", {}, f"welcome:{user_id}")

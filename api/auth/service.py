@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.consents import give_consent
 from api.accounts.email_change import apply_new_email
-from api.accounts.mails import BETWEEN, count_mails, write_mail
+from api.accounts.mails import BETWEEN, count_mails, write_mail, write_welcome
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
 from api.accounts.passwords import hash_password
 from api.accounts.queries import find_pending_hash, has_address
@@ -72,7 +72,8 @@ def confirm_address(session: Session, token: str) -> AccountChange:
     if contact.enabled:
         give_consent(contact, "email_confirmation")
     alerts = wake_alerts(session, user.id, "address confirmed")
-    return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts)
+    mails = write_welcome(session, user.id) if is_new else []
+    return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts, mails)
 
 
 def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
@@ -198,15 +199,17 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
         return AccountChange(None)
     user = session.get_one(User, contact.user_id)
     alerts: list[UUID] = []
+    mails: list[UUID] = []
     if contact.verified_at is None:
         _hand_over(session, user, password_hash)
         session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
         contact.verified_at = clock()
         alerts = wake_alerts(session, user.id, "address confirmed")
+        mails = write_welcome(session, user.id)
     else:
         user.password_hash = password_hash
         end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
-    return AccountChange(contact, None, alerts, _report_password(session, user))
+    return AccountChange(contact, None, alerts, mails + _report_password(session, user))
 
 
 def _take_registration(session: Session, user: User, registration_id: object) -> bool:

@@ -19,7 +19,7 @@ from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.job_store import find_last_due
 from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job, list_jobs
-from api.billing import closed_desks, renewals
+from api.billing import closed_desks, plan_ends, renewals
 from api.declarations import applying
 from api.delivery_figures import sums
 from api.exports import jobs as exports
@@ -247,6 +247,11 @@ def begin_days_of_grace() -> Counts:
 def tell_renewals() -> Counts:
     """Tell subscribers that their plan renews soon."""
     return _send(renewals.tell_renewals)
+
+
+def tell_plan_ends() -> Counts:
+    """Tell users that their plan ends soon, or has ended."""
+    return _send(plan_ends.tell_plan_ends)
 
 
 def tell_closed_desks() -> Counts:

@@ -61,6 +61,12 @@ DECLARED: dict[str, Any] = {
     "support_email": "aide@example.org", "number": "7KQ2M9XWPA", "name": "Camille Martin", "email": "c@example.org",
     "plan": "URGENCE 7J", "ordered": "20 novembre 2026", "made_day": "21 novembre 2026", "made_hour": "10:00:03",
 }  # fmt: skip
+PLAN_END = {
+    "url": "http://localhost:3000/formule",
+    "plan": "URGENCE 7J",
+    "day": "27 novembre 2026",
+    "hour": "10:00",
+}
 STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
@@ -104,6 +110,9 @@ FACTS: dict[str, dict[str, Any]] = {
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
+    "welcome": {"url": "http://localhost:3000/dashboard", "channels_url": "http://localhost:3000/canaux"},
+    "plan_expiring": PLAN_END,
+    "plan_ended": PLAN_END,
     "order": BILLING
     | {
         "starts": "20 novembre",

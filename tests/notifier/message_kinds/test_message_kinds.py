@@ -60,6 +60,8 @@ def test_the_folder_is_the_registry() -> None:
         "payment_failed",
         "payment_trouble",
         "phone_code",
+        "plan_ended",
+        "plan_expiring",
         "plan_upgraded",
         "refunded",
         "release_soon",
@@ -71,6 +73,7 @@ def test_the_folder_is_the_registry() -> None:
         "test_message",
         "verify_email",
         "verify_new_email",
+        "welcome",
         "withdrawal_received",
         "withdrawn",
     ]
@@ -132,6 +135,13 @@ def test_why_a_slot_alert_is_held_back(
         ("account_exists", {"enabled": False}, True),
         ("account_exists", {"verified_at": None}, False),
         ("account_exists", {"channel": Channel.SMS}, False),
+        ("welcome", {"enabled": False}, True),
+        ("welcome", {"verified_at": None}, False),
+        ("plan_ended", {"enabled": False}, True),
+        ("plan_ended", {"enabled": False, "channel": Channel.TELEGRAM}, False),
+        ("plan_expiring", {"channel": Channel.TELEGRAM}, True),
+        ("plan_expiring", {"verified_at": None}, False),
+        ("plan_expiring", {"state": ContactState.BOUNCED}, False),
     ],
 )
 def test_which_contacts_a_kind_is_written_for(kind: str, values: dict[str, Any], expected: bool) -> None:

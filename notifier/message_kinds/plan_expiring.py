@@ -1,0 +1,14 @@
+"""The notice that a plan ends soon, where no other follows."""
+
+from datetime import datetime
+
+from api.models.user import Grant
+from notifier.content.plan_end_notices import PlanEndNotice
+
+
+class PlanExpiring(PlanEndNotice):
+    """Comes a day before the end; of a plan of 24 hours two hours before."""
+
+    def is_true(self, grant: Grant, now: datetime) -> bool:
+        """Return whether the grant is not over."""
+        return grant.ends_at > now

@@ -1,0 +1,177 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import jobs
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, Grant, User
+from configs.clock import clock
+from configs.plan import PlanName
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.billing.till import Till
+from tests.api.world import Person, rows
+
+START = datetime(2026, 11, 20, 9, tzinfo=UTC)  # the frozen clock's
+DAY, WEEK, MONTH = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+    return person(confirmed=True)
+
+
+def tell() -> list[str]:
+    """Run the job; return the kinds of all notices so far, in their order."""
+    jobs.tell_plan_ends()
+    with session() as s:
+        mine = sa.select(Notification.kind).where(Notification.kind.in_(("plan_expiring", "plan_ended")))
+        return list(s.scalars(mine.order_by(Notification.id)))
+
+
+def read_again(kind: str) -> TemplateContext | Skip:
+    """Return what the newest notice of a kind would say now."""
+    with session() as s:
+        newest = sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc())
+        row = s.scalars(newest).first()
+        assert row is not None
+        assert row.contact is not None
+        return kind_of(kind).prepare(s, ClaimedRow.of(row), row.contact, clock())
+
+
+@pytest.mark.parametrize(
+    ("plan", "days", "lead"), [(DAY, 1, timedelta(hours=2)), (WEEK, 7, timedelta(days=1))]
+)
+def test_a_plan_is_told_of_before_its_end_and_at_its_end_each_once(
+    frozen: time_machine.Traveller, camille: Person, plan: PlanName, days: float, lead: timedelta
+) -> None:
+    camille.holds(plan, days=days)
+    end, second = START + timedelta(days=days), timedelta(seconds=1)
+    told = []
+    for moment in (end - lead - second, end - lead, end - second, end, end + timedelta(hours=1)):
+        frozen.move_to(moment)
+        told.append(tell())
+    before, both = ["plan_expiring"], ["plan_expiring", "plan_ended"]
+    assert told == [[], before, before, both, both]
+
+
+def test_the_end_stands_in_the_clock_of_its_user(frozen: time_machine.Traveller, camille: Person) -> None:
+    camille.holds(WEEK, days=7)
+    with session() as s:
+        s.execute(sa.update(User).values(time_zone="Indian/Reunion"))
+    frozen.move_to(START + timedelta(days=6, hours=12))
+    tell()
+    said = read_again("plan_expiring")
+    assert isinstance(said, TemplateContext)
+    text = render("plan_expiring", "email", "fr", said)
+    assert "Votre formule URGENCE 7J se termine le 27 novembre 2026 à 13:00." in text.text
+    assert "URGENCE" not in text.subject
+
+
+def test_nothing_is_told_where_the_next_grant_follows(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(DAY, days=1)
+    camille.holds(WEEK, days=7, starts=1)
+    for hours in (23, 24, 25):
+        frozen.move_to(START + timedelta(hours=hours))
+        assert tell() == []
+    frozen.move_to(START + timedelta(days=7, hours=1))
+    assert tell() == ["plan_expiring"]
+
+
+def test_of_two_grants_that_end_at_once_one_is_told_of(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(WEEK, days=7)
+    camille.holds(MONTH, days=7)
+    frozen.move_to(START + timedelta(days=7))
+    assert tell() == ["plan_ended"]
+
+
+def test_what_was_bought_meanwhile_holds_the_message_back(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(WEEK, days=7)
+    frozen.move_to(START + timedelta(days=6, hours=1))
+    assert tell() == ["plan_expiring"]
+    assert isinstance(read_again("plan_expiring"), TemplateContext)
+    camille.holds(WEEK, days=7)
+    held = read_again("plan_expiring")
+    assert isinstance(held, Skip)
+    assert held.state is State.EXPIRED
+
+
+def test_a_warning_that_comes_after_the_end_is_not_sent(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(WEEK, days=7)
+    frozen.move_to(START + timedelta(days=6, hours=1))
+    tell()
+    frozen.move_to(START + timedelta(days=8))
+    assert isinstance(read_again("plan_expiring"), Skip)
+
+
+def test_a_grant_that_was_taken_back_is_not_told_of(frozen: time_machine.Traveller, camille: Person) -> None:
+    camille.holds(WEEK, days=7)
+    frozen.move_to(START + timedelta(days=6, hours=1))
+    tell()
+    with session() as s:
+        s.execute(sa.delete(Grant))
+    assert isinstance(read_again("plan_expiring"), Skip)
+
+
+def test_it_goes_to_telegram_too_and_to_a_mailbox_without_alerts(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(DAY)
+    with session() as s:
+        s.execute(sa.update(Contact).values(enabled=False))
+        chat = Contact(
+            user_id=camille.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
+        )
+        s.add(chat)
+    frozen.move_to(START + timedelta(hours=23))
+    assert tell() == ["plan_expiring"] * 2
+    assert {each.channel for each in rows(Notification)} == {Channel.EMAIL, Channel.TELEGRAM}
+
+
+def test_a_long_outage_of_the_job_leaves_old_ends_untold(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(DAY)
+    frozen.move_to(START + timedelta(days=3))
+    assert tell() == []
+
+
+def test_a_month_that_renews_is_told_of_by_another_message(till: Till) -> None:
+    till.buy(MONTH)
+    till.confirm()
+    till.shop.pass_time(days=29, hours=12)
+    assert tell() == []
+
+
+def test_a_month_that_was_cancelled_is_told_of(till: Till) -> None:
+    till.buy(MONTH)
+    till.confirm()
+    till.post("cancel", {"periodEnd": True})
+    till.shop.pass_time(days=29, hours=12)
+    assert tell() == ["plan_expiring"]
+
+
+def test_a_plan_that_was_withdrawn_from_has_the_message_of_that(till: Till) -> None:
+    till.buy(WEEK)
+    till.confirm()
+    assert tell() == []
+    (bought,) = till.get("history").json["items"]
+    answer = till.post("withdraw", {"paymentId": bought["id"], "name": "Camille Martin"})
+    assert answer.status_code in (200, 202), answer.json
+    jobs.apply_declarations()
+    (grant,) = rows(Grant)
+    assert grant.ends_at <= clock()
+    assert tell() == []
