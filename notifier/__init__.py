@@ -23,6 +23,7 @@ __all__ = [
     "detection_seen",
     "is_genuine",
     "keep_acknowledgements",
+    "mark_gone_slots",
     "notify_address",
     "nudge",
     "raise_alarm",
@@ -154,6 +155,14 @@ def keep_acknowledgements(session: "Session", declared: Mapping[UUID, Mapping[st
     from notifier import kept_acknowledgements  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return kept_acknowledgements.keep_acknowledgements(session, declared)
+
+
+def mark_gone_slots(session: "Session") -> list[UUID]:
+    """Write the edits of messages whose slots are gone; return the notifications to `nudge` after the commit."""
+    from configs.clock import clock  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import gone_slots  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return gone_slots.mark_gone_slots(session, clock())
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

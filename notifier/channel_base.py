@@ -46,6 +46,7 @@ class OutgoingMessage:
     is_mandatory: bool = (
         False  # about the account or a payment: no provider's list of stopped addresses holds it up
     )
+    replaces: str = ""  # the provider's id of the message that it edits
 
     @property
     def filled(self) -> RenderedMessage:

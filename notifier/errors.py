@@ -35,6 +35,10 @@ class PermanentError(DeliveryError):
         self.of_all = of_all
 
 
+class NothingToEdit(PermanentError):
+    """The message that was to be edited is gone at the provider. No letter is dead: there is nothing left to say."""
+
+
 class LeavesLoopback(PermanentError):
     """The message would have left this machine, which APP_ENV does not allow."""
 

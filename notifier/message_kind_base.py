@@ -66,6 +66,7 @@ class TemplateContext:
     origin: Any = None  # what `merge` works from
     address: str | None = None  # where the message goes instead of its contact's address
     stop_token: str = ""  # of the link that stops what the message is about
+    replaces: str = ""  # the provider's id of the message that it takes the place of
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ SELECT id FROM new_notifications
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
+_AT_ONCE = 1000  # rows of a statement
 _OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key", "held_until", "reason")
 _LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
@@ -319,3 +320,17 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     made = insert(Notification).values(rows).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     new = set(session.scalars(made.returning(Notification.id)))
     return [row["id"] for row in rows if row["id"] in new]
+
+
+def write_to_contacts(
+    session: Session, kind: str, channel: Channel, priority: Priority, messages: Sequence[Mapping[str, Any]]
+) -> list[UUID]:
+    """Write messages of one kind by one channel, in few statements; return the ids of the new ones.
+
+    Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
+    """
+    rows = [
+        _message(kind, channel, each["language"], each["params"], priority) | dict(each) for each in messages
+    ]
+    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+    return [new for part in parts for new in _insert(session, part)]

@@ -254,6 +254,11 @@ def tell_plan_ends() -> Counts:
     return _send(plan_ends.tell_plan_ends)
 
 
+def mark_gone_slots() -> Counts:
+    """Edit the messages all of whose slots are gone."""
+    return _send(notifier.mark_gone_slots)
+
+
 def tell_closed_desks() -> Counts:
     """Offer the choice to users whose alert has no open page any more."""
     return _send(closed_desks.tell_closed_desks)

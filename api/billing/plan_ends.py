@@ -24,10 +24,12 @@ _CLOSED_DESK = "closed desk"  # subject of the event by which api/billing/closed
 def tell_plan_ends(session: Session) -> list[UUID]:
     """Write the notices that are due; return the notifications to nudge."""
     now = clock()
-    return _tell(session, _EXPIRING, _is_ending(now)) + _tell(session, _ENDED, _has_ended(now))
+    return _write_notices(session, _EXPIRING, _is_ending(now)) + _write_notices(
+        session, _ENDED, _has_ended(now)
+    )
 
 
-def _tell(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID]:
+def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID]:
     found = sa.select(Grant).where(due, ~_is_followed(), ~_is_told(kind)).order_by(Grant.id)
     return [
         each
@@ -45,9 +47,7 @@ def _tell(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID
 def _is_ending(now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition that a grant ends soon. Of a renewal another message tells, of days of grace too."""
     lead = sa.or_(Grant.ends_at <= now + _HOURS, Grant.plan != PlanName.URGENCE_24H)
-    return sa.and_(
-        Grant.ends_at > now, Grant.ends_at <= now + _DAY, lead, Grant.source != GRACE, ~_renews()
-    )
+    return sa.and_(Grant.ends_at > now, Grant.ends_at <= now + _DAY, lead, Grant.source != GRACE, ~_renews())
 
 
 def _has_ended(now: datetime) -> sa.ColumnElement[bool]:
@@ -59,9 +59,7 @@ def _is_followed() -> sa.ColumnElement[bool]:
     """Return the condition that another grant goes on; of two that end at once the later one counts."""
     following = aliased(Grant)
     later = sa.tuple_(following.ends_at, following.id) > sa.tuple_(Grant.ends_at, Grant.id)
-    return sa.exists().where(
-        following.user_id == Grant.user_id, following.starts_at <= Grant.ends_at, later
-    )
+    return sa.exists().where(following.user_id == Grant.user_id, following.starts_at <= Grant.ends_at, later)
 
 
 def _is_told(kind: str) -> sa.ColumnElement[bool]:
@@ -85,6 +83,8 @@ def _is_refunded() -> sa.ColumnElement[bool]:
 
 
 def _was_ended() -> sa.ColumnElement[bool]:
-    by_choice = sa.and_(PaymentEvent.kind == PaymentEventKind.PLAN_ENDED, PaymentEvent.subject == _CLOSED_DESK)
+    by_choice = sa.and_(
+        PaymentEvent.kind == PaymentEventKind.PLAN_ENDED, PaymentEvent.subject == _CLOSED_DESK
+    )
     others = PaymentEvent.kind.in_((PaymentEventKind.WITHDRAWN, PaymentEventKind.DISPUTE_LOST))
     return sa.exists().where(PaymentEvent.payment_id == Grant.payment_id, by_choice | others)

@@ -25,7 +25,7 @@ from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
-from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.slot import Detection, DetectionSlot, GoneCursor, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
@@ -33,8 +33,8 @@ from api.models.watch_credit import WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, Notification, NotificationMatch, ProviderEvent,
-    Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
+    SlotRow, Detection, DetectionSlot, GoneCursor, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
+    ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,

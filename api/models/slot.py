@@ -66,6 +66,9 @@ class SlotRow(Base):
         ),
         sa.Index("ix_slots_desk_id_place_key_moment", "desk_id", "place_key", "moment"),
         sa.Index("ix_slots_desk_id_opened_at", "desk_id", "opened_at"),
+        sa.Index(
+            "ix_slots_desk_id_gone_at", "desk_id", "gone_at", postgresql_where=sa.text("gone_at IS NOT NULL")
+        ),
         sa.Index("ix_slots_seen_at", "seen_at", postgresql_where=sa.text("gone_at IS NULL")),
     )
 
@@ -115,3 +118,12 @@ class DetectionSlot(Base):
     )
 
     __table_args__ = (sa.Index("ix_detection_slots_slot_id", "slot_id"),)
+
+
+class GoneCursor(Base):
+    """Until when the slots of a desk that went were looked at, for the messages that had announced them."""
+
+    __tablename__ = "gone_cursors"
+
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey(DeskState.id), primary_key=True)
+    until: Mapped[datetime]

@@ -157,7 +157,9 @@ class Inbox:
         if last is not None:
             for message in self._sandbox.outbox.messages():
                 if message.number > last:
-                    await answer.write(_event("message", summary(message), message.number))
+                    await answer.write(_event_of_new(message))
+                elif message.edited_at:
+                    await answer.write(_event_of_edit(message))
         told, silent = "", 0.0
         while True:
             state = json.dumps(self.state(), ensure_ascii=False)
@@ -177,13 +179,19 @@ async def _forward(answer: web.StreamResponse, coming: asyncio.Queue[Message]) -
         async with asyncio.timeout(_TICK):
             while True:
                 message = await coming.get()
-                await answer.write(_event("message", summary(message), message.number))
+                await answer.write(_event_of_edit(message) if message.edited_at else _event_of_new(message))
     except TimeoutError:
         return
 
 
-def _event(name: str, data: dict[str, object], number: int) -> bytes:
-    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+def _event_of_new(message: Message) -> bytes:
+    data = json.dumps(summary(message), ensure_ascii=False)
+    return f"id: {message.number}\nevent: message\ndata: {data}\n\n".encode()
+
+
+def _event_of_edit(message: Message) -> bytes:
+    """Return a changed message; without an id, so that the page's last message stays the last."""
+    return f"event: edit\ndata: {json.dumps(summary(message), ensure_ascii=False)}\n\n".encode()
 
 
 def _last_seen(request: web.Request) -> int | None:

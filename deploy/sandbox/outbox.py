@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import as_utc, now
@@ -47,7 +46,10 @@ class OutboxDraft:
 
 @dataclass(frozen=True)
 class Message:
-    """One accepted message to one recipient; ``number`` counts from 1 and is never reused."""
+    """One accepted message to one recipient; ``number`` counts from 1 and is never reused.
+
+    ``edited_at`` is when its sender changed the text, ``text_before`` what it had said first.
+    """
 
     number: int
     channel: str
@@ -55,6 +57,8 @@ class Message:
     received_at: datetime
     draft: OutboxDraft
     provider: str = ""
+    edited_at: datetime | None = None
+    text_before: str | None = None
 
     @property
     def to(self) -> str:
@@ -107,14 +111,17 @@ class Message:
             "received_at": as_utc(self.received_at),
             "seen_at": as_utc(draft.seen_at) if draft.seen_at else None,
             "milliseconds": self.milliseconds,
+            "edited_at": as_utc(self.edited_at) if self.edited_at else None,
+            "text_before": self.text_before,
         }
 
 
 class Outbox:
-    """The accepted messages of all channels; listeners get each as it comes."""
+    """The accepted messages of all channels; listeners get each as it comes, and again when it is edited."""
 
     def __init__(self) -> None:
-        self._messages: deque[Message] = deque(maxlen=_KEPT)
+        self._messages: dict[int, Message] = {}  # by number, which is their order
+        self._numbers: dict[tuple[str, str, str], int] = {}  # by channel, provider's id and recipient
         self._count = 0
         self.listeners: set[Callable[[Message], None]] = set()
 
@@ -122,20 +129,45 @@ class Outbox:
         """Keep a message as accepted now."""
         self._count += 1
         message = Message(self._count, channel, provider_id, now(), draft, provider)
-        self._messages.append(message)
-        for listener in tuple(self.listeners):
-            listener(message)
+        self._numbers[_key(message)] = message.number
+        self._keep(message)
+        while len(self._messages) > _KEPT:
+            self._forget(next(iter(self._messages.values())))
         return message
+
+    def edit(self, message: Message, draft: OutboxDraft) -> None:
+        """Change text and buttons of a message; what its sender told with it stays."""
+        shown = replace(message.draft, text=draft.text, html=draft.html, buttons=draft.buttons)
+        before = message.text if message.text_before is None else message.text_before
+        self._keep(replace(message, draft=shown, edited_at=now(), text_before=before))
 
     def messages(self, channel: str | None = None) -> list[Message]:
         """Return what was accepted, oldest first, of one channel or of all."""
-        return [message for message in self._messages if channel in (None, message.channel)]
+        return [message for message in self._messages.values() if channel in (None, message.channel)]
 
     def find(self, number: int) -> Message | None:
         """Return one message by its number."""
-        return next((message for message in self._messages if message.number == number), None)
+        return self._messages.get(number)
+
+    def find_sent(self, channel: str, provider_id: str, to: str) -> Message | None:
+        """Return one message by the provider's id of it, which is its recipient's."""
+        return self._messages.get(self._numbers.get((channel, provider_id, to), 0))
 
     def clear(self, channel: str | None = None) -> None:
         """Forget the messages of one channel or of all."""
-        kept = [message for message in self._messages if channel not in (None, message.channel)]
-        self._messages = deque(kept, maxlen=_KEPT)
+        for message in self.messages(channel):
+            self._forget(message)
+
+    def _keep(self, message: Message) -> None:
+        self._messages[message.number] = message
+        for listener in tuple(self.listeners):
+            listener(message)
+
+    def _forget(self, message: Message) -> None:
+        del self._messages[message.number]
+        if self._numbers.get(_key(message)) == message.number:
+            del self._numbers[_key(message)]
+
+
+def _key(message: Message) -> tuple[str, str, str]:
+    return message.channel, message.provider_id, message.to

@@ -1,14 +1,14 @@
-"""What messages about the end of a plan share: the plan and its end in words, and when they are left out."""
+"""Base class of the messages about the end of a plan: the plan and its end in words, and when they are left out."""
 
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, load_only
 
 from api.models.notification import State
-from api.models.user import Channel, Contact, ContactState, Grant, User
+from api.models.user import Channel, Contact, Grant, User
+from configs.desk import zone_or_home
 from configs.plan import PlanName, name_plan
 from notifier.content.message_links import account_page
 from notifier.content.payment_notices import write_instant
@@ -24,7 +24,7 @@ class PlanEndNotice(MessageKind):
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it can be reached, or is a confirmed e-mail address where alerts by mail are switched off."""
         is_mail = contact.channel is Channel.EMAIL and contact.verified_at is not None
-        return (contact.reachable or is_mail) and contact.state is ContactState.OK
+        return contact.reachable or (is_mail and contact.takes_account_mail)
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
@@ -39,7 +39,8 @@ class PlanEndNotice(MessageKind):
 
     def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext:
         """Return the plan and its end as the row has them."""
-        zone = ZoneInfo(session.get_one(User, contact.user_id, options=[load_only(User.time_zone)]).time_zone)
+        user = session.get_one(User, contact.user_id, options=[load_only(User.time_zone)])
+        zone = zone_or_home(user.time_zone)
         ends = write_instant(datetime.fromisoformat(row.params["ends"]), zone, row.language)
         url = account_page("formule")
         values = {"plan": name_plan(PlanName(row.params["plan"])), "url": url}

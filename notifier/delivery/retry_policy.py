@@ -12,6 +12,7 @@ from notifier.errors import (
     DeliveryError,
     Misconfigured,
     NotAttempted,
+    NothingToEdit,
     PermanentError,
     ProviderResting,
     TemporaryError,
@@ -71,6 +72,8 @@ def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
 
 def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
     """Return the decision after a refusal, or after no answer."""
+    if isinstance(error, NothingToEdit):
+        return DeliveryDecision(State.EXPIRED, now, error.reason)
     if isinstance(error, PermanentError):
         return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
     if isinstance(error, NotAttempted):

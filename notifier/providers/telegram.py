@@ -1,6 +1,7 @@
 """Telegram by its Bot API.
 
 https://core.telegram.org/bots/api#sendmessage
+https://core.telegram.org/bots/api#editmessagetext
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,14 @@ from api.models.user import ContactState
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, read_retry_after, travelling
-from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError, TemporaryError
+from notifier.errors import (
+    DeliveryError,
+    Misconfigured,
+    NothingToEdit,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
 from notifier.provider_base import OneCallProvider
 
 PROVIDER = "telegram"
@@ -29,6 +37,8 @@ _GONE = {
     "chat not found": ContactState.BOUNCED,
     "peer_id_invalid": ContactState.BOUNCED,
 }
+_UNCHANGED = "message is not modified"  # it was edited so before
+_NOT_EDITABLE = ("message to edit not found", "message can't be edited", "message_id_invalid")
 # 401 and 404 are the answers to a token that is wrong: our fault, not the message's.
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
 _LONGEST_WAIT = 86400.0  # seconds; JSON has numbers that no float holds
@@ -66,15 +76,18 @@ class Telegram(OneCallProvider):
         _transport(_base())
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand one message to the Bot API."""
+        """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
         transport = _transport(_base())
         travelling(transport, message)
-        url = f"{_base()}/bot{settings().require('telegram_bot_token')}/sendMessage"
-        answer = transport.post(url, json=_body(message.filled, message.address))
+        method = "editMessageText" if message.replaces else "sendMessage"
+        url = f"{_base()}/bot{settings().require('telegram_bot_token')}/{method}"
+        answer = transport.post(url, json=_body(message.filled, message.address, message.replaces))
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
             return Acceptance(PROVIDER, _id_of(body.get("result")), delivered=True)
+        if message.replaces and _UNCHANGED in _description(body):
+            return Acceptance(PROVIDER, message.replaces, delivered=True)
         raise _delivery_error(answer.status_code, body)
 
 
@@ -84,21 +97,30 @@ def _id_of(result: object) -> str:
     return str(found) if isinstance(found, int | str) else ""
 
 
-def _body(message: RenderedMessage, address: str) -> dict[str, Any]:
+def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "chat_id": address,
         "text": message.html,
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
     }
+    if replaces:
+        body["message_id"] = int(replaces)
     if message.button:
         button = {"text": message.button.label, "url": message.button.url}
         body["reply_markup"] = {"inline_keyboard": [[button]]}
     return body
 
 
+def _description(answer: dict[str, Any]) -> str:
+    return str(answer.get("description", "")).lower()
+
+
 def _delivery_error(status: int, answer: dict[str, Any]) -> DeliveryError:
-    description = str(answer.get("description", "")).lower()
+    description = _description(answer)
+    for part in _NOT_EDITABLE:
+        if part in description:
+            return NothingToEdit(f"{PROVIDER}: {part}")
     for part, state in _GONE.items():
         if part in description:
             return PermanentError(f"{PROVIDER}: {part}", state)

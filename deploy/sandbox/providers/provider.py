@@ -19,7 +19,7 @@ from deploy.sandbox.request_body import Body, read_body, refusals, text, whole_n
 
 if TYPE_CHECKING:
     from deploy.sandbox.listener import Listener
-    from deploy.sandbox.outbox import Outbox, OutboxDraft
+    from deploy.sandbox.outbox import Message, Outbox, OutboxDraft
 
 _LARGEST: Final = 32 * 1024**2  # bytes; SendGrid takes 30 MB
 log = logging.getLogger("sandbox")
@@ -53,11 +53,15 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True)
 class Accepted:
-    """What a valid call makes: the messages, the provider's id for them, and its answer."""
+    """What a valid call makes: the messages, the provider's id for them, and its answer.
+
+    ``edits`` is the message that the only draft takes the place of.
+    """
 
     drafts: list[OutboxDraft]
     provider_id: str
     answer: web.Response
+    edits: Message | None = None
 
 
 class ProviderBase(ABC):
@@ -164,7 +168,10 @@ class Provider(WebProvider):
         except RequestRefused as refused:
             return refused.answer
         for draft in accepted.drafts:
-            self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
+            if accepted.edits:
+                self.outbox.edit(accepted.edits, draft)
+            else:
+                self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
         self.send_receipts(request, accepted)
         if mode.name == "yes_without_answer":
             await asyncio.Event().wait()

@@ -1,6 +1,7 @@
 """Telegram's Bot API: what it takes and answers, after its public reference. Updates are in `telegram_updates`.
 
-https://core.telegram.org/bots/api#sendmessage and https://core.telegram.org/bots/api#html-style
+https://core.telegram.org/bots/api#sendmessage, https://core.telegram.org/bots/api#editmessagetext and
+https://core.telegram.org/bots/api#html-style
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from deploy.sandbox.providers.telegram_updates import UpdateDesk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.sandbox.outbox import Outbox
+    from deploy.sandbox.outbox import Message, Outbox
 
 _CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
 _LONGEST: Final = 4096
+_EDIT: Final = "editMessageText"
 
 
 def _error(status: int, description: str, **parameters: int) -> web.Response:
@@ -50,8 +52,9 @@ class Telegram(Provider):
         self.updates = UpdateDesk()
 
     def add_own_routes(self, app: web.Application) -> None:
-        """Add sendMessage, the methods about updates, and the page on which to press Start."""
+        """Add sendMessage, editMessageText, the methods about updates, and the page on which to press Start."""
         app.router.add_post("/bot{token}/sendMessage", self.call)
+        app.router.add_post(f"/bot{{token}}/{_EDIT}", self.call)
         self.updates.add_routes(app)
 
     async def reset(self) -> None:
@@ -80,7 +83,7 @@ class Telegram(Provider):
         return _error(403, "Forbidden: bot was blocked by the user")
 
     async def read_call(self, request: web.Request) -> Accepted:
-        """Read a message into its one draft."""
+        """Read a message, or the text that takes the place of one, into its one draft."""
         sent = await _read_fields(request)
         chat, text = str(sent.get("chat_id", "")), sent.get("text")
         if not _CHAT.fullmatch(chat):
@@ -97,8 +100,24 @@ class Telegram(Provider):
             custom=told_ids(request),
             buttons=_buttons(sent.get("reply_markup")),
         )
+        if request.path.endswith(_EDIT):
+            edited = self._find_edited(sent, draft)
+            number = int(edited.provider_id)
+            return Accepted([draft], edited.provider_id, _answer(number, chat, visible), edited)
         number = next(self._ids)
-        return Accepted([draft], str(number), web.json_response(_result(number, chat, visible)))
+        return Accepted([draft], str(number), _answer(number, chat, visible))
+
+    def _find_edited(self, sent: Mapping[str, Any], draft: OutboxDraft) -> Message:
+        """Return the message of the chat that a call names; one that would stay as it is may not be edited."""
+        found = self.outbox.find_sent(self.channel, str(sent.get("message_id", "")), draft.to)
+        if found is None:
+            raise _bad("message to edit not found")
+        if (found.text, found.draft.buttons) == (draft.text, draft.buttons):
+            raise _bad(
+                "message is not modified: specified new message content and reply markup are exactly the same as"
+                " a current content and reply markup of the message"
+            )
+        return found
 
 
 async def _read_fields(request: web.Request) -> Mapping[str, Any]:
@@ -135,6 +154,10 @@ def _buttons(markup: object) -> tuple[Button, ...]:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise _bad("can't parse reply keyboard markup JSON object") from None
+
+
+def _answer(number: int, chat: str, visible: str) -> web.Response:
+    return web.json_response(_result(number, chat, visible))
 
 
 def _result(number: int, chat: str, visible: str) -> dict[str, object]:

@@ -20,6 +20,7 @@ function connect(after) {
   events.addEventListener("open", () => { live.dataset.live = "yes"; live.textContent = "En direct"; });
   events.addEventListener("error", () => { live.dataset.live = "no"; live.textContent = "Reconnexion…"; });
   events.addEventListener("message", (event) => { messages.add(JSON.parse(event.data)); figures(); });
+  events.addEventListener("edit", (event) => { messages.edit(JSON.parse(event.data)); figures(); });
   events.addEventListener("state", (event) => {
     const state = JSON.parse(event.data);
     if (state.run !== run) return location.reload(); // another sandbox on the same port

@@ -25,6 +25,15 @@ export function add(message, { fresh = true } = {}) {
   else if (chosen !== null && message.channel !== "email") show(find(chosen), false);
 }
 
+export function edit(message) {
+  const place = messages.findIndex((known) => known.number === message.number);
+  if (place < 0) return;
+  messages[place] = message;
+  draw();
+  const open = find(chosen);
+  if (open && open.to === message.to) show(open, false);
+}
+
 export function clear() {
   messages.length = 0;
   chosen = null;
@@ -83,7 +92,7 @@ function excerpt(message) {
 }
 
 function row(message, fresh) {
-  const told = delay(message.milliseconds);
+  const told = [delay(message.milliseconds), message.edited_at && "modifié"].filter(Boolean).join(" · ");
   const whole = !excerpt(message); // one line: the text is its own title
   return build("li", { class: fresh ? "fresh" : null },
     build("button", {

@@ -36,6 +36,7 @@ function head(message, title, extra) {
       fact("À", address(message.to)),
       message.seen_at ? fact("Page lue", precise(message.seen_at)) : null,
       fact("Envoyé", precise(message.received_at)),
+      message.edited_at ? fact("Modifié", precise(message.edited_at)) : null,
     ),
     build("div", { class: "line" },
       told ? build("p", { class: `took ${speed(message.milliseconds)}` },
@@ -89,6 +90,7 @@ function phone(message) {
 function bubble(message, chosen) {
   const text = message.channel === "telegram" && message.html ? telegram(message.html) : linked(message.text);
   return build("div", { class: chosen ? "bubble chosen" : "bubble" },
-    build("div", { class: "said" }, ...text, build("time", { datetime: message.received_at }, time(message.received_at).slice(0, 5))),
+    build("div", { class: "said" }, ...text, build("time", { datetime: message.received_at },
+      message.edited_at ? "modifié " : "", time(message.received_at).slice(0, 5))),
     ...message.buttons.map((button) => build("div", { class: "button" }, link(button.url, button.text))));
 }

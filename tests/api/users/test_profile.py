@@ -170,7 +170,7 @@ def test_an_address_that_was_never_confirmed_is_not_notified(client: FlaskClient
     assert rows(PendingRegistration) == []
     with session() as s:
         s.execute(sa.delete(Notification).where(Notification.kind == "verify_email"))
-    assert kinds() == ["verify_new_email"]
+    assert kinds() == ["verify_new_email", "welcome"]
 
 
 def test_mails_to_new_addresses_are_bounded(client: FlaskClient, camille: Person) -> None:

@@ -236,3 +236,21 @@ def test_other_pages_cannot_press_the_buttons(inbox: Any, sandbox: Running) -> N
     answer = inbox.ask("POST", "/api/sites/91/open", b'{"form": 23014}', {"Content-Type": "text/plain"})
     assert answer.status == 415
     assert sandbox.take_slots(91, 23014) == []
+
+
+def test_an_edit_comes_to_open_pages_and_to_those_that_return(
+    visit: Visit, sandbox: Running, tell: Callable[[str], None]
+) -> None:
+    tell("un")
+    (message,) = sandbox.messages()
+    gone = {"chat_id": 5, "message_id": int(message.provider_id), "text": "parti"}
+    with stream(sandbox) as events:
+        events.next("state")
+        visit(sandbox.telegram).post(SEND.replace("sendMessage", "editMessageText"), gone)
+        number, shown = events.next("edit")
+    assert (number, shown["number"], shown["text"]) == (None, message.number, "parti")
+    assert (shown["text_before"], bool(shown["edited_at"])) == ("un", True)
+    with stream(sandbox, f"/events?after={message.number}") as events:
+        assert events.next("edit")[1] == shown
+    with stream(sandbox, "/events?after=0") as events:
+        assert events.next("message")[1] == shown

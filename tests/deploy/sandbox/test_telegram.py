@@ -128,3 +128,52 @@ def test_the_delay_and_the_senders_id_come_in_headers(telegram: Any, sandbox: Ru
 )
 def test_the_tags_of_a_text_are_checked(text: str, visible: str, problem: str | None) -> None:
     assert visible_text(text) == (visible, problem)
+
+
+EDIT = "/bot123456:tests/editMessageText"
+
+
+def sent_id(telegram: Any, **fields: Any) -> int:
+    body = {"chat_id": 5550123, "text": "<b>Créneau détecté</b>", "parse_mode": "HTML"} | fields
+    return int(telegram.post(SEND, body).json["result"]["message_id"])
+
+
+def test_a_message_is_edited_in_its_place(telegram: Any, sandbox: Running) -> None:
+    number = sent_id(telegram, reply_markup=KEYBOARD)
+    other = sent_id(telegram, text="autre")
+    gone = {"chat_id": 5550123, "message_id": number, "text": "<s>Créneau</s> parti", "parse_mode": "HTML"}
+    answer = telegram.post(EDIT, gone)
+    assert (answer.status, answer.json["result"]["message_id"]) == (200, number)
+    assert answer.json["result"]["text"] == "Créneau parti"
+    first, second = sandbox.messages("telegram")
+    assert (first.text, first.draft.buttons) == (gone["text"], ())
+    assert (first.text_before, first.provider_id) == ("<b>Créneau détecté</b>", str(number))
+    assert first.edited_at is not None
+    assert first.edited_at >= first.received_at
+    assert (second.provider_id, second.edited_at) == (str(other), None)
+
+
+def test_what_an_edit_may_not_do_is_refused_in_telegrams_words(telegram: Any, sandbox: Running) -> None:
+    number = sent_id(telegram)
+    gone = {"chat_id": 5550123, "message_id": number, "text": "parti"}
+    refused = [
+        telegram.post(EDIT, gone | {"message_id": number + 100}),
+        telegram.post(EDIT, gone | {"chat_id": 5550124}),
+        telegram.post(EDIT, gone | {"text": "<b>Créneau détecté</b>", "parse_mode": "HTML"}),
+        telegram.post(EDIT, gone | {"text": " "}),
+    ]
+    assert [each.status for each in refused] == [400] * 4
+    words = ["edit not found", "edit not found", "is not modified", "text is empty"]
+    assert all(
+        part in each.json["description"].replace("message to ", "")
+        for each, part in zip(refused, words, strict=True)
+    )
+    assert [each.edited_at for each in sandbox.messages()] == [None]
+
+
+def test_an_edit_meets_the_modes_of_the_provider(telegram: Any, sandbox: Running) -> None:
+    number = sent_id(telegram)
+    telegram.post("/_control/mode", {"mode": "rate_limited", "seconds": 3})
+    answer = telegram.post(EDIT, {"chat_id": 5550123, "message_id": number, "text": "parti"})
+    assert (answer.status, answer.json["parameters"]) == (429, {"retry_after": 3})
+    assert sandbox.messages()[0].text_before is None

@@ -1,0 +1,178 @@
+"""Marks of messages whose slots are gone: Telegram messages are edited, notices marked.
+
+A slot counts as gone once a conclusive check that began after it was missed did not show it either. One that lapsed
+does not count: no check proved it. Earlier and later openings of the same moment are one slot here.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.base import write_array
+from api.models.notice import mark_gone
+from api.models.notification import Priority
+from api.models.user import Channel
+from notifier.notification_writer import write_to_contacts
+
+KIND = "slot_gone"
+EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
+_OVERLAP = timedelta(minutes=2)  # in which a message that was on its way may have arrived
+
+_CLOSED = sa.text("""
+WITH looked AS (
+  SELECT d.id AS desk_id, d.last_proven_at AS until, greatest(c.until - :overlap, :earliest) AS since
+  FROM desks d LEFT JOIN gone_cursors c ON c.desk_id = d.id
+  WHERE d.last_proven_at > :earliest AND (c.until IS NULL OR c.until < d.last_proven_at)
+),
+closed AS (
+  SELECT DISTINCT s.desk_id, s.place_key, s.moment
+  FROM looked l JOIN slots s ON s.desk_id = l.desk_id AND s.gone_at >= l.since AND s.gone_at < l.until
+  WHERE s.gone_reason IN ('taken', 'past')
+),
+moved AS (
+  INSERT INTO gone_cursors (desk_id, until)
+  SELECT desk_id, until FROM looked WHERE desk_id IN (SELECT desk_id FROM closed)
+  ON CONFLICT (desk_id) DO UPDATE SET until = excluded.until
+)
+SELECT t.desk_id, min(t.opened_at) AS since, CAST(range_agg(int8range(t.id, t.id, '[]')) AS text) AS slots
+FROM closed c
+JOIN slots t ON t.desk_id = c.desk_id AND t.place_key = c.place_key AND t.moment IN (c.moment, 'open')
+WHERE t.gone_at > :earliest
+GROUP BY t.desk_id
+""")
+
+# The matches that named one of them. A match that caught up names the newest detection of its moment, which may be
+# older than the slot.
+_TOUCHED = """
+WITH closed AS (
+  SELECT * FROM unnest(CAST(:desk_ids AS text[]), CAST(:since AS timestamptz[]), CAST(:slots AS int8multirange[]))
+    AS c(desk_id, since, slots)
+),
+named AS (
+  SELECT n.id, c.slots
+  FROM closed c
+  CROSS JOIN LATERAL (SELECT max(b.seen_at) AS seen_at FROM detections b
+    WHERE b.desk_id = c.desk_id AND b.seen_at <= greatest(c.since, :earliest)) before
+  JOIN detections n ON n.desk_id = c.desk_id AND n.seen_at >= coalesce(before.seen_at, :earliest)
+),
+touched AS (
+  SELECT DISTINCT m.id, m.detection_id, m.alert_id, s.decided_at
+  FROM named n
+  JOIN matches m ON m.detection_id = n.id AND m.decided_at > :earliest
+  JOIN match_slots s ON s.match_id = m.id AND s.decided_at > :earliest
+  WHERE coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && n.slots
+)
+"""
+
+# All alerts that left as one message have its id.
+_MESSAGES = sa.text(f"""
+{_TOUCHED}
+SELECT DISTINCT o.id, o.contact_id, o.provider_id, o.user_id, o.language, o.accepted_at,
+  o.params ->> 'desk_id' AS desk_id
+FROM touched t
+JOIN notification_matches l ON l.match_id = t.id
+JOIN notifications n ON n.id = l.notification_id AND n.matched_at = t.decided_at
+JOIN notifications o ON o.provider = n.provider AND o.provider_id = n.provider_id AND o.contact_id = n.contact_id
+  AND o.kind = n.kind
+WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.accepted_at > :earliest
+  AND n.provider_id ~ '^[0-9]+$'
+  AND NOT EXISTS (SELECT FROM notifications e WHERE e.dedupe_key = concat(:key, n.contact_id, ':', n.provider_id))
+""")  # noqa: S608 -- put together from constants
+
+_STILL_OPEN = sa.text("""
+WITH open AS (
+  SELECT s.id FROM slots s WHERE s.desk_id = ANY(CAST(:desk_ids AS text[])) AND s.gone_at IS NULL
+  UNION ALL
+  SELECT s.id FROM desks d JOIN slots s ON s.desk_id = d.id AND s.gone_at > :earliest
+  WHERE d.id = ANY(CAST(:desk_ids AS text[])) AND (
+    s.gone_reason = 'lapsed' OR s.gone_at >= d.last_proven_at
+    OR EXISTS (SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key AND o.gone_at IS NULL
+               AND (o.moment = s.moment OR 'open' IN (o.moment, s.moment))))
+)
+SELECT coalesce(CAST(range_agg(int8range(id, id, '[]')) AS text), '{}') FROM open
+""")
+
+_WITH_OPEN_SLOT = sa.text("""
+SELECT DISTINCT n.id
+FROM notifications n
+JOIN notification_matches l ON l.notification_id = n.id
+JOIN match_slots s ON s.match_id = l.match_id AND s.decided_at = n.matched_at
+WHERE n.id = ANY(CAST(:ids AS uuid[]))
+  AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange)
+""")
+
+# The users all of whose alerts on a detection have no slot left.
+_USERS = sa.text(f"""
+{_TOUCHED},
+users_told AS (SELECT DISTINCT t.detection_id, a.user_id FROM touched t JOIN alerts a ON a.id = t.alert_id)
+SELECT u.detection_id, u.user_id
+FROM users_told u
+WHERE NOT EXISTS (
+  SELECT FROM matches m
+  JOIN alerts a ON a.id = m.alert_id AND a.user_id = u.user_id
+  JOIN match_slots s ON s.match_id = m.id
+  WHERE m.detection_id = u.detection_id
+    AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange))
+""")  # noqa: S608 -- put together from constants
+
+
+def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
+    """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
+    earliest = now - EDITABLE_FOR
+    closed = session.execute(_CLOSED, {"earliest": earliest, "overlap": _OVERLAP}).all()
+    if not closed:
+        return []
+    parameters = {
+        "earliest": earliest,
+        "desk_ids": write_array(row.desk_id for row in closed),
+        "since": write_array(row.since for row in closed),
+        "slots": write_array(row.slots for row in closed),
+    }
+    told = session.execute(_MESSAGES, parameters | {"key": f"{KIND}:"}).all()
+    desk_ids = {row.desk_id for row in (*closed, *told) if row.desk_id}
+    still = session.scalar(_STILL_OPEN, {"desk_ids": write_array(desk_ids), "earliest": earliest})
+    _mark_notices(session, session.execute(_USERS, parameters | {"open": still}).all(), now)
+    if not told:
+        return []
+    ids = write_array(row.id for row in told)
+    return _write_edits(
+        session, told, set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still})), now
+    )
+
+
+def _mark_notices(session: Session, users: Sequence[Any], now: datetime) -> None:
+    by_detection: dict[UUID, list[UUID]] = defaultdict(list)
+    for row in users:
+        by_detection[row.detection_id].append(row.user_id)
+    for detection_id, user_ids in by_detection.items():
+        mark_gone(session, detection_id, user_ids, now)
+
+
+def _write_edits(
+    session: Session, told: Sequence[Any], still_open: Collection[UUID], now: datetime
+) -> list[UUID]:
+    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
+    for row in told:
+        messages[row.contact_id, row.provider_id].append(row)
+    edits = [
+        {
+            "user_id": rows[0].user_id,
+            "contact_id": contact_id,
+            "language": rows[0].language,
+            "params": {
+                "message": message_id,
+                "alerts": sorted(str(row.id) for row in rows),
+                "sent": rows[0].accepted_at.isoformat(),
+                "at": now.isoformat(),
+            },
+            "dedupe_key": f"{KIND}:{contact_id}:{message_id}",
+        }
+        for (contact_id, message_id), rows in messages.items()
+        if not any(row.id in still_open for row in rows)
+    ]
+    return write_to_contacts(session, KIND, Channel.TELEGRAM, Priority.BULK, edits)

@@ -1,0 +1,314 @@
+"""The Telegram message about slots changes its text once they are gone; no further message comes."""
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import jobs
+from api.models.base import session
+from api.models.desk import DeskState
+from api.models.notice import Notice
+from api.models.notification import Notification, State
+from api.models.slot import GoneReason, SlotRow
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from notifier.jobs import catch_up, deliver
+from tests.api.world import statements
+from tests.notifier.world import (
+    DESK,
+    MORNING,
+    OTHER_DESK,
+    Person,
+    alert,
+    all_of,
+    change,
+    detection,
+    gone,
+    matched,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("whole")
+
+
+def announce(who: Person, *moments: datetime, desk_id: str = DESK, place: str = "1") -> list[int]:
+    """Open slots, and deliver the alerts about them; return the ids of the slots."""
+    opened = slots(moments or [MORNING], desk_id=desk_id, place=place)
+    deliver(*map(str, matched(detection(opened, desk_id=desk_id))))
+    return opened
+
+
+def prove(desk_id: str = DESK) -> None:
+    """Have a conclusive check begin now."""
+    change(DeskState, desk_id, last_proven_at=clock())
+
+
+def write_edits() -> list[UUID]:
+    """Run the job; return the edits that it wrote."""
+    before = {each.id for each in notifications()}
+    jobs.mark_gone_slots()
+    return [each.id for each in notifications() if each.id not in before]
+
+
+def run_job() -> list[UUID]:
+    """Run the job, and deliver what it wrote; return that."""
+    written = write_edits()
+    deliver(*map(str, written))
+    return written
+
+
+def missed_twice(frozen: time_machine.Traveller, ids: list[int], desk_id: str = DESK) -> None:
+    """Close slots, and have a check begin a minute later."""
+    gone(ids)
+    frozen.shift(60)
+    prove(desk_id)
+
+
+@pytest.fixture
+def camille(whole: "Running", frozen: time_machine.Traveller) -> Person:
+    who = person(channels=(Channel.TELEGRAM,))
+    alert(who)
+    return who
+
+
+def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    gone(opened)
+    prove()
+    assert run_job() == []
+    frozen.shift(60)
+    prove()
+    (edit,) = run_job()
+    (message,) = whole.messages()
+    assert message.text_before is not None
+    assert "Créneau détecté" in message.text_before
+    assert "Ce créneau n’est plus proposé" in message.text
+    assert "Essonne (91)" in message.text
+    assert "10:01" in message.text
+    assert message.draft.buttons == ()
+    assert message.text.count("<b>&") == 0
+    (row,) = [each for each in notifications() if each.id == edit]
+    assert (row.kind, row.state, row.provider_id) == ("slot_gone", State.DELIVERED, message.provider_id)
+
+
+def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camille: Person) -> None:
+    missed_twice(frozen, announce(camille))
+    assert len(run_job()) == 1
+    frozen.shift(60)
+    prove()
+    assert run_job() == []
+
+
+def test_a_desk_without_changes_is_not_read_further(frozen: time_machine.Traveller, camille: Person) -> None:
+    announce(camille)
+    frozen.shift(60)
+    prove()
+    assert statements(jobs.mark_gone_slots) == 1
+
+
+def test_a_message_with_a_slot_that_is_open_stays(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
+    missed_twice(frozen, [first])
+    assert run_job() == []
+    frozen.shift(60)
+    missed_twice(frozen, [second])
+    assert len(run_job()) == 1
+    assert "Ces créneaux ne sont plus proposés" in whole.messages()[0].text
+
+
+def test_a_slot_that_came_back_is_not_gone(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    gone(opened)
+    frozen.shift(60)
+    again = slots([MORNING])
+    prove()
+    assert run_job() == []
+    frozen.shift(60)
+    missed_twice(frozen, again)
+    assert len(run_job()) == 1
+    assert whole.messages()[0].edited_at is not None
+
+
+def test_a_slot_that_opens_again_before_the_edit_holds_it_back(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    (edit,) = write_edits()
+    slots([MORNING])
+    deliver(str(edit))
+    (row,) = notifications(State.EXPIRED)
+    assert (row.id, row.reason) == (edit, "open again")
+    assert whole.messages()[0].edited_at is None
+
+
+def test_a_place_whose_hours_showed_up_is_gone_with_the_last_of_them(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    (unknown,) = slots(["open"])
+    deliver(*map(str, matched(detection([unknown]))))
+    frozen.shift(60)
+    change(SlotRow, unknown, gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
+    hours = slots([MORNING])
+    frozen.shift(60)
+    prove()
+    assert run_job() == []
+    missed_twice(frozen, hours)
+    assert len(run_job()) == 1
+
+
+def test_a_slot_that_lapsed_was_not_proven_gone(frozen: time_machine.Traveller, camille: Person) -> None:
+    (opened,) = announce(camille)
+    change(SlotRow, opened, gone_at=clock(), gone_reason=GoneReason.LAPSED)
+    frozen.shift(60)
+    prove()
+    assert run_job() == []
+
+
+def test_several_desks_in_one_message_are_waited_for(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    who = person(channels=(Channel.TELEGRAM,))
+    alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    opened = [slots(desk_id=DESK), slots(desk_id=OTHER_DESK)]
+    written = [
+        matched(detection(ids, desk_id=desk)) for ids, desk in zip(opened, (DESK, OTHER_DESK), strict=True)
+    ]
+    deliver(str(written[0][0]))
+    (message,) = whole.messages()
+    missed_twice(frozen, opened[0])
+    assert run_job() == []
+    missed_twice(frozen, opened[1], OTHER_DESK)
+    assert len(run_job()) == 1
+    assert whole.messages()[0].provider_id == message.provider_id
+    assert whole.messages()[0].edited_at is not None
+
+
+def test_a_message_of_two_days_ago_stays(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    frozen.shift(timedelta(hours=48))
+    missed_twice(frozen, opened)
+    assert run_job() == []
+
+
+def test_an_edit_that_waited_too_long_is_left_out(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    (edit,) = write_edits()
+    frozen.shift(timedelta(hours=48))
+    deliver(str(edit))
+    assert [each.reason for each in notifications(State.EXPIRED)] == ["too old to be edited"]
+
+
+def test_other_channels_have_nothing_to_edit(whole: "Running", frozen: time_machine.Traveller) -> None:
+    who = person(channels=(Channel.EMAIL, Channel.SMS))
+    alert(who)
+    missed_twice(frozen, announce(who))
+    assert run_job() == []
+
+
+def test_an_alert_that_caught_up_is_told_too(whole: "Running", frozen: time_machine.Traveller) -> None:
+    opened = slots()
+    matched(detection(opened))
+    frozen.shift(60)
+    matched(detection(slots([MORNING + timedelta(days=1)], place="2")))
+    late = alert(person(channels=(Channel.TELEGRAM,)))
+    catch_up(str(late))
+    deliver(*[str(each.id) for each in notifications(State.PENDING)])
+    assert len(whole.messages()) == 1
+    with session() as s:
+        every = list(s.scalars(sa.select(SlotRow.id)))
+    missed_twice(frozen, every)
+    assert len(run_job()) == 1
+
+
+def test_a_message_that_its_reader_deleted_is_no_dead_letter(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    whole.reset()
+    missed_twice(frozen, opened)
+    (edit,) = run_job()
+    (row,) = notifications(State.EXPIRED)
+    assert (row.id, row.reason) == (edit, "telegram: message to edit not found")
+
+
+def test_an_edit_whose_answer_was_lost_is_taken_for_done(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    (edit,) = run_job()
+    frozen.shift(60)
+    change(Notification, edit, state=State.PENDING, next_attempt_at=clock())
+    deliver(str(edit))
+    assert [each.state for each in notifications() if each.id == edit] == [State.DELIVERED]
+
+
+def test_a_chat_that_was_switched_off_is_left_alone(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
+    run_job()
+    assert [each.reason for each in notifications(State.SKIPPED)] == ["switched off"]
+    assert whole.messages()[0].edited_at is None
+
+
+def test_a_crowd_costs_as_many_statements_as_one(whole: "Running", frozen: time_machine.Traveller) -> None:
+    def measure(count: int, desk_id: str) -> int:
+        for each in range(count):
+            one = person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"{count}{each}"})
+            alert(one, {"desk_id": desk_id})
+        missed_twice(frozen, announce(one, desk_id=desk_id), desk_id)
+        return statements(jobs.mark_gone_slots)
+
+    assert measure(1, DESK) == measure(6, OTHER_DESK)
+    assert len([each for each in notifications() if each.kind == "slot_gone"]) == 7
+
+
+def marked() -> list[bool]:
+    """Return which notices are marked as gone, the oldest first."""
+    return [each.gone_at is not None for each in sorted(all_of(Notice), key=lambda each: each.id)]
+
+
+def test_the_notice_is_marked_also_of_people_without_telegram(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    alert(person(channels=(Channel.EMAIL,)))
+    first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
+    missed_twice(frozen, [first])
+    run_job()
+    assert marked() == [False, False]
+    frozen.shift(60)
+    missed_twice(frozen, [second])
+    run_job()
+    assert marked() == [True, True]
+
+
+def test_a_notice_waits_for_every_alert_of_its_user(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    early = person(channels=(Channel.EMAIL,))
+    alert(early, {"desk_id": DESK, "hour_to": time(10)})
+    first, _ = announce(camille, MORNING, MORNING + timedelta(hours=3))
+    missed_twice(frozen, [first])
+    run_job()
+    gone_for = {each.user_id for each in all_of(Notice) if each.gone_at}
+    assert gone_for == {early.id}
