@@ -85,6 +85,7 @@ BOUNDS = {
     "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 6,
     "/api/reliability": 6,
     "/api/stats": 3,
+    "/api/users/notifications": 3,
     "/api/users/telegram-link": 3,
 }
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.

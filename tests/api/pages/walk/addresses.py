@@ -121,7 +121,6 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "preferences.change_settings": (
         "/profil/reglages", {"language": "en", "timeZone": "Asia/Tokyo", "outageCredit": "refund"},
     ),
-    "preferences.change_messages": ("/preferences", _MESSAGES),
     "preferences.change_address": ("/profil/adresse", _EMAIL),
     "messages.mark_notice": ("/notifications/{shown}/lue", {}),
     "messages.mark_all_notices": ("/notifications/lues", {"last": "ffffffff-ffff-7fff-bfff-ffffffffffff"}),
@@ -130,6 +129,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "channels.take_phone_code": ("/canaux/code-sms", {"code": "123456"}),
     "channels.link_telegram": ("/canaux/telegram/confirmer", {}),
     "channels.restart_mails": ("/canaux/e-mails-arretes", {}),
+    "preferences.change_messages": ("/preferences", _MESSAGES),
     "channels.start_telegram": ("/canaux/telegram", {}),
     "channels.unlink_telegram": ("/canaux/telegram/retirer", {}),
     "channels.remove_phone": ("/canaux/sans-numero", {}),
