@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.notification import State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact
+from configs.languages import MESSAGE_LANGUAGES
 from notifier.content.announcements import Announcement, read_announcements
 from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import skip_unreachable
@@ -29,6 +30,8 @@ class SlotGone(MessageKind):
 
     It is of no group that can be switched off or held back: an edit makes no sound.
     """
+
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is a chat: other channels cannot change what they delivered."""

@@ -6,12 +6,15 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact
+from configs.languages import MESSAGE_LANGUAGES
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
 class Welcome(MessageKind):
     """Sells nothing: it comes without consent."""
+
+    languages = tuple(MESSAGE_LANGUAGES)
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it is a verified e-mail address, switched off or not."""

@@ -21,7 +21,15 @@ from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.content.test_messages import MAILS, TEXTS
 
 _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
-_MANY_LANGUAGES = {"slot_detected", "verify_email", "desk_unwatched", "release_soon"}
+_MANY_LANGUAGES = {
+    "slot_detected",
+    "slot_gone",
+    "welcome",
+    "verify_email",
+    "plan_expiring",
+    "desk_unwatched",
+    "release_soon",
+}
 _SCRIPTS = {
     "ar": "\u0600-\u06ff",
     "hi": "\u0900-\u097f",
