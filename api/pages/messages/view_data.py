@@ -18,6 +18,7 @@ from api.notifications.queries import list_own_messages
 from api.notifications.reasons import Reason
 from api.notifications.schemas import OwnMessage, OwnMessageQuery
 from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
+from configs.languages import RIGHT_TO_LEFT
 
 _l = lazy_gettext
 _PER_PAGE = 20
@@ -93,6 +94,11 @@ class ShownMessage:
     why: str | LazyString | None
     withheld: LazyString | None  # why its text is not shown
     action: tuple[str, LazyString] | None  # address and text of a link
+
+    @property
+    def direction(self) -> str:
+        """The direction of its text, whatever name or link it begins with."""
+        return "rtl" if self.message.language in RIGHT_TO_LEFT else "ltr"
 
 
 @dataclass(frozen=True, slots=True)

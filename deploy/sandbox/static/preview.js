@@ -56,7 +56,7 @@ async function mail(message) {
     ...[["html", "Ordinateur"], ["narrow", "Téléphone"], ["text", "Texte"]].map(([name, label]) =>
       build("button", { type: "button", "aria-pressed": String(form === name), onclick: () => { form = name; mail(message); } }, label)));
   const body = form === "text" || !whole.html
-    ? build("div", { class: "plain" }, ...linked(whole.text))
+    ? build("div", { class: "plain", dir: "auto" }, ...linked(whole.text))
     : frame(whole.html, form === "narrow");
   reader.replaceChildren(head(whole, whole.subject, views), body);
 }
@@ -90,7 +90,7 @@ function phone(message) {
 function bubble(message, chosen) {
   const text = message.channel === "telegram" && message.html ? telegram(message.html) : linked(message.text);
   return build("div", { class: chosen ? "bubble chosen" : "bubble" },
-    build("div", { class: "said" }, ...text, build("time", { datetime: message.received_at },
+    build("div", { class: "said", dir: "auto" }, ...text, build("time", { datetime: message.received_at },
       message.edited_at ? "modifié " : "", time(message.received_at).slice(0, 5))),
     ...message.buttons.map((button) => build("div", { class: "button" }, link(button.url, button.text))));
 }

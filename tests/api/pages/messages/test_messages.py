@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.notification import State
+from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from api.pages.messages.view_data import StateGroup
 from tests.api.notifications.test_routes import announce, write
@@ -41,6 +41,16 @@ def test_a_slot_alert_is_read_again(camille: Browser) -> None:
     assert "mardi 1er décembre 2026" in page.text
     assert "tient la place d’un lien personnel" in page.text
     assert "/l/stop/" not in page.html
+
+
+@pytest.mark.parametrize(("language", "direction"), [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])
+def test_a_message_runs_in_the_direction_of_its_language(
+    camille: Browser, language: str, direction: str
+) -> None:
+    announce(find_person(), "2026-12-01T08:30:00+00:00")
+    with session() as s:
+        s.execute(sa.update(Notification).values(language=language))
+    assert f'<div class="said" lang="{language}" dir="{direction}">' in camille.get(PAGE).html
 
 
 @pytest.mark.parametrize(
