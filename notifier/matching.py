@@ -215,7 +215,7 @@ def read_announced(
         "desk_id": desk_id, "alert_ids": alert_ids, "since": since,
         "until": since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER,
         "wanted": write_ranges(slots.with_earlier), "places_before": slots.places_before, "oldest": slots.oldest,
-        "longest": timedelta(seconds=settings().retell_seconds),
+        "longest": timedelta(seconds=settings().retell_seconds), "has_earlier": bool(slots.same),
     }  # fmt: skip
     rows: list[Any] = list(session.execute(_select_notified(), given))
     return {alert_id: _announced(slots, before or "", late or "") for alert_id, before, late in rows}
@@ -235,14 +235,16 @@ def _select_notified() -> sa.Select[*tuple[Any, ...]]:
             lately,
         ),
     )
-    # An earlier opening whose message waits (quiet hours, a digest) does not keep a later one from being matched.
+    # An earlier opening whose message waits (quiet hours, a digest) does not keep a later one from being matched. Most
+    # rounds meet no earlier opening, and ask for no row of it.
     waits = sa.exists().where(
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
         Notification.matched_at == MatchSlot.decided_at,
         waits_as_wished(),
     )
-    told_lately = sa.and_(lately, ~waits)
+    has_earlier = sa.bindparam("has_earlier", type_=sa.Boolean())
+    told_lately = sa.and_(lately, sa.or_(~has_earlier, ~waits))
     wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
     ranges = sa.func.range_agg(announced_ids())
     filters = (~told_lately, told_lately)

@@ -3,12 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of
+from api.models.base import is_any_given
 from api.models.notification import HELD, State
 from api.models.user import Contact, User
 from configs.desk import zone_or_home
@@ -35,12 +37,17 @@ class ClaimedRecipient:
 
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
-    query = sa.select(Contact, select_times(), User.time_zone).join(User, User.id == Contact.user_id)
-    rows = opened.execute(query.where(is_any_of(Contact.id, contact_ids)))
+    rows = opened.execute(_select_recipients(), {"contact_ids": contact_ids})
     return {
         contact.id: ClaimedRecipient(contact, read_times(kept), time_zone)
         for contact, kept, time_zone in rows
     }
+
+
+@lru_cache(maxsize=1)
+def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
+    query = sa.select(Contact, select_times(), User.time_zone).join(User, User.id == Contact.user_id)
+    return query.where(is_any_given(Contact.id, "contact_ids")).execution_options(prepare=True)
 
 
 def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | None:
