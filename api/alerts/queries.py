@@ -110,7 +110,8 @@ def _build_details(session: Session, row: Row) -> AlertAnswer:
     if answer.closed_at is None:
         return answer
     kept = session.scalars(sa.select(Appointment).where(Appointment.alert_id == answer.id)).one_or_none()
-    return answer.model_copy(update={"appointment": kept and AppointmentAnswer.model_validate(kept)})
+    told = kept if kept and (kept.at or kept.place) else None
+    return answer.model_copy(update={"appointment": told and AppointmentAnswer.model_validate(told)})
 
 
 def _build_answers(session: Session, rows: Iterable[Row]) -> list[AlertAnswer]:

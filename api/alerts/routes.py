@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 import notifier
 from api.alerts import service
-from api.alerts.appointments import close_as_found
+from api.alerts.appointments import close_as_found, get_appointment
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert
+from api.alerts.reminders import move_reminders
 from api.alerts.schemas import (
     AlertAnswer,
     AlertChange,
@@ -20,6 +21,7 @@ from api.alerts.schemas import (
     AlertQuery,
     FoundAppointment,
     NewAlert,
+    Reminders,
     SentTest,
 )
 from api.alerts.targets import build_targets
@@ -111,6 +113,15 @@ def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
 
 @blueprint.post("/<uuid:id>/found", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404, 409)})
 def report_found(path: AlertPath, body: FoundAppointment) -> dict[str, Any]:
-    """Close an alert whose user has found an appointment; nothing more is sent for it."""
+    """Close an alert whose user has found an appointment; nothing more is sent for it but its reminders."""
     with session() as s:
         return read_alert(s, close_as_found(s, current_user_id(), path.id, body)).as_json()
+
+
+@blueprint.put("/<uuid:id>/reminders", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404)})
+def change_reminders(path: AlertPath, body: Reminders) -> dict[str, Any]:
+    """Move the reminders of an appointment, or switch them off; one whose time is over is off."""
+    with session() as s:
+        move_reminders(get_appointment(s, current_user_id(), path.id), body.first, body.last)
+        s.flush()
+        return read_own_alert(s, current_user_id(), path.id).as_json()

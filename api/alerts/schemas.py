@@ -2,7 +2,7 @@
 
 import datetime as dt
 from contextlib import suppress
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -186,10 +186,14 @@ class AlertChange(Body):
 
 
 class FoundAppointment(Body):
-    """The appointment that the user found: when and where, both optional. Kept until 90 days after its date."""
+    """The appointment that the user found: when and where, both optional. Kept until 90 days after its date.
+
+    `mayAsk`: the user agrees to be asked a day later how it went.
+    """
 
     at: Annotated[dt.datetime, _INSTANT, Field(examples=["2026-12-01T08:30:00Z"])] | None = None
     place: Annotated[Text, Field(max_length=200, examples=["Bobigny, guichet 4"])] | None = None
+    may_ask: Flag = False
 
     @model_validator(mode="before")
     @classmethod
@@ -203,11 +207,20 @@ class AlertQuery(PageQuery):
     limit: int = Field(100, ge=1, le=100)
 
 
+class Reminders(Body):
+    """How many minutes before the appointment each reminder comes; null: none. The last one may come by Telegram."""
+
+    first: Literal[720, 1440, 2880, 10080] | None
+    last: Literal[30, 60, 120, 180] | None
+
+
 class AppointmentAnswer(Answer):
-    """The appointment that the user found, as far as they said."""
+    """The appointment that the user found, as far as they said, and when its reminders come (null: none)."""
 
     at: dt.datetime | None
     place: str | None
+    first_reminder_at: dt.datetime | None
+    last_reminder_at: dt.datetime | None
 
 
 class AlertAnswer(Answer):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import is_useless_by_now
-from api.alerts import hoarding, plan_limits
+from api.alerts import hoarding, how_it_went, plan_limits, reminders
 from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.job_store import find_last_due
@@ -252,6 +252,19 @@ def tell_renewals() -> Counts:
 def tell_plan_ends() -> Counts:
     """Tell users that their plan ends soon, or has ended."""
     return _send(plan_ends.tell_plan_ends)
+
+
+def remind_of_appointments() -> Counts:
+    """Remind users of their appointments, as they set it."""
+    written = 0
+    while mails := _send(reminders.write_due_reminders)["mails"]:
+        written += mails
+    return {"mails": written}
+
+
+def ask_how_it_went() -> Counts:
+    """Ask users who agreed how their appointment went, a day later."""
+    return _send(how_it_went.ask_how_it_went)
 
 
 def mark_gone_slots() -> Counts:

@@ -8,6 +8,8 @@ from flask import Blueprint, g, render_template, request
 from sqlalchemy.orm import Session
 
 import notifier
+from api.alerts.how_it_went import store_answer
+from api.alerts.reminders import Step, move_reminders
 from api.alerts.service import may_reopen
 from api.alerts.stopping import has_waiting, stop_alerts
 from api.alerts.targets import get_prefecture_id
@@ -19,6 +21,7 @@ from api.billing.quote_words import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
 from api.links.acknowledging import LinkedAlarm, acknowledge_alarm, find_alarm
+from api.links.appointments import LinkedAppointment, find_appointment, is_over, read_choice
 from api.links.unsubscribing import (
     UnsubscribeSubject,
     find_owner,
@@ -34,6 +37,8 @@ from api.models.user import Contact, User
 from api.operations.alarms import list_unanswered
 from api.operations.words import name_incident
 from api.payments.refunds import ask_for_refund
+from configs.appointment_links import read_answer_token, read_reminder_token
+from configs.clock import clock
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signing import LinkRefused, unsign
@@ -266,6 +271,60 @@ def _read_choice(s: Session, token: str) -> tuple[UUID | None, UUID]:
     """Return the user whom a token was sent to, None where the address is no longer theirs, and the alert."""
     contact, claims = find_contact(s, CLOSED_DESK, token, settings().link_seconds)
     return contact.user_id if contact else None, _read_uuid(claims, "alert")
+
+
+@blueprint.get("/reminder/<token>")
+def ask_reminders(token: str) -> str:
+    """Show when the reminders of an appointment come."""
+    with session() as s:
+        return _render_reminders(find_appointment(s, read_reminder_token(token)), done=False)
+
+
+@blueprint.post("/reminder/<token>")
+def set_reminders(token: str) -> str:
+    """Move the reminders, or switch them off; a repetition changes nothing."""
+    chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
+    with session() as s:
+        found = find_appointment(s, read_reminder_token(token))
+        if found:
+            move_reminders(found.row, *chosen)
+        return _render_reminders(found, done=True)
+
+
+def _render_reminders(found: LinkedAppointment | None, *, done: bool) -> str:
+    if found is None or is_over(found, clock()):
+        return render_template("reminders.html", found=None, done=done)
+    use_account_language(found.user.language)
+    language = read_language()
+    choices = {step.value: found.list_choices(step, language) for step in Step}
+    return render_template(
+        "reminders.html", found=found, moment=found.write_moment(language), choices=choices, done=done
+    )
+
+
+@blueprint.get("/went/<token>")
+def ask_went(token: str) -> str:
+    """Show the answer that would be stored."""
+    with session() as s:
+        answer = read_answer_token(token)
+        return _render_answer(find_appointment(s, answer.appointment_id), done=False, well=answer.went_well)
+
+
+@blueprint.post("/went/<token>")
+def take_answer(token: str) -> str:
+    """Store how an appointment went; a repetition changes nothing."""
+    answer = read_answer_token(token)
+    with session() as s:
+        found = find_appointment(s, answer.appointment_id)
+        if found:
+            store_answer(found.row, went_well=answer.went_well)
+        return _render_answer(found, done=True, well=answer.went_well)
+
+
+def _render_answer(found: LinkedAppointment | None, *, done: bool, well: bool) -> str:
+    if found:
+        use_account_language(found.user.language)
+    return render_template("went.html", found=found is not None, done=done, well=well)
 
 
 def _use_language_of(s: Session, owned: Contact | Alert | None) -> None:

@@ -91,7 +91,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "alert_targets": {
         "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
     },
-    "appointments": {"api": _ALL, "background": "SELECT, DELETE"},
+    "appointments": {
+        "api": _ALL, "background": "SELECT, UPDATE (asked_at), DELETE",
+        "notifier": "SELECT (id, alert_id, at, place, first_reminder_at, last_reminder_at, answered_at)",
+    },
     # What is watched
     "desks": {
         "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",

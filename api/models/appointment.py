@@ -11,7 +11,10 @@ from api.models.base import Base, new_id
 
 
 class Appointment(Base):
-    """The appointment that ended an alert: when and where, as far as its user said. `dropped_at`: the row's end."""
+    """The appointment that ended an alert: when and where, as far as its user said. `dropped_at`: the row's end.
+
+    Each reminder is null where it is switched off. `may_ask`: its user agreed to be asked how it went.
+    """
 
     __tablename__ = "appointments"
 
@@ -19,11 +22,28 @@ class Appointment(Base):
     alert_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Alert.id, ondelete="CASCADE"), unique=True)
     at: Mapped[datetime | None]
     place: Mapped[str | None]
+    first_reminder_at: Mapped[datetime | None]
+    last_reminder_at: Mapped[datetime | None]
+    may_ask: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    asked_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    went_well: Mapped[bool | None]
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     dropped_at: Mapped[datetime]
 
     __table_args__ = (
-        sa.CheckConstraint("at IS NOT NULL OR place IS NOT NULL", name="something"),
+        sa.CheckConstraint("at IS NOT NULL OR place IS NOT NULL OR may_ask", name="something"),
+        sa.CheckConstraint("(answered_at IS NULL) = (went_well IS NULL)", name="answer"),
         sa.CheckConstraint("length(place) BETWEEN 1 AND 200", name="place_length"),
         sa.Index("ix_appointments_dropped_at", "dropped_at"),
+        sa.Index(
+            "ix_appointments_first_reminder_at",
+            "first_reminder_at",
+            postgresql_where=sa.text("first_reminder_at IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_appointments_last_reminder_at",
+            "last_reminder_at",
+            postgresql_where=sa.text("last_reminder_at IS NOT NULL"),
+        ),
     )

@@ -15,7 +15,7 @@ from api.errors import not_found
 from api.models.base import session
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
-from api.schemas import Body
+from api.schemas import Body, Flag
 from configs.clock import clock
 from configs.desk import Text, zone_of
 from configs.prefecture import prefectures
@@ -38,6 +38,7 @@ class AppointmentForm(Body):
     day: Day | None = None
     hour: Hour | None = None
     place: Annotated[Text, Field(max_length=200)] | None = None
+    may_ask: Flag = False
 
 
 def read_appointment(zone: str) -> Form[AppointmentForm]:
@@ -96,4 +97,4 @@ def _build(found: AppointmentForm, zone: str) -> FoundAppointment:
     at = None
     if found.day and found.hour:
         at = datetime.combine(found.day, found.hour, zone_of(zone)).isoformat()
-    return FoundAppointment.model_validate({"at": at, "place": found.place})
+    return FoundAppointment.model_validate({"at": at, "place": found.place, "mayAsk": found.may_ask})

@@ -10,6 +10,7 @@ from flask_babel import LazyString, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
 from api.accounts.entitlement import find_entitlement
+from api.alerts.appointments import find_appointment_to_come
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage
 from api.detections.queries import list_alert_detections
@@ -21,6 +22,7 @@ from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
+from configs.appointment_links import write_reminder_token
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import desks, prefectures
@@ -86,6 +88,7 @@ class AlertPageView:
     detections: list[AlertDetection]  # those with open slots first, then the newest
     messages: list[ShownMessage]
     has_plan: bool  # without one nothing is sent
+    reminder_token: str | None  # of the page of an appointment's reminders
 
 
 def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
@@ -99,6 +102,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         detections = list_alert_detections(s, user_id, alert_id, _MOST)
         messages = list_sent_messages(s, alert_id, _MOST)
         plan = find_entitlement(s, user_id, clock()).plan
+        appointment_id = find_appointment_to_come(s, alert_id)
     return AlertPageView(
         alert=describe_alert(answer),
         desks=[_describe_desk(each) for each in answer.desks],
@@ -106,6 +110,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         detections=sorted(detections, key=lambda each: not each.slots_open),
         messages=[_describe_message(each) for each in messages],
         has_plan=plan.name is not PlanName.NONE,
+        reminder_token=write_reminder_token(appointment_id) if appointment_id else None,
     )
 
 

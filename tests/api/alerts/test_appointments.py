@@ -42,7 +42,12 @@ def test_who_has_found_closes_the_alert_and_may_say_when_and_where(
     status, made = found(client, camille, alert, at=AT, place=" Bobigny, guichet 4 ")
     assert (status, made["closedBecause"], made["closedAt"]) == (200, "found", "2026-11-20T09:00:00Z")
     assert not made["isActive"]
-    assert made["appointment"] == {"at": AT, "place": "Bobigny, guichet 4"}
+    assert made["appointment"] == {
+        "at": AT,
+        "place": "Bobigny, guichet 4",
+        "firstReminderAt": "2026-11-30T08:30:00Z",
+        "lastReminderAt": "2026-12-01T07:30:00Z",
+    }
     assert rows(Alert)[0].closed_because is ClosedBecause.FOUND
     assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert found"}
     assert client.get(f"/api/alerts/{alert}", headers=camille.headers).json == made

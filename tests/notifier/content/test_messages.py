@@ -112,6 +112,17 @@ FACTS: dict[str, dict[str, Any]] = {
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
     "welcome": {"url": "http://localhost:3000/dashboard", "channels_url": "http://localhost:3000/canaux"},
+    "appointment_soon": {
+        "where": "Val-d'Oise (95)",
+        "place": "Guichet 4",
+        "day": "jeudi 26 novembre 2026",
+        "hour": "09:30",
+        "url": "http://localhost:4000/l/reminder/abc",
+    },
+    "how_it_went": {
+        "yes_url": "http://localhost:4000/l/went/abc",
+        "no_url": "http://localhost:4000/l/went/def",
+    },
     "plan_expiring": PLAN_END,
     "plan_ended": PLAN_END,
     "order": BILLING

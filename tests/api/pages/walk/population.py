@@ -19,6 +19,7 @@ from api.models.notice import Notice
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
+from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.incident_links import write_incident_token
@@ -123,7 +124,10 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         ended = s.get_one(Alert, closed)
         ended.closed_at, ended.closed_because = clock(), ClosedBecause.FOUND
         at = clock() + timedelta(days=9)
-        s.add(Appointment(alert_id=closed, at=at, place=SECRETS["place"], dropped_at=at + timedelta(days=90)))
+        appointment = Appointment(
+            alert_id=closed, at=at, place=SECRETS["place"], dropped_at=at + timedelta(days=90)
+        )
+        s.add(appointment)
         message = Notification(
             user_id=user_id, channel=Channel.EMAIL, kind="slot_alert", priority=Priority.CRITICAL, dedupe_key="walk",
             state=State.SENT, accepted_at=clock(), next_attempt_at=clock(), next_nudge_at=clock(),
@@ -131,7 +135,11 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         s.add(message)
         s.flush()
         s.add(NotificationMatch(notification_id=message.id, match_id=found))
-    return {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
+        links = {
+            "reminder": write_reminder_token(appointment.id),
+            "went": write_answer_token(Answer(appointment.id, went_well=True)),
+        }
+    return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 
 
 def _write_notices(user_id: UUID) -> str:

@@ -1,0 +1,131 @@
+"""Reminders of appointments: the first by mail, the last by Telegram or mail; each is moved or switched off.
+
+Those that are due at once leave one after the other within SPREAD before their time. The texts name the hour of the
+appointment, never the time that is left.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, load_only, selectinload
+
+import notifier
+from api.alerts.targets import get_prefecture_id
+from api.models.alert import Alert
+from api.models.appointment import Appointment
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState
+from configs.clock import clock
+from configs.unsubscribe_links import MessageGroup
+
+SPREAD = timedelta(minutes=10)
+_LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out
+_KIND = "appointment_soon"
+_AT_ONCE = 500
+_REACHED = load_only(Contact.verified_at, Contact.enabled, Contact.state, Contact.stopped_groups)
+
+
+class Step(StrEnum):
+    """Which reminder of an appointment."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+USUAL: dict[Step, timedelta] = {Step.FIRST: timedelta(hours=24), Step.LAST: timedelta(hours=1)}
+# How long before the appointment each may come, in minutes.
+CHOICES: dict[Step, Sequence[int]] = {
+    Step.FIRST: (720, 1440, 2880, 10080),
+    Step.LAST: (30, 60, 120, 180),
+}
+
+
+def plan_reminder(at: datetime, before: timedelta | None, now: datetime) -> datetime | None:
+    """Return when a reminder comes; None where it is not wanted or its time is over."""
+    due = at - before if before else None
+    return due if due and due > now else None
+
+
+def move_reminders(appointment: Appointment, first: int | None, last: int | None) -> None:
+    """Set how many minutes before the appointment its reminders come; None switches one off."""
+    if appointment.at is None:
+        return
+    now = clock()
+    for step, minutes in ((Step.FIRST, first), (Step.LAST, last)):
+        before = timedelta(minutes=minutes) if minutes else None
+        setattr(appointment, f"{step}_reminder_at", plan_reminder(appointment.at, before, now))
+
+
+def read_minutes(appointment: Appointment, step: Step) -> int | None:
+    """Return how many minutes before the appointment a reminder comes; None where it is switched off."""
+    due: datetime | None = getattr(appointment, f"{step}_reminder_at")
+    return round((appointment.at - due).total_seconds() / 60) if due and appointment.at else None
+
+
+def write_due_reminders(session: Session) -> list[UUID]:
+    """Write some of the reminders that are due; return the notifications to nudge, none when all are written."""
+    now = clock()
+    return [
+        each
+        for step in Step
+        for row, alert in session.execute(_select_due(step, now)).all()
+        for each in _write(session, step, row, alert)
+    ]
+
+
+def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> list[UUID]:
+    due: datetime = getattr(row, f"{step}_reminder_at")
+    key = f"{_KIND}:{row.id}:{step}:{int(due.timestamp())}"
+    params = {
+        "appointment": str(row.id),
+        "step": step.value,
+        "due": due.isoformat(),
+        "prefecture": get_prefecture_id(alert.targets),
+    }
+    return notifier.create_notifications(
+        session, alert.user_id, _KIND, params, key,
+        priority="scheduled", channels=[_choose_channel(session, alert.user_id, step)], language=alert.language,
+    )  # fmt: skip
+
+
+def _choose_channel(session: Session, user_id: UUID, step: Step) -> Channel:
+    """Return Telegram for the last reminder where its user gets reminders there, else mail."""
+    if step is Step.FIRST:
+        return Channel.EMAIL
+    chats = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
+    chat = session.scalars(chats.where(Contact.channel == Channel.TELEGRAM)).one_or_none()
+    is_wanted = chat and chat.reachable and MessageGroup.REMINDERS not in chat.stopped_groups
+    return Channel.TELEGRAM if is_wanted else Channel.EMAIL
+
+
+def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
+    due = getattr(Appointment, f"{step}_reminder_at")
+    name = sa.cast(Appointment.id, sa.Text)
+    early = sa.func.mod(sa.func.hashtext(name).op("&")(0x7FFFFFFF), round(SPREAD.total_seconds()))
+    second = sa.cast(sa.func.trunc(sa.extract("epoch", due)), sa.BigInteger)
+    key = sa.func.concat(f"{_KIND}:", name, f":{step}:", second, ":")
+    keys = [sa.func.concat(key, channel.value) for channel in Channel]
+    return (
+        sa.select(Appointment, Alert)
+        .join(Alert, Alert.id == Appointment.alert_id)
+        .options(selectinload(Alert.targets))
+        .where(due <= now + SPREAD, due > now - _LATE, Appointment.at > now)
+        .where(_is_reached())
+        .where(due - sa.func.make_interval(0, 0, 0, 0, 0, 0, early) <= now)
+        .where(~sa.exists().where(Notification.dedupe_key.in_(keys)))
+        .order_by(due, Appointment.id)
+        .limit(_AT_ONCE)
+    )
+
+
+def _is_reached() -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        Contact.user_id == Alert.user_id,
+        Contact.channel.in_((Channel.EMAIL, Channel.TELEGRAM)),
+        Contact.verified_at.is_not(None),
+        Contact.enabled,
+        Contact.state == ContactState.OK,
+    )

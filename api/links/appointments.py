@@ -1,0 +1,72 @@
+"""Links in messages about an appointment: its reminders, moved or switched off, and how it went."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from babel.dates import format_datetime, format_timedelta
+from sqlalchemy.orm import Session
+
+from api.alerts.reminders import CHOICES, Step, read_minutes
+from api.alerts.targets import get_prefecture_id
+from api.errors import invalid
+from api.models.alert import Alert
+from api.models.appointment import Appointment
+from api.models.user import User
+from api.schemas import FieldError
+from configs.desk import zone_of
+from configs.prefecture import Prefecture, prefectures
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAppointment:
+    """An appointment that a link is about, its prefecture and its user."""
+
+    row: Appointment
+    place: Prefecture
+    user: User
+
+    def write_moment(self, language: str) -> str:
+        """Return day and hour in the prefecture's zone, in words; empty where they are unknown."""
+        zone = zone_of(self.place.time_zone)
+        return (
+            format_datetime(self.row.at, "EEEE d MMMM y, HH:mm", tzinfo=zone, locale=language)
+            if self.row.at
+            else ""
+        )
+
+    def list_choices(self, step: Step, language: str) -> list[tuple[int, str, bool]]:
+        """Return the choices of a reminder: minutes, the same in words, and whether it is chosen."""
+        chosen = read_minutes(self.row, step)
+        return [(each, _write_minutes(each, language), each == chosen) for each in CHOICES[step]]
+
+
+def find_appointment(session: Session, appointment_id: UUID) -> LinkedAppointment | None:
+    """Return what a link is about; None once it was erased."""
+    row = session.get(Appointment, appointment_id, with_for_update=True)
+    alert = session.get(Alert, row.alert_id) if row else None
+    place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
+    if row is None or alert is None or place is None:
+        return None
+    return LinkedAppointment(row, place, session.get_one(User, alert.user_id))
+
+
+def is_over(found: LinkedAppointment, now: datetime) -> bool:
+    """Return whether nothing is left to be reminded of."""
+    return found.row.at is None or found.row.at <= now
+
+
+def read_choice(text: str, step: Step) -> int | None:
+    """Return the minutes that a form chose; None for no reminder.
+
+    Raises:
+        api.errors.ApiError: 422, it is none of the choices.
+    """
+    known = {str(each): each for each in CHOICES[step]}
+    if text and text not in known:
+        raise invalid(FieldError(path=step.value, rule="choice", detail="choose one of those shown"))
+    return known.get(text)
+
+
+def _write_minutes(minutes: int, language: str) -> str:
+    return format_timedelta(timedelta(minutes=minutes), threshold=1.5, locale=language)

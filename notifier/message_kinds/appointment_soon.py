@@ -1,0 +1,63 @@
+"""The reminder of an appointment that its user found and gave a date of."""
+
+from datetime import datetime
+from uuid import UUID
+
+from babel.dates import format_date, format_time
+from sqlalchemy.orm import Session, load_only
+
+from api.models.appointment import Appointment
+from api.models.notification import State
+from api.models.user import Contact
+from configs.appointment_links import write_reminder_token
+from configs.desk import zone_of
+from configs.prefecture import prefectures
+from configs.unsubscribe_links import MessageGroup
+from notifier.content.desk_message_content import skip_unreachable
+from notifier.content.message_links import link
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+
+_COLUMNS = load_only(
+    Appointment.at, Appointment.place, Appointment.first_reminder_at, Appointment.last_reminder_at
+)
+
+
+class AppointmentSoon(MessageKind):
+    """Params: `appointment`, `step` (first, last), `due` (ISO 8601), `prefecture`."""
+
+    group = MessageGroup.REMINDERS
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Return when and where it is, unless it is over or the reminder was moved."""
+        if skip := skip_unreachable(contact):
+            return skip
+        found = session.get(Appointment, UUID(row.params["appointment"]), options=[_COLUMNS])
+        if found is None or found.at is None or found.at <= now:
+            return Skip(State.EXPIRED, "the appointment is over")
+        due: datetime | None = getattr(found, f"{row.params['step']}_reminder_at")
+        if due != datetime.fromisoformat(row.params["due"]):
+            return Skip(State.SKIPPED, "the reminder was moved")
+        return _describe(found, found.at, row)
+
+    def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
+        """Return when and where it was."""
+        found = session.get(Appointment, UUID(row.params["appointment"]), options=[_COLUMNS])
+        if found is None or found.at is None:
+            return Skip(State.EXPIRED, "the appointment is over")
+        return _describe(found, found.at, row)
+
+
+def _describe(found: Appointment, at: datetime, row: ClaimedRow) -> TemplateContext:
+    home = prefectures()[row.params["prefecture"]]
+    local = at.astimezone(zone_of(home.time_zone))
+    url = link("reminder", write_reminder_token(found.id))
+    values = {
+        "where": f"{home.name} ({home.department})",
+        "place": found.place or "",
+        "day": format_date(local, "full", locale=row.language),
+        "hour": format_time(local, "short", locale=row.language),
+        "url": url,
+    }
+    return TemplateContext(values, url)

@@ -1,0 +1,312 @@
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.alerts.reminders import SPREAD
+from api.background import jobs
+from api.models.alert import ClosedBecause
+from api.models.appointment import Appointment
+from api.models.base import session
+from api.models.notification import Notification, State
+from api.models.user import Channel, Contact, User
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.signing import sign
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.world import BOBIGNY, Person, rows
+
+AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+    made = person(confirmed=True)
+    made.holds(PlanName.URGENCE_TOTAL, days=30)
+    return made
+
+
+def find(client: FlaskClient, person: Person, **body: Any) -> str:
+    """Close a new alert with an appointment; return the alert."""
+    made = client.post("/api/alerts", json={"deskIds": [BOBIGNY]}, headers=person.headers).json or {}
+    said = {"at": AT.isoformat(), "place": "Bobigny, guichet <4>"} | body
+    answer = client.post(f"/api/alerts/{made['id']}/found", json=said, headers=person.headers)
+    assert answer.status_code == 200, answer.text
+    return str(made["id"])
+
+
+def link_chat(person: Person) -> None:
+    with session() as s:
+        chat = Contact(
+            user_id=person.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
+        )
+        s.add(chat)
+
+
+def remind() -> list[tuple[str, Channel]]:
+    """Run the job; return all reminders so far: which step, by which channel."""
+    jobs.remind_of_appointments()
+    mine = sa.select(Notification).where(Notification.kind == "appointment_soon").order_by(Notification.id)
+    with session() as s:
+        return [(each.params["step"], each.channel) for each in s.scalars(mine)]
+
+
+def read_again(kind: str = "appointment_soon") -> TemplateContext | Skip:
+    """Return what the newest message of a kind would say now."""
+    with session() as s:
+        newest = sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc())
+        row = s.scalars(newest).first()
+        assert row is not None
+        assert row.contact is not None
+        return kind_of(kind).prepare(s, ClaimedRow.of(row), row.contact, clock())
+
+
+def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    link_chat(camille)
+    find(client, camille)
+    told = []
+    for moment in (AT - DAY - SPREAD, AT - DAY, AT - HOUR - SPREAD, AT - HOUR, AT):
+        frozen.move_to(moment - timedelta(seconds=1) if moment == AT - DAY - SPREAD else moment)
+        told.append(remind())
+    first, last = ("first", Channel.EMAIL), ("last", Channel.TELEGRAM)
+    assert told[0] == []
+    assert told[1] == [first]
+    assert told[3:] == [[first, last]] * 2
+
+
+def test_without_telegram_both_are_mails(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille)
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.EMAIL)]
+
+
+def test_it_names_day_hour_and_place_in_the_prefectures_time_and_hides_the_place(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    link_chat(camille)
+    with session() as s:
+        s.execute(sa.update(User).values(time_zone="Asia/Tokyo"))
+    find(client, camille)
+    frozen.move_to(AT - HOUR)
+    remind()
+    said = read_again()
+    assert isinstance(said, TemplateContext)
+    text = render("appointment_soon", "telegram", "fr", said).html
+    assert "09:30" in text
+    assert "<tg-spoiler>Bobigny, guichet &lt;4&gt;</tg-spoiler>" in text
+    assert "guichet" not in render("appointment_soon", "email", "fr", said).subject
+
+
+def test_reminders_are_moved_and_switched_off(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = find(client, camille)
+    answer = client.put(
+        f"/api/alerts/{alert}/reminders", json={"first": 2880, "last": None}, headers=camille.headers
+    )
+    assert (answer.json or {})["appointment"]["firstReminderAt"] == "2026-11-22T08:30:00Z"
+    assert (answer.json or {})["appointment"]["lastReminderAt"] is None
+    frozen.move_to(AT - 2 * DAY)
+    assert remind() == [("first", Channel.EMAIL)]
+    for moment in (AT - DAY, AT - HOUR, AT):
+        frozen.move_to(moment)
+        assert remind() == [("first", Channel.EMAIL)]
+
+
+def test_what_was_moved_while_it_waited_is_not_sent(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = find(client, camille)
+    frozen.move_to(AT - DAY)
+    remind()
+    client.put(f"/api/alerts/{alert}/reminders", json={"first": 720, "last": 60}, headers=camille.headers)
+    assert read_again() == Skip(State.SKIPPED, "the reminder was moved")
+    frozen.move_to(AT - DAY / 2)
+    assert remind() == [("first", Channel.EMAIL)] * 2
+    assert isinstance(read_again(), TemplateContext)
+    frozen.move_to(AT)
+    assert read_again() == Skip(State.EXPIRED, "the appointment is over")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"first": 1440}, {"first": 5, "last": None}, {"first": None, "last": "60"}, [], None]
+)
+def test_other_times_are_refused(client: FlaskClient, camille: Person, body: Any) -> None:
+    alert = find(client, camille)
+    answer = client.put(f"/api/alerts/{alert}/reminders", json=body, headers=camille.headers)
+    assert answer.status_code in (400, 422)
+    assert rows(Appointment)[0].first_reminder_at == AT - DAY
+
+
+def test_only_one_s_own_reminders_and_only_of_a_date_are_moved(
+    client: FlaskClient, camille: Person, person: Callable[..., Person]
+) -> None:
+    alert, other = find(client, camille), find(client, camille, at=None)
+    body = {"first": None, "last": None}
+    stranger = person("stranger@example.org")
+    for owner, key in ((stranger, alert), (camille, other)):
+        answer = client.put(f"/api/alerts/{key}/reminders", json=body, headers=owner.headers)
+        assert answer.status_code == 404
+    assert sorted(filter(None, (each.first_reminder_at for each in rows(Appointment)))) == [AT - DAY]
+
+
+def test_an_appointment_within_the_hour_has_no_reminders(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille, at=(clock() + timedelta(minutes=50)).isoformat())
+    find(client, camille, at=(clock() - DAY).isoformat())
+    assert {(each.first_reminder_at, each.last_reminder_at) for each in rows(Appointment)} == {(None, None)}
+    assert remind() == []
+
+
+def test_reminders_that_are_due_at_once_are_spread_and_none_is_late(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille)
+    with session() as s:
+        (pattern,) = s.scalars(sa.select(Appointment))
+        for _ in range(299):
+            s.execute(
+                sa.text(
+                    "WITH a AS (INSERT INTO alerts (id, user_id, closed_at, closed_because)"
+                    " VALUES (gen_random_uuid(), :user, now(), :found) RETURNING id)"
+                    " INSERT INTO appointments (id, alert_id, at, first_reminder_at, dropped_at)"
+                    " SELECT gen_random_uuid(), id, :at, :due, :at FROM a"
+                ),
+                {
+                    "user": camille.id,
+                    "found": ClosedBecause.FOUND.value,
+                    "at": AT,
+                    "due": pattern.first_reminder_at,
+                },
+            )
+        s.execute(
+            sa.text(
+                "INSERT INTO alert_targets (id, alert_id, desk_id) SELECT gen_random_uuid(), a.id, :desk"
+                " FROM alerts a WHERE NOT EXISTS (SELECT FROM alert_targets t WHERE t.alert_id = a.id)"
+            ),
+            {"desk": BOBIGNY},
+        )
+    written: Counter[int] = Counter()
+    for minute in range(11):
+        frozen.move_to(AT - DAY - SPREAD + timedelta(minutes=minute))
+        before = len(rows(Notification))
+        jobs.remind_of_appointments()
+        written[minute] = len(rows(Notification)) - before
+    assert sum(written.values()) == 300
+    assert max(written.values()) < 60
+
+
+def test_a_reminder_is_late_rather_than_lost_but_not_by_more_than_an_hour(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille)
+    frozen.move_to(AT - DAY + timedelta(minutes=59))
+    assert remind() == [("first", Channel.EMAIL)]
+    find(client, camille, at=(AT + DAY).isoformat())
+    frozen.move_to(AT + timedelta(minutes=61))
+    assert remind() == [("first", Channel.EMAIL)]
+
+
+def ask(frozen: time_machine.Traveller, moment: datetime) -> int:
+    frozen.move_to(moment)
+    return jobs.ask_how_it_went()["mails"]
+
+
+def test_the_question_comes_a_day_later_once_and_to_those_who_agreed(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille, mayAsk=True)
+    find(client, camille)
+    moments = (AT + DAY - timedelta(seconds=1), AT + DAY, AT + DAY + HOUR, AT + 3 * DAY)
+    assert [ask(frozen, moment) for moment in moments] == [0, 1, 0, 0]
+
+
+def test_without_a_date_it_comes_a_day_after_the_report(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    found_at = clock()
+    find(client, camille, at=None, place=None, mayAsk=True)
+    assert ask(frozen, found_at + DAY) == 1
+    (answer,) = rows(Appointment)
+    assert answer.asked_at == clock()
+
+
+def links(kind: str) -> dict[str, str]:
+    """Return the paths of the links that the newest message of a kind carries."""
+    said = read_again(kind)
+    assert isinstance(said, TemplateContext)
+    return {
+        name: "/l/" + url.partition("/l/")[2]
+        for name, url in said.values.items()
+        if name.endswith("url") and "/l/" in str(url)
+    }
+
+
+@pytest.mark.parametrize(("name", "went_well"), [("yes_url", True), ("no_url", False)])
+def test_the_answer_is_stored_when_it_is_confirmed(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, name: str, went_well: bool
+) -> None:
+    find(client, camille, mayAsk=True)
+    ask(frozen, AT + DAY)
+    path = links("how_it_went")[name]
+    assert "Envoyer cette réponse" in client.get(path).text
+    assert rows(Appointment)[0].answered_at is None
+    assert "Merci de votre réponse" in client.post(path).text
+    (row,) = rows(Appointment)
+    assert (row.went_well, row.answered_at) == (went_well, clock())
+    assert isinstance(read_again("how_it_went"), Skip)
+    with session() as s:
+        s.execute(sa.delete(Appointment))
+    for answer in (client.get(path), client.post(path)):
+        assert answer.status_code == 200
+        assert "n’est plus enregistré" in answer.text
+
+
+def test_the_link_of_a_reminder_moves_it(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille)
+    frozen.move_to(AT - DAY)
+    remind()
+    path = links("appointment_soon")["url"]
+    page = client.get(path).text
+    assert "24 heures avant" in page.replace("\xa0", " ").replace("\u202f", " ")
+    assert rows(Appointment)[0].last_reminder_at == AT - HOUR
+    assert "C’est enregistré" in client.post(path, data={"first": "", "last": "120"}).text
+    (row,) = rows(Appointment)
+    assert (row.first_reminder_at, row.last_reminder_at) == (None, AT - 2 * HOUR)
+    assert client.post(path, data={"first": "7", "last": "120"}).status_code == 422
+    assert client.post(path, data={"first": "9" * 9000, "last": ""}).status_code in (413, 422)
+    frozen.move_to(AT)
+    assert "Aucun rappel ne partira" in client.get(path).text
+
+
+@pytest.mark.parametrize("page", ["reminder", "went"])
+@pytest.mark.parametrize("scope", ["stop-alert", "reminder", "went"])
+@pytest.mark.parametrize("payload", [5, None, [], {"appointment": 5, "well": True}, {"well": "yes"}, "x"])
+def test_a_token_of_something_else_is_forged(
+    client: FlaskClient, page: str, scope: str, payload: Any
+) -> None:
+    assert client.get(f"/l/{page}/{sign(scope, payload)}").status_code == 400
+
+
+def test_the_alert_page_of_a_found_appointment_is_unchanged_by_a_bare_agreement(
+    client: FlaskClient, camille: Person
+) -> None:
+    alert = find(client, camille, at=None, place=None, mayAsk=True)
+    shown = client.get(f"/api/alerts/{UUID(alert)}", headers=camille.headers).json or {}
+    assert shown["appointment"] is None
