@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, UndefinedError
+from jinja2.environment import TemplateModule
 
 from configs.brand import SHADES
 from configs.languages import FRENCH, RIGHT_TO_LEFT
@@ -87,13 +88,31 @@ def speaks(kind: str, language: str, channel: str) -> bool:
     return any(find_path(kind, language, f"{channel}.{ending}") for ending in ("txt", "html"))
 
 
-def _fill(path: str | None, language: str, values: Mapping[str, Any]) -> str:
-    """Return a template's text in a language; nothing without a template."""
-    if path is None:
-        return ""
-    start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
-    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
-    return _template(path).render(values, language=language, direction=direction, start=start, end=end)
+class _KindTexts:
+    """The texts of a kind in a language, filled with the same values; its words are read once for all of them."""
+
+    def __init__(self, kind: str, language: str, values: Mapping[str, Any]) -> None:
+        self.kind, self.language = kind, language
+        start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
+        direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+        layout = {"language": language, "direction": direction, "start": start, "end": end}
+        self.values = clean_values(values) | layout
+        self.words: dict[bool, TemplateModule] = {}  # by whether they are escaped
+
+    def fill(self, name: str) -> str:
+        """Return one of them; nothing where the kind has no such text."""
+        path = find_path(self.kind, self.language, name)
+        if path is None:
+            return ""
+        is_shared = path == f"{self.kind}/{name}"
+        words = {"words": self._read_words(escaping=path.endswith(".html"))} if is_shared else {}
+        return _template(path).render(self.values, **words).strip()
+
+    def _read_words(self, *, escaping: bool) -> TemplateModule:
+        if escaping not in self.words:
+            found = environment(escaping=escaping).get_template(f"{self.kind}/{self.language}/{_WORDS}")
+            self.words[escaping] = found.make_module(self.values)
+        return self.words[escaping]
 
 
 def render(kind: str, channel: str, language: str, context: TemplateContext) -> RenderedMessage:
@@ -108,17 +127,13 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
     if not speaks(kind, language, channel):
         raise LookupError(f"no texts: templates/{kind}/{language}/{channel}.txt or .html is missing")
 
-    values = clean_values(context.values)
-
-    def part(name: str) -> str:
-        return _fill(find_path(kind, language, name), language, values).strip()
-
-    label = part("button.txt")
+    texts = _KindTexts(kind, language, context.values)
+    label = texts.fill("button.txt")
     return RenderedMessage(
-        text=part(f"{channel}.txt"),
-        html=part(f"{channel}.html"),
-        subject=" ".join(part(f"{channel}.subject.txt").split()),
-        brief=part(f"{channel}.brief.txt"),
+        text=texts.fill(f"{channel}.txt"),
+        html=texts.fill(f"{channel}.html"),
+        subject=" ".join(texts.fill(f"{channel}.subject.txt").split()),
+        brief=texts.fill(f"{channel}.brief.txt"),
         button=LinkButton(label, context.url) if label and context.url else None,
         language=language,
     )
@@ -127,9 +142,8 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
 def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | None:
     """Return the subject that mails of a kind have; None where it has none, or needs a value that is missing."""
     spoken = language if speaks(kind, language, _MAIL) else FALLBACK
-    path = find_path(kind, spoken, f"{_MAIL}.subject.txt")
     try:
-        return " ".join(_fill(path, spoken, clean_values(values)).split()) or None
+        return " ".join(_KindTexts(kind, spoken, values).fill(f"{_MAIL}.subject.txt").split()) or None
     except UndefinedError:
         return None
 
@@ -154,10 +168,6 @@ def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> Notice
     Raises:
         jinja2.UndefinedError: a text needs a value that is missing.
     """
-    subject, notice = find_path(kind, language, f"{_MAIL}.subject.txt"), find_path(kind, language, _NOTICE)
-    cleaned = clean_values(values)
-    title, body = (
-        " ".join(_fill(subject, language, cleaned).split()),
-        _fill(notice, language, cleaned).strip(),
-    )
+    texts = _KindTexts(kind, language, values)
+    title, body = " ".join(texts.fill(f"{_MAIL}.subject.txt").split()), texts.fill(_NOTICE)
     return NoticeText(language, title.removesuffix(_BRAND)[:_LONGEST_TITLE], body[:_LONGEST_BODY])

@@ -248,6 +248,14 @@ def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
     assert fit_text(RenderedMessage(text="é" * 161)) == "é" * 161
 
 
+def test_an_sms_in_another_script_is_sent_as_it_is_and_counted_as_ucs2(sandbox: "Running") -> None:
+    text = "RDVPriority: 3 свободных места, Seine-Saint-Denis (93). https://rdv.example/a"
+    answer = send("sms", RenderedMessage(text=text, language="ru"))
+    (sms,) = sandbox.messages("sms")
+    assert sms.text == text
+    assert (len(text), answer.segments) == (77, 2)
+
+
 @pytest.mark.rule("6.9")
 def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Running") -> None:
     link = "https://rdv.example/" + "x" * 200
