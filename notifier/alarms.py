@@ -1,8 +1,9 @@
 """Alarms: messages of an incident to operators, which ask for acknowledgement and go out once more without one.
 
-The first message takes the quickest channel an operator can be reached by, the second one another channel.
+The first message takes the quickest channel that works and reaches the operator, the second one another channel.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, load_only
 
 from api.models.incident import Incident
+from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
+from configs.circuit_breaker import CircuitBreaker
+from configs.settings import settings
 from notifier.notification_writer import create_notifications
 
 _CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first
+_QUICKEST = "telegram"  # its only provider
 _LANGUAGE = "fr"
 # Programs write alarms that must not read addresses: they have neither the keys nor the right.
 _REACHED = load_only(Contact.user_id, Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
@@ -38,18 +43,38 @@ def _write(session: Session, incident: Incident, *, again: bool) -> list[UUID]:
     if incident.alarm_kind is None:
         return []
     params = {**(incident.alarm_params or {}), "incident": incident.id, "again": again}
+    operators = _list_operators(session)
+    used = _find_used_channels(session, incident, operators) if again else {}
     written: list[UUID] = []
-    for user_id, channels in _list_operators(session).items():
+    for user_id, channels in operators.items():
+        others = [each for each in channels if each is not used.get(user_id)]
         written += create_notifications(
-            session, user_id, incident.alarm_kind, params,
-            f"alarm:{incident.id}:{'again' if again else 'first'}:{user_id}",
-            priority="immediate", channels=[channels[-1] if again else channels[0]], language=_LANGUAGE,
+            session, user_id, incident.alarm_kind, params, _name(incident, user_id, again=again),
+            priority="immediate", channels=[(others or channels)[0]], language=_LANGUAGE,
         )  # fmt: skip
     return written
 
 
+def _name(incident: Incident, user_id: UUID, *, again: bool) -> str:
+    """Return how the dedupe key of a message begins; its channel follows."""
+    return f"alarm:{incident.id}:{'again' if again else 'first'}:{user_id}"
+
+
+def _find_used_channels(
+    session: Session, incident: Incident, operators: Collection[UUID]
+) -> dict[UUID, Channel]:
+    """Return the channel of each operator's first message."""
+    keys = {
+        f"{_name(incident, each, again=False)}:{channel.value}": each
+        for each in operators
+        for channel in _CHANNELS
+    }
+    first = sa.select(Notification.dedupe_key, Notification.channel).where(Notification.dedupe_key.in_(keys))
+    return {keys[key]: channel for key, channel in session.execute(first)}
+
+
 def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
-    """Return the operators that can be reached, each with the channels, the quickest first."""
+    """Return the operators that can be reached, each with the channels, the quickest that works first."""
     query = (
         sa.select(Contact)
         .join(User, User.id == Contact.user_id)
@@ -61,4 +86,11 @@ def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
     for contact in session.scalars(query):
         if contact.reachable:
             found.setdefault(contact.user_id, []).append(contact.channel)
-    return {user_id: sorted(mine, key=_CHANNELS.index) for user_id, mine in found.items()}
+    order = _order_channels()
+    return {user_id: sorted(mine, key=order.index) for user_id, mine in found.items()}
+
+
+def _order_channels() -> Sequence[Channel]:
+    """Return the channels, the quickest first; Telegram last while its provider is left alone."""
+    rests = CircuitBreaker(_QUICKEST, settings().provider_rest_seconds).read_wait() > 0
+    return _CHANNELS[::-1] if rests else _CHANNELS

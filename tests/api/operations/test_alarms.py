@@ -15,6 +15,8 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Role
 from api.operations.alarms import acknowledge, open_alarm
 from api.payments import notices
+from configs.circuit_breaker import FAILURES, CircuitBreaker
+from configs.settings import settings
 from notifier.jobs import deliver
 from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
 from tests.api.world import rows
@@ -105,6 +107,17 @@ def test_who_has_one_channel_gets_both_messages_by_it(frozen: time_machine.Trave
     assert [each.channel for each in list_written(by_mail)] == [EMAIL, EMAIL]
     assert [each.channel for each in list_written(by_chat)] == [TELEGRAM, TELEGRAM]
     assert list_written(nobody) == []
+
+
+def test_an_alarm_begins_by_mail_while_telegram_is_left_alone(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    breaker = CircuitBreaker("telegram", settings().provider_rest_seconds)
+    for _ in range(FAILURES):
+        breaker.record_failure(breaker.begin_call())
+    warn()
+    frozen.shift(timedelta(minutes=15))  # it works again
+    jobs.repeat_alarms()
+    assert [each.channel for each in list_written()] == [EMAIL, TELEGRAM]
 
 
 def test_plain_users_get_no_alarm() -> None:

@@ -54,13 +54,14 @@ def alarms() -> list[Written]:
 
 
 def read_alarm() -> str:
-    """Return the text of the only alarm by Telegram, without tags' attributes."""
+    """Return the text of the only alarm."""
     (row,) = (each for each in rows(Notification) if each.kind == "operations_alarm")
     with session() as s:
         contact = s.get_one(Contact, row.contact_id)
         context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
     assert isinstance(context, TemplateContext)
-    return render(row.kind, row.channel, "fr", context).html
+    made = render(row.kind, row.channel, "fr", context)
+    return made.text or made.html
 
 
 def test_nothing_wrong_writes_nothing() -> None:
@@ -79,6 +80,7 @@ def test_a_provider_that_stays_down_is_told_after_two_minutes(frozen: time_machi
     break_provider()
     assert jobs.watch_operations() == {"mails": 1}
     assert (get_incident().reason, get_incident().subject) == (IncidentReason.PROVIDER_DOWN, "telegram")
+    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)], "not by the provider that is down"
     assert "Un prestataire d’envoi est en panne" in read_alarm()
     frozen.shift(MINUTE)
     break_provider()
