@@ -13,7 +13,14 @@ from configs.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
-from notifier.content.messages import TEMPLATES, languages_of, render, speaks
+from notifier.content.messages import (
+    TEMPLATES,
+    choose_notice_language,
+    languages_of,
+    render,
+    render_notice,
+    speaks,
+)
 from notifier.content.sms_text import LONGEST, fit_text, segments
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
@@ -146,6 +153,21 @@ def test_no_two_languages_say_the_same(kind: str) -> None:
                 assert said[one][name] != said[other][name], (kind, channel, name, one, other)
             same = own_lines(kind, one, channel) & own_lines(kind, other, channel)
             assert not same, (kind, channel, one, other)
+
+
+@pytest.mark.parametrize("kind", sorted(name for name, kind in kinds().items() if kind.makes_notice))
+def test_a_notice_exists_in_each_language_of_its_kind(kind: str) -> None:
+    languages = sorted(languages_of(kind))
+    assert [choose_notice_language(kind, each) for each in languages] == languages
+    made = [
+        render_notice(kind, each, list_samples(kind, each, SampleSize.USUAL).values) for each in languages
+    ]
+    assert len({notice.title for notice in made}) == len({notice.body for notice in made}) == len(languages)
+    for size in SampleSize:
+        for each in languages:
+            body = render_notice(kind, each, list_samples(kind, each, size).values).body
+            assert body
+            assert not re.search(r"None|{{|{%|\u202e|&(amp|lt|gt|#3[49]);", body)
 
 
 @pytest.mark.parametrize("language", sorted(_SCRIPTS))
