@@ -13,6 +13,7 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, Grant, SlotRhythm, User
+from api.users.preferences import wake_held
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.unsubscribe_links import MessageGroup
@@ -33,6 +34,7 @@ from tests.notifier.world import (
     detection,
     get,
     gone,
+    in_one_transaction,
     notifications,
     person,
     slots,
@@ -327,3 +329,30 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
     sweep()
     assert len(whole.messages("email")) == 1
     assert states() == [(State.EXPIRED, "slots gone: digest"), (State.SENT, None)]
+
+
+@pytest.mark.parametrize(
+    ("later", "until"),
+    [
+        ({"slot_rhythm": SlotRhythm.AT_ONCE}, None),
+        ({"slot_rhythm": SlotRhythm.HOURLY}, None),  # that of 2:00 is over
+        ({"digest_at": time(9)}, "2026-11-21T09:00"),
+        ({"time_zone": "Indian/Reunion"}, None),  # 7:00 there was an hour ago
+        ({"time_zone": "Atlantic/Azores"}, "2026-11-21T09:00"),  # 7:00 there
+        (NIGHT | {"quiet_until": time(8), "slot_rhythm": SlotRhythm.AT_ONCE}, "2026-11-21T08:00"),
+    ],
+)
+def test_preferences_that_change_while_a_message_waits_decide_when_it_leaves(
+    later: dict[str, Any], until: str | None, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:20"))
+    who = waiter(**DAILY)
+    seen = show(1)
+    frozen.move_to(at_paris("2026-11-21T05:00"))
+    confirm(seen)
+    change(User, who.id, **later)
+    in_one_transaction(wake_held, who.id)
+    sweep()
+    (row,) = notifications()
+    assert (row.state, len(whole.messages("email"))) == ((State.PENDING, 0) if until else (State.SENT, 1))
+    assert until is None or row.next_attempt_at == row.next_nudge_at == at_paris(until)
