@@ -33,6 +33,10 @@ def _check_api() -> None:
     _ask(f"http://127.0.0.1:{settings().port}/api/health/live")
 
 
+def _check_stream() -> None:
+    _ask(f"http://127.0.0.1:{settings().port}/live/alive")
+
+
 def _check_node() -> None:
     """Ask this machine's scrapyd. /api/health has the keeper's report of its spiders."""
     current = settings()
@@ -92,6 +96,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "node": _check_node,
     "notifier": _check_notifier,
     "planner": partial(_check_loop, PLANNER),
+    "stream": _check_stream,
 }
 
 

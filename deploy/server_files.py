@@ -17,18 +17,32 @@ def fill_in(text: str, names: Mapping[str, str]) -> str:
 
 
 def write_nginx_copy(
-    folder: Path, *, server_name: str, api: str, user: str, http_port: int, https_port: int, hooks: str = ""
+    folder: Path,
+    *,
+    server_name: str,
+    api: str,
+    user: str,
+    http_port: int,
+    https_port: int,
+    hooks: str = "",
+    live: str = "",
 ) -> Path:
     """Write nginx.conf for loopback, with a certificate of its own, and return its path.
 
-    `hooks` takes receipts; without it `api` does. All that it writes to lies in the folder; nothing else of the
-    configuration differs.
+    `hooks` takes receipts, `live` streams; without them `api` does. All that it writes to lies in the folder; nothing
+    else of the configuration differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _make_certificate(folder, server_name)
     text = fill_in(
         (_HERE / "nginx" / "nginx.conf").read_text("utf-8"),
-        {"SERVER_NAME": server_name, "API_ADDRESS": api, "HOOKS_ADDRESS": hooks or api, "NGINX_USER": user},
+        {
+            "SERVER_NAME": server_name,
+            "API_ADDRESS": api,
+            "HOOKS_ADDRESS": hooks or api,
+            "LIVE_ADDRESS": live or api,
+            "NGINX_USER": user,
+        },
     )
     moved = {
         f"{_TLS}/": f"{folder}/",

@@ -163,6 +163,8 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     nudges.deliver(each for each in waiting if each.id not in taken)
     if mine:
         _hand_over(mine)
+    if written or (mine and mine.messages):
+        nudges.show_notices()  # after what leaves here: that is never delayed by it
     _deliver(here)
 
 

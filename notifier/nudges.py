@@ -19,6 +19,7 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue
+from configs.live_nudges import nudge_streams
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import most_at_once
@@ -115,6 +116,12 @@ def apply_receipts() -> None:
         push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
 
 
+def show_notices() -> None:
+    """Have the live streams show what was written just now; they look every two seconds anyway."""
+    with _forgiving("show_notices"):
+        nudge_streams()
+
+
 def price_sms() -> None:
     """Have Twilio asked for prices: by the worker of receipts, which has time."""
     with _forgiving("price_sms"):
@@ -129,6 +136,7 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
     """Have notifications delivered, each by its own channel and priority."""
     if not notification_ids:
         return
+    show_notices()
     with _forgiving("deliver"):
         deliver(waiting(notification_ids))
 

@@ -46,14 +46,17 @@ def forbid_keeping(response: Response) -> Response:
 
 
 @lru_cache(maxsize=4)
-def build_policy(payment_hosts: tuple[str, ...]) -> str:
-    """Return the policy: all is forbidden but files of ours, and forms that post to us or lead to Stripe."""
+def build_policy(payment_hosts: tuple[str, ...], live_hosts: tuple[str, ...] = ()) -> str:
+    """Return the policy: all is forbidden but our own files, and forms that post to us or lead to Stripe.
+
+    `live_hosts`: where live streams come from, unless that is the page's own origin.
+    """
     allowed = {
         "default-src": (_NOTHING,),
         "script-src": (_SELF,),
         "style-src": (_SELF,),
         "img-src": (_SELF,),
-        "connect-src": (_SELF,),
+        "connect-src": (_SELF, *live_hosts),
         "manifest-src": (_SELF,),
         "form-action": (_SELF, *payment_hosts),  # of the answer's redirect too
         "base-uri": (_NOTHING,),
@@ -68,11 +71,19 @@ def list_payment_hosts() -> tuple[str, ...]:
     return _STRIPE if base == "https://api.stripe.com" else ("/".join(base.split("/")[:3]),)
 
 
+def list_live_hosts() -> tuple[str, ...]:
+    """Return the origin of LIVE_URL; none where it is that of the pages."""
+    live, own = (str(each).rstrip("/") for each in (settings().live_url, settings().api_url))
+    return () if live == own else ("/".join(live.split("/")[:3]),)
+
+
 def _add_policy(response: Response) -> Response:
     if g.get("access", "public") != "public":
         response.headers.setdefault("Cache-Control", "no-store")  # of refusals and redirects too
     if response.mimetype == "text/html" and not request.path.startswith(_API):
-        response.headers.setdefault("Content-Security-Policy", build_policy(list_payment_hosts()))
+        response.headers.setdefault(
+            "Content-Security-Policy", build_policy(list_payment_hosts(), list_live_hosts())
+        )
         # A form's own origin is sent, so that the server knows a form of another site.
         if not request.path.startswith("/l/"):
             response.headers.setdefault("Referrer-Policy", "same-origin")

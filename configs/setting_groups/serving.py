@@ -17,6 +17,7 @@ class ServingSettings(BaseSettings):
     proxy_hops: int | None = Field(None, ge=0, le=5)
     api_url: WebAddress = "http://localhost:4000"
     frontend_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
+    live_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
     jwt_secret: SecretStr | None = None
     data_keys: SecretStr | None = None
     lookup_key: SecretStr | None = None

@@ -50,15 +50,16 @@ from deploy.drill.step import StepFailed, Workplace
 from deploy.local.processes import answers, start, stop, wait_until, with_parent
 from deploy.sandbox.addresses import PROVIDERS_PORT, STRIPE
 
-PROGRAMS = ("api", "hooks", "background", "notifier", "planner", "node", "backup")
+PROGRAMS = ("api", "hooks", "stream", "background", "notifier", "planner", "node", "backup")
 _ADDRESSES = {
     "postgres": "127.0.1.1",
     "redis": "127.0.1.2",
     "api": "127.0.1.3",
     "pgbouncer": "127.0.1.4",
     "hooks": "127.0.1.5",
+    "stream": "127.0.1.6",
 }
-_HOOKS_PORT = 4002  # containers have a network each, where both can have 4000
+_HOOKS_PORT, _LIVE_PORT = 4002, 4003  # containers have a network each, where all can have 4000
 _PATIENCE = 180.0  # seconds, on a machine with much else to do
 _POSTGRES_USERS = ("postgres", "backup")  # services that have PostgreSQL's programs
 
@@ -207,6 +208,7 @@ class _Preparation:
             "redis": adapt_redis,
             "nginx": _adapt_nginx,
             "hooks": _adapt_hooks,
+            "stream": _adapt_stream,
         }
         service = adapted.get(name, lambda each: each)(service)
         service = self._variant.adapt(service)
@@ -217,7 +219,10 @@ def _adapt_nginx(service: ComposeService) -> ComposeService:
     """Return the service for Debian's nginx, which was compiled with other folders than the image's."""
     find_program("nginx", "nginx-light")
     find_program("envsubst", "gettext-base")
-    environment = service.environment | {"HOOKS_ADDRESS": f"hooks:{_HOOKS_PORT}"}
+    environment = service.environment | {
+        "HOOKS_ADDRESS": f"hooks:{_HOOKS_PORT}",
+        "LIVE_ADDRESS": f"stream:{_LIVE_PORT}",
+    }
     return replace(
         service, environment=environment, tmpfs=[*service.tmpfs, "/var/lib/nginx", "/var/log/nginx"]
     )
@@ -226,6 +231,10 @@ def _adapt_nginx(service: ComposeService) -> ComposeService:
 def _adapt_hooks(service: ComposeService) -> ComposeService:
     command = [part.replace(":4000", f":{_HOOKS_PORT}") for part in service.command]
     return replace(service, command=command, environment=service.environment | {"PORT": str(_HOOKS_PORT)})
+
+
+def _adapt_stream(service: ComposeService) -> ComposeService:
+    return replace(service, environment=service.environment | {"PORT": str(_LIVE_PORT)})
 
 
 def _start_servers(stack: ProductionStack, build: Callable[[str], RunningService]) -> None:

@@ -40,6 +40,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "PORT": str(ports.api),
         "API_URL": f"http://127.0.0.1:{ports.api}",
         "FRONTEND_URL": f"http://127.0.0.1:{ports.api}",
+        "LIVE_URL": f"http://127.0.0.1:{ports.live}",
         "SUPPORT_EMAIL": "assistance@example.org",
         "SELLER_NAME": "Exemple de vendeur SAS",
         "SELLER_ADDRESS": "1 rue de l'Exemple, 75001 Paris",

@@ -23,6 +23,7 @@ class StackPorts:
     sites: int = 8800
     providers: int = 8850
     scrapyd: int = 6800
+    live: int = 4010
 
     def describe_moves(self, usual: "StackPorts") -> list[str]:
         """Say in words which ports are not the usual ones."""
@@ -48,7 +49,9 @@ def usual(*, any_port: bool) -> StackPorts:
     if not any_port:
         return StackPorts()
     base = 20000 + os.getpid() % 120 * 100
-    return StackPorts(api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80)
+    return StackPorts(
+        api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80, live=base + 10
+    )
 
 
 def choose(usual: StackPorts) -> StackPorts:

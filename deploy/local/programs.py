@@ -42,13 +42,14 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
         "background": [python, "-m", "api.background"],
+        "stream": [python, "-m", "api.stream", "--port", str(ports.live)],
     }
 
 
 def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
     crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
-    return {"api": "api", **crawl, "notifier": "notifier", "background": "background"}
+    return {"api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background"}
 
 
 def build_environment(own: Program) -> dict[str, str]:

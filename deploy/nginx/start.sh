@@ -3,13 +3,14 @@
 set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}"
 export API_ADDRESS=api:4000 HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
+export LIVE_ADDRESS="${LIVE_ADDRESS:-api:4000}"
 
 # shellcheck disable=SC2016 # envsubst wants the names, not their values
-envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > /tmp/nginx.conf
+envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > /tmp/nginx.conf
 nginx -t -q -c /tmp/nginx.conf
 
 state() {
-    getent hosts api "${HOOKS_ADDRESS%:*}" || true
+    getent hosts api "${HOOKS_ADDRESS%:*}" "${LIVE_ADDRESS%:*}" || true
     cksum /etc/rdvpriority/tls/fullchain.pem
 }
 

@@ -5,6 +5,7 @@ So it imports only what every version has had since the first one that can be re
 
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from deploy.local.ports import StackPorts
 def main() -> None:
     """Read the state folder, the ports and the addresses of the servers; write commands and variables."""
     given = json.load(sys.stdin)
-    ports = StackPorts(**given["ports"])
+    known = {each.name for each in fields(StackPorts)}  # an older version has fewer programs
+    ports = StackPorts(**{name: port for name, port in given["ports"].items() if name in known})
     state, address = Path(given["state"]), given["database_url"]
     rights = {**programs.database_programs(), "backup": "backup"}
     found = {

@@ -22,6 +22,7 @@ PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scr
 ONCE = {"migrate"}  # services that run to their end
 COMPOSES_OWN = {
     "HOOKS_ADDRESS",
+    "LIVE_ADDRESS",
     "ACME_EMAIL",
     "RELEASE",
     "SERVER_NAME",

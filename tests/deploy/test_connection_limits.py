@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from api.background.__main__ import CHILDREN as BACKGROUND
 from api.health.health_checks import list_health_checks
 from api.models.base import engine
+from api.streaming.database import MOST_CONNECTIONS
 from configs.database import connection_limit
 from configs.settings import Program
 from crawler.scheduling.queues import CrawlQueue, queue_names
@@ -30,6 +31,7 @@ def count_processes() -> dict[str, int]:
     spiders = sum(CrawlQueue.parse(name).processes for name in queue_names()) + 1  # and discovery
     return {
         "api": read_gunicorn("workers"),
+        "stream": 1,
         "scrapyd": 2 * spiders,
         "keeper": 1,
         "planner": 1,
@@ -59,6 +61,10 @@ def test_a_process_opens_no_more_than_its_limit(
     pool = engine().pool
     assert isinstance(pool, sa.QueuePool)
     assert pool.size() + pool._max_overflow == connection_limit() == connection_limit(program)
+
+
+def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
+    assert connection_limit("api") >= MOST_CONNECTIONS
 
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:

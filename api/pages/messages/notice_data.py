@@ -11,6 +11,7 @@ from api.models.base import autocommit_session
 from api.notices.queries import MOST_COUNTED, list_notices
 from api.notices.schemas import NoticeAnswer
 from api.paging import PageQuery
+from configs.settings import settings
 
 _PER_PAGE = 20
 
@@ -25,6 +26,7 @@ class NoticesView:
     time_zone: str
     following: str | None  # address of the page after this one
     is_first: bool  # it has the newest, and follows what comes
+    stream: str  # address of what comes
 
 
 def read_notices() -> NoticesView:
@@ -34,7 +36,8 @@ def read_notices() -> NoticesView:
         page = list_notices(s, who.user_id, query)
     following = url_for("messages.show_notices", before=page.next) if page.next else None
     last = page.items[0].id if page.items else None
-    return NoticesView(page.items, page.unread, last, who.time_zone, following, query.before is None)
+    stream = f"{str(settings().live_url).rstrip('/')}/live/notices" + (f"?after={last}" if last else "")
+    return NoticesView(page.items, page.unread, last, who.time_zone, following, query.before is None, stream)
 
 
 def _read_query() -> PageQuery:
@@ -48,5 +51,5 @@ def _read_query() -> PageQuery:
 def count_title(unread: int) -> str:
     """Return the number of unread notices, in few characters; empty where there are none."""
     if unread >= MOST_COUNTED:
-        return f"{MOST_COUNTED}+"
+        return f"{MOST_COUNTED - 1}+"
     return str(unread) if unread else ""

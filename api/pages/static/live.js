@@ -1,6 +1,6 @@
 // Live parts: <div data-module="…/live.js" data-live="/twin" data-live-seconds="5"> holds elements with data-part, whose
 // HTML the JSON twin answers. One loop for each address, with one request at a time; slower when the server is slow,
-// paused in hidden tabs, ended by `stop`, after which the page is loaded again where the element has data-live-reload.
+// paused in hidden tabs, asked for at once by the event "live:ask", ended by `stop`, after which the page is loaded again where the element has data-live-reload.
 // After a change the element gets the event "live:changed" with the names of the parts. What has data-late is shown while
 // no answer comes.
 
@@ -18,6 +18,7 @@ export default function live(element) {
   const seconds = Number(element.dataset.liveSeconds) || 5;
   const made = { url: element.dataset.live, elements: [element], gap: seconds * 1000, failures: 0, etag: null };
   loops.set(made.url, made);
+  element.addEventListener("live:ask", () => made.timer && go(made));
   wait(made, made.gap);
 }
 
