@@ -108,16 +108,15 @@ WHERE n.id = ANY(CAST(:ids AS uuid[]))
 
 # The users all of whose alerts on a detection have no slot left.
 _USERS = sa.text(f"""
-{_TOUCHED},
-users_told AS (SELECT DISTINCT t.detection_id, a.user_id FROM touched t JOIN alerts a ON a.id = t.alert_id)
-SELECT u.detection_id, u.user_id
-FROM users_told u
-WHERE NOT EXISTS (
-  SELECT FROM matches m
-  JOIN alerts a ON a.id = m.alert_id AND a.user_id = u.user_id
-  JOIN match_slots s ON s.match_id = m.id
-  WHERE m.detection_id = u.detection_id
-    AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange))
+{_TOUCHED}
+SELECT n.id AS detection_id, a.user_id
+FROM named n
+JOIN matches m ON m.detection_id = n.id
+JOIN alerts a ON a.id = m.alert_id
+JOIN match_slots s ON s.match_id = m.id
+CROSS JOIN LATERAL (SELECT coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) AS slots) told
+GROUP BY n.id, a.user_id
+HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open AS int8multirange))
 """)  # noqa: S608 -- put together from constants
 
 

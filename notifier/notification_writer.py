@@ -83,10 +83,21 @@ inserted_notification_matches AS (
 {INSERT_SLOT_NOTICES}
 SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
+_WRITE_TO_CONTACTS = sa.text("""
+INSERT INTO notifications (id, user_id, contact_id, channel, kind, language, params, priority, dedupe_key, created_at,
+  next_attempt_at, next_nudge_at)
+SELECT id, user_id, contact_id, :channel, :kind, language, CAST(params AS jsonb), :priority, dedupe_key,
+  CAST(:now AS timestamptz), CAST(:now AS timestamptz), CAST(:next_nudge_at AS timestamptz)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:contact_ids AS uuid[]), CAST(:languages AS text[]),
+    CAST(:params AS text[]), CAST(:dedupe_keys AS text[]))
+  AS n(id, user_id, contact_id, language, params, dedupe_key)
+ON CONFLICT (dedupe_key) DO NOTHING
+RETURNING id
+""").columns(sa.column("id", sa.Uuid()))
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
-_AT_ONCE = 1000  # rows of a statement
+_OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 _OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key", "held_until", "reason")
 _LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
@@ -325,12 +336,21 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
 def write_to_contacts(
     session: Session, kind: str, channel: Channel, priority: Priority, messages: Sequence[Mapping[str, Any]]
 ) -> list[UUID]:
-    """Write messages of one kind by one channel, in few statements; return the ids of the new ones.
+    """Write messages of one kind by one channel in one statement; return the ids of the new ones.
 
     Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
     """
-    rows = [
-        _message(kind, channel, each["language"], each["params"], priority) | dict(each) for each in messages
-    ]
-    parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-    return [new for part in parts for new in _insert(session, part)]
+    now = clock()
+    arrays: dict[str, Iterable[object]] = {
+        "ids": (new_id() for _ in messages),
+        "params": (json.dumps(each["params"]) for each in messages),
+        **{f"{name}s": [each[name] for each in messages] for name in _OF_CONTACT},
+    }
+    of_all = {
+        "kind": kind, "channel": channel, "priority": priority, "now": now, "next_nudge_at": next_nudge(now),
+    }  # fmt: skip
+    return list(
+        session.scalars(
+            _WRITE_TO_CONTACTS, of_all | {name: write_array(each) for name, each in arrays.items()}
+        )
+    )
