@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.appointment import Appointment
 from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund, RefundStatus
@@ -46,6 +47,8 @@ def measure_day(session: Session, since: datetime, until: datetime) -> dict[str,
         **_measure_messages(session, since, until),
         **_measure_sms(session, since, until),
         "jobs": _count(session, JobRun.ended_at, since, until, JobRun.result == JobResult.FAILED),
+        "answers": _count(session, Appointment.answered_at, since, until),
+        "went_well": _count(session, Appointment.answered_at, since, until, Appointment.went_well.is_(True)),
     }
 
 

@@ -9,7 +9,10 @@ from configs.languages import FRENCH
 from notifier.content.daily_message import DailyMessage, list_plans
 from notifier.message_kind_base import ClaimedRow
 
-_NUMBERS = ("accounts", "detections", "alerts", "accepted", "failed", "bounced", "no_receipt", "jobs", "sms")
+_NUMBERS = (
+    "accounts", "detections", "alerts", "accepted", "failed", "bounced", "no_receipt", "jobs", "sms", "answers",
+    "went_well",
+)  # fmt: skip
 
 
 class OperationsReport(DailyMessage):

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from api.models.appointment import Appointment
 from api.models.base import new_id, session
 from api.models.incident import IncidentReason
 from api.models.job_run import JobResult, JobRun
@@ -24,7 +25,7 @@ from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.operations.operators import add_operator
-from tests.api.world import add_incident, rows, see
+from tests.api.world import add_incident, rows, see, wait_for
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -204,6 +205,20 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     found = measure()
     assert (found["failed"], found["bounced"], found["no_receipt"], found["jobs"]) == (1, 1, 1, 1)
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
+
+
+def test_answers_of_people_who_found_an_appointment_are_counted() -> None:
+    for hours, went_well in ((1, True), (2, True), (3, False), (30, False)):
+        alert_id = wait_for(user())
+        with session() as s:
+            s.add(
+                Appointment(
+                    alert_id=alert_id, may_ask=True, answered_at=clock() - hours * HOUR, went_well=went_well,
+                    dropped_at=clock() + DAY,
+                )
+            )  # fmt: skip
+    found = measure()
+    assert (found["answers"], found["went_well"]) == (3, 2)
 
 
 def test_the_report_reads_as_french() -> None:

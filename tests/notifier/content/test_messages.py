@@ -180,6 +180,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "bounced": 0,
         "no_receipt": 0,
         "jobs": 0,
+        "answers": 2,
+        "went_well": 1,
         "sms": 5,
         "sms_cost": "0,40 €",
         "sales": [("URGENCE 7J", 2)],
