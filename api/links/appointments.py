@@ -69,4 +69,4 @@ def read_choice(text: str, step: Step) -> int | None:
 
 
 def _write_minutes(minutes: int, language: str) -> str:
-    return format_timedelta(timedelta(minutes=minutes), threshold=1.5, locale=language)
+    return format_timedelta(timedelta(minutes=minutes), threshold=1, locale=language)

@@ -284,7 +284,7 @@ def test_the_link_of_a_reminder_moves_it(
     remind()
     path = links("appointment_soon")["url"]
     page = client.get(path).text
-    assert "24 heures avant" in page.replace("\xa0", " ").replace("\u202f", " ")
+    assert "1 jour avant" in page.replace("\xa0", " ").replace("\u202f", " ")
     assert rows(Appointment)[0].last_reminder_at == AT - HOUR
     assert "C’est enregistré" in client.post(path, data={"first": "", "last": "120"}).text
     (row,) = rows(Appointment)
