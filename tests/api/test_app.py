@@ -62,9 +62,9 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     assert made.status_code == 201
     me = client.get("/api/auth/me", headers=headers).json or {}
     assert (me["plan"], me["emailVerified"]) == ("URGENCE_24H", True)
-    assert len(rows(Notification)) == 1
+    assert sorted(row.kind for row in rows(Notification)) == ["verify_email", "welcome"]
     waiting = sum(Queue(name, connection=redis_server).count for work in WORK for name in names_of(work))
-    assert waiting == 2  # the mail to deliver, the alert to catch up
+    assert waiting == 3  # two mails to deliver, the alert to catch up
 
 
 def test_what_is_registered_stays_when_redis_goes_away_after_the_commit(

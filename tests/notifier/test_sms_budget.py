@@ -1,7 +1,7 @@
 """Cost of SMS: on their rows, in a day’s sum, and which messages the day’s budget still allows."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,6 +15,7 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
+from configs.prefecture import desks
 from notifier.jobs import deliver
 from notifier.sms_budget import REASON, price_sms
 from tests.notifier.world import (
@@ -94,25 +95,29 @@ def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "priority", "leaves"),
+    ("cost", "kind", "priority", "leaves"),
     [
-        ("9.99", Priority.BULK, True),
-        ("10", Priority.BULK, False),
-        ("14.99", Priority.SCHEDULED, True),
-        ("15", Priority.SCHEDULED, False),
-        ("99", Priority.IMMEDIATE, True),
-        ("99", Priority.CRITICAL, True),
+        ("9.99", "release_soon", Priority.BULK, True),
+        ("10", "release_soon", Priority.BULK, False),
+        ("14.99", "release_soon", Priority.SCHEDULED, True),
+        ("15", "release_soon", Priority.SCHEDULED, False),
+        ("99", "slot_detected", Priority.SCHEDULED, True),  # it waited for quiet hours to end
+        ("99", "slot_detected", Priority.CRITICAL, True),
     ],
 )
 def test_bulk_stops_before_reminders_and_a_slot_alert_never_does(
-    settings_env: Put, sandbox: "Running", cost: str, priority: Priority, *, leaves: bool
+    settings_env: Put, sandbox: "Running", cost: str, kind: str, priority: Priority, *, leaves: bool
 ) -> None:
     settings_env(SMS_DAY_STOP="10")
     with time_machine.travel(NOON, tick=False):
         (earlier,), (key,) = waiting(DESK), waiting(OTHER_DESK)
         deliver(str(earlier))
         change(Notification, earlier, cost=Decimal(cost))
-        change(Notification, key, priority=priority)
+        change(Notification, key, kind=kind, priority=priority)
+        if kind == "release_soon":
+            watched = next(desk.id for desk in desks().values() if desk.schedulable)
+            release = {"desk": watched, "begins": (NOON + timedelta(hours=1)).isoformat(), "ends": None}
+            change(Notification, key, params=release)
         deliver(str(key))
     assert len(sandbox.messages()) == 1 + leaves
     row = get(Notification, key)
