@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.invoices.jobs import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.appointment import Appointment
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.contact_linking import TelegramLink
@@ -15,11 +16,12 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskStatus, Outage, OutageReason
+from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.object_store import proof_blobs
 from configs.outcome import Outcome
@@ -54,6 +56,9 @@ class Content:
     invoice: UUID  # of that payment
     credit_note: UUID
     notice: UUID  # a cancellation without a login
+    appointment: UUID  # to come, with reminders
+    incident: int  # whose alarm waits for an operator
+    operator: UUID
 
 
 def write_content(language: str = "fr") -> Content:
@@ -68,9 +73,10 @@ def write_content(language: str = "fr") -> Content:
     _write_channels(user.id)
     payment = _write_payments(user.id)
     invoice, credit_note = _issue_documents(payment)
+    closed = _write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND)
     return Content(
-        user=user, alert=alert, paused=_write_alert(user.id, enabled=False),
-        closed=_write_alert(user.id, closed_at=clock(), closed_because=ClosedBecause.FOUND),
+        user=user, alert=alert, paused=_write_alert(user.id, enabled=False), closed=closed,
+        appointment=_write_appointment(closed), incident=_write_incident(), operator=_create_operator(language),
         detection=detection, payment=payment, invoice=invoice, credit_note=credit_note,
         declaration=_declare(DeclarationKind.WITHDRAWAL), notice=_declare(DeclarationKind.CANCELLATION),
     )  # fmt: skip
@@ -119,6 +125,36 @@ def _write_alert(user_id: UUID, **columns: object) -> UUID:
         s.add(made)
         s.flush()
         return made.id
+
+
+def _write_appointment(alert_id: UUID) -> UUID:
+    at = clock() + timedelta(days=9)
+    made = Appointment(
+        id=new_id(), alert_id=alert_id, at=at, first_reminder_at=at - timedelta(days=1), may_ask=True,
+        dropped_at=at + timedelta(days=30),
+    )  # fmt: skip
+    with session() as s:
+        s.add(made)
+    return made.id
+
+
+def _write_incident() -> int:
+    """Write an incident whose alarm nobody acknowledged, beside another one."""
+    with session() as s:
+        made, beside = (
+            Incident(subject=subject, reason=IncidentReason.MAINTENANCE, starts_at=clock(), seen_at=clock())
+            for subject in ("www.example.fr:443", f"{'long.' * 20}example.fr:443")
+        )
+        s.add_all([made, beside])
+        s.flush()
+        return made.id
+
+
+def _create_operator(language: str) -> UUID:
+    made = create_account("operator@example.org", language)
+    with session() as s:
+        s.get_one(User, made.id).role = Role.ADMIN
+    return made.id
 
 
 def _write_proof(detection: UUID) -> None:

@@ -11,7 +11,9 @@ from werkzeug.routing import Rule
 from api.models.base import session
 from api.models.user import Channel, Contact
 from api.pages.area import Access
+from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.contact_addresses import digest
+from configs.incident_links import write_incident_token
 from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.signing import sign
 from configs.unsubscribe_links import write_stop_token
@@ -23,7 +25,7 @@ NO_PAGES = {
     "alert_pages.list_alerts", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
-    "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
+    "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
 }  # fmt: skip
 
 
@@ -110,6 +112,9 @@ def _sign_links(content: Content) -> dict[str, str]:
         "links.ask_verify": sign("verify-email", claims),
         "links.ask_password": sign("reset-password", claims | password),
         "links.ask_portal": sign("portal", claims),
+        "links.ask_acknowledge": write_incident_token(content.incident, content.operator),
+        "links.ask_reminders": write_reminder_token(content.appointment),
+        "links.ask_went": write_answer_token(Answer(content.appointment, went_well=True)),
         "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
         "declaration_pages.show_order": write_withdrawal_token(content.payment),
         "cancellation_pages.show_contract": write_cancellation_token(content.payment),

@@ -55,7 +55,7 @@ def test_the_consent_is_stored_with_its_text_and_its_time(
     assert alert.consent == {
         "health": {
             "subject": "health",
-            "text": "2026-11-22",
+            "text": "2026-11-23",
             "place": "alert",
             "given_at": clock().isoformat(),
         }

@@ -16,9 +16,11 @@ NOTIFIER = Path(__file__).parents[3] / "notifier"
 _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
-    "already verified", "alert waits already", "an alert waits again", "code used or expired", "declaration deleted",
-    "no operator any more", "nothing waits any more", "number changed meanwhile", "published already", "request deleted",
-    "the change was made, ended or replaced", "the desk is not watched any more", "the trouble was not told",
+    "acknowledged before", "alert waits already", "already verified", "an alert waits again",
+    "answered, or no appointment any more", "code used or expired", "declaration deleted", "no operator any more",
+    "nothing waits any more", "number changed meanwhile", "open again", "published already", "request deleted",
+    "the appointment is over", "the change was made, ended or replaced", "the desk is not watched any more",
+    "the plan goes on, or ended otherwise", "the reminder was moved", "the trouble was not told", "too old to be edited",
     "watched again",
 }  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_a_box_must_be_ticked(
     assert (camille.status, rows(Alert)) == (422, [])
     camille.send(NEW, acceptHealth="true")
     (alert,) = rows(Alert)
-    assert alert.consent["health"]["text"] == "2026-11-22"
+    assert alert.consent["health"]["text"] == "2026-11-23"
 
 
 def test_where_no_name_reveals_anything_there_is_no_box(camille: Browser) -> None:

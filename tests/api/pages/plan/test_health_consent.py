@@ -51,7 +51,7 @@ def test_the_consent_is_stored_as_of_the_order(patient: Buyer) -> None:
     (alert,) = rows(Alert)
     assert alert.consented_at == ordered
     given = alert.consent["health"]
-    assert (given["place"], given["text"], given["given_at"]) == ("order", "2026-11-22", ordered.isoformat())
+    assert (given["place"], given["text"], given["given_at"]) == ("order", "2026-11-23", ordered.isoformat())
 
 
 def test_an_alert_that_reveals_nothing_has_no_such_box(buyer: Buyer) -> None:
