@@ -31,8 +31,8 @@ from configs.job_queues import queue
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
 _EVENT_SECONDS = 15.0  # of these, at most, before refunds and cancellations have their turn
-# Of those that give no plan: whatever works on without a pause slows alerts down to half their speed.
-_CALM_SECONDS = 0.05
+# Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
+_CALM_SECONDS = 0.02
 _CROWD = 20  # events that wait in the queue
 _RUNS = 10  # of one object in a row, while events arrive for it
 
@@ -75,7 +75,7 @@ def _is_crowded() -> bool:
 def work_off() -> None:
     """Apply events, ask for cancellations and refunds, whose nudge was lost or whose wait is over.
 
-    Events come first, those that give a plan before all others, which have a twentieth of the time between two rounds.
+    Events come first, those that give a plan before all others, which have a fiftieth of the time between two rounds.
     One cancellation and one refund are asked for in each round, however slow Stripe is.
     """
     begins = time.monotonic()
