@@ -17,9 +17,9 @@ _AT_ONCE = 500
 
 
 def ask_how_it_went(session: Session) -> list[UUID]:
-    """Write the question to users whose appointment was a day ago, once; return the notifications to nudge.
+    """Write some of the questions about appointments of a day ago, each once; return the notifications to nudge.
 
-    Where they gave no date, the day counts from their report.
+    Where users gave no date, the day counts from their report.
     """
     now = clock()
     day = sa.func.coalesce(Appointment.at, Appointment.created_at)
@@ -48,5 +48,5 @@ def ask_how_it_went(session: Session) -> list[UUID]:
 
 
 def store_answer(appointment: Appointment, *, went_well: bool) -> None:
-    """Store how it went; a later answer takes the place of an earlier one."""
-    appointment.went_well, appointment.answered_at = went_well, clock()
+    """Store how it went; a later answer takes the place of an earlier one, and no report counts it again."""
+    appointment.went_well, appointment.answered_at = went_well, appointment.answered_at or clock()

@@ -10,13 +10,13 @@ from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, load_only, selectinload
+from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.unsubscribe_links import MessageGroup
@@ -25,7 +25,13 @@ SPREAD = timedelta(minutes=10)
 _LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out
 _KIND = "appointment_soon"
 _AT_ONCE = 500
-_REACHED = load_only(Contact.verified_at, Contact.enabled, Contact.state, Contact.stopped_groups)
+# By a chat that blocked the bot, or stopped reminders: a mail goes instead.
+_REFUSED = (State.FAILED, State.SKIPPED)
+_IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
+_TAKES_BY_CHAT = (
+    Contact.channel == Channel.TELEGRAM,
+    sa.literal(MessageGroup.REMINDERS.value) != sa.all_(Contact.stopped_groups),
+)
 
 
 class Step(StrEnum):
@@ -87,18 +93,17 @@ def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> list
     }
     return notifier.create_notifications(
         session, alert.user_id, _KIND, params, key,
-        priority="scheduled", channels=[_choose_channel(session, alert.user_id, step)], language=alert.language,
+        priority="scheduled", channels=[_choose_channel(session, alert.user_id, step, key)], language=alert.language,
     )  # fmt: skip
 
 
-def _choose_channel(session: Session, user_id: UUID, step: Step) -> Channel:
-    """Return Telegram for the last reminder where its user gets reminders there, else mail."""
+def _choose_channel(session: Session, user_id: UUID, step: Step, key: str) -> Channel:
+    """Return Telegram for the last reminder where its user gets reminders there and it was not refused, else mail."""
     if step is Step.FIRST:
         return Channel.EMAIL
-    chats = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
-    chat = session.scalars(chats.where(Contact.channel == Channel.TELEGRAM)).one_or_none()
-    is_wanted = chat and chat.reachable and MessageGroup.REMINDERS not in chat.stopped_groups
-    return Channel.TELEGRAM if is_wanted else Channel.EMAIL
+    chat = sa.exists().where(Contact.user_id == user_id, *_TAKES_BY_CHAT, *_IS_REACHED)
+    refused = sa.exists().where(Notification.dedupe_key == f"{key}:{Channel.TELEGRAM.value}")
+    return Channel.TELEGRAM if session.scalar(sa.select(chat & ~refused)) else Channel.EMAIL
 
 
 def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
@@ -107,25 +112,24 @@ def _select_due(step: Step, now: datetime) -> sa.Select[Appointment, Alert]:
     early = sa.func.mod(sa.func.hashtext(name).op("&")(0x7FFFFFFF), round(SPREAD.total_seconds()))
     second = sa.cast(sa.func.trunc(sa.extract("epoch", due)), sa.BigInteger)
     key = sa.func.concat(f"{_KIND}:", name, f":{step}:", second, ":")
-    keys = [sa.func.concat(key, channel.value) for channel in Channel]
+    by_mail = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.EMAIL.value))
+    by_chat = sa.exists().where(Notification.dedupe_key == sa.func.concat(key, Channel.TELEGRAM.value))
+    refused = by_chat.where(Notification.state.in_(_REFUSED))
     return (
         sa.select(Appointment, Alert)
         .join(Alert, Alert.id == Appointment.alert_id)
         .options(selectinload(Alert.targets))
         .where(due <= now + SPREAD, due > now - _LATE, Appointment.at > now)
-        .where(_is_reached())
+        .where(_is_reached(step, refused))
         .where(due - sa.func.make_interval(0, 0, 0, 0, 0, 0, early) <= now)
-        .where(~sa.exists().where(Notification.dedupe_key.in_(keys)))
+        .where(~by_mail, ~by_chat | refused)
         .order_by(due, Appointment.id)
         .limit(_AT_ONCE)
     )
 
 
-def _is_reached() -> sa.ColumnElement[bool]:
-    return sa.exists().where(
-        Contact.user_id == Alert.user_id,
-        Contact.channel.in_((Channel.EMAIL, Channel.TELEGRAM)),
-        Contact.verified_at.is_not(None),
-        Contact.enabled,
-        Contact.state == ContactState.OK,
-    )
+def _is_reached(step: Step, refused: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Return whether a reminder can be written: one that cannot would be found again, in front of all others."""
+    mine = sa.exists().where(Contact.user_id == Alert.user_id, *_IS_REACHED)
+    by_mail = mine.where(Contact.channel == Channel.EMAIL)
+    return by_mail if step is Step.FIRST else by_mail | (mine.where(*_TAKES_BY_CHAT) & ~refused)

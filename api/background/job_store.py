@@ -17,7 +17,7 @@ from api.models.job_run import JobResult, JobRun
 from configs.settings import settings
 
 MOST_ATTEMPTS = 5
-_CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
+CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
 # A run without a worker is moved to the newest due time: what was missed is made up once.
 _PLAN = sa.text("""
@@ -58,7 +58,7 @@ def plan_runs(session: Session, jobs: Iterable[ScheduledJob], now: datetime) -> 
     """Write a run for each job that is due and has neither run nor is running; return the names of these jobs."""
     due = {job.name: job.find_due_time(now) for job in jobs}
     given = {"ids": [str(new_id()) for _ in due], "jobs": list(due), "due": list(due.values())}
-    limits = {"now": now, "near": now + _CLOCKS_DIFFER, "longest_lease": _find_longest_lease(now)}
+    limits = {"now": now, "near": now + CLOCKS_DIFFER, "longest_lease": _find_longest_lease(now)}
     return list(session.scalars(_PLAN, given | limits))
 
 
@@ -158,10 +158,10 @@ def _get_lease() -> timedelta:
 
 
 def _find_longest_lease(now: datetime) -> datetime:
-    return now + _get_lease() + _CLOCKS_DIFFER
+    return now + _get_lease() + CLOCKS_DIFFER
 
 
 def _get_longest_wait() -> timedelta:
     ours = settings()
     retry = ours.job_retry_seconds * 2 ** (MOST_ATTEMPTS - 1)
-    return timedelta(seconds=max(ours.job_nudge_seconds, retry)) + _CLOCKS_DIFFER
+    return timedelta(seconds=max(ours.job_nudge_seconds, retry)) + CLOCKS_DIFFER

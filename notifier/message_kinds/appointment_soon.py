@@ -11,6 +11,7 @@ from api.models.notification import State
 from api.models.user import Contact
 from configs.appointment_links import write_reminder_token
 from configs.desk import zone_of
+from configs.languages import FRENCH
 from configs.prefecture import prefectures
 from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import skip_unreachable
@@ -56,8 +57,14 @@ def _describe(found: Appointment, at: datetime, row: ClaimedRow) -> TemplateCont
     values = {
         "where": f"{home.name} ({home.department})",
         "place": found.place or "",
-        "day": format_date(local, "full", locale=row.language),
+        "day": _write_day(local, row.language),
         "hour": format_time(local, "short", locale=row.language),
         "url": url,
     }
     return TemplateContext(values, url)
+
+
+def _write_day(local: datetime, language: str) -> str:
+    """Return `mardi 1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
+    day = format_date(local, "full", locale=language)
+    return day.replace(" 1 ", " 1er ", 1) if language == FRENCH else day

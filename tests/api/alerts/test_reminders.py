@@ -15,7 +15,7 @@ from api.models.alert import ClosedBecause
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, User
+from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.signing import sign
@@ -221,6 +221,83 @@ def test_a_reminder_is_late_rather_than_lost_but_not_by_more_than_an_hour(
     assert remind() == [("first", Channel.EMAIL)]
 
 
+def test_people_without_mail_keep_no_other_from_a_reminder(
+    frozen: time_machine.Traveller,
+    client: FlaskClient,
+    camille: Person,
+    person: Callable[..., Person],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.alerts.reminders._AT_ONCE", 1)
+    link_chat(camille)
+    find(client, camille)
+    frozen.shift(1)  # in front of the other
+    other = person("robin@example.org", confirmed=True)
+    other.holds(PlanName.URGENCE_TOTAL, days=30)
+    find(client, other)
+    switch_off_mail(camille)
+    frozen.move_to(AT - DAY)
+    assert remind() == [("first", Channel.EMAIL)]
+
+
+def switch_off_mail(person: Person) -> None:
+    with session() as s:
+        mail = sa.update(Contact).where(Contact.user_id == person.id, Contact.channel == Channel.EMAIL)
+        s.execute(mail.values(enabled=False))
+
+
+def block_bot() -> None:
+    """Have Telegram refuse what was written, because its reader blocked the bot."""
+    with session() as s:
+        refused = {"state": State.FAILED, "reason": "telegram: bot was blocked", "failed_at": clock()}
+        s.execute(sa.update(Notification).values(refused))
+        chat = sa.update(Contact).where(Contact.channel == Channel.TELEGRAM)
+        s.execute(chat.values(state=ContactState.BLOCKED))
+
+
+def test_a_last_reminder_that_telegram_refuses_comes_by_mail_once(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    link_chat(camille)
+    find(client, camille)
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.TELEGRAM)]
+    block_bot()
+    for _ in range(2):
+        frozen.shift(60)
+        assert remind() == [("last", Channel.TELEGRAM), ("last", Channel.EMAIL)]
+
+
+def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
+    frozen: time_machine.Traveller,
+    client: FlaskClient,
+    camille: Person,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link_chat(camille)
+    switch_off_mail(camille)
+    find(client, camille)
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.TELEGRAM)]
+    block_bot()
+    with session() as s:  # it was not the chat's fault
+        s.execute(sa.update(Contact).values(state=ContactState.OK))
+    monkeypatch.setattr("api.alerts.reminders._write", lambda *_: pytest.fail("it was found again"))
+    frozen.shift(60)
+    assert jobs.remind_of_appointments() == {"mails": 0}
+
+
+def test_the_first_of_a_month_is_an_ordinal_in_french(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille, at="2026-12-01T08:30:00Z")
+    frozen.move_to("2026-12-01T07:30:00Z")
+    assert remind() == [("last", Channel.EMAIL)]
+    said = read_again()
+    assert isinstance(said, TemplateContext)
+    assert said.values["day"] == "mardi 1er décembre 2026"
+
+
 def ask(frozen: time_machine.Traveller, moment: datetime) -> int:
     frozen.move_to(moment)
     return jobs.ask_how_it_went()["mails"]
@@ -233,6 +310,15 @@ def test_the_question_comes_a_day_later_once_and_to_those_who_agreed(
     find(client, camille)
     moments = (AT + DAY - timedelta(seconds=1), AT + DAY, AT + DAY + HOUR, AT + 3 * DAY)
     assert [ask(frozen, moment) for moment in moments] == [0, 1, 0, 0]
+
+
+def test_all_questions_that_are_due_leave_in_one_run(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.alerts.how_it_went._AT_ONCE", 1)
+    for _ in range(3):
+        find(client, camille, mayAsk=True)
+    assert ask(frozen, AT + DAY) == 3
 
 
 def test_without_a_date_it_comes_a_day_after_the_report(
@@ -274,6 +360,19 @@ def test_the_answer_is_stored_when_it_is_confirmed(
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 200
         assert "n’est plus enregistré" in answer.text
+
+
+def test_an_answer_that_is_repeated_or_changed_is_counted_once(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille, mayAsk=True)
+    ask(frozen, AT + DAY)
+    paths, first = links("how_it_went"), clock()
+    for name, went_well in (("yes_url", True), ("yes_url", True), ("no_url", False)):
+        client.post(paths[name])
+        (row,) = rows(Appointment)
+        assert (row.went_well, row.answered_at) == (went_well, first)
+        frozen.shift(DAY)
 
 
 def test_the_link_of_a_reminder_moves_it(
