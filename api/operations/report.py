@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.appointment import Appointment
 from api.models.job_run import JobResult, JobRun
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.payment import Payment, Refund, RefundStatus
 from api.models.slot import Detection
 from api.models.user import Channel, User
@@ -24,7 +24,6 @@ SELECT count(*) FILTER (WHERE kind = 'slot_detected') AS alerts,
     FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p50,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - seen_at))
     FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p95,
-  count(*) FILTER (WHERE state = 'failed') AS failed,
   count(*) FILTER (WHERE state = 'bounced') AS bounced,
   count(*) FILTER (WHERE state = 'no_receipt') AS no_receipt
 FROM notifications WHERE id >= :first AND id < :last
@@ -45,6 +44,8 @@ def measure_day(session: Session, since: datetime, until: datetime) -> dict[str,
         "detections": _count(session, Detection.seen_at, since, until),
         **_measure_sales(session, since, until),
         **_measure_messages(session, since, until),
+        # By when it was given up: that may be a day after it was written.
+        "failed": _count(session, Notification.failed_at, since, until, Notification.state == State.FAILED),
         **_measure_sms(session, since, until),
         "jobs": _count(session, JobRun.ended_at, since, until, JobRun.result == JobResult.FAILED),
         "answers": _count(session, Appointment.answered_at, since, until),
@@ -80,7 +81,7 @@ def _measure_messages(session: Session, since: datetime, until: datetime) -> dic
     seconds = {name: None if value is None else round(float(value), 2) for name, value in (
         ("p50", row.p50), ("p95", row.p95)
     )}  # fmt: skip
-    counts = {name: getattr(row, name) for name in ("alerts", "accepted", "failed", "bounced", "no_receipt")}
+    counts = {name: getattr(row, name) for name in ("alerts", "accepted", "bounced", "no_receipt")}
     return counts | seconds
 
 

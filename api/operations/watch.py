@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.incident import Incident, IncidentReason
-from api.models.notification import Notification, State
+from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.alarms import open_alarm
@@ -25,6 +25,7 @@ from configs.settings import settings
 
 _KIND = "operations_alarm"
 _OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
+_OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
 _PATIENCE = {IncidentReason.PROVIDER_DOWN: timedelta(minutes=2)}  # a breaker opens for less, too
 _LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst met a rate limit
 _LASTING = (IncidentReason.PROVIDER_DOWN, IncidentReason.OLD_QUEUE, IncidentReason.QUOTA)
@@ -63,8 +64,9 @@ def _find_down_providers() -> Iterable[FoundTrouble]:
 
 def _find_old_messages(session: Session, now: datetime) -> Iterable[FoundTrouble]:
     """Yield a trouble where messages could be sent for a while, and no worker took them."""
+    patience = sa.case((Notification.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
     waiting = sa.select(sa.func.count(), sa.func.min(Notification.next_attempt_at)).where(
-        _ON_THE_WAY, Notification.state == State.PENDING, Notification.next_attempt_at <= now - _OLD
+        _ON_THE_WAY, Notification.state == State.PENDING, Notification.next_attempt_at + patience <= now
     )
     number, oldest = session.execute(waiting).one()
     if number:

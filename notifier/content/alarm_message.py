@@ -29,36 +29,33 @@ class AlarmMessage(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return the values; a user who is no operator any more and an alarm that was acknowledged are skipped."""
-        if _is_acknowledged(session, row):
+        incident = _find_incident(session, row)
+        if incident is not None and incident.acknowledged_at is not None:
             return Skip(State.SKIPPED, "acknowledged before")
-        return self._build(session, row, contact, _write_link(row, contact))
+        is_over = incident is not None and incident.ends_at is not None
+        return self._build(session, row, contact, _write_link(row, contact), is_over=is_over)
 
     def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
         """Return what it said, acknowledged by now or not; its link is not shown again."""
         return self._build(session, row, contact, link("incident", _WITHHELD) if _has_link(row) else None)
 
     def _build(
-        self, session: Session, row: ClaimedRow, contact: Contact, url: str | None
+        self, session: Session, row: ClaimedRow, contact: Contact, url: str | None, *, is_over: bool = False
     ) -> TemplateContext | Skip:
         if row.address is None and is_operator_no_more(session, contact):
             return Skip(State.SKIPPED, "no operator any more")
         if skipped := skip_unreachable(contact):
             return skipped
-        asked = {"acknowledge_url": url, "again": row.params.get("again", False)}
+        asked = {"acknowledge_url": url, "again": row.params.get("again", False), "over": is_over}
         return TemplateContext(self.fill(row) | asked, url)
 
 
-def _is_acknowledged(session: Session, row: ClaimedRow) -> bool:
-    """Whether a message is of an incident that an operator has acknowledged."""
+def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
+    """Return the incident that a message is of, as it is now."""
     if "incident" not in row.params:
-        return False
-    found = session.get(
-        Incident,
-        row.params["incident"],
-        options=[load_only(Incident.acknowledged_at)],
-        populate_existing=True,
-    )
-    return found is not None and found.acknowledged_at is not None
+        return None
+    columns = load_only(Incident.acknowledged_at, Incident.ends_at)
+    return session.get(Incident, row.params["incident"], options=[columns], populate_existing=True)
 
 
 def _has_link(row: ClaimedRow) -> bool:

@@ -207,6 +207,13 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
 
 
+def test_a_message_counts_as_failed_on_the_day_on_which_it_was_given_up() -> None:
+    for hours in (1, 25):
+        given_up = clock() - hours * HOUR
+        send(given_up - DAY, state=State.FAILED, kind="verify_email", reason="test", failed_at=given_up)
+    assert measure()["failed"] == 1
+
+
 def test_answers_of_people_who_found_an_appointment_are_counted() -> None:
     for hours, went_well in ((1, True), (2, True), (3, False), (30, False)):
         alert_id = wait_for(user())

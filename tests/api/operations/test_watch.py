@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
@@ -107,6 +108,14 @@ def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) 
     assert "2 messages à envoyer, le plus ancien depuis 5 minutes" in read_alarm()
 
 
+def test_messages_in_bulk_may_wait_for_an_hour(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 59 * MINUTE, priority=Priority.BULK)
+    assert jobs.watch_operations() == {"mails": 0}
+    frozen.shift(MINUTE)
+    assert jobs.watch_operations() == {"mails": 1}
+
+
 def test_messages_that_wait_on_purpose_are_none(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
     wait(2, clock() + timedelta(hours=1))
@@ -156,6 +165,20 @@ def test_the_ceiling_of_sms_is_told_once_a_day(
     jobs.watch_operations()
     found = sorted(each.subject for each in rows(Incident) if each.reason is IncidentReason.SMS_CEILING)
     assert found == ["SMS 2026-11-20", "SMS 2026-11-21"]
+
+
+def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 6 * MINUTE)
+    jobs.watch_operations()
+    assert "terminé" not in read_alarm()
+    with session() as s:
+        s.execute(sa.delete(Notification))
+    frozen.shift(15 * MINUTE)
+    jobs.watch_operations()
+    assert get_incident().ends_at is not None
+    assert jobs.repeat_alarms() == {"mails": 1}
+    assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()
 
 
 def test_an_incident_that_operators_know_of_is_not_told(frozen: time_machine.Traveller) -> None:

@@ -47,7 +47,11 @@ SPOTS = [DeskInfo("Val-d'Oise (95)", LABEL, URL), DeskInfo("Essonne (91)", "Natu
 SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None,
                             "city": "Paris", **SINCE}  # fmt: skip
-ALARM: dict[str, Any] = {"acknowledge_url": "http://localhost:4000/l/incident/abc", "again": False}
+ALARM: dict[str, Any] = {
+    "acknowledge_url": "http://localhost:4000/l/incident/abc",
+    "again": False,
+    "over": False,
+}
 TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
     **ALARM, **SINCE,
@@ -319,6 +323,14 @@ def test_an_opening_that_lacks_a_value_is_an_error(name: str) -> None:
                     "fr",
                     TemplateContext(FACTS["slot_detected"] | {"openings": [one], "stops": []}, URL),
                 )
+
+
+def test_previews_keep_the_capitals_of_names_and_months() -> None:
+    values = FACTS["appointment_soon"] | {"day": "Tuesday, December 1, 2026", "stop_url": URL}
+    assert "december" not in render("appointment_soon", "email", "en", TemplateContext(values, URL)).html
+    for kind in ("operations_alarm", "desk_trouble"):
+        made = render(kind, "email", "fr", TemplateContext(FACTS[kind], URL)).html
+        assert "depuis le 20 novembre 2026 à 09:00, heure de Paris" in made
 
 
 def test_a_language_without_texts_falls_back_to_french() -> None:
