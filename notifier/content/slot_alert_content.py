@@ -17,6 +17,7 @@ from notifier.matching import AnySlot, slot_moment
 from notifier.message_kind_base import TemplateContext
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
+_LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
 MOST_STOPS = 10  # links in one message; the texts lead to the account for the others
 
 
@@ -51,8 +52,8 @@ class SlotOpening:
         return {
             "prefecture": where.name,
             "department": where.department,
-            "label": name_desk(detection.desk_id, detection.label),
-            "site": detection.site,
+            "label": name_desk(detection.desk_id, detection.label)[:_LONGEST_NAME],
+            "site": detection.site and detection.site[:_LONGEST_NAME],
             "count": len(moments),
             "countable": all(moment.day for moment in moments),
             "url": detection.booking_url,

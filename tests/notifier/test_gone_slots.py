@@ -102,6 +102,23 @@ def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
     assert (row.kind, row.state, row.provider_id) == ("slot_gone", State.DELIVERED, message.provider_id)
 
 
+def test_it_promises_no_message_about_the_same_slot(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    run_job()
+    assert matched(detection(slots([MORNING]))) == [], "told within the last half hour"
+    assert "dès qu’un autre créneau s’ouvre" in whole.messages()[0].text
+
+
+def test_the_first_of_a_month_is_an_ordinal_in_french(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille, MORNING + timedelta(days=5)))
+    run_job()
+    assert "mardi 1er décembre 2026 à 09:30" in whole.messages()[0].text
+
+
 def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camille: Person) -> None:
     missed_twice(frozen, announce(camille))
     assert len(run_job()) == 1
