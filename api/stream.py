@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from api.streaming.bounds import StreamBounds, find_address, is_front_end, is_own_page
 from api.streaming.database import DatabaseAway, ReadPool
 from api.streaming.hub import NoticeHub, NoticeStream
-from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, read_after
+from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, mark_now, read_after
 from api.streaming.sign_in import COOKIE, read_login
 from configs.logs import set_up_logs
 from configs.settings import settings
@@ -32,6 +33,8 @@ _BEARER = "bearer "
 _LATER = {429, 503}  # statuses after which a client may try again
 _MOST_CONNECTIONS = 2000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
+
+log = structlog.get_logger(__name__)
 
 
 class StreamServer:
@@ -73,7 +76,9 @@ class StreamServer:
     async def _open(self, request: Request, token: str) -> Response:
         address = find_address(request)
         if not self.bounds.has_room(address):
-            return _refuse(429, "too-many-streams", "close streams of this address, then try again")
+            return _allow(
+                request, _refuse(429, "too-many-streams", "close streams of this address, then try again")
+            )
         self.bounds.take(address)
         stream: NoticeStream | None = None
         try:
@@ -82,7 +87,9 @@ class StreamServer:
                 return _allow(request, _refuse(401, "not-signed-in", "log in, then open the stream again"))
             if not self.bounds.has_room(login.user_id, per_person=True):
                 return _allow(request, _refuse(429, "too-many-streams", "close other pages, then try again"))
-            stream = NoticeStream(login, address)
+            last = _read_last(request)
+            since = last or mark_now()
+            stream = NoticeStream(login, address, since, find_begin(since))
             self.bounds.take(login.user_id)
         except DatabaseAway:
             return _allow(
@@ -92,7 +99,7 @@ class StreamServer:
             if stream is None:
                 self.bounds.give_back(address)
         self.hub.join(stream)
-        return _allow(request, NoticeResponse(self, stream, _read_last(request)))
+        return _allow(request, NoticeResponse(self, stream, is_new=last is None))
 
     def close(self, stream: NoticeStream) -> None:
         """Forget a stream that ended."""
@@ -104,33 +111,38 @@ class StreamServer:
 class NoticeResponse(StreamingResponse):
     """The events of one stream, until its client or its login leaves."""
 
-    def __init__(self, server: StreamServer, stream: NoticeStream, last: UUID | None) -> None:
+    def __init__(self, server: StreamServer, stream: NoticeStream, *, is_new: bool) -> None:
         super().__init__(
-            write_events(server.pool, stream, last), media_type="text/event-stream", headers=_HEADERS
+            write_events(server.pool, stream, is_new=is_new), media_type="text/event-stream", headers=_HEADERS
         )
         self._server, self._stream = server, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; the stream is forgotten however that ends."""
         try:
-            await super().__call__(scope, receive, send)
+            async with asyncio.timeout(None) as self._stream.limit:
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            log.info("a stream was cut: its client does not read")
         finally:
             self._server.close(self._stream)
 
 
-async def write_events(pool: ReadPool, stream: NoticeStream, last: UUID | None) -> AsyncIterator[str]:
+async def write_events(pool: ReadPool, stream: NoticeStream, *, is_new: bool) -> AsyncIterator[str]:
     """Yield what a client missed since its last event, then what comes; comments keep the connection open.
 
     What was written shortly before its last event comes once more: it may have been committed after it.
+    A client that had no event yet is given an id all the same, so that it comes back with one.
     """
-    if last is not None:
-        yield _RETRY
-    async for each in read_missed(pool, stream, last):
-        if last is not None and each.id != last and each.id not in stream.seen:
+    greeting = f"id: {stream.since}\n{_RETRY}"
+    if not is_new:
+        yield greeting
+    async for each in read_missed(pool, stream):
+        if not is_new and each.id != stream.since and each.id not in stream.seen:
             yield write_event(each)
         stream.note(each.id)
-    if last is None:  # not before: what is written once the client hears of us is new to it
-        yield _RETRY
+    if is_new:  # not before: what is written once the client hears of us is new to it
+        yield greeting
     while not stream.is_over:
         while stream.waiting:
             yield write_event(stream.waiting.popleft())
@@ -142,11 +154,9 @@ async def write_events(pool: ReadPool, stream: NoticeStream, last: UUID | None) 
         stream.fresh.clear()
 
 
-async def read_missed(
-    pool: ReadPool, stream: NoticeStream, last: UUID | None
-) -> AsyncIterator[StreamedNotice]:
+async def read_missed(pool: ReadPool, stream: NoticeStream) -> AsyncIterator[StreamedNotice]:
     """Yield what a client may have missed, the oldest first."""
-    begin, is_full = find_begin(last), True
+    begin, is_full = stream.begin, True
     while is_full:
         try:
             missed = await asyncio.to_thread(read_after, pool, stream.login.user_id, begin)
@@ -154,6 +164,8 @@ async def read_missed(
             stream.end()  # its client comes back
             return
         for each in missed:
+            if stream.is_over:
+                return
             yield each
         is_full = len(missed) == MOST
         begin = missed[-1].id if missed else begin

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
 from threading import BoundedSemaphore
 from typing import Any
@@ -46,8 +46,9 @@ class ReadPool:
 
     def close(self) -> None:
         """Close what is idle."""
-        while not self._idle.empty():
-            self._idle.get_nowait()[1].close()
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait()[1].close()
 
     @contextmanager
     def _borrow(self) -> Iterator[Connection]:
@@ -56,6 +57,7 @@ class ReadPool:
             yield connection
         except BaseException:
             connection.close()
+            self.close()  # a server that was restarted left none of them
             raise
         self._idle.put((time.monotonic(), connection))
 

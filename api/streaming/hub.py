@@ -5,7 +5,7 @@ Redis only says when to look (`notices`). Without it the table is read every POL
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.streaming.database import DatabaseAway, ReadPool
-from api.streaming.notice_reads import StreamedNotice, read_fresh
+from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
 from configs.live_channel import CHANNEL
 from configs.settings import settings
@@ -24,6 +24,7 @@ POLL_SECONDS = 2.0
 _TOGETHER_SECONDS = 0.05  # nudges of one crowd are one read
 _CHECK_SECONDS = 5.0  # between looks at the logins
 _AGAIN_SECONDS = 2.0
+_CUT_SECONDS = 5.0  # that a stream that is over has for what it is sending
 _MOST_WAITING = 1000  # notices of a stream whose client does not read
 _MOST_SEEN = 4000
 
@@ -36,15 +37,18 @@ class NoticeStream:
 
     login: StreamLogin
     address: str
+    since: UUID  # the last notice that its client had, or when it came
+    begin: UUID  # what is older is not for it
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
     waiting: deque[StreamedNotice] = field(default_factory=deque)
     seen: dict[UUID, None] = field(default_factory=dict)  # in order: the oldest is forgotten first
     is_over: bool = False
+    limit: asyncio.Timeout | None = None  # of its response
 
     def offer(self, notices: Iterable[StreamedNotice]) -> None:
         """Queue what the client was not sent."""
         for each in notices:
-            if each.id not in self.seen:
+            if not self.is_over and each.id > self.begin and each.id not in self.seen:
                 self.note(each.id)
                 self.waiting.append(each)
                 self.fresh.set()
@@ -58,9 +62,14 @@ class NoticeStream:
             del self.seen[next(iter(self.seen))]
 
     def end(self) -> None:
-        """Let the stream end after what it is sending now."""
+        """Let the stream end after what it is sending now; one whose client does not read is cut."""
+        if self.is_over:
+            return
         self.is_over = True
+        self.waiting.clear()
         self.fresh.set()
+        if self.limit:
+            self.limit.reschedule(asyncio.get_running_loop().time() + _CUT_SECONDS)
 
 
 class NoticeHub:
@@ -70,6 +79,7 @@ class NoticeHub:
         self._pool = pool
         self._streams: dict[UUID, set[NoticeStream]] = defaultdict(set)
         self._nudged = asyncio.Event()
+        self._looked = mark_now()  # when the table was read last
 
     def join(self, stream: NoticeStream) -> None:
         """Serve a stream from now on."""
@@ -90,58 +100,60 @@ class NoticeHub:
         """Serve the streams until cancelled; then end them."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for task in (self._listen(), self._watch_table(), self._watch_logins()):
-                    tasks.create_task(task)
+                for work in (self._listen, self._read_table, self._check_logins):
+                    tasks.create_task(_repeat(work))
         finally:
             for stream in self.list_streams():
                 stream.end()
 
     async def _listen(self) -> None:
         """Look at the table when Redis says so."""
-        while True:
-            redis = Redis.from_url(
-                settings().require("redis_url"), socket_connect_timeout=2, health_check_interval=15
-            )
-            try:
-                async with redis, redis.pubsub() as subscribed:
-                    await subscribed.subscribe(CHANNEL)
-                    while True:
-                        if await subscribed.get_message(ignore_subscribe_messages=True, timeout=30):
-                            self._nudged.set()
-            except RedisError as error:
-                log.warning("Redis away, the table is polled", because=type(error).__name__)
-                await asyncio.sleep(_AGAIN_SECONDS)
+        redis = Redis.from_url(
+            settings().require("redis_url"), socket_connect_timeout=2, health_check_interval=15
+        )
+        async with redis, redis.pubsub() as subscribed:
+            await subscribed.subscribe(CHANNEL)
+            while True:
+                if await subscribed.get_message(ignore_subscribe_messages=True, timeout=30):
+                    self._nudged.set()
 
-    async def _watch_table(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._nudged.wait()
-                    await asyncio.sleep(_TOGETHER_SECONDS)
-            self._nudged.clear()
-            if users := list(self._streams):
-                with _patience():
-                    found = await asyncio.to_thread(read_fresh, self._pool, users)
-                    for user_id, notices in found.items():
-                        for stream in self._streams.get(user_id, ()):
-                            stream.offer(notices)
+    async def _read_table(self) -> None:
+        """Wait for a nudge, or POLL_SECONDS, and offer the streams what is new since the last read that was answered.
 
-    async def _watch_logins(self) -> None:
+        While the database is away the streams stay open: however long that was, they miss nothing.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._nudged.wait()
+                await asyncio.sleep(_TOGETHER_SECONDS)
+        self._nudged.clear()
+        looked = mark_now()
+        if users := list(self._streams):
+            found = await asyncio.to_thread(read_fresh, self._pool, users, find_begin(self._looked))
+            for user_id, notices in found.items():
+                for stream in self._streams.get(user_id, ()):
+                    stream.offer(notices)
+        self._looked = looked
+
+    async def _check_logins(self) -> None:
         """End the streams of logins that ended."""
-        while True:
-            await asyncio.sleep(_CHECK_SECONDS)
-            if streams := self.list_streams():
-                with _patience():
-                    ended = await asyncio.to_thread(
-                        find_ended, self._pool, {each.login.login_id for each in streams}
-                    )
-                    for stream in streams:
-                        if stream.login.login_id in ended:
-                            stream.end()
+        await asyncio.sleep(_CHECK_SECONDS)
+        if streams := self.list_streams():
+            ended = await asyncio.to_thread(find_ended, self._pool, {each.login.login_id for each in streams})
+            for stream in streams:
+                if stream.login.login_id in ended:
+                    stream.end()
 
 
-class _patience(suppress):  # noqa: N801 -- as the base is called
-    """Let a database that is away end one look at it."""
-
-    def __init__(self) -> None:
-        super().__init__(DatabaseAway)
+async def _repeat(work: Callable[[], Awaitable[None]]) -> None:
+    """Do something over and over. What fails is begun again: without it open streams would stay silent for good."""
+    while True:
+        try:
+            await work()
+        except (DatabaseAway, RedisError) as error:
+            log.warning("a server is away, asked again", work=work.__name__, because=type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
+        except Exception:
+            # The boundary: whatever one round raises ends no other.
+            log.exception("begun again", work=work.__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)

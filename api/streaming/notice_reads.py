@@ -40,16 +40,24 @@ class StreamedNotice:
 Found = dict[UUID, list[StreamedNotice]]
 
 
-def find_begin(last: UUID | None = None) -> UUID:
-    """Return the id after which a reader may have missed something that has `last`; without one, since just now."""
-    at = last.int >> _MILLISECONDS if last else int(clock().timestamp() * 1000)
+def mark_now() -> UUID:
+    """Return the smallest id that a notice of this millisecond can have."""
+    return UUID(int=int(clock().timestamp() * 1000) << _MILLISECONDS)
+
+
+def find_begin(last: UUID) -> UUID:
+    """Return the id after which a reader may have missed something that has `last`.
+
+    An id of a clock that was ahead counts as one of now.
+    """
+    at = min(last, mark_now()).int >> _MILLISECONDS
     return UUID(int=max(0, at - round(OVERLAP.total_seconds() * 1000)) << _MILLISECONDS)
 
 
-def read_fresh(pool: ReadPool, user_ids: Collection[UUID]) -> Found:
-    """Return the newest notices of these users, the oldest first."""
+def read_fresh(pool: ReadPool, user_ids: Collection[UUID], begin: UUID) -> Found:
+    """Return the notices of these users behind an id, the oldest first."""
     found: Found = defaultdict(list)
-    values = {"begin": find_begin(), "users": [str(each) for each in user_ids]}
+    values = {"begin": begin, "users": [str(each) for each in user_ids]}
     for user_id, notice_id, text in pool.fetch(_FRESH, values):
         found[user_id].append(StreamedNotice(notice_id, text))
     return found

@@ -1,5 +1,6 @@
 """Live notices: who may open a stream, what it has, and when it ends. A server of its own, on a real port."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ from api.models.login import EndedBecause, Login
 from api.paging import first_id_at
 from api.streaming import bounds, hub, notice_reads
 from api.streaming.database import DatabaseAway, ReadPool
+from api.streaming.hub import NoticeStream
+from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
+from api.streaming.sign_in import StreamLogin
 from configs.clock import clock
 from configs.live_nudges import nudge_streams
 from tests.api.notices.test_routes import write_notice
@@ -37,9 +41,16 @@ class Stream:
     def __init__(self, response: HTTPResponse) -> None:
         self.response = response
         self.data: dict[str, str] = {}  # of the last notice
+        self.begun = ""  # the id that it began with
+
+    def greet(self) -> None:
+        name, _, self.begun = self.next_line().partition(": ")
+        assert (name, self.next_line()) == ("id", "retry: 2000")
 
     def next_line(self) -> str:
-        return self.response.readline().decode().rstrip("\n")
+        line = self.response.readline().decode()
+        assert line, "the stream ended"
+        return line.rstrip("\n")
 
     def next_notice(self) -> tuple[str, str]:
         """Return id and title of the next notice."""
@@ -76,8 +87,17 @@ class LiveServer:
             assert response.status == 200
             assert response.getheader("Content-Type", "").startswith("text/event-stream")
             stream = Stream(response)
-            assert stream.next_line() == "retry: 2000"
+            stream.greet()
             yield stream
+
+
+def end_login(person: Person) -> None:
+    with session() as s:
+        s.execute(
+            sa.update(Login)
+            .where(Login.user_id == person.id)
+            .values(ended_at=clock(), ended_because=EndedBecause.LOGGED_OUT)
+        )
 
 
 @pytest.fixture
@@ -180,12 +200,7 @@ def test_a_transaction_that_commits_after_a_later_one_is_not_missed(live: LiveSe
 def test_a_stream_ends_with_its_login(live: LiveServer, person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     with live.listen(camille) as mine, live.listen(robin) as theirs:
-        with session() as s:
-            s.execute(
-                sa.update(Login)
-                .where(Login.user_id == camille.id)
-                .values(ended_at=clock(), ended_because=EndedBecause.LOGGED_OUT)
-            )
+        end_login(camille)
         while mine.response.readline():
             pass
         write_notice(robin.id, "Robin")
@@ -245,7 +260,7 @@ def test_a_page_of_ours_opens_a_stream_by_its_cookie(live: LiveServer, person: P
         assert response.getheader("Access-Control-Allow-Credentials") == "true"
         assert response.getheader("Cache-Control") == "no-store"
         stream = Stream(response)
-        assert stream.next_line() == "retry: 2000"
+        stream.greet()
         key = write_notice(camille.id)
         nudge_streams()
         assert stream.next_notice()[0] == str(key)
@@ -264,8 +279,8 @@ def test_streams_are_bounded_by_person_and_by_address(
     with live.listen(camille):
         with live.open(**camille.headers) as refused:
             assert (refused.status, refused.getheader("Retry-After")) == (429, "30")
-        with live.listen(robin), live.open(**alex.headers) as refused:
-            assert refused.status == 429
+        with live.listen(robin), live.open(Origin=FRONT, **alex.headers) as refused:
+            assert (refused.status, refused.getheader("Access-Control-Allow-Origin")) == (429, FRONT)
     for _ in range(500):  # the server learns in a moment that they left
         with live.open(**camille.headers) as response:
             if response.status == 200:
@@ -288,3 +303,147 @@ def test_while_the_database_is_away_clients_are_told_to_come_back(
         key = write_notice(camille.id)
         nudge_streams()
         assert stream.next_notice()[0] == str(key)
+
+
+def test_a_client_that_had_no_event_yet_misses_nothing_either(live: LiveServer, person: People) -> None:
+    camille = person()
+    with live.listen(camille) as stream:
+        begun = stream.begun
+    key = write_notice(camille.id)
+    with live.listen(camille, Last_Event_ID=begun) as stream:
+        assert stream.next_notice()[0] == str(key)
+
+
+def test_an_id_of_a_clock_that_was_ahead_hides_nothing_that_is_written_now(
+    live: LiveServer, person: People
+) -> None:
+    camille = person()
+    ahead = write_notice(camille.id, "ahead", id=first_id_at(clock() + timedelta(hours=6)))
+    key = write_notice(camille.id, "now")
+    with live.listen(camille, Last_Event_ID=str(ahead)) as stream:
+        assert stream.next_notice() == (str(key), "now")
+
+
+def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_read(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DatabaseAway
+
+    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0.01)
+    camille, begun = person(), clock() - timedelta(minutes=10)
+    monkeypatch.setattr(notice_reads, "clock", lambda: begun)
+    with live.listen(camille) as stream:
+        write_notice(camille.id, "before", id=first_id_at(begun))
+        nudge_streams()
+        assert stream.next_notice()[1] == "before"
+        with monkeypatch.context() as patch:
+            patch.setattr(ReadPool, "fetch", fail)
+            write_notice(camille.id, "meanwhile", id=first_id_at(begun + timedelta(minutes=1)))
+            monkeypatch.setattr(notice_reads, "clock", clock)
+        nudge_streams()
+        assert stream.next_notice()[1] == "meanwhile"
+
+
+@pytest.mark.parametrize("name", ["read_fresh", "find_ended"])
+def test_what_fails_once_in_an_unknown_way_is_begun_again(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    failed = threading.Event()
+
+    def fail(*_: object) -> None:
+        failed.set()
+        raise ValueError("odd")
+
+    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0.01)
+    camille = person()
+    with live.listen(camille) as stream:
+        with monkeypatch.context() as patch:
+            patch.setattr(hub, name, fail)
+            assert failed.wait(10)
+        key = write_notice(camille.id)
+        nudge_streams()
+        assert stream.next_notice()[0] == str(key)
+        end_login(camille)
+        while stream.response.readline():
+            pass
+
+
+def make_stream() -> NoticeStream:
+    since = mark_now()
+    return NoticeStream(StreamLogin(uuid4(), uuid4()), "127.0.0.1", since, find_begin(since))
+
+
+def make_notices(count: int) -> list[StreamedNotice]:
+    first = mark_now().int
+    return [StreamedNotice(UUID(int=first + number), "{}") for number in range(count)]
+
+
+def test_a_stream_that_is_over_sends_nothing_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read() -> list[str]:
+        stream = make_stream()
+        events = program.write_events(ReadPool(), stream, is_new=True)
+        await anext(events)
+        stream.offer(make_notices(3))
+        sent = [await anext(events)]
+        stream.end()
+        return sent + [each async for each in events]
+
+    monkeypatch.setattr(program, "read_after", lambda *_: [])
+    assert len(asyncio.run(read())) == 1
+
+
+def test_who_is_sent_what_was_missed_is_sent_no_more_once_the_stream_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read() -> list[str]:
+        stream = make_stream()
+        events = program.write_events(ReadPool(), stream, is_new=False)
+        sent = [await anext(events), await anext(events)]
+        stream.end()
+        return sent + [each async for each in events]
+
+    monkeypatch.setattr(program, "MOST", 3)
+    monkeypatch.setattr(program, "read_after", lambda *_: make_notices(3))
+    assert len(asyncio.run(read())) == 2
+
+
+def test_what_waits_for_a_client_that_does_not_read_is_bounded() -> None:
+    stream = make_stream()
+    found = []
+    for count in (hub._MOST_WAITING, 2 * hub._MOST_WAITING):
+        stream.offer(make_notices(count))
+        found.append((stream.is_over, len(stream.waiting)))
+    assert found == [(False, hub._MOST_WAITING), (True, 0)]
+
+
+def test_a_client_that_never_reads_is_cut_once_its_login_ended(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "_CUT_SECONDS", 0.1)
+    monkeypatch.setattr(bounds, "_PER_ADDRESS", 1)
+    camille, robin = person(), person("robin@example.org")
+    with live.listen(camille) as stream:
+        write_notice(camille.id, body="x" * 16_000_000)  # more than the buffers of both ends
+        nudge_streams()
+        while stream.next_line() != "event: notice":
+            pass
+        end_login(camille)
+        for _ in range(1000):
+            with live.open(**robin.headers) as response:
+                if response.status == 200:
+                    break
+        assert response.status == 200
+
+
+def test_a_restart_of_the_database_costs_one_read(app: Flask) -> None:
+    pool = ReadPool()
+    with pool._borrow(), pool._borrow():
+        pass
+    with session() as s:
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stream'"
+        s.execute(sa.text(f"{ended} AND datname = current_database()"))
+    with pytest.raises(DatabaseAway):
+        pool.fetch("SELECT 1", {})
+    assert pool.fetch("SELECT 1", {}) == [(1,)]
+    pool.close()
