@@ -163,8 +163,7 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     nudges.deliver(each for each in waiting if each.id not in taken)
     if mine:
         _hand_over(mine)
-    if written or (mine and mine.messages):
-        nudges.show_notices()  # after what leaves here: that is never delayed by it
+    nudges.show_notices()  # after what leaves here: that is never delayed by it. A notice may be all that was written
     _deliver(here)
 
 

@@ -25,6 +25,7 @@ from configs.settings import settings
 from notifier.content.messages import FALLBACK, choose_language, languages_of, speaks
 from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.earlier_notices import find_informed
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
 from notifier.message_times import Hold
@@ -180,7 +181,7 @@ def write(
         | (leased if each.contact_id in contacts else {})
         for each in result.recipients
     ]
-    notices = _build_notices(session, result, wishes_of, inline.contents if inline else ContentCache())
+    notices = _build_notices(session, result, wishes_of, now, inline.contents if inline else ContentCache())
     new = _write(session, result, rows, of_all, lease | notices.list_parameters())
     if inline:
         slots = {slot.id: slot for slot in result.slots}
@@ -226,14 +227,20 @@ def _build_notices(
     session: Session,
     result: MatchResult,
     wishes_of: Mapping[UUID, list[WantedSlots]],
+    now: datetime,
     contents: ContentCache,
 ) -> SlotNotices:
+    """Return the notices; none to users who have one of these slots already."""
     slots = {slot.id: slot for slot in result.slots}
     notices = SlotNotices(result.detection, result.seen_at, slots, contents)
     languages = {each.user_id: each.language for each in result.recipients}
-    languages |= read_languages(session, [each for each in wishes_of if each not in languages])
+    silent = [each for each in wishes_of if each not in languages]
+    languages |= read_languages(session, silent)
+    asked = wishes_of if result.late else {each: wishes_of[each] for each in silent}
+    informed = find_informed(session, asked, result.slots, now)
     for user_id, wishes in wishes_of.items():
-        notices.add(user_id, wishes[0].language or languages.get(user_id, FALLBACK), wishes)
+        if user_id not in informed:
+            notices.add(user_id, wishes[0].language or languages.get(user_id, FALLBACK), wishes)
     return notices
 
 

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from sqlalchemy.orm import Session
 
 from api.models.base import engine, session
 from api.models.notice import Notice, mark_gone
+from api.models.notification import Notification, State
 from api.models.user import User
 from configs.clock import clock
-from notifier import notice_writer
+from notifier import jobs, notice_writer, nudges
 from notifier.content.messages import render_notice
 from notifier.match_service import match_detection, match_open
 from notifier.notification_writer import create_notifications
@@ -131,6 +133,49 @@ def test_an_alert_that_catches_up_makes_a_notice_once() -> None:
     for _ in range(2):
         in_one_transaction(match_open, DESK, clock(), [waiting])
     assert len(all_of(Notice)) == 1
+
+
+def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_however_often_the_alert_is_edited() -> None:
+    opened = slots()
+    matched(detection(opened))
+    silent = alert(person(enabled=False))
+    for _ in range(3):
+        in_one_transaction(match_open, DESK, clock(), [silent])
+    assert len(all_of(Notice)) == 1
+    slots([MORNING.replace(hour=13)])
+    in_one_transaction(match_open, DESK, clock(), [silent])
+    assert len(all_of(Notice)) == 2
+
+
+def test_a_user_whom_no_contact_reaches_has_no_notice_of_each_flicker(
+    frozen: time_machine.Traveller,
+) -> None:
+    alert(person(enabled=False))
+    for seconds, expected in ((0, 1), (120, 1), (1500, 1), (300, 2)):  # half an hour after the last one
+        frozen.shift(seconds)
+        opened = slots()
+        matched(detection(opened))
+        assert len(all_of(Notice)) == expected
+        gone(opened)
+
+
+def test_a_message_that_is_tried_again_makes_no_second_notice() -> None:
+    again = alert(person())
+    matched(detection())
+    (row,) = notifications()
+    change(Notification, row.id, state=State.EXPIRED, reason="x", failed_at=clock())
+    in_one_transaction(match_open, DESK, clock(), [again])
+    assert len(notifications()) == 2
+    assert len(all_of(Notice)) == 1
+
+
+def test_who_has_nothing_but_a_notice_sees_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[bool] = []
+    monkeypatch.setattr(nudges, "show_notices", lambda: shown.append(True))
+    alert(person(enabled=False))
+    jobs.match(str(detection()))
+    assert len(all_of(Notice)) == 1
+    assert shown == [True]
 
 
 def test_notices_are_written_in_the_transaction_of_the_messages() -> None:
