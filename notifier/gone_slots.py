@@ -1,7 +1,8 @@
 """Marks of messages whose slots are gone: Telegram messages are edited, notices marked.
 
 A slot counts as gone once a conclusive check that began after it was missed did not show it either. One that lapsed
-does not count: no check proved it. Earlier and later openings of the same moment are one slot here.
+does not count, unless it came back and went: no check proved it. Earlier and later openings of the same moment are one
+slot here.
 """
 
 from collections import defaultdict
@@ -23,10 +24,11 @@ KIND = "slot_gone"
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _OVERLAP = timedelta(minutes=2)  # in which a message that was on its way may have arrived
 
+# A cursor of the future is of a clock that was ahead: the desk is looked at as if there were none.
 _CLOSED = sa.text("""
 WITH looked AS (
   SELECT d.id AS desk_id, d.last_proven_at AS until, greatest(c.until - :overlap, :earliest) AS since
-  FROM desks d LEFT JOIN gone_cursors c ON c.desk_id = d.id
+  FROM desks d LEFT JOIN gone_cursors c ON c.desk_id = d.id AND c.until <= :now
   WHERE d.last_proven_at > :earliest AND (c.until IS NULL OR c.until < d.last_proven_at)
 ),
 closed AS (
@@ -90,7 +92,10 @@ WITH open AS (
   UNION ALL
   SELECT s.id FROM desks d JOIN slots s ON s.desk_id = d.id AND s.gone_at > :earliest
   WHERE d.id = ANY(CAST(:desk_ids AS text[])) AND (
-    s.gone_reason = 'lapsed' OR s.gone_at >= d.last_proven_at
+    s.gone_at >= d.last_proven_at
+    OR s.gone_reason = 'lapsed' AND NOT EXISTS (
+      SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key AND o.moment = s.moment
+      AND o.opened_at >= s.gone_at AND o.gone_reason IN ('taken', 'past') AND o.gone_at < d.last_proven_at)
     OR EXISTS (SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key AND o.gone_at IS NULL
                AND (o.moment = s.moment OR 'open' IN (o.moment, s.moment))))
 )
@@ -123,7 +128,7 @@ HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open A
 def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
     """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
     earliest = now - EDITABLE_FOR
-    closed = session.execute(_CLOSED, {"earliest": earliest, "overlap": _OVERLAP}).all()
+    closed = session.execute(_CLOSED, {"now": now, "earliest": earliest, "overlap": _OVERLAP}).all()
     if not closed:
         return []
     parameters = {

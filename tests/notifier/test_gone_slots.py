@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
-from api.models.slot import GoneReason, SlotRow
+from api.models.slot import GoneCursor, GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier.jobs import catch_up, deliver
@@ -196,6 +196,20 @@ def test_a_slot_that_lapsed_was_not_proven_gone(frozen: time_machine.Traveller, 
     assert run_job() == []
 
 
+def test_a_slot_that_lapsed_and_came_back_is_gone_with_its_last_opening(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    (opened,) = announce(camille)
+    change(SlotRow, opened, gone_at=clock(), gone_reason=GoneReason.LAPSED)
+    frozen.shift(60)
+    again = slots([MORNING])
+    prove()
+    assert run_job() == []
+    missed_twice(frozen, again)
+    assert len(run_job()) == 1
+    assert marked() == [True]
+
+
 def test_several_desks_in_one_message_are_waited_for(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
@@ -232,6 +246,19 @@ def test_an_edit_that_waited_too_long_is_left_out(
     frozen.shift(timedelta(hours=48))
     deliver(str(edit))
     assert [each.reason for each in notifications(State.EXPIRED)] == ["too old to be edited"]
+
+
+def test_a_clock_that_was_ahead_holds_no_edit_back(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    with session() as s:
+        s.add(GoneCursor(desk_id=DESK, until=clock() + timedelta(hours=6)))
+    missed_twice(frozen, opened)
+    assert len(run_job()) == 1
+    frozen.shift(60)
+    prove()
+    assert run_job() == []
 
 
 def test_other_channels_have_nothing_to_edit(whole: "Running", frozen: time_machine.Traveller) -> None:
