@@ -47,7 +47,7 @@ _SHAPES = {
     "telegram_bot_token": (re.compile(r"\d+:[\w-]+"), "@BotFather's are a number, a colon and a text"),
     "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
 }
-_LINKED = ("api_url", "frontend_url")
+_LINKED = ("api_url", "frontend_url", "live_url")
 _HTTPS = (
     *_LINKED,
     "sendgrid_base_url",
@@ -184,7 +184,7 @@ def _plain(settings: "Settings") -> Iterator[str]:
     for name in _HTTPS:
         if name in _LINKED and "api_url" not in list_needed(settings.program):
             continue  # this program writes no links
-        if name == "frontend_url" and settings.frontend_url == settings.api_url:
+        if name in ("frontend_url", "live_url") and _text(settings, name) == settings.api_url:
             continue  # its default, which is named once
         if not (_text(settings, name) or "").startswith("https://"):
             yield f"{name.upper()} is not https"

@@ -269,6 +269,7 @@ def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
         ("BCRYPT_COST", "10", "BCRYPT_COST is below 12"),
         ("STRIPE_SECRET_KEY", "sk_test_" + STRONG, "STRIPE_SECRET_KEY is no live key"),
         ("STRIPE_BASE_URL", "http://127.0.0.1:9", "STRIPE_BASE_URL is not https"),
+        ("LIVE_URL", "http://live.rdvpriority.fr", "LIVE_URL is not https"),
         ("SENDGRID_BASE_URL", "http://127.0.0.1:9", "SENDGRID_BASE_URL is not https"),
         ("JWT_SECRET", "sandbox-" + STRONG, "JWT_SECRET holds a sandbox value"),
         ("SANDBOX_HOSTS", "x.fr=127.0.0.1:1", "SANDBOX_HOSTS works only with APP_ENV=sandbox"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from api import stream
 from api.middleware.request_bodies import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
 from deploy.server_files import write_nginx_copy
@@ -72,6 +73,14 @@ def test_only_pages_are_led_to_tls() -> None:
 def test_a_page_with_its_files_is_no_flood() -> None:
     assert f"limit_req zone=visitors burst={BURST} nodelay;" in CONF
     assert "zone=visitors:10m rate=20r/s;" in CONF
+
+
+def test_all_live_streams_leave_room_for_everybody_else() -> None:
+    """One worker may have all of them: a machine may have one core."""
+    (connections,) = re.findall(r"worker_connections (\d+);", CONF)
+    (files,) = re.findall(r"worker_rlimit_nofile (\d+);", CONF)
+    assert int(files) > int(connections) >= 2 * stream._MOST_CONNECTIONS + 2048
+    assert int(unit("stream")["LimitNOFILE"][0]) > 2 * stream._MOST_CONNECTIONS
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
