@@ -18,7 +18,7 @@ export default function live(element) {
   const seconds = Number(element.dataset.liveSeconds) || 5;
   const made = { url: element.dataset.live, elements: [element], gap: seconds * 1000, failures: 0, etag: null };
   loops.set(made.url, made);
-  element.addEventListener("live:ask", () => made.timer && go(made));
+  element.addEventListener("live:ask", () => (made.timer ? go(made) : (made.again = true)));
   wait(made, made.gap);
 }
 
@@ -43,6 +43,7 @@ addEventListener("online", () => {
 
 async function ask(loop) {
   const began = performance.now();
+  loop.again = false; // the answer on its way may be older than what "live:ask" is about
   const late = setTimeout(mark, LATE_MS, loop, true);
   try {
     const headers = { Accept: "application/json", ...(loop.etag && { "If-None-Match": loop.etag }) };
@@ -61,7 +62,7 @@ async function ask(loop) {
     clearTimeout(late);
   }
   const took = performance.now() - began;
-  return wait(loop, Math.max(loop.gap, 10 * took) * 2 ** Math.min(loop.failures, 5));
+  return wait(loop, loop.again ? 0 : Math.max(loop.gap, 10 * took) * 2 ** Math.min(loop.failures, 5));
 }
 
 function mark(loop, isLate) {

@@ -11,7 +11,7 @@ export default function stream(element) {
 function open(element, known) {
   const source = new EventSource(element.dataset.stream, { withCredentials: true });
   source.addEventListener("notice", (event) => {
-    if (known.has(event.lastEventId)) return;
+    if (known.has(event.lastEventId) || document.getElementById(`n-${event.lastEventId}`)) return;
     known.add(event.lastEventId);
     if (document.hidden) grow();
     element.dispatchEvent(new CustomEvent("live:ask"));

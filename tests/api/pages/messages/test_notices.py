@@ -29,6 +29,19 @@ def read_parts(browser: Browser) -> dict[str, str]:
     return found
 
 
+def read_stream(browser: Browser) -> str:
+    """Return the notice after which the page's stream begins."""
+    (address,) = [given["data-stream"] for _, given in browser.get(PAGE).tags if "data-stream" in given]
+    return address.partition("/live/notices?after=")[2]
+
+
+def test_the_stream_of_a_page_begins_where_the_page_ends(camille: Browser) -> None:
+    empty = read_stream(camille)
+    key = write_notice(find_user())
+    assert UUID(empty) < key
+    assert read_stream(camille) == str(key)
+
+
 def test_a_visitor_signs_in_first(visitor: Browser) -> None:
     visitor.get(PAGE)
     assert (visitor.status, visitor.location) == (303, "/login?next=messages.show_notices")
