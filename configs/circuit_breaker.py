@@ -65,6 +65,14 @@ class CircuitBreaker:
         """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""
         return self._run("look", "")
 
+    def is_open(self) -> bool:
+        """Return whether no call has succeeded since it opened: during its rests, and between them."""
+        try:
+            failures = int(redis().hget(f"breaker:{self._name}", "failures") or 0)
+        except RedisError:
+            failures = local_breaker(self._name).failures
+        return failures >= FAILURES
+
     def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
         now = clock().timestamp()
         given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]

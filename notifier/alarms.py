@@ -91,6 +91,6 @@ def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
 
 
 def _order_channels() -> Sequence[Channel]:
-    """Return the channels, the quickest first; Telegram last while its provider is left alone."""
-    rests = CircuitBreaker(_QUICKEST, settings().provider_rest_seconds).read_wait() > 0
-    return _CHANNELS[::-1] if rests else _CHANNELS
+    """Return the channels, the quickest first; Telegram last while its provider is down."""
+    is_down = CircuitBreaker(_QUICKEST, settings().provider_rest_seconds).is_open()
+    return _CHANNELS[::-1] if is_down else _CHANNELS

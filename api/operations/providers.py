@@ -11,6 +11,12 @@ def list_providers(channel: Channel) -> tuple[str, ...]:
     return settings().mail_providers if channel is Channel.EMAIL else others[channel]
 
 
+def list_down(channel: Channel) -> list[str]:
+    """Return the providers whose circuit breaker is open, whether or not one call might try again by now."""
+    rest = settings().provider_rest_seconds
+    return [name for name in list_providers(channel) if CircuitBreaker(name, rest).is_open()]
+
+
 def read_left_alone(channel: Channel) -> dict[str, float]:
     """Return the providers whose circuit breaker is open, with the seconds until one call tries again."""
     rest, slow = settings().provider_rest_seconds, settings().provider_slow_seconds

@@ -19,7 +19,7 @@ from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.alarms import open_alarm
-from api.operations.providers import read_left_alone
+from api.operations.providers import list_down
 from configs.clock import clock
 from configs.settings import settings
 
@@ -58,7 +58,7 @@ def find_troubles(session: Session, now: datetime) -> list[FoundTrouble]:
 
 def _find_down_providers() -> Iterable[FoundTrouble]:
     for channel in Channel:
-        for name in read_left_alone(channel):
+        for name in list_down(channel):
             yield FoundTrouble(IncidentReason.PROVIDER_DOWN, name)
 
 

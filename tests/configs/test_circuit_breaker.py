@@ -49,6 +49,19 @@ def test_looking_at_the_wait_takes_no_probe(breaker: CircuitBreaker, frozen: tim
     assert breaker.read_wait() == REST
 
 
+def test_it_is_open_between_its_rests_until_a_call_succeeds(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(breaker, 2)
+    assert not breaker.is_open()
+    fail(breaker, 1)
+    for shifted in (0, REST, REST):
+        frozen.shift(shifted)
+        assert breaker.is_open()
+    breaker.record_success(breaker.begin_call())
+    assert not breaker.is_open()
+
+
 def test_after_its_rest_one_probe_goes_and_closes_it(
     breaker: CircuitBreaker, frozen: time_machine.Traveller
 ) -> None:
@@ -133,12 +146,15 @@ def test_without_redis_each_process_decides_alone(
 ) -> None:
     fail(without_redis, 2)
     without_redis.record_success(without_redis.begin_call())
+    assert not without_redis.is_open()
     fail(without_redis, 3)
     assert without_redis.read_wait() == pytest.approx(REST, abs=0.001)
     frozen.shift(REST)
+    assert without_redis.is_open()
     probe = without_redis.begin_call()
     assert wait_of(without_redis) == pytest.approx(REST, abs=0.001)
     without_redis.record_success(probe)
+    assert not without_redis.is_open()
     without_redis.begin_call()
     without_redis.begin_call()
 

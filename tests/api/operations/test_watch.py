@@ -88,11 +88,41 @@ def test_a_provider_that_stays_down_is_told_after_two_minutes(frozen: time_machi
     assert jobs.watch_operations() == {"mails": 0}, "told once"
 
 
+def mend_provider(name: str = "telegram") -> None:
+    breaker = CircuitBreaker(name, settings().provider_rest_seconds)
+    breaker.record_success(breaker.begin_call())
+
+
+def test_a_provider_that_few_messages_call_is_down_until_one_succeeds(
+    frozen: time_machine.Traveller,
+) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    jobs.watch_operations()
+    frozen.shift(2 * MINUTE)
+    assert read_left_alone(Channel.TELEGRAM) == {}, "its rest is over, and no message was due"
+    assert jobs.watch_operations() == {"mails": 1}
+    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)]
+
+
+def test_a_provider_that_answers_within_two_minutes_is_not_told(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    jobs.watch_operations()
+    frozen.shift(MINUTE)
+    mend_provider()
+    for _ in range(5):
+        frozen.shift(MINUTE)
+        assert jobs.watch_operations() == {"mails": 0}
+
+
 def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_machine.Traveller) -> None:
     for _ in range(3):
         break_provider()
         jobs.watch_operations()
-        frozen.shift(9 * MINUTE)
+        frozen.shift(MINUTE)
+        mend_provider()
+        frozen.shift(8 * MINUTE)
     seen = get_incident().seen_at
     frozen.shift(10 * MINUTE)
     jobs.watch_operations()
