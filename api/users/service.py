@@ -1,5 +1,6 @@
 """Changes to a user's profile and to the channels that are switched on."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from api.accounts.email_change import request_new_email
 from api.accounts.entitlement import find_entitlement, list_plans_above
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
+from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from api.users.phone_codes import send_code
@@ -19,6 +21,9 @@ from api.users.schemas import ProfileChange
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.unsubscribe_links import MessageGroup
+
+# By the field of a profile that is null then.
+_UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}
 
 
 def change_profile(
@@ -30,21 +35,19 @@ def change_profile(
         api.errors.ApiError: 402 for a phone number without a plan, 422 for a number that gets no SMS, 429 after too
             many codes or mails.
     """
-    user = session.get_one(User, user_id, with_for_update={"key_share": True})
-    named = change.model_fields_set
-    user.language = change.language or user.language
-    if change.time_zone and change.time_zone != user.time_zone:
-        user.time_zone = change.time_zone
-        session.flush()
+    emptied = {name for name in change.model_fields_set if getattr(change, name) is None}
+    unlinked = [channel for name, channel in _UNLINKED.items() if name in emptied]
+    _lock_messages(session, user_id, unlinked)
+    if change.time_zone:
         wake_held(session, user_id)
+    user = session.get_one(User, user_id, with_for_update={"key_share": True})
+    user.language = change.language or user.language
+    user.time_zone = change.time_zone or user.time_zone
     user.outage_credit = change.outage_credit or user.outage_credit
-    if "telegram" in named:
-        _unlink(session, user_id, Channel.TELEGRAM)
+    for channel in unlinked:
+        _unlink(session, user_id, channel)
     mails = request_new_email(session, user, change.email) if change.email else []
-    if "phone" not in named:
-        return mails
     if change.phone is None:
-        _unlink(session, user_id, Channel.SMS)
         return mails
     return mails + _ask_for_code(session, user_id, change.phone, network_address)
 
@@ -57,7 +60,9 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     Raises:
         api.errors.ApiError: 409 not-linked.
     """
+    wake_held(session, user_id)
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
+    _lock_contacts(session, user_id)
     wishes = {
         Channel.EMAIL: flags.notify_email,
         Channel.SMS: flags.notify_sms,
@@ -71,8 +76,6 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     if flags.groups:
         contacts = {channel: _find_contact(session, user_id, channel) for channel in Channel}
         has_new_way |= change_groups({key: each for key, each in contacts.items() if each}, flags.groups)
-    session.flush()
-    wake_held(session, user_id)
     return wake_alerts(session, user_id, "channel switched on") if has_new_way else []
 
 
@@ -129,6 +132,20 @@ def _check_plan(session: Session, user_id: UUID) -> None:
 
 def _unlink(session: Session, user_id: UUID, channel: Channel) -> None:
     session.execute(sa.delete(Contact).where(Contact.user_id == user_id, Contact.channel == channel))
+
+
+def _lock_messages(session: Session, user_id: UUID, channels: Collection[Channel]) -> None:
+    """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
+    if channels:
+        contacts = sa.select(Contact.id).where(Contact.user_id == user_id, Contact.channel.in_(channels))
+        mine = sa.select(Notification.id).where(Notification.contact_id.in_(contacts))
+        session.execute(mine.order_by(Notification.id).with_for_update())
+
+
+def _lock_contacts(session: Session, user_id: UUID) -> None:
+    """Lock a user's contacts before the first of several changes, in the order in which workers lock them."""
+    mine = sa.select(Contact.id).where(Contact.user_id == user_id).order_by(Contact.id)
+    session.execute(mine.with_for_update(key_share=True))
 
 
 def _find_contact(session: Session, user_id: UUID, channel: Channel) -> Contact | None:

@@ -3,7 +3,9 @@
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,13 +16,17 @@ from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.stopping import stop_alerts
 from api.deletion.access import _delete
 from api.models.base import session
-from api.models.notification import Notification
+from api.models.notification import DIGEST, Notification
 from api.models.user import Channel, ContactState
+from api.users.preference_schemas import NotificationChanges
+from api.users.schemas import ProfileChange
+from api.users.service import change_notifications, change_profile
 from configs.clock import clock
 from notifier import hourly_cap
 from notifier.contact_loss import change_state
 from notifier.delivery import delivery
 from tests.notifier.world import Person, alert, detection, in_one_transaction, matched, person, slots
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("whole")
 PEOPLE, ROUNDS = 4, 15
@@ -80,6 +86,49 @@ def run_together(acts: dict[str, Act]) -> list[str]:
     for each in threads:
         each.join()
     return deadlocks
+
+
+def is_anyone_blocked() -> bool:
+    blocked = sa.text(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0)"
+    )
+    with session() as s:
+        return bool(s.scalar(blocked))
+
+
+@pytest.mark.parametrize(
+    ("act", "wish", "others"),
+    [
+        (change_notifications, NotificationChanges.model_validate({"slotRhythm": "at_once"}), ()),
+        (change_profile, ProfileChange.model_validate({"timeZone": "Indian/Reunion"}), ("127.0.0.1",)),
+        (change_profile, ProfileChange.model_validate({"telegram": None}), ("127.0.0.1",)),
+        (change_profile, ProfileChange.model_validate({"phone": None}), ("127.0.0.1",)),
+    ],
+)
+def test_a_change_of_wishes_waits_for_a_claim_before_it_locks_the_user(
+    act: Callable[..., object], wish: object, others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = person(channels=tuple(Channel))
+    alert(who)
+    keys = matched(detection())
+    with session() as s:
+        s.execute(sa.update(Notification).values(reason=DIGEST))
+    claimed, take_turns = threading.Event(), hourly_cap.take_turns
+    with ThreadPoolExecutor(2) as threads:
+
+        def take_turns_later(*arguments: Any) -> set[UUID]:
+            claimed.set()
+            until(lambda: changing and (changing[0].done() or is_anyone_blocked()))
+            return take_turns(*arguments)
+
+        changing: list[Future[object]] = []
+        monkeypatch.setattr(hourly_cap, "take_turns", take_turns_later)
+        claiming = threads.submit(delivery.claim, keys)
+        assert claimed.wait(60)
+        changing.append(threads.submit(in_one_transaction, act, who.id, wish, *others))
+        assert len(claiming.result()) == len(keys)
+        changing[0].result()
 
 
 def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callable[..., None]) -> None:
