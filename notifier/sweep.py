@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,6 +23,7 @@ from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_service, nudges
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
+from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import WaitingWork
 
@@ -55,7 +57,9 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
 def undelivered(now: datetime) -> list[WaitingWork]:
     """Return the notifications that are due, or whose lease ran out; they are due later from now on.
 
-    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge.
+    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. Of slot alerts
+    that leave as one message the first is returned: it is claimed with the others, and two claims at once would part
+    them.
     """
     query = (
         sa.select(Notification)
@@ -64,14 +68,23 @@ def undelivered(now: datetime) -> list[WaitingWork]:
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
+    first: dict[Hashable, WaitingWork] = {}
     with session() as opened:
-        return [
-            WaitingWork(
+        for row in opened.scalars(query):
+            work = WaitingWork(
                 row.id, row.channel, row.priority, row.contact_id, _count(row, now),
                 in_crowd=nudges.IN_CROWD in row.params,
-            )
-            for row in opened.scalars(query)
-        ]  # fmt: skip
+            )  # fmt: skip
+            first.setdefault(_name_message(row, now), work)
+    return list(first.values())
+
+
+def _name_message(row: Notification, now: datetime) -> Hashable:
+    """Return what rows share that one claim takes together; of all others the id."""
+    is_free = row.state is State.PENDING and row.next_attempt_at <= now
+    if row.kind == SLOT_DETECTED and row.contact_id and is_free:
+        return row.contact_id, row.language
+    return row.id
 
 
 def _count(row: Detection | Notification, now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
-from api.models.notification import Notification, State, waits_as_wished
+from api.models.notification import Notification, State, waits_as_wished, was_put_off
 from api.models.slot import Detection
 from api.models.user import Channel
 from api.operations.providers import list_providers, read_left_alone
@@ -67,8 +67,9 @@ def read_messages() -> MessageOverview:
     now = clock()
     n, number = Notification, sa.func.count()
     day = sa.select(n.state, number).where(n.created_at >= now - _DAY).group_by(n.state)
-    waits = sa.select(number, sa.func.min(n.created_at))
-    waits = waits.where(n.state.in_(_ON_THE_WAY), ~waits_as_wished())
+    since = sa.case((was_put_off(), n.next_attempt_at), else_=n.created_at)
+    waits = sa.select(number, sa.func.min(since)).where(n.state.in_(_ON_THE_WAY))
+    waits = waits.where(~sa.and_(waits_as_wished(), n.next_attempt_at > now))
     unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(Detection.matched_at.is_(None))
     newest = sa.func.max(n.failed_at)
     dead = sa.select(n.channel, sa.func.coalesce(n.reason, ""), number, newest).where(n.state == State.FAILED)
@@ -103,7 +104,8 @@ def _measure_age(at: datetime | None, now: datetime) -> float | None:
 def read_providers() -> list[ProviderStatus]:
     """Read the notifications of the last RECENT, one entry per channel."""
     n, since = Notification, clock() - RECENT
-    took = sa.extract("epoch", n.accepted_at - n.seen_at) * 1000
+    # What its reader wanted later, or what caught up, says nothing of our delays.
+    took = sa.case((n.committed_at.is_not(None), sa.extract("epoch", n.accepted_at - n.seen_at) * 1000))
     accepted, failed = n.accepted_at >= since, sa.and_(n.failed_at >= since, n.state == State.FAILED)
     lately = sa.select(
         n.channel,

@@ -212,8 +212,13 @@ class Notification(Base):
 
 def waits_as_wished() -> sa.ColumnElement[bool]:
     """Return the condition that a message waits because its reader wants it later."""
+    return sa.and_(Notification.state == State.PENDING, was_put_off())
+
+
+def was_put_off() -> sa.ColumnElement[bool]:
+    """Return the condition that a message waited last because its reader wanted it later."""
     reason = sa.func.coalesce(Notification.reason, "")
-    return sa.and_(Notification.state == State.PENDING, sa.or_(*(reason.endswith(each) for each in HELD)))
+    return sa.or_(*(reason.endswith(each) for each in HELD))
 
 
 class NotificationMatch(Base):

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
-from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
+from api.models.notification import FORGOTTEN, OUTLIVES, Notification, Priority, State
 from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.settings import settings
@@ -32,6 +32,12 @@ from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
 from notifier.provider_base import Answer
 from notifier.sms_budget import FIRST_ASKED_AFTER
+
+# A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
+_HELD_PRIORITY = sa.case(
+    (Notification.priority == Priority.CRITICAL, sa.literal(Priority.SCHEDULED, Notification.priority.type)),
+    else_=Notification.priority,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -258,6 +264,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         tried: dict[str, Any] = {} if decision.counts else {"attempts": Notification.attempts - 1}
         if decision.is_held:
             tried["committed_at"] = None  # the figures of delays leave it out
+            tried["priority"] = _HELD_PRIORITY
         return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}
     return values | {"failed_at": decision.at}
 

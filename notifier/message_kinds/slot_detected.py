@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import HELD, State
+from api.models.notification import Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
@@ -102,7 +102,7 @@ class SlotDetected(Mergeable):
 def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
     """Return what is open; of what its reader wanted later, when it was seen last."""
     seen_at = row.seen_at or found.detection.seen_at
-    was_held = (row.reason or "").endswith(HELD)
+    was_held = row.priority is Priority.SCHEDULED  # whatever has happened to it since
     latest = max((slot.seen_at for slot in found.slots), default=seen_at) if was_held else seen_at
     return SlotOpening(found.detection, tuple(found.slots), max(seen_at, latest))
 

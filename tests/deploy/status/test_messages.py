@@ -49,7 +49,8 @@ def tell(world: World) -> Tell:
             s.add(
                 Notification(
                     user_id=user.id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL, state=state,
-                    dedupe_key=str(uuid4()), next_attempt_at=at, next_nudge_at=at, seen_at=seen, created_at=at,
+                    dedupe_key=str(uuid4()), next_attempt_at=at, next_nudge_at=at, seen_at=seen, committed_at=seen,
+                    created_at=at,
                     **(ends | given),
                 )
             )  # fmt: skip

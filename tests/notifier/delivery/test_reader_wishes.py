@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 import notifier
-from api.health.message_overview import read_messages
+from api.health.message_overview import read_messages, read_providers
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
@@ -221,6 +221,7 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     sweep()
     (row,) = notifications()
     assert (row.state, row.reason, row.attempts) == (State.PENDING, "quiet hours", 1)
+    assert row.priority is Priority.SCHEDULED  # as what was held when it was written
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
 
 
@@ -235,6 +236,42 @@ def test_a_time_zone_that_does_not_exist_holds_back_by_that_of_paris(
     confirm(seen)
     sweep()
     assert len(whole.messages("email")) == 1
+
+
+def test_a_digest_is_asked_for_once_so_that_no_two_workers_part_it(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T06:50"))
+    who = waiter(tuple(Channel), **DAILY)
+    seen = show(1) + show(2) + show(3)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    confirm(seen)
+    found = undelivered(clock())
+    assert sorted(str(each.contact_id) for each in found) == sorted(map(str, who.contacts.values()))
+    assert undelivered(clock()) == []
+    deliver(*(str(each.id) for each in found))
+    for channel in Channel:
+        assert len(whole.messages(channel.value)) == 1
+    assert {row.state for row in notifications()} <= {State.SENT, State.DELIVERED}
+
+
+def test_a_digest_that_was_refused_at_first_says_when_its_slots_were_seen_last(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    waiter(**DAILY)
+    seen = show(1)
+    frozen.move_to(at_paris("2026-11-21T07:00"))
+    confirm(seen)
+    whole.provider_mode("email", "error_500")
+    sweep()
+    assert [(row.state, row.attempts) for row in notifications()] == [(State.PENDING, 1)]
+    whole.provider_mode("email", "normal")
+    frozen.shift(60)
+    sweep()
+    (mail,) = whole.messages("email")
+    assert "07:00:00" in mail.text
+    assert "01:00:00" not in mail.text
 
 
 def test_a_digest_by_sms_leaves_on_a_costly_day(
@@ -260,6 +297,22 @@ def test_what_waits_as_wished_is_neither_late_nor_from_a_clock_that_was_ahead(
     assert (shown.on_the_way, shown.oldest_seconds) == (0, None)
     with session() as s:
         assert not has_times_ahead(s, clock())
+
+
+def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of_delays(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:00"))
+    waiter(**DAILY)
+    seen = show(1)
+    frozen.move_to(at_paris("2026-11-21T07:10"))
+    shown = read_messages()
+    assert (shown.on_the_way, shown.oldest_seconds) == (1, 600)
+    confirm(seen)
+    sweep()
+    assert len(whole.messages("email")) == 1
+    (mail,) = (each for each in read_providers() if each.channel is Channel.EMAIL)
+    assert (mail.accepted, mail.median_ms) == (1, None)
 
 
 def tell(who: Person, kind: str, **params: Any) -> Notification:
