@@ -95,6 +95,8 @@ class MessageKind(ABC):
         False  # a row without an account loses its address and values once it ended
     )
 
+    chats_wait: ClassVar[bool] = False  # beside a mail that never waits, the others keep quiet hours
+
     outlives_account: ClassVar[bool] = (
         False  # one that waits is sent all the same when its account is deleted
     )
@@ -116,6 +118,10 @@ class MessageKind(ABC):
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:
         """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
+
+    def find_end_of_use(self, _params: Mapping[str, Any]) -> datetime | None:
+        """Return from when on it says nothing any more: one that quiet hours would hold until then cannot wait."""
+        return None
 
     def name_subject(self, _params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of its title, as far as a row has them of which nothing else is left."""

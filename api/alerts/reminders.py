@@ -90,6 +90,7 @@ def _write(session: Session, step: Step, row: Appointment, alert: Alert) -> list
         "step": step.value,
         "due": due.isoformat(),
         "prefecture": get_prefecture_id(alert.targets),
+        "at": row.at.isoformat() if row.at else None,
     }
     return notifier.create_notifications(
         session, alert.user_id, _KIND, params, key,

@@ -20,6 +20,7 @@ class PlanEndNotice(MessageKind):
 
     makes_notice = True
     notice_link = "/formule"
+    chats_wait = True
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it can be reached, or is a confirmed e-mail address where alerts by mail are switched off."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_given
 from api.models.notification import HELD, State
-from api.models.user import Contact, User
+from api.models.user import Channel, Contact, User
 from configs.desk import zone_or_home
 from configs.unsubscribe_links import SWITCHABLE, MessageGroup
 from notifier.content.desk_message_content import skip_unreachable
@@ -51,11 +51,11 @@ def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
 
 
 def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | None:
-    """Return why a message is not sent now, or None. Those about the account and payments always are."""
-    group = kind_of(row.kind).group if row.kind in kinds() else None
-    if group not in SWITCHABLE:
+    """Return why a message is not sent now, or None. Mail about the account and payments always is."""
+    if row.kind not in kinds():
         return None
-    if group in (to.contact.stopped_groups or ()):
+    group = kind_of(row.kind).group
+    if group in SWITCHABLE and group in (to.contact.stopped_groups or ()):
         return STOPPED
     if group is MessageGroup.NEWS and not to.contact.wants_news:
         return NO_CONSENT
@@ -64,10 +64,16 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
 
 
 def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Hold | None:
+    if group not in SWITCHABLE:
+        if row.channel is Channel.EMAIL or not kind_of(row.kind).chats_wait:
+            return None
+        group = MessageGroup.REMINDERS  # as those it waits
     created_at = row.matched_at or row.created_at
     if group is MessageGroup.NEWS:
         return find_hold_of_news(to.times or MessageTimes(zone_or_home(to.zone)), created_at, now)
-    return to.times.find_hold(group, created_at, now) if to.times else None
+    hold = to.times.find_hold(group, created_at, now) if to.times else None
+    ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
+    return None if hold and ends and ends <= hold.until else hold
 
 
 def _join_reasons(before: str | None, reason: str) -> str:

@@ -1,6 +1,8 @@
 """The reminder of an appointment that its user found and gave a date of."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from babel.dates import format_date, format_time
@@ -24,9 +26,16 @@ _COLUMNS = load_only(
 
 
 class AppointmentSoon(MessageKind):
-    """Params: `appointment`, `step` (first, last), `due` (ISO 8601), `prefecture`."""
+    """Params: `appointment`, `step` (first, last), `due` and `at` (ISO 8601), `prefecture`."""
 
     group = MessageGroup.REMINDERS
+
+    def find_end_of_use(self, params: Mapping[str, Any]) -> datetime | None:
+        """Return when the appointment begins; None where a row, of an older version say, does not name it."""
+        try:
+            return datetime.fromisoformat(params["at"])
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime

@@ -1,6 +1,6 @@
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.signing import sign
 from notifier.content.messages import render
+from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.world import BOBIGNY, Person, rows
@@ -296,6 +297,30 @@ def test_the_first_of_a_month_is_an_ordinal_in_french(
     said = read_again()
     assert isinstance(said, TemplateContext)
     assert said.values["day"] == "mardi 1er décembre 2026"
+
+
+def find_wish_now() -> Skip | None:
+    """Return why the newest reminder would wait now."""
+    with session() as s:
+        row = s.scalars(sa.select(Notification).order_by(Notification.id.desc())).first()
+        assert row is not None
+        assert row.contact_id is not None
+        to = read_recipients(s, [row.contact_id])[row.contact_id]
+        return find_wish(ClaimedRow.of(row), to, clock())
+
+
+@pytest.mark.parametrize(
+    ("until", "waits"), [("09:00", True), ("09:29", True), ("09:30", False), ("11:00", False)]
+)
+def test_a_reminder_waits_for_the_end_of_quiet_hours_unless_the_appointment_is_before(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, until: str, waits: bool
+) -> None:
+    find(client, camille)  # at 9:30 in Paris
+    with session() as s:
+        s.execute(sa.update(User).values(quiet_from=time(22), quiet_until=time.fromisoformat(until)))
+    frozen.move_to(AT - HOUR)
+    assert remind() == [("last", Channel.EMAIL)]
+    assert (find_wish_now() is not None) == waits
 
 
 def ask(frozen: time_machine.Traveller, moment: datetime) -> int:

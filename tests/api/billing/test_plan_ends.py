@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from notifier.content.messages import render
+from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.billing.till import Till
@@ -139,6 +140,29 @@ def test_it_goes_to_telegram_too_and_to_a_mailbox_without_alerts(
     frozen.move_to(START + timedelta(hours=23))
     assert tell() == ["plan_expiring"] * 2
     assert {each.channel for each in rows(Notification)} == {Channel.EMAIL, Channel.TELEGRAM}
+
+
+def test_in_quiet_hours_the_mail_leaves_and_telegram_waits(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    camille.holds(DAY)
+    with session() as s:
+        chat = Contact(
+            user_id=camille.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
+        )
+        s.add(chat)
+        s.execute(sa.update(User).values(quiet_from=time(8), quiet_until=time(10)))
+    frozen.move_to(START + timedelta(hours=23))  # 9:00 in Paris
+    tell()
+    with session() as s:
+        to = read_recipients(s, list(s.scalars(sa.select(Contact.id))))
+        waits = {
+            row.channel: find_wish(ClaimedRow.of(row), to[row.contact_id], clock())
+            for row in s.scalars(sa.select(Notification))
+            if row.contact_id
+        }
+    assert waits.pop(Channel.EMAIL) is None
+    assert waits == {Channel.TELEGRAM: Skip(State.PENDING, "quiet hours", START + timedelta(hours=24))}
 
 
 def test_a_long_outage_of_the_job_leaves_old_ends_untold(
