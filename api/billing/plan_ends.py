@@ -51,8 +51,12 @@ def _is_ending(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _has_ended(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a grant ended lately, by its time: a refund or a withdrawal has its own message."""
-    return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, ~_is_refunded(), ~_was_ended())
+    """Return the condition that a grant ended lately, by its time: a refund or a withdrawal has its own message.
+
+    A month that renews goes on by days of grace, which a job begins that may be late.
+    """
+    is_over = sa.or_(Grant.source == GRACE, ~_renews())
+    return sa.and_(Grant.ends_at <= now, Grant.ends_at > now - _LATE, is_over, ~_is_refunded(), ~_was_ended())
 
 
 def _is_followed() -> sa.ColumnElement[bool]:

@@ -180,6 +180,18 @@ def test_a_month_that_renews_is_told_of_by_another_message(till: Till) -> None:
     assert tell() == []
 
 
+def test_a_month_whose_days_of_grace_begin_late_has_not_ended(till: Till) -> None:
+    till.buy(MONTH)
+    till.confirm()
+    (grant,) = rows(Grant)
+    till.shop.clock.move_to(grant.ends_at + timedelta(minutes=1))  # no job ran, and nothing came from Stripe
+    assert tell() == []
+    jobs.begin_days_of_grace()
+    assert tell() == []
+    till.shop.clock.move_to(max(each.ends_at for each in rows(Grant)))  # it was never paid
+    assert tell() == ["plan_ended"]
+
+
 def test_a_month_that_was_cancelled_is_told_of(till: Till) -> None:
     till.buy(MONTH)
     till.confirm()
