@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import may_reopen, reopen_alert
 from api.alerts.stopping import stop_alerts
 from api.alerts.targets import get_prefecture_id
@@ -34,14 +35,15 @@ class UnsubscribeSubject:
     def is_stopped(self) -> bool:
         """Whether nothing of it is left to stop."""
         if self.contact:
-            return self.group in self.contact.stopped_groups
+            wants = self.group is not MessageGroup.NEWS or self.contact.wants_news
+            return not wants or self.group in self.contact.stopped_groups
         return all(alert.closed_at is not None for alert in self.alerts)
 
     @property
     def may_start_again(self) -> bool:
-        """Whether the link can undo it: an alert for a day, a group as long as the link is good."""
+        """Whether the link can undo it: an alert for a day, a group as long as the link is good; never news."""
         if self.contact:
-            return self.group in self.contact.stopped_groups
+            return self.group is not MessageGroup.NEWS and self.group in self.contact.stopped_groups
         return any(may_reopen(alert) for alert in self.alerts)
 
     @property
@@ -72,7 +74,9 @@ def stop_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
     if subject.alerts:
         owner = subject.alerts[0].user_id
         return stop_alerts(session, owner, [each.id for each in subject.alerts if each.user_id == owner])
-    if subject.contact and subject.group not in subject.contact.stopped_groups:
+    if subject.contact and subject.group is MessageGroup.NEWS:
+        withdraw_news_consent(subject.contact, "link")
+    elif subject.contact and subject.group not in subject.contact.stopped_groups:
         subject.contact.stopped_groups = [*subject.contact.stopped_groups, subject.group.value]
     return []
 

@@ -112,7 +112,7 @@ class NotificationChanges(NotificationFlags):
 
 
 class GroupState(Answer):
-    """On which channels a group goes; null where the channel is not linked or never used."""
+    """On which channels a group goes; null where one is not linked or never used, for news also where it is off."""
 
     email: bool | None
     sms: bool | None

@@ -78,16 +78,27 @@ def change_groups(contacts: Mapping[Channel, Contact], changes: GroupChanges) ->
         for channel, wish in change or ()
         if wish is not None
     ]
-    found = [(_find_linked(contacts, channel, on=wish), group, wish) for group, channel, wish in wishes]
+    found = [
+        (_find_linked(contacts, channel, group, on=wish), group, wish) for group, channel, wish in wishes
+    ]
     switched = [_switch_group(contact, group, on=wish) for contact, group, wish in found if contact]
     return any(switched)
 
 
-def _find_linked(contacts: Mapping[Channel, Contact], channel: Channel, *, on: bool) -> Contact | None:
+def _find_linked(
+    contacts: Mapping[Channel, Contact], channel: Channel, group: MessageGroup, *, on: bool
+) -> Contact | None:
     contact = contacts.get(channel)
     if on and (contact is None or (channel is not Channel.EMAIL and not contact.is_linked)):
         raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
+    if on and contact and _lacks_consent(group, contact):
+        raise ApiError(409, "not-linked", "switch the channel on first: news end with the consent to it")
     return contact
+
+
+def _lacks_consent(group: MessageGroup, contact: Contact) -> bool:
+    """Whether a consent to news would be none, as there is none to the channel."""
+    return group is MessageGroup.NEWS and contact.consented_at is None
 
 
 def _switch_group(contact: Contact, group: MessageGroup, *, on: bool) -> bool:
@@ -127,7 +138,7 @@ def _read_group(group: MessageGroup, contacts: Mapping[Channel, Contact]) -> Gro
 def _is_on(group: MessageGroup, channel: Channel, contact: Contact | None) -> bool | None:
     if contact is None or channel not in CHANNELS[group]:
         return None
-    if channel is not Channel.EMAIL and not contact.is_linked:
+    if (channel is not Channel.EMAIL and not contact.is_linked) or _lacks_consent(group, contact):
         return None
     return group not in contact.stopped_groups and (group is not MessageGroup.NEWS or contact.wants_news)
 

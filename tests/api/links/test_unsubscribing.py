@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
+from api.accounts.consents import give_consent, give_news_consent
 from api.alerts.service import reopen_alert
 from api.alerts.stopping import has_stopped_last, stop_alerts
 from api.models.alert import Alert, ClosedBecause
@@ -15,6 +16,7 @@ from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
+from api.users.service import restart_groups
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.signing import sign
@@ -155,6 +157,28 @@ def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient
     assert mail_contact(other).stopped_groups == []
     assert "Vous recevrez de nouveau" in client.post(link, data=UNDO).text
     assert mail_contact(camille).stopped_groups == []
+
+
+def test_the_link_of_news_withdraws_the_consent_and_brings_none_back(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person()
+    with session() as s:
+        contact = s.scalars(sa.select(Contact)).one()
+        give_consent(contact, "registration")
+        give_news_consent(contact, "preferences")
+    link = stop_group(camille, MessageGroup.NEWS)
+    assert "Ne plus recevoir ces messages ?" in client.get(link).text
+    for _ in range(2):
+        assert "Vous ne recevrez plus" in client.post(link, data=ONE_CLICK).text
+    given = (mail_contact(camille).consent or {})["news"]
+    assert given["withdrawn_at"]
+    assert given["withdrawn_in"] == "link"
+    assert "Les recevoir de nouveau" not in client.get(link).text
+    client.post(link, data=UNDO)
+    with session() as s:
+        restart_groups(s, camille.id)  # the button of /canaux
+    assert not mail_contact(camille).wants_news
 
 
 def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, person: People) -> None:

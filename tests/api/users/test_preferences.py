@@ -171,6 +171,16 @@ def test_news_are_a_consent_with_its_text_and_end_by_it(client: FlaskClient, cam
     assert (read_contact().consent or {})["news"].items() > given.items()
 
 
+def test_news_need_the_channel(client: FlaskClient, camille: Person) -> None:
+    assert changed(client, camille, notifyEmail=False)["groups"]["news"]["email"] is None
+    answer = patch(client, camille, groups={"news": {"email": True}})
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "not-linked")
+    assert "news" not in (read_contact().consent or {})
+    found = changed(client, camille, notifyEmail=True, groups={"news": {"email": True}})
+    assert found["groups"]["news"]["email"] is True
+    assert read_contact().wants_news
+
+
 @pytest.mark.parametrize("way", ["switch", "spam report"])
 def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way: str) -> None:
     with session() as s:
