@@ -24,6 +24,7 @@ from configs.clock import clock
 from configs.settings import settings
 
 _KIND = "operations_alarm"
+_CAPPED = "hourly cap"  # ends the reason of what waits for its contact's turn
 _OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
 _OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
 _PATIENCE = {IncidentReason.PROVIDER_DOWN: timedelta(minutes=2)}  # a breaker opens for less, too
@@ -63,10 +64,18 @@ def _find_down_providers() -> Iterable[FoundTrouble]:
 
 
 def _find_old_messages(session: Session, now: datetime) -> Iterable[FoundTrouble]:
-    """Yield a trouble where messages could be sent for a while, and no worker took them."""
+    """Yield a trouble where messages could be sent for a while, and no worker took them.
+
+    The hourly cap puts off the nudge alone, so that a message that leaves earlier takes along what it holds back.
+    """
     patience = sa.case((Notification.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
+    reason = sa.func.coalesce(Notification.reason, "")
+    is_capped = sa.and_(reason.endswith(_CAPPED), Notification.next_nudge_at > now)
     waiting = sa.select(sa.func.count(), sa.func.min(Notification.next_attempt_at)).where(
-        _ON_THE_WAY, Notification.state == State.PENDING, Notification.next_attempt_at + patience <= now
+        _ON_THE_WAY,
+        Notification.state == State.PENDING,
+        Notification.next_attempt_at + patience <= now,
+        ~is_capped,
     )
     number, oldest = session.execute(waiting).one()
     if number:

@@ -153,6 +153,15 @@ def test_messages_that_wait_on_purpose_are_none(frozen: time_machine.Traveller) 
     assert jobs.watch_operations() == {"mails": 0}
 
 
+def test_alerts_that_the_hourly_cap_holds_back_are_none(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock(), reason="hourly cap", next_nudge_at=clock() + 12 * MINUTE)
+    frozen.shift(11 * MINUTE)
+    assert jobs.watch_operations() == {"mails": 0}
+    frozen.shift(MINUTE)
+    assert jobs.watch_operations() == {"mails": 1}, "now it is their turn, and nobody takes them"
+
+
 @pytest.mark.parametrize("reason", ["sendgrid answered 429", "twilio 20429"])
 def test_a_provider_that_refuses_many_for_a_limit_is_told(
     reason: str, frozen: time_machine.Traveller
