@@ -39,8 +39,12 @@ MESSAGE_TEXTS: Texts = {
 
 
 class MessageSettings(Body):
-    """Which messages arrive where, and when."""
+    """Which messages arrive where, and when.
 
+    `boxes` names those of groups that the page had: a channel may have been linked since, and has none there.
+    """
+
+    boxes: str = ""
     slots: GroupChange
     desk: DeskChange
     reminders: GroupChange
@@ -61,14 +65,14 @@ class MessageSettings(Body):
 def list_group_choices(
     state: NotificationState,
 ) -> list[tuple[str, LazyString, LazyString, list[tuple[str, LazyString]]]]:
-    """Return name, legend and hint of each group, with its fields (name, channel) for the channels that are linked."""
+    """Return name, legend and hint of each group, with its fields (name, channel) for the channels that are linked.
+
+    A group without any is left out: news, while mails are off.
+    """
     return [
-        (
-            name,
-            *words,
-            [(f"{name}.{channel.value}", CHANNEL_NAMES[channel]) for channel in _list_linked(state, name)],
-        )
+        (name, *words, [(f"{name}.{channel.value}", CHANNEL_NAMES[channel]) for channel in linked])
         for name, words in _GROUPS.items()
+        if (linked := _list_linked(state, name))
     ]
 
 
@@ -96,12 +100,17 @@ def fill_settings(state: NotificationState) -> dict[str, Any]:
 
 
 def build_changes(wish: MessageSettings, state: NotificationState) -> NotificationChanges:
-    """Return the changes that a form asks for, on the channels that it shows."""
+    """Return the changes that a form asks for, on the channels that it had and that are linked still."""
+    shown = wish.boxes.split()
     sent = wish.model_dump(by_alias=True, mode="json")
     quiet = {"from": sent["quietFrom"], "until": sent["quietUntil"], "slots": sent["quietSlots"]}
     return NotificationChanges.model_validate({
         "groups": {
-            name: {channel.value: sent[name][channel.value] for channel in _list_linked(state, name)}
+            name: {
+                channel.value: sent[name][channel.value]
+                for channel in _list_linked(state, name)
+                if f"{name}.{channel.value}" in shown
+            }
             for name in _GROUPS
         },
         "slotRhythm": sent["slotRhythm"],

@@ -95,8 +95,10 @@ def change_messages() -> ResponseReturnValue:
 def _render_messages(form: Form[Any] | None = None) -> str:
     with autocommit_session() as s:
         state = read_preferences(s, current_user_id())
+    groups = list_group_choices(state)
+    boxes = " ".join(name for *_words, fields in groups for name, _channel in fields)
     return render_template(
-        "preferences/messages.html", form=form, state=state, groups=list_group_choices(state), rhythms=RHYTHMS,
+        "preferences/messages.html", form=form, state=state, groups=groups, boxes=boxes, rhythms=RHYTHMS,
         settings_form=form or Form(MessageSettings, fill_settings(state)), zone=name_zone(state.time_zone),
     )  # fmt: skip
 

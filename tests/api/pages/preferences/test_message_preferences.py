@@ -48,11 +48,14 @@ def test_quiet_hours_the_digest_and_groups_are_kept(camille: Browser) -> None:
 
 
 def test_news_are_asked_for_with_their_text(camille: Browser) -> None:
+    page = camille.get("/preferences")  # mails are off: it would be no consent
+    assert "J’accepte" not in page.text
+    assert 'name="news.email"' not in page.html
+    with session() as s:
+        s.execute(sa.update(Contact).values(consented_at=clock()))
     page = camille.get("/preferences")
     assert "J’accepte de recevoir par e-mail des nouvelles" in page.text
     assert "news.email" not in page.find_form("/preferences")["fields"]
-    with session() as s:
-        s.execute(sa.update(Contact).values(consented_at=clock()))
     camille.send("/preferences", **FIELDS, **{"news.email": "true"})
     assert "news.email" in camille.follow().find_form("/preferences")["fields"]
     assert read_contact().wants_news
@@ -67,6 +70,27 @@ def test_a_channel_that_is_not_linked_is_neither_shown_nor_changed(camille: Brow
     camille.send("/preferences", **FIELDS)
     (sms,) = (each for each in rows(Contact) if each.channel is Channel.SMS)
     assert sms.stopped_groups == []
+
+
+def test_a_channel_that_is_linked_while_the_page_is_open_keeps_its_messages(camille: Browser) -> None:
+    camille.get("/preferences")
+    with session() as s:
+        user = s.scalars(sa.select(User)).one()
+        chat = Contact(
+            user_id=user.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
+        )
+        s.add(chat)
+    untick(camille, "desk.email")
+    camille.send("/preferences", slotRhythm="daily")
+    assert {each.channel: each.stopped_groups for each in rows(Contact)} == {
+        Channel.EMAIL: ["desk"],
+        Channel.TELEGRAM: [],
+    }
+    assert rows(User)[0].slot_rhythm is SlotRhythm.DAILY
+    assert "slots.telegram" in camille.get("/preferences").find_form("/preferences")["fields"]
+    untick(camille, "slots.telegram")
+    camille.send("/preferences", boxes="slots.telegram desk.email reminders.email ../x" * 3)
+    assert ["slots"] in [each.stopped_groups for each in rows(Contact)]
 
 
 def test_slot_alerts_that_are_switched_on_again_catch_up(camille: Browser, door: Door) -> None:
