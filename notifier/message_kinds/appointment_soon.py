@@ -12,10 +12,9 @@ from api.models.appointment import Appointment
 from api.models.notification import State
 from api.models.user import Contact
 from configs.appointment_links import write_reminder_token
-from configs.desk import zone_of
 from configs.languages import FRENCH
-from configs.prefecture import prefectures
 from configs.unsubscribe_links import MessageGroup
+from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -60,8 +59,8 @@ class AppointmentSoon(MessageKind):
 
 
 def _describe(found: Appointment, at: datetime, row: ClaimedRow) -> TemplateContext:
-    home = prefectures()[row.params["prefecture"]]
-    local = at.astimezone(zone_of(home.time_zone))
+    home = location_of("", row.params["prefecture"])
+    local = at.astimezone(home.zone)
     url = link("reminder", write_reminder_token(found.id))
     values = {
         "where": f"{home.name} ({home.department})",

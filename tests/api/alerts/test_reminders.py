@@ -288,6 +288,20 @@ def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
     assert jobs.remind_of_appointments() == {"mails": 0}
 
 
+def test_a_prefecture_that_left_the_files_is_named_by_its_id(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    find(client, camille)
+    frozen.move_to(AT - HOUR)
+    remind()
+    with session() as s:
+        (row,) = s.scalars(sa.select(Notification))
+        row.params = row.params | {"prefecture": "gone_99"}
+    said = read_again()
+    assert isinstance(said, TemplateContext)
+    assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
+
+
 def test_the_first_of_a_month_is_an_ordinal_in_french(
     frozen: time_machine.Traveller, client: FlaskClient, camille: Person
 ) -> None:
