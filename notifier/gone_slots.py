@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import write_array
-from api.models.notice import mark_gone
 from api.models.notification import Priority
 from api.models.user import Channel
 from notifier.notification_writer import write_to_contacts
@@ -111,17 +110,22 @@ WHERE n.id = ANY(CAST(:ids AS uuid[]))
   AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange)
 """)
 
-# The users all of whose alerts on a detection have no slot left.
-_USERS = sa.text(f"""
-{_TOUCHED}
-SELECT n.id AS detection_id, a.user_id
-FROM named n
-JOIN matches m ON m.detection_id = n.id
-JOIN alerts a ON a.id = m.alert_id
-JOIN match_slots s ON s.match_id = m.id
-CROSS JOIN LATERAL (SELECT coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) AS slots) told
-GROUP BY n.id, a.user_id
-HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open AS int8multirange))
+# Of the users all of whose alerts on a detection have no slot left. One statement, because a slot that flickers has
+# very many of them: those whose notice was marked before are found again.
+_MARK_NOTICES = sa.text(f"""
+{_TOUCHED},
+gone AS (
+  SELECT n.id AS detection_id, a.user_id
+  FROM named n
+  JOIN matches m ON m.detection_id = n.id
+  JOIN alerts a ON a.id = m.alert_id
+  JOIN match_slots s ON s.match_id = m.id
+  CROSS JOIN LATERAL (SELECT coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) AS slots) told
+  GROUP BY n.id, a.user_id
+  HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open AS int8multirange))
+)
+UPDATE notices x SET gone_at = :now FROM gone g
+WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS NULL
 """)  # noqa: S608 -- put together from constants
 
 
@@ -140,21 +144,13 @@ def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
     told = session.execute(_MESSAGES, parameters | {"key": f"{KIND}:"}).all()
     desk_ids = {row.desk_id for row in (*closed, *told) if row.desk_id}
     still = session.scalar(_STILL_OPEN, {"desk_ids": write_array(desk_ids), "earliest": earliest})
-    _mark_notices(session, session.execute(_USERS, parameters | {"open": still}).all(), now)
+    session.execute(_MARK_NOTICES, parameters | {"open": still, "now": now})
     if not told:
         return []
     ids = write_array(row.id for row in told)
     return _write_edits(
         session, told, set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still})), now
     )
-
-
-def _mark_notices(session: Session, users: Sequence[Any], now: datetime) -> None:
-    by_detection: dict[UUID, list[UUID]] = defaultdict(list)
-    for row in users:
-        by_detection[row.detection_id].append(row.user_id)
-    for detection_id, user_ids in by_detection.items():
-        mark_gone(session, detection_id, user_ids, now)
 
 
 def _write_edits(

@@ -1,14 +1,12 @@
 """Notices: what the app itself shows a user. A notice has no channel, no queue and no contact."""
 
-from collections.abc import Collection
 from datetime import datetime
-from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from api.models.base import Base, is_any_of, new_id
+from api.models.base import Base, new_id
 from api.models.user import User
 
 
@@ -41,11 +39,3 @@ class Notice(Base):
             postgresql_where=sa.text("dedupe_key IS NOT NULL"),
         ),
     )
-
-
-def mark_gone(session: Session, detection_id: UUID, user_ids: Collection[UUID], now: datetime) -> int:
-    """Mark the notices of a detection as gone, for these users; return how many were not before."""
-    theirs = (is_any_of(Notice.user_id, user_ids), Notice.detection_id == detection_id)
-    gone = sa.update(Notice).where(*theirs, Notice.gone_at.is_(None)).values(gone_at=now)
-    done = session.execute(gone, execution_options={"synchronize_session": False})
-    return cast("sa.CursorResult[Any]", done).rowcount

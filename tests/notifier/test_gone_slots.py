@@ -327,6 +327,18 @@ def test_a_crowd_costs_as_many_statements_as_one(whole: "Running", frozen: time_
     assert len([each for each in notifications() if each.kind == "slot_gone"]) == 7
 
 
+def test_a_slot_that_came_and_went_often_costs_as_many_statements_as_one(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    counts = []
+    for _ in range(3):
+        missed_twice(frozen, announce(camille))
+        counts.append(statements(jobs.mark_gone_slots))
+        frozen.shift(timedelta(hours=1))
+    assert counts == [counts[0]] * 3
+    assert marked() == [True] * 3
+
+
 def marked() -> list[bool]:
     """Return which notices are marked as gone, the oldest first."""
     return [each.gone_at is not None for each in sorted(all_of(Notice), key=lambda each: each.id)]

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 import time_machine
 from sqlalchemy.orm import Session
 
-from api.models.base import engine, session
-from api.models.notice import Notice, mark_gone
+from api.models.base import engine
+from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import User
 from configs.clock import clock
@@ -228,21 +228,6 @@ def test_a_kind_without_notices_makes_none() -> None:
     in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
     assert len(notifications()) == 1
     assert all_of(Notice) == []
-
-
-def test_notices_of_a_detection_are_marked_as_gone_once() -> None:
-    camille, robin = person(), person()
-    for each in (camille, robin):
-        alert(each)
-    opened = slots()
-    seen = detection(opened)
-    matched(seen)
-    gone(opened)
-    now = clock()
-    with session() as s:
-        assert mark_gone(s, seen, [camille.id], now) == 1
-        assert mark_gone(s, seen, [camille.id], now) == 0
-    assert {each.user_id: each.gone_at for each in all_of(Notice)} == {camille.id: now, robin.id: None}
 
 
 def test_notices_go_with_the_account() -> None:
