@@ -139,7 +139,7 @@ def _write_appointment(alert_id: UUID) -> UUID:
 
 
 def _write_incident() -> int:
-    """Write an incident whose alarm nobody acknowledged, beside another one."""
+    """Write two incidents whose alarms nobody acknowledged; return the id of the first."""
     with session() as s:
         made, beside = (
             Incident(subject=subject, reason=IncidentReason.MAINTENANCE, starts_at=clock(), seen_at=clock())

@@ -31,7 +31,7 @@ def show_messages() -> str:
 
 @area.page("/notifications", Access.PERSONAL)
 def show_notices() -> str:
-    """List the notices, the newest first; their number stands in the title."""
+    """List the notices, the newest first; the title has the number of unread ones."""
     view = read_notices()
     return render_template("messages/notices.html", view=view, count=count_title(view.unread))
 
