@@ -29,6 +29,7 @@ from deploy.bench import (
     receipt_load,
     report,
     restore,
+    streams,
 )
 from deploy.bench.figures import Effort, Figure, Part, forget
 
@@ -41,6 +42,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "crowd": ("one detection, a crowd told by e-mail", bulk_notify.run),
     "mix": ("a crowd by e-mail, Telegram and SMS at the allowed rates", mixed_crowd.run),
     "receipts": ("many receipts of mails at once, beside alerts", receipt_load.run),
+    "streams": ("500 open pages and their notices", streams.run),
     "matching": ("one detection among very many alerts", matching.run),
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
     "reads": ("reads of the API on a million detections", reads.run),
