@@ -133,7 +133,7 @@ class Periods(BaseSettings):
     retry_max_seconds: Seconds = 45
     unknown_retry_seconds: Waits = (15, 120, 600, 1800)
     sms_unknown_retry_seconds: Waits = (600, 1800)
-    misconfigured_retry_seconds: Seconds = 86400
+    give_up_seconds: Seconds = 86400
     retell_seconds: Seconds = 1800
     unconfirmed_seconds: Seconds = 900
     rearm_seconds: Seconds = 30

@@ -96,7 +96,7 @@ def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> Del
     An old dead letter that an operator replays thus has its attempts again.
     """
     age = now - attempt.created_at if attempt.created_at else timedelta()
-    is_old = not attempt.lasting and age >= timedelta(seconds=settings().misconfigured_retry_seconds)
+    is_old = not attempt.lasting and age >= timedelta(seconds=settings().give_up_seconds)
     if is_old and attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason

@@ -55,7 +55,7 @@ class Client:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     # A message without success is dead in seconds.
-    soon = {"RETRY_SECONDS": "0.2", "RETRY_MAX_SECONDS": "1", "MISCONFIGURED_RETRY_SECONDS": "3"}
+    soon = {"RETRY_SECONDS": "0.2", "RETRY_MAX_SECONDS": "1", "GIVE_UP_SECONDS": "3"}
     with quiet_stack(lambda text: only("ezbooking", hasty(text)), **soon) as made:
         seed(made)
         yield made
