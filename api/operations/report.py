@@ -1,6 +1,6 @@
 """The report of 19:00: sales, registrations, detections, delays, failures and the cost of SMS since the last one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +23,26 @@ SELECT count(*) FILTER (WHERE kind = 'slot_detected') AS alerts,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - seen_at))
     FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p50,
   percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM accepted_at - seen_at))
-    FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p95,
-  count(*) FILTER (WHERE state = 'bounced') AS bounced,
-  count(*) FILTER (WHERE state = 'no_receipt') AS no_receipt
+    FILTER (WHERE kind = 'slot_detected' AND committed_at IS NOT NULL) AS p95
 FROM notifications WHERE id >= :first AND id < :last
 """)
+# By when we learned of it: a message may come back after the report of its day. A receipt may be repeated.
+_BOUNCED = sa.text("""
+SELECT count(*) FROM (
+  SELECT n.id
+  FROM provider_events e CROSS JOIN LATERAL unnest(e.notification_ids) AS named(id)
+  JOIN notifications n ON n.id = named.id AND n.state = 'bounced'
+  WHERE e.kind IN ('refused', 'bounced', 'stopped') AND e.received_at >= :oldest AND e.applied_at < :until
+  GROUP BY n.id HAVING min(e.applied_at) >= :since
+) bounced
+""")
+# By when the receipt was due. The sweep marks them a little later, so that the last minutes are the next report's.
+_SILENT = sa.text("""
+SELECT count(*) FROM notifications
+WHERE state = 'no_receipt' AND id >= :first AND receipt_due_at >= :since AND receipt_due_at < :until
+""")
+_LATE = timedelta(minutes=5)
+_LONGEST_WAY = timedelta(days=2)  # from the message's row to its receipt: it is tried for a day
 
 
 def write_report(session: Session, since: datetime, until: datetime) -> list[UUID]:
@@ -81,8 +96,19 @@ def _measure_messages(session: Session, since: datetime, until: datetime) -> dic
     seconds = {name: None if value is None else round(float(value), 2) for name, value in (
         ("p50", row.p50), ("p95", row.p95)
     )}  # fmt: skip
-    counts = {name: getattr(row, name) for name in ("alerts", "accepted", "bounced", "no_receipt")}
-    return counts | seconds
+    return {"alerts": row.alerts, "accepted": row.accepted, **seconds} | _measure_losses(
+        session, since, until
+    )
+
+
+def _measure_losses(session: Session, since: datetime, until: datetime) -> dict[str, int]:
+    """Return how many accepted messages came back or were not heard of; each is in one report, whenever it was sent."""
+    back = {"since": since, "until": until, "oldest": since - _LONGEST_WAY}
+    silent = {"since": since - _LATE, "until": until - _LATE, "first": first_id_at(since - _LONGEST_WAY)}
+    return {
+        "bounced": session.scalars(_BOUNCED, back).one(),
+        "no_receipt": session.scalars(_SILENT, silent).one(),
+    }
 
 
 def _measure_sms(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
