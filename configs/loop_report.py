@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
-PLANNER, BACKGROUND = "planner:seen", "background:seen"
+PLANNER, BACKGROUND, STREAM = "planner:seen", "background:seen", "stream:seen"
 FRESH = timedelta(seconds=60)
 
 
@@ -13,7 +13,7 @@ class LoopReport(BaseModel):
     """A loop at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
 
     `queues` (the planner's): since when each due queue has desks; after more than FRESH without a planner, since the
-    next one's start.
+    next one's start. `streams` (the live program's): how many are open.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -21,6 +21,7 @@ class LoopReport(BaseModel):
     at: datetime
     failing: dict[str, str] = {}
     queues: dict[str, datetime] = {}
+    streams: int = 0
 
 
 def write_report(client: Redis, report: LoopReport, key: str = PLANNER) -> None:

@@ -35,7 +35,7 @@ from api.models.partitions import count_days_ahead
 from configs.clock import clock
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
-from configs.loop_report import BACKGROUND, FRESH, read_report
+from configs.loop_report import BACKGROUND, FRESH, STREAM, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
 from configs.settings import settings
 
@@ -51,6 +51,7 @@ MINOR = frozenset(
         "proofs",
         "providers",
         "records",
+        "streams",
     }
 )  # alerts are delivered without these parts, except to contacts whose key is missing
 _SEEN = "keeper:seen"
@@ -153,6 +154,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "providers": _check_providers,
         "proofs": lambda: _check_proofs(redis),
         "records": lambda: _check_records(redis),
+        "streams": lambda: _check_streams(redis),
         "backups": _check_backups,
         "certificate": _check_certificate,
     }
@@ -252,6 +254,13 @@ def _check_records(redis: Redis) -> str:
         named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
         raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
     return "every check is recorded"
+
+
+def _check_streams(redis: Redis) -> str:
+    report = read_report(redis, STREAM)
+    if report is None:
+        raise PartDown("the live streams have not reported lately: is `python -m api.stream` running?")
+    return f"{pluralize(report.streams, 'stream')} open"
 
 
 def _measure_age(at: datetime, what: str) -> timedelta:

@@ -17,13 +17,16 @@ from redis.exceptions import RedisError
 from api.streaming.database import DatabaseAway, ReadPool
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
+from configs.clock import clock
 from configs.live_channel import CHANNEL
+from configs.loop_report import FRESH, STREAM, LoopReport
 from configs.settings import settings
 
 POLL_SECONDS = 2.0
 _TOGETHER_SECONDS = 0.05  # nudges of one crowd are one read
 _CHECK_SECONDS = 5.0  # between looks at the logins
 _AGAIN_SECONDS = 2.0
+_REPORT_SECONDS = 15.0
 _CUT_SECONDS = 5.0  # that a stream that is over has for what it is sending
 _MOST_WAITING = 1000  # notices of a stream whose client does not read
 _MOST_SEEN = 4000
@@ -100,7 +103,7 @@ class NoticeHub:
         """Serve the streams until cancelled; then end them."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._listen, self._read_table, self._check_logins):
+                for work in (self._listen, self._read_table, self._check_logins, self._report):
                     tasks.create_task(_repeat(work))
         finally:
             for stream in self.list_streams():
@@ -108,10 +111,7 @@ class NoticeHub:
 
     async def _listen(self) -> None:
         """Look at the table when Redis says so."""
-        redis = Redis.from_url(
-            settings().require("redis_url"), socket_connect_timeout=2, health_check_interval=15
-        )
-        async with redis, redis.pubsub() as subscribed:
+        async with _connect_redis() as redis, redis.pubsub() as subscribed:
             await subscribed.subscribe(CHANNEL)
             while True:
                 if await subscribed.get_message(ignore_subscribe_messages=True, timeout=30):
@@ -143,6 +143,18 @@ class NoticeHub:
             for stream in streams:
                 if stream.login.login_id in ended:
                     stream.end()
+
+    async def _report(self) -> None:
+        """Report that the program runs, and how many streams it has, for health."""
+        async with _connect_redis() as redis:
+            while True:
+                report = LoopReport(at=clock(), streams=len(self.list_streams()))
+                await redis.set(STREAM, report.model_dump_json(), ex=FRESH)
+                await asyncio.sleep(_REPORT_SECONDS)
+
+
+def _connect_redis() -> Redis:
+    return Redis.from_url(settings().require("redis_url"), socket_connect_timeout=2, health_check_interval=15)
 
 
 async def _repeat(work: Callable[[], Awaitable[None]]) -> None:

@@ -21,7 +21,7 @@ from api.models.notification import QUEUES
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
-from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
+from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
@@ -82,6 +82,7 @@ def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker)
     keeper(redis_server)
     planner(redis_server)
     write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
+    write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
     spool(redis_server)
     desk_state(wished_seconds=30, feasible_seconds=30)
     check(age=1)
@@ -116,6 +117,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "providers",
             "proofs",
             "records",
+            "streams",
             "backups",
             "certificate",
         ]
@@ -133,6 +135,16 @@ def test_a_key_that_was_taken_away_too_early_is_said(
     part = (found.json or {})["parts"]["keys"]
     assert (found.status_code, part["status"]) == (200, "degraded")
     assert "give DATA_KEYS back" in part["reason"]
+
+
+def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    part = (whole.get("/api/health").json or {})["parts"]["streams"]
+    assert (part["status"], part["reason"]) == ("ok", "2 streams open")
+    redis_server.delete(STREAM)
+    found = whole.get("/api/health")
+    part = (found.json or {})["parts"]["streams"]
+    assert (found.status_code, part["status"]) == (200, "degraded")
+    assert "python -m api.stream" in part["reason"]
 
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:

@@ -15,6 +15,7 @@ import uvicorn
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token, create_refresh_token
+from redis import Redis
 
 from api import stream as program
 from api.models.base import session
@@ -27,8 +28,10 @@ from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
 from api.streaming.sign_in import StreamLogin
 from configs.clock import clock
 from configs.live_nudges import nudge_streams
+from configs.loop_report import FRESH, STREAM, read_report
 from tests.api.notices.test_routes import write_notice
 from tests.api.world import Person
+from tests.waiting import until
 
 People = Callable[..., Person]
 API = "http://localhost:4000"
@@ -103,6 +106,7 @@ def end_login(person: Person) -> None:
 @pytest.fixture
 def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
     monkeypatch.setattr(hub, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(hub, "_REPORT_SECONDS", 0.1)
     server = uvicorn.Server(
         uvicorn.Config(program.create_app(), port=0, log_config=None, timeout_graceful_shutdown=1)
     )
@@ -268,6 +272,20 @@ def test_a_page_of_ours_opens_a_stream_by_its_cookie(live: LiveServer, person: P
         assert refused.status == 403  # as an image would ask, without an Origin
     with live.open("/live/notices", Cookie=cookie, Sec_Fetch_Site="same-origin") as response:
         assert response.status == 200
+
+
+def test_the_program_reports_how_many_streams_it_has(
+    redis_server: Redis, live: LiveServer, person: People
+) -> None:
+    def count() -> int | None:
+        report = read_report(redis_server, STREAM)
+        return report.streams if report else None
+
+    camille = person()
+    with live.listen(camille), live.listen(camille):
+        until(lambda: count() == 2)
+    until(lambda: count() == 0)
+    assert 0 < redis_server.ttl(STREAM) <= FRESH.total_seconds()
 
 
 def test_streams_are_bounded_by_person_and_by_address(
