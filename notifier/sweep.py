@@ -26,10 +26,12 @@ from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import WaitingWork
+from notifier.outdated_holds import wake_outdated
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
 _PRICES_EVERY = timedelta(minutes=1)
+_HOLDS_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +103,7 @@ class Sweep:
     back_at: datetime | None = None
     database: OutageLog = field(default_factory=OutageLog)
     prices_at: datetime | None = None
+    holds_at: datetime | None = None
     clock_at: datetime | None = None
     mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
 
@@ -108,6 +111,7 @@ class Sweep:
         """Do one round; return how many rows were nudged."""
         now = clock()
         self._watch_clock(now)
+        self._watch_holds(now)
         detections, notifications = unmatched(now), undelivered(now)
         for detection_id, times in detections:
             nudges.match(detection_id, times)
@@ -133,7 +137,7 @@ class Sweep:
         self.clock_at = now  # only once the tables could be asked
         if set_back:
             log.warning("the clock was set back, what waits is due at once", before=before, now=now)
-            self.rearm_at = self.back_at = self.prices_at = None
+            self.rearm_at = self.back_at = self.prices_at = self.holds_at = None
             self.mend_at = now + timedelta(seconds=settings().lease_seconds)
         elif self.mend_at is None or now < self.mend_at:
             return
@@ -159,6 +163,15 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(Notification.price_due_at <= now)))
         if waiting:
             nudges.price_sms()
+
+    def _watch_holds(self, now: datetime) -> None:
+        """Have messages looked at, once a minute, that wait otherwise than their reader wants."""
+        if self.holds_at is not None and now < self.holds_at:
+            return
+        self.holds_at = now + _HOLDS_EVERY
+        with session() as opened:
+            if outdated := wake_outdated(opened, now):
+                log.info("held by preferences of before, looked at again", count=len(outdated))
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

@@ -22,7 +22,8 @@ from notifier.clock_steps import has_times_ahead
 from notifier.delivery import slow_channels
 from notifier.jobs import deliver, match
 from notifier.message_kinds import kind_of
-from notifier.sweep import undelivered
+from notifier.outdated_holds import wake_outdated
+from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     MORNING,
     OTHER_DESK,
@@ -313,6 +314,73 @@ def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of
     assert len(whole.messages("email")) == 1
     (mail,) = (each for each in read_providers() if each.channel is Channel.EMAIL)
     assert (mail.accepted, mail.median_ms) == (1, None)
+
+
+def wake() -> int:
+    """Return how many messages the sweep finds that wait otherwise than their reader wants."""
+    return len(in_one_transaction(wake_outdated, clock()))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "until"),
+    [
+        ({"slot_rhythm": SlotRhythm.AT_ONCE}, None),
+        ({"slot_rhythm": SlotRhythm.HOURLY}, "2026-11-21T02:00"),
+        ({"digest_at": time(6)}, "2026-11-21T06:00"),
+    ],
+)
+def test_what_was_written_by_preferences_of_before_follows_the_new_ones_within_a_minute(
+    chosen: dict[str, Any], until: str | None, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:10"))
+    who = waiter(**DAILY)
+    waiter(**DAILY)
+    show(1)
+    change(
+        User, who.id, **chosen
+    )  # committed before the message was, so that saving it did not see the message
+    frozen.shift(60)
+    assert wake() == 1
+    sweep()
+    (mine,) = (row for row in notifications() if row.user_id == who.id)
+    if until:
+        assert (mine.state, mine.next_attempt_at) == (State.PENDING, at_paris(until))
+    else:
+        assert mine.state is State.SENT
+        assert len(whole.messages("email")) == 1
+    assert wake() == 0
+
+
+def test_what_follows_its_readers_wishes_is_not_looked_at_again(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:10"))
+    waiter(**DAILY)
+    waiter(**NIGHT)
+    waiter(**DAILY | NIGHT)
+    show(1)
+    frozen.shift(60)
+    assert wake() == 0
+    sweep()
+    assert wake() == 0
+    assert whole.messages("email") == []
+
+
+def test_the_sweep_wakes_what_waits_otherwise_than_its_reader_wants(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(at_paris("2026-11-21T01:10"))
+    who = waiter(**DAILY)
+    show(1)
+    change(User, who.id, slot_rhythm=SlotRhythm.AT_ONCE)
+    watch = Sweep()
+    assert watch.turn() == 1
+    later = clock() + timedelta(hours=5)
+    change(Notification, notifications()[0].id, next_attempt_at=later, next_nudge_at=later)
+    frozen.shift(30)
+    assert watch.turn() == 0
+    frozen.shift(30)
+    assert watch.turn() == 1
 
 
 def tell(who: Person, kind: str, **params: Any) -> Notification:
