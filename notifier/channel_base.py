@@ -43,9 +43,8 @@ class OutgoingMessage:
     substitutions: Mapping[str, str] = field(default_factory=dict)  # tag in the texts → this person's value
     seen_at: datetime | None = None  # when the page was read, for the sandbox's inbox
     headers: Mapping[str, str] = field(default_factory=dict)  # of a mail, besides those that every mail has
-    is_mandatory: bool = (
-        False  # about the account or a payment: no provider's list of stopped addresses holds it up
-    )
+    # About the account or a payment, or wanted again after a spam report: no provider's list of those holds it up.
+    passes_lists: bool = False
     replaces: str = ""  # the provider's id of the message that it edits
 
     @property

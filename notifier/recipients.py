@@ -31,6 +31,7 @@ class Recipient:
     language: str  # of its user
     stored_address: str  # as the table has it; see `address`
     has_waiting_alert: bool  # a slot alert to it is pending already
+    is_after_report: bool = False  # it was switched on again after a spam report or a STOP
     plan_rank: int = 0  # of the highest plan that covers the moment
     times: MessageTimes | None = None  # when its user wants messages, where anything was chosen
 
@@ -57,9 +58,9 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
     reached = [
         Recipient(
             contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, has_waiting,
-            max(map(rank_plan, plans)), read_times(times),
+            is_after_report, max(map(rank_plan, plans)), read_times(times),
         )
-        for contact_id, user_id, channel, language, address, has_waiting, plans, times in found
+        for contact_id, user_id, channel, language, address, has_waiting, is_after_report, plans, times in found
         if allowed(channel, plans)
     ]  # fmt: skip
     return sorted(reached, key=lambda each: -each.plan_rank)
@@ -82,6 +83,7 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             User.language,
             sa.type_coerce(Contact.address, sa.Text),
             waiting,
+            Contact.select_after_report(),
             sa.func.array_agg(Grant.plan.distinct()),
             select_times(),
         )

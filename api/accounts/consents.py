@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from api.models.user import Contact
+from api.models.user import AFTER_REPORT, Contact, ContactState
 from configs.clock import clock
 
 _TEXTS = Path(__file__).parent / "consent_texts"
@@ -46,9 +46,16 @@ def describe_consent(subject: str, place: str, at: datetime) -> dict[str, Any]:
 
 
 def give_consent(contact: Contact, place: str) -> None:
-    """Note the consent to messages on a contact's channel; `place` names the step at which it was given."""
+    """Note the consent to messages on a contact's channel; `place` names the step at which it was given.
+
+    Call it before the contact's state becomes OK: a consent after a spam report or a STOP says so, for the list of a
+    provider may name the address still.
+    """
     now = clock()
-    contact.consent = {**_keep_news(contact), _ALERTS: describe_consent(contact.channel.value, place, now)}
+    given = describe_consent(contact.channel.value, place, now)
+    if contact.state is ContactState.UNSUBSCRIBED or AFTER_REPORT in (contact.consent or {}).get(_ALERTS, {}):
+        given[AFTER_REPORT] = True
+    contact.consent = {**_keep_news(contact), _ALERTS: given}
     contact.consented_at = now
 
 

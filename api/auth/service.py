@@ -68,9 +68,9 @@ def confirm_address(session: Session, token: str) -> AccountChange:
     user = session.get_one(User, contact.user_id)
     is_new = contact.verified_at is None
     is_clear = not is_new or _take_registration(session, user, claims.get("registration"))
-    contact.verified_at, contact.state = clock(), ContactState.OK
     if contact.enabled:
         give_consent(contact, "email_confirmation")
+    contact.verified_at, contact.state = clock(), ContactState.OK
     alerts = wake_alerts(session, user.id, "address confirmed")
     mails = write_welcome(session, user.id) if is_new else []
     return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts, mails)

@@ -63,6 +63,7 @@ class SlotRhythm(StrEnum):
     DAILY = "daily"
 
 
+AFTER_REPORT = "after_report"  # a key of a consent that was given again after a spam report or a STOP
 DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
 
 
@@ -190,6 +191,17 @@ class Contact(Base):
         """Whether its owner consented to news there (api/accounts/consents.py), and to the channel still."""
         given = (self.consent or {}).get("news")
         return self.consented_at is not None and given is not None and "withdrawn_at" not in given
+
+    @property
+    def consented_after_report(self) -> bool:
+        """Whether its owner consented again after a spam report or a STOP: a provider's list may name it still."""
+        given = (self.consent or {}).get("alerts", {})
+        return self.consented_at is not None and AFTER_REPORT in given
+
+    @classmethod
+    def select_after_report(cls) -> sa.ColumnElement[bool]:
+        """Return a column: `consented_after_report` of a contact that can be reached."""
+        return cls.consent[("alerts", AFTER_REPORT)].is_not(None)
 
     @property
     def is_lost(self) -> bool:

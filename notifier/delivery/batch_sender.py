@@ -18,19 +18,26 @@ Answered = tuple[list[OutgoingMessage], Answer]
 
 
 def batches(messages: Iterable[OutgoingMessage], most: int) -> Iterator[list[OutgoingMessage]]:
-    """Put messages of the same content together, at most so many, and no address twice: providers refuse that."""
+    """Put messages of the same content together, at most so many, and no address twice: providers refuse that.
+
+    Whether a provider's lists hold them up is said of a call, not of each message.
+    """
     rest = list(messages)
     while rest:
         batch, addresses, later = [rest[0]], {rest[0].address.casefold()}, []
         for message in rest[1:]:
             address = message.address.casefold()
-            if len(batch) < most and message.content is batch[0].content and address not in addresses:
+            if len(batch) < most and _are_alike(message, batch[0]) and address not in addresses:
                 batch.append(message)
                 addresses.add(address)
             else:
                 later.append(message)
         yield batch
         rest = later
+
+
+def _are_alike(one: OutgoingMessage, other: OutgoingMessage) -> bool:
+    return one.content is other.content and one.passes_lists is other.passes_lists
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ class ClaimedMessage:
     until: datetime
     address: str
     context: TemplateContext
+    is_after_report: bool = False  # its reader reported spam, and has switched the channel on again since
 
     @property
     def first(self) -> ClaimedRow:
@@ -296,4 +297,7 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
         context = kind.merge([each for _, _, each in group], row.language)
     address = context.address or contact.address
     context = add_stop_link(row, address, context)
-    return ClaimedMessage(tuple(each for each, _, _ in group), made.token, made.until, address, context)
+    rows = tuple(each for each, _, _ in group)
+    return ClaimedMessage(
+        rows, made.token, made.until, address, context, is_after_report=contact.consented_after_report
+    )

@@ -140,7 +140,8 @@ class Renderer:
         headers = write_stop_headers(context) if row.channel is Channel.EMAIL else {}
         return OutgoingMessage(
             self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers,
-            is_mandatory=kind_of(row.kind).group not in SWITCHABLE, replaces=context.replaces,
+            passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
+            replaces=context.replaces,
         )  # fmt: skip
 
 

@@ -65,14 +65,17 @@ class InlineClaim:
     ) -> set[UUID]:
         """Return the contacts whose messages this worker sends itself.
 
-        Left out are contacts for which something waits already (it leaves with it, as one message) and those beyond
-        the hourly cap. There are none where the slots were not seen for so long that they may be gone.
+        Left out are contacts for which something waits already (it leaves with it, as one message), those that were
+        switched on again after a spam report (read again when claimed), and those beyond the hourly cap. There are
+        none where the slots were not seen for so long that they may be gone.
         """
         confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = (
-            each.contact_id for each in reached if each.channel is self.channel and not each.has_waiting_alert
+            each.contact_id
+            for each in reached
+            if each.channel is self.channel and not (each.has_waiting_alert or each.is_after_report)
         )
         candidates = set(islice(mine, self.most - len(self.messages)))
         return hourly_cap.take_turns(session, candidates, self.now)

@@ -30,8 +30,8 @@ PROVIDER = "sendgrid"
 # https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}
 _BAD_ADDRESS = "personalizations"  # the `field` of an error that speaks of whom it goes to
-# Who reported spam, or unsubscribed, still gets an order's confirmation and a new password; an address that bounced is
-# left alone. Bypassing all lists excludes these two: https://www.twilio.com/docs/sendgrid/ui/sending-email/index-suppressions
+# Who reported spam, or unsubscribed, still gets an order's confirmation and a new password, and what was switched on
+# again since; an address that bounced is left alone. Bypassing all lists excludes these two: https://www.twilio.com/docs/sendgrid/ui/sending-email/index-suppressions
 _BYPASS = {name: {"enable": True} for name in ("bypass_spam_management", "bypass_unsubscribe_management")}
 _AT_FAULT = re.compile(r"personalizations\.(\d{1,4})\.")
 
@@ -98,7 +98,7 @@ class SendGrid(OneCallProvider):
         _ = _api().client.mail.send
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand mails of one content to SendGrid; `custom_args` come back with its events.
+        """Hand mails of one content to SendGrid; `custom_args` come back with its events. All pass its lists, or none.
 
         Raises:
             notifier.errors.DeliveryError: no mail was sent; PermanentError names the mails at fault.
@@ -127,7 +127,7 @@ def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
         "content": [{"type": kind, "value": value} for kind, value in parts if value],
         # Rewritten links would hide the official address, and a pixel would watch who reads.
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
-        **({"mail_settings": _BYPASS} if messages[0].is_mandatory else {}),
+        **({"mail_settings": _BYPASS} if messages[0].passes_lists else {}),
     }
 
 

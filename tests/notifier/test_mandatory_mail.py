@@ -9,10 +9,22 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
+from api.users.preference_schemas import NotificationChanges
+from api.users.service import change_notifications
 from configs.unsubscribe_links import SWITCHABLE
-from notifier.jobs import deliver
+from notifier.jobs import deliver, match
 from notifier.message_kinds import kinds
-from tests.notifier.world import Person, alert, change, detection, get, matched, person, slots
+from tests.notifier.world import (
+    Person,
+    alert,
+    change,
+    detection,
+    get,
+    matched,
+    notifications,
+    person,
+    slots,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -80,6 +92,46 @@ def test_sendgrid_is_told_which_mails_its_lists_do_not_hold_up(whole: "Running")
     assert len(whole.messages("email")) == 1
     assert send(who, "password_reset").state is State.SENT
     assert len(whole.messages("email")) == 2
+
+
+def switch_mail(who: Person, *, on: bool) -> None:
+    with session() as s:
+        change_notifications(s, who.id, NotificationChanges.model_validate({"notifyEmail": on}))
+
+
+def test_who_switches_mail_on_again_after_a_report_gets_alerts_past_the_list_of_sendgrid(
+    whole: "Running",
+) -> None:
+    camille, robin = person(), person(addresses={Channel.EMAIL: "robin@example.org"})
+    alert(camille)
+    alert(robin)
+    whole.receipt_mode("sendgrid", "spam")
+    match(str(detection()))
+    assert len(whole.messages("email")) == 2
+    whole.receipt_mode("sendgrid", "delivered")
+    change(
+        Contact, camille.contacts[Channel.EMAIL], state=ContactState.UNSUBSCRIBED, consented_at=None
+    )  # of Robin's report we have not heard
+    for on in (True, False, True):
+        switch_mail(camille, on=on)
+    match(str(detection(slots(place="2"))))
+    deliver(*(str(each.id) for each in notifications(State.PENDING)))
+    assert sorted(each.to for each in whole.messages("email")) == [
+        "camille@example.org",
+        "camille@example.org",
+        "robin@example.org",
+    ]
+
+
+def test_a_consent_that_no_report_came_before_is_held_up_by_the_list(whole: "Running") -> None:
+    who = person()
+    alert(who)
+    for on in (False, True):
+        switch_mail(who, on=on)
+    whole.receipt_mode("sendgrid", "spam")
+    match(str(detection()))
+    match(str(detection(slots(place="2"))))
+    assert len(whole.messages("email")) == 1
 
 
 def test_no_kind_about_the_account_or_payments_can_be_switched_off() -> None:

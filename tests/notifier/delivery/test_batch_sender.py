@@ -98,6 +98,12 @@ def test_who_is_told_something_else_is_told_apart() -> None:
     assert [[each.content for each in batch] for batch in batches(mixed, 100)] == [[SAID] * 3, [OTHER] * 2]
 
 
+def test_what_passes_the_lists_of_a_provider_leaves_in_a_call_of_its_own() -> None:
+    first, second, third = messages(3)
+    mixed = [first, replace(second, passes_lists=True), third]
+    assert [[each.passes_lists for each in batch] for batch in batches(mixed, 100)] == [[False] * 2, [True]]
+
+
 def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") -> None:
     refusing.error = JobTimeoutException("too long")
     answers = list(BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(250)))
