@@ -5,22 +5,23 @@ does not count, unless it came back and went: no check proved it. Earlier and la
 slot here.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import write_array
-from api.models.notification import Priority
-from api.models.user import Channel
-from notifier.notification_writer import write_to_contacts
+from notifier.message_edits import (
+    EDITABLE_FOR,
+    GONE,
+    TOUCHED,
+    describe_slots,
+    group_by_message,
+    select_messages,
+    write_edits,
+)
 
-KIND = "slot_gone"
-EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _OVERLAP = timedelta(minutes=2)  # in which a message that was on its way may have arrived
 
 # A cursor of the future is of a clock that was ahead: the desk is looked at as if there were none.
@@ -47,43 +48,7 @@ WHERE t.gone_at > :earliest
 GROUP BY t.desk_id
 """)
 
-# The matches that named one of them. A match that caught up names the newest detection of its moment, which may be
-# older than the slot.
-_TOUCHED = """
-WITH closed AS (
-  SELECT * FROM unnest(CAST(:desk_ids AS text[]), CAST(:since AS timestamptz[]), CAST(:slots AS int8multirange[]))
-    AS c(desk_id, since, slots)
-),
-named AS (
-  SELECT n.id, c.slots
-  FROM closed c
-  CROSS JOIN LATERAL (SELECT max(b.seen_at) AS seen_at FROM detections b
-    WHERE b.desk_id = c.desk_id AND b.seen_at <= greatest(c.since, :earliest)) before
-  JOIN detections n ON n.desk_id = c.desk_id AND n.seen_at >= coalesce(before.seen_at, :earliest)
-),
-touched AS (
-  SELECT DISTINCT m.id, m.detection_id, m.alert_id, s.decided_at
-  FROM named n
-  JOIN matches m ON m.detection_id = n.id AND m.decided_at > :earliest
-  JOIN match_slots s ON s.match_id = m.id AND s.decided_at > :earliest
-  WHERE coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && n.slots
-)
-"""
-
-# All alerts that left as one message have its id.
-_MESSAGES = sa.text(f"""
-{_TOUCHED}
-SELECT DISTINCT o.id, o.contact_id, o.provider_id, o.user_id, o.language, o.accepted_at,
-  o.params ->> 'desk_id' AS desk_id
-FROM touched t
-JOIN notification_matches l ON l.match_id = t.id
-JOIN notifications n ON n.id = l.notification_id AND n.matched_at = t.decided_at
-JOIN notifications o ON o.provider = n.provider AND o.provider_id = n.provider_id AND o.contact_id = n.contact_id
-  AND o.kind = n.kind
-WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.accepted_at > :earliest
-  AND n.provider_id ~ '^[0-9]+$'
-  AND NOT EXISTS (SELECT FROM notifications e WHERE e.dedupe_key = concat(:key, n.contact_id, ':', n.provider_id))
-""")  # noqa: S608 -- put together from constants
+_MESSAGES = select_messages(f"edits.shown IS DISTINCT FROM '{GONE}'")
 
 _STILL_OPEN = sa.text("""
 WITH open AS (
@@ -113,7 +78,7 @@ WHERE n.id = ANY(CAST(:ids AS uuid[]))
 # Of the users all of whose alerts on a detection have no slot left. One statement, because a slot that flickers has
 # very many of them: those whose notice was marked before are found again.
 _MARK_NOTICES = sa.text(f"""
-{_TOUCHED},
+{TOUCHED},
 gone AS (
   SELECT n.id AS detection_id, a.user_id
   FROM named n
@@ -135,44 +100,14 @@ def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
     closed = session.execute(_CLOSED, {"now": now, "earliest": earliest, "overlap": _OVERLAP}).all()
     if not closed:
         return []
-    parameters = {
-        "earliest": earliest,
-        "desk_ids": write_array(row.desk_id for row in closed),
-        "since": write_array(row.since for row in closed),
-        "slots": write_array(row.slots for row in closed),
-    }
-    told = session.execute(_MESSAGES, parameters | {"key": f"{KIND}:"}).all()
+    given = describe_slots(closed, earliest)
+    told = session.execute(_MESSAGES, given).all()
     desk_ids = {row.desk_id for row in (*closed, *told) if row.desk_id}
     still = session.scalar(_STILL_OPEN, {"desk_ids": write_array(desk_ids), "earliest": earliest})
-    session.execute(_MARK_NOTICES, parameters | {"open": still, "now": now})
+    session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
     if not told:
         return []
     ids = write_array(row.id for row in told)
-    return _write_edits(
-        session, told, set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still})), now
-    )
-
-
-def _write_edits(
-    session: Session, told: Sequence[Any], still_open: Collection[UUID], now: datetime
-) -> list[UUID]:
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
-    for row in told:
-        messages[row.contact_id, row.provider_id].append(row)
-    edits = [
-        {
-            "user_id": rows[0].user_id,
-            "contact_id": contact_id,
-            "language": rows[0].language,
-            "params": {
-                "message": message_id,
-                "alerts": sorted(str(row.id) for row in rows),
-                "sent": rows[0].accepted_at.isoformat(),
-                "at": now.isoformat(),
-            },
-            "dedupe_key": f"{KIND}:{contact_id}:{message_id}",
-        }
-        for (contact_id, message_id), rows in messages.items()
-        if not any(row.id in still_open for row in rows)
-    ]
-    return write_to_contacts(session, KIND, Channel.TELEGRAM, Priority.BULK, edits)
+    still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
+    gone = (rows for rows in group_by_message(told) if not any(row.id in still_open for row in rows))
+    return write_edits(session, GONE, gone, now)

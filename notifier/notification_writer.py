@@ -181,7 +181,9 @@ def write(
         | (leased if each.contact_id in contacts else {})
         for each in result.recipients
     ]
-    notices = _build_notices(session, result, wishes_of, now, inline.contents if inline else ContentCache())
+    waiting = {to.user_id for to in result.recipients if to.contact_id in holds}
+    contents = inline.contents if inline else ContentCache()
+    notices = _build_notices(session, result, wishes_of, now, waiting=waiting, contents=contents)
     new = _write(session, result, rows, of_all, lease | notices.list_parameters())
     if inline:
         slots = {slot.id: slot for slot in result.slots}
@@ -228,15 +230,20 @@ def _build_notices(
     result: MatchResult,
     wishes_of: Mapping[UUID, list[WantedSlots]],
     now: datetime,
+    *,
+    waiting: Collection[UUID],
     contents: ContentCache,
 ) -> SlotNotices:
-    """Return the notices; none to users who have one of these slots already."""
+    """Return the notices; none to users who have one of these slots already.
+
+    Users whose messages are `waiting` (quiet hours, a digest) are matched with each opening of a slot that flickers.
+    """
     slots = {slot.id: slot for slot in result.slots}
     notices = SlotNotices(result.detection, result.seen_at, slots, contents)
     languages = {each.user_id: each.language for each in result.recipients}
     silent = [each for each in wishes_of if each not in languages]
     languages |= read_languages(session, silent)
-    asked = wishes_of if result.late else {each: wishes_of[each] for each in silent}
+    asked = wishes_of if result.late else {each: wishes_of[each] for each in {*silent, *waiting}}
     informed = find_informed(session, asked, result.slots, now)
     for user_id, wishes in wishes_of.items():
         if user_id not in informed:

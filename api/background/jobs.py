@@ -265,7 +265,7 @@ def ask_how_it_went() -> Counts:
 
 
 def mark_gone_slots() -> Counts:
-    """Edit the messages all of whose slots are gone."""
+    """Edit the messages all of whose slots are gone, and those whose slots are open again."""
     return _send(notifier.mark_gone_slots)
 
 

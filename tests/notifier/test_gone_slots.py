@@ -1,8 +1,7 @@
 """The Telegram message about slots changes its text once they are gone; no further message comes."""
 
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +9,6 @@ import time_machine
 
 from api.background import jobs
 from api.models.base import session
-from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import GoneCursor, GoneReason, SlotRow
@@ -18,6 +16,7 @@ from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier.jobs import catch_up, deliver
 from tests.api.world import statements
+from tests.notifier.edited_messages import announce, marked, missed_twice, prove, run_job, write_edits
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -38,39 +37,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
-
-
-def announce(who: Person, *moments: datetime, desk_id: str = DESK, place: str = "1") -> list[int]:
-    """Open slots, and deliver the alerts about them; return the ids of the slots."""
-    opened = slots(moments or [MORNING], desk_id=desk_id, place=place)
-    deliver(*map(str, matched(detection(opened, desk_id=desk_id))))
-    return opened
-
-
-def prove(desk_id: str = DESK) -> None:
-    """Have a conclusive check begin now."""
-    change(DeskState, desk_id, last_proven_at=clock())
-
-
-def write_edits() -> list[UUID]:
-    """Run the job; return the edits that it wrote."""
-    before = {each.id for each in notifications()}
-    jobs.mark_gone_slots()
-    return [each.id for each in notifications() if each.id not in before]
-
-
-def run_job() -> list[UUID]:
-    """Run the job, and deliver what it wrote; return that."""
-    written = write_edits()
-    deliver(*map(str, written))
-    return written
-
-
-def missed_twice(frozen: time_machine.Traveller, ids: list[int], desk_id: str = DESK) -> None:
-    """Close slots, and have a check begin a minute later."""
-    gone(ids)
-    frozen.shift(60)
-    prove(desk_id)
 
 
 @pytest.fixture
@@ -131,7 +97,7 @@ def test_a_desk_without_changes_is_not_read_further(frozen: time_machine.Travell
     announce(camille)
     frozen.shift(60)
     prove()
-    assert statements(jobs.mark_gone_slots) == 1
+    assert statements(jobs.mark_gone_slots) == 2  # what went, what came back
 
 
 def test_a_message_with_a_slot_that_is_open_stays(
@@ -171,6 +137,19 @@ def test_a_slot_that_opens_again_before_the_edit_holds_it_back(
     (row,) = notifications(State.EXPIRED)
     assert (row.id, row.reason) == (edit, "open again")
     assert whole.messages()[0].edited_at is None
+
+
+def test_an_edit_that_was_held_back_so_is_made_once_the_slot_is_gone_after_all(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    missed_twice(frozen, announce(camille))
+    (edit,) = write_edits()
+    again = slots([MORNING])
+    deliver(str(edit))
+    frozen.shift(60)
+    missed_twice(frozen, again)
+    assert len(run_job()) == 1
+    assert "Ce créneau n’est plus proposé" in whole.messages()[0].text
 
 
 def test_a_place_whose_hours_showed_up_is_gone_with_the_last_of_them(
@@ -337,11 +316,6 @@ def test_a_slot_that_came_and_went_often_costs_as_many_statements_as_one(
         frozen.shift(timedelta(hours=1))
     assert counts == [counts[0]] * 3
     assert marked() == [True] * 3
-
-
-def marked() -> list[bool]:
-    """Return which notices are marked as gone, the oldest first."""
-    return [each.gone_at is not None for each in sorted(all_of(Notice), key=lambda each: each.id)]
 
 
 def test_the_notice_is_marked_also_of_people_without_telegram(

@@ -31,6 +31,7 @@ _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/ap
 _MANY_LANGUAGES = {
     "slot_detected",
     "slot_gone",
+    "slot_reopened",
     "welcome",
     "verify_email",
     "plan_expiring",

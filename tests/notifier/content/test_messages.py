@@ -75,6 +75,7 @@ STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
     "slot_gone": {"openings": [SLOT], "gone_hour": "10:04"},
+    "slot_reopened": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,

@@ -1,0 +1,75 @@
+"""Content of the edits of slot alerts: what the edited message announced, and what of it is open again."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, aliased
+
+from api.models.notification import State
+from api.models.slot import SlotRow
+from api.models.user import Channel, Contact
+from notifier.content.announcements import Announcement, read_announcements
+from notifier.content.desk_message_content import skip_unreachable
+from notifier.matching import OpenedSlot
+from notifier.message_edits import EDITABLE_FOR
+from notifier.message_kind_base import ClaimedRow, Skip
+
+_OPEN = "open"  # a slot at an unknown hour, as the table has it
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenedSlot:
+    """A slot that is open, at the moment of one that was announced, and when it was seen last."""
+
+    slot: OpenedSlot
+    seen_at: datetime
+
+
+def accepts_edits(contact: Contact) -> bool:
+    """Whether a contact is a chat: other channels cannot change what they delivered."""
+    return contact.channel is Channel.TELEGRAM and contact.reachable
+
+
+def skip_edit(row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
+    """Return why a message is not edited any more, or None."""
+    if skip := skip_unreachable(contact):
+        return skip
+    if datetime.fromisoformat(row.params["sent"]) <= now - EDITABLE_FOR:
+        return Skip(State.EXPIRED, "too old to be edited")
+    return None
+
+
+def read_told(session: Session, row: ClaimedRow) -> list[Announcement]:
+    """Return what the message announced that a row edits; what was deleted is left out."""
+    found = read_announcements(session, [UUID(each) for each in row.params["alerts"]])
+    return [each for each in found.values() if each.slots]
+
+
+def find_open_again(session: Session, told: Iterable[Announcement]) -> dict[int, list[ReopenedSlot]]:
+    """Return by announced slot those that are open now: by its own row, or by a later one of the same moment."""
+    ids = sorted({slot.id for each in told for slot in each.slots})
+    mine, other = aliased(SlotRow), aliased(SlotRow)
+    same = sa.or_(other.moment == mine.moment, other.moment == _OPEN, mine.moment == _OPEN)
+    columns = [getattr(other, name) for name in OpenedSlot._fields]
+    query = sa.select(mine.id, other.seen_at, *columns).where(
+        mine.id == sa.any_(sa.literal(ids, ARRAY(sa.BigInteger()))),
+        other.desk_id == mine.desk_id,
+        other.place_key == mine.place_key,
+        other.gone_at.is_(None),
+        same,
+    )
+    found: dict[int, list[ReopenedSlot]] = defaultdict(list)
+    for slot_id, seen_at, *values in session.execute(query):
+        found[slot_id].append(ReopenedSlot(OpenedSlot(*values), seen_at))
+    return found
+
+
+def list_open(each: Announcement, reopened: dict[int, list[ReopenedSlot]]) -> Sequence[ReopenedSlot]:
+    """Return what is open of an announcement, in the order of ids, each slot once."""
+    by_id = {open_one.slot.id: open_one for slot in each.slots for open_one in reopened.get(slot.id, ())}
+    return [by_id[key] for key in sorted(by_id)]
