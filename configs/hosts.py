@@ -1,8 +1,9 @@
 """Hosts: what a budget, a back-off and a block belong to. A host is a name and a port."""
 
 import ipaddress
+from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _REMEMBERED = 1 << 15  # addresses; each check asks for its own host a dozen times
@@ -28,6 +29,19 @@ def parse_host_map(text: str) -> dict[str, str]:
             raise ValueError(f"{entry!r} is not `real.host=127.x.y.z:port`: stand-ins live on loopback")
         pairs[real] = stand_in
     return pairs
+
+
+def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
+    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
+
+    Stand-ins speak without TLS: `http`, or `ws` for a socket.
+    """
+    if not stand_ins:
+        return url
+    parts = urlsplit(url)
+    stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
+    plain = "ws" if parts.scheme in ("ws", "wss") else "http"
+    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
 
 
 @lru_cache(_REMEMBERED)

@@ -14,7 +14,7 @@ from twisted.internet.defer import AlreadyCalledError
 
 from configs.clock import clock
 from configs.desk import Desk, Fetch
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.block_pages import classify_page
 from crawler.bounds import ERROR, REASON, clean_text
@@ -36,7 +36,7 @@ from crawler.reading import Outcome, VisitContext
 from crawler.scheduling.desk_budgets import visit_limit
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.identity import process_name
-from crawler.url_policy import ensure_allowed, resolve_stand_in
+from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,9 @@
 
 from scrapy import Request
 
+from configs.hosts import resolve_stand_in
 from configs.settings import settings
-from crawler.url_policy import ensure_allowed, resolve_stand_in
+from crawler.url_policy import ensure_allowed
 
 
 class LoopbackGuard:

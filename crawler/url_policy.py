@@ -1,6 +1,5 @@
-"""URL policy of a check: which redirects stay on the site, where stand-ins answer, what may be asked at all."""
+"""URL policy of a check: which redirects stay on the site, what may be asked at all."""
 
-from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from configs.hosts import host_of, is_loopback
@@ -30,19 +29,6 @@ def _bare(parts: SplitResult) -> str:
 
 def _port(parts: SplitResult) -> int:
     return int(host_of(urlunsplit(parts)).rpartition(":")[2])
-
-
-def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
-    """Return where an address is really asked: at its stand-in (keys are `name` or `name:port`), else itself.
-
-    Stand-ins speak without TLS: `http`, or `ws` for a socket.
-    """
-    if not stand_ins:
-        return url
-    parts = urlsplit(url)
-    stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
-    plain = "ws" if parts.scheme in ("ws", "wss") else "http"
-    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
 
 
 def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:

@@ -13,12 +13,12 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import refuse_private
-from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+from crawler.url_policy import AddressRefused, ensure_allowed
 
 # No names resolve except the proxy's own address, WebRTC cannot bypass the proxy, and loopback goes through the proxy,
 # too (Playwright adds that option).

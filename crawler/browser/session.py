@@ -10,6 +10,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from configs.desk import Desk
+from configs.hosts import resolve_stand_in
 from configs.settings import settings
 from crawler.browser.check_page import CheckPage
 from crawler.browser.context_options import ContextOptions
@@ -21,7 +22,6 @@ from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.request_builder import RequestStep, first_step
 from crawler.fetching.session import Download, Session, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
-from crawler.url_policy import resolve_stand_in
 
 _BELT = 1.0  # seconds; see crawler/fetching/session.py
 

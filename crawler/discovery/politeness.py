@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import settings
-from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+from crawler.url_policy import AddressRefused, ensure_allowed
 
 if TYPE_CHECKING:
     from scrapy import Request  # the keeper imports us, and is no spider

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session
 from configs.clock import clock
 from configs.desk import Desk
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
 from crawler.discovery import report, runs, store
@@ -34,7 +34,6 @@ from crawler.discovery.site_links import key
 from crawler.incidents import moved_pages
 from crawler.scheduling import due_queue
 from crawler.spider_processes.lease import Lease
-from crawler.url_policy import resolve_stand_in
 
 log = logging.getLogger(__name__)
 

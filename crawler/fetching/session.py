@@ -12,7 +12,7 @@ from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
 from configs.desk import Desk
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.fetching.browser_headers import HttpAgent, honest
 from crawler.fetching.decompression import unpack_response
@@ -21,7 +21,7 @@ from crawler.fetching.proxies import ProxySession
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.request_builder import RequestStep, first_step, follow_redirect
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
-from crawler.url_policy import resolve_stand_in, same_site
+from crawler.url_policy import same_site
 
 REDIRECTS = 5
 RETRIES = 3

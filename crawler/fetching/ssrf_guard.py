@@ -1,12 +1,9 @@
-"""SSRF guard: addresses from outside (a person, a link, a frame, a redirect) must not lead into a private network.
+"""SSRF guard of the crawler: addresses from outside (a person, a link, a frame, a redirect) by configs/ssrf_guard.py.
 
-A name is resolved once and refused if any of its addresses is not public. The connection uses the resolved addresses,
-so changing the name in between gains nothing. Where nothing may leave this machine, only loopback is asked.
+Where nothing may leave this machine, only loopback is asked.
 """
 
-import ipaddress
 import socket
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from aiohttp.abc import ResolveResult
@@ -15,15 +12,14 @@ from scrapy import Request
 from scrapy.http import Response
 
 from configs.desk import WebAddress
-from configs.hosts import is_loopback
+from configs.hosts import is_loopback, resolve_stand_in
 from configs.settings import settings
+from configs.ssrf_guard import is_public, parse_address
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.download_handler import AiohttpHandler
 from crawler.fetching.websocket_handler import SocketHandler
-from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in
+from crawler.url_policy import AddressRefused, ensure_allowed
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # NAT64, RFC 6052: the last 32 bits are an address of IPv4
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
 
 
@@ -51,15 +47,8 @@ def refuse_inside(url: str) -> None:
     """
     host = urlsplit(url).hostname or ""
     own = settings().loopback_only and is_loopback(host)
-    if (address := _literal(host)) and not (own or is_public(address)):
+    if (address := parse_address(host)) and not (own or is_public(address)):
         raise AddressRefused(_private(host, host))
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet; one that carries another within it is judged by both."""
-    if isinstance(address, ipaddress.IPv6Address) and (inner := address.ipv4_mapped):
-        return is_public(inner)
-    return address.is_global and not address.is_multicast and all(map(is_public, _within(address)))
 
 
 class PublicNames(DnsResolver):
@@ -76,7 +65,7 @@ class PublicNames(DnsResolver):
         """
         found = await super().resolve(host, port, family)
         for each in found if not settings().loopback_only else ():
-            address = _literal(each["host"])
+            address = parse_address(each["host"])
             if address is None or not is_public(address):
                 raise AddressRefused(_private(host, each["host"]))
         return found
@@ -100,20 +89,3 @@ class OutsideSocketHandler(SocketHandler, OutsideHandler):
 def _private(host: str, address: str) -> str:
     where = host if host == address else f"{host} ({address})"
     return f"{where} is not on the public internet: only pages that everybody can open are opened"
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def _within(address: Address) -> Iterator[Address]:
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.sixtofour:
-            yield address.sixtofour
-        if address.teredo:
-            yield from address.teredo
-        if address in _TRANSLATED:
-            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

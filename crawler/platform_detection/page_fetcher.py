@@ -13,7 +13,7 @@ from scrapy.http import Response
 from scrapy.settings import Settings
 
 from configs.desk import is_stand_in
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import host_rules
 from configs.settings import settings
 from crawler.fetching.browser_headers import agent_for
@@ -26,7 +26,7 @@ from crawler.platform_detection.identify import PARIS, page_of
 from crawler.platforms import at_home, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
-from crawler.url_policy import AddressRefused, resolve_stand_in, same_site
+from crawler.url_policy import AddressRefused, same_site
 
 _BUDGET = 6  # requests a minute to a host without a rule of its own
 

@@ -5,13 +5,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
-from configs.hosts import host_of
+from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import desks, host_rules, prefecture
 from configs.settings import settings
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import MINUTE
-from crawler.url_policy import resolve_stand_in
 
 
 def own_interval(desk: Desk) -> float:

@@ -14,6 +14,7 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from configs.clock import clock
+from configs.hosts import resolve_stand_in
 from configs.prefecture import Prefecture, desks, prefecture
 from configs.settings import settings
 from crawler.catalogue import check_catalogue
@@ -26,7 +27,7 @@ from crawler.discovery.site_links import Listed
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.platform_detection.identify import page_of
-from crawler.url_policy import ensure_allowed, resolve_stand_in
+from crawler.url_policy import ensure_allowed
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.hosts import host_of, is_loopback, is_private, parse_host_map
+from configs.hosts import host_of, is_loopback, is_private, parse_host_map, resolve_stand_in
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,15 @@ def test_a_map_pairs_real_hosts_with_stand_ins() -> None:
 def test_a_map_that_leads_off_this_machine_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="stand-ins live on loopback"):
         parse_host_map(text)
+
+
+def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
+    stand_ins = {"www.essonne.gouv.fr": "127.77.0.91:8800", "a.gouv.fr:8443": "127.77.0.1:1"}
+    assert (
+        resolve_stand_in("https://www.essonne.gouv.fr/booking/create/1?a=1", stand_ins)
+        == "http://127.77.0.91:8800/booking/create/1?a=1"
+    )
+    assert resolve_stand_in("https://a.gouv.fr:8443/x", stand_ins) == "http://127.77.0.1:1/x"
+    assert resolve_stand_in("https://a.gouv.fr/x", stand_ins) == "https://a.gouv.fr/x"
+    assert resolve_stand_in("wss://www.essonne.gouv.fr/x", stand_ins) == "ws://127.77.0.91:8800/x"
+    assert resolve_stand_in("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"

@@ -1,7 +1,7 @@
 import pytest
 
 from configs.settings import load
-from crawler.url_policy import AddressRefused, ensure_allowed, resolve_stand_in, same_site
+from crawler.url_policy import AddressRefused, ensure_allowed, same_site
 
 HERE = "http://www.essonne.gouv.fr/booking/create/1"
 
@@ -42,15 +42,6 @@ def test_nobody_is_led_from_https_down_to_http() -> None:
 def test_a_stand_in_on_one_port_may_move_up_to_tls_on_it_only() -> None:
     assert same_site("http://127.77.0.91:8800/", "https://127.77.0.91:8800/")
     assert not same_site("http://127.77.0.91:8800/", "https://127.77.0.91:8801/")
-
-
-def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
-    stand_ins = {"www.essonne.gouv.fr": "127.77.0.91:8800", "a.gouv.fr:8443": "127.77.0.1:1"}
-    assert resolve_stand_in(f"{HERE}?a=1", stand_ins) == "http://127.77.0.91:8800/booking/create/1?a=1"
-    assert resolve_stand_in("https://a.gouv.fr:8443/x", stand_ins) == "http://127.77.0.1:1/x"
-    assert resolve_stand_in("https://a.gouv.fr/x", stand_ins) == "https://a.gouv.fr/x"
-    assert resolve_stand_in("wss://www.essonne.gouv.fr/x", stand_ins) == "ws://127.77.0.91:8800/x"
-    assert resolve_stand_in("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"
 
 
 @pytest.mark.parametrize("env", ["test", "sandbox", "development"])
