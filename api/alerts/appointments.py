@@ -26,9 +26,25 @@ def close_as_found(session: Session, user_id: UUID, alert_id: UUID, found: Found
     lock_user(session, user_id)
     alert = get_open(session, user_id, alert_id)
     close_alert(session, alert, ClosedBecause.FOUND)
-    if found.at or found.place or found.may_ask:
-        session.add(_build(alert.id, found))
+    store_appointment(session, alert.id, found)
     return alert
+
+
+def store_appointment(session: Session, alert_id: UUID, found: FoundAppointment) -> None:
+    """Store the appointment of an alert where it is described; the caller holds the lock of the alert's row.
+
+    One that is stored already stays as it is.
+    """
+    if not (found.at or found.place or found.may_ask):
+        return
+    stored = sa.select(Appointment.id).where(Appointment.alert_id == alert_id)
+    if session.scalar(stored) is None:
+        session.add(_build(alert_id, found))
+
+
+def delete_appointment(session: Session, alert_id: UUID) -> None:
+    """Delete the appointment of an alert, whose user has none after all."""
+    session.execute(sa.delete(Appointment).where(Appointment.alert_id == alert_id))
 
 
 def get_appointment(session: Session, user_id: UUID, alert_id: UUID) -> Appointment:

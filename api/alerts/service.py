@@ -111,12 +111,21 @@ def reopen_alert(session: Session, alert: Alert) -> bool:
     session.refresh(alert, with_for_update=True)
     if not may_reopen(alert):
         return False
+    open_again(session, alert)
+    return True
+
+
+def open_again(session: Session, alert: Alert) -> None:
+    """Open a closed alert; the caller holds the locks of its user's row and its own.
+
+    Raises:
+        api.errors.ApiError: as for `reopen_alert`.
+    """
     _check_alert_count(session, alert.user_id)
     if alert.enabled:
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
     alert.closed_at, alert.closed_because, alert.watched_since = None, None, clock()
     record_desk_changes(session, alert, "alert reopened")
-    return True
 
 
 def may_reopen(alert: Alert) -> bool:

@@ -144,6 +144,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": f"SELECT ({_NOTICE})",
     },
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
+    "answers": {"api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ},
     "provider_events": {
         "api": _ADD, "background": "SELECT, DELETE",
         "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",

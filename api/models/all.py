@@ -1,6 +1,7 @@
 """All records; Alembic compares the database with them."""
 
 from api.models.alert import Alert, AlertTarget
+from api.models.answer import MatchAnswer
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.backup_state import BackupState
@@ -33,8 +34,8 @@ from api.models.watch_credit import WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, GoneCursor, Match, MatchPart, MatchSlot, Notification, NotificationMatch,
-    ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
+    SlotRow, Detection, DetectionSlot, GoneCursor, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
+    NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,

@@ -1,0 +1,45 @@
+"""Answers of users to slot alerts: what became of the slots that a match announced."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.models.base import Base, enum_column
+from api.models.notification import Match
+
+
+class AnswerValue(StrEnum):
+    """What a user says about an announcement; `found` and `stopped` also close the alert."""
+
+    FOUND = "found"  # an appointment
+    TOO_LATE = "too_late"  # the slot was gone
+    NOTHING_THERE = "nothing_there"  # the page showed no slot: a false alarm
+    STOPPED = "stopped"
+
+
+class AnswerVia(StrEnum):
+    """How an answer arrived."""
+
+    EMAIL = "email"
+    TELEGRAM = "telegram"
+    API = "api"
+
+
+class MatchAnswer(Base):
+    """The answer to one match. Its value may change for an hour after `answered_at` (api/answers/service.py)."""
+
+    __tablename__ = "answers"
+
+    match_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Match.id, ondelete="CASCADE"), primary_key=True)
+    value: Mapped[AnswerValue] = mapped_column(enum_column(AnswerValue, "value"))
+    answered_at: Mapped[datetime]  # for the first time
+    changed_at: Mapped[datetime | None]  # to the value that stands there
+    via: Mapped[AnswerVia] = mapped_column(enum_column(AnswerVia, "via"))  # of that value
+
+    __table_args__ = (
+        sa.CheckConstraint("changed_at >= answered_at", name="changed_after"),
+        sa.Index("ix_answers_answered_at", "answered_at"),
+    )
