@@ -31,7 +31,11 @@ class AlertEffects:
     messages: list[UUID] = field(default_factory=list, init=False)
 
     def apply(
-        self, alert_id: UUID, before: AnswerValue | None, value: AnswerValue, at: datetime | None
+        self,
+        alert_id: UUID,
+        before: AnswerValue | None,
+        value: AnswerValue,
+        found: FoundAppointment | None,
     ) -> None:
         """Apply an answer to an alert; `before` is the one that it replaces."""
         alert = self.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
@@ -40,7 +44,7 @@ class AlertEffects:
         was_open = alert.closed_at is None
         withdrawn = before is not None and before is not value and self._has_closed(alert, before)
         if value is AnswerValue.FOUND:
-            self._close_as_found(alert, at)
+            self._close_as_found(alert, found)
         elif value is AnswerValue.STOPPED:
             self._stop(alert, withdrawn=withdrawn)
         elif withdrawn and not self._has_closing_answer(alert_id):
@@ -48,12 +52,12 @@ class AlertEffects:
         if was_open and alert.closed_at is not None:
             self.closed.append(alert_id)
 
-    def _close_as_found(self, alert: Alert, at: datetime | None) -> None:
+    def _close_as_found(self, alert: Alert, found: FoundAppointment | None) -> None:
         close_alert(self.session, alert, ClosedBecause.FOUND)
         if alert.closed_because is ClosedBecause.STOPPED:
             alert.closed_because = ClosedBecause.FOUND
-        if at and alert.closed_because is ClosedBecause.FOUND:
-            store_appointment(self.session, alert.id, FoundAppointment.model_construct(at=at))
+        if found and alert.closed_because is ClosedBecause.FOUND:
+            store_appointment(self.session, alert.id, found)
 
     def _stop(self, alert: Alert, *, withdrawn: bool) -> None:
         if not withdrawn:

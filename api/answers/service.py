@@ -11,14 +11,18 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.alerts.schemas import FoundAppointment
 from api.alerts.service import lock_user
 from api.answers.effects import AlertEffects
 from api.answers.errors import AnswerFinal, ForeignMatch, UnknownMatch
+from api.answers.matches import find_matches
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import is_any_of
-from api.models.notification import Match, NotificationMatch
+from api.models.notification import Match
 from configs.clock import clock
+
+__all__ = ["CHANGEABLE", "StoredAnswer", "find_matches", "read_answers", "store_answers"]
 
 CHANGEABLE = timedelta(hours=1)  # after the first answer
 
@@ -35,26 +39,17 @@ class StoredAnswer:
     messages: tuple[UUID, ...]  # notifications to nudge after the commit
 
 
-@dataclass(frozen=True, slots=True)
-class AnnouncedMatch:
-    """A match that a message announced."""
-
-    match_id: UUID
-    alert_id: UUID
-    user_id: UUID  # the alert's owner
-
-
 def store_answers(
     session: Session,
     user_id: UUID,
     match_ids: Sequence[UUID],
     value: AnswerValue,
     via: AnswerVia,
-    at: datetime | None = None,
+    found: FoundAppointment | None = None,
 ) -> StoredAnswer:
     """Store a user's answer to matches; a repetition changes nothing, another value replaces the first for an hour.
 
-    `found` closes the alerts, with the appointment where its instant `at` is given; `stopped` stops them. Another
+    The value `found` closes the alerts, with the appointment where it is described; `stopped` stops them. Another
     answer within the hour opens them again where the plan allows it. Of several matches those whose answer is final
     are left as they are.
 
@@ -76,28 +71,10 @@ def store_answers(
         _write(session, before.get(match_id), match_id, value, via, now)
     session.flush()
     for alert_id in sorted(set(storable.values())):
-        effects.apply(alert_id, previous.get(alert_id), value, at)
+        effects.apply(alert_id, previous.get(alert_id), value, found)
     return StoredAnswer(
         value, first, first + CHANGEABLE, tuple(effects.closed), tuple(effects.reopened), tuple(effects.messages)
     )
-
-
-def find_matches(session: Session, notification_id: UUID) -> list[UUID]:
-    """Return the matches that a message announced; none where their alerts were deleted."""
-    return [each.match_id for each in list_announced(session, [notification_id])]
-
-
-def list_announced(session: Session, notification_ids: Sequence[UUID]) -> list[AnnouncedMatch]:
-    """Return the matches that messages announced, with their alerts and owners, in the order of the alerts."""
-    announced = (
-        sa.select(Match.id, Alert.id, Alert.user_id)
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
-        .join(Alert, Alert.id == Match.alert_id)
-        .where(is_any_of(NotificationMatch.notification_id, notification_ids))
-        .order_by(Alert.id, Match.id)
-        .distinct()
-    )
-    return [AnnouncedMatch(*row) for row in session.execute(announced)]
 
 
 def read_answers(session: Session, match_ids: Sequence[UUID]) -> dict[UUID, MatchAnswer]:

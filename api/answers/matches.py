@@ -1,0 +1,61 @@
+"""Matches that can be answered: those that a message announced, and those of an alert."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.base import is_any_of
+from api.models.notification import Match, Notification, NotificationMatch
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedMatch:
+    """A match that a message announced."""
+
+    match_id: UUID
+    alert_id: UUID
+    user_id: UUID  # the alert's owner
+
+
+def find_matches(session: Session, notification_id: UUID) -> list[UUID]:
+    """Return the matches that a message announced; none where their alerts were deleted."""
+    return [each.match_id for each in list_announced(session, notification_id)]
+
+
+def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMatch]:
+    """Return the matches that a message announced, in the order of their alerts.
+
+    Several notifications may have left as one message, which carries the id of one of them: the matches of all are
+    returned.
+    """
+    announced = (
+        sa.select(Match.id, Alert.id, Alert.user_id)
+        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .where(is_any_of(NotificationMatch.notification_id, _list_together(session, notification_id)))
+        .order_by(Alert.id, Match.id)
+        .distinct()
+    )
+    return [AnnouncedMatch(*row) for row in session.execute(announced)]
+
+
+def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID | None) -> list[UUID]:
+    """Return the matches of an alert with a detection, without one its newest match."""
+    mine = sa.select(Match.id).where(Match.alert_id == alert_id)
+    if detection_id:
+        return list(session.scalars(mine.where(Match.detection_id == detection_id)))
+    return list(session.scalars(mine.order_by(Match.decided_at.desc(), Match.id.desc()).limit(1)))
+
+
+def _list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:
+    """Return the notifications that left as one message: to one contact, accepted together, under one id."""
+    message = (Notification.contact_id, Notification.accepted_at, Notification.provider_id)
+    found = session.execute(sa.select(*message).where(Notification.id == notification_id)).one_or_none()
+    if found is None or found.contact_id is None or found.accepted_at is None:
+        return [notification_id]
+    same = [column.is_not_distinct_from(value) for column, value in zip(message, found, strict=True)]
+    return session.scalars(sa.select(Notification.id).where(*same)).all()
