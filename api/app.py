@@ -13,6 +13,7 @@ from api.admin.system import routes as admin_system
 from api.admin.users import routes as admin_users
 from api.admin.watch import routes as admin_watch
 from api.alerts import routes as alerts
+from api.answers import routes as answers
 from api.auth import routes as auth
 from api.billing import routes as billing
 from api.declarations import routes as declarations
@@ -56,9 +57,9 @@ from configs.logs import set_up_logs
 
 # In the order of the document.
 _NOUNS = (
-    auth, logins, users, billing, invoices, declarations, alerts, prefectures, outlook, release_calendar, detections,
-    notifications, notices, stats, reliability, support, hooks, health, admin_users, admin_alerts, admin_watch,
-    admin_incidents, admin_payments, admin_delivery, admin_system,
+    auth, logins, users, billing, invoices, declarations, alerts, answers, prefectures, outlook, release_calendar,
+    detections, notifications, notices, stats, reliability, support, hooks, health, admin_users, admin_alerts,
+    admin_watch, admin_incidents, admin_payments, admin_delivery, admin_system,
 )  # fmt: skip
 
 

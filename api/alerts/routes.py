@@ -1,11 +1,9 @@
 """Routes of /api/alerts: the alerts of the signed-in user."""
 
 from typing import Any
-from uuid import UUID
 
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import BaseModel
 
 import notifier
 from api.alerts import service
@@ -18,6 +16,7 @@ from api.alerts.schemas import (
     AlertAnswer,
     AlertChange,
     AlertPage,
+    AlertPath,
     AlertQuery,
     FoundAppointment,
     NewAlert,
@@ -37,12 +36,6 @@ blueprint = APIBlueprint(
     abp_tags=[Tag(name="alerts", description="What the user waits for")],
     abp_security=BEARER,
 )
-
-
-class AlertPath(BaseModel):
-    """Which alert."""
-
-    id: UUID
 
 
 @blueprint.get("", responses={200: AlertPage, **declare_errors(401, 422)})

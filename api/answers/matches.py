@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models.alert import Alert
 from api.models.base import is_any_of
@@ -53,7 +54,11 @@ def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID |
 
 def _list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:
     """Return the notifications that left as one message: to one contact, accepted together, under one id."""
-    message = (Notification.contact_id, Notification.accepted_at, Notification.provider_id)
+    message: tuple[InstrumentedAttribute[Any], ...] = (
+        Notification.contact_id,
+        Notification.accepted_at,
+        Notification.provider_id,
+    )
     found = session.execute(sa.select(*message).where(Notification.id == notification_id)).one_or_none()
     if found is None or found.contact_id is None or found.accepted_at is None:
         return [notification_id]

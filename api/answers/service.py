@@ -80,6 +80,7 @@ def store_answers(
 def read_answers(session: Session, match_ids: Sequence[UUID]) -> dict[UUID, MatchAnswer]:
     """Return the answers to matches, by match."""
     given = sa.select(MatchAnswer).where(is_any_of(MatchAnswer.match_id, match_ids))
+    given = given.execution_options(populate_existing=True)  # as they are under the lock
     return {each.match_id: each for each in session.scalars(given)}
 
 

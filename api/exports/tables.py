@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from api.models.alert import Alert, AlertTarget
+from api.models.answer import MatchAnswer
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base
@@ -65,6 +66,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Appointment, ("alert_id",)),
     ExportedTable(Match, ("alert_id",)),
     ExportedTable(MatchSlot, ("match_id",)),
+    ExportedTable(MatchAnswer, ("match_id",)),
     ExportedTable(Notification, left_out=_LEASE),
     ExportedTable(Notice, left_out=("dedupe_key",)),
     ExportedTable(NotificationMatch, ("notification_id",)),

@@ -11,6 +11,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from api.models.alert import Moment
 from api.models.slot import Detection
 from configs.unsubscribe_links import write_stop_token
+from notifier.content.answer_links import ANSWER_TAGS, UNSIGNED
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
 from notifier.matching import AnySlot, slot_moment
@@ -81,7 +82,10 @@ class ContentCache:
     def context(
         self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
     ) -> TemplateContext:
-        """Return the context of one message; the links to stop are substitutions, which differ per person."""
+        """Return the context of one message; the links to stop are substitutions, which differ per person.
+
+        Those to answer get their addresses when the message is rendered: they name its notification.
+        """
         values = [self.values_of(opening, language) for opening in openings]
         tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
         tokens = [write_stop_token([stop.alert_id]) for stop in stops[:MOST_STOPS]]
@@ -91,10 +95,11 @@ class ContentCache:
             {
                 "openings": values,
                 "stops": list(zip(names, tags, strict=True)),
+                "answers": ANSWER_TAGS,
                 "sms_stop_page": sms_stop_page(),
             },
             openings[0].detection.booking_url if len(openings) == 1 else None,
-            links,
+            UNSIGNED | links,
             (*(opening.key for opening in openings), names),
             (openings, stops),
             stop_token=tokens[0]

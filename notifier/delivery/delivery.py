@@ -20,6 +20,7 @@ from configs.unsubscribe_links import SWITCHABLE
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.contact_loss import change_state, lock_contacts
+from notifier.content.answer_links import write_answer_links
 from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
@@ -137,9 +138,11 @@ class Renderer:
         if key not in self.contents:
             self.contents[key] = render(row.kind, row.channel, row.language, context)
         ids = [each.id for each in message.rows]
-        headers = write_stop_headers(context) if row.channel is Channel.EMAIL else {}
+        is_mail = row.channel is Channel.EMAIL
+        headers = write_stop_headers(context) if is_mail else {}
+        answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
         return OutgoingMessage(
-            self.contents[key], message.address, ids, context.substitutions, message.seen_at, headers,
+            self.contents[key], message.address, ids, {**context.substitutions, **answers}, message.seen_at, headers,
             passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
             replaces=context.replaces,
         )  # fmt: skip

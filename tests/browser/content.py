@@ -51,6 +51,7 @@ class Content:
     paused: UUID
     closed: UUID  # with an appointment
     detection: UUID
+    message: UUID  # that announced it
     payment: UUID  # with a refund
     declaration: UUID  # a withdrawal without a login
     invoice: UUID  # of that payment
@@ -67,7 +68,7 @@ def write_content(language: str = "fr") -> Content:
     write_history()
     alert = _write_alert(user.id, name=LONG_NAME)
     detection, slots = see("2027-01-11T08:30:00+00:00", "2027-01-11T09:00:00+00:00", desk_id=DESK)
-    _write_messages(user.id, match(alert, detection, slots))
+    message = _write_messages(user.id, match(alert, detection, slots))
     _write_proof(detection)
     match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
@@ -77,7 +78,7 @@ def write_content(language: str = "fr") -> Content:
     return Content(
         user=user, alert=alert, paused=_write_alert(user.id, enabled=False), closed=closed,
         appointment=_write_appointment(closed), incident=_write_incident(), operator=_create_operator(language),
-        detection=detection, payment=payment, invoice=invoice, credit_note=credit_note,
+        detection=detection, message=message, payment=payment, invoice=invoice, credit_note=credit_note,
         declaration=_declare(DeclarationKind.WITHDRAWAL), notice=_declare(DeclarationKind.CANCELLATION),
     )  # fmt: skip
 
@@ -171,11 +172,11 @@ def _write_proof(detection: UUID) -> None:
     blobs.put(f"{key}/{PICTURE}", _PICTURE)
 
 
-def _write_messages(user_id: UUID, match_id: UUID) -> None:
-    """Write messages about a match: one that arrived, one that failed, one that is under way."""
-    now = clock()
+def _write_messages(user_id: UUID, match_id: UUID) -> UUID:
+    """Write messages about a match: one that arrived, one that failed, one under way; return the id of the first."""
+    now, arrived = clock(), new_id()
     states: dict[State, dict[str, Any]] = {
-        State.SENT: {"accepted_at": now},
+        State.SENT: {"id": arrived, "accepted_at": now},
         State.FAILED: {"failed_at": now, "reason": "a test"},
         State.PENDING: {},
     }
@@ -188,6 +189,7 @@ def _write_messages(user_id: UUID, match_id: UUID) -> None:
                     matches=[s.get_one(Match, match_id)], **columns,
                 )
             )  # fmt: skip
+    return arrived
 
 
 def _write_channels(user_id: UUID) -> None:

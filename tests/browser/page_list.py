@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 from api.models.base import session
 from api.models.user import Channel, Contact
 from api.pages.area import Access
+from configs.alert_answer_links import write_alert_answer_token
 from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.contact_addresses import digest
 from configs.incident_links import write_incident_token
@@ -96,6 +97,9 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "plan.show_withdrawal": ({"id": content.payment},),
         "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
+        "links.ask_answer": tuple(
+            {"token": write_alert_answer_token(content.message)} | each for each in ({"value": "found"}, {})
+        ),
     }
 
 

@@ -26,7 +26,7 @@ EXPECTED = {
     ("get", "/api/alerts"), ("post", "/api/alerts"), ("delete", "/api/alerts/{id}"),
     ("patch", "/api/alerts/{id}/toggle"), ("get", "/api/alerts/{id}"), ("patch", "/api/alerts/{id}"),
     ("post", "/api/alerts/{id}/test"), ("post", "/api/alerts/{id}/found"),
-    ("put", "/api/alerts/{id}/reminders"),
+    ("put", "/api/alerts/{id}/reminders"), ("post", "/api/alerts/{id}/answers"),
     ("get", "/api/prefectures"), ("get", "/api/prefectures/{id}"), ("get", "/api/prefectures/{id}/outlook"),
     ("get", "/api/prefectures/map"), ("get", "/api/prefectures/{id}/calendar.ics"), ("get", "/api/calendar"),
     ("get", "/api/reliability"),

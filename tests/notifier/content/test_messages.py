@@ -26,6 +26,8 @@ from notifier.message_kinds import kinds
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 STOP = "http://localhost:4000/l/stop/abc.def.ghi"
+ANSWER = "http://localhost:4000/l/answer/abc.def.ghi?value="
+ANSWERS = {value: f"{ANSWER}{value}" for value in ("found", "too_late", "nothing_there", "stopped")}
 LABEL = "Titre de séjour – renouvellement"
 SLOT: dict[str, Any] = {
     "prefecture": "Val-d'Oise",
@@ -73,7 +75,12 @@ PLAN_END = {
 }
 STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
-    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
+    "slot_detected": {
+        "openings": [SLOT],
+        "stops": [(None, STOP)],
+        "answers": ANSWERS,
+        "sms_stop_page": STOP_PAGE,
+    },
     "slot_gone": {"openings": [SLOT], "gone_hour": "10:04"},
     "slot_reopened": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
     "desk_trouble": TROUBLE,

@@ -19,6 +19,7 @@ from api.models.notice import Notice
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
+from configs.alert_answer_links import write_alert_answer_token
 from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.clock import clock
 from configs.contact_addresses import digest
@@ -138,6 +139,7 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         links = {
             "reminder": write_reminder_token(appointment.id),
             "went": write_answer_token(Answer(appointment.id, went_well=True)),
+            "answer": write_alert_answer_token(message.id),
         }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 

@@ -1,0 +1,56 @@
+"""Route of the answers to an alert, below /api/alerts."""
+
+from typing import Any
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+import notifier
+from api.alerts.queries import read_own_alert
+from api.alerts.schemas import AlertPath
+from api.answers.errors import AnswerFinal
+from api.answers.matches import find_matches_of_alert
+from api.answers.schemas import GivenAnswer, NewAnswer
+from api.answers.service import store_answers
+from api.errors import ApiError, not_found
+from api.middleware.auth import current_user_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.models.answer import AnswerVia
+from api.models.base import session
+
+blueprint = APIBlueprint(
+    "answers",
+    __name__,
+    url_prefix="/api/alerts",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="alerts", description="What the user waits for")],
+    abp_security=BEARER,
+)
+
+
+@blueprint.post(
+    "/<uuid:id>/answers", responses={200: GivenAnswer, **declare_errors(*BODY, 401, 404, 409)}
+)
+def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
+    """Say what became of the slots that an alert announced; once, and changeable for an hour."""
+    user_id = current_user_id()
+    with session() as s:
+        read_own_alert(s, user_id, path.id)
+        matches = find_matches_of_alert(s, path.id, body.detection_id)
+        if not matches:
+            raise not_found("announcement of this alert")
+        try:
+            stored = store_answers(s, user_id, matches, body.value, AnswerVia.API, body.appointment)
+        except AnswerFinal as error:
+            raise ApiError(409, "answer-final", str(error)) from None
+        s.flush()
+        answer = GivenAnswer(
+            value=stored.value,
+            answered_at=stored.answered_at,
+            changeable_until=stored.changeable_until,
+            alert=read_own_alert(s, user_id, path.id),
+        )
+    notifier.nudge(stored.messages)
+    for alert_id in stored.reopened:
+        notifier.catch_up(alert_id)
+    return answer.as_json()

@@ -1,0 +1,18 @@
+"""Links in the mail of a slot alert by which its reader answers it: one address for each answer, of one token."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from api.models.answer import AnswerValue
+from configs.alert_answer_links import write_alert_answer_token
+from notifier.content.message_links import link
+
+# By answer: what stands in a text that many readers share, in place of each one's own address.
+ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
+UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
+
+
+def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return the addresses by tag; of notifications that leave as one message, the first stands for all."""
+    page = link("answer", write_alert_answer_token(notification_ids[0]))
+    return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}
