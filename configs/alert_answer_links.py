@@ -24,9 +24,8 @@ def read_alert_answer_token(token: str) -> UUID:
         configs.signing.LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: JWT_SECRET is not set.
     """
+    payload = unsign(_SCOPE, token, settings().link_seconds)
     try:
-        return UUID(unsign(_SCOPE, token, settings().link_seconds))
-    except (ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, LinkRefused):
-            raise
+        return UUID(payload)
+    except (ValueError, TypeError, AttributeError):
         raise LinkRefused("forged") from None

@@ -370,7 +370,7 @@ def answer_alert(token: str) -> tuple[str, int]:
 
 def _read_answer_form() -> AnswerForm:
     value = read_value(request.form.get("value") or request.args.get("value"))
-    day, hour = (request.form.get(name, "").strip()[:20] for name in ("day", "hour"))
+    day, hour = (request.form.get(name, "").replace("\0", "?").strip()[:20] for name in ("day", "hour"))
     return AnswerForm(value, frozenset(request.form.getlist("alert")), day, hour)
 
 

@@ -1,0 +1,272 @@
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.alerts.schemas import FoundAppointment
+from api.alerts.service import delete_alert
+from api.answers.errors import AnswerFinal, AnswerRefused, ForeignMatch, UnknownMatch
+from api.answers.service import find_matches
+from api.models.alert import Alert, ClosedBecause
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.appointment import Appointment
+from api.models.base import session
+from api.models.desk import DeskChange
+from api.models.notification import Notification, NotificationMatch
+from api.models.user import Contact, Grant, User
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.answers.announcing import Announcement, announce, answer, read_answer
+from tests.api.world import Person, rows, wait_for
+
+HOUR = timedelta(hours=1)
+FOUND, TOO_LATE, NOTHING, STOPPED = AnswerValue
+OTHERS = {each: [other for other in AnswerValue if other is not each] for each in AnswerValue}
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
+
+
+def alert_of(told: Announcement) -> Alert:
+    with session() as s:
+        return s.get_one(Alert, told.alert)
+
+
+def describe(days: int = 9) -> FoundAppointment:
+    return FoundAppointment.model_validate({"at": (clock() + timedelta(days=days)).isoformat()})
+
+
+@pytest.mark.parametrize(
+    ("value", "closed"),
+    [(FOUND, ClosedBecause.FOUND), (TOO_LATE, None), (NOTHING, None), (STOPPED, ClosedBecause.STOPPED)],
+)
+def test_each_answer_is_stored_and_two_close_the_alert(
+    camille: Person, value: AnswerValue, closed: ClosedBecause | None
+) -> None:
+    told = announce(camille.id)
+    stored = answer(told, value, via=AnswerVia.TELEGRAM)
+    assert (stored.value, stored.answered_at, stored.changeable_until) == (value, clock(), clock() + HOUR)
+    assert stored.closed == ((told.alert,) if closed else ())
+    kept = read_answer(told)
+    assert kept is not None
+    assert (kept.value, kept.via, kept.answered_at, kept.changed_at) == (
+        value,
+        AnswerVia.TELEGRAM,
+        clock(),
+        None,
+    )
+    assert alert_of(told).closed_because is closed
+    assert bool(rows(DeskChange)) is bool(closed)
+
+
+@pytest.mark.parametrize("value", AnswerValue)
+def test_the_same_answer_again_changes_nothing_however_late(
+    frozen: time_machine.Traveller, camille: Person, value: AnswerValue
+) -> None:
+    told = announce(camille.id)
+    first = answer(told, value)
+    before = len(rows(DeskChange)), alert_of(told).closed_at
+    for wait in (timedelta(0), HOUR, timedelta(days=20)):
+        frozen.shift(wait)
+        again = answer(told, value, via=AnswerVia.EMAIL)
+        assert (again.answered_at, again.closed, again.messages) == (first.answered_at, (), ())
+    kept = read_answer(told)
+    assert kept is not None
+    assert (kept.via, kept.changed_at) == (AnswerVia.API, None)
+    assert (len(rows(DeskChange)), alert_of(told).closed_at) == before
+
+
+@pytest.mark.parametrize(("before", "value"), [(a, b) for a in AnswerValue for b in OTHERS[a]])
+def test_an_answer_changes_for_an_hour_and_then_no_more(
+    frozen: time_machine.Traveller, camille: Person, before: AnswerValue, value: AnswerValue
+) -> None:
+    told, late = announce(camille.id), announce(camille.id)
+    answer(told, before)
+    answer(late, before)
+    began = clock()
+    frozen.shift(HOUR - timedelta(seconds=1))
+    answer(told, value, via=AnswerVia.EMAIL)
+    kept = read_answer(told)
+    assert kept is not None
+    assert (kept.value, kept.via) == (value, AnswerVia.EMAIL)
+    assert (kept.answered_at, kept.changed_at) == (began, clock())
+    frozen.shift(1)
+    closed = alert_of(late).closed_because
+    with pytest.raises(AnswerFinal) as refusal:
+        answer(late, value)
+    assert refusal.value.since == began + HOUR
+    kept = read_answer(late)
+    assert kept is not None
+    assert (kept.value, kept.changed_at, alert_of(late).closed_because) == (before, None, closed)
+    with pytest.raises(AnswerFinal):
+        answer(told, before)  # the hour counts from the first answer
+
+
+@pytest.mark.parametrize("before", [FOUND, STOPPED])
+@pytest.mark.parametrize("value", [TOO_LATE, NOTHING])
+def test_who_takes_back_what_closed_the_alert_has_it_open_again(
+    frozen: time_machine.Traveller, camille: Person, before: AnswerValue, value: AnswerValue
+) -> None:
+    told = announce(camille.id)
+    answer(told, before, found=describe() if before is FOUND else None)
+    frozen.shift(60)
+    stored = answer(told, value)
+    assert stored.reopened == (told.alert,)
+    assert alert_of(told).waits
+    assert alert_of(told).watched_since == clock()
+    assert rows(Appointment) == []
+    assert "alert reopened" in {each.reason for each in rows(DeskChange)}
+
+
+def test_an_alert_that_the_plan_carries_no_more_stays_closed(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    told = announce(camille.id)
+    answer(told, FOUND, found=describe())
+    with session() as s:
+        s.execute(sa.delete(Grant))
+    assert answer(told, TOO_LATE).reopened == ()
+    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+    assert rows(Appointment) == []
+
+
+def test_stopped_becomes_found_with_its_appointment_and_back(camille: Person) -> None:
+    told = announce(camille.id)
+    answer(told, STOPPED)
+    answer(told, FOUND, found=describe())
+    assert alert_of(told).closed_because is ClosedBecause.FOUND
+    assert [each.at for each in rows(Appointment)] == [describe().at]
+    answer(told, FOUND, found=describe(days=3))
+    assert [each.at for each in rows(Appointment)] == [describe().at], "the first one stays"
+    assert answer(told, STOPPED).reopened == ()
+    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+    assert rows(Appointment) == []
+
+
+def test_an_appointment_may_follow_later(frozen: time_machine.Traveller, camille: Person) -> None:
+    told = announce(camille.id)
+    answer(told, FOUND)
+    frozen.shift(timedelta(hours=3))
+    answer(told, FOUND, found=describe())
+    assert [each.at for each in rows(Appointment)] == [describe().at]
+
+
+def test_another_answer_that_closed_the_alert_keeps_it_closed(camille: Person) -> None:
+    one = announce(camille.id)
+    other = announce(camille.id, one.alert)
+    answer(one, FOUND)
+    answer(other, FOUND)
+    assert answer(one, TOO_LATE).reopened == ()
+    assert alert_of(one).closed_because is ClosedBecause.FOUND
+    assert answer(other, TOO_LATE).reopened == (one.alert,)
+
+
+def test_what_was_closed_long_before_stays_closed(frozen: time_machine.Traveller, camille: Person) -> None:
+    told = announce(camille.id)
+    later = announce(camille.id, told.alert)
+    answer(told, STOPPED)
+    frozen.shift(2 * HOUR)
+    answer(later, STOPPED)
+    answer(later, TOO_LATE)
+    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+
+
+@pytest.mark.parametrize("value", AnswerValue)
+def test_a_deleted_alert_takes_answers_and_stays_deleted(camille: Person, value: AnswerValue) -> None:
+    told = announce(camille.id)
+    with session() as s:
+        delete_alert(s, camille.id, told.alert)
+    answer(told, value, found=describe() if value is FOUND else None)
+    assert alert_of(told).closed_because is ClosedBecause.DELETED
+    assert rows(Appointment) == []
+    assert read_answer(told) is not None
+
+
+def test_stopping_the_last_alert_of_a_running_plan_is_confirmed(camille: Person) -> None:
+    stored = answer(announce(camille.id), STOPPED)
+    (mail,) = [each for each in rows(Notification) if each.kind == "last_way_stopped"]
+    assert stored.messages == (mail.id,)
+
+
+def test_only_the_owner_answers(camille: Person, person: Callable[..., Person]) -> None:
+    told, robin = announce(camille.id), person("robin@example.org")
+    own = announce(robin.id)
+    refused: list[type[AnswerRefused]] = []
+    for matches in ([told.match], [told.match, own.match], [uuid4()], []):
+        with pytest.raises(AnswerRefused) as refusal:
+            answer(own, STOPPED, match_ids=matches)
+        refused.append(type(refusal.value))
+    assert refused == [ForeignMatch, ForeignMatch, UnknownMatch, UnknownMatch]
+    assert rows(MatchAnswer) == []
+    assert all(each.waits for each in rows(Alert))
+
+
+def test_of_several_matches_a_final_answer_stays_and_the_others_are_stored(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    old, fresh = announce(camille.id), announce(camille.id)
+    answer(old, TOO_LATE)
+    frozen.shift(2 * HOUR)
+    stored = answer(fresh, STOPPED, match_ids=[old.match, fresh.match])
+    assert stored.closed == (fresh.alert,)
+    assert stored.answered_at == clock()
+    kept = {each.match_id: each.value for each in rows(MatchAnswer)}
+    assert kept == {old.match: TOO_LATE, fresh.match: STOPPED}
+    assert alert_of(old).waits
+
+
+def test_two_answers_at_once_are_one_answer(person: Callable[..., Person]) -> None:
+    told = announce(person(plan=PlanName.URGENCE_TOTAL).id)
+    gate, failures = threading.Barrier(2), list[Exception]()
+
+    def give(value: AnswerValue) -> None:
+        gate.wait(10)
+        try:
+            answer(told, value)
+        except Exception as error:  # noqa: BLE001 -- the test names whatever broke
+            failures.append(error)
+
+    threads = [threading.Thread(target=give, args=[each]) for each in (FOUND, TOO_LATE)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(20)
+    assert failures == []
+    (kept,) = rows(MatchAnswer)
+    assert kept.changed_at is not None
+    assert alert_of(told).waits is (kept.value is TOO_LATE)
+
+
+def test_answers_go_with_the_account(camille: Person) -> None:
+    answer(announce(camille.id), TOO_LATE)
+    with session() as s:
+        s.execute(sa.delete(User))
+    assert rows(MatchAnswer) == []
+
+
+def test_a_message_names_the_matches_of_all_that_left_with_it(
+    frozen: time_machine.Traveller, camille: Person, person: Callable[..., Person]
+) -> None:
+    robin = person("robin@example.org")
+    with session() as s:
+        contacts = {each.user_id: each.id for each in s.scalars(sa.select(Contact))}
+    sent = {"contact_id": contacts[camille.id], "provider_id": "one"}
+    one, with_it = announce(camille.id, **sent), announce(camille.id, **sent)
+    announce(robin.id, contact_id=contacts[robin.id], provider_id="one")  # a provider names a batch by one id
+    announce(camille.id, **sent | {"provider_id": "two"})
+    waiting = announce(camille.id, took=None, contact_id=contacts[camille.id])
+    second = wait_for(camille.id)
+    both = announce(camille.id, second, took=None)
+    with session() as s:
+        s.add(NotificationMatch(notification_id=both.message, match_id=waiting.match))
+    with session() as s:
+        assert set(find_matches(s, one.message)) == {one.match, with_it.match}
+        assert find_matches(s, waiting.message) == [waiting.match]
+        assert set(find_matches(s, both.message)) == {both.match, waiting.match}
+        assert find_matches(s, uuid4()) == []

@@ -1,0 +1,263 @@
+"""Links in slot alerts by which their reader says what became of the slots."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.appointment import Appointment
+from api.models.base import session
+from api.models.notification import NotificationMatch
+from api.models.user import User
+from configs.alert_answer_links import write_alert_answer_token
+from configs.plan import PlanName
+from configs.signing import sign
+from tests.api.answers.announcing import Announcement, announce, read_answer
+from tests.api.world import Door, Person, rows, wait_for
+
+VALUES = ("found", "too_late", "nothing_there", "stopped")
+SAID = dict(zip(VALUES, ("Trouvé", "Trop tard", "La page ne montre rien", "Arrêter"), strict=True))
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
+
+
+def link(told: Announcement, value: str = "") -> str:
+    return f"/l/answer/{write_alert_answer_token(told.message)}" + (f"?value={value}" if value else "")
+
+
+def announce_to_two(owner: UUID) -> Announcement:
+    """Write a message that two alerts wanted, whose names tell them apart."""
+    told, second = announce(owner), wait_for(owner)
+    other = announce(owner, second)
+    with session() as s:
+        s.add(NotificationMatch(notification_id=told.message, match_id=other.match))
+        for each, name in ((told.alert, "Maman <3"), (second, "Papa")):
+            s.get_one(Alert, each).name = name
+    return told
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_opening_a_link_shows_the_answer_and_changes_nothing(
+    client: FlaskClient, camille: Person, value: str
+) -> None:
+    told = announce(camille.id)
+    for _ in range(2):
+        page = client.get(link(told, value))
+        assert page.status_code == 200
+        assert re.search(rf"Votre réponse :[^/]*<strong>{SAID[value]}</strong>", page.text)
+        assert 'method="post"' in page.text
+        assert "Seine-Saint-Denis (93)" in page.text
+        for other in set(VALUES) - {value}:
+            assert f'value={other}">{SAID[other]}</a>' in page.text
+    assert rows(MatchAnswer) == []
+    assert rows(Alert)[0].waits
+
+
+def test_a_link_without_an_answer_offers_all_four(client: FlaskClient, camille: Person) -> None:
+    told = announce(camille.id)
+    for query in ("", "?value=", "?value=maybe", "?value=FOUND"):
+        page = client.get(link(told) + query)
+        assert page.status_code == 200
+        assert "<form" not in page.text
+        assert all(f'value={value}">' in page.text for value in VALUES)
+
+
+@pytest.mark.parametrize(
+    ("value", "closed", "state"),
+    [
+        ("found", ClosedBecause.FOUND, "alerte fermée"),
+        ("too_late", None, "alerte active"),
+        ("nothing_there", None, "alerte active"),
+        ("stopped", ClosedBecause.STOPPED, "alerte fermée"),
+    ],
+)
+def test_confirming_stores_the_answer_once(
+    client: FlaskClient, camille: Person, value: str, closed: ClosedBecause | None, state: str
+) -> None:
+    told = announce(camille.id)
+    for _ in range(2):
+        page = client.post(link(told, value), data={"value": value})
+        assert page.status_code == 200
+        assert "Merci de votre réponse" in page.text
+        assert state in page.text
+        assert "jusqu’à 11:00" in page.text  # Paris
+    (kept,) = rows(MatchAnswer)
+    assert (kept.match_id, kept.value, kept.via) == (told.match, AnswerValue(value), AnswerVia.EMAIL)
+    assert rows(Alert)[0].closed_because is closed
+
+
+def test_the_form_says_which_answer_is_meant_else_the_address(client: FlaskClient, camille: Person) -> None:
+    told = announce(camille.id)
+    client.post(link(told, "found"), data={"value": "too_late"})
+    assert rows(MatchAnswer)[0].value is AnswerValue.TOO_LATE
+    client.post(link(told, "nothing_there"))
+    assert rows(MatchAnswer)[0].value is AnswerValue.NOTHING_THERE
+    page = client.post(link(told), data={"value": "maybe"})
+    assert (page.status_code, rows(MatchAnswer)[0].value) == (422, AnswerValue.NOTHING_THERE)
+
+
+def test_an_answer_changes_for_an_hour(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, door: Door
+) -> None:
+    told = announce(camille.id)
+    client.post(link(told, "found"))
+    page = client.get(link(told, "too_late")).text
+    assert re.search(r"Votre réponse enregistrée :[^/]*<strong>Trouvé</strong>", page)
+    assert "<form" in page
+    frozen.shift(timedelta(minutes=59))
+    assert "alerte active" in client.post(link(told, "too_late")).text
+    assert door.caught_up == [told.alert]
+    frozen.shift(timedelta(minutes=1))
+    page = client.get(link(told, "found")).text
+    assert "elle ne peut plus changer" in page
+    assert "<form" not in page
+    late = client.post(link(told, "found"))
+    assert (late.status_code, "elle ne peut plus changer" in late.text) == (409, True)
+    again = client.post(link(told, "too_late"))
+    assert (again.status_code, "jusqu’à" in again.text) == (200, False)
+    assert rows(MatchAnswer)[0].value is AnswerValue.TOO_LATE
+    assert rows(Alert)[0].waits
+
+
+def test_found_may_say_day_and_hour_by_the_clock_of_the_prefecture(
+    client: FlaskClient, camille: Person
+) -> None:
+    told = announce(camille.id)
+    with session() as s:
+        s.execute(sa.update(User).values(time_zone="Asia/Tokyo"))
+    client.post(link(told), data={"value": "found", "day": "2026-12-01", "hour": "09:30"})
+    (appointment,) = rows(Appointment)
+    assert appointment.at == datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
+    assert appointment.alert_id == told.alert
+
+
+@pytest.mark.parametrize(
+    ("day", "hour"),
+    [
+        ("2026-12-01", ""),
+        ("", "09:30"),
+        ("2026-13-01", "09:30"),
+        ("9999-12-31", "23:59"),
+        ("0001-01-01", "00:00"),
+        ("2046-01-01", "09:30"),
+        ("demain", "matin"),
+        ("<b>", "&\"'"),
+        ("2026-12-01" * 9, "09:30"),
+        ("2026-12-01\0", "09:30"),
+    ],
+)
+def test_a_moment_that_is_none_is_asked_again_and_nothing_is_stored(
+    client: FlaskClient, camille: Person, day: str, hour: str
+) -> None:
+    told = announce(camille.id)
+    page = client.post(link(told), data={"value": "found", "day": day, "hour": hour})
+    assert page.status_code == 422
+    assert "Écrivez le jour et l’heure du rendez-vous" in page.text
+    assert "<b>" not in page.text.partition("<main")[2].replace("<bdi>", "")
+    assert rows(MatchAnswer) == []
+    assert rows(Alert)[0].waits
+
+
+@pytest.mark.parametrize("value", ["found", "stopped"])
+def test_of_several_alerts_the_reader_chooses_which_are_closed(
+    client: FlaskClient, camille: Person, value: str
+) -> None:
+    told = announce_to_two(camille.id)
+    page = client.get(link(told, value)).text
+    assert page.count('type="checkbox"') == 2
+    assert "checked" not in page
+    assert "Maman &lt;3" in page
+    for chosen in ([], [str(uuid4())], ["x"]):
+        refused = client.post(link(told), data={"value": value, "alert": chosen})
+        assert (refused.status_code, "Choisissez au moins une alerte" in refused.text) == (422, True)
+    assert rows(MatchAnswer) == []
+    client.post(link(told), data={"value": value, "alert": [str(told.alert)]})
+    assert {each.id: each.waits for each in rows(Alert)} == {
+        each.id: each.id != told.alert for each in rows(Alert)
+    }
+    assert [each.match_id for each in rows(MatchAnswer)] == [told.match]
+
+
+@pytest.mark.parametrize("value", ["too_late", "nothing_there"])
+def test_an_answer_that_closes_nothing_is_about_all_alerts_of_the_message(
+    client: FlaskClient, camille: Person, value: str
+) -> None:
+    told = announce_to_two(camille.id)
+    assert 'type="checkbox"' not in client.get(link(told, value)).text
+    client.post(link(told, value))
+    assert {each.value for each in rows(MatchAnswer)} == {AnswerValue(value)}
+    assert len(rows(MatchAnswer)) == 2
+
+
+def test_no_alert_of_somebody_else_can_be_named(
+    client: FlaskClient, camille: Person, person: Callable[..., Person]
+) -> None:
+    robins = announce(person("robin@example.org").id)
+    told = announce_to_two(camille.id)
+    page = client.post(link(told), data={"value": "stopped", "alert": [str(robins.alert)]})
+    assert page.status_code == 422
+    client.post(link(told), data={"value": "stopped", "alert": [str(robins.alert), str(told.alert)]})
+    assert read_answer(robins) is None
+    assert sum(each.waits for each in rows(Alert)) == 2
+
+
+def test_a_page_never_names_the_procedure_nor_the_only_alert(client: FlaskClient, camille: Person) -> None:
+    told = announce(camille.id)
+    with session() as s:
+        s.get_one(Alert, told.alert).name = "Mon titre"
+    for value in VALUES:
+        for page in (client.get(link(told, value)), client.post(link(told, value))):
+            assert "titre" not in page.text.partition("<main")[2].lower()
+
+
+def test_what_is_gone_says_so(client: FlaskClient, camille: Person) -> None:
+    told = announce(camille.id)
+    with session() as s:
+        s.execute(sa.delete(Alert))
+    for page in (client.get(link(told, "found")), client.post(link(told, "found"))):
+        assert (page.status_code, "n’existe plus" in page.text) == (200, True)
+    with session() as s:
+        s.execute(sa.delete(User))
+    assert "n’existe plus" in client.post(link(told, "found")).text
+
+
+def test_forged_and_expired_links_store_nothing(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    told = announce(camille.id)
+    good = write_alert_answer_token(told.message)
+    payloads: tuple[object, ...] = (7, None, "x", [], {"notification": str(told.message)})
+    strange = [sign("answer-alert", each) for each in payloads]
+    other = sign("stop-alert", str(told.message))
+    for token in ("x", good[:-1], good[1:], other, "%00", "é", *strange):
+        for method in ("GET", "POST"):
+            page = client.open(f"/l/answer/{token}?value=found", method=method)
+            assert page.status_code == 400, token
+    frozen.shift(timedelta(days=31))
+    for method in ("GET", "POST"):
+        assert client.open(f"/l/answer/{good}?value=found", method=method).status_code == 410
+    assert rows(MatchAnswer) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "direction"), [("en", "Too late", "ltr"), ("ar", "فات الأوان", "rtl"), ("de", "Trop tard", "ltr")]
+)  # fmt: skip
+def test_the_page_is_in_the_language_of_the_account(
+    client: FlaskClient, camille: Person, language: str, words: str, direction: str
+) -> None:
+    told = announce(camille.id)
+    with session() as s:
+        s.execute(sa.update(User).values(language=language))
+    for page in (client.get(link(told, "too_late")), client.post(link(told, "too_late"))):
+        assert words in page.text
+        assert f'dir="{direction}"' in page.text
