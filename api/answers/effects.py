@@ -87,6 +87,6 @@ class AlertEffects:
         closing = (
             sa.select(MatchAnswer.match_id)
             .join(Match, Match.id == MatchAnswer.match_id)
-            .where(Match.alert_id == alert_id, MatchAnswer.value.in_(_CLOSES))
+            .where(Match.alert_id == alert_id, MatchAnswer.value.in_(list(_CLOSES)))
         )
         return self.session.scalar(closing.limit(1)) is not None

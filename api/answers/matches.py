@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import is_any_of
@@ -54,13 +53,13 @@ def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID |
 
 def _list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:
     """Return the notifications that left as one message: to one contact, accepted together, under one id."""
-    message: tuple[InstrumentedAttribute[Any], ...] = (
-        Notification.contact_id,
-        Notification.accepted_at,
-        Notification.provider_id,
-    )
-    found = session.execute(sa.select(*message).where(Notification.id == notification_id)).one_or_none()
+    message = sa.select(Notification.contact_id, Notification.accepted_at, Notification.provider_id)
+    found = session.execute(message.where(Notification.id == notification_id)).one_or_none()
     if found is None or found.contact_id is None or found.accepted_at is None:
         return [notification_id]
-    same = [column.is_not_distinct_from(value) for column, value in zip(message, found, strict=True)]
-    return session.scalars(sa.select(Notification.id).where(*same)).all()
+    together = sa.select(Notification.id).where(
+        Notification.contact_id == found.contact_id,
+        Notification.accepted_at == found.accepted_at,
+        Notification.provider_id.is_not_distinct_from(found.provider_id),
+    )
+    return session.scalars(together).all()

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from api.exports import jobs
 from api.exports.tables import EXPORTED
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.export import Export
@@ -68,7 +69,13 @@ def fill(person: Person) -> None:
         s.add(SupportRequest(user_id=person.id, email=person.email, message="Bonjour"))
         s.get_one(User, person.id).password_hash = "$2b$04$secret-hash"
     detection, slots = see("2099-01-05T09:00:00+01:00")
-    match(wait_for(person.id), detection, slots)
+    matched = match(wait_for(person.id), detection, slots)
+    with session() as s:
+        s.add(
+            MatchAnswer(
+                match_id=matched, value=AnswerValue.TOO_LATE, answered_at=clock(), via=AnswerVia.EMAIL
+            )
+        )
     add_payment(person.id)
     add_notification(
         person, kind="telegram_linked", params={"chat_name": encrypt("Camille M."), "code": encrypt("042917")}
@@ -101,6 +108,7 @@ def test_an_export_is_asked_for_made_and_downloaded(
         "alert_targets",
         "matches",
         "match_slots",
+        "answers",
         "payments",
         "payment_events",
         "logins",
