@@ -72,7 +72,9 @@ class AlertEffects:
         try:
             open_again(self.session, alert)
         except ApiError:
-            alert.closed_because = ClosedBecause.STOPPED  # without an appointment, and its links may open it later
+            alert.closed_because = (
+                ClosedBecause.STOPPED
+            )  # without an appointment, and its links may open it later
             return
         self.reopened.append(alert.id)
 

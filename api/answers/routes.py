@@ -28,9 +28,7 @@ blueprint = APIBlueprint(
 )
 
 
-@blueprint.post(
-    "/<uuid:id>/answers", responses={200: GivenAnswer, **declare_errors(*BODY, 401, 404, 409)}
-)
+@blueprint.post("/<uuid:id>/answers", responses={200: GivenAnswer, **declare_errors(*BODY, 401, 404, 409)})
 def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
     """Say what became of the slots that an alert announced; once, and changeable for an hour."""
     user_id = current_user_id()
@@ -40,7 +38,7 @@ def answer_alert(path: AlertPath, body: NewAnswer) -> dict[str, Any]:
         if not matches:
             raise not_found("announcement of this alert")
         try:
-            stored = store_answers(s, user_id, matches, body.value, AnswerVia.API, body.appointment)
+            stored = store_answers(s, user_id, matches, body.value, AnswerVia.API, found=body.appointment)
         except AnswerFinal as error:
             raise ApiError(409, "answer-final", str(error)) from None
         s.flush()

@@ -45,6 +45,7 @@ def store_answers(
     match_ids: Sequence[UUID],
     value: AnswerValue,
     via: AnswerVia,
+    *,
     found: FoundAppointment | None = None,
 ) -> StoredAnswer:
     """Store a user's answer to matches; a repetition changes nothing, another value replaces the first for an hour.
@@ -68,12 +69,18 @@ def store_answers(
     previous = {alert: before[each].value for each, alert in storable.items() if each in before}
     first = min([now, *(before[each].answered_at for each in storable if each in before)])
     for match_id in storable:
-        _write(session, before.get(match_id), match_id, value, via, now)
+        given = MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via)
+        _write(session, before.get(match_id), given)
     session.flush()
     for alert_id in sorted(set(storable.values())):
         effects.apply(alert_id, previous.get(alert_id), value, found)
     return StoredAnswer(
-        value, first, first + CHANGEABLE, tuple(effects.closed), tuple(effects.reopened), tuple(effects.messages)
+        value,
+        first,
+        first + CHANGEABLE,
+        tuple(effects.closed),
+        tuple(effects.reopened),
+        tuple(effects.messages),
     )
 
 
@@ -111,15 +118,9 @@ def _may_store(answer: MatchAnswer | None, value: AnswerValue, now: datetime) ->
     return answer is None or answer.value is value or now < answer.answered_at + CHANGEABLE
 
 
-def _write(
-    session: Session,
-    answer: MatchAnswer | None,
-    match_id: UUID,
-    value: AnswerValue,
-    via: AnswerVia,
-    now: datetime,
-) -> None:
+def _write(session: Session, answer: MatchAnswer | None, given: MatchAnswer) -> None:
+    """Add the answer of a match, or replace the value of an earlier answer."""
     if answer is None:
-        session.add(MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via))
-    elif answer.value is not value:
-        answer.value, answer.via, answer.changed_at = value, via, now
+        session.add(given)
+    elif answer.value is not given.value:
+        answer.value, answer.via, answer.changed_at = given.value, given.via, given.answered_at

@@ -105,7 +105,9 @@ class AnswerForm:
 def find_asked(session: Session, notification_id: UUID) -> AskedMessage | None:
     """Return what a link is about; None where its alerts were deleted."""
     matches = list_announced(session, notification_id)
-    alerts = [each for key in dict.fromkeys(match.alert_id for match in matches) for each in _show(session, key)]
+    alerts = [
+        each for key in dict.fromkeys(match.alert_id for match in matches) for each in _show(session, key)
+    ]
     if not alerts:
         return None
     user = session.get_one(User, matches[0].user_id)
@@ -131,7 +133,7 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
     found = _read_found(form, alerts[0].place) if form.value is AnswerValue.FOUND else None
     chosen = {each.id for each in alerts}
     matches = [each.match_id for each in asked.matches if each.alert_id in chosen]
-    return store_answers(session, asked.user.id, matches, form.value, AnswerVia.EMAIL, found)
+    return store_answers(session, asked.user.id, matches, form.value, AnswerVia.EMAIL, found=found)
 
 
 def _show(session: Session, alert_id: UUID) -> list[AskedAlert]:

@@ -36,7 +36,7 @@ class MatchAnswer(Base):
     match_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Match.id, ondelete="CASCADE"), primary_key=True)
     value: Mapped[AnswerValue] = mapped_column(enum_column(AnswerValue, "value"))
     answered_at: Mapped[datetime]  # for the first time
-    changed_at: Mapped[datetime | None]  # to the value that stands there
+    changed_at: Mapped[datetime | None]  # to the present value
     via: Mapped[AnswerVia] = mapped_column(enum_column(AnswerVia, "via"))  # of that value
 
     __table_args__ = (

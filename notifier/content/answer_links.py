@@ -7,12 +7,12 @@ from api.models.answer import AnswerValue
 from configs.alert_answer_links import write_alert_answer_token
 from notifier.content.message_links import link
 
-# By answer: what stands in a text that many readers share, in place of each one's own address.
+# Placeholder of each answer's address in a text that many readers share.
 ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
 UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
 
 
 def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
-    """Return the addresses by tag; of notifications that leave as one message, the first stands for all."""
+    """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
     page = link("answer", write_alert_answer_token(notification_ids[0]))
     return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}

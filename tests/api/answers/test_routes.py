@@ -22,7 +22,9 @@ def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Pe
     return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
 
 
-def post(client: FlaskClient, who: Person, alert: UUID, value: str, **body: Any) -> tuple[int, dict[str, Any]]:
+def post(
+    client: FlaskClient, who: Person, alert: UUID, value: str, **body: Any
+) -> tuple[int, dict[str, Any]]:
     answer = client.post(f"/api/alerts/{alert}/answers", json={"value": value} | body, headers=who.headers)
     said: dict[str, Any] = answer.json or {}
     return answer.status_code, said
@@ -59,7 +61,11 @@ def test_found_takes_the_appointment_and_closes_the_alert(client: FlaskClient, c
     appointment = {"at": AT, "place": "Bobigny, guichet 4"}
     for _ in range(2):
         status, said = post(client, camille, told.alert, "found", appointment=appointment)
-        assert (status, said["alert"]["closedBecause"], said["alert"]["appointment"]["at"]) == (200, "found", AT)
+        assert (status, said["alert"]["closedBecause"], said["alert"]["appointment"]["at"]) == (
+            200,
+            "found",
+            AT,
+        )
     assert len(rows(Appointment)) == 1
 
 

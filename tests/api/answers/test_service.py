@@ -1,6 +1,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -256,7 +257,7 @@ def test_a_message_names_the_matches_of_all_that_left_with_it(
     robin = person("robin@example.org")
     with session() as s:
         contacts = {each.user_id: each.id for each in s.scalars(sa.select(Contact))}
-    sent = {"contact_id": contacts[camille.id], "provider_id": "one"}
+    sent: dict[str, Any] = {"contact_id": contacts[camille.id], "provider_id": "one"}
     one, with_it = announce(camille.id, **sent), announce(camille.id, **sent)
     announce(robin.id, contact_id=contacts[robin.id], provider_id="one")  # a provider names a batch by one id
     announce(camille.id, **sent | {"provider_id": "two"})
