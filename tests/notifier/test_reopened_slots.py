@@ -42,7 +42,7 @@ def camille(whole: "Running", frozen: time_machine.Traveller) -> Person:
 
 
 def come_back(frozen: time_machine.Traveller) -> list[int]:
-    """Have the slot open again a minute later; return its id. Nobody gets a message of its own about it."""
+    """Have the slot open again a minute later, which makes no message of its own; return its id."""
     frozen.shift(60)
     opened = slots([MORNING])
     assert matched(detection(opened)) == []

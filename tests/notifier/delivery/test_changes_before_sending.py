@@ -1,4 +1,4 @@
-"""What changed between matching and sending: alerts, slots, contacts, accounts."""
+"""Alerts, slots, contacts and accounts that changed between matching and sending."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
