@@ -12,6 +12,7 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
+from deploy.sandbox.providers.telegram_control import add_control
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.control import act
@@ -23,7 +24,17 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILES: Final = frozenset(
-    {"inbox.css", "inbox.js", "journal.js", "messages.js", "preview.js", "sites.js", "text.js", "icon.svg"}
+    {
+        "chat.js",
+        "inbox.css",
+        "inbox.js",
+        "journal.js",
+        "messages.js",
+        "preview.js",
+        "sites.js",
+        "text.js",
+        "icon.svg",
+    }
 )
 _SHOWN: Final = 200  # messages the page begins with
 _TICK: Final = 0.5  # seconds between two looks at the sites
@@ -63,6 +74,7 @@ class Inbox:
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
         app.router.add_post("/api/providers/{name}/receipts", self._receipts)
+        add_control(app, self._sandbox.telegram, "/api/telegram")
         return app
 
     def state(self) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import as_utc, now
@@ -17,10 +17,12 @@ _KEPT: Final = 100_000  # messages; a load run must not eat the memory
 
 @dataclass(frozen=True)
 class Button:
-    """A link shown as a button under a Telegram message."""
+    """A button under a Telegram message: a link, or one that sends its ``data`` to the bot. Rows count from 0."""
 
     text: str
     url: str
+    data: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Message:
             "subject": draft.subject,
             "text": draft.text,
             "html": draft.html,
-            "buttons": [{"text": button.text, "url": button.url} for button in draft.buttons],
+            "buttons": [asdict(button) for button in draft.buttons],
             "custom": draft.custom,
             "headers": draft.headers,
             "received_at": as_utc(self.received_at),

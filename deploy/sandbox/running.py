@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.providers.telegram_control import find_data
+from deploy.sandbox.providers.telegram_people import Chat
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.server import Ports, Sandbox
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
 
     from deploy.sandbox.outbox import Message
+    from deploy.sandbox.providers.telegram_presses import PressAnswer
     from deploy.sandbox.sites.site import SeenRequest, Site
 
 T = TypeVar("T")
@@ -134,6 +137,35 @@ class Running:
     def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, object]:
         """Let a person press Start in a chat behind a link with this code; return the update that the bot gets."""
         return self._do(lambda: self._sandbox.telegram.updates.press_start(code, chat, name, kind))
+
+    def press_button(self, message: Message, button: str, chat: Chat | None = None) -> str:
+        """Let a person press the button of this label, or that sends this data, below a message; return the press.
+
+        ``chat``: where it is pressed, by default where the message is.
+        """
+
+        def act() -> str:
+            sent = {each.data for each in message.draft.buttons if each.data}
+            data = button if button in sent else find_data(message, button)
+            return self._sandbox.telegram.press(message, data, chat or Chat(int(message.to)))
+
+        return self._do(act)
+
+    def press_data(self, message: Message, data: str, chat: Chat | None = None) -> str:
+        """Let a person send data of their own in the name of a button below a message; return the press."""
+        return self._do(lambda: self._sandbox.telegram.press(message, data, chat or Chat(int(message.to))))
+
+    def answer_to(self, press: str) -> PressAnswer | None:
+        """Return what the bot answered to a press; None as long as it has not."""
+        return self._do(lambda: self._sandbox.telegram.presses.find(press))
+
+    def write_to_bot(self, text: str, chat: Chat) -> dict[str, object]:
+        """Let a person write to the bot; return the update that it gets."""
+        return self._do(lambda: self._sandbox.telegram.say(text, chat))
+
+    def bot_commands(self, language: str = "", scope: str = "all_private_chats") -> list[dict[str, str]]:
+        """Return the commands that the bot registered in a language."""
+        return self._do(lambda: self._sandbox.telegram.commands.get((scope, language), []))
 
     def send_receipts(self, hooks: str, secret: str) -> None:
         """Have SendGrid and Twilio send receipts to webhooks below this address, as ``…/api/hooks``."""

@@ -167,15 +167,18 @@ class Provider(WebProvider):
             self._reject(mode, accepted.drafts)
         except RequestRefused as refused:
             return refused.answer
+        self._keep(accepted)
+        self.send_receipts(request, accepted)
+        if mode.name == "yes_without_answer":
+            await asyncio.Event().wait()
+        return accepted.answer
+
+    def _keep(self, accepted: Accepted) -> None:
         for draft in accepted.drafts:
             if accepted.edits:
                 self.outbox.edit(accepted.edits, draft)
             else:
                 self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
-        self.send_receipts(request, accepted)
-        if mode.name == "yes_without_answer":
-            await asyncio.Event().wait()
-        return accepted.answer
 
     def _failing(self, mode: Mode, request: web.Request) -> web.Response | None:
         if mode.name == "rate_limited":

@@ -1,13 +1,14 @@
 """Telegram's Bot API: what it takes and answers, after its public reference. Updates are in `telegram_updates`.
 
-https://core.telegram.org/bots/api#sendmessage, https://core.telegram.org/bots/api#editmessagetext and
-https://core.telegram.org/bots/api#html-style
+https://core.telegram.org/bots/api#sendmessage, https://core.telegram.org/bots/api#editmessagetext,
+https://core.telegram.org/bots/api#setmycommands and https://core.telegram.org/bots/api#html-style
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import logging
 import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
@@ -15,18 +16,26 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.outbox import Button, OutboxDraft
+from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
-from deploy.sandbox.providers.telegram_updates import UpdateDesk
+from deploy.sandbox.providers.telegram_buttons import ButtonsRefused, read_buttons
+from deploy.sandbox.providers.telegram_control import add_control
+from deploy.sandbox.providers.telegram_people import Chat, Update, build_pressed, build_written
+from deploy.sandbox.providers.telegram_presses import PressDesk, PressRefused
+from deploy.sandbox.providers.telegram_updates import UpdateDesk, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy.sandbox.outbox import Message, Outbox
+    from deploy.sandbox.outbox import Button, Message, Outbox
 
 _CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
 _LONGEST: Final = 4096
 _EDIT: Final = "editMessageText"
+_ANSWER: Final = "answerCallbackQuery"
+_LONGEST_DESCRIPTION: Final = 256  # of a command
+_COMMAND: Final = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
+log = logging.getLogger("sandbox")
 
 
 def _error(status: int, description: str, **parameters: int) -> web.Response:
@@ -41,7 +50,10 @@ def _bad(what: str) -> RequestRefused:
 
 
 class Telegram(Provider):
-    """Telegram: one call, one message to one chat."""
+    """Telegram: one call, one message to one chat.
+
+    ``commands`` are what the bot registered, by scope and language.
+    """
 
     channel = "telegram"
     provider_name = "telegram"
@@ -49,18 +61,38 @@ class Telegram(Provider):
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox)
-        self.updates = UpdateDesk()
+        self.updates = UpdateDesk(self._perform)
+        self.presses = PressDesk()
+        self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def add_own_routes(self, app: web.Application) -> None:
-        """Add sendMessage, editMessageText, the methods about updates, and the page on which to press Start."""
+        """Add the methods about messages, presses, commands and updates, the control, and the page to press Start."""
         app.router.add_post("/bot{token}/sendMessage", self.call)
         app.router.add_post(f"/bot{{token}}/{_EDIT}", self.call)
+        app.router.add_post(f"/bot{{token}}/{_ANSWER}", self._answer_press)
+        app.router.add_post("/bot{token}/setMyCommands", self._set_commands)
+        app.router.add_post("/bot{token}/getMyCommands", self._show_commands)
+        add_control(app, self, "/_control")
         self.updates.add_routes(app)
 
     async def reset(self) -> None:
-        """Forget its messages, updates and webhook too."""
+        """Forget its messages, updates, presses, commands and webhook too."""
         await super().reset()
         await self.updates.reset()
+        self.presses.clear()
+        self.commands.clear()
+
+    def say(self, text: str, chat: Chat) -> Update:
+        """Let a person write to the bot; return the update that it gets."""
+        return self.updates.add(build_written(chat, text))
+
+    def press(self, message: Message, data: str, chat: Chat) -> str:
+        """Let a person press a button below a message; return the id of the press, which the bot answers."""
+        pressed = build_pressed(chat, message, data)
+        query_id: str = pressed["callback_query"]["id"]
+        self.presses.add(query_id)
+        self.updates.add(pressed)
+        return query_id
 
     def read_key(self, request: web.Request) -> str:
         """Return the bot's token, which is part of the path."""
@@ -85,6 +117,10 @@ class Telegram(Provider):
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message, or the text that takes the place of one, into its one draft."""
         sent = await _read_fields(request)
+        named = {"seen_at": seen_at(request.headers.get("X-Seen-At")), "custom": told_ids(request)}
+        return self._read_message(sent, named, is_edit=request.path.endswith(_EDIT))
+
+    def _read_message(self, sent: Mapping[str, Any], named: Mapping[str, Any], *, is_edit: bool) -> Accepted:
         chat, text = str(sent.get("chat_id", "")), sent.get("text")
         if not _CHAT.fullmatch(chat):
             raise _bad("chat not found" if chat else "chat_id is empty")
@@ -96,11 +132,10 @@ class Telegram(Provider):
             to=chat,
             text=text,
             html=text if is_html else None,
-            seen_at=seen_at(request.headers.get("X-Seen-At")),
-            custom=told_ids(request),
             buttons=_buttons(sent.get("reply_markup")),
+            **named,
         )
-        if request.path.endswith(_EDIT):
+        if is_edit:
             edited = self._find_edited(sent, draft)
             number = int(edited.provider_id)
             return Accepted([draft], edited.provider_id, _answer(number, chat, visible), edited)
@@ -118,6 +153,57 @@ class Telegram(Provider):
                 " a current content and reply markup of the message"
             )
         return found
+
+    async def _answer_press(self, request: web.Request) -> web.Response:
+        if refusal := self._failing(self.modes.met_by(None, calendar=False), request):
+            return refusal
+        try:
+            self.presses.answer(await read_fields(request))
+        except PressRefused as refused:
+            return _bad(str(refused)).answer
+        return _true()
+
+    async def _perform(self, call: dict[str, Any]) -> None:
+        """Carry out a call that a webhook answered with; a refusal is only logged."""
+        method = call["method"]
+        try:
+            if method == _ANSWER:
+                self.presses.answer(call)
+            elif method in ("sendMessage", _EDIT):
+                self._keep(self._read_message(call, {}, is_edit=method == _EDIT))
+            else:
+                log.warning("the webhook of Telegram: %s is not stood in for", method)
+        except (RequestRefused, PressRefused) as refused:
+            log.warning("the webhook of Telegram: %s", refused)
+
+    async def _set_commands(self, request: web.Request) -> web.Response:
+        asked = await read_fields(request)
+        commands = asked.get("commands")
+        if not isinstance(commands, list) or not all(map(_is_command, commands)):
+            return _bad("BOT_COMMAND_INVALID").answer
+        self.commands[_read_scope(asked)] = commands
+        return _true()
+
+    async def _show_commands(self, request: web.Request) -> web.Response:
+        found = self.commands.get(_read_scope(await read_fields(request)), [])
+        return web.json_response({"ok": True, "result": found})
+
+
+def _true() -> web.Response:
+    return web.json_response({"ok": True, "result": True})
+
+
+def _is_command(one: object) -> bool:
+    if not isinstance(one, dict) or not _COMMAND.fullmatch(str(one.get("command"))):
+        return False
+    return 0 < len(str(one.get("description", ""))) <= _LONGEST_DESCRIPTION
+
+
+def _read_scope(asked: Mapping[str, Any]) -> tuple[str, str]:
+    scope = asked.get("scope")
+    return str(scope.get("type")) if isinstance(scope, dict) else "default", str(
+        asked.get("language_code") or ""
+    )
 
 
 async def _read_fields(request: web.Request) -> Mapping[str, Any]:
@@ -142,18 +228,10 @@ def _visible(text: str, *, is_html: bool) -> str:
 
 
 def _buttons(markup: object) -> tuple[Button, ...]:
-    if markup is None:
-        return ()
     try:
-        read: Any = json.loads(markup) if isinstance(markup, str) else markup
-        rows = read.get("inline_keyboard", [])
-        return tuple(
-            Button(str(one["text"]), str(one.get("url", one.get("callback_data", ""))))
-            for row in rows
-            for one in row
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise _bad("can't parse reply keyboard markup JSON object") from None
+        return read_buttons(markup)
+    except ButtonsRefused as refused:
+        raise _bad(str(refused)) from None
 
 
 def _answer(number: int, chat: str, visible: str) -> web.Response:

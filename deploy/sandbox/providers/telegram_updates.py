@@ -1,4 +1,4 @@
-"""Telegram's updates: people who press Start, and the bot that fetches or is sent what they did.
+"""Telegram's updates: kept until the bot fetches them, or its webhook takes them; the page to press Start.
 
 https://core.telegram.org/bots/api#getting-updates
 """
@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, web
 
 from deploy.sandbox.clock import now
+from deploy.sandbox.providers.telegram_people import Chat, Update, build_written
 from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 _BOT: Final = r"/{bot:[A-Za-z]\w{4,31}}"
 _HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
@@ -34,13 +39,28 @@ class Webhook:
     last_error: str = ""
 
 
+def _read_allowed(asked: dict[str, Any], before: frozenset[str] | None) -> frozenset[str] | None:
+    """Return the kinds of updates that a call asks for; where it names none, those of before."""
+    named = asked.get("allowed_updates")
+    if named is None:
+        return before
+    kinds = json.loads(named) if isinstance(named, str) else named
+    return frozenset(map(str, kinds)) or None
+
+
 @dataclass
 class UpdateDesk:
-    """The bot's updates: made by people, kept until the bot has them."""
+    """The bot's updates: made by people, kept until the bot has them.
 
+    ``perform`` carries out the call of the Bot API that a webhook's answer may be.
+    """
+
+    perform: Callable[[dict[str, Any]], Awaitable[None]]
     webhook: Webhook = field(default_factory=Webhook)
+    _allowed: frozenset[str] | None = None  # kinds of updates; None: all
     _waiting: list[dict[str, Any]] = field(default_factory=list)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    # From this second on: a bot takes a number that it knows from before a restart for a repetition.
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(int(now().timestamp())))
     _came: asyncio.Event = field(default_factory=asyncio.Event)
     _sender: asyncio.Task[None] | None = None
 
@@ -54,26 +74,23 @@ class UpdateDesk:
         app.router.add_post(_BOT, self._press)
         app.on_cleanup.append(self._stop)
 
-    def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> dict[str, Any]:
+    def press_start(self, code: str, chat: int, name: str, kind: str = "private") -> Update:
         """Let a person press Start behind a link with a code; return the update that the bot gets."""
-        first, _, last = name.partition(" ")
-        person = {"id": chat, "first_name": first, "last_name": last}
-        place = {**person, "type": kind} if kind == "private" else {"id": chat, "title": name, "type": kind}
-        number = next(self._numbers)
-        message = {
-            "message_id": number, "from": {**person, "is_bot": False}, "chat": place,
-            "date": int(now().timestamp()), "text": f"/start {code}",
-        }  # fmt: skip
-        update = {"update_id": number, "message": message}
-        self._waiting.append(update)
-        self._came.set()
-        self._send_soon()
+        return self.add(build_written(Chat(chat, name, kind), f"/start {code}"))
+
+    def add(self, happened: Update) -> Update:
+        """Number what happened and keep it for the bot, unless it asked for other kinds of updates only."""
+        update = {"update_id": next(self._numbers), **happened}
+        if self._allowed is None or self._allowed & happened.keys():
+            self._waiting.append(update)
+            self._came.set()
+            self._send_soon()
         return update
 
     async def reset(self) -> None:
         """Forget everything."""
         await self._stop()
-        self.webhook = Webhook()
+        self.webhook, self._allowed = Webhook(), None
         self._waiting.clear()
 
     async def _stop(self, _app: web.Application | None = None) -> None:
@@ -98,13 +115,17 @@ class UpdateDesk:
             while self._waiting and self.webhook.url:
                 update, hook = self._waiting[0], self.webhook
                 headers = {_HEADER: hook.secret} if hook.secret else {}
+                call = None
                 try:
                     async with client.post(hook.url, json=update, headers=headers) as answer:
                         hook.last_error = "" if answer.ok else f"Wrong response: {answer.status}"
+                        call = await _read_call(answer)
                 except (ClientError, TimeoutError) as error:
                     hook.last_error = f"Connection failed: {type(error).__name__}"
                 if not hook.last_error:
                     self._waiting.remove(update)
+                    if call:
+                        await self.perform(call)
                 else:
                     log.warning("the webhook of Telegram: %s", hook.last_error)
                     await asyncio.sleep(_AGAIN)
@@ -114,6 +135,7 @@ class UpdateDesk:
             description = "Conflict: can't use getUpdates method while webhook is active"
             return web.json_response({"ok": False, "error_code": 409, "description": description}, status=409)
         asked = await read_fields(request)
+        self._allowed = _read_allowed(asked, self._allowed)
         offset = int(asked.get("offset") or 0)
         self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
         if not self._waiting:
@@ -127,6 +149,7 @@ class UpdateDesk:
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
         asked = await read_fields(request)
+        self._allowed = _read_allowed(asked, self._allowed)
         self.webhook = Webhook(str(asked.get("url") or ""), str(asked.get("secret_token") or ""))
         self._send_soon()
         return _success(True)  # noqa: FBT003 -- Telegram's result
@@ -157,6 +180,18 @@ class UpdateDesk:
         self.press_start(code, int(chat) if kind == "private" else -int(chat), name.strip(), kind)
         values = {"bot": request.match_info["bot"], "code": code, "pressed": True}
         return web.Response(text=render("telegram/start.html", **values), content_type="text/html")
+
+
+async def _read_call(answer: ClientResponse) -> dict[str, Any] | None:
+    """Return the call of the Bot API that a webhook answers with, if it does.
+
+    https://core.telegram.org/bots/api#making-requests-when-getting-updates
+    """
+    try:
+        said = json.loads(await answer.read())
+    except ValueError:
+        return None
+    return said if answer.ok and isinstance(said, dict) and said.get("method") else None
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 // The chosen message as its reader sees it: a mail in a frame, SMS and Telegram as bubbles on a phone.
 
+import { buttons, composer } from "./chat.js";
 import { all } from "./messages.js";
-import { CHANNELS, address, build, delay, link, linked, precise, speed, telegram, time } from "./text.js";
+import { CHANNELS, address, build, delay, linked, precise, speed, telegram, time } from "./text.js";
 
 const PROVIDERS = { sendgrid: "SendGrid", smtp: "SMTP", twilio: "Twilio", telegram: "Telegram" };
 const reader = document.getElementById("reader");
@@ -81,7 +82,8 @@ function phone(message) {
   const name = message.channel === "sms" ? message.from || "SMS" : "RDVPriority";
   const screen = build("div", { class: `phone ${message.channel}` },
     build("p", { class: "contact" }, build("span", { class: "face", "aria-hidden": "true" }, "R"), build("span", {}, name, build("small", {}, message.channel === "sms" ? "Message texte" : "robot"))),
-    build("div", { class: "thread" }, ...thread.map((one) => bubble(one, one.number === message.number))));
+    build("div", { class: "thread" }, ...thread.map((one) => bubble(one, one.number === message.number))),
+    message.channel === "telegram" ? composer(message.to) : null);
   reader.replaceChildren(head(message, `Message ${CHANNELS[message.channel]}`), screen);
   const shown = screen.querySelector(".chosen");
   if (shown) screen.querySelector(".thread").scrollTop = shown.offsetTop - 60;
@@ -92,5 +94,5 @@ function bubble(message, chosen) {
   return build("div", { class: chosen ? "bubble chosen" : "bubble" },
     build("div", { class: "said", dir: "auto" }, ...text, build("time", { datetime: message.received_at },
       message.edited_at ? "modifié " : "", time(message.received_at).slice(0, 5))),
-    ...message.buttons.map((button) => build("div", { class: "button" }, link(button.url, button.text))));
+    ...buttons(message));
 }
