@@ -113,6 +113,8 @@ def test_an_answer_changes_for_an_hour(
     client.post(link(told, "found"))
     page = client.get(link(told, "too_late")).text
     assert re.search(r"Votre réponse enregistrée :[^/]*<strong>Trouvé</strong>", page)
+    assert re.search(r"Nouvelle réponse :[^/]*<strong>Trop tard</strong>", page)
+    assert "L’alerte reprend" in page
     assert "<form" in page
     frozen.shift(timedelta(minutes=59))
     assert "alerte active" in client.post(link(told, "too_late")).text
