@@ -1,4 +1,8 @@
-"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open."""
+"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open.
+
+While the alerts of a desk are held (api/models/hold.py), its detections stay unmatched and nothing catches up. The
+sweep finds the detections again once the hold is over.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
+from api.models.desk import DeskState
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.settings import settings
 from notifier import match_batches
@@ -85,7 +90,8 @@ def match_part(
     detection = session.get(Detection, detection_id)
     if detection is None:
         return []
-    session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
+    if _share_desk(session, detection.desk_id):
+        return []  # the part stays
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
     return _write_result(session, detection, found, now, inline, in_crowd=True)
@@ -146,7 +152,11 @@ def _find_candidates(
     slot_ids: Collection[int] | None = None,
 ) -> tuple[Detection | None, list[WantedSlots]]:
     newest = (
-        sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
+        sa.select(Detection)
+        .join(DeskState, DeskState.id == Detection.desk_id)
+        .where(Detection.desk_id == desk_id, DeskState.held_at.is_(None))
+        .order_by(Detection.seen_at.desc())
+        .limit(1)
     )
     detection = session.scalar(newest)
     if detection is None:
@@ -226,17 +236,25 @@ def _lock(
     return lock(_LOCK, sa.func.hashtext(desk_id))
 
 
+def _share_desk(session: Session, desk_id: str) -> datetime | None:
+    """Take a desk's lock with others that match parts; return since when its alerts are held."""
+    query = sa.select(_lock(DeskState.id, shared=True), DeskState.held_at).where(DeskState.id == desk_id)
+    row = session.execute(query).first()
+    return row.held_at if row else None
+
+
 def _unmatched(session: Session, detection_id: UUID) -> Detection | None:
-    """Return a detection that is to be matched.
+    """Return a detection that is to be matched, unless the alerts of its desk are held.
 
     Matching is done one at a time per desk: the second sees what the first wrote.
     """
     mine = session.execute(
-        sa.select(_lock(Detection.desk_id)).where(
-            Detection.id == detection_id, Detection.matched_at.is_(None)
-        )
+        sa.select(_lock(Detection.desk_id), DeskState.held_at)
+        .join(DeskState, DeskState.id == Detection.desk_id)
+        .where(Detection.id == detection_id, Detection.matched_at.is_(None))
     ).first()
-    detection = session.get(Detection, detection_id) if mine else None
+    is_free = mine is not None and mine.held_at is None
+    detection = session.get(Detection, detection_id) if is_free else None
     return detection if detection is not None and detection.matched_at is None else None
 
 

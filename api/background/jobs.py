@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, how_it_went, plan_limits, reminders
+from api.answers import false_alarms
 from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.job_store import CLOCKS_DIFFER, find_last_due
@@ -334,6 +335,11 @@ def watch_operations() -> Counts:
 def repeat_alarms() -> Counts:
     """Send alarms that are not acknowledged within ALARM_REPEAT_SECONDS once more, on another channel."""
     return _send(repeat_unanswered)
+
+
+def hold_desks() -> Counts:
+    """Hold the alerts of desks of which three people reported false alarms within an hour, and alarm operators."""
+    return _send(false_alarms.hold_desks)
 
 
 def operations_digest() -> Counts:

@@ -88,6 +88,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
         ScheduledJob("tell_hoarding", _DAY),
         ScheduledJob("tell_sms_cost", timedelta(minutes=5)),
+        ScheduledJob("hold_desks", timedelta(minutes=1)),
         ScheduledJob("watch_operations", timedelta(minutes=1)),
         ScheduledJob("repeat_alarms", timedelta(minutes=1)),
         DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),

@@ -66,7 +66,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Appointment, ("alert_id",)),
     ExportedTable(Match, ("alert_id",)),
     ExportedTable(MatchSlot, ("match_id",)),
-    ExportedTable(MatchAnswer, ("match_id",)),
+    ExportedTable(MatchAnswer, ("match_id",), ("counted",)),
     ExportedTable(Notification, left_out=_LEASE),
     ExportedTable(Notice, left_out=("dedupe_key",)),
     ExportedTable(NotificationMatch, ("notification_id",)),

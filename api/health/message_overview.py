@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
+from api.models.hold import is_held
 from api.models.notification import Notification, State, waits_as_wished, was_put_off
 from api.models.slot import Detection
 from api.models.user import Channel
@@ -36,7 +37,10 @@ class DeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class MessageOverview:
-    """Notifications of a day by state; pending ones and dead letters of any age. Ages are in seconds."""
+    """Notifications of a day by state; pending ones and dead letters of any age. Ages are in seconds.
+
+    Detections that wait because the alerts of their desk are held are not among the unmatched ones.
+    """
 
     by_state: dict[str, int]
     on_the_way: int
@@ -70,7 +74,9 @@ def read_messages() -> MessageOverview:
     since = sa.case((was_put_off(), n.next_attempt_at), else_=n.created_at)
     waits = sa.select(number, sa.func.min(since)).where(n.state.in_(_ON_THE_WAY))
     waits = waits.where(~sa.and_(waits_as_wished(), n.next_attempt_at > now))
-    unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(Detection.matched_at.is_(None))
+    unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(
+        Detection.matched_at.is_(None), ~is_held(Detection.desk_id)
+    )
     newest = sa.func.max(n.failed_at)
     dead = sa.select(n.channel, sa.func.coalesce(n.reason, ""), number, newest).where(n.state == State.FAILED)
     with read_session() as s:

@@ -98,7 +98,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # What is watched
     "desks": {
         "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",
-        "background": _READ, "crawler": _CHANGE, "reader": _READ,
+        "background": "SELECT, UPDATE (held_at)", "crawler": _CHANGE, "notifier": "SELECT (id, held_at)",
+        "reader": _READ,
+    },
+    "holds": {
+        "api": _READ, "background": _CHANGE, "crawler": "SELECT, UPDATE (proven, ends_at)", "reader": _READ,
     },
     "hosts": {
         "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",
@@ -144,7 +148,13 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": f"SELECT ({_NOTICE})",
     },
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
-    "answers": {"api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ},
+    "answers": {
+        "api": _CHANGE, "background": "SELECT, UPDATE (counted)", "notifier": _READ, "reader": _READ,
+    },
+    # An account that is deleted leaves its answers in the figures; background deletes accounts too.
+    "answer_figures": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "slot_lives": {"api": _READ, "background": _ALL, "reader": _READ},
+    "figure_cursors": {"background": _CHANGE, "reader": _READ},
     "provider_events": {
         "api": _ADD, "background": "SELECT, DELETE",
         "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",

@@ -2,6 +2,7 @@
 
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import MatchAnswer
+from api.models.answer_figure import AnswerFigure, FigureCursor, SlotLife
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.backup_state import BackupState
@@ -17,6 +18,7 @@ from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
+from api.models.hold import Hold
 from api.models.incident import Incident
 from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
@@ -40,5 +42,5 @@ RECORDS: tuple[type[Base], ...] = (
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
     Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState, KeySighting, Declaration, Export,
-    FormerCustomer,
+    FormerCustomer, Hold, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

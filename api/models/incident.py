@@ -36,6 +36,7 @@ class IncidentReason(StrEnum):
     SMS_CEILING = "sms_ceiling"
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
+    FALSE_ALARMS = "false_alarms"  # that people reported of a desk, whose alerts were held for it
 
     @property
     def of_desk(self) -> bool:
@@ -54,7 +55,12 @@ class IncidentReason(StrEnum):
 
 
 _OF_MOMENT = frozenset(
-    {IncidentReason.SMS_CEILING, IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING}
+    {
+        IncidentReason.SMS_CEILING,
+        IncidentReason.FAILURES_RISING,
+        IncidentReason.FRAUD_WARNING,
+        IncidentReason.FALSE_ALARMS,
+    }
 )
 _OF_OPERATIONS = _OF_MOMENT | {IncidentReason.PROVIDER_DOWN, IncidentReason.OLD_QUEUE, IncidentReason.QUOTA}
 

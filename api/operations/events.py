@@ -21,6 +21,7 @@ class OperatorEvent(StrEnum):
     SMS_CEILING = "sms_ceiling"  # SMS_DAY_STOP
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
+    FALSE_ALARMS = "false_alarms"
     PAYMENT_TROUBLE = "payment_trouble"  # all others: a refund that failed, a dispute, a difference
     SMS_COST = "sms_cost"  # SMS_DAY_WARN
     SUPPORT = "support"
@@ -37,6 +38,7 @@ URGENCY = {
     OperatorEvent.SMS_CEILING: Urgency.ALARM,
     OperatorEvent.FAILURES_RISING: Urgency.ALARM,
     OperatorEvent.FRAUD_WARNING: Urgency.ALARM,
+    OperatorEvent.FALSE_ALARMS: Urgency.ALARM,
     OperatorEvent.PAYMENT_TROUBLE: Urgency.AT_ONCE,
     OperatorEvent.SMS_COST: Urgency.AT_ONCE,
     OperatorEvent.SUPPORT: Urgency.AT_ONCE,

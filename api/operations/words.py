@@ -22,6 +22,7 @@ _NAMES = {
     IncidentReason.SMS_CEILING: "plafond des SMS atteint",
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
+    IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
 }
 
 

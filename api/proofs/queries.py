@@ -1,18 +1,15 @@
 """Links to proofs, good for PROOF_LINK_SECONDS, and the proof that a link leads to."""
 
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.slot import Detection
 from configs.clock import clock
+from configs.proof_links import read_proof_token, write_proof_link
 from configs.proofs import NoProof, is_kept, is_key
 from configs.settings import settings
-from configs.signing import LinkRefused, sign, unsign
-
-_SCOPE = "proof"
 
 
 def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
@@ -20,7 +17,7 @@ def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
     key = detection.proof_key
     if not key or not is_key(key) or not is_kept(key, clock(), settings().proofs_kept_for):
         return None
-    return f"{settings().api_url}/l/proof/{sign(_SCOPE, {'detection': str(detection.id)})}"
+    return write_proof_link(detection.id)
 
 
 def find_proof(session: Session, token: str) -> tuple[Detection, str]:
@@ -30,15 +27,7 @@ def find_proof(session: Session, token: str) -> tuple[Detection, str]:
         configs.signing.LinkRefused: the link is expired or forged.
         configs.proofs.NoProof: the detection is gone, or has no proof.
     """
-    detection = session.get(Detection, _read_link(token))
+    detection = session.get(Detection, read_proof_token(token))
     if detection is None or not detection.proof_key or not is_key(detection.proof_key):
         raise NoProof("missing", "no proof was kept of this detection")
     return detection, detection.proof_key
-
-
-def _read_link(token: str) -> UUID:
-    payload = unsign(_SCOPE, token, settings().proof_link_seconds)
-    try:
-        return UUID(payload["detection"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise LinkRefused("forged") from None

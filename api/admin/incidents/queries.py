@@ -23,5 +23,5 @@ def list_incidents(session: Session, wanted: IncidentQuery) -> IncidentPage:
         query = query.where(Incident.id < wanted.before)
     newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)
     found, more = cut_page(session.scalars(newest).all(), wanted.limit)
-    items = [IncidentEntry.model_validate(each) for each in found]
+    items = [IncidentEntry.of(each) for each in found]
     return IncidentPage(items=items, next=items[-1].id if more else None)

@@ -39,4 +39,4 @@ def acknowledge_incident(path: IncidentPath) -> dict[str, Any]:
         if incident is None:
             raise not_found("incident")
         work.changes["acknowledgedAt"] = write_instant(incident.acknowledged_at)
-        return IncidentEntry.model_validate(incident).as_json()
+        return IncidentEntry.of(incident).as_json()

@@ -1,12 +1,14 @@
 """Bodies of /api/admin/incidents."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import Field
 
-from api.models.incident import IncidentReason
+from api.models.incident import Incident, IncidentReason
 from api.schemas import Answer, Body
+from configs.proof_links import write_proof_link
 
 _LARGEST_ID = 2**63 - 1
 IncidentId = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
@@ -32,7 +34,8 @@ class IncidentEntry(Answer):
     """A trouble of a host (`name:port`), a desk, or our own operations: a provider, a queue, a payment.
 
     `toldAt`: when its alarm went to operators, null where none did; `repeatedAt`: when it went out once more, on
-    another channel. An alarm is repeated until somebody acknowledges it, once at most.
+    another channel. An alarm is repeated until somebody acknowledges it, once at most. `proofs`: links, good for
+    PROOF_LINK_SECONDS, to the pages that announced slots which several people did not find.
     """
 
     id: int
@@ -44,6 +47,14 @@ class IncidentEntry(Answer):
     told_at: datetime | None
     repeated_at: datetime | None
     acknowledged_at: datetime | None
+    proofs: list[str]
+
+    @classmethod
+    def of(cls, incident: Incident) -> Self:
+        """Return an incident, with new links to the proofs that its alarm names."""
+        named = (incident.alarm_params or {}).get("proofs", ())
+        columns = {name: getattr(incident, name) for name in cls.model_fields if name != "proofs"}
+        return cls(**columns, proofs=[write_proof_link(UUID(each["detection"])) for each in named])
 
 
 class IncidentPage(Answer):

@@ -37,7 +37,10 @@ class DeskQuery(Body):
 
 
 class DeskEntry(DeskAnswer):
-    """A desk as its subscribers see it, with what operators need. `pausedAt`: since when an operator paused it."""
+    """A desk as its subscribers see it, with what operators need.
+
+    `pausedAt`: since when an operator paused it. `heldAt`: since when its alerts wait, after false alarms.
+    """
 
     host: str
     due_queue: str | None
@@ -45,6 +48,7 @@ class DeskEntry(DeskAnswer):
     check_requested_at: datetime | None
     paused_at: datetime | None
     pause_reason: str | None
+    held_at: datetime | None
 
 
 class DeskPage(Answer):

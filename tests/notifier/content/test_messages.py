@@ -56,7 +56,7 @@ ALARM: dict[str, Any] = {
 }
 TROUBLE: dict[str, Any] = {
     "subject": "www.val-doise.gouv.fr:443", "reason": "blocked", "soft": False, "spots": SPOTS, "more": 2, "url": None,
-    **ALARM, **SINCE,
+    "people": 0, "proofs": [], **ALARM, **SINCE,
 }  # fmt: skip
 SECURITY: dict[str, Any] = {"url": "http://localhost:3000", "browser": "Firefox, Windows", **SINCE}
 BILLING: dict[str, Any] = {

@@ -1,0 +1,117 @@
+"""Holds of desks' alerts: begun when three people report false alarms of a desk within an hour, each with an incident.
+
+Their end is the crawler's (crawler/recording/hold_release.py): it knows when the page has been proven again.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+import notifier
+from api.answers.service import CHANGEABLE
+from api.models.base import is_any_of
+from api.models.desk import DeskState
+from api.models.hold import Hold
+from api.models.incident import Incident, IncidentReason
+from api.models.slot import Detection
+from configs.clock import clock
+from configs.prefecture import desks
+
+_PEOPLE = 3
+_WITHIN = timedelta(hours=1)
+_PROOFS = 5  # in one incident, the newest
+_QUIET = timedelta(days=1)  # after an alarm of a desk, in which another hold raises none
+_KIND = "desk_trouble"
+
+# What was sent or answered before the last hold was about what led to it. A match that is announced again, with other
+# slots, keeps the answer that it had.
+_REPORTED = sa.text("""
+SELECT d.desk_id, CAST(count(DISTINCT a.user_id) AS int) AS people, array_agg(DISTINCT d.id) AS detections
+FROM answers r
+JOIN matches m ON m.id = r.match_id
+JOIN alerts a ON a.id = m.alert_id
+JOIN detections d ON d.id = m.detection_id
+WHERE r.value = 'nothing_there' AND r.answered_at > :earliest
+  AND coalesce(r.changed_at, r.answered_at) > :since
+  AND NOT EXISTS (
+    SELECT FROM holds h WHERE h.desk_id = d.desk_id
+      AND h.starts_at >= least(m.decided_at, coalesce(r.changed_at, r.answered_at))
+  )
+GROUP BY d.desk_id HAVING count(DISTINCT a.user_id) >= :people ORDER BY d.desk_id
+""")
+
+
+def hold_desks(session: Session) -> list[UUID]:
+    """Hold the alerts of desks whose false alarms were reported; return the notifications of alarms, to nudge."""
+    now = clock()
+    _release_lost(session, now)
+    since = now - _WITHIN
+    given = {"earliest": since - CHANGEABLE, "since": since, "people": _PEOPLE}
+    written: list[UUID] = []
+    for row in session.execute(_REPORTED, given).all():
+        if _begin_hold(session, row.desk_id, row.people, now):
+            proofs = _list_proofs(session, row.detections)
+            written += _open_incident(session, row.desk_id, row.people, proofs, now)
+    return written
+
+
+def _begin_hold(session: Session, desk_id: str, people: int, now: datetime) -> bool:
+    """Hold a desk's alerts from now on; return whether they were not held before."""
+    free = sa.update(DeskState).where(DeskState.id == desk_id, DeskState.held_at.is_(None))
+    if session.execute(free.values(held_at=now).returning(DeskState.id)).first() is None:
+        return False
+    session.add(Hold(desk_id=desk_id, starts_at=now, people=people))
+    session.flush()
+    return True
+
+
+def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[str, str]]:
+    """Return the detections that were reported and have a proof, the newest first."""
+    proven = sa.select(Detection.id, Detection.seen_at).where(
+        is_any_of(Detection.id, detection_ids), Detection.proof_key.is_not(None)
+    )
+    rows = session.execute(proven.order_by(Detection.seen_at.desc()).limit(_PROOFS))
+    return [{"detection": str(row.id), "seen_at": row.seen_at.isoformat()} for row in rows]
+
+
+def _open_incident(
+    session: Session, desk_id: str, people: int, proofs: list[dict[str, str]], now: datetime
+) -> list[UUID]:
+    """Open the incident of a hold, and alarm operators; within a day of an alarm that one gets the new proofs."""
+    known = Incident.subject == desk_id, Incident.reason == IncidentReason.FALSE_ALARMS
+    is_old = Incident.told_at.is_(None) | (Incident.told_at <= now - _QUIET)
+    old = sa.update(Incident).where(*known, Incident.ends_at.is_(None), is_old)
+    session.execute(old.values(ends_at=sa.func.greatest(Incident.starts_at, now)))
+    values = {"subject": desk_id, "reason": IncidentReason.FALSE_ALARMS, "starts_at": now, "seen_at": now}
+    made = insert(Incident).values(values)
+    incident = session.scalars(
+        made.on_conflict_do_update(
+            index_elements=[Incident.subject, Incident.reason],
+            index_where=Incident.ends_at.is_(None),
+            set_={"seen_at": made.excluded.seen_at},
+        ).returning(Incident)
+    ).one()
+    params: dict[str, Any] = {
+        "subject": desk_id, "reason": IncidentReason.FALSE_ALARMS.value, "since": incident.starts_at.isoformat(),
+        "desks": [desk_id], "count": 1, "people": people, "proofs": proofs,
+    }  # fmt: skip
+    if incident.told_at is not None:
+        incident.alarm_params = params
+        return []
+    return notifier.raise_alarm(session, incident, _KIND, params, now)
+
+
+def _release_lost(session: Session, now: datetime) -> None:
+    """End holds that no check will end: of desks that are not watched any more."""
+    watched = [desk.id for desk in desks().values() if desk.schedulable]
+    query = sa.select(Hold.desk_id).where(Hold.ends_at.is_(None), Hold.desk_id.not_in(watched))
+    if not (lost := session.scalars(query).all()):
+        return
+    session.execute(sa.update(DeskState).where(DeskState.id.in_(lost)).values(held_at=None))
+    ended = sa.update(Hold).where(Hold.desk_id.in_(lost), Hold.ends_at.is_(None))
+    session.execute(ended.values(ends_at=sa.func.greatest(Hold.starts_at, now)))
