@@ -146,6 +146,7 @@ class Periods(BaseSettings):
     job_nudge_seconds: Seconds = 2
     job_retry_seconds: Seconds = 10
     check_days_seconds: Seconds = 3600
+    answer_figures_seconds: Seconds = 3600
     invoices_seconds: Seconds = 60
 
     # Billing

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, how_it_went, plan_limits, reminders
+from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
 from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
@@ -78,6 +79,11 @@ def delivery_figures() -> Counts:
         return delivery_day_totals.find_days_to_sum(s, now, DeliveryFigure)
 
     return _sum_days("rows", find_days, sums.sum_day)
+
+
+def answer_figures() -> Counts:
+    """Count the alerts and answers that the public may know of by now, and sum up how fast slots were gone."""
+    return {"rows": update_figures()}
 
 
 def _sum_days(

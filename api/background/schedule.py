@@ -55,6 +55,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("delivery_days", timedelta(hours=1)),
         ScheduledJob("delivery_figures", timedelta(hours=1)),
+        ScheduledJob("answer_figures", timedelta(seconds=settings().answer_figures_seconds)),
         ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_old_logins", _DAY),

@@ -1,12 +1,15 @@
 """Reads of the advice for a wish: a procedure at a prefecture."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from api.alerts.watchability import Lost, explain_unwatched, find_lost_pages
+from api.answer_figures.queries import read_desk_rates
+from api.answer_figures.schemas import AnswerRates
 from api.cache import answer_cache
 from api.models.desk import DeskStatus
 from api.outlook.opening_history import read_opening_histories
@@ -35,14 +38,25 @@ _BEST_STATUS = tuple(DeskStatus)
 _Histories = TypeAdapter(dict[str, OpeningHistory])
 
 
+@dataclass(frozen=True, slots=True)
+class _DeskPast:
+    """What is known of desks' past, by id."""
+
+    histories: Mapping[str, OpeningHistory]
+    answers: Mapping[str, AnswerRates]
+
+
 def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> Outlook:
     """Return the advice for who wants this procedure at this prefecture."""
     serving = list_serving_desks(place, procedure)
     elsewhere = _list_seen_elsewhere(place, procedure)
     lost = find_lost_pages(session, [*place.desks, *(desk for desks in elsewhere.values() for desk in desks)])
     now = read_watch_states(session, serving)
-    histories = _read_histories(session, place, procedure, serving)
-    desks = [_build_desk(desk, now, lost, histories) for desk in serving]
+    past = _DeskPast(
+        _read_histories(session, place, procedure, serving),
+        read_desk_rates(session, [desk.id for desk in serving]),
+    )
+    desks = [_build_desk(desk, now, lost, past) for desk in serving]
     seen = [desk for desk in desks if desk.is_seen]
     feasible = _find_shortest(desk.feasible_interval for desk in seen)
     return Outlook(
@@ -84,14 +98,13 @@ def _read_histories(
     return _Histories.validate_json(kept.body)
 
 
-def _build_desk(
-    desk: Desk, now: WatchStates, lost: Lost, histories: Mapping[str, OpeningHistory]
-) -> OutlookDesk:
+def _build_desk(desk: Desk, now: WatchStates, lost: Lost, past: _DeskPast) -> OutlookDesk:
     releases = list_releases(desk, now, clock() + _AHEAD)
     return OutlookDesk(
         **dict(now.build_public_answer(desk)),
         is_seen=desk.shows_slots and desk.id not in lost,
-        history=histories[desk.id],
+        history=past.histories[desk.id],
+        answers=past.answers[desk.id],
         next_release=ReleaseTime.model_validate(releases[0]) if releases else None,
     )
 

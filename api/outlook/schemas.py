@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from api.answer_figures.schemas import AnswerRates
 from api.models.desk import DeskStatus
 from api.prefectures.releases import Announcer
 from api.prefectures.schemas import DeskAnswer
@@ -54,10 +55,14 @@ class ReleaseTime(Answer):
 
 
 class OutlookDesk(DeskAnswer):
-    """One desk that serves the wish. `isSeen`: checks can see its slots now, so an alert for it can be had."""
+    """One desk that serves the wish. `isSeen`: checks can see its slots now, so an alert for it can be had.
+
+    `answers`: how its alerts of the last twelve months ended.
+    """
 
     is_seen: bool
     history: OpeningHistory
+    answers: AnswerRates
     next_release: ReleaseTime | None
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time, format_timedelta
+from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask, current_app, g, request
 from flask_babel import get_locale
@@ -37,6 +37,7 @@ def register_context(app: Flask) -> None:
         percent=write_percent,
         write_date=write_date,
         write_end=write_end,
+        write_month=write_month,
         write_moment=write_moment,
         write_hour=write_hour,
         write_duration=write_duration,
@@ -67,6 +68,11 @@ def write_percent(share: float) -> str:
 def write_date(day: date, style: Style = "long") -> str:
     """Return a date: `20 novembre 2026`; style is `short`, `medium`, `long`, `full`."""
     return format_date(day, style, locale=_locale())
+
+
+def write_month(day: date) -> str:
+    """Return the month of a date: `novembre 2026`."""
+    return format_skeleton("yMMMM", day, locale=_locale())
 
 
 def write_end(end: datetime, zone: str) -> str:

@@ -4,10 +4,14 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
+from api.answer_figures.queries import list_answer_figures
+from api.answer_figures.schemas import AnswerStats, AnswerStatsQuery
+from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.middleware.public_answers import answer_cached
 from api.stats.queries import read_public_stats
 from api.stats.schemas import PublicStats
+from configs.prefecture import prefectures
 
 blueprint = APIBlueprint(
     "stats",
@@ -22,3 +26,15 @@ blueprint = APIBlueprint(
 def show_stats() -> Response:
     """Show how many detections there were and how many desks are watched, for the landing page."""
     return answer_cached("stats", read_public_stats)
+
+
+@blueprint.get("/answers", responses={200: AnswerStats, **declare_errors(404, 422)})
+def show_answer_stats(query: AnswerStatsQuery) -> Response:
+    """Show per month how often alerts led to an appointment, came too late or were false, and how fast slots go."""
+    if query.prefecture and query.prefecture not in prefectures():
+        raise not_found("prefecture: GET /api/prefectures lists them")
+    key = f"stats:answers:{query.by}:{query.months}:{query.prefecture or ''}"
+    return answer_cached(
+        key,
+        lambda s: AnswerStats(items=list_answer_figures(s, query.by, query.months, query.prefecture)),
+    )

@@ -3,15 +3,16 @@
 They are drawn from a fixed seed, so that two runs on one day show the same pages.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
@@ -78,6 +79,8 @@ def write_watching(random: Random) -> None:
     )
     _insert(DeliveryDay, list(_build_delivery_days(random)))
     _insert(DeliveryFigure, list(_build_delivery_figures(random)))
+    _insert(AnswerFigure, [row for desk in seen for row in _build_answer_figures(desk, random)])
+    _insert(SlotLife, list(_build_slot_lives({desk.platform for desk in seen}, random)))
 
 
 def write_openings(openings: list[Opening]) -> None:
@@ -238,5 +241,39 @@ def _build_delivery_figures(random: Random) -> Iterator[dict[str, Any]]:
                 "confirmed": (sent - lost) * is_tracked,
                 "seen_to_accepted": [half, most, 2 * most],
                 "seen_to_delivered": [half + 1, most + 2, 2 * most + 4],
+                "updated_at": clock(),
+            }
+
+
+def _list_months() -> list[date]:
+    this = clock().date().replace(day=1)
+    return [this, (this - _DAY).replace(day=1)]
+
+
+def _build_answer_figures(desk: Desk, random: Random) -> Iterator[dict[str, Any]]:
+    for month in _list_months():
+        yield {
+            "month": month,
+            "platform": desk.platform,
+            "desk_id": desk.id,
+            "alerts": random.randrange(40, 900),
+            "found": random.randrange(0, 9),
+            "too_late": random.randrange(0, 14),
+            "nothing_there": random.randrange(0, 2),
+            "stopped": random.randrange(0, 3),
+            "updated_at": clock(),
+        }
+
+
+def _build_slot_lives(platforms: Iterable[str], random: Random) -> Iterator[dict[str, Any]]:
+    for month in _list_months():
+        for platform in (EVERY, *sorted(platforms)):
+            half = random.uniform(60, 400)
+            yield {
+                "month": month,
+                "platform": platform,
+                "desk_id": EVERY,
+                "taken": random.randrange(50, 900),
+                "seconds": [half / 3, half, half * 4],
                 "updated_at": clock(),
             }

@@ -82,9 +82,10 @@ BOUNDS = {
     "/api/prefectures/map?procedure=TITRE_SEJOUR": 1,
     "/api/prefectures/{prefecture}": 3,
     "/api/prefectures/{prefecture}/calendar.ics?procedure=TITRE_SEJOUR": 1,
-    "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 6,
-    "/api/reliability": 6,
+    "/api/prefectures/{prefecture}/outlook?procedure=TITRE_SEJOUR": 7,
+    "/api/reliability": 11,
     "/api/stats": 3,
+    "/api/stats/answers": 2,
     "/api/users/notifications": 3,
     "/api/users/telegram-link": 3,
 }

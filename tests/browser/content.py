@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.invoices.jobs import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.appointment import Appointment
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
@@ -16,6 +17,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskStatus, Outage, OutageReason
+from api.models.hold import Hold
 from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
 from api.models.notification import Match, Notification, Priority, State
@@ -107,6 +109,30 @@ def write_history() -> None:
         for days, reason in enumerate(OutageReason, 1):
             begins = clock() - timedelta(days=days)
             s.add(Outage(desk_id=DESK, reason=reason, starts_at=begins, ends_at=begins + timedelta(hours=2)))
+    write_answers()
+
+
+def write_answers() -> None:
+    """Let subscribers answer alerts for two months, and alerts be held once."""
+    this = clock().date().replace(day=1)
+    months = (this, (this - timedelta(days=1)).replace(day=1))
+    with session() as s:
+        for month in months:
+            s.add(
+                AnswerFigure(
+                    month=month, platform="ezbooking", desk_id=DESK, alerts=1310, found=21, too_late=34,
+                    nothing_there=2, stopped=3, updated_at=clock(),
+                )
+            )  # fmt: skip
+            for platform in (EVERY, "ezbooking"):
+                s.add(
+                    SlotLife(
+                        month=month, platform=platform, desk_id=EVERY, taken=240, seconds=[41, 128, 590],
+                        updated_at=clock(),
+                    )
+                )  # fmt: skip
+        begins = clock() - timedelta(days=3)
+        s.add(Hold(desk_id=DESK, starts_at=begins, ends_at=begins + timedelta(minutes=3), people=3, proven=2))
 
 
 def _make_figure(day: date, channel: Channel, sent: int) -> DeliveryFigure:

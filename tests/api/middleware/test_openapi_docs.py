@@ -33,7 +33,7 @@ EXPECTED = {
     ("get", "/api/detections"), ("get", "/api/detections/{id}"), ("get", "/api/detections/stats"),
     ("get", "/api/notifications"),
     ("get", "/api/notices"), ("post", "/api/notices/{id}/read"), ("post", "/api/notices/read-all"),
-    ("get", "/api/stats"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
+    ("get", "/api/stats"), ("get", "/api/stats/answers"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("post", "/api/hooks/sendgrid"), ("post", "/api/hooks/twilio"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),

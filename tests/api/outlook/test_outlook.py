@@ -11,6 +11,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api import cache
+from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
@@ -201,3 +202,19 @@ def test_a_wish_that_does_not_exist_is_refused(client: FlaskClient) -> None:
         "/api/prefectures/bobigny_93/outlook?procedure=VISA&since=1": 422,
     }
     assert {path: client.get(path).status_code for path in paths} == paths
+
+
+def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:
+    for month in (date(2026, 11, 1), date(2025, 12, 1), date(2025, 11, 1)):
+        with session() as s:
+            s.add(
+                AnswerFigure(
+                    month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=100, found=2, too_late=1,
+                    nothing_there=1, stopped=1, updated_at=clock(),
+                )
+            )  # fmt: skip
+    seen, other = (desk["answers"] for desk in outlook()["desks"])
+    assert seen == {
+        "alerts": 200, "answers": 10, "ledToAppointment": 0.4, "tooLate": 0.2, "falseAlarmsPerThousand": 10.0,
+    }  # fmt: skip
+    assert (other["alerts"], other["answers"], other["ledToAppointment"]) == (0, 0, None)

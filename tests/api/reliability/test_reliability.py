@@ -8,10 +8,12 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
+from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import Outage, OutageReason
+from api.models.hold import Hold
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.clock import clock
@@ -60,7 +62,8 @@ def outage(begins: datetime, ends: datetime | None, reason: OutageReason = Outag
 def test_without_any_rows_it_is_empty(client: FlaskClient) -> None:
     found = ledger(client)
     assert (found["beginsOn"], found["endsOn"]) == ("2026-10-21", "2026-11-19")
-    assert [found[key] for key in ("deliveries", "intervals", "outages", "outagesByReason")] == [[]] * 4
+    empty = ("deliveries", "intervals", "outages", "outagesByReason", "holds", "answers", "answersByPlatform")
+    assert [found[key] for key in empty] == [[]] * len(empty)
     assert {(each["payments"], each["amount"]) for each in found["givenBack"]} == {(0, 0)}
 
 
@@ -166,3 +169,48 @@ def test_nothing_in_it_names_a_person(client: FlaskClient, person: Callable[...,
     text = client.get("/api/reliability").text
     assert "nadia" not in text
     assert str(one.id) not in text
+
+
+def test_holds_are_those_of_the_period_that_the_public_may_know_of(client: FlaskClient) -> None:
+    desk_state()
+    begins = datetime(2026, 10, 21, tzinfo=UTC)
+
+    def hold(starts: datetime, ends: datetime | None) -> Hold:
+        return Hold(desk_id=BOBIGNY, starts_at=starts, ends_at=ends, people=3)
+
+    add(
+        hold(begins - 2 * HOUR, begins - HOUR),
+        hold(begins - 2 * HOUR, begins + HOUR),
+        hold(clock() - 2 * HOUR, None),
+    )
+    assert ledger(client)["holds"] == [
+        {"prefectureId": "bobigny_93", "deskId": BOBIGNY, "people": 3, "startsAt": starts, "endsAt": ends}
+        for starts, ends in (
+            ("2026-11-20T07:00:00Z", None),
+            ("2026-10-20T22:00:00Z", "2026-10-21T01:00:00Z"),
+        )
+    ]
+
+
+def test_a_hold_of_the_last_hour_is_not_told(client: FlaskClient) -> None:
+    desk_state()
+    add(Hold(desk_id=BOBIGNY, starts_at=clock() - HOUR + timedelta(seconds=1), people=3))
+    assert ledger(client)["holds"] == []
+
+
+def test_answers_are_told_by_month_and_by_platform(client: FlaskClient) -> None:
+    for month in (date(2026, 11, 1), date(2026, 9, 1), date(2026, 5, 1)):
+        add(
+            AnswerFigure(
+                month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=10, found=5, too_late=0, nothing_there=0,
+                stopped=0, updated_at=clock(),
+            )
+        )  # fmt: skip
+    found = ledger(client)
+    assert [(each["month"], each["answers"]) for each in found["answers"]] == [
+        ("2026-11-01", 5),
+        ("2026-09-01", 5),
+    ]
+    assert [(each["month"], each["platform"]) for each in found["answersByPlatform"]] == [
+        ("2026-11-01", "ezbooking")
+    ]

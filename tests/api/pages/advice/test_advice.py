@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api import cache
+from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
@@ -117,3 +118,31 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
     ]
     assert made.by_day == {"lundi": ["00:00 (8)", "09:00 (4)"], "dimanche": ["23:00 (1)"]}
     assert build_heat_map([]) is None
+
+
+def answer_alerts(found: int, too_late: int, nothing_there: int) -> None:
+    with session() as s:
+        s.add(
+            AnswerFigure(
+                month=clock().date().replace(day=1), platform="ezbooking", desk_id=BOBIGNY, alerts=400, found=found,
+                too_late=too_late, nothing_there=nothing_there, stopped=0, updated_at=clock(),
+            )
+        )  # fmt: skip
+
+
+def read_text(visitor: Browser) -> str:
+    return " ".join(visitor.get(WISH).text.replace("\xa0", " ").replace("\u202f", " ").split())
+
+
+def test_it_shows_what_became_of_alerts_here(visitor: Browser) -> None:
+    answer_alerts(found=12, too_late=6, nothing_there=2)
+    text = read_text(visitor)
+    assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
+    assert "Fausses alertes pour mille : 5." in text
+
+
+def test_few_answers_make_no_rate(visitor: Browser) -> None:
+    answer_alerts(found=3, too_late=1, nothing_there=0)
+    text = read_text(visitor)
+    assert "4 réponses à nos alertes en douze mois : trop peu pour un taux." in text
+    assert "rendez-vous trouvé" not in text

@@ -9,11 +9,13 @@ import pytest
 import redis
 import time_machine
 
+from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
+from api.models.hold import Hold
 from api.models.user import Channel
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
 from configs.clock import clock
@@ -129,3 +131,52 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
 def test_every_word_of_the_ledger_has_a_name() -> None:
     assert (set(CHANNEL_NAMES), set(REASON_NAMES)) == (set(Channel), set(OutageReason))
     assert len(FORM_NAMES) == 3
+
+
+def answered(**counts: int) -> AnswerFigure:
+    every = {"alerts": 1250, "found": 0, "too_late": 0, "nothing_there": 0, "stopped": 0} | counts
+    month = _LAST.replace(day=1)
+    return AnswerFigure(month=month, platform="ezbooking", desk_id=BOBIGNY, updated_at=clock(), **every)
+
+
+def read_answers(html: str, caption: str) -> list[list[str]]:
+    table = html.split(f"<caption>{caption}</caption>")[1].split("</table>", maxsplit=1)[0]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
+    return [[re.sub("<[^>]+>|[\u202f\xa0]", " ", cell).strip() for cell in line] for line in lines]
+
+
+def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
+    life = {"month": _LAST.replace(day=1), "taken": 9, "seconds": [30, 120, 600], "updated_at": clock()}
+    add(answered(found=6, too_late=3, nothing_there=1), SlotLife(platform=EVERY, desk_id=EVERY, **life))
+    html = visitor.get("/fiabilite").html
+    cells = ["1 250", "10", "60 %", "30 %", "0,8", "2 minutes"]
+    assert read_answers(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
+    by_platform = read_answers(html, "Réponses aux alertes, par système de rendez-vous")
+    assert by_platform == [["ezbooking", "novembre 2026", *cells[:-1], "–"]]
+
+
+def test_of_few_answers_it_shows_their_number_only(visitor: Browser) -> None:
+    add(answered(found=4))
+    html = visitor.get("/fiabilite").html
+    (line,) = read_answers(html, "Réponses aux alertes, par mois (UTC)")
+    assert line == ["novembre 2026", "1 250", "4", "–", "–", "–", "–"]
+
+
+def test_it_shows_the_alerts_that_were_held(visitor: Browser) -> None:
+    desk_state(BOBIGNY)
+    hour = timedelta(hours=1)
+    add(Hold(desk_id=BOBIGNY, starts_at=clock() - 2 * hour, people=3))
+    add(Hold(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=clock() - 29 * hour, people=5))
+    shown = read_answers(visitor.get("/fiabilite").html, "Alertes retenues après de fausses alertes")
+    assert [(line[1], line[3]) for line in shown[:1]] == [("en cours", "3")]
+    assert shown[1][3] == "5"
+    assert "93 – Seine-Saint-Denis" in shown[0][2]
+
+
+def test_before_the_first_answer_and_hold_it_says_so(browse: Callable[..., Browser]) -> None:
+    for language, text in (
+        ("fr", "Personne n’a encore répondu"),
+        ("en", "Nobody has answered an alert yet"),
+        ("ar", "لم يُجب أحد بعد"),
+    ):
+        assert text in browse(language).get("/fiabilite").text

@@ -1,0 +1,103 @@
+"""Bodies of the figures of answers. No rate rests on fewer than five answers, which could be one person's."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from api.schemas import Answer, Body
+
+_FEW = 5
+
+
+class Grouping(StrEnum):
+    """How figures are grouped: all desks of a month together, by platform, or by desk."""
+
+    MONTH = "month"
+    PLATFORM = "platform"
+    DESK = "desk"
+
+
+class AnswerStatsQuery(Body):
+    """Which figures: the last `months` UTC months with this one; of one prefecture only by desk."""
+
+    by: Grouping = Grouping.MONTH
+    months: int = Field(6, ge=1, le=12)
+    prefecture: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+
+    @model_validator(mode="after")
+    def check_prefecture(self) -> Self:
+        """Refuse a prefecture with figures that are not kept by prefecture."""
+        if self.prefecture and self.by is not Grouping.DESK:
+            raise ValueError("prefecture goes with by=desk")
+        return self
+
+
+class AnswerRates(Answer):
+    """How slot alerts ended, by those who answered.
+
+    `alerts`: alerts of one person for one detection that were sent; null from one to four. `answers`: what the rates
+    rest on. `ledToAppointment` and `tooLate` are shares of the answers, `falseAlarmsPerThousand` is of the alerts; null
+    where there are fewer than five answers.
+    """
+
+    alerts: int | None
+    answers: int
+    led_to_appointment: float | None
+    too_late: float | None
+    false_alarms_per_thousand: float | None
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int], **other: Any) -> Self:
+        """Return the rates of counts, which have the names of the columns of `answer_figures`."""
+        alerts = counts.get("alerts", 0)
+        answers = sum(counts.get(name, 0) for name in ("found", "too_late", "nothing_there", "stopped"))
+        is_enough = answers >= _FEW
+
+        def share(name: str, whole: int, times: int = 1) -> float | None:
+            return round(times * counts.get(name, 0) / whole, 4) if is_enough and whole >= _FEW else None
+
+        return cls(
+            alerts=alerts if alerts == 0 or alerts >= _FEW else None,
+            answers=answers,
+            led_to_appointment=share("found", answers),
+            too_late=share("too_late", answers),
+            false_alarms_per_thousand=share("nothing_there", alerts, 1000),
+            **other,
+        )
+
+
+class Quartiles(Answer):
+    """Seconds within which a quarter, half and three quarters of the slots were gone."""
+
+    p25: float
+    p50: float
+    p75: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Self:
+        """Return a row's column."""
+        p25, p50, p75 = (round(each, 1) for each in seconds)
+        return cls(p25=p25, p50=p50, p75=p75)
+
+
+class AnswerFigures(AnswerRates):
+    """Figures of a UTC month: of all desks, of a platform's, or of one.
+
+    `taken`: slots that were seen to be gone before their time. `secondsOpen`: how long they had been open, as exact as
+    the interval at which their desk is checked; null without any.
+    """
+
+    month: dt.date = Field(description="Its first day")
+    platform: str | None
+    desk_id: str | None
+    taken: int
+    seconds_open: Quartiles | None
+
+
+class AnswerStats(Answer):
+    """Figures, the newest month first."""
+
+    items: list[AnswerFigures]
