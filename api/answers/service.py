@@ -59,8 +59,8 @@ def store_answers(
         api.answers.errors.ForeignMatch: one belongs to another user.
         api.answers.errors.AnswerFinal: all have another answer, more than an hour old.
     """
-    now = clock()
     lock_user(session, user_id)
+    now = clock()
     alert_of = _find_alerts(session, user_id, match_ids)
     before = read_answers(session, list(alert_of))
     _check_changeable(before, alert_of, value, now)
