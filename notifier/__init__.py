@@ -31,6 +31,7 @@ __all__ = [
     "render",
     "repeat_alarm",
     "replay",
+    "write_bot_line",
 ]
 
 
@@ -223,14 +224,24 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
-    """Handle what a provider sent to one of our webhooks. A call that is repeated changes nothing more.
+    """Store the receipts that a provider sent to one of our webhooks. A call that is repeated changes nothing more.
 
-    Receipts are stored here, and applied by a job of the notifier.
+    They are applied by a job of the notifier.
 
     Raises:
         CallRefused: the provider did not make it.
-        LookupError: no calls are received from this provider.
+        LookupError: no receipts are received from this provider.
     """
     from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     receiving.receive(provider, headers, body, query)
+
+
+def write_bot_line(macro: Literal["toast", "event"], word: str, language: str) -> str:
+    """Return a line that the bot says at once, as plain text of at most 200 characters.
+
+    `macro` and `word` name it among the words of `bot_reply`; French stands in for a language without them.
+    """
+    from notifier.content import messages  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return messages.write_words("bot_reply", language, macro, word)

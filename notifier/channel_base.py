@@ -15,10 +15,21 @@ _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
 
 @dataclass(frozen=True, slots=True)
 class LinkButton:
-    """The only button of a message."""
+    """The only button of a message that leads to a page."""
 
     label: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceButton:
+    """A button by which a reader answers in a chat: `data` comes back when it is pressed (configs/bot_buttons.py)."""
+
+    label: str
+    data: str
+
+
+Choices = tuple[tuple[ChoiceButton, ...], ...]  # row by row
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class RenderedMessage:
     subject: str = ""
     brief: str = ""  # the same in fewer words, for an SMS
     button: LinkButton | None = None
+    choices: Choices = ()
     language: str = ""  # that the texts are in
 
 
@@ -54,7 +66,13 @@ class OutgoingMessage:
             return self.content
         texts = self.content
         return replace(
-            texts, text=self._fill(texts.text), html=self._fill(texts.html), brief=self._fill(texts.brief)
+            texts,
+            text=self._fill(texts.text),
+            html=self._fill(texts.html),
+            brief=self._fill(texts.brief),
+            choices=tuple(
+                tuple(replace(each, data=self._fill(each.data)) for each in row) for row in texts.choices
+            ),
         )
 
     def _fill(self, text: str) -> str:

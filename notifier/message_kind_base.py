@@ -13,6 +13,7 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.languages import FRENCH_AND_ENGLISH, read_language
 from configs.unsubscribe_links import MessageGroup
+from notifier.channel_base import Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class TemplateContext:
     address: str | None = None  # where the message goes instead of its contact's address
     stop_token: str = ""  # of the link that stops what the message is about
     replaces: str = ""  # the provider's id of the message that it takes the place of
+    choices: Choices = ()  # the buttons by which a reader answers, on channels that have such
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,78 @@
-"""`python -m notifier.poll`: fetches the bot's updates where Telegram cannot call us, such as on a laptop."""
+"""`python -m notifier.poll`: fetches the bot's updates where Telegram cannot call us, such as on a laptop.
 
-import json
+It hands them to the API's webhook, as Telegram would, and carries out the calls that come back.
+"""
+
 import signal
 import threading
+from http import HTTPStatus
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-import notifier
-from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.settings import settings
 from configs.startup import exit_on_config_error
+from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
 from notifier.telegram_api import ALLOWED_UPDATES, TelegramRefused, call_bot
 from notifier.telegram_updates import SECRET_HEADER
 
 _MARGIN = 2.0  # seconds that an answer takes after Telegram's own waiting
 _AGAIN = 5.0  # seconds after a failure
+_WEBHOOK = "/api/telegram/webhook"
 log = structlog.get_logger(__name__)
 
 
+class UpdateRefused(Exception):
+    """The API did not take an update; the text has its answer."""
+
+
 def fetch_updates(offset: int, wait: float) -> int:
-    """Pass the updates from `offset` on to the notifier; wait so many seconds for the first. Return the next offset.
+    """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset.
 
     Raises:
         notifier.telegram_api.TelegramRefused: 409, while a webhook is registered.
-        notifier.errors.DeliveryError: no answer.
+        notifier.errors.DeliveryError: no answer, of Telegram or of the API.
+        UpdateRefused: the API did not take an update.
     """
     secret = settings().require_all("telegram_webhook_secret")[0]
     updates: list[dict[str, Any]] = call_bot(
         "getUpdates", offset=offset, timeout=int(wait), allowed_updates=ALLOWED_UPDATES
     )
     for update in updates:
-        notifier.receive("telegram", {SECRET_HEADER: secret}, json.dumps(update).encode())
+        _carry_out(_hand_over(update, secret))
         offset = update["update_id"] + 1
     return offset
+
+
+def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
+    """Return the API's answer to an update."""
+    url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
+    with Transport("the API") as transport:
+        answer = transport.post(url, json=update, headers={SECRET_HEADER: secret})
+    if answer.status_code != HTTPStatus.OK:
+        raise UpdateRefused(
+            f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"
+        )
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def _carry_out(said: dict[str, Any]) -> None:
+    """Make the call that an answer carries. What Telegram refuses of it is lost, as it is in answers to a webhook."""
+    if method := said.get("method"):
+        parameters = {name: value for name, value in said.items() if name not in ("method", "received")}
+        try:
+            call_bot(method, **parameters)
+        except TelegramRefused as error:
+            log.warning("a reply was refused", method=method, because=str(error))
 
 
 @exit_on_config_error("notifier.poll")
 def main() -> int:
     """Poll until a signal ends it."""
     set_up_logs("notifier")
-    database_url()
     settings().require("telegram_bot_token")
     settings().require_all("telegram_webhook_secret")
     stopped = threading.Event()
@@ -54,9 +83,9 @@ def main() -> int:
     while not stopped.is_set():
         try:
             offset = fetch_updates(offset, wait)
-        except (DeliveryError, TelegramRefused, OperationalError, InterfaceError) as error:
+        except (DeliveryError, TelegramRefused, UpdateRefused) as error:
             # Telegram keeps what was not handled.
-            log.warning("no updates", because=getattr(error, "reason", None) or type(error).__name__)
+            log.warning("no updates", because=getattr(error, "reason", None) or str(error))
             stopped.wait(_AGAIN)
     return 0
 

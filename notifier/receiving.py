@@ -1,4 +1,4 @@
-"""Calls of providers: the check that one is genuine, and the module that handles it."""
+"""Calls of providers: the check that one is genuine, and the store of receipts."""
 
 from collections.abc import Mapping
 
@@ -21,25 +21,27 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
     """
     if provider == _TELEGRAM:
         return telegram_updates.is_genuine(headers)
-    if provider not in receipt_readers():
-        raise LookupError(f"no calls are received from {provider!r}")
+    _check_known(provider)
     lower = {name.lower(): value for name, value in headers.items()}
     return receipt_readers()[provider].is_genuine(lower, body, query)
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> None:
-    """Handle a call.
+    """Store the receipts of a call.
 
     Raises:
         notifier.CallRefused: the provider did not make it.
-        LookupError: no calls are received from this provider.
+        LookupError: no receipts are received from this provider.
     """
+    _check_known(provider)
     if not is_genuine(provider, headers, body, query):
         raise CallRefused(f"a call in the name of {provider} is not signed as agreed")
-    if provider == _TELEGRAM:
-        telegram_updates.handle_update(body)
-    else:
-        _keep_receipts(provider, body, query)
+    _keep_receipts(provider, body, query)
+
+
+def _check_known(provider: str) -> None:
+    if provider not in receipt_readers():
+        raise LookupError(f"no receipts are received from {provider!r}")
 
 
 def _keep_receipts(provider: str, body: bytes, query: str) -> None:

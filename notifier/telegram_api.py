@@ -1,4 +1,4 @@
-"""Calls of the Telegram Bot API about updates: polling, and the webhook's registration.
+"""Calls of the Telegram Bot API about updates: polling, and the registration of the webhook and the commands.
 
 https://core.telegram.org/bots/api#getting-updates
 """
@@ -9,8 +9,9 @@ from typing import Any
 from api.models.key_losses import record_keys_at_start
 from configs.settings import settings
 from notifier.delivery.provider_http import Transport
+from notifier.telegram_commands import list_commands
 
-ALLOWED_UPDATES = ["message"]
+ALLOWED_UPDATES = ["message", "callback_query"]
 
 
 class TelegramRefused(Exception):
@@ -55,3 +56,17 @@ def register_webhook() -> str:
     call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=ALLOWED_UPDATES)
     record_keys_at_start("telegram", "telegram_webhook_secret")
     return url
+
+
+def register_commands() -> int:
+    """Register the commands in all languages; return in how many.
+
+    Raises:
+        TelegramRefused: Telegram does not take them.
+        notifier.errors.DeliveryError: no answer, 429 or 5xx.
+        configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
+    """
+    calls = list_commands()
+    for parameters in calls:
+        call_bot("setMyCommands", **parameters)
+    return len([each for each in calls if "language_code" in each])

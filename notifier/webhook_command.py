@@ -11,7 +11,7 @@ import click
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 from notifier.errors import DeliveryError
-from notifier.telegram_api import TelegramRefused, call_bot, register_webhook
+from notifier.telegram_api import TelegramRefused, call_bot, register_commands, register_webhook
 
 
 @click.group("telegram")
@@ -34,8 +34,9 @@ def _explain_errors(act: Callable[[], None]) -> Callable[[], None]:
 @telegram_command.command("set-webhook")
 @_explain_errors
 def set_webhook() -> None:
-    """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET."""
+    """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET, and the bot's commands."""
     click.echo(f"Telegram calls {register_webhook()}")
+    click.echo(f"Telegram lists the commands in {register_commands()} languages")
 
 
 @telegram_command.command("show-webhook")

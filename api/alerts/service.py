@@ -1,6 +1,5 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
-from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from api.alerts.schemas import NewAlert
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
-from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import User
 from api.schemas import PlanAnswer
@@ -21,8 +20,6 @@ from configs.formatting import pluralize
 from configs.plan import PlanName
 from configs.prefecture import prefecture
 from configs.settings import settings
-
-_REOPENS = timedelta(hours=24)  # after a link stopped it
 
 
 def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
@@ -132,7 +129,7 @@ def may_reopen(alert: Alert) -> bool:
     """Return whether a link stopped an alert so lately that a link may open it again."""
     if alert.closed_at is None or alert.closed_because is not ClosedBecause.STOPPED:
         return False
-    return alert.closed_at > clock() - _REOPENS
+    return alert.closed_at > clock() - REOPENS
 
 
 def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:

@@ -36,7 +36,7 @@ def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMat
         sa.select(Match.id, Alert.id, Alert.user_id)
         .join(NotificationMatch, NotificationMatch.match_id == Match.id)
         .join(Alert, Alert.id == Match.alert_id)
-        .where(is_any_of(NotificationMatch.notification_id, _list_together(session, notification_id)))
+        .where(is_any_of(NotificationMatch.notification_id, list_together(session, notification_id)))
         .order_by(Alert.id, Match.id)
         .distinct()
     )
@@ -51,7 +51,7 @@ def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID |
     return list(session.scalars(mine.order_by(Match.decided_at.desc(), Match.id.desc()).limit(1)))
 
 
-def _list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:
+def list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:
     """Return the notifications that left as one message: to one contact, accepted together, under one id."""
     message = sa.select(Notification.contact_id, Notification.accepted_at, Notification.provider_id)
     found = session.execute(message.where(Notification.id == notification_id)).one_or_none()

@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,14 +17,12 @@ from api.answers.effects import AlertEffects
 from api.answers.errors import AnswerFinal, ForeignMatch, UnknownMatch
 from api.answers.matches import find_matches
 from api.models.alert import Alert
-from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import is_any_of
 from api.models.notification import Match
 from configs.clock import clock
 
 __all__ = ["CHANGEABLE", "StoredAnswer", "find_matches", "read_answers", "store_answers"]
-
-CHANGEABLE = timedelta(hours=1)  # after the first answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from flask_openapi3.models.tag import Tag
 from werkzeug.datastructures import Headers
 
 import notifier
+from api.bot.service import handle_update
 from api.hooks.schemas import Received
 from api.middleware.openapi_helpers import declare_errors, make_operation_id
 from api.middleware.request_bodies import webhook
@@ -31,9 +32,12 @@ def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:
 @blueprint.post("/telegram/webhook", responses={200: Received, **declare_errors(403, 413)})
 @webhook(partial(notifier.is_genuine, "telegram"))
 def receive_telegram_update() -> dict[str, Any]:
-    """Take one update of the bot. Telegram sends an update again until it gets a success."""
-    notifier.receive("telegram", dict(request.headers), request.get_data())
-    return Received().as_json()
+    """Take one update of the bot. Telegram sends an update again until it gets a success.
+
+    The answer may carry a call of the Bot API, which Telegram then carries out.
+    """
+    call = handle_update(request.get_data())
+    return Received().as_json() | (call or {})  # with the names that Telegram has
 
 
 @blueprint.post("/hooks/sendgrid", responses={200: Received, **declare_errors(403, 413)})

@@ -75,7 +75,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "telegram_links": {
         "api": _ALL,
         "background": "SELECT (user_id, expires_at, chat_id, chat_name, created_at), DELETE",
-        "notifier": "SELECT (user_id, code_hash, chat_id, expires_at), UPDATE (chat_id, chat_name)",
     },
     "support_requests": {
         "api": _ALL, "background": "SELECT, DELETE", "notifier": _READ,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from api.models.base import Base, enum_column, new_id
 from api.models.user import User
 from configs.clock import clock
 from configs.prefecture import Procedure
+
+REOPENS = timedelta(hours=24)  # after it was stopped by a message: so long it may be opened again
 
 
 class ClosedBecause(StrEnum):

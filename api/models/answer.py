@@ -1,6 +1,6 @@
 """Answers of users to slot alerts: what became of the slots that a match announced."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column
 from api.models.notification import Match
+
+CHANGEABLE = timedelta(hours=1)  # after the first answer
 
 
 class AnswerValue(StrEnum):

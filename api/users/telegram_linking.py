@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,7 @@ from configs.encryption import encrypt
 from configs.settings import settings
 
 _BYTES = 16
+log = structlog.get_logger(__name__)
 
 
 def start_link(session: Session, user_id: UUID) -> TelegramUrl:
@@ -41,6 +43,17 @@ def start_link(session: Session, user_id: UUID) -> TelegramUrl:
     made = insert(TelegramLink).values(user_id=user_id, **values)
     session.execute(made.on_conflict_do_update(index_elements=[TelegramLink.user_id], set_=values))
     return TelegramUrl(url=f"{settings().telegram_link_url}/{bot}?start={code}", expires_at=expires_at)
+
+
+def note_start(session: Session, chat_id: str, chat_name: str, code: str) -> None:
+    """Note the chat that pressed Start with a code. A code is good once, so a repetition changes nothing."""
+    hashed = hashlib.sha256(code.encode()).digest()
+    waits = sa.and_(
+        TelegramLink.code_hash == hashed, TelegramLink.chat_id.is_(None), TelegramLink.expires_at > clock()
+    )
+    started = sa.update(TelegramLink).where(waits).values(chat_id=chat_id, chat_name=chat_name)
+    users = list(session.scalars(started.returning(TelegramLink.user_id)))
+    log.info("a chat pressed Start", known=bool(users))
 
 
 def read_link(session: Session, user_id: UUID) -> TelegramLinkState:

@@ -16,7 +16,7 @@ from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.local.stack import Stack
-from notifier.telegram_api import register_webhook
+from notifier.telegram_api import register_commands, register_webhook
 
 EMAIL = "camille@example.org"
 OPERATOR = "operateur@example.org"
@@ -46,6 +46,7 @@ def seed(stack: Stack) -> None:
         _call(stack, "POST", "/api/auth/register", account)
     _appoint()
     register_webhook()
+    register_commands()
     waiting = _entitle()
     if not waiting:
         token = _call(stack, "POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["token"]

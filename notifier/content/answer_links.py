@@ -14,5 +14,14 @@ UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
 
 def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
     """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
-    page = link("answer", write_alert_answer_token(notification_ids[0]))
+    page = _write_page(notification_ids)
     return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}
+
+
+def write_date_link(notification_ids: Sequence[UUID]) -> str:
+    """Return the address at which a reader who found an appointment says when it is."""
+    return f"{_write_page(notification_ids)}?value={AnswerValue.FOUND.value}"
+
+
+def _write_page(notification_ids: Sequence[UUID]) -> str:
+    return link("answer", write_alert_answer_token(notification_ids[0]))

@@ -1,12 +1,13 @@
-"""Content of the edits of slot alerts: what the edited message announced, and what of it is open again."""
+"""Content of the edits of slot alerts: what the edited message announced, that it is gone, or what is open again."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
+from babel.dates import format_time
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
@@ -14,12 +15,15 @@ from api.models.notification import State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact
 from notifier.content.announcements import Announcement, read_announcements
+from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import skip_unreachable
+from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
 from notifier.matching import OpenedSlot
 from notifier.message_edits import EDITABLE_FOR
-from notifier.message_kind_base import ClaimedRow, Skip
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 
 _OPEN = "open"  # a slot at an unknown hour, as the table has it
+ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,11 @@ def accepts_edits(contact: Contact) -> bool:
 
 def skip_edit(row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
     """Return why a message is not edited any more, or None."""
-    if skip := skip_unreachable(contact):
-        return skip
+    return skip_unreachable(contact) or skip_old(row, now)
+
+
+def skip_old(row: ClaimedRow, now: datetime) -> Skip | None:
+    """Return why a message is too old to be edited, or None."""
     if datetime.fromisoformat(row.params["sent"]) <= now - EDITABLE_FOR:
         return Skip(State.EXPIRED, "too old to be edited")
     return None
@@ -73,3 +80,35 @@ def list_open(each: Announcement, reopened: dict[int, list[ReopenedSlot]]) -> Se
     """Return what is open of an announcement, in the order of ids, each slot once."""
     by_id = {open_one.slot.id: open_one for slot in each.slots for open_one in reopened.get(slot.id, ())}
     return [by_id[key] for key in sorted(by_id)]
+
+
+def list_reopened(
+    told: Iterable[Announcement], reopened: dict[int, list[ReopenedSlot]]
+) -> list[ShownOpening]:
+    """Return what is open of announcements, each with when it was seen last."""
+    shown: list[ShownOpening] = []
+    for each in told:
+        if found := list_open(each, reopened):
+            seen_at = max(open_one.seen_at for open_one in found)
+            slots = tuple(open_one.slot for open_one in found)
+            shown.append((SlotOpening(each.detection, slots, seen_at), each.stops))
+    return shown
+
+
+def describe_open(shown: Iterable[ShownOpening], language: str) -> TemplateContext:
+    """Return the values of a text about open slots."""
+    cache = ContentCache()
+    return merge((cache.context([opening], stops, language) for opening, stops in shown), language)
+
+
+def describe_gone(told: Sequence[Announcement], at: datetime, language: str) -> TemplateContext:
+    """Return the values of the text that slots were gone at an instant."""
+    shown = describe_open(
+        [(SlotOpening(each.detection, tuple(each.slots), each.detection.seen_at), ()) for each in told],
+        language,
+    )
+    first = told[0].detection
+    zone = location_of(first.desk_id, first.prefecture_id).zone
+    gone_hour = format_time(at, "short", locale=language, tzinfo=zone)
+    values = {"openings": shown.values["openings"], "gone_hour": gone_hour}
+    return replace(shown, values=values, url=None, key=(shown.key, gone_hour))

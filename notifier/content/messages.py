@@ -21,7 +21,7 @@ from notifier.message_kind_base import TemplateContext
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FALLBACK = FRENCH
-_MAIL, _WORDS = "email", "words.jinja"
+_MAIL, _CHAT, _WORDS = "email", "telegram", "words.jinja"
 _NOTICE = "notice.txt"
 _BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
 _LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
@@ -88,15 +88,37 @@ def speaks(kind: str, language: str, channel: str) -> bool:
     return any(find_path(kind, language, f"{channel}.{ending}") for ending in ("txt", "html"))
 
 
+def write_words(kind: str, language: str, name: str, *arguments: object) -> str:
+    """Return what a macro of a kind's words says, as plain text: a label, or a line that needs no other values.
+
+    Raises:
+        jinja2.TemplateNotFound: the kind has no words.
+        AttributeError: they have no such macro.
+    """
+    macro = getattr(_read_plain_words(kind, choose_language(kind, language)), name)
+    return " ".join(str(macro(*arguments)).split())
+
+
+@cache
+def _read_plain_words(kind: str, language: str) -> TemplateModule:
+    return (
+        environment(escaping=False).get_template(f"{kind}/{language}/{_WORDS}").make_module(_layout(language))
+    )
+
+
+def _layout(language: str) -> dict[str, str]:
+    """Return the values that all texts of a language have."""
+    start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
+    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
+    return {"language": language, "direction": direction, "start": start, "end": end}
+
+
 class _KindTexts:
     """The texts of a kind in a language, filled with the same values; its words are read once for all of them."""
 
     def __init__(self, kind: str, language: str, values: Mapping[str, Any]) -> None:
         self.kind, self.language = kind, language
-        start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
-        direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
-        layout = {"language": language, "direction": direction, "start": start, "end": end}
-        self.values = clean_values(values) | layout
+        self.values = clean_values(values) | _layout(language)
         self.words: dict[bool, TemplateModule] = {}  # by whether they are escaped
 
     def fill(self, name: str) -> str:
@@ -135,6 +157,7 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
         subject=" ".join(texts.fill(f"{channel}.subject.txt").split()),
         brief=texts.fill(f"{channel}.brief.txt"),
         button=LinkButton(label, context.url) if label and context.url else None,
+        choices=context.choices if channel == _CHAT else (),
         language=language,
     )
 

@@ -11,6 +11,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from api.models.alert import Moment
 from api.models.slot import Detection
 from configs.unsubscribe_links import write_stop_token
+from notifier.content.answer_choices import list_answer_choices
 from notifier.content.answer_links import ANSWER_TAGS, UNSIGNED
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
@@ -105,6 +106,7 @@ class ContentCache:
             stop_token=tokens[0]
             if len(tokens) == 1
             else write_stop_token([stop.alert_id for stop in stops[:MOST_STOPS]]),
+            choices=list_answer_choices(language),
         )
 
     def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from configs.unsubscribe_links import SWITCHABLE
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.contact_loss import change_state, lock_contacts
+from notifier.content.answer_choices import name_answered
 from notifier.content.answer_links import write_answer_links
 from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
@@ -141,8 +142,9 @@ class Renderer:
         is_mail = row.channel is Channel.EMAIL
         headers = write_stop_headers(context) if is_mail else {}
         answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
+        substitutions = {**name_answered(row), **context.substitutions, **answers}
         return OutgoingMessage(
-            self.contents[key], message.address, ids, {**context.substitutions, **answers}, message.seen_at, headers,
+            self.contents[key], message.address, ids, substitutions, message.seen_at, headers,
             passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
             replaces=context.replaces,
         )  # fmt: skip

@@ -1,26 +1,23 @@
 """The text that takes the place of a slot alert in Telegram once its slots are gone; no new message."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from babel.dates import format_time
 from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Contact
 from configs.languages import MESSAGE_LANGUAGES
 from notifier.content.announcements import Announcement
-from notifier.content.desk_location import location_of
-from notifier.content.edited_alerts import accepts_edits, find_open_again, read_told, skip_edit
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, merge
+from notifier.content.answered_alerts import add_answers
+from notifier.content.edited_alerts import accepts_edits, describe_gone, find_open_again, read_told, skip_edit
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
 class SlotGone(MessageKind):
     """Params: `message` (the provider's id), `alerts` (their notifications), `sent` and `at` (ISO 8601).
 
-    It is of no group that can be switched off or held back: an edit makes no sound.
+    It is of no group that can be switched off or held back: an edit makes no sound. Its reader can answer still.
     """
 
     languages = tuple(MESSAGE_LANGUAGES)
@@ -38,31 +35,17 @@ class SlotGone(MessageKind):
         told = read_told(session, row)
         if find_open_again(session, told):
             return Skip(State.EXPIRED, "open again")
-        return _describe(told, row)
+        return _describe(session, told, row, now)
 
     def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
         """Return what went."""
-        return _describe(read_told(session, row), row)
+        return _describe(session, read_told(session, row), row, row.created_at)
 
 
-def _describe(told: list[Announcement], row: ClaimedRow) -> TemplateContext | Skip:
+def _describe(
+    session: Session, told: Sequence[Announcement], row: ClaimedRow, now: datetime
+) -> TemplateContext | Skip:
     if not told:
         return Skip(State.SKIPPED, "alert deleted")
-    cache = ContentCache()
-    openings = [SlotOpening(each.detection, tuple(each.slots), each.detection.seen_at) for each in told]
-    shown = merge((cache.context([each], (), row.language) for each in openings), row.language)
-    first = told[0].detection
-    zone = location_of(first.desk_id, first.prefecture_id).zone
-    gone_hour = format_time(
-        datetime.fromisoformat(row.params["at"]), "short", locale=row.language, tzinfo=zone
-    )
-    values: dict[str, Any] = {"openings": shown.values["openings"], "gone_hour": gone_hour}
-    return replace(
-        shown,
-        values=values,
-        url=None,
-        substitutions={},
-        key=(shown.key, gone_hour),
-        stop_token="",
-        replaces=row.params["message"],
-    )
+    shown = describe_gone(told, datetime.fromisoformat(row.params["at"]), row.language)
+    return add_answers(session, row, shown, now)

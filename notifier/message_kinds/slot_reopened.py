@@ -1,7 +1,6 @@
 """The text that takes the place of "gone" in Telegram once a slot is open again; no new message."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,11 +9,18 @@ from api.models.notification import State
 from api.models.user import Contact
 from configs.languages import MESSAGE_LANGUAGES
 from notifier.content.announcements import Announcement
-from notifier.content.edited_alerts import accepts_edits, find_open_again, list_open, read_told, skip_edit
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
+from notifier.content.answered_alerts import add_answers
+from notifier.content.edited_alerts import (
+    ShownOpening,
+    accepts_edits,
+    describe_open,
+    find_open_again,
+    list_reopened,
+    read_told,
+    skip_edit,
+)
+from notifier.content.slot_alert_content import SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-
-Reopened = tuple[SlotOpening, Sequence[StopLink]]
 
 
 class SlotReopened(MessageKind):
@@ -33,30 +39,24 @@ class SlotReopened(MessageKind):
         if skip := skip_edit(row, contact, now):
             return skip
         told = read_told(session, row)
-        opened = find_open_again(session, told)
-        reopened: list[Reopened] = []
-        for each in told:
-            if found := list_open(each, opened):
-                seen_at = max(open_one.seen_at for open_one in found)
-                slots = tuple(open_one.slot for open_one in found)
-                reopened.append((SlotOpening(each.detection, slots, seen_at), each.stops))
-        return _describe(reopened, row) if reopened else Skip(State.EXPIRED, "gone again")
+        reopened = list_reopened(told, find_open_again(session, told))
+        return _describe(session, reopened, row, now) if reopened else Skip(State.EXPIRED, "gone again")
 
     def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
         """Return what was announced first, whether it is open still or not."""
-        return _describe([_restore(each, row) for each in read_told(session, row)], row)
+        return _describe(
+            session, [_restore(each, row) for each in read_told(session, row)], row, row.created_at
+        )
 
 
-def _restore(told: Announcement, row: ClaimedRow) -> Reopened:
+def _restore(told: Announcement, row: ClaimedRow) -> ShownOpening:
     at = datetime.fromisoformat(row.params["at"])
     return SlotOpening(told.detection, tuple(told.slots), at), told.stops
 
 
-def _describe(reopened: Sequence[Reopened], row: ClaimedRow) -> TemplateContext | Skip:
+def _describe(
+    session: Session, reopened: Sequence[ShownOpening], row: ClaimedRow, now: datetime
+) -> TemplateContext | Skip:
     if not reopened:
         return Skip(State.SKIPPED, "alert deleted")
-    cache = ContentCache()
-    shown = merge(
-        (cache.context([opening], stops, row.language) for opening, stops in reopened), row.language
-    )
-    return replace(shown, replaces=row.params["message"])
+    return add_answers(session, row, describe_open(reopened, row.language), now)

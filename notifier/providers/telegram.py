@@ -106,10 +106,17 @@ def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, An
     }
     if replaces:
         body["message_id"] = int(replaces)
-    if message.button:
-        button = {"text": message.button.label, "url": message.button.url}
-        body["reply_markup"] = {"inline_keyboard": [[button]]}
+    if keyboard := _keyboard(message):
+        body["reply_markup"] = {"inline_keyboard": keyboard}
     return body
+
+
+def _keyboard(message: RenderedMessage) -> list[list[dict[str, str]]]:
+    """Return the rows of buttons below a message."""
+    rows = [[{"text": message.button.label, "url": message.button.url}]] if message.button else []
+    return rows + [
+        [{"text": each.label, "callback_data": each.data} for each in row] for row in message.choices
+    ]
 
 
 def _description(answer: dict[str, Any]) -> str:

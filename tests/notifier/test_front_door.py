@@ -124,7 +124,7 @@ def test_telling_belongs_to_the_callers_transaction(database: str) -> None:
 
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = person()
-    with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_detected"):
+    with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_answered"):
         in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 

@@ -62,7 +62,7 @@ def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
     assert "Ce créneau n’est plus proposé" in message.text
     assert "Essonne (91)" in message.text
     assert "10:01" in message.text
-    assert message.draft.buttons == ()
+    assert not any(button.url for button in message.draft.buttons), "answers alone are left"
     assert message.text.count("<b>&") == 0
     (row,) = [each for each in notifications() if each.id == edit]
     assert (row.kind, row.state, row.provider_id) == ("slot_gone", State.DELIVERED, message.provider_id)

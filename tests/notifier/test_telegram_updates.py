@@ -1,8 +1,9 @@
-"""The bot's updates by polling and by webhook, against the stand-in; and the commands that register the webhook."""
+"""The bot's updates by polling, against the stand-in; the commands that register the webhook; who may call it."""
 
-import hashlib
-from collections.abc import Callable
-from datetime import timedelta
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 import notifier
-from api.models.base import session
-from api.models.contact_linking import TelegramLink
-from configs.clock import clock
+from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import SettingMissing
-from notifier.poll import fetch_updates
+from deploy.sandbox.providers.telegram_people import Chat
+from notifier.errors import TemporaryError
+from notifier.poll import UpdateRefused, fetch_updates
 from notifier.telegram_api import TelegramRefused
+from notifier.telegram_commands import COMMANDS
 from notifier.telegram_updates import SECRET_HEADER
 from notifier.webhook_command import telegram_command
-from tests.notifier.world import Person, person
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -26,28 +27,49 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("whole")
 CODE = "vK3J9Qm2cX7dR5tYb1LwZg"
 HOOK = "http://127.0.0.1:9/api/telegram/webhook"
+CAMILLE = Chat(100000017)
+
+
+class Api:
+    """The API's webhook: it keeps what it gets, and gives one answer after the other."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.updates: list[dict[str, Any]] = []
+        self.secrets: list[str | None] = []
+        self.answers: list[tuple[int, dict[str, Any]]] = []
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/api/telegram/webhook"
+            made.updates.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            made.secrets.append(self.headers[SECRET_HEADER])
+            status, said = made.answers.pop(0) if made.answers else (200, {})
+            body = json.dumps({"received": True} | said).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made = Api(f"http://127.0.0.1:{server.server_address[1]}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(autouse=True)
-def _secret(whole: "Running", settings_env: Callable[..., None]) -> None:
-    settings_env(TELEGRAM_WEBHOOK_SECRET="new-secret,old-secret", TELEGRAM_WEBHOOK_URL=HOOK)
-
-
-def waits(who: Person, code: str = CODE) -> None:
-    """Write a link as the API does."""
-    with session() as s:
-        s.add(
-            TelegramLink(
-                user_id=who.id, code_hash=hashlib.sha256(code.encode()).digest(), created_at=clock(),
-                expires_at=clock() + timedelta(minutes=10),
-            )
-        )  # fmt: skip
-
-
-def linked(who: Person) -> tuple[str | None, str | None]:
-    with session() as s:
-        link = s.get_one(TelegramLink, who.id)
-        return link.chat_id, link.chat_name
+def _settings(whole: "Running", api: Api, settings_env: Callable[..., None]) -> None:
+    settings_env(TELEGRAM_WEBHOOK_SECRET="new-secret,old-secret", TELEGRAM_WEBHOOK_URL=HOOK, API_URL=api.url)
 
 
 def command(name: str, code: int = 0) -> str:
@@ -56,51 +78,69 @@ def command(name: str, code: int = 0) -> str:
     return str(done.output)
 
 
-def test_polling_passes_each_update_on_once(sandbox: "Running") -> None:
-    who = person()
-    waits(who)
+def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", api: Api) -> None:
     sandbox.press_start("another", 5, "Robin")
     last = sandbox.press_start(CODE, 100000017, "Camille Martin")
     offset = fetch_updates(0, 0)
     assert offset == int(str(last["update_id"])) + 1
-    assert linked(who) == ("100000017", "Camille Martin")
+    assert [each["message"]["text"] for each in api.updates] == ["/start another", f"/start {CODE}"]
+    assert api.secrets == ["new-secret"] * 2
     assert fetch_updates(offset, 0) == offset
+    assert len(api.updates) == 2
 
 
+@pytest.mark.parametrize(("status", "error"), [(500, TemporaryError), (403, UpdateRefused)])
 def test_an_update_that_was_not_handled_comes_again(
-    sandbox: "Running", monkeypatch: pytest.MonkeyPatch
+    sandbox: "Running", api: Api, status: int, error: type[Exception]
 ) -> None:
-    who = person()
-    waits(who)
     sandbox.press_start(CODE, 17, "Camille")
-
-    def fail(*_: Any) -> None:
-        raise ConnectionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(notifier, "receive", fail)
-        with pytest.raises(ConnectionError):
-            fetch_updates(0, 0)
+    api.answers = [(status, {})]
+    with pytest.raises(error):
+        fetch_updates(0, 0)
     fetch_updates(0, 0)
-    assert linked(who) == ("17", "Camille")
+    assert api.updates[0] == api.updates[1]
 
 
-def test_a_group_is_not_linked(sandbox: "Running") -> None:
-    who = person()
-    waits(who)
-    sandbox.press_start(CODE, -100, "Famille", kind="group")
-    fetch_updates(0, 0)
-    assert linked(who) == (None, None)
+def test_the_calls_that_come_back_are_carried_out(sandbox: "Running", api: Api) -> None:
+    sandbox.write_to_bot("/alerts", CAMILLE)
+    api.answers = [(200, {"method": "sendMessage", "chat_id": CAMILLE.id, "text": "non"})]
+    offset = fetch_updates(0, 0)
+    (message,) = sandbox.messages("telegram")
+    assert (message.to, message.text) == ("100000017", "non")
+    press = sandbox.press_data(message, "x")
+    answer = {"method": "answerCallbackQuery", "callback_query_id": press, "text": "fait", "show_alert": True}
+    api.answers = [(200, answer)]
+    offset = fetch_updates(offset, 0)
+    assert api.updates[-1]["callback_query"]["data"] == "x"
+    said = sandbox.answer_to(press)
+    assert said is not None
+    assert (said.text, said.show_alert) == ("fait", True)
+    sandbox.write_to_bot("/help", CAMILLE)
+    api.answers = [(200, answer)]
+    assert fetch_updates(offset, 0) == offset + 1, "what Telegram refuses stops nothing"
 
 
 def test_a_registered_webhook_ends_polling_until_it_is_deleted(sandbox: "Running") -> None:
     assert command("show-webhook") == "no webhook is registered\n0 updates wait\n"
-    assert command("set-webhook") == f"Telegram calls {HOOK}\n"
+    assert command("set-webhook") == (
+        f"Telegram calls {HOOK}\nTelegram lists the commands in {len(MESSAGE_LANGUAGES)} languages\n"
+    )
     assert command("show-webhook") == f"Telegram calls {HOOK}\n0 updates wait\n"
     with pytest.raises(TelegramRefused, match="409: Conflict"):
         fetch_updates(0, 0)
     assert command("delete-webhook") == "no webhook is registered\n"
     fetch_updates(0, 0)
+
+
+def test_the_commands_are_registered_in_every_language(sandbox: "Running") -> None:
+    command("set-webhook")
+    for language in ["", *MESSAGE_LANGUAGES]:
+        found = sandbox.bot_commands(language)
+        assert [each["command"] for each in found] == list(COMMANDS)
+        assert all(0 < len(each["description"]) <= 256 for each in found)
+    assert sandbox.bot_commands("") == sandbox.bot_commands("fr")
+    assert sandbox.bot_commands("fr")[0]["description"] == "vos alertes, et des boutons pour chacune"
+    assert sandbox.bot_commands("fr") != sandbox.bot_commands("en")
 
 
 def test_flask_knows_the_commands() -> None:
@@ -126,10 +166,8 @@ def test_polling_needs_a_secret(settings_env: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {SECRET_HEADER: "wrong"}, {SECRET_HEADER: ""}])
-def test_a_forged_call_is_refused(headers: dict[str, str]) -> None:
+def test_a_forged_call_is_not_genuine(headers: dict[str, str]) -> None:
     assert not notifier.is_genuine("telegram", headers, b"")
-    with pytest.raises(notifier.CallRefused):
-        notifier.receive("telegram", headers, b"{}")
 
 
 @pytest.mark.parametrize("secret", ["new-secret", "old-secret"])
@@ -137,6 +175,7 @@ def test_the_header_may_be_written_in_any_case(secret: str) -> None:
     assert notifier.is_genuine("telegram", {SECRET_HEADER.lower(): secret}, b"")
 
 
-def test_a_provider_that_sends_nothing_is_named() -> None:
-    with pytest.raises(LookupError, match="'fax'"):
-        notifier.receive("fax", {}, b"")
+@pytest.mark.parametrize("name", ["fax", "telegram"])
+def test_a_provider_that_sends_no_receipts_is_named(name: str) -> None:
+    with pytest.raises(LookupError, match=name):
+        notifier.receive(name, {SECRET_HEADER: "new-secret"}, b"")

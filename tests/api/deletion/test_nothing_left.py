@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from api.background import jobs as background
 from api.background.schedule import list_jobs
+from api.bot.service import handle_update
 from api.exports import jobs as exports
 from api.middleware import shared_counts
 from api.models.contact_lookup import hash_address
@@ -22,7 +23,6 @@ from configs.object_store import Blobs
 from configs.plan import PlanName
 from configs.settings import settings
 from notifier.jobs import deliver, match
-from notifier.telegram_updates import handle_update
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.payments.shop import Shop
 from tests.api.world import rows, see

@@ -40,7 +40,10 @@ def _write_mail(made: RenderedMessage) -> str:
 
 def _write_chat(made: RenderedMessage) -> str:
     press = f'<span class="press">{escape(made.button.label)}</span>' if made.button else ""
-    return f'<div class="bubble">{made.html or escape(made.text)}{press}</div>'
+    rows = "".join(
+        f'<span class="press">{" · ".join(escape(each.label) for each in row)}</span>' for row in made.choices
+    )
+    return f'<div class="bubble">{made.html or escape(made.text)}{press}{rows}</div>'
 
 
 def _write_sms(made: RenderedMessage) -> str:

@@ -11,6 +11,7 @@ from babel.dates import format_date, format_time
 
 from configs.prefecture import prefectures
 from configs.unsubscribe_links import STOPPABLE
+from notifier.content.answer_choices import list_answer_choices
 from notifier.content.desk_location import name_city
 from notifier.content.desk_message_content import DeskInfo
 from notifier.content.messages import choose_language
@@ -52,6 +53,7 @@ _NUMBERS = {
     "number": (1, 99_999),
     "found": (0, 999),
 }
+_ANSWERED = {"slot_answered", "slot_detected", "slot_gone"}
 _UNKNOWN = {
     "site",
     "first_day",
@@ -71,7 +73,8 @@ def list_samples(kind: str, language: str, size: SampleSize) -> TemplateContext:
         values["sms_stop_page"] = None
     if "stops" in values and size is SampleSize.LONGEST:
         values["stops"] = [(_lengthen("name"), f"{URL}{number}") for number in range(12)]
-    return TemplateContext(values, values.get("url") or URL)
+    choices = list_answer_choices(written) if kind in _ANSWERED else ()
+    return TemplateContext(values, values.get("url") or URL, choices=choices)
 
 
 def _resize(key: str, value: Any, language: str, size: SampleSize) -> Any:

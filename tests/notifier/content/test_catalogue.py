@@ -29,6 +29,8 @@ from tests.notifier.content.test_messages import MAILS, TEXTS
 
 _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
 _MANY_LANGUAGES = {
+    "bot_reply",
+    "slot_answered",
     "slot_detected",
     "slot_gone",
     "slot_reopened",
@@ -53,7 +55,8 @@ def make(kind: str, language: str, channel: str, size: SampleSize = SampleSize.U
 
 def parts(made: RenderedMessage) -> dict[str, str]:
     label = made.button.label if made.button else ""
-    named = {
+    choices = [each.label for row in made.choices for each in row]
+    named = {f"choice {number}": label for number, label in enumerate(choices)} | {
         "text": made.text,
         "html": made.html,
         "subject": made.subject,

@@ -23,6 +23,7 @@ from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
 from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
+from notifier.telegram_commands import COMMANDS
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 STOP = "http://localhost:4000/l/stop/abc.def.ghi"
@@ -81,8 +82,36 @@ FACTS: dict[str, dict[str, Any]] = {
         "answers": ANSWERS,
         "sms_stop_page": STOP_PAGE,
     },
-    "slot_gone": {"openings": [SLOT], "gone_hour": "10:04"},
-    "slot_reopened": {"openings": [SLOT], "stops": [(None, STOP)], "sms_stop_page": STOP_PAGE},
+    "slot_gone": {
+        "openings": [SLOT],
+        "gone_hour": "10:04",
+        "given": [{"value": "too_late", "name": None}],
+        "is_found": False,
+        "asks": None,
+    },
+    "slot_reopened": {
+        "openings": [SLOT],
+        "stops": [(None, STOP)],
+        "sms_stop_page": STOP_PAGE,
+        "given": [],
+        "is_found": False,
+        "asks": None,
+    },
+    "slot_answered": {
+        "openings": [SLOT],
+        "stops": [(None, STOP)],
+        "shows": "slot_detected",
+        "given": [{"value": "found", "name": "Maman"}],
+        "asks": "stopped",
+        "is_found": False,
+    },
+    "bot_reply": {
+        "event": "paused",
+        "view": "alerts",
+        "alerts": [{"number": 1, "place": "Essonne (91)", "name": "Maman", "state": "active"}],
+        "more": True,
+        "commands": COMMANDS,
+    },
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,

@@ -11,7 +11,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
-from notifier.channel_base import Acceptance, LinkButton, OutgoingMessage, RenderedMessage
+from notifier.channel_base import Acceptance, ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.channels import UnknownChannel, channel, channels
 from notifier.content.sms_text import fit_text
 from notifier.delivery.provider_http import Transport
@@ -119,6 +119,22 @@ def test_a_telegram_message_arrives_with_its_button(sandbox: "Running") -> None:
     ]
     assert message.draft.seen_at == SEEN
     assert receipt == Acceptance("telegram", message.provider_id, delivered=True)
+
+
+def test_buttons_that_answer_stand_below_the_link_in_their_rows(sandbox: "Running") -> None:
+    choices = (
+        (ChoiceButton("Trouvé", "a:f:%key%"), ChoiceButton("Trop tard", "a:l")),
+        (ChoiceButton("Arrêter", "a:s"),),
+    )
+    asked = replace(SAID, choices=choices)
+    one = OutgoingMessage(asked, "987654", [uuid4()], {"%key%": "mine"})
+    providers()["telegram"].hand_over([one])
+    providers()["telegram"].hand_over([replace(one, content=replace(asked, button=None))])
+    first, second = sandbox.messages("telegram")
+    answers = [("Trouvé", "a:f:mine", 0), ("Trop tard", "a:l", 0), ("Arrêter", "a:s", 1)]
+    assert [(each.text, each.data, each.row) for each in second.draft.buttons] == answers
+    assert [(each.text, each.data, each.row - 1) for each in first.draft.buttons[1:]] == answers
+    assert (first.draft.buttons[0].url, first.draft.buttons[0].row) == ("https://www.essonne.example/", 0)
 
 
 @pytest.mark.parametrize("name", CHANNELS)

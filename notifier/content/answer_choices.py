@@ -1,0 +1,62 @@
+"""Buttons of a slot alert in a chat: by them its reader says what became of the slots.
+
+Very many messages share their content. So the data of a button names its notification by a tag, which is filled in for
+each message.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from uuid import UUID
+
+from api.models.user import Channel
+from configs.bot_buttons import ALL, BACK, shorten_id, write_answer_button
+from configs.formatting import truncate_line
+from notifier.channel_base import ChoiceButton, Choices
+from notifier.content.messages import write_words
+from notifier.message_kind_base import ClaimedRow
+from notifier.message_kinds import SLOT_DETECTED
+
+_KIND = "slot_answered"
+ANSWERED = "%answered%"  # the tag: the notification that a button answers
+_ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
+_CHOSEN = "\N{CHECK MARK} "
+_LONGEST = 40  # characters of a name in a label
+
+
+@cache
+def list_answer_choices(language: str, chosen: str | None = None) -> Choices:
+    """Return the four answers in their rows; `chosen`: the one that was given, which is marked."""
+    return tuple(
+        tuple(_build_choice(language, each, is_chosen=each == chosen) for each in row) for row in _ROWS
+    )
+
+
+def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID, str]]) -> Choices:
+    """Return a button for each of several matches that an answer may be about, one for all, and the way back.
+
+    `options` are a match and the name of what it stands for. An appointment is found for one alert, never for all.
+    """
+    rows = [
+        (
+            ChoiceButton(
+                f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, match_id)
+            ),
+        )
+        for number, (match_id, name) in enumerate(options, 1)
+    ]
+    if answer != "found":
+        rows.append(
+            (ChoiceButton(write_words(_KIND, language, "all"), write_answer_button(answer, ANSWERED, ALL)),)
+        )
+    return (*rows, (ChoiceButton(write_words(_KIND, language, "back"), write_answer_button(BACK, ANSWERED)),))
+
+
+def _build_choice(language: str, answer: str, *, is_chosen: bool = False) -> ChoiceButton:
+    label = write_words(SLOT_DETECTED, language, "answer", answer)
+    return ChoiceButton(f"{_CHOSEN if is_chosen else ''}{label}", write_answer_button(answer, ANSWERED))
+
+
+def name_answered(row: ClaimedRow) -> dict[str, str]:
+    """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
+    is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
+    return {ANSWERED: shorten_id(row.id)} if is_alert else {}

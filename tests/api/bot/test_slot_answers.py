@@ -1,0 +1,315 @@
+"""Buttons below a slot alert: stored once, for the right alert, and only in the chat that it was sent to."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.alert import Alert, ClosedBecause
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.base import session
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState
+from configs.bot_buttons import ALL, shorten_id, write_answer_button
+from configs.plan import PlanName
+from tests.api.answers.announcing import read_answer
+from tests.api.bot.chats import BotUser, announce_in_chat, button, link_chat, replies
+from tests.api.bot.conftest import CHAT
+from tests.api.world import Door, Person, rows, statements, wait_for
+
+VALUES = [each.value for each in AnswerValue]
+CLOSED = {"found": ClosedBecause.FOUND, "stopped": ClosedBecause.STOPPED}
+
+
+def value_of(told: Any) -> str | None:
+    kept = read_answer(told)
+    return kept.value.value if kept else None
+
+
+def assert_refused(said: dict[str, Any], words: str) -> None:
+    """Check that a press was ended with a box that says why nothing was done."""
+    assert said["method"] == "answerCallbackQuery"
+    assert said["show_alert"] is True
+    assert words in said["text"]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_each_button_stores_its_answer_and_edits_the_message(
+    chat: BotUser, camille: Person, contact_id: UUID, door: Door, value: str
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    said = chat.press(button(told, value))
+    assert said["method"] == "answerCallbackQuery"
+    assert said["callback_query_id"] == chat.sent[-1]["callback_query"]["id"]
+    assert (said["show_alert"], "noté" in said["text"]) == (False, True)
+    kept = read_answer(told)
+    assert kept is not None
+    assert (kept.value.value, kept.via) == (value, AnswerVia.TELEGRAM)
+    assert rows(Alert)[0].closed_because is CLOSED.get(value)
+    (edit,) = replies("slot_answered")
+    assert (edit["message"], edit["alerts"], "asks" in edit) == ("77", [str(told.message)], False)
+    (written,) = [each for each in rows(Notification) if each.kind == "slot_answered"]
+    assert (written.channel, written.contact_id, written.user_id) == (
+        Channel.TELEGRAM,
+        contact_id,
+        camille.id,
+    )
+    assert written.id in door.nudged
+
+
+def test_an_update_that_comes_again_changes_nothing_more(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    chat.press(button(told, "too_late"))
+    kept = read_answer(told)
+    assert chat.repeat()["method"] == "answerCallbackQuery"
+    assert len(replies("slot_answered")) == 1
+    again = read_answer(told)
+    assert kept is not None
+    assert again is not None
+    assert (again.answered_at, again.changed_at) == (kept.answered_at, None)
+
+
+def test_an_update_that_comes_again_late_does_not_bring_the_first_answer_back(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    chat.press(button(told, "found"))
+    chat.press(button(told, "too_late"))
+    assert "text" not in chat.repeat(0)
+    assert value_of(told) == "too_late"
+    assert rows(Alert)[0].waits
+
+
+def test_the_same_button_twice_is_one_answer(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    told = announce_in_chat(camille, contact_id)
+    for _ in range(2):
+        assert chat.press(button(told, "found"))["show_alert"] is False
+    assert len(rows(MatchAnswer)) == 1
+
+
+def test_presses_at_once_leave_one_answer(
+    app: Flask, chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+
+    def press(value: str) -> dict[str, Any]:
+        return BotUser(app.test_client(), CHAT).press(button(told, value))
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(press, VALUES))
+    assert {each["method"] for each in answers} == {"answerCallbackQuery"}
+    assert len(rows(MatchAnswer)) == 1
+    assert len(replies("slot_answered")) == len(VALUES)
+
+
+def test_another_answer_within_the_hour_opens_the_alert_again(
+    chat: BotUser, camille: Person, contact_id: UUID, door: Door
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    chat.press(button(told, "found"))
+    assert not rows(Alert)[0].waits
+    said = chat.press(button(told, "too_late"))
+    assert "de nouveau active" in said["text"]
+    assert rows(Alert)[0].waits
+    assert door.caught_up == [told.alert]
+
+
+def test_after_an_hour_the_answer_stands(
+    frozen: time_machine.Traveller, chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    chat.press(button(told, "too_late"))
+    frozen.shift(timedelta(hours=1))
+    assert_refused(chat.press(button(told, "found")), "plus d’une heure")
+    assert value_of(told) == "too_late"
+    assert rows(Alert)[0].waits
+    assert len(replies("slot_answered")) == 2, "the second edit takes the buttons away"
+
+
+def test_the_last_alert_of_a_plan_is_told_by_mail(
+    chat: BotUser, camille: Person, contact_id: UUID, door: Door
+) -> None:
+    chat.press(button(announce_in_chat(camille, contact_id), "stopped"))
+    written = {each.id: each.kind for each in rows(Notification) if each.kind != "slot_detected"}
+    assert set(written.values()) == {"last_way_stopped", "slot_answered"}
+    assert set(door.nudged) == set(written)
+
+
+def test_pressed_in_the_chat_of_another_account_it_does_nothing_and_says_so(
+    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID, person: Callable[..., Person]
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    link_chat(person("robin@example.org", plan=PlanName.URGENCE_TOTAL), 4711)
+    robin = BotUser(client, 4711)
+    for value in [*VALUES, "back"]:
+        assert_refused(robin.press(button(told, value)), "n’est pas à cette conversation")
+        assert_refused(robin.press(button(told, value, told.match)), "n’est pas à cette conversation")
+    assert rows(MatchAnswer) == []
+    assert rows(Alert)[0].waits
+    assert replies("slot_answered") == []
+
+
+def test_pressed_in_a_chat_that_is_nobodys_it_does_nothing_and_says_so(
+    stranger: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    assert_refused(stranger.press(button(told, "stopped")), "liée à aucun compte")
+    stranger.language = "de-AT"
+    assert_refused(stranger.press(button(told, "stopped")), "gehört zu keinem Konto")
+    stranger.language = "tlh"
+    assert_refused(stranger.press(button(told, "stopped")), "liée à aucun compte")
+    assert rows(MatchAnswer) == []
+
+
+@pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
+def test_pressed_in_a_group_it_does_nothing_and_says_so(
+    client: FlaskClient, camille: Person, contact_id: UUID, kind: str
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    assert_refused(BotUser(client, -100, kind).press(button(told, "found")), "conversation privée")
+    assert_refused(BotUser(client, CHAT, kind).press(button(told, "found")), "conversation privée")
+    assert rows(MatchAnswer) == []
+
+
+def test_pressed_by_somebody_else_than_the_chat_it_does_nothing(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    other: Any = {"id": 4711, "is_bot": False, "first_name": "Robin"}
+    assert_refused(chat.press(button(told, "found"), 77, **{"from": other}), "conversation privée")
+    assert_refused(chat.press(button(told, "found"), message=None), "conversation privée")
+    assert rows(MatchAnswer) == []
+
+
+@pytest.mark.parametrize(
+    "data", ["", "x", "a:f:", "a:f:" + "A" * 22, "d:p:" + "A" * 22 + ":", "l:xx", "a" * 64, "\0"]
+)
+def test_data_that_no_button_of_ours_has_does_nothing_and_says_so(
+    chat: BotUser, camille: Person, contact_id: UUID, data: str
+) -> None:
+    announce_in_chat(camille, contact_id)
+    assert_refused(chat.press(data), "ne vaut plus")
+    assert rows(MatchAnswer) == []
+    assert rows(Alert)[0].waits
+
+
+def test_a_message_that_announced_nothing_cannot_be_answered(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    chat.write("/help")
+    (reply,) = [each for each in rows(Notification) if each.kind == "bot_reply"]
+    for key in (reply.id, uuid4()):
+        assert_refused(chat.press(write_answer_button("found", shorten_id(key))), "ne vaut plus")
+
+
+def test_after_the_alert_is_deleted_the_button_says_so(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    with session() as s:
+        s.execute(sa.delete(Alert))
+    assert_refused(chat.press(button(told, "too_late")), "ne vaut plus")
+
+
+def test_an_alert_that_is_over_can_be_answered(
+    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    assert client.delete(f"/api/alerts/{told.alert}", headers=camille.headers).status_code == 204
+    assert chat.press(button(told, "nothing_there"))["show_alert"] is False
+    assert value_of(told) == "nothing_there"
+    assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
+
+
+def test_a_chat_that_is_switched_off_answers_a_chat_that_was_lost_does_not(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    set_contact(enabled=False)
+    assert chat.press(button(told, "too_late"))["show_alert"] is False
+    assert len(replies("slot_answered")) == 1
+    set_contact(state=ContactState.BLOCKED)
+    assert_refused(chat.press(button(told, "found")), "liée à aucun compte")
+    assert value_of(told) == "too_late"
+
+
+def set_contact(**columns: Any) -> None:
+    with session() as s:
+        s.execute(sa.update(Contact).where(Contact.channel == Channel.TELEGRAM).values(**columns))
+
+
+def test_the_reply_is_in_the_language_of_the_account(
+    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id, language="ar")
+    client.patch("/api/users/profile", json={"language": "en"}, headers=camille.headers)
+    assert chat.press(button(told, "too_late"))["text"] == "Noted, thank you."
+    (edit,) = [each for each in rows(Notification) if each.kind == "slot_answered"]
+    assert edit.language == "ar", "the message keeps its own"
+
+
+def test_of_several_alerts_in_one_message_the_button_asks_which(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    first = announce_in_chat(camille, contact_id)
+    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    assert "text" not in chat.press(button(first, "found"))
+    assert rows(MatchAnswer) == []
+    assert [each["asks"] for each in replies("slot_answered")] == ["found"]
+    chat.press(button(first, "found", second.match))
+    assert (value_of(first), value_of(second)) == (None, "found")
+    assert {each.id: each.waits for each in rows(Alert)} == {first.alert: True, second.alert: False}
+    assert sorted(replies("slot_answered")[-1]["alerts"]) == sorted([str(first.message), str(second.message)])
+
+
+def test_what_is_about_a_desk_is_not_asked_by_alert(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    first = announce_in_chat(camille, contact_id)
+    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    chat.press(button(second, "nothing_there"))
+    assert (value_of(first), value_of(second)) == ("nothing_there", "nothing_there")
+
+
+def test_all_of_them_can_be_meant(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    first = announce_in_chat(camille, contact_id)
+    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    chat.press(button(first, "stopped", ALL))
+    assert (value_of(first), value_of(second)) == ("stopped", "stopped")
+    assert not any(each.waits for each in rows(Alert))
+
+
+def test_back_offers_the_answers_again(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    told = announce_in_chat(camille, contact_id)
+    assert "text" not in chat.press(button(told, "back"))
+    assert rows(MatchAnswer) == []
+    assert len(replies("slot_answered")) == 1
+
+
+def test_a_match_of_another_message_is_not_answered(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    first = announce_in_chat(camille, contact_id)
+    announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    other = announce_in_chat(camille, contact_id, message_id=78, alert=wait_for(camille.id))
+    assert_refused(chat.press(button(first, "found", other.match)), "ne vaut plus")
+    assert rows(MatchAnswer) == []
+
+
+def test_a_flood_of_presses_is_stopped_and_says_so(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+    told = announce_in_chat(camille, contact_id)
+    answers = [chat.press(button(told, "too_late")) for _ in range(31)]
+    assert answers[29]["show_alert"] is False
+    assert_refused(answers[30], "Trop de demandes")
+    assert len(replies("slot_answered")) == 30
+    assert statements(lambda: chat.press(button(told, "found"))) == 0
+
+
+def test_no_count_names_the_chat(chat: BotUser, camille: Person, contact_id: UUID, redis_server: Any) -> None:
+    chat.press(button(announce_in_chat(camille, contact_id), "too_late"))
+    assert not [key for key in redis_server.scan_iter() if str(CHAT).encode() in key]
