@@ -15,6 +15,7 @@ from configs.database import database_url
 from configs.startup import NotReady
 
 _VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
+_NAMES = re.compile(r'^(revision|down_revision)\b.*= "(\w+)"', re.MULTILINE)  # as the files assign them
 _CONNECT_SECONDS = 5
 _REFUSAL = re.compile(
     'password authentication failed for user "[^"]*"|(role|database) "[^"]*" does not exist'
@@ -22,10 +23,22 @@ _REFUSAL = re.compile(
 log = structlog.get_logger(__name__)
 
 
-@lru_cache(maxsize=1)
 def expected_revision() -> str:
-    """Return the newest revision among the migrations of this code, without Alembic, which few programs have."""
-    return max(file.stem.partition("_")[0] for file in _VERSIONS.glob("[0-9]*_*.py"))
+    """Return the last revision of this code's chain, without Alembic, which few programs have.
+
+    It need not have the highest number: one that was numbered before another may be merged after it.
+    """
+    before = _read_chain()
+    (last,) = before.keys() - before.values()
+    return last
+
+
+@lru_cache(maxsize=1)
+def _read_chain() -> dict[str, str | None]:
+    """Return the revisions of this code, each with the one before it."""
+    files = _VERSIONS.glob("[0-9]*_*.py")
+    found = [dict(_NAMES.findall(file.read_text(encoding="utf-8"))) for file in files]
+    return {each["revision"]: each.get("down_revision") for each in found}
 
 
 def check_tables() -> None:
@@ -44,12 +57,13 @@ def check_tables() -> None:
             ) from None
         return
     needed = expected_revision()
-    if found is None or found < needed:
+    is_older = found in _read_chain() and found != needed
+    if found is None or is_older or found < needed:
         state = f"of revision {found}" if found else "not there"
         raise NotReady(
             f"the tables are {state}, this code needs {needed}: run `python -m api.migrations upgrade`"
         )
-    if found > needed:
+    if found != needed:
         log.warning("the tables are newer than this code, as after a rollback", tables=found, code=needed)
 
 
