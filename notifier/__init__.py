@@ -32,6 +32,7 @@ __all__ = [
     "repeat_alarm",
     "replay",
     "write_bot_line",
+    "write_to_contacts",
 ]
 
 
@@ -98,6 +99,27 @@ def create_notifications(
     return notification_writer.create_notifications(
         session, user_id, kind, params, dedupe_key, priority=priority, channels=channels, language=language
     )
+
+
+def write_to_contacts(
+    session: "Session",
+    kind: str,
+    channel: str,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    priority: str = "bulk",
+) -> list[UUID]:
+    """Write messages to contacts that the caller chose, in one statement; `nudge` the returned ids after the commit.
+
+    Each has `user_id`, `contact_id`, `language`, `params` (plain JSON values) and `dedupe_key`. A key that was used
+    before writes nothing.
+
+    Raises:
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
+    """
+    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return notification_writer.write_to_contacts(session, kind, channel, priority, messages)
 
 
 def notify_address(

@@ -20,7 +20,7 @@ from configs.unsubscribe_links import MessageGroup
 from configs.withdrawal_period import is_holiday
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
-_KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.NEWS})
+_KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY, MessageGroup.NEWS})
 _NO_NEWS = (
     time(22),
     time(8),

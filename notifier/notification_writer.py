@@ -348,17 +348,22 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
 
 
 def write_to_contacts(
-    session: Session, kind: str, channel: Channel, priority: Priority, messages: Sequence[Mapping[str, Any]]
+    session: Session, kind: str, channel: str, priority: str, messages: Sequence[Mapping[str, Any]]
 ) -> list[UUID]:
     """Write messages of one kind by one channel in one statement; return the ids of the new ones.
 
     Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
+
+    Raises:
+        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
+    kind_of(kind)
     now = clock()
     arrays: dict[str, Iterable[object]] = {
         "ids": (new_id() for _ in messages),
         "params": (json.dumps(each["params"]) for each in messages),
         **{f"{name}s": [each[name] for each in messages] for name in _OF_CONTACT},
+        "languages": (choose_language(kind, each["language"]) for each in messages),
     }
     of_all = {
         "kind": kind, "channel": channel, "priority": priority, "now": now, "next_nudge_at": next_nudge(now),

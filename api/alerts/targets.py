@@ -36,17 +36,18 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
         *(AlertTarget(prefecture_id=place.id, procedure=each, **limits) for each in wish.procedures),
         *(AlertTarget(desk_id=each, **limits) for each in dict.fromkeys(wish.desk_ids)),
     ]
-    if errors := list(_check_limits(wish.limits, place, _find_desks(targets))):
+    if errors := list(_check_limits(wish.limits, place, find_desks(targets))):
         raise invalid(*errors)
     return targets
 
 
 def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
     """Return the watched desks of these targets, in the order of their ids."""
-    return [each for each in _find_desks(targets) if each.schedulable]
+    return [each for each in find_desks(targets) if each.schedulable]
 
 
-def _find_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
+def find_desks(targets: Iterable[AlertTarget]) -> list[Desk]:
+    """Return all desks of these targets that the files have, in the order of their ids."""
     wanted = list(targets)
     place = prefectures().get(get_prefecture_id(wanted))
     return [

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import is_useless_by_now
-from api.alerts import hoarding, how_it_went, plan_limits, reminders
+from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
 from api.background import delivery_day_totals, sms_spending
@@ -269,6 +269,11 @@ def remind_of_appointments() -> Counts:
 def ask_how_it_went() -> Counts:
     """Ask users who agreed how their appointment went, a day later."""
     return _send_all(how_it_went.ask_how_it_went)
+
+
+def write_weekly_summaries() -> Counts:
+    """Write the summary of the week to users who asked for it, on Mondays at 8:00 of their time zone."""
+    return _send_all(weekly_summaries.write_due_summaries)
 
 
 def mark_gone_slots() -> Counts:

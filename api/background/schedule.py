@@ -82,6 +82,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("mark_gone_slots", timedelta(minutes=1)),
         ScheduledJob("remind_of_appointments", timedelta(minutes=1)),
         ScheduledJob("ask_how_it_went", timedelta(hours=1)),
+        ScheduledJob("write_weekly_summaries", timedelta(minutes=1)),
         ScheduledJob("tell_closed_desks", timedelta(hours=1)),
         ScheduledJob("credit_outages", timedelta(hours=1), PAYMENTS),
         ScheduledJob("apply_declarations", timedelta(minutes=1), PAYMENTS),

@@ -11,6 +11,7 @@ from api.alerts.stopping import stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert
 from api.models.user import Contact, User
+from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.prefecture import Prefecture, prefectures
 from configs.unsubscribe_links import MessageGroup, read_unsubscription
@@ -35,15 +36,18 @@ class UnsubscribeSubject:
     def is_stopped(self) -> bool:
         """Whether nothing of it is left to stop."""
         if self.contact:
-            wants = self.group is not MessageGroup.NEWS or self.contact.wants_news
-            return not wants or self.group in self.contact.stopped_groups
+            asked = {
+                MessageGroup.NEWS: self.contact.wants_news,
+                MessageGroup.SUMMARY: self.contact.wants_summary,
+            }
+            return not asked.get(self.group, True) or self.group in self.contact.stopped_groups
         return all(alert.closed_at is not None for alert in self.alerts)
 
     @property
     def may_start_again(self) -> bool:
         """Whether the link can undo it: an alert for a day, a group as long as the link is good; never news."""
         if self.contact:
-            return self.group is not MessageGroup.NEWS and self.group in self.contact.stopped_groups
+            return self.group is not MessageGroup.NEWS and self.is_stopped
         return any(may_reopen(alert) for alert in self.alerts)
 
     @property
@@ -76,6 +80,8 @@ def stop_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:
         return stop_alerts(session, owner, [each.id for each in subject.alerts if each.user_id == owner])
     if subject.contact and subject.group is MessageGroup.NEWS:
         withdraw_news_consent(subject.contact, "link")
+    elif subject.contact and subject.group is MessageGroup.SUMMARY:
+        subject.contact.summary_since = None
     elif subject.contact and subject.group not in subject.contact.stopped_groups:
         subject.contact.stopped_groups = [*subject.contact.stopped_groups, subject.group.value]
     return []
@@ -87,7 +93,9 @@ def restart_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]
     Raises:
         api.errors.ApiError: 402 or 409 where the plan carries no more alerts.
     """
-    if subject.contact:
+    if subject.contact and subject.group is MessageGroup.SUMMARY:
+        subject.contact.summary_since = subject.contact.summary_since or clock()
+    elif subject.contact:
         kept = [each for each in subject.contact.stopped_groups if each != subject.group]
         subject.contact.stopped_groups = kept
     return [alert.id for alert in subject.alerts if reopen_alert(session, alert) and alert.enabled]

@@ -152,6 +152,7 @@ class Contact(Base):
     alert_budget_full_at: Mapped[datetime | None]
     # groups of messages that its reader stopped (configs/unsubscribe_links.py)
     stopped_groups: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
+    summary_since: Mapped[datetime | None]  # since when its reader wants the weekly summary there
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
     user: Mapped[User] = relationship(back_populates="contacts")
@@ -160,6 +161,7 @@ class Contact(Base):
         sa.UniqueConstraint("user_id", "channel"),
         sa.Index("ix_contacts_channel_address", "channel", "address"),
         sa.Index("ix_contacts_unverified", "created_at", postgresql_where=sa.text("verified_at IS NULL")),
+        sa.Index("ix_contacts_summary", "user_id", postgresql_where=sa.text("summary_since IS NOT NULL")),
         sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name="address_length"),
         sa.CheckConstraint("length(new_address) BETWEEN 1 AND 254", name="new_address_length"),
         sa.CheckConstraint(_is_protected("address"), name="address_protected"),
@@ -202,6 +204,11 @@ class Contact(Base):
     def select_after_report(cls) -> sa.ColumnElement[bool]:
         """Return a column: `consented_after_report` of a contact that can be reached."""
         return cls.consent[("alerts", AFTER_REPORT)].is_not(None)
+
+    @property
+    def wants_summary(self) -> bool:
+        """Whether its owner asked for the weekly summary there."""
+        return self.summary_since is not None
 
     @property
     def is_lost(self) -> bool:

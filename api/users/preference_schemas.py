@@ -41,6 +41,12 @@ class NewsChange(Body):
     email: Flag | None = None
 
 
+class SummaryChange(Body):
+    """The weekly summary, on Mondays at 8:00 in the time zone of the account: only for who asks for it."""
+
+    email: Flag | None = None
+
+
 class DeskChange(Body):
     """On which channels messages go that say whether a desk is watched."""
 
@@ -70,6 +76,7 @@ class GroupChanges(Body):
     slots: GroupChange | None = Field(None, description="Slot alerts, on the channels of the plan.")
     desk: DeskChange | None = None
     reminders: GroupChange | None = None
+    summary: SummaryChange | None = None
     news: NewsChange | None = None
     account: FixedGroup | None = None
     payment: FixedGroup | None = None
@@ -120,11 +127,12 @@ class GroupState(Answer):
 
 
 class GroupStates(Answer):
-    """All groups. `account` and `payment` cannot be switched off, `news` needs consent."""
+    """All groups. `account` and `payment` cannot be switched off, `news` needs consent, `summary` is off at first."""
 
     slots: GroupState
     desk: GroupState
     reminders: GroupState
+    summary: GroupState
     news: GroupState
     account: GroupState
     payment: GroupState

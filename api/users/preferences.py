@@ -33,6 +33,7 @@ CHANNELS: Mapping[MessageGroup, tuple[Channel, ...]] = {
     MessageGroup.SLOTS: tuple(Channel),
     MessageGroup.DESK: (Channel.EMAIL, Channel.TELEGRAM),
     MessageGroup.REMINDERS: tuple(Channel),
+    MessageGroup.SUMMARY: _MAIL,
     MessageGroup.NEWS: _MAIL,
     MessageGroup.ACCOUNT: _MAIL,
     MessageGroup.PAYMENT: _MAIL,
@@ -108,6 +109,8 @@ def _switch_group(contact: Contact, group: MessageGroup, *, on: bool) -> bool:
     if group is MessageGroup.NEWS:
         (give_news_consent if on else withdraw_news_consent)(contact, "preferences")
         contact.stopped_groups = kept
+    elif group is MessageGroup.SUMMARY:
+        contact.summary_since = (contact.summary_since or clock()) if on else None
     elif group in SWITCHABLE:
         contact.stopped_groups = kept if on else [*kept, group.value]
     return on and was_stopped and group is MessageGroup.SLOTS and contact.reachable
@@ -140,7 +143,8 @@ def _is_on(group: MessageGroup, channel: Channel, contact: Contact | None) -> bo
         return None
     if (channel is not Channel.EMAIL and not contact.is_linked) or _lacks_consent(group, contact):
         return None
-    return group not in contact.stopped_groups and (group is not MessageGroup.NEWS or contact.wants_news)
+    asked = {MessageGroup.NEWS: contact.wants_news, MessageGroup.SUMMARY: contact.wants_summary}
+    return group not in contact.stopped_groups and asked.get(group, True)
 
 
 def _read_quiet_hours(user: User) -> QuietHoursState | None:

@@ -57,6 +57,8 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
     group = kind_of(row.kind).group
     if group in SWITCHABLE and group in (to.contact.stopped_groups or ()):
         return STOPPED
+    if group is MessageGroup.SUMMARY and not to.contact.wants_summary:
+        return STOPPED
     if group is MessageGroup.NEWS and not to.contact.wants_news:
         return NO_CONSENT
     hold = _find_hold(group, row, to, now)

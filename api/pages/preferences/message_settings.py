@@ -18,6 +18,7 @@ from api.users.preference_schemas import (
     NewsChange,
     NotificationChanges,
     NotificationState,
+    SummaryChange,
     refuse_same_hours,
 )
 
@@ -25,6 +26,12 @@ _GROUPS: dict[str, tuple[LazyString, LazyString]] = {  # by field: legend and hi
     "slots": (_l("Alertes de créneaux"), _l("Sur les canaux de votre formule.")),
     "desk": (_l("État des guichets"), _l("Quand un guichet ne peut plus être surveillé, puis de nouveau.")),
     "reminders": (_l("Rappels"), _l("Par exemple quand des créneaux sont publiés bientôt.")),
+    "summary": (
+        _l("Résumé de la semaine"),
+        _l(
+            "Ce qui s’est passé à vos guichets, chaque lundi à 8 h de votre fuseau. Seulement si vous le demandez."
+        ),
+    ),
     "news": (_l("Nouvelles et offres"), _l("Seulement si vous le demandez.")),
 }
 RHYTHMS = (
@@ -48,6 +55,7 @@ class MessageSettings(Body):
     slots: GroupChange
     desk: DeskChange
     reminders: GroupChange
+    summary: SummaryChange
     news: NewsChange
     slot_rhythm: SlotRhythm
     digest_at: Hour

@@ -181,6 +181,26 @@ def test_the_link_of_news_withdraws_the_consent_and_brings_none_back(
     assert not mail_contact(camille).wants_news
 
 
+def test_the_link_of_the_weekly_summary_stops_it_and_asks_for_it_again(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person()
+    with session() as s:
+        s.scalars(sa.select(Contact)).one().summary_since = clock()
+    link = stop_group(camille, MessageGroup.SUMMARY)
+    assert "Il s’agit du résumé de la semaine." in client.get(link).text
+    for _ in range(2):
+        assert "Vous ne recevrez plus" in client.post(link, data=ONE_CLICK).text
+        assert not mail_contact(camille).wants_summary
+    assert mail_contact(camille).stopped_groups == []
+    assert "« Préférences de messages »" in client.get(link).text
+    assert "Vous recevrez de nouveau" in client.post(link, data=UNDO).text
+    since = mail_contact(camille).summary_since
+    assert since
+    client.post(link, data=UNDO)
+    assert mail_contact(camille).summary_since == since
+
+
 def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, person: People) -> None:
     camille = person()
     contact = mail_contact(camille)

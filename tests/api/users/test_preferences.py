@@ -74,6 +74,7 @@ def test_at_first_all_arrives_at_once_but_news(client: FlaskClient, camille: Per
             "slots": {"email": True, "sms": None, "telegram": True},
             "desk": {"email": True, "sms": None, "telegram": True},
             "reminders": {"email": True, "sms": None, "telegram": True},
+            "summary": {"email": False, "sms": None, "telegram": None},
             "news": {"email": False, "sms": None, "telegram": None},
             "account": {"email": True, "sms": None, "telegram": None},
             "payment": {"email": True, "sms": None, "telegram": None},
@@ -150,6 +151,7 @@ def test_quiet_hours_and_the_rhythm_are_kept(client: FlaskClient, camille: Perso
         ({"digestAt": "7"}, "digestAt"),
         ({"groups": {"spam": {"email": True}}}, "groups.spam"),
         ({"groups": {"news": {"sms": True}}}, "groups.news.sms"),
+        ({"groups": {"summary": {"telegram": True}}}, "groups.summary.telegram"),
         ({"groups": {"desk": {"email": "yes"}}}, "groups.desk.email"),
     ],
 )
@@ -169,6 +171,20 @@ def test_news_are_a_consent_with_its_text_and_end_by_it(client: FlaskClient, cam
     assert (read_contact().consent or {})["news"] == given
     assert changed(client, camille, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
     assert (read_contact().consent or {})["news"].items() > given.items()
+
+
+def test_the_weekly_summary_is_asked_for_and_keeps_since_when(client: FlaskClient, camille: Person) -> None:
+    assert changed(client, camille, groups={"summary": {"email": True}})["groups"]["summary"]["email"] is True
+    since = read_contact().summary_since
+    assert since
+    changed(client, camille, groups={"summary": {"email": True}})  # once more changes nothing
+    assert read_contact().summary_since == since
+    assert changed(client, camille, notifyEmail=False)["groups"]["summary"]["email"] is True
+    assert (
+        changed(client, camille, groups={"summary": {"email": False}})["groups"]["summary"]["email"] is False
+    )
+    assert read_contact().summary_since is None
+    assert read_contact().stopped_groups == []
 
 
 def test_news_need_the_channel(client: FlaskClient, camille: Person) -> None:

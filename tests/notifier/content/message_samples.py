@@ -1,13 +1,13 @@
 """Values of the texts of every kind: usual ones, the longest and the shortest; dates as each language writes them."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 
 from configs.prefecture import prefectures
 from configs.unsubscribe_links import STOPPABLE
@@ -44,6 +44,11 @@ _DATES: Mapping[str, Callable[[str], str]] = {
     "day": lambda language: format_date(_AT, "full", locale=language),
     "begins": lambda language: format_time(_AT, "short", locale=language),
     "ends": lambda language: format_time(_AT, "short", locale=language),
+    "from_day": lambda language: format_date(_AT - timedelta(days=7), "long", locale=language),
+    "to_day": lambda language: format_date(_AT, "long", locale=language),
+    "proven_day": lambda language: format_date(_AT, "long", locale=language),
+    "proven_hour": lambda language: format_time(_AT, "short", locale=language),
+    "every": lambda language: format_timedelta(timedelta(seconds=45), threshold=2, locale=language),
 }
 _LONGEST = {"label": 300, "site": 120, "name": 80, "chat_name": 120, "sender": 250, "message": 10_000}
 _NUMBERS = {

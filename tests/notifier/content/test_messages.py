@@ -74,6 +74,14 @@ PLAN_END = {
     "day": "27 novembre 2026",
     "hour": "10:00",
 }
+DESK_WEEK: dict[str, Any] = {
+    "label": LABEL, "page": URL, "openings": 3, "blind": False, "trouble": "", "since_day": "", "since_hour": "",
+    "proven_day": "23 novembre 2026", "proven_hour": "07:59", "every": "45 secondes",
+}  # fmt: skip
+ALERT_WEEK: dict[str, Any] = {
+    "where": "Val-d'Oise (95)", "name": "Maman", "city": "Paris", "sent": 2, "more": 0, "advice": "book",
+    "desks": [DESK_WEEK, DESK_WEEK | {"openings": 0}],
+}  # fmt: skip
 STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
     "slot_detected": {
@@ -163,6 +171,21 @@ FACTS: dict[str, dict[str, Any]] = {
     "how_it_went": {
         "yes_url": "http://localhost:4000/l/went/abc",
         "no_url": "http://localhost:4000/l/went/def",
+    },
+    "weekly_summary": {
+        "url": "http://localhost:3000/dashboard",
+        "from_day": "16 novembre 2026",
+        "to_day": "23 novembre 2026",
+        "quiet": None,
+        "more": 1,
+        "alerts": [
+            ALERT_WEEK,
+            ALERT_WEEK | {"advice": "widen", "sent": 0, "more": 2},
+            ALERT_WEEK
+            | {"name": "", "sent": 0, "advice": "look"}
+            | {"desks": [DESK_WEEK | {"trouble": "maintenance"} | SINCE, DESK_WEEK | {"blind": True}]},
+            ALERT_WEEK | {"advice": "wait", "sent": 0, "desks": [DESK_WEEK | {"openings": 0}]},
+        ],
     },
     "plan_expiring": PLAN_END,
     "plan_ended": PLAN_END,

@@ -111,7 +111,7 @@ def written(who: Person, kind: str) -> Notification:
 def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
     who = person()
     stoppable = {kind: its.group for kind, its in kinds().items() if its.group in STOPPABLE}
-    assert set(stoppable.values()) == {MessageGroup.DESK, MessageGroup.REMINDERS}
+    assert set(stoppable.values()) == {MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY}
     for kind, group in stoppable.items():
         row = ClaimedRow.of(written(who, kind))
         context = add_stop_link(row, "camille@example.org", TemplateContext())

@@ -61,6 +61,18 @@ def test_news_are_asked_for_with_their_text(camille: Browser) -> None:
     assert read_contact().wants_news
 
 
+def test_the_weekly_summary_is_off_until_its_box_is_ticked(camille: Browser) -> None:
+    page = camille.get("/preferences")
+    assert "chaque lundi à 8 h de votre fuseau" in page.text
+    assert "summary.email" not in page.find_form("/preferences")["fields"]
+    camille.send("/preferences", **FIELDS, **{"summary.email": "true"})
+    assert read_contact().wants_summary
+    assert "summary.email" in camille.follow().find_form("/preferences")["fields"]
+    untick(camille, "summary.email")
+    camille.send("/preferences")
+    assert not read_contact().wants_summary
+
+
 def test_a_channel_that_is_not_linked_is_neither_shown_nor_changed(camille: Browser) -> None:
     with session() as s:
         user = s.scalars(sa.select(User)).one()

@@ -100,8 +100,9 @@ _EMAIL = {"email": "new.address@example.org"}
 _MESSAGES = {
     "slots.email": "true", "slots.sms": "true", "slots.telegram": "true", "desk.email": "true", "desk.telegram": "true",
     "reminders.email": "true", "reminders.sms": "true", "reminders.telegram": "true", "news.email": "true",
+    "summary.email": "true",
     "slotRhythm": "hourly", "digestAt": "07:00", "isQuiet": "true", "quietFrom": "22:00", "quietUntil": "07:00",
-    "quietSlots": "true", "boxes": "slots.email slots.telegram desk.email reminders.email news.email",
+    "quietSlots": "true", "boxes": "slots.email slots.telegram desk.email reminders.email summary.email news.email",
 }  # fmt: skip
 _PASSWORD = {"password": "correct horse battery staple"}
 _ORDER = {

@@ -1,0 +1,531 @@
+"""The weekly summary: who gets one and when, what it says, and what stops it."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.alerts import weekly_facts
+from api.alerts.weekly_summaries import SPREAD, SummaryWeek, find_week
+from api.background import jobs
+from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.base import session
+from api.models.desk import Outage, OutageReason
+from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.user import Channel, Contact, ContactState, Grant, User
+from configs.clock import clock
+from configs.outcome import Outcome
+from configs.plan import PlanName
+from notifier.channel_base import RenderedMessage
+from notifier.content.messages import render
+from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
+from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.world import BOBIGNY, Person, desk_state, match, rows, see, statements
+
+KIND = "weekly_summary"
+MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)  # 8:00 in Paris
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+MELUN, BLIND = "melun_77/titre-sejour", "bobigny_93/naturalisation"
+PARIS = "Europe/Paris"
+People = Callable[..., Person]
+
+
+@pytest.fixture
+def camille(frozen: time_machine.Traveller, person: People) -> Person:
+    return ask(person(confirmed=True))
+
+
+def ask(who: Person, zone: str = PARIS) -> Person:
+    """Have a user with a plan ask for the summary."""
+    who.holds(PlanName.URGENCE_TOTAL, days=400)
+    with session() as s:
+        s.execute(sa.update(Contact).where(Contact.user_id == who.id).values(summary_since=clock()))
+        s.execute(sa.update(User).where(User.id == who.id).values(time_zone=zone))
+    return who
+
+
+def wait(who: Person, *desks: str, **fields: Any) -> UUID:
+    with session() as s:
+        targets = [AlertTarget(desk_id=each) for each in desks or (BOBIGNY,)]
+        made = Alert(user_id=who.id, targets=targets, **fields)
+        s.add(made)
+        s.flush()
+        return made.id
+
+
+def change(record: type[Any], **values: Any) -> None:
+    with session() as s:
+        s.execute(sa.update(record).values(values))
+
+
+def write() -> list[Notification]:
+    """Run the job; return all summaries so far."""
+    jobs.write_weekly_summaries()
+    with session() as s:
+        mine = sa.select(Notification).where(Notification.kind == KIND).order_by(Notification.id)
+        return list(s.scalars(mine))
+
+
+def count_at(frozen: time_machine.Traveller, *moments: datetime) -> list[int]:
+    """Return how many summaries there are after a run at each moment."""
+    found = []
+    for moment in moments:
+        frozen.move_to(moment)
+        found.append(len(write()))
+    return found
+
+
+def read_again(at: datetime | None = None) -> TemplateContext | Skip:
+    """Return what the newest summary would say now."""
+    with session() as s:
+        newest = sa.select(Notification).where(Notification.kind == KIND).order_by(Notification.id.desc())
+        row = s.scalars(newest).first()
+        assert row
+        assert row.contact
+        return kind_of(KIND).prepare(s, ClaimedRow.of(row), row.contact, at or clock())
+
+
+def say(language: str = "fr") -> RenderedMessage:
+    said = read_again()
+    assert isinstance(said, TemplateContext)
+    return render(KIND, "email", language, said)
+
+
+def facts(number: int = 0) -> dict[str, Any]:
+    """Return what the only summary has of one alert."""
+    (row,) = write()
+    found: dict[str, Any] = row.params["alerts"][number]
+    return found
+
+
+def send(alert: UUID, detection: tuple[UUID, list[int]], at: datetime, *channels: Channel) -> None:
+    """Have a slot alert accepted on these channels."""
+    key = match(alert, *detection)
+    with session() as s:
+        contact = s.scalars(sa.select(Contact)).first()
+        assert contact
+        for channel in channels:
+            row = Notification(
+                user_id=contact.user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
+                dedupe_key=f"{key}{channel}", state=State.SENT, accepted_at=at, next_attempt_at=at, next_nudge_at=at,
+            )  # fmt: skip
+            s.add(row)
+            s.flush()
+            s.add(NotificationMatch(notification_id=row.id, match_id=key))
+
+
+def prove(at: datetime = MONDAY, desk: str = BOBIGNY) -> None:
+    desk_state(desk, last_proven_at=at, achieved_seconds=44.6)
+
+
+def test_nobody_gets_one_who_did_not_ask(frozen: time_machine.Traveller, person: People) -> None:
+    who = person(confirmed=True)
+    who.holds(PlanName.URGENCE_TOTAL, days=30)
+    wait(who)
+    assert count_at(frozen, MONDAY + SPREAD) == [0]
+
+
+def test_it_comes_on_mondays_at_eight_and_once_a_week(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille)
+    early, due = MONDAY - timedelta(seconds=1), MONDAY + SPREAD
+    assert count_at(frozen, early, due, due, due + HOUR, due + DAY) == [0, 1, 1, 1, 1]
+    assert count_at(frozen, early + WEEK, due + WEEK, due + WEEK + HOUR) == [1, 2, 2]
+    (first, _) = write()
+    assert (first.channel, first.priority) == (Channel.EMAIL, Priority.BULK)
+
+
+@pytest.mark.parametrize(
+    ("zone", "monday", "until", "hours"),
+    [
+        (PARIS, "2026-03-30", "2026-03-30T06:00Z", 167),
+        (PARIS, "2026-10-26", "2026-10-26T07:00Z", 169),
+        (PARIS, "2026-11-02", "2026-11-02T07:00Z", 168),
+        ("America/Miquelon", "2026-11-02", "2026-11-02T11:00Z", 169),
+        ("Australia/Lord_Howe", "2026-10-05", "2026-10-04T21:00Z", 167.5),
+        ("Pacific/Apia", "2012-01-02", "2012-01-01T18:00Z", 144),  # a Friday was left out
+        ("Asia/Kathmandu", "2026-11-23", "2026-11-23T02:15Z", 168),
+    ],
+)
+def test_a_week_lasts_from_eight_to_eight_over_clock_changes(
+    zone: str, monday: str, until: str, hours: float
+) -> None:
+    due = datetime.fromisoformat(until)
+    week = find_week(ZoneInfo(zone), due)
+    assert week
+    assert (week.monday.isoformat(), week.until, week.until - week.since) == (
+        monday,
+        due,
+        timedelta(hours=hours),
+    )
+    assert find_week(ZoneInfo(zone), due - timedelta(microseconds=1)) is None
+    assert find_week(ZoneInfo(zone), due + 15 * HOUR + timedelta(minutes=59)) == week
+    assert find_week(ZoneInfo(zone), due + 16 * HOUR) is None
+
+
+def test_each_gets_it_at_their_own_eight_o_clock(frozen: time_machine.Traveller, person: People) -> None:
+    eight = {
+        "Pacific/Auckland": "2026-11-22T19:00Z", "Asia/Kolkata": "2026-11-23T02:30Z", "Indian/Reunion": "2026-11-23T04:00Z",
+        PARIS: "2026-11-23T07:00Z", "Europe/Nowhere": "2026-11-23T07:00Z", "America/Cayenne": "2026-11-23T11:00Z",
+        "Pacific/Tahiti": "2026-11-23T18:00Z",
+    }  # fmt: skip
+    for number, zone in enumerate(eight):
+        wait(ask(person(f"{number}@example.org", confirmed=True), zone))
+    users = {each.id: each.time_zone for each in rows(User)}
+    written: dict[str, list[datetime]] = {zone: [] for zone in eight}
+    known: set[UUID] = set()
+    frozen.move_to("2026-11-22T10:00:00Z")
+    for _ in range(35):
+        for row in write():
+            if row.id not in known:
+                known.add(row.id)
+                written[users[row.user_id]].append(clock())
+        frozen.shift(HOUR)
+    for zone, at in eight.items():
+        (found,) = written[zone]
+        assert timedelta() <= found - datetime.fromisoformat(at) <= HOUR, zone
+
+
+@pytest.mark.parametrize(
+    ("late", "number"),
+    [(timedelta(hours=15, minutes=59), 1), (16 * HOUR, 0), (DAY, 0), (2 * DAY, 0)],
+)
+def test_a_scheduler_that_was_away_catches_up_on_that_day_only(
+    frozen: time_machine.Traveller, camille: Person, late: timedelta, number: int
+) -> None:
+    wait(camille)
+    assert count_at(frozen, MONDAY + late) == [number]
+
+
+def test_who_asks_on_monday_morning_waits_for_the_next_one(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille)
+    frozen.move_to(MONDAY + HOUR)
+    change(Contact, summary_since=clock())
+    assert write() == []
+    assert count_at(frozen, MONDAY + WEEK + SPREAD) == [1]
+
+
+def test_a_change_of_the_time_zone_brings_no_second_one(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille)
+    change(User, time_zone="Asia/Tokyo")
+    frozen.move_to("2026-11-22T23:15:00Z")
+    assert len(write()) == 1
+    change(User, time_zone="America/Martinique")
+    assert count_at(frozen, MONDAY + 5 * HOUR + SPREAD) == [1]
+
+
+@pytest.mark.parametrize(
+    ("record", "values"),
+    [
+        (Alert, {"enabled": False}),
+        (Alert, {"enabled": False, "awaits_watch": True}),
+        (Alert, {"closed_at": MONDAY, "closed_because": ClosedBecause.FOUND}),
+        (Grant, {"ends_at": MONDAY}),
+        (Contact, {"enabled": False}),
+        (Contact, {"verified_at": None}),
+        (Contact, {"state": ContactState.BOUNCED}),
+        (Contact, {"state": ContactState.UNSUBSCRIBED}),
+        (Contact, {"summary_since": None}),
+    ],
+)
+def test_no_summary_without_an_alert_that_waits_a_plan_and_a_mailbox(
+    frozen: time_machine.Traveller, camille: Person, record: type[Any], values: dict[str, Any]
+) -> None:
+    wait(camille)
+    change(record, **values)
+    assert count_at(frozen, MONDAY + SPREAD) == [0]
+
+
+def test_who_has_no_alert_gets_none(frozen: time_machine.Traveller, camille: Person) -> None:
+    assert count_at(frozen, MONDAY + SPREAD) == [0]
+
+
+def test_it_counts_openings_and_alerts_of_the_week(frozen: time_machine.Traveller, camille: Person) -> None:
+    alert = wait(camille, watched_since=MONDAY - 2 * WEEK)
+    before = (-WEEK - HOUR, -WEEK, -DAY, -timedelta(seconds=1), timedelta())
+    seen = [see(f"2026-12-0{number}", at=MONDAY + ago) for number, ago in enumerate(before, 1)]
+    send(alert, seen[0], MONDAY - WEEK - timedelta(minutes=59), Channel.EMAIL)
+    send(alert, seen[1], MONDAY - WEEK, Channel.EMAIL, Channel.TELEGRAM)  # of one opening
+    send(alert, seen[2], MONDAY - DAY, Channel.EMAIL)
+    prove(MONDAY)
+    frozen.move_to(MONDAY + SPREAD)
+    found = facts()
+    assert (found["sent"], found["more"]) == (2, 0)
+    assert found["desks"] == [{
+        "desk": BOBIGNY, "openings": 3, "blind": False, "trouble": None, "since": None, "proven": MONDAY.isoformat(),
+        "every": 45,
+    }]  # fmt: skip
+    text = say().text.replace("\xa0", " ")
+    assert "3 ouvertures vues. En général, 45 secondes entre deux réponses sûres." in text
+    assert "Dernière réponse sûre : le 23 novembre 2026 à 08:00." in text
+    assert "2 alertes vous ont été envoyées. À faire : si vous avez obtenu un rendez-vous" in text
+    assert "Du lundi 16 novembre 2026 au lundi 23 novembre 2026 :" in text
+
+
+def test_the_week_of_an_alert_begins_no_earlier_than_it_does(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    for since in (MONDAY - 2 * WEEK, MONDAY - DAY):
+        wait(camille, watched_since=since, created_at=since)
+    for hours in (72, 48, 12):
+        see(f"2026-12-{hours % 31}", at=MONDAY - hours * HOUR)
+    prove()
+    frozen.move_to(MONDAY + SPREAD)
+    assert [facts(number)["desks"][0]["openings"] for number in (0, 1)] == [3, 1]
+    assert "vérifiez les limites de l’alerte" in say().text
+
+
+def test_a_desk_that_is_not_watched_is_named_as_such(frozen: time_machine.Traveller, camille: Person) -> None:
+    wait(camille, name="Maman <3")
+    prove(MONDAY - 6 * HOUR)
+    with session() as s:
+        s.add(Outage(desk_id=BOBIGNY, starts_at=MONDAY - 5 * HOUR, reason=OutageReason.MAINTENANCE))
+    frozen.move_to(MONDAY + SPREAD)
+    write()
+    message = say()
+    text = message.text.replace("\xa0", " ")
+    assert "Seine-Saint-Denis (93) – Maman <3 (heures de Paris)" in text
+    assert (
+        "Pas surveillé en ce moment, depuis le 23 novembre 2026 à 03:00 : le site de prise de rendez-vous est en"
+        " maintenance. Dernière réponse sûre : le 23 novembre 2026 à 02:00."
+    ) in text
+    assert "regardez vous-même la page" in text
+    assert "http://127.77.0.93:8800/booking/create/9845" in text
+    assert "Maman &lt;3" in message.html
+    assert "séjour" not in message.subject
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble"),
+    [
+        ({"last_proven_at": MONDAY - HOUR}, "silent"),
+        ({"last_proven_at": None}, "silent"),
+        ({"last_proven_at": MONDAY - HOUR, "feasible_seconds": 1800}, None),
+        ({"last_proven_at": MONDAY, "last_outcome": Outcome.CLOSED}, "lost"),
+        ({"last_proven_at": MONDAY}, None),
+    ],
+)
+def test_a_desk_without_proven_answers_is_not_called_watched(
+    frozen: time_machine.Traveller, camille: Person, state: dict[str, Any], trouble: str | None
+) -> None:
+    wait(camille)
+    desk_state(**state)
+    frozen.move_to(MONDAY + SPREAD)
+    (desk,) = facts()["desks"]
+    assert desk["trouble"] == trouble
+
+
+def test_desks_that_show_no_slots_or_are_never_watched_are_not_called_quiet(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille, BLIND, "bobigny_93/visa", created_at=clock())
+    wait(camille, "bobigny_93/gone", created_at=clock() + HOUR)
+    frozen.move_to(MONDAY + SPREAD)
+    found = {each["desk"]: (each["blind"], each["trouble"]) for each in facts()["desks"]}
+    assert found == {BLIND: (True, None), "bobigny_93/visa": (True, "unscheduled")}
+    text = say("en").text
+    assert "We see that this page exists, but not its slots." in text
+    assert "Not watched at the moment: we cannot watch this page." in text
+    assert "No desk of this alert is watched at the moment." in text
+
+
+def test_an_alert_that_is_kept_for_later_stands_beside_one_that_waits(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille, "bobigny_93/visa", enabled=False, awaits_watch=True)
+    wait(camille)
+    prove()
+    frozen.move_to(MONDAY + SPREAD)
+    assert [facts(number)["desks"][0]["desk"] for number in (0, 1)] == [BOBIGNY, "bobigny_93/visa"]
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("fr", "Aucun créneau ne s’est ouvert cette semaine aux 2 guichets de vos alertes"),
+        ("en", "No slot opened this week at the 2 desks of your alerts"),
+    ],
+)
+def test_a_week_with_nothing_is_one_line(
+    frozen: time_machine.Traveller, camille: Person, language: str, line: str
+) -> None:
+    for desk in (BOBIGNY, MELUN):
+        wait(camille, desk)
+        prove(MONDAY - timedelta(minutes=10 if desk == BOBIGNY else 0), desk)
+    frozen.move_to(MONDAY + SPREAD)
+    write()
+    text = say(language).text
+    (said,) = (each for each in text.splitlines() if each.startswith(line))
+    assert "07:50" in said or "7:50" in said
+    assert "Seine" not in text
+    assert "Titre" not in text
+
+
+def test_many_alerts_and_desks_are_counted(
+    frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weekly_facts, "MOST_ALERTS", 2)
+    monkeypatch.setattr(weekly_facts, "MOST_DESKS", 1)
+    for _ in range(5):
+        wait(camille, BOBIGNY, BLIND)
+    frozen.move_to(MONDAY + SPREAD)
+    (row,) = write()
+    assert [len(each["desks"]) for each in row.params["alerts"]] == [1, 1]
+    text = say().text.replace("\xa0", " ")
+    assert text.count("Et 1 autre guichet, dans votre compte.") == 2
+    assert "Et 3 autres alertes, dans votre compte." in text
+
+
+def find_wish_now() -> Skip | None:
+    """Return why the newest summary would not be sent now."""
+    with session() as s:
+        row = s.scalars(sa.select(Notification).order_by(Notification.id.desc())).first()
+        assert row
+        assert row.contact_id
+        to = read_recipients(s, [row.contact_id])[row.contact_id]
+        return find_wish(ClaimedRow.of(row), to, clock())
+
+
+def test_what_is_switched_off_while_it_waits_is_not_sent(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    wait(camille)
+    frozen.move_to(MONDAY + SPREAD)
+    write()
+    assert find_wish_now() is None
+    change(User, quiet_from=time(22), quiet_until=time(9))
+    held = find_wish_now()
+    assert held
+    assert (held.state, held.until) == (State.PENDING, MONDAY + HOUR)
+    change(Contact, summary_since=None)
+    assert find_wish_now() == STOPPED
+
+
+def test_alerts_that_stopped_while_it_waits_are_left_out(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    first, second = wait(camille), wait(camille, MELUN)
+    frozen.move_to(MONDAY + SPREAD)
+    write()
+    for alert, left in ((first, 1), (second, 0)):
+        with session() as s:
+            s.get_one(Alert, alert).enabled = False
+        said = read_again()
+        if left:
+            assert isinstance(said, TemplateContext)
+            assert [each["where"] for each in said.values["alerts"]] == ["Seine-et-Marne (77)"]
+        else:
+            assert said == Skip(State.SKIPPED, "alert stopped")
+
+
+def test_one_that_waited_until_wednesday_is_not_sent(frozen: time_machine.Traveller, camille: Person) -> None:
+    wait(camille)
+    frozen.move_to(MONDAY + SPREAD)
+    write()
+    wednesday = MONDAY + 40 * HOUR
+    assert isinstance(read_again(wednesday - timedelta(seconds=1)), TemplateContext)
+    assert read_again(wednesday) == Skip(State.EXPIRED, "the week is over")
+
+
+def test_it_can_be_read_again_after_its_alerts_are_gone(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    alert = wait(camille, name="Papa")
+    frozen.move_to(MONDAY + SPREAD)
+    (row,) = write()
+    with session() as s:
+        s.delete(s.get_one(Alert, alert))
+    with session() as s:
+        contact = s.scalars(sa.select(Contact)).one()
+        said = kind_of(KIND).restore(s, ClaimedRow.of(row), contact)
+    assert isinstance(said, TemplateContext)
+    assert "Seine-Saint-Denis (93)" in render(KIND, "email", "fr", said).text
+
+
+def test_an_alert_without_targets_keeps_no_summary_back(
+    frozen: time_machine.Traveller, camille: Person, person: People
+) -> None:
+    wait(ask(person("robin@example.org", confirmed=True)))
+    with session() as s:
+        s.add(Alert(user_id=camille.id))
+    assert count_at(frozen, MONDAY + SPREAD) == [1]
+
+
+def make_crowd(size: int) -> None:
+    """Write users who asked, each with a plan and an alert for one of two desks."""
+    desk_state(last_proven_at=MONDAY)
+    desk_state(MELUN, last_proven_at=MONDAY)
+    for hours in range(100):
+        see(f"{MONDAY + hours * DAY:%Y-%m-%d}", at=MONDAY - hours * HOUR)
+    made = """
+        WITH u AS (INSERT INTO users (id, email) SELECT gen_random_uuid(), n || '@example.org'
+            FROM generate_series(1, :size) n RETURNING id),
+        c AS (INSERT INTO contacts (id, user_id, channel, address, verified_at, enabled, summary_since)
+            SELECT gen_random_uuid(), id, 'email', id || '@example.org', :then, true, :then FROM u),
+        g AS (INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)
+            SELECT gen_random_uuid(), id, 'URGENCE_7J', :then, :later, 'test' FROM u),
+        a AS (INSERT INTO alerts (id, user_id, watched_since)
+            SELECT gen_random_uuid(), id, :then + random() * interval '9 days' FROM u RETURNING id)
+        INSERT INTO alert_targets (id, alert_id, desk_id)
+            SELECT gen_random_uuid(), id, CASE WHEN random() < 0.5 THEN :one ELSE :other END FROM a"""
+    with session() as s:
+        given = {
+            "size": size,
+            "then": MONDAY - 2 * WEEK,
+            "later": MONDAY + WEEK,
+            "one": BOBIGNY,
+            "other": MELUN,
+        }
+        s.execute(sa.text(made), given)
+
+
+def count_written() -> int:
+    with session() as s:
+        return s.scalars(sa.select(sa.func.count()).where(Notification.kind == KIND)).one()
+
+
+def test_five_thousand_leave_within_ten_minutes_in_few_statements(
+    frozen: time_machine.Traveller, person: People
+) -> None:
+    make_crowd(5_000)
+    written: Counter[int] = Counter()
+    most = 0
+    for minute in range(11):
+        frozen.move_to(MONDAY + timedelta(minutes=minute))
+        before = count_written()
+        most = max(most, statements(jobs.write_weekly_summaries))
+        written[minute] = count_written() - before
+    assert sum(written.values()) == 5_000
+    assert max(written.values()) < 650
+    assert most <= 40
+    assert len({each.user_id for each in rows(Notification)}) == 5_000
+
+
+def test_two_schedulers_at_once_write_each_summary_once(
+    frozen: time_machine.Traveller, person: People
+) -> None:
+    make_crowd(1_200)
+    frozen.move_to(MONDAY + SPREAD)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(jobs.write_weekly_summaries) for _ in range(2)]
+    assert sum(each.result()["mails"] for each in runs) == count_written() == 1_200
+    assert jobs.write_weekly_summaries() == {"mails": 0}
+
+
+def test_a_week_is_the_same_in_zones_of_the_same_clock() -> None:
+    found = [find_week(ZoneInfo(zone), MONDAY) for zone in (PARIS, "Europe/Berlin")]
+    assert found[0] == found[1]
+    assert isinstance(found[0], SummaryWeek)
