@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from uuid import UUID, uuid4
 
@@ -26,7 +26,7 @@ from api.streaming.database import DatabaseAway, ReadPool
 from api.streaming.hub import NoticeStream
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
 from api.streaming.sign_in import StreamLogin
-from configs.clock import clock
+from configs.clock import clock, override_clock
 from configs.live_nudges import nudge_streams
 from configs.loop_report import FRESH, STREAM, read_report
 from tests.api.notices.test_routes import write_notice
@@ -342,6 +342,14 @@ def test_an_id_of_a_clock_that_was_ahead_hides_nothing_that_is_written_now(
         assert stream.next_notice() == (str(key), "now")
 
 
+def test_a_clock_that_was_moved_ahead_hides_nothing(live: LiveServer, person: People) -> None:
+    camille = person()
+    with override_clock(lambda: datetime.now(UTC) + timedelta(hours=9)), live.listen(camille) as stream:
+        key = write_notice(camille.id)
+        nudge_streams()
+        assert stream.next_notice()[0] == str(key)
+
+
 def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_read(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,7 +358,8 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
 
     monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0.01)
     camille, begun = person(), clock() - timedelta(minutes=10)
-    monkeypatch.setattr(notice_reads, "clock", lambda: begun)
+    read_now = notice_reads._read_milliseconds
+    monkeypatch.setattr(notice_reads, "_read_milliseconds", lambda: int(begun.timestamp() * 1000))
     with live.listen(camille) as stream:
         write_notice(camille.id, "before", id=first_id_at(begun))
         nudge_streams()
@@ -358,7 +367,7 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
         with monkeypatch.context() as patch:
             patch.setattr(ReadPool, "fetch", fail)
             write_notice(camille.id, "meanwhile", id=first_id_at(begun + timedelta(minutes=1)))
-            monkeypatch.setattr(notice_reads, "clock", clock)
+            monkeypatch.setattr(notice_reads, "_read_milliseconds", read_now)
         nudge_streams()
         assert stream.next_notice()[1] == "meanwhile"
 
