@@ -23,7 +23,7 @@ OPERATOR = "operateur@example.org"
 PASSWORD = "sandbox-camille-attend"  # noqa: S105 -- the stand-in world's only account, on loopback
 # 06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
 _CONTACTS = {Channel.EMAIL: EMAIL, Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
-_OPERATORS_CHAT = "100000018"
+OPERATORS_CHAT = "100000018"
 _PATIENCE = 60.0  # seconds: on a small machine everything starts at once
 _WISHES: tuple[Mapping[str, str], ...] = (
     {"prefectureId": "evry-courcouronnes_91", "procedure": "NATURALISATION"},
@@ -61,7 +61,7 @@ def _is_known() -> bool:
 
 def _appoint() -> None:
     """Make the operator, who gets alarms by Telegram, then by mail; there is no sign-in for one here."""
-    reached = {Channel.EMAIL: OPERATOR, Channel.TELEGRAM: _OPERATORS_CHAT}
+    reached = {Channel.EMAIL: OPERATOR, Channel.TELEGRAM: OPERATORS_CHAT}
     with session() as s:
         if s.scalar(sa.select(User.id).where(sa.func.lower(User.email) == OPERATOR)) is None:
             contacts = [

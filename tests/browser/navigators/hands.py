@@ -33,6 +33,10 @@ class Hands:
         """Tick a box."""
         target.check()
 
+    def untick(self, target: Locator) -> None:
+        """Take the tick away from a box."""
+        target.uncheck()
+
     def write_day(self, target: Locator, day: date) -> None:
         """Fill a field for a date."""
         target.fill(day.isoformat())
@@ -61,6 +65,10 @@ class Keyboard(Hands):
     def tick(self, target: Locator) -> None:
         self._reach(target).keyboard.press("Space")
         expect(target).to_be_checked()
+
+    def untick(self, target: Locator) -> None:
+        self._reach(target).keyboard.press("Space")
+        expect(target).not_to_be_checked()
 
     def write_day(self, target: Locator, day: date) -> None:
         """Fill a field for a date whose day and month are equal: their order is the browser's affair."""

@@ -1,17 +1,17 @@
-"""Messages to a user: what they said, and what became of them."""
+"""Messages to a user: what they said, and what became of them; and the notices of the account."""
 
-from playwright.sync_api import expect
+import re
 
+from playwright.sync_api import Locator, expect
+
+from api.notifications.reasons import Reason, write_reason
 from tests.browser.navigators.person import Person
 
 
 def read_slot_alert(person: Person, place: str) -> None:
     """Read the newest slot alert about a place once more, and come back to the page before."""
     before = person.page.url
-    person.hands.press(
-        person.page.get_by_role("navigation").get_by_role("link", name=person.words.match("Messages"))
-    )
-    person.arrive("Messages")
+    open_messages(person)
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
     expect(alert.get_by_text("Réserver maintenant")).to_be_visible()
@@ -20,3 +20,34 @@ def read_slot_alert(person: Person, place: str) -> None:
     # The mail that confirmed the address.
     person.see("Ce message portait un lien ou un code personnel. Nous ne le montrons pas une seconde fois.")
     person.page.goto(before)
+
+
+def open_messages(person: Person) -> None:
+    """Go to the messages that were sent or held back."""
+    _follow_navigation(person, "Messages")
+
+
+def open_notices(person: Person) -> None:
+    """Go to the notices of the account."""
+    _follow_navigation(person, "Notifications")
+
+
+def find_with_reason(person: Person, reason: Reason) -> Locator:
+    """Return the messages that say this of why they did not leave, or not yet."""
+    why = write_reason(reason, person.words.language)
+    return person.main.get_by_role("article").filter(has_text=why)
+
+
+def read_all_notices(person: Person, place: str) -> None:
+    """Read the notice of a slot at a place, and mark all as read: the title counts those that are not."""
+    expect(person.main.get_by_role("article").filter(has_text=place).first).to_be_visible()
+    expect(person.page).to_have_title(re.compile(r"^\(\d+\) "))
+    person.press("Tout marquer comme lu")
+    person.see_notice("Toutes ces notifications sont lues.")
+    expect(person.page).to_have_title(re.compile(r"^[^(]"))
+
+
+def _follow_navigation(person: Person, name: str) -> None:
+    link = person.page.get_by_role("navigation").get_by_role("link", name=person.words.match(name))
+    person.hands.press(link)
+    person.arrive(name)

@@ -1,0 +1,312 @@
+"""Journeys that take hours, in a browser and through a whole stack whose clock is moved.
+
+A night with quiet hours and a digest, an hour without a network, an alarm that is left alone, a reminder that is moved.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
+
+from api.notifications.reasons import Reason
+from configs.browser_binary import arguments, browser_path, sandboxed
+from deploy.bench.latency import CODE, FORM, hasty
+from deploy.local.seed import OPERATOR, OPERATORS_CHAT, seed
+from deploy.local.stack import Stack
+from deploy.sample_desk_files import only
+from tests.browser.navigators import alerts, messages, preferences, sign_in
+from tests.browser.navigators.person import Person
+from tests.browser.navigators.words import Words
+from tests.waiting import PATIENCE, until
+from tests.whole.conftest import quiet_stack
+from tests.whole.granted_plans import grant_plan
+from tests.whole.jobs import run_job
+from tests.whole.moved_clock import ZONE, MovedClock
+from tests.whole.visitor import LOOK, Visitor
+
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(600),
+]
+WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
+TITLE = "Essonne (91)"
+CHAT = 100000077
+WAITING = {"pending", "sending"}  # states of a message
+NIGHT, MORNING = time(6, 40), time(7)
+# Slots that nobody sees for ten minutes lapse: LAPSE_SECONDS.
+STEP = timedelta(minutes=9)
+_SATURDAY = 5
+_SEEN_AT = """() => {
+  window.seenAt = {};
+  const note = () => document.querySelectorAll("[data-part=notices] h2").forEach((each) => {
+    window.seenAt[each.id.slice(2)] ??= Date.now();
+  });
+  note();
+  new MutationObserver(note).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> MovedClock:
+    return MovedClock(tmp_path_factory.mktemp("clock") / "offset", NIGHT)
+
+
+@pytest.fixture(scope="module")
+def stack(clock: MovedClock) -> Iterator[Stack]:
+    def keep(text: str) -> str:
+        return only("ezbooking", hasty(text))
+
+    with quiet_stack(keep, CLOCK_OFFSET_FILE=str(clock.file)) as made:
+        seed(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
+        )
+        expect.set_options(timeout=PATIENCE * 1000)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def person(stack: Stack, chromium: Browser) -> Iterator[Person]:
+    """Seat a new user with a plan in front of a browser."""
+    context = chromium.new_context(
+        locale="fr-FR", timezone_id="Europe/Paris", viewport={"width": 1280, "height": 900}
+    )
+    context.set_default_timeout(PATIENCE * 1000)
+    visitor = Visitor(stack, f"{uuid4().hex}@example.org")
+    made = Person(context.new_page(), Words("fr"), visitor, f"http://127.0.0.1:{stack.ports.api}")
+    sign_in.join(made)
+    visitor.sign_in()
+    grant_plan(stack, visitor.email)
+    yield made
+    context.close()
+
+
+def wait_for_desk(person: Person, clock: MovedClock) -> str:
+    """Return a new alert whose desk was seen since."""
+    alert: str = person.visitor.ask("POST", "/alerts", WISH, expect=201)["id"]
+    wait_proven(person, alert, clock)
+    return alert
+
+
+def wait_proven(person: Person, alert: str, clock: MovedClock) -> None:
+    """Wait for a sure answer to a check that began after this moment."""
+    begun = clock.read()
+
+    def proven() -> bool:
+        at = person.visitor.ask("GET", f"/alerts/{alert}")["lastProvenAt"]
+        return bool(at) and datetime.fromisoformat(at) > begun
+
+    until(proven, pause=LOOK)
+
+
+def pass_time(person: Person, alert: str, clock: MovedClock, ends: datetime) -> None:
+    """Let time pass in steps, in each of which the desk is checked, so that no slot lapses."""
+    while clock.read() < ends:
+        clock.move_to(min(clock.read() + STEP, ends))
+        wait_proven(person, alert, clock)
+
+
+def make_times(clock: MovedClock, hour: int, count: int) -> list[datetime]:
+    """Return times of slots on the next weekdays in an hour of the day, no minute twice."""
+    first = datetime.combine(clock.read().astimezone(ZONE).date(), time(hour), ZONE)
+    days = (first + timedelta(days=number) for number in range(2, 28))
+    weekdays = [day for day in days if day.weekday() < _SATURDAY]
+    return [day + timedelta(minutes=5 * number + 2) for number, day in enumerate(weekdays[:count])]
+
+
+def set_slots(stack: Stack, act: str, *at: datetime) -> None:
+    """`open` or `take` slots of the desk that people wait for; `take` without times: all."""
+    body: dict[str, Any] = {"form": FORM} | ({"at": [each.isoformat() for each in at]} if at else {})
+    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/{act}"
+    assert requests.post(address, json=body, timeout=60).status_code == 200
+
+
+def wait_unread(person: Person, count: int) -> None:
+    """Wait until the account has so many unread notices."""
+    until(lambda: person.visitor.ask("GET", "/notices")["unread"] == count, pause=LOOK)
+
+
+def test_a_night_of_quiet_hours_ends_with_one_message_about_what_is_left(
+    stack: Stack, clock: MovedClock, person: Person
+) -> None:
+    preferences.open_preferences(person)
+    preferences.ask_for_quiet_nights(person)
+    preferences.see_quiet_nights(person)
+    alert, slots = wait_for_desk(person, clock), make_times(clock, 9, 3)
+    for number, each in enumerate(slots, 1):
+        set_slots(stack, "open", each)
+        wait_unread(person, number)
+    messages.open_messages(person)
+    expect(messages.find_with_reason(person, Reason.DIGEST)).to_have_count(3)
+    morning = datetime.combine(clock.read().astimezone(ZONE).date(), MORNING, ZONE)
+    clock.move(STEP)
+    wait_proven(person, alert, clock)
+    set_slots(stack, "take", *slots[:2])
+    wait_proven(person, alert, clock)
+    pass_time(person, alert, clock, morning - timedelta(minutes=1))
+    assert person.visitor.messages("email", slots=True) == []
+    clock.move_to(morning)
+    until(lambda: person.visitor.messages("email", slots=True))
+    pass_time(person, alert, clock, morning + 2 * STEP)
+    (mail,) = person.visitor.messages("email", slots=True)
+    assert [f"{each:%H:%M}" in mail["text"] for each in slots] == [False, False, True]
+    person.page.reload()
+    expect(messages.find_with_reason(person, Reason.GONE_BEFORE_DIGEST)).to_have_count(2)
+    expect(messages.find_with_reason(person, Reason.DIGEST)).to_have_count(0)
+    set_slots(stack, "take")
+    wait_proven(person, alert, clock)
+    person.visitor.ask("DELETE", f"/alerts/{alert}", expect=204)
+
+
+def test_an_open_page_shows_notices_within_a_second_and_misses_none_of_an_hour_offline(
+    stack: Stack, clock: MovedClock, person: Person
+) -> None:
+    person.visitor.link_telegram(CHAT)
+    alert, slots = wait_for_desk(person, clock), make_times(clock, 11, 10)
+    with person.page.expect_response(lambda answer: urlsplit(answer.url).path == "/live/notices"):
+        messages.open_notices(person)
+    person.page.evaluate(_SEEN_AT)
+    notices = person.main.get_by_role("article")
+    for number, each in enumerate(slots[:3], 1):
+        set_slots(stack, "open", each)
+        expect(notices).to_have_count(number)
+    assert sorted(measure_delays(person))[1] < 1
+    person.page.context.set_offline(True)
+    for each in slots[3:]:
+        clock.move(STEP)
+        set_slots(stack, "open", each)
+        wait_proven(person, alert, clock)
+    wait_unread(person, len(slots))
+    expect(notices).to_have_count(3)
+    person.page.context.set_offline(False)
+    expect(notices).to_have_count(len(slots))
+    see_slots_gone(stack, clock, person, alert, notices)
+
+
+def measure_delays(person: Person) -> list[float]:
+    """Return how long after its id was made each notice was shown, in seconds: both by the machine's clock."""
+    seen: dict[str, int] = person.page.evaluate("() => window.seenAt")
+    return [(at - (UUID(notice).int >> 80)) / 1000 for notice, at in seen.items()]
+
+
+def see_slots_gone(stack: Stack, clock: MovedClock, person: Person, alert: str, notices: Locator) -> None:
+    """Take all slots: their notices say so, and so do the messages in Telegram, which change."""
+    before = person.visitor.messages("telegram", str(CHAT), slots=True)
+    assert before
+    set_slots(stack, "take")
+    for _ in range(2):  # the second conclusive check proves it
+        wait_proven(person, alert, clock)
+    run_job(stack, "mark_gone_slots")
+    person.page.reload()
+    expect(notices.filter(has_text="Plus disponible")).to_have_count(notices.count())
+    until(
+        lambda: all(each["edited_at"] for each in person.visitor.messages("telegram", str(CHAT), slots=True))
+    )
+    edited = person.visitor.messages("telegram", str(CHAT), slots=True)
+    assert len(edited) == len(before), "a message was sent where one had to change"
+    assert all("plus proposé" in each["text"] for each in edited)
+    person.visitor.ask("DELETE", f"/alerts/{alert}", expect=204)
+
+
+def test_an_alarm_that_is_left_alone_comes_by_mail_until_its_link_acknowledges_it(
+    stack: Stack, clock: MovedClock, person: Person
+) -> None:
+    site = f"127.77.0.{CODE}:{stack.ports.sites}"
+
+    def list_alarms(channel: str) -> list[dict[str, Any]]:
+        to = OPERATOR if channel == "email" else OPERATORS_CHAT
+        return [each for each in person.visitor.messages(channel, to) if site in each["text"]]
+
+    wait_for_desk(person, clock)
+    set_mode(stack, "captcha")
+    until(lambda: list_alarms("telegram"))
+    clock.move(timedelta(minutes=14))
+    run_job(stack, "repeat_alarms")
+    assert list_alarms("email") == []
+    clock.move(timedelta(minutes=1))
+    (mail,) = until(lambda: list_alarms("email"))
+    assert mail["subject"].startswith("Rappel : ")
+    link = re.search(r"http://\S+/l/incident/\S+", mail["text"])
+    assert link, mail["text"]
+    person.page.goto(link[0])
+    heading = person.page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Prendre cette alarme en compte ?")
+    person.page.get_by_role("button", name="Oui, je m’en occupe").click()
+    expect(heading).to_have_text("Alarme prise en compte")
+    for _ in range(2):
+        clock.move(timedelta(minutes=16))
+        run_job(stack, "repeat_alarms")
+    assert [len(list_alarms(channel)) for channel in ("telegram", "email")] == [1, 1]
+    set_mode(stack, "normal")
+
+
+def set_mode(stack: Stack, mode: str) -> None:
+    """Set how the site of the desk answers."""
+    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/mode"
+    assert requests.post(address, json={"mode": mode}, timeout=60).status_code == 200
+
+
+def test_reminders_come_when_they_were_moved_to(stack: Stack, clock: MovedClock, person: Person) -> None:
+    at = clock.read().astimezone(ZONE).replace(second=0, microsecond=0) + timedelta(hours=24, minutes=30)
+    alert = person.visitor.ask("POST", "/alerts", WISH, expect=201)["id"]
+    person.open(f"/alertes/{alert}")
+    alerts.arrive_at(person, TITLE)
+    alerts.report_found(person, at.date(), f"{at:%H:%M}", "Évry, guichet 3")
+    person.follow("Déplacer ou arrêter les rappels")
+    move_reminder(person, "Premier rappel, par e-mail", "12 heures")
+    assert remind(stack, clock, person, at - timedelta(hours=23, minutes=59)) == 0
+    assert remind(stack, clock, person, at - timedelta(hours=12)) == 1
+    (mail,) = list_reminders(person)
+    assert f"{at:%H:%M}" in mail["text"]
+    link = re.search(r"http://\S+/l/reminder/\S+", mail["text"])
+    assert link, mail["text"]
+    person.page.goto(link[0])
+    move_reminder(person, "Dernier rappel, par Telegram ou par e-mail", "2 heures")
+    assert remind(stack, clock, person, at - timedelta(hours=2)) == 2
+    assert remind(stack, clock, person, at - timedelta(hours=1)) == 2
+
+
+def move_reminder(person: Person, reminder: str, before: str) -> None:
+    """Let a reminder come so long before the appointment."""
+    heading = person.page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Rappels de votre rendez-vous")
+    field = person.main.get_by_label(reminder)
+    person.hands.choose(field, before)
+    person.page.get_by_role("button", name="Enregistrer").click()
+    expect(person.main).to_contain_text("C’est enregistré.")
+    expect(field.locator("option:checked")).to_contain_text(before)
+
+
+def remind(stack: Stack, clock: MovedClock, person: Person, moment: datetime) -> int:
+    """Let it be a moment, and write what is due; return how many reminders have arrived by then."""
+    clock.move_to(moment.astimezone(UTC))
+    run_job(stack, "remind_of_appointments")
+    until(lambda: not WAITING & {each["status"] for each in list_messages(person)}, pause=LOOK)
+    return len(list_reminders(person))
+
+
+def list_messages(person: Person) -> list[dict[str, Any]]:
+    """Return what the account shows of the messages."""
+    person.visitor.sign_in()
+    found: list[dict[str, Any]] = person.visitor.ask("GET", "/notifications")["items"]
+    return found
+
+
+def list_reminders(person: Person) -> list[dict[str, Any]]:
+    mails = person.visitor.messages("email")
+    return [each for each in mails if each["subject"].startswith("Rappel de votre rendez-vous")]
