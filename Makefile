@@ -92,7 +92,7 @@ format: setup ## Let ruff mend what it can
 texts: setup ## Bring the catalogues of the pages up to date, and list what is untranslated
 	@$(BIN)/python -m api.pages.update_texts
 
-messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer)
+messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer; ARGS=--inbox: to the inbox of `make run`, too)
 	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)
 
 screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)

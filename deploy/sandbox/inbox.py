@@ -36,7 +36,7 @@ _FILES: Final = frozenset(
         "icon.svg",
     }
 )
-_SHOWN: Final = 200  # messages the page begins with
+_SHOWN: Final = 600  # messages the page begins with
 _TICK: Final = 0.5  # seconds between two looks at the sites
 _HEARTBEAT: Final = 15.0  # seconds of silence after which a line keeps the connection known to be alive
 # Mails may bring styles of their own; nothing may be fetched from elsewhere.

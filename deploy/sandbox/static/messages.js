@@ -2,7 +2,7 @@
 
 import { CHANNELS, address, build, delay, speed, telegram, time } from "./text.js";
 
-const MOST_ROWS = 300;
+const MOST_ROWS = 600;
 const messages = []; // newest first
 let channel = "";
 let chosen = null;

@@ -1,6 +1,6 @@
 """`make messages`: writes every kind of message, on every channel, in every language, to one page.
 
-ARGS: names of kinds, to see fewer.
+ARGS: names of kinds, to see fewer. `--inbox` before them sends the messages to the inbox of `make run`, too.
 """
 
 import sys
@@ -13,9 +13,10 @@ from notifier.channels import channels
 from notifier.content.messages import languages_of, render, speaks
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.message_kinds import kinds
+from tests.notifier.content.inbox_samples import join_stack, send_samples
 from tests.notifier.content.message_samples import SampleSize, list_samples
 
-_PAGE = Path(".state/messages/index.html")
+_PAGE, _INBOX = Path(".state/messages/index.html"), "--inbox"
 _HEAD = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -70,8 +71,9 @@ def _write_kind(kind: str) -> str:
     return f'<h2 id="{kind}">{kind}</h2>\n<div class="all">\n' + "\n".join(figures) + "\n</div>\n"
 
 
-def main(names: list[str]) -> int:
+def main(given: list[str]) -> int:
     """Write the page of these kinds, of all without a name; return 0."""
+    names = [each for each in given if each != _INBOX]
     wanted = names or sorted(kinds())
     if unknown := set(wanted) - set(kinds()):
         raise SystemExit(f"make messages: no such kinds: {', '.join(sorted(unknown))}")
@@ -79,6 +81,9 @@ def main(names: list[str]) -> int:
     links = "".join(f'<a href="#{each}">{each}</a> ' for each in wanted)
     _PAGE.write_text(f"{_HEAD}<nav>{links}</nav>\n{''.join(map(_write_kind, wanted))}", "utf-8")
     sys.stdout.write(f"{len(wanted)} kinds: {_PAGE}\n")
+    if _INBOX in given:
+        join_stack()
+        sys.stdout.write(f"{send_samples(wanted)} messages in the inbox of `make run`\n")
     return 0
 
 
