@@ -1,11 +1,13 @@
 """Checks of a page once it is open: its head, its ids, its width, and what axe-core checks."""
 
+import re
 from typing import Any
 
 from playwright.sync_api import Page
 
 from tests.browser.axe import list_violations
 
+_UNREAD = re.compile(r"^\(\d+\+?\) ")  # the number of unread notices, in front of a title
 _DIRECTIONS = {"fr": "ltr", "en": "ltr", "ar": "rtl"}
 # start.js loads modules after the page: the same import, asked for once more, ends with the first one.
 _READY = """() => Promise.all([...document.querySelectorAll("[data-module]")]
@@ -64,7 +66,7 @@ def _list_head_faults(facts: dict[str, Any]) -> list[str]:
     headings = [" ".join(each.split()) for each in facts["headings"]]
     if len(headings) != 1 or not headings[0]:
         return [f"one h1 is wanted: {headings}"]
-    title = " ".join(facts["title"].split())
+    title = _UNREAD.sub("", " ".join(facts["title"].split()))
     if not any(each.startswith(headings[0]) for each in (title, title.partition(" : ")[2])):
         return [f"the title {title!r} does not begin with the heading {headings[0]!r}"]
     return []

@@ -20,6 +20,7 @@ from api.models.desk import DeskStatus, Outage, OutageReason
 from api.models.hold import Hold
 from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
+from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
@@ -71,6 +72,7 @@ def write_content(language: str = "fr") -> Content:
     alert = _write_alert(user.id, name=LONG_NAME)
     detection, slots = see("2027-01-11T08:30:00+00:00", "2027-01-11T09:00:00+00:00", desk_id=DESK)
     message = _write_messages(user.id, match(alert, detection, slots))
+    _write_notices(user.id)
     _write_proof(detection)
     match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
@@ -216,6 +218,18 @@ def _write_messages(user_id: UUID, match_id: UUID) -> UUID:
                 )
             )  # fmt: skip
     return arrived
+
+
+def _write_notices(user_id: UUID) -> None:
+    """Write notices: one to be read, one that was read, one whose slots are gone."""
+    states: tuple[dict[str, Any], ...] = ({}, {"read_at": clock()}, {"gone_at": clock()})
+    with session() as s:
+        for columns in states:
+            notice = Notice(
+                id=new_id(), user_id=user_id, kind="slot_detected", language="fr", title="Créneau détecté",
+                body=f"{LONG_NAME} :\nhttps://www.example.fr/{'booking/' * 20}", link="/dashboard", **columns,
+            )  # fmt: skip
+            s.add(notice)
 
 
 def _write_channels(user_id: UUID) -> None:

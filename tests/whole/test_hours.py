@@ -41,7 +41,7 @@ TITLE = "Essonne (91)"
 CHAT = 100000077
 WAITING = {"pending", "sending"}  # states of a message
 NIGHT, MORNING = time(6, 40), time(7)
-# Slots that nobody sees for ten minutes lapse: LAPSE_SECONDS.
+# Slots without a check for LAPSE_SECONDS, ten minutes, lapse.
 STEP = timedelta(minutes=9)
 _SATURDAY = 5
 _SEEN_AT = """() => {

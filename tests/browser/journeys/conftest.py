@@ -54,6 +54,7 @@ def make_person(stack: Stack, make_context: MakeContext, watch: Watch) -> MakePe
     """Return what seats a new person in front of a browser."""
     expect.set_options(timeout=_PATIENCE)
     watch.trust(url(STRIPE, stack.ports.providers))
+    watch.trust(stack.environment["LIVE_URL"])
     front = f"http://127.0.0.1:{stack.ports.api}"
 
     def make(seat: Seat) -> Person:

@@ -34,6 +34,8 @@ class Seat:
 
 FRENCH_WIDE: Final = Seat("fr", WIDE)
 FRENCH_NARROW: Final = Seat("fr", NARROW)
+ENGLISH_WIDE: Final = Seat("en", WIDE)
+ENGLISH_NARROW: Final = Seat("en", NARROW)
 ARABIC_WIDE: Final = Seat("ar", WIDE)
 ARABIC_NARROW: Final = Seat("ar", NARROW)
 FRENCH_NARROW_BARE: Final = Seat("fr", NARROW, javascript=False)
