@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.schemas import Answer, Body
 
@@ -31,7 +32,7 @@ class AnswerStatsQuery(Body):
     def check_prefecture(self) -> Self:
         """Refuse a prefecture with figures that are not kept by prefecture."""
         if self.prefecture and self.by is not Grouping.DESK:
-            raise ValueError("prefecture goes with by=desk")
+            raise PydanticCustomError("only_by_desk", "a prefecture goes with by=desk")
         return self
 
 

@@ -36,7 +36,7 @@ SERVICES = (
     Service(
         _l("Site et comptes"),
         _l("Les pages, la connexion et vos alertes."),
-        frozenset({"certificate", "database", "redis"}),
+        frozenset({"certificate", "streams", "database", "redis"}),
     ),
     Service(
         _l("Paiements"),

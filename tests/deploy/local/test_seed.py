@@ -34,15 +34,23 @@ def calls(monkeypatch: pytest.MonkeyPatch, database: str) -> list[str]:
 
     monkeypatch.setattr(seed_module, "_call", call)
     monkeypatch.setattr(seed_module, "register_webhook", lambda: called.append("webhook"))
+    monkeypatch.setattr(seed_module, "register_commands", lambda: called.append("commands"))
     return called
 
 
 def test_a_second_start_neither_registers_nor_asks_again(calls: list[str], tmp_path: Path) -> None:
     stack = cast("Stack", tmp_path)
     seed(stack)
-    assert calls == ["/api/auth/register", "webhook", "/api/auth/login", "/api/alerts", "/api/alerts"]
+    assert calls == [
+        "/api/auth/register",
+        "webhook",
+        "commands",
+        "/api/auth/login",
+        "/api/alerts",
+        "/api/alerts",
+    ]
     seed(stack)
-    assert calls[5:] == ["webhook"]
+    assert calls[6:] == ["webhook", "commands"]
     with session() as s:
         people = {user.email: user.role for user in s.scalars(sa.select(User))}
         assert people == {EMAIL: Role.USER, OPERATOR: Role.ADMIN}
