@@ -15,7 +15,7 @@ from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -54,18 +54,27 @@ class JobWorker(SimpleWorker):
         )
         self.leaves_at = leaves_at
         self.stopped = stopped
+        self._has_job = False
 
     def subscribe(self) -> None:
         """Take no commands through Redis: any client of it could stop the worker."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Register again where Redis was emptied or restored from an older state: health counts who listens."""
+        if pipeline is None and self._has_job:
+            self._has_job = False
+            return  # RQ prepares the job next, and says in the same round trip that this worker is alive
         if pipeline is None and not self._is_registered():
             log.info("Redis does not know this worker any more: it registers again")
             # The rest of its record would look like another worker of the same name.
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
         super().heartbeat(timeout, pipeline)
+
+    def reorder_queues(self, reference_queue: Queue) -> None:
+        """Note that a job was taken: until it begins, each round trip delays a message."""
+        self._has_job = True
+        super().reorder_queues(reference_queue)
 
     def _is_registered(self) -> bool:
         # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.

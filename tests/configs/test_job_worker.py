@@ -57,6 +57,30 @@ def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartb
     assert redis_server.ttl(worker.key) > 0
 
 
+def test_a_job_that_was_taken_begins_without_a_heartbeat_before(
+    worker: JobWorker, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What prepares the job says that the worker is alive, in the same round trip."""
+    worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
+    queue("critical").enqueue_call("builtins.len", ([],), result_ttl=0)
+    beats: list[str] = []
+    ask = worker._is_registered
+
+    def count() -> bool:
+        beats.append("beat")
+        return ask()
+
+    monkeypatch.setattr(worker, "_is_registered", count)
+    taken = worker.dequeue_job_and_maintain_ttl(1)
+    assert taken is not None
+    assert beats == ["beat"], "the one before it waits for a job"
+    redis_server.expire(worker.key, 9000)
+    worker.perform_job(*taken)
+    assert redis_server.ttl(worker.key) < 9000
+    worker.heartbeat()
+    assert beats == ["beat", "beat"]
+
+
 def empty_redis() -> None:
     """Do, as a job, what a Redis that restarts without its data does to it."""
     with redis_client() as client:
