@@ -171,6 +171,6 @@ def test_parts_of_a_crowd_stay_until_the_hold_ends(settings_env: Callable[..., N
 
 
 def test_a_hold_costs_no_statement() -> None:
-    """The two statements that find a detection to be matched read since when its desk is held."""
+    """The statement that takes a detection to be matched reads since when its desk is held."""
     seen = detection()
-    assert statements(lambda: in_one_transaction(match_service._unmatched, seen)) == 2
+    assert statements(lambda: in_one_transaction(match_service._take_unmatched, seen, clock())) == 1
