@@ -10,6 +10,7 @@ from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import store_answers
 from api.bot.replies import LinkedChat
 from api.bot.updates import PressedMessage
+from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification
@@ -82,7 +83,20 @@ def _store(chat: LinkedChat, match_ids: Sequence[UUID], value: AnswerValue) -> s
         return "unknown"
     chat.outcome.messages += stored.messages
     chat.outcome.alerts += stored.reopened
-    return "reopened" if stored.reopened else value.value
+    if stored.reopened:
+        return "reopened"
+    is_over = value not in _CLOSES_ALERT and not _has_open_alert(chat, match_ids)
+    return "stays_closed" if is_over else value.value
+
+
+def _has_open_alert(chat: LinkedChat, match_ids: Sequence[UUID]) -> bool:
+    """Return whether an alert of these matches is open, paused or not."""
+    opened = (
+        sa.select(Alert.id)
+        .join(Match, Match.alert_id == Alert.id)
+        .where(is_any_of(Match.id, match_ids), Alert.closed_at.is_(None))
+    )
+    return chat.session.scalar(opened.limit(1)) is not None
 
 
 def _edit(chat: LinkedChat, row: Notification, message: PressedMessage, key: str, *, asks: str = "") -> None:

@@ -22,15 +22,15 @@ def list_alerts(row: ClaimedRow) -> list[UUID]:
 def add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now: datetime) -> TemplateContext:
     """Return the context of an edit with the answers to the message, and with the buttons that may be pressed still.
 
-    Once an appointment is found, the link leads to where its date is given. `asks` of the row's params is an answer:
-    the buttons then ask what it is about, where that is not clear.
+    Once an appointment is found for all of them, the link leads to where its date is given. `asks` of the row's params
+    is an answer: the buttons then ask what it is about, where that is not clear.
     """
     alerts, asks = list_alerts(row), row.params.get("asks")
     matches = read_matches(session, alerts)
     asks = asks if needs_question(matches, asks, now) else None
     given = list_answers(matches)
     choices = choose_buttons(matches, asks, row.language, now)
-    is_found = bool(choices) and [each["value"] for each in given] == [AnswerValue.FOUND]
+    is_found = bool(choices) and {each.answer for each in matches} == {AnswerValue.FOUND}
     url = write_date_link(alerts) if is_found else shown.url
     return replace(
         shown,

@@ -5,6 +5,7 @@
 A kind of many languages has these files once, in templates/<kind>/; its folders of languages hold `words.jinja`.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ _MAIL, _CHAT, _WORDS = "email", "telegram", "words.jinja"
 _NOTICE = "notice.txt"
 _BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
 _LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
+_BREAKS = re.compile("[ \t\n]+")  # where a line may end: at a no-break space it may not
 
 
 @lru_cache(maxsize=2)
@@ -96,7 +98,7 @@ def write_words(kind: str, language: str, name: str, *arguments: object) -> str:
         AttributeError: they have no such macro.
     """
     macro = getattr(_read_plain_words(kind, choose_language(kind, language)), name)
-    return " ".join(str(macro(*arguments)).split())
+    return " ".join(_BREAKS.split(str(macro(*arguments)).strip()))
 
 
 @cache

@@ -16,7 +16,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, Grant
 from configs.bot_buttons import ALL, shorten_id, write_answer_button
 from configs.plan import PlanName
 from tests.api.answers.announcing import read_answer
@@ -123,6 +123,17 @@ def test_another_answer_within_the_hour_opens_the_alert_again(
     assert door.caught_up == [told.alert]
 
 
+def test_an_alert_that_the_plan_carries_no_more_stays_closed_and_that_is_said(
+    chat: BotUser, camille: Person, contact_id: UUID
+) -> None:
+    told = announce_in_chat(camille, contact_id)
+    chat.press(button(told, "found"))
+    with session() as s:
+        s.execute(sa.delete(Grant))
+    assert "reste close" in chat.press(button(told, "too_late"))["text"]
+    assert not rows(Alert)[0].waits
+
+
 def test_after_an_hour_the_answer_stands(
     frozen: time_machine.Traveller, chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
@@ -225,7 +236,8 @@ def test_an_alert_that_is_over_can_be_answered(
 ) -> None:
     told = announce_in_chat(camille, contact_id)
     assert client.delete(f"/api/alerts/{told.alert}", headers=camille.headers).status_code == 204
-    assert chat.press(button(told, "nothing_there"))["show_alert"] is False
+    said = chat.press(button(told, "nothing_there"))
+    assert (said["show_alert"], "reste close" in said["text"]) == (False, True)
     assert value_of(told) == "nothing_there"
     assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
 

@@ -31,7 +31,7 @@ VIEWS = ["alerts", "pause", "resume", "stop", "language", "help"]
 EVENTS = ["paused", "resumed", "stopped", "language", "nothing", "gone", "plan_needed", "plan_limit", "fair_use",
           "not_watched", "refused"]  # fmt: skip
 TOASTS = ["not_linked", "not_yours", "not_private", "unknown", "too_many", "final", "found", "too_late",
-          "nothing_there", "stopped", "reopened"]  # fmt: skip
+          "nothing_there", "stopped", "reopened", "stays_closed"]  # fmt: skip
 
 
 @pytest.fixture
