@@ -117,6 +117,20 @@ def sms_sender(text: str) -> str:
     )
 
 
+def call_sender(text: str) -> str:
+    """Return the number that calls may come from.
+
+    Raises:
+        ValueError: it is no number, or a French mobile one: automatic systems may not call from these (docs/legal.md).
+    """
+    number = phone_number(text.strip())
+    if is_french_mobile(number):
+        raise ValueError(
+            "automatic calls may not come from a French mobile number: rent one of another category"
+        )
+    return number
+
+
 def is_french_mobile(sender: str) -> bool:
     """Return whether a sender is a number in 06 or 07, overseas departments included."""
     if not sender.startswith("+"):

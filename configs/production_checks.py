@@ -53,6 +53,7 @@ _HTTPS = (
     "sendgrid_base_url",
     "stripe_base_url",
     "twilio_base_url",
+    "twilio_calls_base_url",
     "telegram_base_url",
 )
 _COMMON = ("changeme", "secret", "password", "example", "default")

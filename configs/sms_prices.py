@@ -1,4 +1,4 @@
-"""Prices of an SMS by country: EUR a segment, as `0.08,BE=0.10`."""
+"""Prices by country: EUR for a segment of an SMS, or a minute of a call, as `0.08,BE=0.10`."""
 
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -8,6 +8,7 @@ from configs.contact_addresses import parse_countries
 OTHER = ""  # the key of the price of all countries that have none of their own
 _HIGHEST = Decimal(10)  # EUR a segment: more is a slip, and a sum of it would not fit its column
 DEFAULT = MappingProxyType({OTHER: Decimal("0.08")})
+DEFAULT_CALL = MappingProxyType({OTHER: Decimal("0.15")})  # EUR a minute to a mobile number
 
 
 def parse_sms_prices(text: str) -> dict[str, Decimal]:

@@ -19,6 +19,7 @@ from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import ContactState
 from configs.settings import settings
+from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.fallback import tell_elsewhere
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
@@ -28,7 +29,7 @@ _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
 _ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
 _UNSETTLED = (State.PENDING, State.SENDING, State.FAILED, State.EXPIRED, State.SKIPPED)
-_ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED)
+_ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED, ReceiptKind.KEY)
 _CONTACT_STATES = {
     ReceiptKind.BOUNCED: ContactState.BOUNCED,
     ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
@@ -109,8 +110,12 @@ def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, 
             return  # of another attempt
     elif not _is_unsettled(row) or event.kind not in _ARRIVED:
         return
-    if event.kind in _ARRIVED:
+    if event.kind is ReceiptKind.ENDED:
+        call_outcomes.apply_end(opened, event, row, now)
+    elif event.kind in _ARRIVED:
         _deliver(row, event)
+        if event.kind is ReceiptKind.KEY:
+            call_outcomes.apply_key(opened, row, now)
     else:
         _bounce(opened, row, event, now)
 
@@ -141,6 +146,7 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     row.reason = f"{event.provider} {event.code or event.kind.value}"
     row.failed_at = event.at
     tell_elsewhere(opened, [row], now)
+    call_outcomes.follow_missed_call(opened, event, row, now)
 
 
 def _apply_to_contact(opened: Session, event: ProviderEvent, changed: set[tuple[UUID, ContactState]]) -> None:
@@ -159,4 +165,5 @@ def expire_receipts(opened: Session, now: datetime) -> Sequence[UUID]:
     if rows:
         log.warning("no receipt in time", count=len(rows), notification=str(rows[0].id))
     tell_elsewhere(opened, rows, now)
+    call_outcomes.follow_unreported_calls(opened, rows, now)
     return [row.id for row in rows]

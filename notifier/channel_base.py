@@ -98,6 +98,7 @@ class Acceptance:
     )
     delivered: bool = False  # its yes is the receipt
     awaits_receipt: bool = False  # it will say later what became of the message
+    receipt_within: float | None = None  # seconds, where that is not NO_RECEIPT_SECONDS
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
     segments: int | None = None  # that an SMS is billed as
     awaits_price: bool = False  # its cost is our estimate: the provider names it later

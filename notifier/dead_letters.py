@@ -50,7 +50,11 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
         .join(other, other.contact_id == Notification.contact_id)
         .join(its, its.notification_id == other.id)
         .join(said, sa.and_(said.match_id == its.match_id, said.decided_at == other.matched_at))
-        .where(other.id != Notification.id, announced_ids(said).overlaps(announced_ids(slot)))
+        .where(
+            other.id != Notification.id,
+            other.kind == Notification.kind,
+            announced_ids(said).overlaps(announced_ids(slot)),
+        )
         .where(other.state.in_(_SAID), is_any_of(Notification.id, [row.id for row in rows]))
     )
     return set(session.scalars(query))

@@ -64,6 +64,7 @@ def _is_told(opened: Session, row: Notification, matches: set[UUID]) -> bool:
         .where(
             NotificationMatch.match_id.in_(matches),
             other.channel != Channel.SMS,
+            other.kind == row.kind,
             other.matched_at == row.matched_at,
             other.state.in_(_TELLS),
         )

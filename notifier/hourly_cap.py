@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import is_any_of, write_array
 from api.models.notification import Notification, State
 from api.models.prepared import FEW
-from api.models.user import Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.settings import settings
 
 REASON = "hourly cap"
@@ -120,10 +120,10 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
     """
     if not contact_ids:
         return set()
-    buckets, user = [bucket_of(channel) for channel in Channel], bucket_of_user()
+    buckets, user = [bucket_of(channel) for channel in CONTACT_CHANNELS], bucket_of_user()
     given = {
         "ids": write_array(contact_ids), "now": now, "user_refill": user.refill, "user_span": user.span,
-        "channels": write_array(Channel), "refills": write_array(each.refill for each in buckets),
+        "channels": write_array(CONTACT_CHANNELS), "refills": write_array(each.refill for each in buckets),
         "spans": write_array(each.span for each in buckets),
     }  # fmt: skip
     return set(session.scalars(_TAKING, given, execution_options={"prepare": len(contact_ids) <= FEW}))
@@ -218,8 +218,12 @@ def _locked(contact_ids: Collection[UUID]) -> sa.Select[UUID]:
 
 
 def _refill() -> sa.Case[timedelta]:
-    return sa.case(*((Contact.channel == each, sa.literal(bucket_of(each).refill)) for each in Channel))
+    return sa.case(
+        *((Contact.channel == each, sa.literal(bucket_of(each).refill)) for each in CONTACT_CHANNELS)
+    )
 
 
 def _span() -> sa.Case[timedelta]:
-    return sa.case(*((Contact.channel == each, sa.literal(bucket_of(each).span)) for each in Channel))
+    return sa.case(
+        *((Contact.channel == each, sa.literal(bucket_of(each).span)) for each in CONTACT_CHANNELS)
+    )

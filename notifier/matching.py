@@ -30,6 +30,7 @@ from configs.prefecture import Procedure
 from configs.settings import settings
 from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.delivery.retry_policy import USED_UP
+from notifier.message_kinds import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
 
 Asked = TypeVarTuple("Asked")
@@ -228,6 +229,7 @@ def _select_notified() -> sa.Select[*tuple[Any, ...]]:
         NotificationMatch.match_id == Match.id,
         Notification.id == NotificationMatch.notification_id,
         Notification.matched_at == MatchSlot.decided_at,
+        Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
         Notification.state.not_in(_UNSAID),
         sa.or_(
             Notification.state != State.FAILED,

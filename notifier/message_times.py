@@ -67,6 +67,10 @@ class MessageTimes:
             due, reason = ends, QUIET_HOURS
         return Hold(due, reason) if due > now else None
 
+    def keeps_slots_quiet(self, at: datetime) -> bool:
+        """Return whether an instant is in quiet hours that slot alerts keep, too."""
+        return bool(self.quiet and self.quiet_slots and is_within(at, self.quiet, self.zone))
+
     def _is_kept_quiet(self, group: MessageGroup) -> bool:
         return self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
 
@@ -103,6 +107,11 @@ def _find_end_of_ban(at: datetime, zone: ZoneInfo) -> datetime | None:
     if day.weekday() == _SUNDAY or is_holiday(day):
         return _instant(day + _DAY, _NO_NEWS[1], zone)
     return _find_end(at, _NO_NEWS, zone)
+
+
+def is_within(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> bool:
+    """Return whether a daily span, from a local time to a later one or over midnight, holds an instant."""
+    return _find_end(at, span, zone) is not None
 
 
 def _find_end(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> datetime | None:

@@ -1,6 +1,6 @@
-"""Prices of SMS that Twilio names after it took them: asked for a few times within a day.
+"""Prices of SMS and calls that Twilio names after it took them: asked for a few times within a day.
 
-Until then, and where Twilio never says, a row keeps segments times SMS_PRICE.
+Until then, and where Twilio never says, a row keeps segments times SMS_PRICE, or minutes times CALL_PRICE.
 """
 
 from collections.abc import Mapping
@@ -15,42 +15,54 @@ from api.models.base import is_any_of, session
 from api.models.notification import Notification
 from notifier.delivery.call_time import seconds_left, within
 from notifier.errors import DeliveryError
-from notifier.providers.twilio import SmsPrice, fetch_price
+from notifier.providers import twilio, twilio_calls
+from notifier.twilio_api import MessagePrice
 
 _AT_ONCE = 50  # messages that one job asks for
 _SECONDS, _LEAST_SECONDS = 3.0, 0.5  # of a job, as its worker has other work; of a call
 _WAITS_GROW = 4  # asked for after 15 min, then 1, 4 and 16 hours
 _LONGEST = timedelta(days=1)
-
 log = structlog.get_logger(__name__)
 
 
 def update_prices(now: datetime) -> None:
     """Ask for prices that are due, for a few seconds, and write what Twilio says. No transaction is open meanwhile."""
-    due = sa.select(Notification.id, Notification.provider_id).where(Notification.price_due_at <= now)
+    row = Notification
+    due = sa.select(row.id, row.provider, row.provider_id).where(row.price_due_at <= now)
     with session() as opened:
-        found = opened.execute(due.order_by(Notification.price_due_at).limit(_AT_ONCE)).all()
+        found = opened.execute(due.order_by(row.price_due_at).limit(_AT_ONCE)).all()
     with within(_SECONDS):
-        prices = _ask({key: sid or "" for key, sid in found})
+        prices = _ask({key: (provider or "", sid or "") for key, provider, sid in found})
     with session() as opened:
         _write(opened, prices, now)
 
 
-def _ask(sids: Mapping[UUID, str]) -> dict[UUID, SmsPrice]:
+def _ask(sids: Mapping[UUID, tuple[str, str]]) -> dict[UUID, MessagePrice]:
     """Return the answers that came in time; the others are asked for by the next job."""
     prices = {}
-    for key, sid in sids.items():
+    for key, (provider, sid) in sids.items():
         if seconds_left() < _LEAST_SECONDS:
             break
         try:
-            prices[key] = fetch_price(sid)
+            prices[key] = fetch_price(provider, sid)
         except DeliveryError as error:
             log.warning("the prices of SMS are not known, asked for later", reason=error.reason)
             break
     return prices
 
 
-def _write(opened: Session, prices: Mapping[UUID, SmsPrice], now: datetime) -> None:
+def fetch_price(provider: str, sid: str) -> MessagePrice:
+    """Ask what a message or a call cost.
+
+    Raises:
+        notifier.errors.DeliveryError: Twilio does not say now.
+    """
+    if provider == twilio_calls.PROVIDER:
+        return twilio_calls.fetch_price(sid)
+    return twilio.fetch_price(sid)
+
+
+def _write(opened: Session, prices: Mapping[UUID, MessagePrice], now: datetime) -> None:
     """Lock in the order of ids, as claims do. What a receipt or another job changed meanwhile stays."""
     locked = sa.select(Notification).where(is_any_of(Notification.id, prices)).order_by(Notification.id)
     for row in opened.scalars(locked.with_for_update(key_share=True)):

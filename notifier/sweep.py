@@ -23,6 +23,7 @@ from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_service, nudges
+from notifier.call_planning import plan_calls
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
@@ -122,6 +123,7 @@ class Sweep:
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._watch_prices(now)
+        self._plan_calls(now)
         self._rearm(now)
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
@@ -176,6 +178,12 @@ class Sweep:
         with session() as opened:
             if outdated := wake_outdated(opened, now):
                 log.info("held by preferences of before, looked at again", count=len(outdated))
+
+    def _plan_calls(self, now: datetime) -> None:
+        """Have people called about what was matched a moment ago, where their alerts want that."""
+        with session() as opened:
+            written = plan_calls(opened, now)
+        nudges.nudge(written)
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

@@ -40,6 +40,7 @@ _FIXED = {
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
     "TWILIO_AUTH_TOKEN": "tests-token",
     "TWILIO_PHONE_NUMBER": "RDVPriority",
+    "TWILIO_VOICE_NUMBER": "+33162000001",
     "TELEGRAM_BOT_TOKEN": "123456:tests",
     "SCRAPYD_PASSWORD": "tests-password",
 }
@@ -261,6 +262,7 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
         SENDGRID_BASE_URL=_sandbox.sendgrid,
         SMTP_URL=_sandbox.smtp,
         TWILIO_BASE_URL=_sandbox.twilio,
+        TWILIO_CALLS_BASE_URL=_sandbox.twilio_calls,
         TELEGRAM_BASE_URL=_sandbox.telegram,
     )
     yield _sandbox

@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from api.alerts.calls import change_voice
 from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
@@ -38,6 +39,8 @@ def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertC
         alert.name = change.name
     if "language" in given:
         alert.language = change.language
+    if "voice" in given:
+        change_voice(session, alert, change.voice)
     if given & _WATCHED:
         _change_targets(session, alert, _merge(alert, change))
     return alert

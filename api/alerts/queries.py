@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from api.alerts.calls import read_voice
 from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.errors import not_found
@@ -139,6 +140,7 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
         limits=read_limits(alert.targets[0]),
+        voice=read_voice(alert),
         is_active=alert.waits,
         awaits_watch=alert.awaits_watch,
         limits_version=alert.limits_version,

@@ -8,6 +8,7 @@ from flask_openapi3.models.tag import Tag
 import notifier
 from api.alerts import service
 from api.alerts.appointments import close_as_found, get_appointment
+from api.alerts.calls import change_voice
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert
@@ -54,6 +55,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
     targets = build_targets(body)
     with session() as s:
         alert = service.create_alert(s, current_user_id(), body, targets)
+        change_voice(s, alert, body.voice)
         answer = read_alert(s, alert)
     if answer.is_active:
         notifier.catch_up(answer.id)

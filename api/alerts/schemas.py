@@ -13,13 +13,15 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from api.models.alert import ClosedBecause
+from api.models.alert import VOICE_FROM, VOICE_TO, ClosedBecause
 from api.models.notification import State
 from api.models.user import Channel
 from api.paging import PageQuery
@@ -120,6 +122,34 @@ class Limits(Body):
         )
 
 
+_SAME_HOURS = "`from` and `to` are the same: give the calls some hours"
+
+
+class Voice(Body):
+    """Calls about slots of the alert, in addition to its messages.
+
+    The hours are of the account's time zone, over midnight where `from` lies behind `to`. Calls need a plan that has
+    them, and a confirmed phone number.
+    """
+
+    enabled: Flag = False
+    begins: Annotated[Hour, Field(alias="from", examples=["08:00"])] = VOICE_FROM
+    to: Annotated[Hour, Field(examples=["22:00"])] = VOICE_TO
+
+    @field_validator("to")
+    @classmethod
+    def _differ(cls, to: dt.time, known: ValidationInfo) -> dt.time:
+        if to == known.data.get("begins"):
+            raise PydanticCustomError("same_hours", _SAME_HOURS)
+        return to
+
+    @model_validator(mode="after")
+    def _differ_from_default(self) -> Self:
+        if self.begins == self.to:
+            raise PydanticCustomError("same_hours", _SAME_HOURS)
+        return self
+
+
 # The rule of NewAlert._for_something as a JSON schema: what it refuses. Of an `anyOf` with what it takes, generators of
 # clients make a class of each part.
 _FOR_SOMETHING: JsonDict = {
@@ -139,6 +169,7 @@ class NewAlert(Body):
     """A wish: procedures of one prefecture (every desk that serves them), or desks of it by name, or both.
 
     `acceptWaiting`: where none of them can be watched, keep it and tell when one can, in place of refusing it.
+    `voice`: of a wish that is ordered with a plan it is left out; calls are chosen afterwards.
     `acceptHealth`: the user's explicit consent to an alert for desks whose names reveal health.
     """
 
@@ -151,6 +182,7 @@ class NewAlert(Body):
     desk_ids: DeskIds = Field(default_factory=list, max_length=_MOST)
     name: Name | None = None
     limits: Limits = Field(default_factory=Limits)
+    voice: Voice = Field(default_factory=Voice)
     accept_waiting: Flag = False
     accept_health: Flag = False
 
@@ -168,7 +200,7 @@ def _leave_out() -> None:
 
 
 class AlertChange(Body):
-    """A change of an alert: a field that is left out stays as it is; `limits` are replaced as a whole.
+    """A change of an alert: a field that is left out stays as it is; `limits` and `voice` are replaced whole.
 
     What is watched then is checked like a new alert. `name` and `language` may be null: no name, and the language of
     the account. `acceptWaiting` and `acceptHealth` are as for a new alert.
@@ -182,6 +214,7 @@ class AlertChange(Body):
     name: Name | None = Field(default_factory=_leave_out)
     language: Language | None = Field(default_factory=_leave_out)
     limits: Limits = Field(default_factory=Limits)
+    voice: Voice = Field(default_factory=Voice)
     accept_waiting: Flag = False
     accept_health: Flag = False
 
@@ -243,6 +276,7 @@ class AlertAnswer(Answer):
     procedures: list[Procedure]
     desk_ids: list[str]
     limits: Limits
+    voice: Voice
     is_active: bool
     awaits_watch: bool
     limits_version: int

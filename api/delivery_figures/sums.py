@@ -15,7 +15,7 @@ from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
 from api.paging import first_id_at
 
-RECEIPT_PROVIDERS = ("sendgrid", "twilio")  # they say later what became of a message
+RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)
 _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and the one that notes the time
 _STAGES = (  # each named after its two instants

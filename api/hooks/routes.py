@@ -4,7 +4,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import request
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.datastructures import Headers
@@ -46,6 +46,21 @@ def receive_sendgrid_events() -> dict[str, Any]:
     """Take receipts of mails. SendGrid sends them again for a day until it gets a success."""
     notifier.receive("sendgrid", dict(request.headers), request.get_data())
     return Received().as_json()
+
+
+def _is_genuine_request(headers: Headers, body: bytes) -> bool:
+    """The address of a request about a call is signed twice: by Twilio, and its token by us."""
+    return notifier.is_genuine("twilio_calls", dict(headers), body, request.query_string.decode("latin-1"))
+
+
+@blueprint.post("/hooks/twilio/calls", responses={200: None, 204: None, **declare_errors(403, 413)})
+@webhook(_is_genuine_request)
+def answer_call() -> Response:
+    """Say what a call says (TwiML), take its keys, or how it ended. The address has the call's signed token."""
+    said = notifier.answer_call(
+        dict(request.headers), request.get_data(), request.query_string.decode("latin-1")
+    )
+    return Response(said, mimetype="text/xml") if said else Response(status=HTTPStatus.NO_CONTENT)
 
 
 @blueprint.post("/hooks/twilio", responses={204: None, **declare_errors(403, 413)})

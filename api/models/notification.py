@@ -28,6 +28,7 @@ OUTLIVES = "account_deleted"  # a key of the params of a message that outlives i
 # Why a message waits that its reader wants later: what its reason ends with.
 QUIET_HOURS, DIGEST = "quiet hours", "digest"
 HELD = (QUIET_HOURS, DIGEST)
+PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
 MATCHING = ("critical", "many")
 RECEIPTS = "receipts"
 
@@ -196,9 +197,9 @@ class Notification(Base):
             postgresql_where=sa.text("state = 'sent' AND receipt_due_at IS NOT NULL"),
         ),
         sa.Index(
-            "ix_notifications_sms_accepted_at",
+            "ix_notifications_paid_accepted_at",
             "accepted_at",
-            postgresql_where=sa.text("channel = 'sms' AND accepted_at IS NOT NULL"),
+            postgresql_where=sa.text("channel IN ('sms', 'voice') AND accepted_at IS NOT NULL"),
             postgresql_include=["cost"],
         ),
         sa.Index(

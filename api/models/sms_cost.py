@@ -1,4 +1,4 @@
-"""Daily cost of SMS, summed up from their rows."""
+"""Daily cost of SMS and calls, summed up from their rows."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -6,14 +6,13 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification
-from api.models.user import Channel
+from api.models.notification import PAID_CHANNELS, Notification
 
 
 def sum_of_day(session: Session, now: datetime) -> Decimal:
-    """Return what SMS have cost since midnight UTC, in EUR; those of accounts deleted since are not counted."""
+    """Return what SMS and calls have cost since midnight UTC, in EUR, without those of accounts deleted since."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     spent = sa.select(sa.func.sum(Notification.cost)).where(
-        Notification.channel == Channel.SMS, Notification.accepted_at >= midnight
+        Notification.channel.in_(PAID_CHANNELS), Notification.accepted_at >= midnight
     )
     return session.scalars(spent).one() or Decimal(0)

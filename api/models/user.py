@@ -44,6 +44,11 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     TELEGRAM = "telegram"
+    VOICE = "voice"  # a call, to the number of the SMS contact
+
+
+# The channels of contacts.
+CONTACT_CHANNELS: tuple[Channel, ...] = tuple(each for each in Channel if each is not Channel.VOICE)
 
 
 class ContactState(StrEnum):

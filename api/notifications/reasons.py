@@ -36,6 +36,9 @@ class Reason(StrEnum):
     GONE_IN_QUIET_HOURS = "gone_in_quiet_hours"
     GONE_BEFORE_DIGEST = "gone_before_digest"
     NO_CONSENT = "no_consent"
+    NOBODY_ANSWERED = "nobody_answered"
+    CALLS_ENDED = "calls_ended"
+    OUTSIDE_CALL_HOURS = "outside_call_hours"
 
 
 # The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
@@ -56,6 +59,9 @@ _HELD_BACK: Mapping[str, Reason] = {
     "no address": Reason.NO_ADDRESS,
     "SMS budget": Reason.SMS_BUDGET,
     "hourly cap": Reason.HOURLY_CAP,
+    "key pressed": Reason.CALLS_ENDED,
+    "slots answered": Reason.CALLS_ENDED,
+    "outside the hours of calls": Reason.OUTSIDE_CALL_HOURS,
 }
 # The ends of the reasons of messages that leave later. What is not among them is TRIED_AGAIN.
 _WAITING: Mapping[str, Reason] = {
@@ -66,6 +72,7 @@ _WAITING: Mapping[str, Reason] = {
     DIGEST: Reason.DIGEST,
 }
 _UNKNOWN = "unknown: "
+_OF_CALLS = "twilio_calls "  # how the reasons of calls begin
 WORDS: Mapping[Reason, Mapping[str, str]] = {
     Reason.HOURLY_CAP: {
         "fr": "Vous avez déjà reçu beaucoup d’alertes cette heure-ci : celle-ci attend son tour.",
@@ -177,6 +184,21 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "en": "You did not ask for news or offers.",
         "ar": "لم تطلب أخبارًا ولا عروضًا.",
     },
+    Reason.NOBODY_ANSWERED: {
+        "fr": "Personne n’a décroché, ou un répondeur.",
+        "en": "Nobody answered, or a machine did.",
+        "ar": "لم يُجب أحد، أو أجاب مجيب آلي.",
+    },
+    Reason.CALLS_ENDED: {
+        "fr": "Vous aviez déjà répondu au sujet de ces créneaux.",
+        "en": "You had answered about these slots already.",
+        "ar": "كنت قد أجبت بشأن هذه المواعيد من قبل.",
+    },
+    Reason.OUTSIDE_CALL_HOURS: {
+        "fr": "Vos heures d’appel étaient passées.",
+        "en": "Your hours of calls were over.",
+        "ar": "كانت ساعات الاتصال التي اخترتها قد انتهت.",
+    },
 }
 
 
@@ -184,7 +206,7 @@ def find_reason(state: State, stored: str | None) -> Reason | None:
     """Return why a message has its state, from what its row has; None where nothing is wrong."""
     said = stored or ""
     if state is State.BOUNCED:
-        return Reason.BOUNCED
+        return Reason.NOBODY_ANSWERED if said.startswith(_OF_CALLS) else Reason.BOUNCED
     if state is State.FAILED:
         return Reason.MAY_HAVE_ARRIVED if said.startswith(_UNKNOWN) else Reason.NOT_ACCEPTED
     if state in (State.EXPIRED, State.SKIPPED):

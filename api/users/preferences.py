@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_news_consent, withdraw_news_consent
 from api.errors import ApiError
 from api.models.notification import Notification, waits_as_wished
-from api.models.user import Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from api.users.preference_schemas import (
     GroupChanges,
     GroupState,
@@ -30,9 +30,9 @@ HOW_TO_LINK = {
 # The channels of a group's messages; those that cannot be switched off go by mail.
 _MAIL = (Channel.EMAIL,)
 CHANNELS: Mapping[MessageGroup, tuple[Channel, ...]] = {
-    MessageGroup.SLOTS: tuple(Channel),
+    MessageGroup.SLOTS: CONTACT_CHANNELS,
     MessageGroup.DESK: (Channel.EMAIL, Channel.TELEGRAM),
-    MessageGroup.REMINDERS: tuple(Channel),
+    MessageGroup.REMINDERS: CONTACT_CHANNELS,
     MessageGroup.SUMMARY: _MAIL,
     MessageGroup.NEWS: _MAIL,
     MessageGroup.ACCOUNT: _MAIL,
@@ -120,7 +120,7 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
     """Return what is switched on, and when messages leave."""
     user = session.get_one(User, user_id)
     contacts = {each.channel: each for each in user.contacts}
-    email, sms, telegram = (contacts.get(channel) for channel in Channel)
+    email, sms, telegram = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     states = {group.value: _read_group(group, contacts) for group in CHANNELS}
     return NotificationState(
         notify_email=bool(email and email.enabled),
@@ -135,7 +135,7 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
 
 
 def _read_group(group: MessageGroup, contacts: Mapping[Channel, Contact]) -> GroupState:
-    return GroupState(**{each.value: _is_on(group, each, contacts.get(each)) for each in Channel})
+    return GroupState(**{each.value: _is_on(group, each, contacts.get(each)) for each in CONTACT_CHANNELS})
 
 
 def _is_on(group: MessageGroup, channel: Channel, contact: Contact | None) -> bool | None:

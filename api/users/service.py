@@ -12,7 +12,7 @@ from api.accounts.entitlement import find_entitlement, list_plans_above
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
 from api.models.notification import Notification
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from api.users.phone_codes import send_code
 from api.users.preference_schemas import NotificationChanges
@@ -74,7 +74,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     has_new_way = any(switched)
     change_times(session, user, flags)
     if flags.groups:
-        contacts = {channel: _find_contact(session, user_id, channel) for channel in Channel}
+        contacts = {channel: _find_contact(session, user_id, channel) for channel in CONTACT_CHANNELS}
         has_new_way |= change_groups({key: each for key, each in contacts.items() if each}, flags.groups)
     return wake_alerts(session, user_id, "channel switched on") if has_new_way else []
 

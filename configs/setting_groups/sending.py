@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.contact_addresses import parse_countries, sender, sms_sender
+from configs.contact_addresses import call_sender, parse_countries, sender, sms_sender
 from configs.mail_server import parse_mail_providers, parse_mail_server
 from configs.setting_groups.value_types import WebAddress
-from configs.sms_prices import DEFAULT, parse_sms_prices
+from configs.sms_prices import DEFAULT, DEFAULT_CALL, parse_sms_prices
 
 # One or several public keys of P-256 (DER, base64), with commas between them.
 _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
@@ -29,13 +29,25 @@ class SendingSettings(BaseSettings):
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
+    twilio_voice_number: str | None = None
     twilio_base_url: WebAddress = "https://api.twilio.com"
+    twilio_calls_base_url: WebAddress = "https://api.twilio.com"
     telegram_bot_token: SecretStr | None = None
     telegram_base_url: WebAddress = "https://api.telegram.org"
     telegram_webhook_url: WebAddress | None = None
     telegram_webhook_secret: SecretStr | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
     telegram_link_url: WebAddress = "https://t.me"
+
+    # Call
+    calls_per_second: int = Field(1, ge=1)
+    call_attempts: int = Field(3, ge=1)
+    call_gap_seconds: float = Field(60, gt=0, allow_inf_nan=False)
+    call_every_seconds: float = Field(3600, gt=0, allow_inf_nan=False)
+    call_fresh_seconds: float = Field(600, gt=0, allow_inf_nan=False)
+    call_ring_seconds: int = Field(25, ge=5, le=60)
+    call_longest_seconds: int = Field(120, ge=30)
+    call_report_seconds: float = Field(240, gt=0, allow_inf_nan=False)
 
     # Tell
     crowd_alerts: int = Field(50, ge=1)
@@ -52,6 +64,7 @@ class SendingSettings(BaseSettings):
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
     sms_codes_a_day: int = Field(200, ge=0)
     sms_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT))
+    call_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_CALL))
     sms_day_warn: Decimal = Field(Decimal(50), gt=0)
     sms_day_stop: Decimal = Field(Decimal(100), gt=0)
 
@@ -87,7 +100,7 @@ class SendingSettings(BaseSettings):
     def _countries(cls, value: object) -> object:
         return parse_countries(value) if isinstance(value, str) else value
 
-    @field_validator("sms_price", mode="before")
+    @field_validator("sms_price", "call_price", mode="before")
     @classmethod
     def _sms_prices(cls, value: object) -> object:
         return parse_sms_prices(value) if isinstance(value, str) else value
@@ -96,3 +109,8 @@ class SendingSettings(BaseSettings):
     @classmethod
     def _sms_sender(cls, value: str | None) -> str | None:
         return sms_sender(value) if value else value
+
+    @field_validator("twilio_voice_number")
+    @classmethod
+    def _call_sender(cls, value: str | None) -> str | None:
+        return call_sender(value) if value else None

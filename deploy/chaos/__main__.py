@@ -20,9 +20,11 @@ from typing import Any
 import redis
 import sqlalchemy as sa
 
+from api.models.user import Channel
 from configs.clock import clock, override_clock
 from configs.prefecture import desks
 from deploy.chaos import namespace, summary
+from deploy.chaos.call_accounts import read_calls, settle_calls
 from deploy.chaos.capabilities import Capabilities
 from deploy.chaos.deliveries import described
 from deploy.chaos.faults import Fault, Field, faults
@@ -42,7 +44,7 @@ from deploy.chaos.sandbox_control import OPENED, SandboxControl
 from deploy.chaos.server_restarter import ServerRestarter, looking_after
 from deploy.chaos.shop import Shop
 from deploy.chaos.snapshots import save_redis
-from deploy.chaos.subscribers import settle_in
+from deploy.chaos.subscribers import PEOPLE, settle_in
 from deploy.local import signals
 from deploy.local.ports import usual
 from deploy.local.stack import Stack, running, wait_ready
@@ -149,9 +151,11 @@ def _prepared(
     seed: int,
 ) -> tuple[Field, HealthMonitor]:
     watch = HealthMonitor(stack.ports.api)
+    outside = SandboxControl(stack.ports, journal)
+    outside.call_answers("person", keys="1")
     field = Field(
         stack=stack,
-        outside=SandboxControl(stack.ports, journal),
+        outside=outside,
         inbox=InboxReader(stack.ports.inbox),
         victims=ChaosProcesses(stack.supervisor.pid, journal),
         restarter=restarter,
@@ -219,6 +223,10 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     messages = wait_for_messages(engine, field.inbox, field.journal, max(_RECEIPTS_PATIENCE, runner.bound))
     for difference in messages.differences[:_SHOWN]:
         print(f"messages differ: {difference}")
+    wanted = {each.addresses[Channel.SMS] for each in PEOPLE if each.wants_calls and each.enabled}
+    calls = settle_calls(read_calls(engine), field.inbox.received, field.inbox.list_called(), wanted)
+    for difference in calls.differences[:_SHOWN]:
+        print(f"calls differ: {difference}")
     jobs = count_job_runs(engine, clock(), runner.bound)
     return summary.figures(
         field.journal,
@@ -229,6 +237,7 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
         payments=payments,
         law=law,
         messages=messages,
+        calls=calls,
     )
 
 

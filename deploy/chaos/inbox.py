@@ -42,6 +42,7 @@ class InboxReader:
         self._url = f"http://127.0.0.1:{port}/events"
         self._messages: dict[int, InboxMessage] = {}
         self._mails: list[ShopperMail] = []
+        self._called: set[str] = set()
         self._received: dict[str, list[datetime]] = defaultdict(list)
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="inbox", daemon=True).start()
@@ -55,6 +56,11 @@ class InboxReader:
         """Return what has come for shoppers so far."""
         with self._lock:
             return list(self._mails)
+
+    def list_called(self) -> set[str]:
+        """Return the numbers that rang so far."""
+        with self._lock:
+            return set(self._called)
 
     def received(self, notification: str) -> tuple[datetime, ...]:
         """Return when messages of a notification of any kind came."""
@@ -89,7 +95,9 @@ class InboxReader:
         with self._lock:
             for notification in message.notifications:
                 self._received[notification].append(message.received_at)
-            if message.address.endswith(SHOPPERS):
+            if message.channel is Channel.VOICE:
+                self._called.add(message.address)
+            elif message.address.endswith(SHOPPERS):
                 self._mails.append(_read_mail(message, shown))
             elif shown["seen_at"]:  # when its page was read: only a slot alert says that
                 self._messages[number] = message

@@ -2,14 +2,15 @@
 
 import re
 
-from api.models.user import Channel
+from api.models.user import CONTACT_CHANNELS
 
 HASTE = 30  # times as fast
 # What the retry of an unknown fate comes to (docs/operations.md): after the outage for an SMS, and copies an hour.
 SMS_UNKNOWN = 31 * 60 / HASTE  # seconds
 UNKNOWN_COPIES, SMS_UNKNOWN_COPIES = 5, 4
 # Half of a cap may leave at once, then one message per refill (20 s), with all that waited: less than any bound.
-CAPS = dict.fromkeys(Channel, 360)  # messages that a contact may get in an hour
+CAPS = dict.fromkeys(CONTACT_CHANNELS, 360)  # messages that a contact may get in an hour
+CALL_ATTEMPTS = 3
 # A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
 PERIODS = {
     "HTTP_DEADLINE_SECONDS": "6",
@@ -28,6 +29,13 @@ PERIODS = {
     "PROVIDER_SWITCH_SECONDS": "2.8",  # a slow provider takes 2.5
     "PROVIDER_REST_SECONDS": "4",  # longer than a call
     "NO_RECEIPT_SECONDS": "20",
+    "CALLS_PER_SECOND": "5",
+    "CALL_ATTEMPTS": str(CALL_ATTEMPTS),
+    "CALL_GAP_SECONDS": "2",
+    "CALL_EVERY_SECONDS": "30",
+    "CALL_FRESH_SECONDS": "20",
+    "CALL_RING_SECONDS": "5",
+    "CALL_REPORT_SECONDS": "20",
     "LEASE_SECONDS": "7",  # for a call of each provider of a channel
     "SWEEP_SECONDS": "0.5",
     "NUDGE_SECONDS": "0.5",

@@ -23,7 +23,7 @@ _FORM = re.compile(r"/create/(\d+)")
 CHANNELS = ("email", "sms", "telegram")
 # The provider that is asked first. One call that fails must not fail at the next provider again.
 FIRST_PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
-RECEIPT_PROVIDERS = ("sendgrid", "twilio")  # that send receipts
+RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # that send receipts
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
@@ -121,6 +121,10 @@ class SandboxControl:
             yield
         finally:
             self.provider_mode(name, NORMAL)
+
+    def call_answers(self, mode: str, **parameters: Any) -> None:
+        """Set who or what answers calls from now on."""
+        ask(f"{self._inbox}/api/calls/answers", {"mode": mode, **parameters})
 
     @contextmanager
     def receipts_in(self, mode: str, **parameters: Any) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import session
@@ -21,7 +21,7 @@ class Person:
     """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
 
     `refused`: an address that its provider refuses now and then. `by_sms`: the other channels are off, but where a
-    fault switches one on. Nobody counts on either.
+    fault switches one on. Nobody counts on either. `wants_calls`: at every hour; nobody counts on a call.
     """
 
     number: int
@@ -32,6 +32,7 @@ class Person:
     enabled: bool = True
     refused: bool = False
     by_sms: bool = False
+    wants_calls: bool = False
 
     @property
     def addresses(self) -> dict[Channel, str]:
@@ -56,7 +57,7 @@ class Person:
 
 
 PEOPLE = (
-    Person(1, "ana", PlanName.URGENCE_TOTAL),
+    Person(1, "ana", PlanName.URGENCE_TOTAL, wants_calls=True),
     Person(2, "bruno", PlanName.URGENCE_TOTAL, by_name=True),
     Person(3, "chloe", PlanName.URGENCE_7J),
     Person(4, "david", PlanName.URGENCE_24H, frozenset({"evry-courcouronnes_91/naturalisation"})),
@@ -103,7 +104,10 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
             rows.add(_grant(user, person, now))
             wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
             targets = _by_name(wanted) if person.by_name else _by_procedure(wanted)
-            rows.add(Alert(user_id=user.id, enabled=person.enabled, targets=targets))
+            alert = Alert(user_id=user.id, enabled=person.enabled, targets=targets)
+            if person.wants_calls:
+                alert.voice_enabled, alert.voice_from, alert.voice_to = True, time(0), time(23, 59)
+            rows.add(alert)
         rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deploy.chaos.accounting import DeliveryAccount
+from deploy.chaos.call_accounts import CallAccount
 from deploy.chaos.faults import partitions, places, providers, receipts
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
@@ -33,6 +34,7 @@ def figures(
     payments: PaymentAccount,
     law: LegalAccount,
     messages: MessageAccount,
+    calls: CallAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -80,6 +82,9 @@ def figures(
         "SMS told elsewhere": messages.fallbacks,
         "copies of unknown fate": messages.copies,
         "messages that differ": len(messages.differences),
+        "calls that rang": calls.rang,
+        "calls ended by a key": calls.ended_by_key,
+        "calls that differ": len(calls.differences),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -103,6 +108,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "payments that differ",
         "breaches of law",
         "messages that differ",
+        "calls that differ",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]

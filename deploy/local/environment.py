@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
-from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, url
+from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
 from deploy.sandbox.receipts.signatures import make_public_key
 
 _DRAWN = (
@@ -59,6 +59,8 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TWILIO_BASE_URL": url(TWILIO, ports.providers),
         "TWILIO_ACCOUNT_SID": "ACsandbox-0123456789abcdef012345678",
         "TWILIO_PHONE_NUMBER": "RDVPriority",
+        "TWILIO_VOICE_NUMBER": "+33162000001",
+        "TWILIO_CALLS_BASE_URL": url(TWILIO_CALLS, ports.providers),
         "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
         "TELEGRAM_BOT_NAME": "rdvpriority_bot",

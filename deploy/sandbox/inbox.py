@@ -29,6 +29,7 @@ _FILES: Final = frozenset(
         "inbox.css",
         "inbox.js",
         "journal.js",
+        "keypad.js",
         "messages.js",
         "preview.js",
         "sites.js",
@@ -75,6 +76,8 @@ class Inbox:
         app.router.add_post("/api/providers/{name}/mode", self._provider)
         app.router.add_post("/api/providers/{name}/receipts", self._receipts)
         add_control(app, self._sandbox.telegram, "/api/telegram")
+        app.router.add_post("/api/calls/answers", self._sandbox.twilio_calls.set_answers)
+        app.router.add_post("/api/calls/{sid}", self._sandbox.twilio_calls.press)
         return app
 
     def state(self) -> dict[str, object]:

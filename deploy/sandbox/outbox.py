@@ -143,6 +143,10 @@ class Outbox:
         before = message.text if message.text_before is None else message.text_before
         self._keep(replace(message, draft=shown, edited_at=now(), text_before=before))
 
+    def change(self, message: Message, draft: OutboxDraft) -> None:
+        """Change what is known of a message: of a call, what was said and how it stands."""
+        self._keep(replace(message, draft=draft, edited_at=now()))
+
     def messages(self, channel: str | None = None) -> list[Message]:
         """Return what was accepted, oldest first, of one channel or of all."""
         return [message for message in self._messages.values() if channel in (None, message.channel)]

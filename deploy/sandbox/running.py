@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
+from deploy.sandbox.providers.phone_call import CALL_ANSWERS
 from deploy.sandbox.providers.telegram_control import find_data
 from deploy.sandbox.providers.telegram_people import Chat
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
@@ -102,6 +103,11 @@ class Running:
         return self._sandbox.provider_url("twilio")
 
     @property
+    def twilio_calls(self) -> str:
+        """Return the base URL of Twilio's Calls resource."""
+        return self._sandbox.provider_url("twilio_calls")
+
+    @property
     def telegram(self) -> str:
         """Return the base URL of the Bot API; ``/bot<token>/sendMessage`` comes after it."""
         return self._sandbox.provider_url("telegram")
@@ -179,6 +185,15 @@ class Running:
     def answer_sms(self, number: str, said: str) -> None:
         """Let a person answer an SMS."""
         self._do(lambda: self._sandbox.twilio.answer(number, said))
+
+    def call_answers(self, mode: str, **parameters: float | str) -> None:
+        """Set who or what answers calls from now on (CALL_ANSWERS)."""
+        made = make_mode(mode, parameters, table=CALL_ANSWERS)
+        self._do(lambda: setattr(self._sandbox.twilio_calls, "answers", made))
+
+    def act_in_call(self, sid: str, action: str) -> None:
+        """Let a called person do something: answer, machine, busy, hang_up, or a key."""
+        self._do(lambda: self._sandbox.twilio_calls.act(sid, action))
 
     def provider_calls(self, name: str) -> int:
         """Return how many calls a provider, or all of a channel, met since the start or a reset."""

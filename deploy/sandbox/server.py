@@ -22,6 +22,7 @@ from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
+from deploy.sandbox.providers.twilio_calls import TwilioCalls
 from deploy.sandbox.scenario import FIRST_FORM, first_place, script
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
@@ -43,6 +44,7 @@ _PROVIDERS: Final = {
     "sendgrid": addresses.SENDGRID,
     "smtp": addresses.SMTP,
     "twilio": addresses.TWILIO,
+    "twilio_calls": addresses.TWILIO_CALLS,
     "telegram": addresses.TELEGRAM,
     "stripe": addresses.STRIPE,
 }
@@ -97,7 +99,10 @@ class Sandbox:
         self.telegram = Telegram(self.outbox)
         self.smtp = Smtp(self.outbox)
         self.sendgrid, self.twilio = SendGrid(self.outbox), Twilio(self.outbox)
-        self.receipt_senders = {each.provider_name: each.receipts for each in (self.sendgrid, self.twilio)}
+        self.twilio_calls = TwilioCalls(self.outbox)
+        self.receipt_senders = {
+            each.provider_name: each.receipts for each in (self.sendgrid, self.twilio, self.twilio_calls)
+        }
         self.stripe = Stripe(stripe_endpoint)
         self.providers: dict[str, ProviderBase] = {
             provider.provider_name: provider
@@ -105,6 +110,7 @@ class Sandbox:
                 self.sendgrid,
                 self.smtp,
                 self.twilio,
+                self.twilio_calls,
                 self.telegram,
                 self.stripe,
             )

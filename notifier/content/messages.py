@@ -164,6 +164,12 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
     )
 
 
+def read_words(kind: str, language: str) -> Mapping[str, str]:
+    """Return the plain words of a kind that need no values, by their name."""
+    found = environment(escaping=False).get_template(f"{kind}/{language}/{_WORDS}").make_module()
+    return {name: value for name, value in vars(found).items() if isinstance(value, str)}
+
+
 def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | None:
     """Return the subject that mails of a kind have; None where it has none, or needs a value that is missing."""
     spoken = language if speaks(kind, language, _MAIL) else FALLBACK

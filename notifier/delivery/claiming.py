@@ -20,7 +20,7 @@ from configs.settings import settings
 from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, name_wait, read_recipients
-from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN
+from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN, most_copies, waits_of_copies
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
@@ -189,13 +189,18 @@ def _lease_end(
 ) -> sa.ColumnElement[datetime]:
     """Return until when no other worker takes a row over.
 
-    An SMS whose worker died is of unknown fate from its claim on, as a claim is for one call that follows at once:
+    An SMS, or a call, whose worker died is of unknown fate from its claim on, as a claim is for one request at once:
     it waits as long as one that was not answered.
     """
-    waits = [now + timedelta(seconds=each) for each in settings().sms_unknown_retry_seconds]
+    waits = [now + timedelta(seconds=each) for each in waits_of_copies(Channel.SMS)]
     earlier = [(unknown == number, sa.literal(max(each, made.until))) for number, each in enumerate(waits)]
     of_sms = sa.case(*earlier, else_=sa.literal(max(waits[-1], made.until)))
-    return sa.case((Notification.channel == Channel.SMS, of_sms), else_=sa.literal(made.until))
+    of_calls = max(now + timedelta(seconds=waits_of_copies(Channel.VOICE)[0]), made.until)
+    return sa.case(
+        (Notification.channel == Channel.SMS, of_sms),
+        (Notification.channel == Channel.VOICE, sa.literal(of_calls)),
+        else_=sa.literal(made.until),
+    )
 
 
 def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
@@ -250,7 +255,8 @@ def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
 
 def _is_worn_out(row: ClaimedRow) -> bool:
     """Whether so many workers died while sending it that it may not be sent again."""
-    copies = row.channel is Channel.SMS and row.unknown_attempts >= settings().sms_copies
+    most = most_copies(row.channel)
+    copies = most is not None and row.unknown_attempts >= most
     return copies or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
 
 

@@ -259,7 +259,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if receipt.delivered:
             answer["delivered_at"] = decision.at
         if receipt.awaits_receipt:
-            answer["receipt_due_at"] = decision.at + timedelta(seconds=settings().no_receipt_seconds)
+            within = receipt.receipt_within or settings().no_receipt_seconds
+            answer["receipt_due_at"] = decision.at + timedelta(seconds=within)
         if receipt.awaits_price:
             answer["price_due_at"] = decision.at + FIRST_ASKED_AFTER
         unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}

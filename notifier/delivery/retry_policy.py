@@ -1,5 +1,6 @@
 """Retry policy: the state of a notification after an attempt, from the row's figures and the answer alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -100,7 +101,10 @@ def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> Del
     if is_old and attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
-    return _pending(now, _wait_by_age(error, timedelta() if is_old else age), said, counts=is_old)
+    wait = _wait_by_age(error, timedelta() if is_old else age)
+    if attempt.channel is Channel.VOICE:  # about slots that are open now
+        wait = max(min(wait, settings().retry_max_seconds), error.retry_after or 0.0)
+    return _pending(now, wait, said, counts=is_old)
 
 
 def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
@@ -117,12 +121,24 @@ def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
 
 def _retry_unknown(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
     """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
-    sms, copies = attempt.channel is Channel.SMS, attempt.unknown + 1
-    if attempt.priority is Priority.BULK or attempt.last or (sms and copies >= settings().sms_copies):
+    most = most_copies(attempt.channel)
+    if attempt.priority is Priority.BULK or attempt.last or (most and attempt.unknown + 1 >= most):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
-    waits = settings().sms_unknown_retry_seconds if sms else settings().unknown_retry_seconds
+    waits = waits_of_copies(attempt.channel)
     wait = waits[min(attempt.unknown, len(waits) - 1)]
     return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
+
+
+def most_copies(channel: Channel) -> int | None:
+    """Return how many copies of unknown fate a message may have: each SMS costs, each call rings."""
+    return {Channel.SMS: settings().sms_copies, Channel.VOICE: settings().call_attempts}.get(channel)
+
+
+def waits_of_copies(channel: Channel) -> Sequence[float]:
+    """Return the seconds to wait after each copy of unknown fate."""
+    now = settings()
+    own = {Channel.SMS: now.sms_unknown_retry_seconds, Channel.VOICE: (now.call_gap_seconds,)}
+    return own.get(channel, now.unknown_retry_seconds)
 
 
 def _pending(

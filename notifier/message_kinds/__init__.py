@@ -9,6 +9,7 @@ from configs.class_registry import load_folder
 from notifier.message_kind_base import Mergeable, MessageKind, Seen, Skip, TemplateContext
 
 SLOT_DETECTED = "slot_detected"
+SLOT_CALL = "slot_call"
 
 
 class UnknownKind(LookupError):

@@ -60,7 +60,7 @@ class SlotDetected(Mergeable):
     def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
         """Return for each what is open, or why nothing is sent; three queries for all of them."""
         confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
-        matched = _read_matched_slots(session, [row.id for row, _ in rows])
+        matched = read_matched_slots(session, [row.id for row, _ in rows])
         cache = ContentCache()
 
         def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
@@ -110,7 +110,7 @@ def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
     return SlotOpening(found.detection, tuple(found.slots), max(seen_at, latest))
 
 
-def _read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
+def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     found = [tuple(row) for row in session.execute(select_announced(ids))]
     detections = read_detections_and_holds(session, {row[1] for row in found})

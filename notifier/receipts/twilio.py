@@ -3,9 +3,6 @@
 https://www.twilio.com/docs/usage/security#validating-requests
 """
 
-import base64
-import hashlib
-import hmac
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -14,14 +11,11 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from api.models.provider_event import ReceiptKind
-from configs.settings import SettingMissing, settings
+from configs.settings import settings
 from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, MOST_IDS, Receipt, ReceiptReader, parse_ids
+from notifier.twilio_webhooks import RETRIES, is_signed, read_form
 
-_SIGNATURE = "x-twilio-signature"
 _IDS = "notifications"
-# Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
-_RETRIES = "#rc=5&rp=all"
 _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
 _KINDS = {
@@ -45,16 +39,7 @@ def callback_address(query: str = "") -> str:
 
 def callback_of(ids: Sequence[UUID]) -> str:
     """Return where Twilio reports on the message of these notifications."""
-    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + _RETRIES
-
-
-def _read_form(body: bytes) -> dict[str, str]:
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200))
-
-
-def _sign(token: str, address: str, form: Mapping[str, str]) -> bytes:
-    signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
-    return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest())
+    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES
 
 
 class TwilioReceipts(ReceiptReader):
@@ -62,21 +47,11 @@ class TwilioReceipts(ReceiptReader):
 
     def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:
         """Return whether our token signed API_URL's address and the form, and the account is ours."""
-        try:
-            token = settings().require("twilio_auth_token")
-            address, form = callback_address(query), _read_form(body)
-        except (SettingMissing, ValueError):
-            return False
-        given = headers.get(_SIGNATURE, "").encode()
-        # Its documentation does not say whether what is behind the # is signed, too.
-        is_signed = any(
-            hmac.compare_digest(_sign(token, each, form), given) for each in (address, address + _RETRIES)
-        )
-        return is_signed and form.get("AccountSid", "") == settings().twilio_account_sid
+        return is_signed(headers, body, callback_address(query))
 
     def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
         """Return the receipt, if the call is one; as Twilio names no time, its arrival counts."""
-        form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
+        form = {name: value.replace("\0", "") for name, value in read_form(body).items()}
         sid = form.get("MessageSid") or form.get("SmsSid") or ""
         if not 1 <= len(sid) <= LONGEST_ID // 2:
             raise ValueError("no MessageSid")

@@ -26,6 +26,7 @@ _WORK = {
     "worker-email": ("email", "many"),
     "worker-sms": ("sms",),
     "worker-telegram": ("telegram",),
+    "worker-voice": ("voice",),
 }
 CHILDREN: dict[str, Callable[[], int]] = {
     **{name: partial(worker.run, work, name) for name, work in _WORK.items()},

@@ -41,6 +41,8 @@ def rate_of(channel: Channel) -> Rate | None:
         return Rate(now.telegram_per_second, now.telegram_chat_seconds, now.telegram_reserved)
     if channel is Channel.SMS:
         return Rate(now.sms_per_second, reserved=now.sms_reserved)
+    if channel is Channel.VOICE:
+        return Rate(now.calls_per_second)
     return None
 
 

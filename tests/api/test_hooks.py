@@ -4,18 +4,22 @@ import json
 import socket
 from collections.abc import Callable
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from api.models.base import new_id
 from api.models.provider_event import ProviderEvent
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
+from notifier.call_addresses import CallStep, call_address, write_call_token
 from tests.api.world import rows
 
 SECRET = "tests-receipts"
 SENDGRID, TWILIO = "/api/hooks/sendgrid", "/api/hooks/twilio"
+CALLS = f"{TWILIO}/calls"
 EVENTS = json.dumps(
     [
         {"event": "delivered", "sg_event_id": f"e{each}", "timestamp": 1, "notification_id": str(new_id())}
@@ -48,7 +52,32 @@ def test_a_state_of_an_sms_is_taken_with_the_query_of_its_address(client: FlaskC
     assert [row.event_id for row in rows(ProviderEvent)] == ["SM1:delivered"]
 
 
-@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
+def call_about_call(client: FlaskClient, key: UUID, step: CallStep, **fields: str) -> TestResponse:
+    """Let Twilio ask about a call."""
+    now = settings()
+    address = call_address(step, write_call_token(key, "fr"))
+    form = {"AccountSid": now.require("twilio_account_sid"), "CallSid": "CA1", "To": "+33612345678", **fields}
+    headers = sign_form(now.require("twilio_auth_token"), address, form)
+    return client.post(address.removeprefix("https://rdv.example"), data=urlencode(form), headers=headers)
+
+
+def test_a_question_of_a_call_is_answered_with_what_to_say(client: FlaskClient) -> None:
+    answer = call_about_call(client, new_id(), CallStep.ANSWERED, AnsweredBy="human")
+    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
+    assert "plus disponibles" in answer.text, "no such message"
+    assert call_about_call(client, new_id(), CallStep.ENDED, CallStatus="completed").status_code == 204
+
+
+def test_while_the_database_is_away_a_call_says_something_and_keeps_no_key(
+    client: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
+    said = call_about_call(client, new_id(), CallStep.ANSWERED, AnsweredBy="human")
+    assert (said.status_code, "Un créneau s’est ouvert" in said.text) == (200, True)
+    assert call_about_call(client, new_id(), CallStep.KEY, Digits="1").status_code == 503
+
+
+@pytest.mark.parametrize("path", [SENDGRID, TWILIO, CALLS])
 def test_a_call_that_is_not_signed_is_refused(path: str, client: FlaskClient) -> None:
     answer = client.post(path, data=EVENTS)
     assert answer.status_code == 403

@@ -51,7 +51,7 @@ def test_receipts_are_as_usual_after_each_fault(
     ACTS[mode](field, spell)
     assert (modes, spell.loses_receipts) == ([mode, "delivered"], mode == "lost")
     assert len(field.journal.openings) == 1
-    assert RECEIPT_PROVIDERS == ("sendgrid", "twilio")
+    assert RECEIPT_PROVIDERS == ("sendgrid", "twilio", "twilio_calls")
 
 
 def is_on(channel: Channel) -> bool:

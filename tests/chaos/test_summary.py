@@ -6,6 +6,7 @@ import pytest
 
 from deploy.chaos import summary
 from deploy.chaos.accounting import DeliveryAccount
+from deploy.chaos.call_accounts import CallAccount
 from deploy.chaos.faults import partitions, places, providers, receipts
 from deploy.chaos.job_accounts import JobAccount
 from deploy.chaos.journal import OpeningJournal
@@ -25,6 +26,7 @@ def figures(**changed: Any) -> dict[str, Any]:
         payments=PaymentAccount(),
         law=LegalAccount(),
         messages=MessageAccount(),
+        calls=CallAccount(),
     )
     return found | changed
 
@@ -45,6 +47,7 @@ def test_a_clean_run_has_no_failures() -> None:
         ("payments that differ", 1),
         ("breaches of law", 1),
         ("messages that differ", 1),
+        ("calls that differ", 1),
         (providers.RETURNED, providers.LONGEST_RETURN),
         (receipts.TOLD_ELSEWHERE, receipts.LONGEST_FALLBACK),
         (partitions.WAITED, partitions.LONGEST_WAIT),

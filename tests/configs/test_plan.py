@@ -37,7 +37,7 @@ def test_each_plan_opens_its_channels() -> None:
     assert plan("NONE").channels == frozenset()
     assert plan("URGENCE_24H").channels == {"email"}
     assert plan(PlanName.URGENCE_7J).channels == {"email", "telegram"}
-    assert plan(PlanName.URGENCE_TOTAL).channels == {"email", "telegram", "sms"}
+    assert plan(PlanName.URGENCE_TOTAL).channels == {"email", "telegram", "sms", "voice"}
 
 
 def test_an_unknown_plan_is_refused() -> None:
@@ -53,7 +53,12 @@ def test_an_unknown_plan_is_refused() -> None:
         ("price_cents: 499", "price_cents: 0", "URGENCE_24H", "has a price"),
         ("price_cents: 499", "price: 499", "URGENCE_24H.price", "is no key here; keys: alerts, channels"),
         ("currency: eur", "currency: usd", "NONE.currency", "'eur'"),
-        ("channels: [email]", "channels: [fax]", "URGENCE_24H.channels.0", "'email', 'sms' or 'telegram'"),
+        (
+            "channels: [email]",
+            "channels: [fax]",
+            "URGENCE_24H.channels.0",
+            "'email', 'sms', 'telegram' or 'voice'",
+        ),
         ("recurring: true", "recurring: yes", "URGENCE_TOTAL.recurring", "valid boolean"),
         ("recurring: true", "recurring: false", "URGENCE_TOTAL", "either recurs or has duration_seconds"),
         ("URGENCE_7J:", "URGENCE_7D:", "URGENCE_7D", "is no plan; plans: NONE, URGENCE_24H"),

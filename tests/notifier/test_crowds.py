@@ -11,7 +11,7 @@ import time_machine
 from api.models.base import new_id, session
 from api.models.notification import Match, MatchPart, Notification, Priority, State
 from api.models.slot import Detection
-from api.models.user import Channel, Contact
+from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from notifier import match_batches
@@ -205,7 +205,7 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
     settings_env(CROWD_ALERTS="1")
     for number in range(2):
         own = ADDRESSES | {Channel.EMAIL: f"p{number}@example.org"}
-        alert(person(channels=tuple(Channel), addresses=own))
+        alert(person(channels=CONTACT_CHANNELS, addresses=own))
     match(str(detection()))
     work(queued)
     assert len(whole.messages()) == len(whole.messages("email")) == 2

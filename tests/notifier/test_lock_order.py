@@ -17,7 +17,7 @@ from api.alerts.stopping import stop_alerts
 from api.deletion.access import _delete
 from api.models.base import session
 from api.models.notification import DIGEST, Notification
-from api.models.user import Channel, ContactState
+from api.models.user import CONTACT_CHANNELS, ContactState
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
@@ -109,7 +109,7 @@ def is_anyone_blocked() -> bool:
 def test_a_change_of_wishes_waits_for_a_claim_before_it_locks_the_user(
     act: Callable[..., object], wish: object, others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    who = person(channels=tuple(Channel))
+    who = person(channels=CONTACT_CHANNELS)
     alert(who)
     keys = matched(detection())
     with session() as s:
@@ -133,7 +133,7 @@ def test_a_change_of_wishes_waits_for_a_claim_before_it_locks_the_user(
 
 def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callable[..., None]) -> None:
     settings_env(USER_PER_HOUR="4", EMAIL_PER_HOUR="4")
-    people = [person(channels=tuple(Channel)) for _ in range(PEOPLE)]
+    people = [person(channels=CONTACT_CHANNELS) for _ in range(PEOPLE)]
     alerts = [alert(each) for each in people]
     for number in range(3):
         matched(detection(slots(place=str(number))))

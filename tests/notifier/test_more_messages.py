@@ -9,7 +9,7 @@ import time_machine
 
 from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.clock import clock
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
@@ -54,7 +54,7 @@ def notices(*states: State) -> list[Notification]:
     return [row for row in notifications(*states) if row.kind == "more_messages"]
 
 
-@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("channel", CONTACT_CHANNELS)
 def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:

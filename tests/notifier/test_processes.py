@@ -11,7 +11,7 @@ from rq import Worker
 
 import notifier
 from api.models.notification import State
-from api.models.user import Channel
+from api.models.user import CONTACT_CHANNELS
 from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
 from tests.notifier.program import Program
@@ -53,7 +53,7 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
 def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
-    alert(person(channels=tuple(Channel)))
+    alert(person(channels=CONTACT_CHANNELS))
     running = worker("critical", "sms", "telegram")
     notifier.detection_seen(detection())
     running.until(lambda: len(notifications(State.SENT, State.DELIVERED)) == 3)

@@ -13,7 +13,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.base import new_id, session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, Priority, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
 from configs.clock import clock
 from configs.encryption import encrypt
 from configs.settings import settings
@@ -71,7 +71,7 @@ def send_all() -> dict[Channel, str]:
 
 
 def test_a_slot_alert_says_again_what_it_said() -> None:
-    who = person(channels=tuple(Channel))
+    who = person(channels=CONTACT_CHANNELS)
     waiting, opened = alert(who, name="Naturalisation de maman"), slots()
     matched(detection(opened))
     left = send_all()
@@ -81,7 +81,7 @@ def test_a_slot_alert_says_again_what_it_said() -> None:
         change(Contact, contact, state=ContactState.BLOCKED, enabled=False)
     rows = notifications()
     restored = {row.channel: each for row, each in zip(rows, render(*rows), strict=True)}
-    assert set(restored) == set(Channel)
+    assert set(restored) == set(CONTACT_CHANNELS)
     assert {each.title for each in restored.values()} == {"Créneau détecté – Essonne (91)"}
     mail, sms, chat = (restored[each].text or "" for each in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     assert mail == SIGNED.sub("[…]", left[Channel.EMAIL])

@@ -15,9 +15,10 @@ from configs.job_queues import queue
 from notifier import sms_billing
 from notifier.errors import TemporaryError
 from notifier.jobs import deliver, price_sms
-from notifier.providers.twilio import SmsPrice, fetch_price
+from notifier.providers.twilio import fetch_price
 from notifier.sms_budget import FIRST_ASKED_AFTER
 from notifier.sweep import Sweep
+from notifier.twilio_api import MessagePrice
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -71,9 +72,9 @@ def test_what_twilio_never_prices_keeps_its_estimate_after_a_day(
 ) -> None:
     asked: list[Any] = []
 
-    def not_yet(_sid: str) -> SmsPrice:
+    def not_yet(_provider: str, _sid: str) -> MessagePrice:
         asked.append(clock())
-        return SmsPrice(None, 0, is_final=False)
+        return MessagePrice(None, 0, is_final=False)
 
     monkeypatch.setattr(sms_billing, "fetch_price", not_yet)
     (key,) = send_sms(DESK)

@@ -98,7 +98,5 @@ def test_commands_list_pause_and_resume_alerts(stack: Stack, camille: Visitor) -
 
 def test_in_a_chat_without_an_account_a_command_says_so(stack: Stack) -> None:
     say(stack, "/stop", OTHER_CHAT)
-    found = until(
-        lambda: [each for each in ask_stand_in(stack, "/messages") if each["to"] == OTHER_CHAT]
-    )
+    found = until(lambda: [each for each in ask_stand_in(stack, "/messages") if each["to"] == OTHER_CHAT])
     assert "liée à aucun compte" in found[0]["text"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from deploy.external_tools import installed
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
+from deploy.sandbox.addresses import INBOX
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
@@ -30,7 +32,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
 ]
 JOURNEY = Path(__file__).with_name("client_journey.py")
-PHONE, CHAT = "+33612345678", 100000042
+PHONE, CHAT, OTHER_PHONE = "+33612345678", 100000042, "+33612345679"
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
 
 
@@ -110,6 +112,45 @@ def test_a_new_user_is_told_of_a_slot_on_three_channels(stack: Stack, admin: Vis
     check_detection(nadia, alert["id"])
     check_later_changes(nadia, alert["id"])
     take_all(stack)
+
+
+def test_a_new_user_answers_a_call_with_a_key(stack: Stack, admin: Visitor) -> None:
+    amina = Visitor(stack, "amina@example.org")
+    amina.register()
+    amina.sign_in()
+    give_plan(admin, amina.email)
+    amina.link_phone(OTHER_PHONE)
+    alert = amina.ask("POST", "/alerts", WISH | {"voice": choose_hours_around_now()}, expect=201)
+    until(lambda: amina.ask("GET", f"/alerts/{alert['id']}")["lastProvenAt"], pause=LOOK)
+    open_slot(stack)
+    until(lambda: amina.messages("voice", OTHER_PHONE))
+    act_in_call(stack, amina, "answer")
+    until(lambda: "appuyez sur 1" in amina.messages("voice", OTHER_PHONE)[-1]["text"])
+    act_in_call(stack, amina, "1")
+    until(lambda: list_own_calls(amina) == ["delivered"], pause=LOOK)
+    assert "Votre alerte reste active" in amina.messages("voice", OTHER_PHONE)[-1]["text"]
+    assert amina.ask("GET", f"/alerts/{alert['id']}")["isActive"]
+    take_all(stack)
+
+
+def choose_hours_around_now() -> dict[str, Any]:
+    """Return hours of calls that hold for a while from now on."""
+    here = clock().astimezone(ZoneInfo("Europe/Paris"))
+    begins, ends = here - timedelta(hours=1), here + timedelta(hours=2)
+    return {"enabled": True, "from": f"{begins:%H:%M}", "to": f"{ends:%H:%M}"}
+
+
+def act_in_call(stack: Stack, user: Visitor, action: str) -> None:
+    """Press a button of the inbox page below the user's last call."""
+    call = user.messages("voice", OTHER_PHONE)[-1]
+    url = f"http://{INBOX}:{stack.ports.inbox}/api/calls/{call['provider_id']}"
+    assert requests.post(url, json={"action": action}, timeout=60).status_code == 200
+
+
+def list_own_calls(user: Visitor) -> list[str]:
+    """Return the states of a user's calls."""
+    items = user.ask("GET", "/notifications")["items"]
+    return [each["status"] for each in items if each["channel"] == "voice"]
 
 
 def check_detection(nadia: Visitor, alert_id: str) -> None:

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 
 import notifier
 from api.alerts import service
+from api.alerts.calls import change_voice
 from api.alerts.channel_tests import write_test
 from api.alerts.edits import change_alert, find_repeated
 from api.alerts.queries import read_alert, read_own_alert
@@ -32,6 +33,7 @@ from api.pages.alerts.wish_form import (
     WishPage,
     fill,
     find_form_place,
+    has_calls,
     prefill,
     read_wish_form,
 )
@@ -96,6 +98,8 @@ def _try_to_create(page: WishPage) -> AlertAnswer | None:
             alert = alert or service.create_alert(s, current_user_id(), wish, targets)
             if page.form.value.language:
                 alert.language = page.form.value.language
+            if has_calls(page.form):
+                change_voice(s, alert, wish.voice)
             return read_alert(s, alert)
     except ApiError as error:
         page.refuse(error)
@@ -153,7 +157,8 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
     if not form.errors:
         try:
             with session() as s:
-                answer = read_alert(s, change_alert(s, current_user_id(), id, form.value.as_change()))
+                change = form.value.as_change(with_calls=has_calls(form))
+                answer = read_alert(s, change_alert(s, current_user_id(), id, change))
         except ApiError as error:
             page.refuse(error)
     if answer is None:
@@ -289,6 +294,7 @@ def _render_places(wish: str, *, unknown: bool) -> str:
 
 def _render_wish(page: WishPage, alert: AlertAnswer | None = None) -> str:
     shown = alert and describe_alert(alert)
+    page.offer_calls(current_user_id(), alert)
     form: Form[AlertForm] = page.form
     # The order of an alert that exists carries no wish: it would be created once more.
     plan_url = _build_plan_url if alert else page.build_plan_url

@@ -18,7 +18,7 @@ from api.detections.schemas import AlertDetection
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
 from api.pages.context import write_date, write_duration
-from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
+from api.pages.message_words import CHANNEL_NAMES, describe_state
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
@@ -187,5 +187,5 @@ def _describe_desk(answer: DeskAnswer) -> ShownDesk:
 
 
 def _describe_message(message: SentMessage) -> ShownMessage:
-    tone, text = STATE_WORDS[message.state]
+    tone, text = describe_state(message.channel, message.state)
     return ShownMessage(CHANNEL_NAMES[message.channel], tone, text, message.accepted_at or message.created_at)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from babel.dates import get_day_names
 from flask import url_for
 from flask_babel import LazyString, get_locale, lazy_gettext
 
-from api.alerts.schemas import AlertAnswer, AlertChange, NewAlert
+from api.alerts.calls import CallOffer, read_call_offer
+from api.alerts.schemas import AlertAnswer, AlertChange, NewAlert, Voice
 from api.alerts.watchability import find_watchable, must_wait_for_watch
 from api.errors import ApiError
 from api.models.base import autocommit_session
@@ -35,6 +37,8 @@ TEXTS: Texts = {
     ("name", "string_too_long"): _NAME_TOO_LONG,
     ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
     ("limits.weekdays[]", "excludes_everything"): _l("Aucun de ces jours n’arrive avant la dernière date."),
+    ("voice.to", "same_hours"): _l("Choisissez une autre heure que celle du début."),
+    "not-linked": _l("Pour être appelé, confirmez d’abord un numéro de téléphone dans « Mes canaux »."),
     "plan-needed": _l("Pour surveiller, il faut une formule : choisissez-en une ci-dessous."),
     "plan-limit": _l(
         "Votre formule n’a pas de place pour une alerte de plus : "
@@ -53,9 +57,13 @@ class AlertForm(NewAlert):
 
     language: Language | None = None
 
-    def as_change(self) -> AlertChange:
-        """Return the change that makes an alert what the form says. Its parts were validated."""
-        return AlertChange.model_construct(**{name: getattr(self, name) for name in AlertChange.model_fields})
+    def as_change(self, *, with_calls: bool) -> AlertChange:
+        """Return the change that makes an alert what the form says. Its parts were validated.
+
+        Its calls stay as they are where the form did not show them.
+        """
+        names = [name for name in AlertChange.model_fields if with_calls or name != "voice"]
+        return AlertChange.model_construct(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(slots=True)
@@ -65,7 +73,14 @@ class WishPage:
     place: Prefecture
     form: Form[AlertForm]
     plans: list[PlanAnswer] = field(default_factory=list)  # that carry it, where the present one does not
+    calls: CallOffer | None = None  # whether they may be chosen, on the page of who has a plan with calls
     watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
+
+    def offer_calls(self, user_id: UUID, alert: AlertAnswer | None) -> None:
+        """Show the calls to who has a plan with them, or an alert that wants some."""
+        with autocommit_session() as s:
+            offer = read_call_offer(s, user_id)
+        self.calls = offer if offer.in_plan or (alert and alert.voice.enabled) else None
 
     def refuse(self, error: ApiError) -> None:
         """Note why the service refused the wish.
@@ -167,6 +182,7 @@ def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
         "prefectureId": place.id,
         "procedures[]": [procedure.value] if procedure else _find_only(place) if not desk_ids else [],
         "deskIds[]": desk_ids,
+        **{f"voice.{name}": value for name, value in Voice().model_dump(mode="json", by_alias=True).items()},
     }
     return Form(AlertForm, typed, TEXTS)
 
@@ -180,6 +196,10 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
         "deskIds[]": alert.desk_ids,
         "name": alert.name,
         "language": alert.language,
+        **{
+            f"voice.{name}": value
+            for name, value in alert.voice.model_dump(mode="json", by_alias=True).items()
+        },
     }
     for name, value in limits.items():
         typed[f"limits.{name}" + ("[]" if isinstance(value, list) else "")] = (
@@ -191,6 +211,11 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
 def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
     """Return the prefecture that a form is about; None where it does not exist."""
     return find_place(form.typed.get("prefectureId") or "")
+
+
+def has_calls(form: Form[AlertForm]) -> bool:
+    """Return whether a form that was sent showed the calls."""
+    return bool(form.typed.get("voice.from"))
 
 
 def _find_only(place: Prefecture) -> list[str]:

@@ -11,6 +11,7 @@ CHANNEL_NAMES: dict[Channel, LazyString] = {
     Channel.EMAIL: _l("E-mail"),
     Channel.TELEGRAM: _l("Telegram"),
     Channel.SMS: _l("SMS"),
+    Channel.VOICE: _l("Appel"),
 }
 REASON_NAMES: dict[OutageReason, LazyString] = {
     OutageReason.CAPTCHA: _l("La page demande un captcha"),

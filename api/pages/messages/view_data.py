@@ -17,7 +17,7 @@ from api.models.user import Channel
 from api.notifications.queries import list_own_messages
 from api.notifications.reasons import Reason
 from api.notifications.schemas import OwnMessage, OwnMessageQuery
-from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
+from api.pages.message_words import CHANNEL_NAMES, describe_state
 from configs.languages import RIGHT_TO_LEFT
 
 _l = lazy_gettext
@@ -54,6 +54,8 @@ _STATES: dict[StateGroup, Collection[State]] = {
 _TYPE_NAMES = {  # of messages that have no title any more
     "slot_detected": _l("Créneau détecté"),
     "phone_code": _l("Code de confirmation"),
+    "slot_call": _l("Appel : créneau détecté"),
+    "call_missed": _l("SMS après un appel"),
 }
 _WITHHELD = {
     "secret": _l(
@@ -144,7 +146,7 @@ def _read_group() -> StateGroup | None:
 
 
 def _describe(message: OwnMessage) -> ShownMessage:
-    tone, state = STATE_WORDS[message.status]
+    tone, state = describe_state(message.channel, message.status)
     return ShownMessage(
         message=message,
         title=message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),

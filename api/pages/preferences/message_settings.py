@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from pydantic import ValidationInfo, field_validator
 
 from api.alerts.schemas import Hour
-from api.models.user import Channel, SlotRhythm
+from api.models.user import CONTACT_CHANNELS, Channel, SlotRhythm
 from api.pages.error_texts import Texts
 from api.pages.message_words import CHANNEL_NAMES
 from api.schemas import Body, Flag
@@ -86,7 +86,7 @@ def list_group_choices(
 
 def _list_linked(state: NotificationState, group: str) -> list[Channel]:
     known = getattr(state.groups, group)
-    return [channel for channel in Channel if getattr(known, channel.value) is not None]
+    return [channel for channel in CONTACT_CHANNELS if getattr(known, channel.value) is not None]
 
 
 def fill_settings(state: NotificationState) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from deploy.sandbox.clock import now
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
+from deploy.sandbox.providers.provider import Accepted, RequestRefused, seen_at, told_ids
+from deploy.sandbox.providers.twilio_api import TwilioApi, make_error, make_invalid
 from deploy.sandbox.receipts.events import make_answer, make_states
 from deploy.sandbox.receipts.signatures import sign_form
 from deploy.sandbox.request_body import read_body, text
@@ -28,17 +29,7 @@ _PRICE: Final = 0.0725  # EUR a segment
 _KEPT: Final = ("StatusCallback", "MessagingServiceSid")
 
 
-def _error(status: int, code: int, message: str, **headers: str) -> web.Response:
-    more = f"https://www.twilio.com/docs/errors/{code}"
-    body = {"code": code, "message": message, "more_info": more, "status": status}
-    return web.json_response(body, status=status, headers=headers)
-
-
-def _invalid(number: str) -> web.Response:
-    return _error(400, 21211, f"Invalid 'To' Phone Number: {number}")
-
-
-class Twilio(Provider):
+class Twilio(TwilioApi):
     """SMS: one call, one message."""
 
     channel = "sms"
@@ -77,7 +68,7 @@ class Twilio(Provider):
         sent = (each for each in self.outbox.messages(self.channel) if each.provider_id == sid)
         message = next(sent, None)
         if message is None:
-            return _error(404, 20404, f"The requested resource {request.path} was not found")
+            return make_error(404, 20404, f"The requested resource {request.path} was not found")
         form = {"To": message.to, "Body": message.text, **message.custom}
         parts = segments(message.text)
         priced = {"status": "delivered", "price": f"{-_PRICE * parts:.4f}", "price_unit": "EUR"}
@@ -88,33 +79,10 @@ class Twilio(Provider):
         self.answer(text(body, "from") or "", text(body, "text") or "STOP")
         return web.json_response({"sent": True})
 
-    def read_key(self, request: web.Request) -> str:
-        """Return the password."""
-        try:
-            return str(BasicAuth.decode(request.headers.get("Authorization", "")).password)
-        except ValueError:
-            return ""
-
-    def rate_limited(self, seconds: int) -> web.Response:
-        """Answer 429 with Retry-After."""
-        return _error(429, 20429, "Too Many Requests", **{"Retry-After": str(seconds)})
-
-    def broken(self) -> web.Response:
-        """Answer 500."""
-        return _error(500, 20500, "An internal server error has occurred")
-
-    def unauthorized(self) -> web.Response:
-        """Answer 401."""
-        return _error(401, 20003, "Authenticate")
-
-    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - the number is named
-        """Answer 400, code 21211."""
-        return _invalid(drafts[0].to)
-
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a message into its one draft."""
         account = request.match_info["account"]
-        self._authenticate(request, account)
+        self.authenticate(request, account)
         form = {key: str(value) for key, value in (await request.post()).items()}
         _check(form)
         draft = OutboxDraft(
@@ -127,29 +95,20 @@ class Twilio(Provider):
         sid = f"SM{secrets.token_hex(16)}"
         return Accepted([draft], sid, web.json_response(_resource(account, sid, form), status=201))
 
-    def _authenticate(self, request: web.Request, account: str) -> None:
-        try:
-            given = BasicAuth.decode(request.headers.get("Authorization", ""))
-        except ValueError:
-            raise RequestRefused(self.unauthorized()) from None
-        # An API key (SK…) may replace the account.
-        if not given.password or (given.login != account and not given.login.startswith("SK")):
-            raise RequestRefused(self.unauthorized())
-
 
 def _check(form: dict[str, str]) -> None:
     if not form.get("To"):
-        raise RequestRefused(_error(400, 21604, "A 'To' phone number is required."))
+        raise RequestRefused(make_error(400, 21604, "A 'To' phone number is required."))
     if not form.get("From") and not form.get("MessagingServiceSid"):
-        raise RequestRefused(_error(400, 21603, "A 'From' phone number is required."))
+        raise RequestRefused(make_error(400, 21603, "A 'From' phone number is required."))
     if not form.get("Body"):
-        raise RequestRefused(_error(400, 21602, "Message body is required."))
+        raise RequestRefused(make_error(400, 21602, "Message body is required."))
     if len(form["Body"]) > _LONGEST:
         raise RequestRefused(
-            _error(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
+            make_error(400, 21617, "The concatenated message body exceeds the 1600 character limit.")
         )
     if not _NUMBER.fullmatch(form["To"]):
-        raise RequestRefused(_invalid(form["To"]))
+        raise RequestRefused(make_invalid(form["To"]))
 
 
 def _resource(account: str, sid: str, form: dict[str, str]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from api.accounts.service import register_account
 from api.auth.service import confirm_address
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
-from api.models.user import Channel, Contact
+from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from api.users.phone_codes import _take_number
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
@@ -110,7 +110,7 @@ def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
 
 def _list_subjects(version: str) -> list[str]:
     """Return what a version has texts about: news came with the second."""
-    return [*Channel, consents.HEALTH, *([consents.NEWS] if version >= "2026-11-23" else [])]
+    return [*CONTACT_CHANNELS, consents.HEALTH, *([consents.NEWS] if version >= "2026-11-23" else [])]
 
 
 def test_each_version_says_each_subject_in_each_language() -> None:

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
-from api.models.user import Channel, Grant, Role
+from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.plan import plans
@@ -126,7 +126,7 @@ def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
 
 def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., None]) -> None:
     told_of("    watch: presence\n")
-    with_sms, without = (person(Role.USER, *Channel) for _ in range(2))
+    with_sms, without = (person(Role.USER, *CONTACT_CHANNELS) for _ in range(2))
     for each in (with_sms, without):
         waits(each, A, ends=BEGINS + timedelta(days=30))
     with session() as rows:
@@ -135,7 +135,7 @@ def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., No
         )
         rows.execute(sa.update(Grant).where(Grant.user_id == without).values(plan=smaller))
     made = reminded(BEGINS - MINUTE)
-    assert {each.channel for each in made if each.user_id == with_sms} == set(Channel)
+    assert {each.channel for each in made if each.user_id == with_sms} == set(CONTACT_CHANNELS)
     assert {each.channel for each in made if each.user_id == without} == {Channel.EMAIL, Channel.TELEGRAM}
 
 

@@ -15,7 +15,7 @@ from api.models.check import Check
 from api.models.desk import DeskState, HostState, Outage, OutageReason
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.user import Channel, User
+from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.local.demo import arrival, summarise
@@ -121,7 +121,7 @@ def test_two_channels_are_no_arrival() -> None:
 
 
 def test_three_channels_are_an_arrival_with_a_summary() -> None:
-    now = told(list(Channel))
+    now = told(list(CONTACT_CHANNELS))
     out = StringIO()
     with session() as s:
         found = arrival(s, now)
@@ -133,7 +133,7 @@ def test_three_channels_are_an_arrival_with_a_summary() -> None:
 
 
 def test_what_was_seen_before_does_not_count() -> None:
-    now = told(list(Channel))
+    now = told(list(CONTACT_CHANNELS))
     with session() as s:
         assert arrival(s, now + timedelta(seconds=1)) is None
 

@@ -205,7 +205,13 @@ def test_the_menus_set_modes(inbox: Any, visit: Visit) -> None:
     assert visit(77).get("/booking/create/48803/0").status == 403
     inbox.post("/api/providers/sms/mode", {"mode": "slow"})
     modes = {one["channel"]: one["mode"] for one in inbox.get("/api/state").json["providers"]}
-    assert modes == {"email": "normal", "sms": "slow", "telegram": "normal", "payment": "normal"}
+    assert modes == {
+        "email": "normal",
+        "sms": "slow",
+        "telegram": "normal",
+        "voice": "normal",
+        "payment": "normal",
+    }
 
 
 def test_reset_empties_everything(inbox: Any, sandbox: Running, tell: Any) -> None:

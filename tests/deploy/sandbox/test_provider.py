@@ -157,10 +157,12 @@ def test_an_unknown_provider_names_those_that_exist(sandbox: Running) -> None:
         "sendgrid",
         "smtp",
         "twilio",
+        "twilio_calls",
         "telegram",
         "stripe",
         "email",
         "sms",
+        "voice",
         "payment",
     ]
 

@@ -90,6 +90,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "answers": ANSWERS,
         "sms_stop_page": STOP_PAGE,
     },
+    "slot_call": {"openings": [SLOT]},
+    "call_missed": {"openings": [SLOT], "sms_stop_page": STOP_PAGE},
     "slot_gone": {
         "openings": [SLOT],
         "gone_hour": "10:04",

@@ -11,7 +11,7 @@ import time_machine
 
 import notifier
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
 from configs.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import (
@@ -38,24 +38,24 @@ LATER, LIMITED, BUSY, UNKNOWN, OURS, REFUSED = "later", "limited", "busy", "unkn
 FAILED = None  # in place of a wait: no attempt follows
 # The waits after the first, second … attempt in seconds.
 SLOT_ALERT: dict[tuple[str, Channel], list[float | None]] = {
-    **{(LATER, each): [5, 10, 20, 40, 45, 45] for each in Channel},
-    **{(LIMITED, each): [30, 30, 30, 40, 45, 45] for each in Channel},
+    **{(LATER, each): [5, 10, 20, 40, 45, 45] for each in CONTACT_CHANNELS},
+    **{(LIMITED, each): [30, 30, 30, 40, 45, 45] for each in CONTACT_CHANNELS},
     (BUSY, EMAIL): [5, 10, 20, 40, 45, 45],
     (UNKNOWN, EMAIL): [15, 120, 600, 1800, 1800],
     (UNKNOWN, TELEGRAM): [15, 120, 600, 1800, 1800],
     (UNKNOWN, SMS): [600, 1800, 1800, FAILED],
-    **{(OURS, each): [45] * 6 for each in Channel},
-    **{(REFUSED, each): [FAILED] for each in Channel},
+    **{(OURS, each): [45] * 6 for each in CONTACT_CHANNELS},
+    **{(REFUSED, each): [FAILED] for each in CONTACT_CHANNELS},
 }
 OTHER: dict[tuple[str, Channel], list[float | None]] = {
-    **{(LATER, each): [5, 5, 5, 7.5, 11.25] for each in Channel},
-    **{(LIMITED, each): [30, 30, 30, 45, 67.5] for each in Channel},
+    **{(LATER, each): [5, 5, 5, 7.5, 11.25] for each in CONTACT_CHANNELS},
+    **{(LIMITED, each): [30, 30, 30, 45, 67.5] for each in CONTACT_CHANNELS},
     (BUSY, EMAIL): [300, 300, 300, 450, 450],
     (UNKNOWN, EMAIL): [15, 120, FAILED],
     (UNKNOWN, TELEGRAM): [15, 120, FAILED],
     (UNKNOWN, SMS): [600, 1800, FAILED],
-    **{(OURS, each): [45] * 6 for each in Channel},
-    **{(REFUSED, each): [FAILED] for each in Channel},
+    **{(OURS, each): [45] * 6 for each in CONTACT_CHANNELS},
+    **{(REFUSED, each): [FAILED] for each in CONTACT_CHANNELS},
 }
 
 

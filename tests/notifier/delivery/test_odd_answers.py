@@ -20,6 +20,7 @@ from notifier.jobs import deliver
 from notifier.provider_base import OneCallProvider
 from notifier.providers import twilio
 from notifier.receipt_base import LONGEST_ID
+from notifier.twilio_api import read_cost
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -78,13 +79,15 @@ def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, a
 
 @pytest.mark.parametrize("price", ["abc", "NaN", "Infinity", "-1e9", "-123456", "²"])
 def test_a_price_that_is_none_is_estimated(price: str) -> None:
-    assert twilio._cost(SimpleNamespace(price=price, price_unit="EUR")) is None
+    assert read_cost(SimpleNamespace(price=price, price_unit="EUR")) is None
 
 
 @pytest.mark.parametrize("code", ["21211", None, [], {}, 10**400, True])
 def test_a_code_of_twilio_that_is_none_blames_no_message(code: Any) -> None:
     error = TwilioRestException(400, "/Messages.json", "To", code)
-    assert type(twilio._delivery_error(error)) is TemporaryError
+    with pytest.raises(DeliveryError) as caught, twilio._sorted():
+        raise error
+    assert type(caught.value) is TemporaryError
 
 
 @pytest.mark.parametrize("result", [None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}])

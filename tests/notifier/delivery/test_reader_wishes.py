@@ -12,7 +12,7 @@ from api.health.message_overview import read_messages, read_providers
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
-from api.models.user import Channel, Contact, ContactState, Grant, SlotRhythm, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Grant, SlotRhythm, User
 from api.users.preferences import wake_held
 from configs.clock import clock
 from configs.plan import PlanName
@@ -119,7 +119,7 @@ def test_a_digest_names_several_desks_in_one_message_on_each_channel(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T10:20"))
-    who = person(channels=tuple(Channel))
+    who = person(channels=CONTACT_CHANNELS)
     alert(who, {"desk_id": OTHER_DESK})
     alert(who)
     change(User, who.id, slot_rhythm=SlotRhythm.HOURLY)
@@ -127,7 +127,7 @@ def test_a_digest_names_several_desks_in_one_message_on_each_channel(
     frozen.move_to(at_paris("2026-11-21T11:00"))
     confirm(seen)
     sweep()
-    for channel in Channel:
+    for channel in CONTACT_CHANNELS:
         assert len(whole.messages(channel.value)) == 1
     assert {row.priority for row in notifications()} == {Priority.SCHEDULED}
     assert {row.committed_at for row in notifications()} == {None}  # no figure of delays
@@ -243,7 +243,7 @@ def test_a_digest_is_asked_for_once_so_that_no_two_workers_part_it(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T06:50"))
-    who = waiter(tuple(Channel), **DAILY)
+    who = waiter(CONTACT_CHANNELS, **DAILY)
     seen = show(1) + show(2) + show(3)
     frozen.move_to(at_paris("2026-11-21T07:00"))
     confirm(seen)
@@ -251,7 +251,7 @@ def test_a_digest_is_asked_for_once_so_that_no_two_workers_part_it(
     assert sorted(str(each.contact_id) for each in found) == sorted(map(str, who.contacts.values()))
     assert undelivered(clock()) == []
     deliver(*(str(each.id) for each in found))
-    for channel in Channel:
+    for channel in CONTACT_CHANNELS:
         assert len(whole.messages(channel.value)) == 1
     assert {row.state for row in notifications()} <= {State.SENT, State.DELIVERED}
 

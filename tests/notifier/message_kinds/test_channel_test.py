@@ -7,7 +7,7 @@ import notifier
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact
+from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import Person, alert, get, in_one_transaction, person
@@ -31,7 +31,7 @@ def written(who: Person, key: UUID, **options: object) -> list[UUID]:
 
 
 def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
-    camille = person(channels=tuple(Channel))
+    camille = person(channels=CONTACT_CHANNELS)
     deliver(*map(str, written(camille, alert(camille, name="Maman"))))
     texts = {message.channel: message.text for message in sandbox.messages()}
     assert sorted(texts) == ["email", "sms", "telegram"]
@@ -41,7 +41,7 @@ def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
 
 
 def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
-    camille = person(channels=tuple(Channel))
+    camille = person(channels=CONTACT_CHANNELS)
     deliver(*map(str, written(camille, alert(camille), channels=["email"], language="en")))
     (mail,) = sandbox.messages()
     assert mail.subject == "Test message – Essonne (91)"

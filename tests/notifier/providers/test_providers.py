@@ -25,6 +25,7 @@ from notifier.errors import (
     TemporaryError,
 )
 from notifier.providers import providers, sendgrid, telegram, twilio
+from notifier.twilio_api import read_cost
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -56,7 +57,7 @@ def send(
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert sorted(channels()) == CHANNELS
+    assert sorted(channels()) == [*CHANNELS, "voice"]
 
 
 def test_an_unknown_channel_names_those_that_exist() -> None:
@@ -204,7 +205,13 @@ def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[...
 
 
 def twilio_error(code: int, status: int = 400) -> DeliveryError:
-    return twilio._delivery_error(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
+    return sort(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
+
+
+def sort(error: Exception) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught, twilio._sorted():
+        raise error
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -242,7 +249,7 @@ def test_an_error_that_twilio_did_not_write_blames_no_message() -> None:
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
-    assert isinstance(twilio._delivery_error(error), TemporaryError)
+    assert isinstance(sort(error), TemporaryError)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +261,7 @@ def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decima
         def __init__(self) -> None:
             self.price, self.price_unit = price, unit
 
-    assert twilio._cost(Made()) == cost
+    assert read_cost(Made()) == cost
 
 
 @pytest.mark.rule("6.9")

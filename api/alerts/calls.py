@@ -1,0 +1,63 @@
+"""Calls about slots of an alert: who may choose them, and the choice."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.entitlement import find_entitlement
+from api.alerts.schemas import Voice
+from api.errors import ApiError
+from api.models.alert import Alert
+from api.models.user import Channel, Contact, ContactState
+from api.schemas import PlanAnswer
+from configs.clock import clock
+from configs.plan import plans
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffer:
+    """Whether a user may choose calls now."""
+
+    in_plan: bool
+    has_number: bool  # confirmed, and reachable
+
+
+def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
+    """Return whether a user's plan has calls, and whether there is a number to call."""
+    held = find_entitlement(session, user_id, clock()).plan
+    number = sa.select(sa.literal(1)).where(
+        Contact.user_id == user_id,
+        Contact.channel == Channel.SMS,
+        Contact.verified_at.is_not(None),
+        Contact.state == ContactState.OK,
+    )
+    return CallOffer(Channel.VOICE.value in held.channels, session.scalar(number.limit(1)) is not None)
+
+
+def read_voice(alert: Alert) -> Voice:
+    """Return the calls of an alert as the API shows them."""
+    return Voice.model_construct(enabled=alert.voice_enabled, begins=alert.voice_from, to=alert.voice_to)
+
+
+def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
+    """Switch the calls of an alert on or off, or change their hours. Switching them off is always possible.
+
+    Raises:
+        api.errors.ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
+    """
+    if wish.enabled:
+        _check(read_call_offer(session, alert.user_id))
+    alert.voice_enabled, alert.voice_from, alert.voice_to = wish.enabled, wish.begins, wish.to
+
+
+def _check(offer: CallOffer) -> None:
+    if not offer.in_plan:
+        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.VOICE.value in each.channels]
+        raise ApiError(
+            402, "plan-needed", "calls need a plan that has them: choose one of `plans`", plans=offers
+        )
+    if not offer.has_number:
+        detail = "confirm a phone number first: PATCH /api/users/profile with `phone`"
+        raise ApiError(409, "not-linked", detail)

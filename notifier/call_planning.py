@@ -1,0 +1,157 @@
+"""Planning of calls about what was matched a moment ago.
+
+Matching itself knows nothing of calls, so that they add no query to the way from a page to its alert. The sweep looks
+for matches of the few alerts that want calls.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.base import new_id
+from api.models.notification import Match, Notification, NotificationMatch, Priority, State
+from api.models.slot import Detection
+from api.models.user import Channel, Contact, ContactState, Grant, User
+from configs.plan import plans
+from configs.settings import settings
+from notifier.call_series import ATTEMPT, SERIES, write_key
+from notifier.call_wishes import CallHours, has_answer, select_hours, wants_calls
+from notifier.content.messages import choose_language
+from notifier.message_kinds import SLOT_CALL
+
+_LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
+_AT_ONCE = 500  # people in one round; the others are planned in the next
+_DAY = timedelta(days=1)  # that no call waits for longer
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """A match whose user wants to be called."""
+
+    user_id: UUID
+    contact_id: UUID
+    language: str
+    match_id: UUID
+    decided_at: datetime
+    detection_id: UUID
+    desk_id: str
+    seen_at: datetime
+
+
+def plan_calls(session: Session, now: datetime) -> list[UUID]:
+    """Write the first attempts of calls; return their notifications, to nudge after the commit.
+
+    A person is called about what was matched last, once for all alerts that it is about.
+    """
+    if not settings().twilio_voice_number:
+        return []
+    if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
+        return []
+    wanted: dict[UUID, list[WantedCall]] = defaultdict(list)
+    for row in session.execute(_select_wanted(now)):
+        if CallHours(*row[8:]).allow(now):
+            wanted[row[0]].append(WantedCall(*row[:8]))
+    chosen = [_choose_latest(calls) for calls in list(wanted.values())[:_AT_ONCE]]
+    return _write(session, chosen, now) if chosen else []
+
+
+def _choose_latest(calls: Sequence[WantedCall]) -> list[WantedCall]:
+    """Return the matches of one person that were decided last, at the same time."""
+    latest = max(each.decided_at for each in calls)
+    return [each for each in calls if each.decided_at == latest]
+
+
+def _write(session: Session, calls: Sequence[Sequence[WantedCall]], now: datetime) -> list[UUID]:
+    """Write an attempt for each person, in two statements; return their ids."""
+    rows = [_build_row(several[0], now) for several in calls]
+    pairs = [
+        {"notification_id": row["id"], "match_id": each.match_id}
+        for row, several in zip(rows, calls, strict=True)
+        for each in several
+    ]
+    session.execute(insert(Notification).values(rows))
+    session.execute(insert(NotificationMatch).values(pairs))
+    return [row["id"] for row in rows]
+
+
+def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
+    series = str(new_id())
+    params = {
+        "detection_id": str(call.detection_id), "desk_id": call.desk_id, SERIES: series, ATTEMPT: 1,
+    }  # fmt: skip
+    return {
+        "id": new_id(), "user_id": call.user_id, "contact_id": call.contact_id, "channel": Channel.VOICE,
+        "kind": SLOT_CALL, "language": choose_language(SLOT_CALL, call.language), "params": params,
+        "priority": Priority.CRITICAL, "dedupe_key": write_key(series, 1), "seen_at": call.seen_at,
+        "matched_at": call.decided_at, "created_at": now, "next_attempt_at": now, "next_nudge_at": now,
+    }  # fmt: skip
+
+
+def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query for matches that want a first call: columns of WantedCall, then of CallHours."""
+    since = now - timedelta(seconds=settings().call_fresh_seconds)
+    with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
+    entitled = sa.exists().where(
+        Grant.user_id == Alert.user_id,
+        Grant.plan.in_(with_calls),
+        Grant.starts_at <= Match.decided_at,
+        Grant.ends_at > Match.decided_at,
+    )
+    is_phone = sa.and_(
+        Contact.user_id == Alert.user_id,
+        Contact.channel == Channel.SMS,
+        Contact.verified_at.is_not(None),
+        Contact.state == ContactState.OK,
+    )
+    query = (
+        sa.select(
+            Alert.user_id, Contact.id, sa.func.coalesce(Alert.language, User.language), Match.id, Match.decided_at,
+            Detection.id, Detection.desk_id, Detection.seen_at, *select_hours(),
+        )
+        .select_from(Alert)
+        .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at > since))
+        .join(Detection, Detection.id == Match.detection_id)
+        .join(User, User.id == Alert.user_id)
+        .join(Contact, is_phone)
+    )  # fmt: skip
+    return query.where(
+        wants_calls(),
+        Match.decided_at <= now,
+        entitled,
+        ~has_answer(),
+        ~_was_called_about(),
+        ~_was_called(now),
+    )
+
+
+def _was_called_about() -> sa.Exists:
+    row = Notification
+    return sa.exists().where(
+        NotificationMatch.match_id == Match.id,
+        row.id == NotificationMatch.notification_id,
+        row.kind == SLOT_CALL,
+        row.matched_at == Match.decided_at,
+    )
+
+
+def _was_called(now: datetime) -> sa.Exists:
+    """Return the condition that a user was called within CALL_EVERY_SECONDS, may have been, or is about to be."""
+    row, every = Notification, timedelta(seconds=settings().call_every_seconds)
+    waits = row.state.in_((State.PENDING, State.SENDING))
+    rang = sa.or_(
+        row.accepted_at > now - every, sa.and_(row.unknown_attempts > 0, row.created_at > now - every)
+    )
+    return sa.exists().where(
+        row.user_id == Alert.user_id,
+        row.created_at > now - max(_DAY, every),
+        row.kind == SLOT_CALL,
+        sa.or_(waits, rang),
+    )

@@ -1,0 +1,94 @@
+"""The call about open slots: what it says, and the reasons not to call."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.models.notification import State
+from api.models.user import Channel, Contact, ContactState
+from configs.settings import settings
+from notifier.call_series import KEY_PRESSED, read_series
+from notifier.call_wishes import is_answered, may_call, read_hours
+from notifier.content.announcements import read_announcements
+from notifier.content.slot_alert_content import ContentCache, SlotOpening
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.message_kinds.slot_detected import FALSE_ALARMS, MatchedSlots, read_matched_slots
+
+CALL_LANGUAGES = ("fr", "en", "ar", "es", "pt")
+GONE, STOPPED = Skip(State.EXPIRED, "slots gone"), Skip(State.SKIPPED, "alert stopped")
+_ANSWERED = Skip(State.SKIPPED, "slots answered")
+
+
+class SlotCall(MessageKind):
+    """Params: `series`, `attempt`, the desk and the detection. The hours of its alerts say when, and no group."""
+
+    languages = CALL_LANGUAGES
+
+    def accepts_contact(self, contact: Contact) -> bool:
+        """Whether it is a confirmed number, though SMS be switched off: calls are chosen by alert."""
+        return contact.channel is Channel.SMS and find_loss(contact) is None
+
+    def prepare(
+        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+    ) -> TemplateContext | Skip:
+        """Return what is open, or why no call is made."""
+        series = read_series(session, row.params)
+        if series.has_key:
+            return Skip(State.SKIPPED, KEY_PRESSED)
+        if series.calls >= settings().call_attempts:
+            return Skip(State.EXPIRED, "called often enough")
+        skip = find_loss(contact) or find_wish(session, row.id, now)
+        return skip or read_open(session, row.id, row.seen_at, row.language, now)
+
+    def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
+        """Return what was open when the call was planned."""
+        return restore_call(session, row)
+
+
+def restore_call(session: Session, row: ClaimedRow) -> TemplateContext | Skip:
+    """Return what was open when a call was planned."""
+    found = read_announcements(session, [row.id]).get(row.id)
+    if found is None or not found.slots:
+        return Skip(State.SKIPPED, "alert deleted")
+    opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
+    return ContentCache().context([opening], (), row.language)
+
+
+def find_loss(contact: Contact) -> Skip | None:
+    """Return why a number is not called, or None."""
+    if contact.verified_at is None:
+        return Skip(State.SKIPPED, "address not verified")
+    return None if contact.state is ContactState.OK else Skip(State.SKIPPED, f"address {contact.state.value}")
+
+
+def find_wish(session: Session, notification_id: UUID, now: datetime) -> Skip | None:
+    """Return why its user does not want the call any more, or None."""
+    hours = read_hours(session, notification_id)
+    if not hours:
+        return STOPPED
+    if is_answered(session, notification_id):
+        return _ANSWERED
+    return None if may_call(hours, now) else Skip(State.SKIPPED, "outside the hours of calls")
+
+
+def read_open(
+    session: Session, notification_id: UUID, seen_at: datetime | None, language: str, now: datetime
+) -> TemplateContext | Skip:
+    """Return what is open of the slots of a call, or why it has nothing to announce."""
+    found = read_matched_slots(session, [notification_id]).get(notification_id)
+    if found is None or not found.stops:
+        return STOPPED
+    if not found.slots:
+        return GONE
+    if found.is_held:
+        return FALSE_ALARMS
+    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    if all(slot.seen_at < confirmed for slot in found.slots):
+        return Skip(State.PENDING, "slots not confirmed lately")
+    return _describe(found, seen_at, language)
+
+
+def _describe(found: MatchedSlots, seen_at: datetime | None, language: str) -> TemplateContext:
+    opening = SlotOpening(found.detection, tuple(found.slots), seen_at or found.detection.seen_at)
+    return ContentCache().context([opening], (), language)

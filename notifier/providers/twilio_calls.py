@@ -1,0 +1,95 @@
+"""Calls by Twilio.
+
+https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.models.user import ContactState
+from configs.call_prices import price_call
+from configs.settings import settings
+from notifier.call_addresses import CallStep, call_address, write_call_token
+from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.delivery.provider_http import Transport, travelling
+from notifier.provider_base import OneCallProvider
+from notifier.twilio_api import (
+    MessagePrice,
+    NoSuchResource,
+    open_client,
+    read_cost,
+    sorted_errors,
+    sorted_read_errors,
+)
+from notifier.twilio_webhooks import RETRIES
+
+PROVIDER = "twilio_calls"
+
+# Error code → reason, and the state that it gives the contact: https://www.twilio.com/docs/api/errors
+_PERMANENT: dict[int, tuple[str, ContactState | None]] = {
+    13224: ("no such number", None),
+    21211: ("no such number", ContactState.BOUNCED),
+    21214: ("number cannot be reached", None),
+    21215: ("no permission to call that country: enable it at Twilio", None),
+    21216: ("Twilio does not call that number", None),
+    21217: ("no such number", ContactState.BOUNCED),
+}
+# Of the sender: no number, not ours, not verified.
+_SENDER = frozenset({21210, 21212, 21213, 21606})
+# How long silence lasts after which Twilio takes the answer for a person's; it may be 2 to 10 s. Until then a person
+# hears nothing.
+_SILENCE_MILLISECONDS = 2500
+
+
+def _api() -> tuple[Any, Transport]:
+    return open_client(PROVIDER, str(settings().twilio_calls_base_url))
+
+
+class TwilioCalls(OneCallProvider):
+    """One call. Twilio asks for its words once it is answered, so that they are true then."""
+
+    def warm_up(self) -> None:
+        """Build the client; Twilio imports its parts when they are first asked for."""
+        _ = _api()[0].calls
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Have Twilio call one number, and recognise a machine before the first word."""
+        (message,) = messages
+        client, transport = _api()
+        travelling(transport, message)
+        now, token = settings(), write_call_token(message.ids[0], message.content.language)
+        with sorted_errors(PROVIDER, _PERMANENT, _SENDER, "TWILIO_VOICE_NUMBER"):
+            made = client.calls.create(
+                to=message.address,
+                from_=now.require("twilio_voice_number"),
+                url=call_address(CallStep.ANSWERED, token) + RETRIES,
+                method="POST",
+                status_callback=call_address(CallStep.ENDED, token) + RETRIES,
+                status_callback_method="POST",
+                timeout=now.call_ring_seconds,
+                time_limit=now.call_longest_seconds,
+                machine_detection="Enable",
+                machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
+            )
+        return Acceptance(
+            PROVIDER,
+            made.sid or "",
+            price_call(message.address),
+            awaits_receipt=True,
+            receipt_within=now.call_report_seconds,
+            awaits_price=True,
+        )
+
+
+def fetch_price(sid: str) -> MessagePrice:
+    """Ask what a call cost. Twilio gives an unanswered one no price.
+
+    Raises:
+        notifier.errors.DeliveryError: Twilio does not say now.
+    """
+    try:
+        with sorted_read_errors(PROVIDER):
+            made = _api()[0].calls(sid).fetch()
+    except NoSuchResource:
+        return MessagePrice(None, 0, is_final=True)
+    return MessagePrice(read_cost(made), 0, is_final=bool(made.price))

@@ -1,0 +1,78 @@
+"""Twilio's answers to the calls that we ask for, and their meaning for the message."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from api.models.base import new_id
+from configs.settings import SettingMissing
+from notifier.call_addresses import CallStep, read_call
+from notifier.channel_base import OutgoingMessage, RenderedMessage
+from notifier.channels import channel
+from notifier.errors import Misconfigured, PermanentError, TemporaryError
+from notifier.providers.twilio_calls import TwilioCalls, fetch_price
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+
+@pytest.fixture(autouse=True)
+def _api(sandbox: "Running", settings_env: Callable[..., None]) -> None:
+    settings_env(API_URL="https://rdv.example")
+
+
+def message(address: str = "+33612345678") -> OutgoingMessage:
+    return OutgoingMessage(RenderedMessage(text="said later", language="es"), address, [new_id()])
+
+
+def test_a_call_is_asked_for_with_signed_addresses_of_ours(sandbox: "Running") -> None:
+    sent = message()
+    accepted = TwilioCalls().send([sent])
+    (call,) = sandbox.messages("voice")
+    assert (accepted.provider, accepted.provider_id) == ("twilio_calls", call.provider_id)
+    assert (accepted.awaits_receipt, accepted.receipt_within, accepted.cost) == (True, 240, Decimal("0.15"))
+    for name, step in (("Url", CallStep.ANSWERED), ("StatusCallback", CallStep.ENDED)):
+        parts = urlsplit(call.custom[name])
+        assert (parts.netloc, parts.path) == ("rdv.example", "/api/hooks/twilio/calls")
+        assert parse_qs(parts.fragment) == {"rc": ["5"], "rp": ["all"]}
+        asked = read_call(parts.query)
+        assert (asked.step, asked.notification_id, asked.language) == (step, sent.ids[0], "es")
+    assert "said later" not in str(call.to_json()), "what is said is asked for when somebody answers"
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"),
+    [("error_500", TemporaryError), ("rate_limited", TemporaryError), ("unauthorized", Misconfigured)],
+)
+def test_a_refusal_says_whether_to_try_again(sandbox: "Running", mode: str, error: type[Exception]) -> None:
+    sandbox.provider_mode("twilio_calls", mode)
+    with pytest.raises(error):
+        TwilioCalls().send([message()])
+
+
+def test_sms_leave_while_calls_are_away(sandbox: "Running") -> None:
+    sandbox.provider_mode("twilio_calls", "refuse")
+    assert sandbox.twilio != sandbox.twilio_calls
+    assert channel("voice").provider_names() != channel("sms").provider_names()
+
+
+def test_a_number_that_does_not_exist_is_refused_for_good(sandbox: "Running") -> None:
+    sandbox.provider_mode("twilio_calls", "reject_address", address="+33612345678")
+    with pytest.raises(PermanentError):
+        TwilioCalls().send([message()])
+
+
+def test_without_a_number_of_ours_nothing_is_asked(settings_env: Callable[..., None]) -> None:
+    settings_env(TWILIO_VOICE_NUMBER="")
+    with pytest.raises(SettingMissing):
+        TwilioCalls().send([message()])
+
+
+def test_the_price_of_a_call_is_named_later(sandbox: "Running") -> None:
+    sandbox.call_answers("rings")
+    sid = TwilioCalls().send([message()]).provider_id
+    assert fetch_price(sid).is_final is False
+    assert fetch_price("CA-that-twilio-deleted").is_final
