@@ -158,8 +158,12 @@ def _connect_redis() -> Redis:
 
 
 async def _repeat(work: Callable[[], Awaitable[None]]) -> None:
-    """Do something over and over. What fails is begun again: without it open streams would stay silent for good."""
-    while True:
+    """Do something until cancelled. What fails is begun again: without it open streams would stay silent for good.
+
+    A server that goes away while it is being left raises an error in place of the cancellation.
+    """
+    task = asyncio.current_task()
+    while task and not task.cancelling():
         try:
             await work()
         except (DatabaseAway, RedisError) as error:

@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
+from redis.exceptions import RedisError
 
 from api import stream as program
 from api.models.base import session
@@ -394,6 +395,27 @@ def test_what_fails_once_in_an_unknown_way_is_begun_again(
         end_login(camille)
         while stream.response.readline():
             pass
+
+
+def test_what_fails_while_it_is_cancelled_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0)
+    begun: list[str] = []
+
+    async def leave_a_server_that_went_away() -> None:
+        begun.append("once")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise RedisError
+
+    async def cancel() -> None:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(hub._repeat(leave_a_server_that_went_away))
+            await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(cancel())
+    assert begun == ["once"]
 
 
 def make_stream() -> NoticeStream:
