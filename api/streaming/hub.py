@@ -116,6 +116,7 @@ class NoticeHub:
             while True:
                 if await subscribed.get_message(ignore_subscribe_messages=True, timeout=30):
                     self._nudged.set()
+                _end_if_cancelled()
 
     async def _read_table(self) -> None:
         """Wait for a nudge, or POLL_SECONDS, and offer the streams what is new since the last read that was answered.
@@ -150,11 +151,23 @@ class NoticeHub:
             while True:
                 report = LoopReport(at=clock(), streams=len(self.list_streams()))
                 await redis.set(STREAM, report.model_dump_json(), ex=FRESH)
+                _end_if_cancelled()
                 await asyncio.sleep(_REPORT_SECONDS)
 
 
 def _connect_redis() -> Redis:
     return Redis.from_url(settings().require("redis_url"), socket_connect_timeout=2, health_check_interval=15)
+
+
+def _end_if_cancelled() -> None:
+    """End what redis-py kept from being cancelled: at times its calls return in place of that (seen in 8.1.0).
+
+    Raises:
+        asyncio.CancelledError: this task is to end.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _repeat(work: Callable[[], Awaitable[None]]) -> None:

@@ -4,9 +4,10 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
+from typing import Self
 from uuid import UUID, uuid4
 
 import pytest
@@ -416,6 +417,34 @@ def test_what_fails_while_it_is_cancelled_is_not_begun_again(monkeypatch: pytest
 
     asyncio.run(cancel())
     assert begun == ["once"]
+
+
+class KeepingRedis:
+    """A client whose calls return when they are cancelled, as redis-py's do at times."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def set(self, *_: object, **_named: object) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+def test_a_report_ends_although_its_redis_kept_it_from_being_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub, "_connect_redis", KeepingRedis)
+
+    async def cancel() -> None:
+        async with asyncio.timeout(2), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(hub._repeat(hub.NoticeHub(ReadPool())._report))
+            await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(cancel())
 
 
 def make_stream() -> NoticeStream:
