@@ -43,7 +43,7 @@ class OpenPage:
     at: float = 0.0
     reading: asyncio.Task[None] | None = None  # the loop keeps no task alive by itself
 
-    async def read(self, reader: asyncio.StreamReader) -> None:
+    async def note_arrivals(self, reader: asyncio.StreamReader) -> None:
         """Note when each notice comes, until the stream ends."""
         while line := await reader.readline():
             if line.startswith(b"data:"):
@@ -148,7 +148,7 @@ async def _open(port: int, number: int, user_id: UUID, token: str) -> OpenPage:
             if not line:
                 raise RuntimeError("a stream was refused")
     page = OpenPage(user_id, writer)
-    page.reading = asyncio.create_task(page.read(reader))
+    page.reading = asyncio.create_task(page.note_arrivals(reader))
     return page
 
 

@@ -30,7 +30,7 @@ def ask_for_quiet_nights(person: Person) -> None:
 
 
 def see_quiet_nights(person: Person) -> None:
-    """Check that the page, loaded anew, shows these choices."""
+    """Check that the reloaded page shows these choices."""
     person.page.reload()
     for label in (_DAILY, _QUIET, _QUIET_SLOTS):
         expect(person.field(label)).to_be_checked()
