@@ -46,6 +46,7 @@ from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
 from api.proofs import routes as proofs
+from api.push_devices import routes as push_devices
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
 from api.schemas import Problem
@@ -57,9 +58,9 @@ from configs.logs import set_up_logs
 
 # In the order of the document.
 _NOUNS = (
-    auth, logins, users, billing, invoices, declarations, alerts, answers, prefectures, outlook, release_calendar,
-    detections, notifications, notices, stats, reliability, support, hooks, health, admin_users, admin_alerts,
-    admin_watch, admin_incidents, admin_payments, admin_delivery, admin_system,
+    auth, logins, users, push_devices, billing, invoices, declarations, alerts, answers, prefectures, outlook,
+    release_calendar, detections, notifications, notices, stats, reliability, support, hooks, health, admin_users,
+    admin_alerts, admin_watch, admin_incidents, admin_payments, admin_delivery, admin_system,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from configs.strict_yaml import FILLED, ConfigFileError, Document, check, read_d
 
 PLANS = Path(__file__).parent / "plans.yaml"
 
-Channel = Literal["email", "sms", "telegram", "voice"]
+Channel = Literal["email", "push", "sms", "telegram", "voice"]
 Positive = Annotated[Whole, Field(ge=1)]
 
 

@@ -91,6 +91,7 @@ def bucket_of(channel: Channel) -> AlertBudget:
         Channel.EMAIL: now.email_per_hour,
         Channel.SMS: now.sms_per_hour,
         Channel.TELEGRAM: now.telegram_per_hour,
+        Channel.PUSH: now.push_per_hour,
     }
     return AlertBudget.of(caps[channel])
 

@@ -1,5 +1,6 @@
 """Reads of accounts: a user by address, and the account as its owner sees it."""
 
+from collections.abc import Iterable
 from functools import cache
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from api.accounts.entitlement import find_entitlement
 from api.accounts.schemas import Account
-from api.models.user import Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.clock import clock
 from configs.contact_addresses import fold_address, normalize_address
 
@@ -44,13 +45,16 @@ def find_pending_hash(session: Session, email: str) -> str | None:
     )
 
 
+def index_contacts(contacts: Iterable[Contact]) -> dict[Channel, Contact]:
+    """Return contacts by channel; of several devices one that is reached still, for they are switched together."""
+    return {each.channel: each for each in sorted(contacts, key=lambda each: not each.is_lost)}
+
+
 def read_account(session: Session, user_id: UUID) -> Account:
     """Return the account as its owner sees it."""
     user = session.scalars(_select_account(), {"user": user_id}).unique().one()
-    contacts = {contact.channel: contact for contact in user.contacts}
-    email, sms, telegram = (
-        contacts.get(channel) for channel in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
-    )
+    contacts = index_contacts(user.contacts)
+    email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     held = find_entitlement(session, user.id, clock())
     return Account(
         id=user.id,
@@ -67,6 +71,7 @@ def read_account(session: Session, user_id: UUID) -> Account:
         notify_email=bool(email and email.enabled),
         notify_sms=bool(sms and sms.enabled),
         notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
+        notify_push=bool(push and push.is_linked and push.enabled),
         totp_enabled=user.has_second_factor,
         outage_credit=user.outage_credit,
         language=user.language,

@@ -91,6 +91,7 @@ class Account(Answer):
     notify_email: bool
     notify_sms: bool
     notify_telegram: bool
+    notify_push: bool
     totp_enabled: bool
     outage_credit: OutageCredit
     language: str

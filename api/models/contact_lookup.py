@@ -1,8 +1,8 @@
 """Look-up of contacts by keyed hashes of their addresses, and the rule that an address belongs to one account.
 
 `contacts.address` is encrypted, differently each time, so neither an index nor a constraint can be on it. A verified
-phone number or chat has its hashes in this table, one for each value of LOOKUP_KEY. The primary key refuses a second
-contact with any of them: also while LOOKUP_KEY is replaced and not all programs have the new value yet.
+phone number, chat or browser has its hashes in this table, one for each value of LOOKUP_KEY. The primary key refuses a
+second contact with any of them: also while LOOKUP_KEY is replaced and not all programs have the new value yet.
 """
 
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from api.models.base import Base
 from api.models.user import Channel, Contact
 from configs.encryption import lookup_hashes
+from configs.push_subscriptions import read_subscription
 
 
 class ContactLookup(Base):
@@ -28,12 +29,16 @@ class ContactLookup(Base):
 
 
 def hash_address(channel: Channel, address: str) -> list[bytes]:
-    """Return the hashes of an address, one for each of LOOKUP_KEY, the newest first."""
-    return lookup_hashes(f"{channel.value}:{address}")
+    """Return the hashes of an address, one for each of LOOKUP_KEY, the newest first.
+
+    A browser is known by where its messages are posted to: a renewed subscription may have other keys.
+    """
+    known = read_subscription(address).endpoint if channel is Channel.PUSH else address
+    return lookup_hashes(f"{channel.value}:{known}")
 
 
 def find_contact(session: Session, channel: Channel, address: str) -> Contact | None:
-    """Return the verified contact that has a phone number or a chat."""
+    """Return the verified contact that has a phone number, a chat or a browser's subscription."""
     found = sa.select(ContactLookup.contact_id).where(ContactLookup.hash.in_(hash_address(channel, address)))
     return session.scalars(sa.select(Contact).where(Contact.id.in_(found))).one_or_none()
 

@@ -102,11 +102,11 @@ def count_logins_before(s: Session, since: datetime) -> int:
 
 
 def _sample_contacts(s: Session) -> list[sa.Row[Any]]:
-    """Return a few phone numbers and chats. Encrypted texts begin with their time: the oldest and the newest."""
+    """Return a few contacts. Encrypted texts begin with their time: the oldest and the newest."""
     stored = sa.type_coerce(Contact.address, sa.Text)
     columns = (Contact.id, Contact.channel, Contact.verified_at, stored.label("stored"))
     found: list[sa.Row[Any]] = []
-    for channel in (Channel.SMS, Channel.TELEGRAM):
+    for channel in (Channel.SMS, Channel.TELEGRAM, Channel.PUSH):
         of_channel = sa.select(*columns).where(Contact.channel == channel).limit(_SAMPLED)
         for order in (stored.asc(), stored.desc()):
             found += s.execute(of_channel.order_by(order))

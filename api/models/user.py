@@ -45,10 +45,14 @@ class Channel(StrEnum):
     SMS = "sms"
     TELEGRAM = "telegram"
     VOICE = "voice"  # a call, to the number of the SMS contact
+    PUSH = "push"  # to a browser, of which a person may have several
 
 
 # The channels of contacts.
 CONTACT_CHANNELS: tuple[Channel, ...] = tuple(each for each in Channel if each is not Channel.VOICE)
+
+
+PUSH_DEVICES = 5  # that a person has at most
 
 
 class ContactState(StrEnum):
@@ -134,7 +138,9 @@ class User(Base):
 
 
 class Contact(Base):
-    """A user's address on one channel. Phone numbers and chat ids are encrypted; `contact_lookup` finds them.
+    """A user's address on one channel; by push one for each device.
+
+    Phone numbers, chat ids and subscriptions of browsers are encrypted; `contact_lookup` finds them.
 
     `new_address` replaces the address of a verified contact when its owner confirms it.
     `alert_budget_full_at` is when the hourly cap on slot alerts has all its messages again (notifier/hourly_cap.py).
@@ -147,6 +153,8 @@ class Contact(Base):
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     address: Mapped[str] = mapped_column(ContactAddress)
     new_address: Mapped[str | None] = mapped_column(ContactAddress)
+    number: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")  # among the devices
+    device_name: Mapped[str | None] = mapped_column(EncryptedText)  # as its owner sees it; of devices only
     verified_at: Mapped[datetime | None]
     enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     state: Mapped[ContactState] = mapped_column(
@@ -163,14 +171,24 @@ class Contact(Base):
     user: Mapped[User] = relationship(back_populates="contacts")
 
     __table_args__ = (
-        sa.UniqueConstraint("user_id", "channel"),
+        sa.UniqueConstraint("user_id", "channel", "number"),
         sa.Index("ix_contacts_channel_address", "channel", "address"),
         sa.Index("ix_contacts_unverified", "created_at", postgresql_where=sa.text("verified_at IS NULL")),
         sa.Index("ix_contacts_summary", "user_id", postgresql_where=sa.text("summary_since IS NOT NULL")),
-        sa.CheckConstraint("length(address) BETWEEN 1 AND 254", name="address_length"),
+        sa.CheckConstraint(
+            "length(address) BETWEEN 1 AND CASE channel WHEN 'push' THEN 2048 ELSE 254 END",
+            name="address_length",
+        ),
         sa.CheckConstraint("length(new_address) BETWEEN 1 AND 254", name="new_address_length"),
         sa.CheckConstraint(_is_protected("address"), name="address_protected"),
         sa.CheckConstraint(_is_protected("new_address"), name="new_address_protected"),
+        sa.CheckConstraint(
+            f"number BETWEEN 0 AND CASE channel WHEN 'push' THEN {PUSH_DEVICES - 1} ELSE 0 END", name="number"
+        ),
+        sa.CheckConstraint(
+            "(channel = 'push') = (device_name IS NOT NULL) AND starts_with(device_name, 'gAAAAA')",
+            name="device_name",
+        ),
     )
 
     @property

@@ -62,6 +62,12 @@ class GroupChange(Body):
     telegram: Flag | None = None
 
 
+class SlotsChange(GroupChange):
+    """On which channels slot alerts go; by push to all devices or to none."""
+
+    push: Flag | None = None
+
+
 class FixedGroup(Body):
     """A group that cannot be switched off."""
 
@@ -73,7 +79,7 @@ class FixedGroup(Body):
 class GroupChanges(Body):
     """The groups to change; what is left out stays."""
 
-    slots: GroupChange | None = Field(None, description="Slot alerts, on the channels of the plan.")
+    slots: SlotsChange | None = Field(None, description="Slot alerts, on the channels of the plan.")
     desk: DeskChange | None = None
     reminders: GroupChange | None = None
     summary: SummaryChange | None = None
@@ -98,11 +104,12 @@ class QuietHours(Body):
 
 
 class NotificationFlags(Body):
-    """Which channels are switched on; what is left out stays. SMS and Telegram must be linked first."""
+    """Which channels are switched on; what is left out stays. SMS, Telegram and push must be linked first."""
 
     notify_email: Flag | None = None
     notify_sms: Flag | None = None
     notify_telegram: Flag | None = None
+    notify_push: Flag | None = None
 
 
 class NotificationChanges(NotificationFlags):
@@ -124,6 +131,7 @@ class GroupState(Answer):
     email: bool | None
     sms: bool | None
     telegram: bool | None
+    push: bool | None
 
 
 class GroupStates(Answer):
@@ -152,6 +160,7 @@ class NotificationState(Answer):
     notify_email: bool
     notify_sms: bool
     notify_telegram: bool
+    notify_push: bool
     groups: GroupStates
     quiet_hours: QuietHoursState | None
     slot_rhythm: SlotRhythm

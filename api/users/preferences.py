@@ -1,6 +1,6 @@
 """Preferences of messages: groups by channel, quiet hours, the rhythm of slot alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import time
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_news_consent, withdraw_news_consent
+from api.accounts.queries import index_contacts
 from api.errors import ApiError
 from api.models.notification import Notification, waits_as_wished
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
@@ -26,13 +27,14 @@ HOW_TO_LINK = {
     Channel.EMAIL: "confirm the address of the account first",
     Channel.SMS: "confirm a phone number first: PATCH /api/users/profile with `phone`",
     Channel.TELEGRAM: "link a chat first: POST /api/users/telegram-link",
+    Channel.PUSH: "add a device first: POST /api/users/push-devices",
 }
 # The channels of a group's messages; those that cannot be switched off go by mail.
 _MAIL = (Channel.EMAIL,)
 CHANNELS: Mapping[MessageGroup, tuple[Channel, ...]] = {
     MessageGroup.SLOTS: CONTACT_CHANNELS,
     MessageGroup.DESK: (Channel.EMAIL, Channel.TELEGRAM),
-    MessageGroup.REMINDERS: CONTACT_CHANNELS,
+    MessageGroup.REMINDERS: (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM),
     MessageGroup.SUMMARY: _MAIL,
     MessageGroup.NEWS: _MAIL,
     MessageGroup.ACCOUNT: _MAIL,
@@ -67,8 +69,8 @@ def wake_held(session: Session, user_id: UUID) -> None:
     )
 
 
-def change_groups(contacts: Mapping[Channel, Contact], changes: GroupChanges) -> bool:
-    """Switch groups on or off by channel; return whether slot alerts have a further way.
+def change_groups(contacts: Mapping[Channel, Sequence[Contact]], changes: GroupChanges) -> bool:
+    """Switch groups on or off by channel, of push for all devices; return whether slot alerts have a further way.
 
     Raises:
         api.errors.ApiError: 409 not-linked.
@@ -80,21 +82,26 @@ def change_groups(contacts: Mapping[Channel, Contact], changes: GroupChanges) ->
         if wish is not None
     ]
     found = [
-        (_find_linked(contacts, channel, group, on=wish), group, wish) for group, channel, wish in wishes
+        (contact, group, wish)
+        for group, channel, wish in wishes
+        for contact in _find_linked(contacts, channel, group, on=wish)
     ]
-    switched = [_switch_group(contact, group, on=wish) for contact, group, wish in found if contact]
+    switched = [_switch_group(contact, group, on=wish) for contact, group, wish in found]
     return any(switched)
 
 
 def _find_linked(
-    contacts: Mapping[Channel, Contact], channel: Channel, group: MessageGroup, *, on: bool
-) -> Contact | None:
-    contact = contacts.get(channel)
-    if on and (contact is None or (channel is not Channel.EMAIL and not contact.is_linked)):
+    contacts: Mapping[Channel, Sequence[Contact]], channel: Channel, group: MessageGroup, *, on: bool
+) -> Sequence[Contact]:
+    found = contacts.get(channel, ())
+    if not on:
+        return found
+    linked = [each for each in found if channel is Channel.EMAIL or each.is_linked]
+    if not linked:
         raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
-    if on and contact and _lacks_consent(group, contact):
+    if any(_lacks_consent(group, each) for each in linked):
         raise ApiError(409, "not-linked", "switch the channel on first: news end with the consent to it")
-    return contact
+    return linked
 
 
 def _lacks_consent(group: MessageGroup, contact: Contact) -> bool:
@@ -119,13 +126,14 @@ def _switch_group(contact: Contact, group: MessageGroup, *, on: bool) -> bool:
 def read_preferences(session: Session, user_id: UUID) -> NotificationState:
     """Return what is switched on, and when messages leave."""
     user = session.get_one(User, user_id)
-    contacts = {each.channel: each for each in user.contacts}
-    email, sms, telegram = (contacts.get(channel) for channel in CONTACT_CHANNELS)
+    contacts = index_contacts(user.contacts)
+    email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     states = {group.value: _read_group(group, contacts) for group in CHANNELS}
     return NotificationState(
         notify_email=bool(email and email.enabled),
         notify_sms=bool(sms and sms.enabled),
         notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
+        notify_push=bool(push and push.is_linked and push.enabled),
         groups=GroupStates(**states),
         quiet_hours=_read_quiet_hours(user),
         slot_rhythm=user.slot_rhythm,

@@ -67,6 +67,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
         Channel.EMAIL: flags.notify_email,
         Channel.SMS: flags.notify_sms,
         Channel.TELEGRAM: flags.notify_telegram,
+        Channel.PUSH: flags.notify_push,
     }
     switched = [
         _switch(session, user_id, channel, on=wish) for channel, wish in wishes.items() if wish is not None
@@ -74,8 +75,8 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     has_new_way = any(switched)
     change_times(session, user, flags)
     if flags.groups:
-        contacts = {channel: _find_contact(session, user_id, channel) for channel in CONTACT_CHANNELS}
-        has_new_way |= change_groups({key: each for key, each in contacts.items() if each}, flags.groups)
+        contacts = {channel: _find_contacts(session, user_id, channel) for channel in CONTACT_CHANNELS}
+        has_new_way |= change_groups(contacts, flags.groups)
     return wake_alerts(session, user_id, "channel switched on") if has_new_way else []
 
 
@@ -90,12 +91,17 @@ def restart_groups(session: Session, user_id: UUID) -> list[UUID]:
 
 
 def _switch(session: Session, user_id: UUID, channel: Channel, *, on: bool) -> bool:
-    """Switch a channel; return whether it is on and was off."""
-    contact = _find_contact(session, user_id, channel)
-    if on and channel is not Channel.EMAIL and (contact is None or not contact.is_linked):
-        raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
-    if contact is None:
-        return False
+    """Switch a channel, to all devices; return whether it is on and was off."""
+    contacts = _find_contacts(session, user_id, channel)
+    if channel is not Channel.EMAIL and on:
+        contacts = [each for each in contacts if each.is_linked]
+        if not contacts:
+            raise ApiError(409, "not-linked", HOW_TO_LINK[channel])
+    switched = [_switch_contact(contact, on=on) for contact in contacts]
+    return any(switched)
+
+
+def _switch_contact(contact: Contact, *, on: bool) -> bool:
     was_reachable = contact.reachable
     if on is not contact.enabled or (on and contact.consented_at is None):  # STOP empties it, too
         (give_consent if on else withdraw_consent)(contact, "switch")
@@ -149,5 +155,9 @@ def _lock_contacts(session: Session, user_id: UUID) -> None:
 
 
 def _find_contact(session: Session, user_id: UUID, channel: Channel) -> Contact | None:
+    return next(iter(_find_contacts(session, user_id, channel)), None)
+
+
+def _find_contacts(session: Session, user_id: UUID, channel: Channel) -> list[Contact]:
     query = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == channel)
-    return session.scalars(query.with_for_update(key_share=True)).one_or_none()
+    return list(session.scalars(query.order_by(Contact.id).with_for_update(key_share=True)))

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from configs.contact_addresses import call_sender, parse_countries, sender, sms_sender
 from configs.mail_server import parse_mail_providers, parse_mail_server
+from configs.push_keys import check_public_key, read_private_key
+from configs.push_subscriptions import parse_push_hosts
 from configs.setting_groups.value_types import WebAddress
 from configs.sms_prices import DEFAULT, DEFAULT_CALL, parse_sms_prices
 
@@ -38,6 +40,14 @@ class SendingSettings(BaseSettings):
     telegram_webhook_secret: SecretStr | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
     telegram_link_url: WebAddress = "https://t.me"
+    vapid_private_key: SecretStr | None = None
+    vapid_public_key: str | None = None
+    push_hosts: Annotated[tuple[str, ...], NoDecode] = (
+        "fcm.googleapis.com",
+        "*.push.services.mozilla.com",
+        "*.push.apple.com",
+        "*.notify.windows.com",
+    )
 
     # Call
     calls_per_second: int = Field(1, ge=1)
@@ -59,6 +69,7 @@ class SendingSettings(BaseSettings):
     email_per_hour: int = Field(30, ge=1)
     telegram_per_hour: int = Field(30, ge=1)
     sms_per_hour: int = Field(10, ge=1)
+    push_per_hour: int = Field(30, ge=1)
     user_per_hour: int = Field(50, ge=1)
     sms_copies: int = Field(4, ge=1)
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
@@ -84,6 +95,23 @@ class SendingSettings(BaseSettings):
         if value:
             parse_mail_server(value.get_secret_value())
         return value
+
+    @field_validator("vapid_private_key")
+    @classmethod
+    def _vapid_private_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            read_private_key(value.get_secret_value())
+        return value
+
+    @field_validator("vapid_public_key")
+    @classmethod
+    def _vapid_public_key(cls, value: str | None) -> str | None:
+        return check_public_key(value) if value else None
+
+    @field_validator("push_hosts", mode="before")
+    @classmethod
+    def _push_hosts(cls, value: object) -> object:
+        return parse_push_hosts(value) if isinstance(value, str) else value
 
     @field_validator("telegram_webhook_secret")
     @classmethod

@@ -87,6 +87,7 @@ BOUNDS = {
     "/api/stats": 3,
     "/api/stats/answers": 2,
     "/api/users/notifications": 3,
+    "/api/users/push-devices": 2,
     "/api/users/telegram-link": 3,
 }
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.

@@ -52,6 +52,8 @@ UNFORESEEN = {
     "guessable": "a password is judged by a dictionary and the address",
     "phone_number": "the numbering plans of all countries change each month",
     "no_sms": "which numbers get an SMS follows from those plans",
+    "push_service": "which services are taken is a setting",
+    "push_key": "not every text is a point of the curve",
     "time_zone": "the list of IANA changes several times a year",
     "unknown": "prefectures, desks and sites are in the desk files",
     "old_terms": "new terms come by a new version",

@@ -35,9 +35,9 @@ def test_the_plans_are_those_that_the_outside_relies_on() -> None:
 
 def test_each_plan_opens_its_channels() -> None:
     assert plan("NONE").channels == frozenset()
-    assert plan("URGENCE_24H").channels == {"email"}
-    assert plan(PlanName.URGENCE_7J).channels == {"email", "telegram"}
-    assert plan(PlanName.URGENCE_TOTAL).channels == {"email", "telegram", "sms", "voice"}
+    assert plan("URGENCE_24H").channels == {"email", "push"}
+    assert plan(PlanName.URGENCE_7J).channels == {"email", "telegram", "push"}
+    assert plan(PlanName.URGENCE_TOTAL).channels == {"email", "telegram", "push", "sms", "voice"}
 
 
 def test_an_unknown_plan_is_refused() -> None:
@@ -54,10 +54,10 @@ def test_an_unknown_plan_is_refused() -> None:
         ("price_cents: 499", "price: 499", "URGENCE_24H.price", "is no key here; keys: alerts, channels"),
         ("currency: eur", "currency: usd", "NONE.currency", "'eur'"),
         (
-            "channels: [email]",
+            "channels: [email, push]",
             "channels: [fax]",
             "URGENCE_24H.channels.0",
-            "'email', 'sms', 'telegram' or 'voice'",
+            "'email', 'push', 'sms', 'telegram' or 'voice'",
         ),
         ("recurring: true", "recurring: yes", "URGENCE_TOTAL.recurring", "valid boolean"),
         ("recurring: true", "recurring: false", "URGENCE_TOTAL", "either recurs or has duration_seconds"),

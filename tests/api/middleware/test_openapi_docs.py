@@ -43,6 +43,7 @@ EXPECTED = {
     ("post", "/api/billing/portal"), ("post", "/api/billing/webhook"), ("post", "/api/billing/closed-desk-refund"),
     ("patch", "/api/users/profile"), ("patch", "/api/users/notifications"), ("get", "/api/users/notifications"),
     ("post", "/api/users/phone/verify"),
+    ("get", "/api/users/push-devices"), ("post", "/api/users/push-devices"), ("delete", "/api/users/push-devices/{id}"),
     ("get", "/api/users/telegram-link"), ("post", "/api/users/telegram-link"),
     ("post", "/api/users/telegram-link/confirm"),
     ("get", "/api/users/export"), ("get", "/api/users/export/file"), ("delete", "/api/users/me"),

@@ -69,15 +69,15 @@ def hold(who: Person, reason: str = "digest") -> Notification:
 
 def test_at_first_all_arrives_at_once_but_news(client: FlaskClient, camille: Person) -> None:
     assert shown(client, camille) == {
-        "notifyEmail": True, "notifySms": False, "notifyTelegram": True,
+        "notifyEmail": True, "notifySms": False, "notifyTelegram": True, "notifyPush": False,
         "groups": {
-            "slots": {"email": True, "sms": None, "telegram": True},
-            "desk": {"email": True, "sms": None, "telegram": True},
-            "reminders": {"email": True, "sms": None, "telegram": True},
-            "summary": {"email": False, "sms": None, "telegram": None},
-            "news": {"email": False, "sms": None, "telegram": None},
-            "account": {"email": True, "sms": None, "telegram": None},
-            "payment": {"email": True, "sms": None, "telegram": None},
+            "slots": {"email": True, "sms": None, "telegram": True, "push": None},
+            "desk": {"email": True, "sms": None, "telegram": True, "push": None},
+            "reminders": {"email": True, "sms": None, "telegram": True, "push": None},
+            "summary": {"email": False, "sms": None, "telegram": None, "push": None},
+            "news": {"email": False, "sms": None, "telegram": None, "push": None},
+            "account": {"email": True, "sms": None, "telegram": None, "push": None},
+            "payment": {"email": True, "sms": None, "telegram": None, "push": None},
         },
         "quietHours": None, "slotRhythm": "at_once", "digestAt": "07:00", "timeZone": "Europe/Paris",
     }  # fmt: skip
@@ -87,8 +87,8 @@ def test_a_group_is_switched_by_channel_and_the_rest_stays(client: FlaskClient, 
     groups = changed(client, camille, groups={"slots": {"telegram": False}, "desk": {"email": False}})[
         "groups"
     ]
-    assert groups["slots"] == {"email": True, "sms": None, "telegram": False}
-    assert groups["desk"] == {"email": False, "sms": None, "telegram": True}
+    assert groups["slots"] == {"email": True, "sms": None, "telegram": False, "push": None}
+    assert groups["desk"] == {"email": False, "sms": None, "telegram": True, "push": None}
     assert read_contact(Channel.TELEGRAM).stopped_groups == ["slots"]
     groups = changed(client, camille, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
     assert (groups["slots"]["telegram"], groups["desk"]["email"]) == (True, False)

@@ -1,0 +1,58 @@
+"""Routes of /api/users/push-devices: the browsers that get the signed-in user's messages by web push."""
+
+from typing import Any
+from uuid import UUID
+
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+import notifier
+from api.middleware.auth import current_user_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.models.base import session
+from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
+from api.push_devices.service import add_device, list_devices, remove_device
+
+blueprint = APIBlueprint(
+    "push_devices",
+    __name__,
+    url_prefix="/api/users/push-devices",
+    operation_id_callback=make_operation_id,
+    abp_tags=[Tag(name="push devices", description="Browsers that get messages by web push")],
+    abp_security=BEARER,
+)
+
+
+class DevicePath(BaseModel):
+    """Which device."""
+
+    id: UUID
+
+
+@blueprint.get("", responses={200: DeviceList, **declare_errors(401)})
+def show_devices() -> dict[str, Any]:
+    """List the user's devices, with the key that a browser subscribes for."""
+    with session() as s:
+        return list_devices(s, current_user_id()).as_json()
+
+
+@blueprint.post("", responses={200: DeviceAnswer, 201: DeviceAnswer, **declare_errors(*BODY, 401, 402, 409)})
+def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
+    """Add a browser by its subscription, five at most, and switch push on. Needs a plan that has push.
+
+    The same endpoint again renews the device: 200. One that another account of this browser had is taken over.
+    """
+    with session() as s:
+        added = add_device(s, current_user_id(), body)
+    for alert_id in added.alerts:
+        notifier.catch_up(alert_id)
+    return added.device.as_json(), 201 if added.is_new else 200
+
+
+@blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
+def delete_device(path: DevicePath) -> tuple[str, int]:
+    """Remove a device: nothing is sent to it any more."""
+    with session() as s:
+        remove_device(s, current_user_id(), path.id)
+    return "", 204

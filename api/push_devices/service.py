@@ -1,0 +1,185 @@
+"""Devices that get messages by web push: those of a user, a new or renewed one, and their removal."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.accounts.consents import give_consent
+from api.accounts.entitlement import find_entitlement
+from api.alerts.service import wake_alerts
+from api.errors import ApiError, not_found
+from api.models.contact_lookup import claim_address, find_contact
+from api.models.notification import Notification
+from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
+from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
+from api.schemas import PlanAnswer
+from configs.clock import clock
+from configs.plan import plans
+from configs.push_subscriptions import PushSubscription, read_subscription
+from configs.settings import settings
+
+
+@dataclass(frozen=True, slots=True)
+class AddedDevice:
+    """A device that was added or renewed, and the alerts to catch up after the commit."""
+
+    device: DeviceAnswer
+    is_new: bool
+    alerts: list[UUID] = field(default_factory=list)
+
+
+def list_devices(session: Session, user_id: UUID) -> DeviceList:
+    """Return a user's devices, those whose browser ended its subscription left out."""
+    sent = _select_last_sent().correlate(Contact).scalar_subquery()
+    mine = sa.select(Contact, sent).where(*_is_device_of(user_id), Contact.state == ContactState.OK)
+    found = session.execute(mine.order_by(Contact.created_at, Contact.id))
+    return DeviceList(
+        public_key=settings().vapid_public_key,
+        limit=PUSH_DEVICES,
+        devices=[_describe(contact, at) for contact, at in found],
+    )
+
+
+def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
+    """Add a device, which switches push on, or renew the one that has the same endpoint.
+
+    A browser that another account of ours used is that account's no more: its messages would be shown here.
+
+    Raises:
+        api.errors.ApiError: 402 without a plan that has push, 409 too-many-devices, 409 device-taken where another
+            account has the endpoint with other keys, 503 where no push is set up.
+    """
+    if settings().vapid_public_key is None:
+        raise ApiError(503, "unavailable", "there is no web push here: set VAPID_PUBLIC_KEY")
+    subscription = wish.subscription
+    _lock_owners(session, user_id, subscription)
+    _check_plan(session, user_id)
+    known = _free_endpoint(session, user_id, subscription)
+    _drop_ended(session, user_id, known)
+    contact = known or _build_contact(session, user_id)
+    was_reachable = known is not None and known.reachable
+    contact.address, contact.device_name = subscription.as_address(), wish.name
+    contact.verified_at = contact.verified_at or clock()
+    if not was_reachable or contact.consented_at is None:
+        give_consent(contact, "push_device")
+    contact.enabled, contact.state = True, ContactState.OK
+    session.add(contact)
+    if not claim_address(session, contact):
+        raise _refuse_taken()
+    _switch_on_others(session, user_id, contact)
+    alerts = [] if was_reachable else wake_alerts(session, user_id, "device added")
+    sent_at = session.scalar(_select_last_sent(contact.id))
+    return AddedDevice(_describe(contact, sent_at), known is None, alerts)
+
+
+def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:
+    """Remove a device. Its messages stay in the list of messages.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    lock_messages(session, [device_id], user_id)
+    mine = sa.delete(Contact).where(*_is_device_of(user_id), Contact.id == device_id)
+    if session.scalars(mine.returning(Contact.id)).one_or_none() is None:
+        raise not_found("device")
+
+
+def lock_messages(session: Session, device_ids: list[UUID], user_id: UUID | None = None) -> None:
+    """Lock the messages to devices that go, which they lose with them, before anything else: so does a worker."""
+    mine = sa.select(Notification.id).where(Notification.contact_id.in_(device_ids))
+    if user_id:
+        mine = mine.where(Notification.user_id == user_id)
+    session.execute(mine.order_by(Notification.id).with_for_update())
+
+
+def _is_device_of(user_id: UUID) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return Contact.user_id == user_id, Contact.channel == Channel.PUSH
+
+
+def _select_last_sent(device_id: UUID | None = None) -> sa.Select[datetime | None]:
+    of = Contact.id if device_id is None else device_id
+    return sa.select(sa.func.max(Notification.accepted_at)).where(Notification.contact_id == of)
+
+
+def _lock_owners(session: Session, user_id: UUID, subscription: PushSubscription) -> None:
+    """Lock what may change: messages to devices that go, then their owners, in the order in which workers do."""
+    other = find_contact(session, Channel.PUSH, subscription.as_address())
+    taken = other is not None and other.user_id != user_id
+    ended = sa.select(Contact.id).where(*_is_device_of(user_id), Contact.state != ContactState.OK)
+    lock_messages(session, [*session.scalars(ended), *([other.id] if other and taken else [])])
+    owners = {user_id, *([other.user_id] if other else [])}
+    locked = sa.select(User.id).where(User.id.in_(owners)).order_by(User.id)
+    session.execute(locked.with_for_update(key_share=True))
+
+
+def _check_plan(session: Session, user_id: UUID) -> None:
+    held = find_entitlement(session, user_id, clock()).plan
+    if Channel.PUSH.value not in held.channels:
+        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.PUSH.value in each.channels]
+        detail = "push needs a plan that has it: choose one of `plans`"
+        raise ApiError(402, "plan-needed", detail, plans=offers)
+
+
+def _free_endpoint(session: Session, user_id: UUID, subscription: PushSubscription) -> Contact | None:
+    """Return the user's device with this endpoint; take the endpoint from another account that the browser used."""
+    known = find_contact(session, Channel.PUSH, subscription.as_address())
+    if known is None or known.user_id == user_id:
+        return known
+    if known.state is ContactState.OK and read_subscription(known.address) != subscription:
+        raise _refuse_taken()
+    session.delete(known)
+    session.flush()
+    return None
+
+
+def _refuse_taken() -> ApiError:
+    return ApiError(
+        409, "device-taken", "this subscription belongs to another account: subscribe the browser anew"
+    )
+
+
+def _drop_ended(session: Session, user_id: UUID, known: Contact | None) -> None:
+    """Delete the devices whose subscription ended: they count no more."""
+    ended = sa.select(Contact).where(*_is_device_of(user_id), Contact.state != ContactState.OK)
+    for contact in session.scalars(ended):
+        if contact is not known:
+            session.delete(contact)
+    session.flush()
+
+
+def _build_contact(session: Session, user_id: UUID) -> Contact:
+    """Return a contact under the first number that is free; groups that are stopped by push stay so.
+
+    Raises:
+        api.errors.ApiError: 409 too-many-devices.
+    """
+    others = list(session.scalars(sa.select(Contact).where(*_is_device_of(user_id)).order_by(Contact.number)))
+    taken = {each.number for each in others}
+    number = next((each for each in range(PUSH_DEVICES) if each not in taken), None)
+    if number is None:
+        detail = f"there are {PUSH_DEVICES} devices already: remove one first"
+        raise ApiError(409, "too-many-devices", detail)
+    stopped = list(others[0].stopped_groups) if others else []
+    return Contact(
+        user_id=user_id, channel=Channel.PUSH, number=number, stopped_groups=stopped, created_at=clock()
+    )
+
+
+def _switch_on_others(session: Session, user_id: UUID, added: Contact) -> None:
+    """Switch on the devices that were switched off with the channel: it is on or off as a whole."""
+    others = sa.select(Contact).where(*_is_device_of(user_id), Contact.id != added.id, ~Contact.enabled)
+    for each in session.scalars(others.order_by(Contact.id)):
+        give_consent(each, "push_device")
+        each.enabled = True
+
+
+def _describe(contact: Contact, last_sent_at: datetime | None) -> DeviceAnswer:
+    return DeviceAnswer(
+        id=contact.id,
+        name=contact.device_name or "",
+        created_at=contact.created_at,
+        last_sent_at=last_sent_at,
+    )

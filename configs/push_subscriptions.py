@@ -1,0 +1,80 @@
+"""Subscriptions to web push: what a browser hands out, and which services messages may be handed to.
+
+A subscription has the address that messages are posted to (RFC 8030) and the two keys that encrypt them (RFC 8291). The
+address comes from outside: only hosts of PUSH_HOSTS are taken, which are the browser makers' push services.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+LONGEST_ENDPOINT = 1000  # the longest known are Microsoft's, of some 600
+# Nothing that two parsers of addresses could read in two ways: a user, a backslash, a fragment, another port.
+ENDPOINT = r"^https:/{2}[a-z0-9-]+(\.[a-z0-9-]+)+(:443)?/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$"
+_ENDPOINT = re.compile(ENDPOINT, re.ASCII)
+_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PushSubscription:
+    """A browser's subscription. The keys are base64url without padding."""
+
+    endpoint: str
+    p256dh: str  # the browser's public key, a point of P-256
+    auth: str  # the secret that only the browser and we know
+
+    @property
+    def host(self) -> str:
+        """The name of the push service."""
+        return read_host(self.endpoint)
+
+    def as_address(self) -> str:
+        """Return it as the address of a contact: JSON without `@`, by which addresses of mail are known."""
+        text = json.dumps({"endpoint": self.endpoint, "p256dh": self.p256dh, "auth": self.auth})
+        return text.replace("@", "\\u0040")
+
+
+def read_subscription(address: str) -> PushSubscription:
+    """Return the subscription that `as_address` wrote.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = json.loads(address)
+        return PushSubscription(str(found["endpoint"]), str(found["p256dh"]), str(found["auth"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError("no subscription to web push") from error
+
+
+def read_host(endpoint: str) -> str:
+    """Return the host of a subscription's address.
+
+    Raises:
+        ValueError: it is no address that a push service gives.
+    """
+    if len(endpoint) > LONGEST_ENDPOINT or not _ENDPOINT.fullmatch(endpoint):
+        raise ValueError(
+            "is no address of a push service: send what PushManager.subscribe() returned, unchanged"
+        )
+    return endpoint.removeprefix("https://").partition("/")[0].removesuffix(":443")
+
+
+def is_listed(host: str, listed: Collection[str]) -> bool:
+    """Return whether a host is one of those listed. `*.example.org` stands for every name below, and not for itself."""
+    return any(host == each or (each[:2] == "*." and host.endswith(each[1:])) for each in listed)
+
+
+def parse_push_hosts(text: str) -> tuple[str, ...]:
+    """Read `fcm.googleapis.com,*.push.apple.com`.
+
+    Raises:
+        ValueError: an entry is no name, or one that stands for a whole country.
+    """
+    found = tuple(part for each in text.split(",") if (part := each.strip().lower()))
+    for each in found:
+        name = each.removeprefix("*.")
+        if not _HOST.fullmatch(each) or name.count(".") < 1 or name.rpartition(".")[2].isdecimal():
+            raise ValueError(f"{each!r} is no name of a host: write push.example.org or *.push.example.org")
+    return found
