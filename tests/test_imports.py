@@ -79,7 +79,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
     [
         ("api.models.all, api.models.base", {"flask", "scrapy", "rq"}),
         ("notifier.workers.__main__", {"pygments", "rich", "scrapy", "twisted"}),
-        ("api.stream", {"flask", "rq", "sqlalchemy"}),
+        ("api.stream", {"flask", "rich", "rq", "sqlalchemy", "twisted"}),
         # gunicorn loads its hooks first
         (
             "configs.gunicorn_hooks, api.app, api.background.__main__",

@@ -25,15 +25,13 @@ def make_due_files(seconds: float) -> tuple[int, int]:
     A document that cannot be drawn keeps no other from its turn. Where the store is away the rest waits for the next
     run.
     """
-    from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- its library and fonts are for this job only
-
     ends, made, failed, last = time.monotonic() + seconds, 0, 0, None
     while rows := _list_due(last):
         for row in rows:
             if time.monotonic() > ends:
                 return made, failed
             try:
-                pdf = render_pdf(row)
+                pdf = _draw(row)
             except Exception:  # whatever its contents do to the library, the others have their turn
                 log.exception("an invoice is not drawn", invoice=str(row.id))
                 failed += 1
@@ -63,6 +61,12 @@ def read_file(row: Invoice) -> bytes | None:
         with session() as s:
             s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_made_at=None))
         return None
+
+
+def _draw(row: Invoice) -> bytes:
+    from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- 27 MB that no run without an invoice needs
+
+    return render_pdf(row)
 
 
 def _list_due(after: UUID | None) -> list[Invoice]:

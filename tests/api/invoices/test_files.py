@@ -1,5 +1,6 @@
 """Files of documents: made by the job, kept in the store, made again where they are lost or name somebody who left."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,11 @@ def test_no_more_time_leaves_the_rest_to_the_next_run() -> None:
         pay()
     issue_due(60)
     assert (make_due_files(0), make_due_files(60)) == ((0, 0), (3, 0))
+
+
+def test_a_run_without_an_invoice_loads_nothing_to_draw_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "api.invoices.pdf", None)  # an import raises
+    assert make_due_files(60) == (0, 0)
 
 
 def test_a_file_that_the_store_lost_is_made_again() -> None:
