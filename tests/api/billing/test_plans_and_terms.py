@@ -9,6 +9,17 @@ from flask.testing import FlaskClient
 from configs.plan import PlanName, plans
 from configs.sales_terms import UnknownTerms, find_newest_version, read_consent, read_terms
 
+CHANNELS = {  # as the terms call them
+    "fr": {
+        "email": "courriel", "telegram": "Telegram", "sms": "SMS", "voice": "appels téléphoniques",
+        "push": "notification dans votre navigateur",
+    },
+    "en": {
+        "email": "e-mail", "telegram": "Telegram", "sms": "SMS", "voice": "phone calls",
+        "push": "notification in your browser",
+    },
+}  # fmt: skip
+
 
 def test_the_plans_are_public_and_have_an_etag(bare: FlaskClient) -> None:
     answer = bare.get("/api/billing/plans")
@@ -38,7 +49,7 @@ def test_the_terms_name_the_seller(bare: FlaskClient, settings_env: Callable[...
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
-def test_the_terms_say_the_prices_of_the_plans(language: str) -> None:
+def test_the_terms_say_the_prices_and_the_channels_of_the_plans(language: str) -> None:
     text = read_terms(find_newest_version(), language).replace("\N{NO-BREAK SPACE}", " ")
     for name, each in plans().items():
         if name is PlanName.NONE:
@@ -50,6 +61,7 @@ def test_the_terms_say_the_prices_of_the_plans(language: str) -> None:
         ]
         assert price in line
         assert f" {each.interval_seconds} second" in line
+        assert {channel for channel, words in CHANNELS[language].items() if words in line} == each.channels
 
 
 def test_the_right_to_withdraw_is_lost_once_performed_never_once_begun() -> None:

@@ -27,7 +27,8 @@ from tests.api.world import Person, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 MINUTE = timedelta(minutes=1)
-VERSION = "2026-11-23"
+VERSION = "2026-11-24"
+_SINCE = {consents.NEWS: "2026-11-23", Channel.PUSH: "2026-11-24"}  # subjects that came later
 
 
 def consent_of(channel: Channel) -> dict[str, Any]:
@@ -109,8 +110,9 @@ def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
 
 
 def _list_subjects(version: str) -> list[str]:
-    """Return what a version has texts about: news came with the second."""
-    return [*CONTACT_CHANNELS, consents.HEALTH, *([consents.NEWS] if version >= "2026-11-23" else [])]
+    """Return what a version has texts about."""
+    subjects = [*CONTACT_CHANNELS, consents.HEALTH, consents.NEWS]
+    return [each for each in subjects if version >= _SINCE.get(each, version)]
 
 
 def test_each_version_says_each_subject_in_each_language() -> None:
@@ -120,6 +122,14 @@ def test_each_version_says_each_subject_in_each_language() -> None:
             said = {consents.read_consent_text(subject, each, version) for each in ("fr", "en", "ar")}
             assert len(said) == 3
     assert consents.read_consent_text("sms", "tlh") == consents.read_consent_text("sms", "fr")
+
+
+@pytest.mark.parametrize(("language", "words"), [("fr", "chiffrés"), ("en", "encrypted"), ("ar", "مشفَّرة")])
+def test_who_carries_push_messages_is_said_before_a_browser_is_added(language: str, words: str) -> None:
+    said = consents.read_consent_text("push", language)
+    assert words in said
+    makers = {"fr": "Google, Mozilla, Apple", "en": "Google, Mozilla, Apple", "ar": "غوغل أو موزيلا أو آبل"}
+    assert makers[language] in said
 
 
 @pytest.mark.parametrize(

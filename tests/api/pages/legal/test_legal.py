@@ -38,7 +38,21 @@ def test_each_text_is_shown_in_the_language_that_it_has(path: str, browse: Calla
 
 def test_they_say_what_the_law_wants(visitor: Browser, settings_env: Callable[..., None]) -> None:
     privacy = visitor.get("/vie-privee").text
-    for phrase in ("dix ans", "un mois", "Stripe", "Telegram", "démarchage téléphonique", "72 heures"):
+    phrases = (
+        "dix ans",
+        "un mois",
+        "Stripe",
+        "Telegram",
+        "démarchage téléphonique",
+        "72 heures",
+        "les appels : Twilio",
+    )
+    for phrase in (
+        *phrases,
+        "Google, Mozilla, Apple ou Microsoft",
+        "ce service ne peut pas le lire",
+        "service worker",
+    ):
         assert phrase in privacy, phrase
     settings_env(
         PUBLISHER="Camille Martin",
