@@ -61,6 +61,9 @@ class DeviceAnswer(Answer):
 
     id: UUID
     name: str
+    endpoint_digest: str = Field(
+        description="The first 16 hexadecimal digits of the endpoint's SHA-256: by it a browser finds itself.",
+    )
     created_at: datetime
     last_sent_at: datetime | None
 

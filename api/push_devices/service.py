@@ -17,6 +17,7 @@ from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
 from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
 from api.schemas import PlanAnswer
 from configs.clock import clock
+from configs.contact_addresses import digest
 from configs.plan import plans
 from configs.push_subscriptions import PushSubscription, read_subscription
 from configs.settings import settings
@@ -180,6 +181,7 @@ def _describe(contact: Contact, last_sent_at: datetime | None) -> DeviceAnswer:
     return DeviceAnswer(
         id=contact.id,
         name=contact.device_name or "",
+        endpoint_digest=digest(read_subscription(contact.address).endpoint),
         created_at=contact.created_at,
         last_sent_at=last_sent_at,
     )

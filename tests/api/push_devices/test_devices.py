@@ -1,5 +1,6 @@
 """Devices for web push: added, renewed, listed, removed; refused where they lead elsewhere or are somebody else's."""
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -78,7 +79,8 @@ def test_a_device_is_added_and_listed(client: FlaskClient, camille: Person, door
     answer = add(client, camille, "Firefox, Android", **wish)
     assert answer.status_code == 201
     assert listed(client, camille) == [answer.json]
-    assert answer.json.keys() == {"id", "name", "createdAt", "lastSentAt"}
+    assert answer.json.keys() == {"id", "name", "endpointDigest", "createdAt", "lastSentAt"}
+    assert answer.json["endpointDigest"] == hashlib.sha256(wish["endpoint"].encode()).hexdigest()[:16]
     assert (answer.json["name"], answer.json["lastSentAt"]) == ("Firefox, Android", None)
     (device,) = devices()
     assert read_subscription(device.address).endpoint == wish["endpoint"]
