@@ -17,6 +17,7 @@ import structlog
 
 from configs import psycopg_timeout
 from configs import settings as settings_module
+from configs.push_keys import draw_keys
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
     from deploy.sandbox.stripe.control_client import StripeControl
 
+_VAPID = draw_keys()
 _FIXED = {
     "APP_ENV": "test",
     "BCRYPT_COST": "4",
@@ -43,6 +45,8 @@ _FIXED = {
     "TWILIO_VOICE_NUMBER": "+33162000001",
     "TELEGRAM_BOT_TOKEN": "123456:tests",
     "SCRAPYD_PASSWORD": "tests-password",
+    "VAPID_PRIVATE_KEY": _VAPID[0],
+    "VAPID_PUBLIC_KEY": _VAPID[1],
 }
 # A machine that other tests keep busy is no finding; the same examples each time, so that CI is no lottery.
 hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)

@@ -10,6 +10,7 @@ CHANNEL_NAMES: dict[Channel, LazyString] = {
     Channel.EMAIL: _l("E-mail"),
     Channel.SMS: _l("SMS"),
     Channel.TELEGRAM: _l("Telegram"),
+    Channel.PUSH: _l("Navigateur"),
     Channel.VOICE: _l("Appel"),
 }
 STATE_WORDS: dict[State, tuple[str, LazyString]] = {  # with the tone of its badge

@@ -31,7 +31,7 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
-from tests.api.pages.accounts import create_account
+from tests.api.pages.accounts import build_device, create_account
 from tests.api.world import add_payment, desk_state, match, rows, see
 
 PLACE = "bobigny_93"
@@ -242,6 +242,9 @@ def _write_channels(user_id: UUID) -> None:
                 enabled=True,
                 verified_at=clock(),
             )
+        )
+        s.add(
+            build_device(user_id, "Samsung-Internet-sur-le-téléphone-de-ma-belle-mère-qui-habite-chez-nous")
         )
         s.add(
             TelegramLink(

@@ -23,7 +23,7 @@ from tests.browser.content import HIDDEN, PLACE, Content
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
 NO_PAGES = {
-    "alert_pages.list_alerts", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
+    "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
     "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",

@@ -1,4 +1,4 @@
-"""Pages about channels: which are on, the phone number with its code, the Telegram chat."""
+"""Pages about channels: which are on, the phone number with its code, the Telegram chat, browsers for push messages."""
 
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from api.errors import ApiError
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, session
 from api.pages.area import Access, Area
+from api.pages.asset_files import read_asset
 from api.pages.channels.view_data import (
     CODE_TEXTS,
     PHONE_TEXTS,
@@ -20,11 +21,13 @@ from api.pages.channels.view_data import (
     PhoneForm,
     build_forms,
     read_channels,
+    read_device_form,
 )
 from api.pages.forms import Form
 from api.pages.live import answer_live
 from api.pages.notices import add_notice
 from api.pages.qr_code import render_qr_code
+from api.push_devices import service as push_devices
 from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange, TelegramLinkState
@@ -33,6 +36,7 @@ from api.users.telegram_linking import confirm_link, read_link, start_link
 
 area = Area("channels", __name__)
 _INVALID = 422
+_GONE = 404
 
 
 @area.page("/canaux", Access.PERSONAL)
@@ -143,6 +147,44 @@ def unlink_telegram() -> ResponseReturnValue:
     """Unlink the chat."""
     _change(ProfileChange(telegram=None))
     return _go_back(_("Telegram est retiré."))
+
+
+@area.page("/push-worker.js", Access.PUBLIC)
+def send_push_worker() -> Response:
+    """Send the service worker. At the root, as its path bounds the pages that it serves; its version is in no address.
+
+    https://www.w3.org/TR/service-workers/#path-restriction. Browsers look for a newer one past their own cache. By the
+    policy of all answers that are no pages it loads nothing.
+    """
+    return Response(read_asset("channels/push-worker.js"), mimetype="text/javascript")
+
+
+@area.action("/canaux/navigateurs", Access.PERSONAL)
+def add_device() -> ResponseReturnValue:
+    """Add the browser that subscribed on the page (static/push.js)."""
+    form = read_device_form()
+    if not form.errors:
+        try:
+            with session() as s:
+                added = push_devices.add_device(s, current_user_id(), form.value)
+        except ApiError as error:
+            form.refuse(error)
+    if form.errors:
+        return _render_channels(form, device_form=form), _INVALID
+    _announce([], added.alerts)
+    return _go_back(_("Ce navigateur recevra nos notifications."))
+
+
+@area.action("/canaux/navigateurs/<uuid:id>/retirer", Access.PERSONAL)
+def remove_device(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
+    """Remove a browser. One that is gone already is no error: the form was sent twice."""
+    try:
+        with session() as s:
+            push_devices.remove_device(s, current_user_id(), id)
+    except ApiError as error:
+        if error.status != _GONE:
+            raise
+    return _go_back(_("Ce navigateur est retiré."))
 
 
 def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:

@@ -10,6 +10,7 @@ _l = lazy_gettext
 CHANNEL_NAMES: dict[Channel, LazyString] = {
     Channel.EMAIL: _l("E-mail"),
     Channel.TELEGRAM: _l("Telegram"),
+    Channel.PUSH: _l("Navigateur"),
     Channel.SMS: _l("SMS"),
     Channel.VOICE: _l("Appel"),
 }

@@ -25,7 +25,9 @@ KNOWN = (
         _WITH_ACCOUNT,
     ),
     KnownData(
-        _l("Numéro de téléphone, conversation Telegram, chiffrés"),
+        _l(
+            "Numéro de téléphone, conversation Telegram, navigateurs qui reçoivent nos notifications, chiffrés"
+        ),
         _l("Vous prévenir par le canal que vous avez choisi : le contrat"),
         _l("Jusqu’à ce que vous les retiriez, ou à la suppression du compte"),
     ),

@@ -18,6 +18,7 @@ from api.users.preference_schemas import (
     NewsChange,
     NotificationChanges,
     NotificationState,
+    SlotsChange,
     SummaryChange,
     refuse_same_hours,
 )
@@ -52,7 +53,7 @@ class MessageSettings(Body):
     """
 
     boxes: str = ""
-    slots: GroupChange
+    slots: SlotsChange
     desk: DeskChange
     reminders: GroupChange
     summary: SummaryChange

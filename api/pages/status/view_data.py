@@ -30,7 +30,7 @@ SERVICES = (
     ),
     Service(
         _l("Envoi des alertes"),
-        _l("Un créneau vu part aussitôt par e-mail, Telegram ou SMS."),
+        _l("Un créneau vu part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
         frozenset({"workers", "providers", "keys", "eviction", "database", "redis"}),
     ),
     Service(

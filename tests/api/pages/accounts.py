@@ -1,11 +1,15 @@
-"""Accounts for tests of pages: with a password, signed in by the form."""
+"""Accounts for tests of pages: with a password, signed in by the form, with a browser for push messages."""
+
+from uuid import UUID
 
 from api.accounts.passwords import hash_password
 from api.models.base import session
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
+from configs.push_subscriptions import PushSubscription
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD
+from tests.browser_keys import subscribe
 
 EMAIL = "camille@example.org"
 
@@ -23,6 +27,15 @@ def create_account(email: str = EMAIL, language: str = "fr", *, confirmed: bool 
             )
         )
     return user
+
+
+def build_device(user_id: UUID, name: str) -> Contact:
+    """Return a user's browser for push messages, the first one, with a drawn subscription; the caller stores it."""
+    drawn = subscribe()
+    address = PushSubscription(drawn["endpoint"], **drawn["keys"]).as_address()
+    return Contact(
+        user_id=user_id, channel=Channel.PUSH, address=address, device_name=name, enabled=True, verified_at=clock()
+    )  # fmt: skip
 
 
 def sign_in(browser: Browser, email: str = EMAIL) -> Browser:

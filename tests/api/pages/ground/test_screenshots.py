@@ -17,6 +17,7 @@ NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
     "alert_pages.show_proof",
     "calendar.send_feed",
     "channels.poll_telegram",
+    "channels.send_push_worker",
     "invoice_pages.send_pdf",
     "map.show_parts",
     "messages.show_live_notices",

@@ -17,6 +17,7 @@ from tests.api.pages.browser import Browser
 FRONT = "https://front.example"
 # Public, but nothing for search engines.
 _FILES = {
+    "channels.send_push_worker",
     "open_web.send_robots",
     "open_web.send_sitemap",
     "open_web.send_security",

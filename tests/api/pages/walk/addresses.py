@@ -7,6 +7,7 @@ from werkzeug.routing import Rule
 
 from api.pages.asset_files import compute_version
 from api.pages.legal.documents import list_versions
+from tests.browser_keys import subscribe
 
 _API = "/api/"
 _PROOFS = "proofs."  # read an object store; tests/api/proofs
@@ -31,6 +32,7 @@ PAGES = {
     "channels.show_channels": "/canaux",
     "channels.show_telegram": "/canaux/telegram",
     "channels.poll_telegram": "/canaux/telegram/etat",
+    "channels.send_push_worker": "/push-worker.js",
     "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
     "cancellation_pages.show_form": "/l/resilier",
     "cancellation_pages.show_contract": "/l/cancel/{cancel}",
@@ -98,11 +100,16 @@ _WISH = {
 }  # fmt: skip
 _EMAIL = {"email": "new.address@example.org"}
 _MESSAGES = {
-    "slots.email": "true", "slots.sms": "true", "slots.telegram": "true", "desk.email": "true", "desk.telegram": "true",
+    "slots.email": "true", "slots.sms": "true", "slots.telegram": "true", "slots.push": "true", "desk.email": "true", "desk.telegram": "true",
     "reminders.email": "true", "reminders.sms": "true", "reminders.telegram": "true", "news.email": "true",
     "summary.email": "true",
     "slotRhythm": "hourly", "digestAt": "07:00", "isQuiet": "true", "quietFrom": "22:00", "quietUntil": "07:00",
     "quietSlots": "true", "boxes": "slots.email slots.telegram desk.email reminders.email summary.email news.email",
+}  # fmt: skip
+_SUBSCRIPTION = subscribe()
+_DEVICE = {
+    "endpoint": _SUBSCRIPTION["endpoint"], "name": "Firefox, Linux",
+    **{f"keys.{name}": value for name, value in _SUBSCRIPTION["keys"].items()},
 }  # fmt: skip
 _PASSWORD = {"password": "correct horse battery staple"}
 _ORDER = {
@@ -136,6 +143,8 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "preferences.change_messages": ("/preferences", _MESSAGES),
     "channels.start_telegram": ("/canaux/telegram", {}),
     "channels.unlink_telegram": ("/canaux/telegram/retirer", {}),
+    "channels.add_device": ("/canaux/navigateurs", _DEVICE),
+    "channels.remove_device": ("/canaux/navigateurs/{device}/retirer", {}),
     "channels.remove_phone": ("/canaux/sans-numero", {}),
     "plan.order": ("/formule/commande", _ORDER),
     "plan.open_portal": ("/formule/portail", {}),

@@ -28,7 +28,7 @@ from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.plan import PlanName
 from configs.proofs import new_key
 from configs.signing import sign
-from tests.api.pages.accounts import create_account
+from tests.api.pages.accounts import build_device, create_account
 from tests.api.pages.browser import Browser
 from tests.api.world import add_payment, desk_state, match, rows, see, wait_for
 
@@ -42,6 +42,7 @@ SECRETS = {
     "alert": "Dossier de la mère d’Anna",
     "place": "Guichet où va Anna",
     "browser": "Navigateur d’Anna",
+    "device": "Téléphone d’Anna",
     "client": "Anna Nom-de-Facture",
     "notice": "Notification pour Anna",
 }
@@ -171,7 +172,10 @@ def _write_channels(user_id: UUID) -> dict[str, str]:
                 chat_id="9876543211", chat_name=SECRETS["chat"],
             )
         )  # fmt: skip
-    return {}
+        device = build_device(user_id, SECRETS["device"])
+        s.add(device)
+        s.flush()
+        return {"device": str(device.id)}
 
 
 def _declare(payment_id: str) -> dict[str, str]:

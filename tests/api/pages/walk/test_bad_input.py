@@ -40,7 +40,7 @@ def anna(population: Population) -> Browser:
     return population.browse("anna")
 
 
-def post(browser: Browser, population: Population, endpoint: str, **changes: Any) -> TestResponse:
+def post(browser: Browser, population: Population, endpoint: str, /, **changes: Any) -> TestResponse:
     """Send a form with its token; the login is a new one where the form before ended it."""
     if browser.client.get("/canaux/telegram/etat", headers=browser.headers).status_code != 200:
         give_login(browser, population.users["anna"])

@@ -1,0 +1,192 @@
+"""Browsers that get push messages on the page of the channels, and the service worker."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.models.base import session
+from api.models.user import Channel, Contact, Grant, User
+from api.pages.asset_files import compute_version
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.plan import PlanName
+from tests.api.pages.accounts import create_account, sign_in
+from tests.api.pages.browser import Browser
+from tests.api.world import Door, rows
+from tests.browser_keys import subscribe
+
+NAME = "Firefox, Linux"
+_ADD = "/canaux/navigateurs"
+
+
+@cache
+def make_subscription(number: int) -> dict[str, Any]:
+    return subscribe(path=f"device-{number}")
+
+
+def give_plan() -> None:
+    with session() as s:
+        now = clock()
+        for user in s.scalars(sa.select(User)):
+            s.add(
+                Grant(
+                    user_id=user.id, plan=PlanName.URGENCE_24H, starts_at=now,
+                    ends_at=now.replace(year=now.year + 1), source="test",
+                )
+            )  # fmt: skip
+
+
+@pytest.fixture
+def subscriber(camille: Browser) -> Browser:
+    """Give a browser of a user with a plan, on the page of the channels."""
+    give_plan()
+    camille.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    camille.get("/canaux")
+    return camille
+
+
+def fill_form(number: int = 0, **changes: str) -> dict[str, str]:
+    """Return the fields of the form as static/push.js fills them."""
+    subscription = make_subscription(number)
+    keys = {f"keys.{name}": value for name, value in subscription["keys"].items()}
+    return {"endpoint": subscription["endpoint"], **keys, **changes}
+
+
+def list_devices() -> list[Contact]:
+    return [each for each in rows(Contact) if each.channel is Channel.PUSH]
+
+
+def test_a_browser_is_added_and_listed_with_its_name(subscriber: Browser, door: Door) -> None:
+    form = subscriber.page.find_form(_ADD)
+    assert form["fields"]["name"] == [NAME]
+    assert "qui voit quand un message arrive, et non ce qu’il dit" in subscriber.page.text
+    subscriber.send(_ADD, **fill_form())
+    page = subscriber.follow()
+    assert "Ce navigateur recevra nos notifications." in page.text
+    assert NAME in page.text
+    (device,) = list_devices()
+    assert device.reachable
+    assert (device.consent or {})["alerts"]["subject"] == "push"
+    assert f'data-device="{digest(make_subscription(0)["endpoint"])}"' in page.html
+    assert make_subscription(0)["endpoint"] not in page.html
+
+
+def test_a_form_sent_twice_adds_one_browser(subscriber: Browser) -> None:
+    page = subscriber.page
+    for name in ("Mon téléphone", "Mon portable"):
+        subscriber.page = page
+        subscriber.send(_ADD, **fill_form(name=name))
+    assert "Mon portable" in subscriber.follow().text
+    assert len(list_devices()) == 1
+
+
+def test_a_browser_is_removed_also_twice(subscriber: Browser) -> None:
+    subscriber.send(_ADD, **fill_form())
+    page = subscriber.follow()
+    for _ in range(2):
+        subscriber.page = page
+        subscriber.send("/retirer")
+        assert "Ce navigateur est retiré." in subscriber.follow().text
+    assert list_devices() == []
+    assert NAME in subscriber.page.find_form(_ADD)["fields"]["name"]
+
+
+def test_a_browser_of_another_account_is_not_removed(
+    subscriber: Browser, browse: Callable[..., Browser]
+) -> None:
+    subscriber.send(_ADD, **fill_form())
+    create_account("eve@example.org")
+    eve = sign_in(browse(), "eve@example.org")
+    (device,) = list_devices()
+    token = eve.get("/canaux").find_form("/canaux/choix")["fields"]["csrf_token"]
+    eve.client.post(f"{_ADD}/{device.id}/retirer", data={"csrf_token": token}, headers=eve.headers)
+    assert len(list_devices()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"name": ""}, "Donnez un nom à ce navigateur."),
+        ({"name": "x" * 200}, "C’est trop long."),
+        ({"endpoint": ""}, "Ce navigateur ne s’est pas inscrit"),
+        ({"endpoint": "https://evil.example/push"}, "Ce navigateur ne s’est pas inscrit"),
+        ({"endpoint": "http://fcm.googleapis.com/a"}, "Ce navigateur ne s’est pas inscrit"),
+        ({"keys.p256dh": "x"}, "Ce navigateur ne s’est pas inscrit"),
+        ({"keys.auth": '"><script>alert(1)</script>'}, "Ce navigateur ne s’est pas inscrit"),
+    ],
+    ids=["no name", "long name", "no endpoint", "unlisted", "plain", "key", "markup"],
+)
+def test_what_is_no_subscription_is_refused_in_words(
+    subscriber: Browser, changes: dict[str, str], text: str
+) -> None:
+    page = subscriber.send(_ADD, **(fill_form() | changes))
+    assert (subscriber.status, text in page.text) == (422, True)
+    assert "<script>alert" not in page.html
+    assert list_devices() == []
+
+
+def test_the_sixth_browser_is_refused_until_one_is_removed(subscriber: Browser) -> None:
+    page = subscriber.page
+    for number in range(5):
+        subscriber.page = page
+        subscriber.send(_ADD, **fill_form(number))
+    full = subscriber.follow()
+    assert "5 navigateurs au plus" in full.text
+    assert not [each for each in full.forms if each["attributes"]["action"] == _ADD]
+    subscriber.page = page
+    assert "retirez-en un d’abord" in subscriber.send(_ADD, **fill_form(5)).text
+    assert (subscriber.status, len(list_devices())) == (422, 5)
+
+
+def test_without_a_plan_or_a_key_the_page_says_so(
+    settings_env: Callable[..., None], camille: Browser
+) -> None:
+    page = camille.get("/canaux")
+    assert "Les notifications demandent une formule en cours." in page.text
+    assert not [each for each in page.forms if _ADD in each["attributes"]["action"]]
+    settings_env(VAPID_PUBLIC_KEY="")
+    assert "Les notifications ne sont pas disponibles en ce moment." in camille.get("/canaux").text
+
+
+def test_push_is_switched_off_and_its_groups_are_chosen(subscriber: Browser) -> None:
+    assert "notifyPush" not in subscriber.page.html
+    subscriber.send(_ADD, **fill_form())
+    subscriber.follow()
+    fields = subscriber.page.find_form("/canaux/choix")["fields"]
+    assert fields["notifyPush"] == ["true"]
+    assert 'name="slots.push"' in subscriber.get("/preferences").html
+    subscriber.get("/canaux").find_form("/canaux/choix")["fields"].pop("notifyPush")
+    subscriber.send("/canaux/choix")
+    assert not list_devices()[0].enabled
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Add this browser"), ("ar", "إضافة هذا المتصفح")])
+def test_the_page_speaks_other_languages(subscriber: Browser, language: str, words: str) -> None:
+    assert words in subscriber.get(f"/canaux?lang={language}").text
+
+
+def test_the_worker_serves_the_whole_site_and_loads_nothing(client: FlaskClient) -> None:
+    answer = client.get("/push-worker.js")
+    assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    assert 'addEventListener("push"' in answer.text
+    assert 'addEventListener("fetch"' not in answer.text
+    again = client.get("/push-worker.js", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_a_phone_can_put_the_site_on_its_home_screen(client: FlaskClient, camille: Browser) -> None:
+    assert 'rel="manifest"' in camille.get("/canaux").html
+    answer: Any = client.get(f"/static/{compute_version()}/channels/app.webmanifest")
+    assert answer.mimetype == "application/manifest+json"
+    given = answer.get_json(force=True)
+    assert (given["display"], given["scope"]) == ("standalone", "/")
+    assert (
+        client.get(f"/static/{compute_version()}/{given['icons'][0]['src'].removeprefix('../')}").status_code
+        == 200
+    )

@@ -1,0 +1,100 @@
+"""The part of the channels page that adds this browser, in a real Chromium whose push service is replaced."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from playwright.sync_api import Page, expect
+
+from api.models.base import session
+from api.models.user import Channel, Contact
+from tests.browser.arrival import check_arrival
+from tests.browser.content import write_content
+from tests.browser.contexts import MakeContext, keep_page
+from tests.browser.keyboard import check_keyboard
+from tests.browser.replaced_push import replace_push
+from tests.browser.site import Site
+from tests.browser_keys import subscribe
+
+pytestmark = pytest.mark.xdist_group("browser")
+OpenChannels = Callable[..., Page]
+
+
+@pytest.fixture
+def open_channels(site: Site, make_context: MakeContext) -> OpenChannels:
+    """Open the page of the channels as a user with a plan, in a browser that lets sites notify, or not."""
+
+    def open_page(
+        language: str = "fr", width: int = 1280, *, dark: bool = False, may_notify: bool = True
+    ) -> Page:
+        content = write_content(language)
+        context = make_context(site.url, language=language, width=width, dark=dark)
+        if may_notify:
+            context.grant_permissions(["notifications"], origin=site.url)
+        replace_push(context, subscribe())
+        site.sign_in(context, content.user.email)
+        page = context.new_page()
+        page.goto("/canaux")
+        return page
+
+    return open_page
+
+
+def count_devices() -> int:
+    with session() as s:
+        found = sa.select(sa.func.count()).where(Contact.channel == Channel.PUSH)
+        return s.scalar(found) or 0
+
+
+def test_a_browser_adds_itself_and_removes_itself(open_channels: OpenChannels) -> None:
+    page, before = open_channels(), count_devices()
+    page.get_by_label("Nom de ce navigateur").fill("Mon ordinateur")
+    page.get_by_role("button", name="Ajouter ce navigateur").click()
+    expect(page.get_by_text("Ce navigateur recevra nos notifications.")).to_be_visible()
+    mine = page.locator("[data-device]").filter(has_text="Mon ordinateur")
+    expect(mine.get_by_text("Celui-ci")).to_be_visible()
+    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_hidden()
+    expect(page.get_by_text("Ce navigateur reçoit nos notifications.")).to_be_visible()
+    assert count_devices() == before + 1
+    page.get_by_role("button", name="Retirer Mon ordinateur").click()
+    expect(page.get_by_text("Ce navigateur est retiré.")).to_be_visible()
+    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_visible()
+    assert count_devices() == before
+    assert page.evaluate("navigator.serviceWorker.getRegistrations().then((found) => found.length)") == 0
+
+
+@pytest.mark.journey
+def test_a_browser_that_blocks_notifications_says_what_to_do(open_channels: OpenChannels) -> None:
+    page = open_channels(may_notify=False)
+    page.evaluate("Notification.requestPermission()")
+    page.reload()
+    expect(page.get_by_text("Les notifications de ce site sont bloquées ici.")).to_be_visible()
+    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_hidden()
+
+
+@pytest.mark.journey
+def test_a_push_service_that_is_away_changes_nothing(open_channels: OpenChannels) -> None:
+    page, before = open_channels(), count_devices()
+    page.evaluate(
+        "void (PushManager.prototype.subscribe = async () => { throw new DOMException('no', 'AbortError'); })"
+    )
+    page.get_by_role("button", name="Ajouter ce navigateur").click()
+    expect(page.get_by_role("alert").filter(has_text="L’ajout n’a pas abouti.")).to_be_visible()
+    expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_enabled()
+    assert count_devices() == before
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize(
+    ("language", "width", "dark"),
+    [("fr", 1280, False), ("en", 390, False), ("ar", 390, True), ("ar", 1280, False)],
+)
+def test_the_list_of_browsers_looks_as_it_should(
+    open_channels: OpenChannels, language: str, width: int, dark: bool
+) -> None:
+    page = open_channels(language, width, dark=dark)
+    page.locator("form[data-push] button").click()
+    page.locator("[data-here]:visible").first.wait_for()
+    keep_page(page, f"push-{language}-{width}")
+    check_arrival(page, language)
+    check_keyboard(page)
