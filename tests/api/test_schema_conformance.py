@@ -28,6 +28,7 @@ from configs.plan import PlanName
 from tests.api.world import (
     Person,
     add_difference,
+    add_incident,
     add_payment,
     add_stripe_event,
     desk_state,
@@ -221,6 +222,7 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
     makers: dict[str, Callable[[UUID], object]] = {
         "/alerts/": wait_for,
         "/detections/": _see_for,
+        "/incidents/": lambda _: add_incident(),
         "/invoices/": _issue_for,
         "/payments/": add_payment,
         "/stripe-events/": lambda owner: add_stripe_event(f"evt_{owner}"),

@@ -23,6 +23,7 @@ from api.grant_command import grant_command
 from api.keys_command import keys_command
 from api.rekey_command import rekey_command
 from deploy.local.processes import free_port
+from notifier.workers.__main__ import CHILDREN
 from tests.notifier.program import Program
 from tests.rotation import STEPS
 from tests.waiting import until
@@ -82,7 +83,7 @@ class Fleet:
             self.notifier.ends(signal.SIGTERM)
         name = f"notifier-{next(self.numbers)}"
         made = self.notifier = Program(self.folder / name, sys.executable, "-m", "notifier.workers")
-        made.until(lambda: made.said.count(" working ") == 5)
+        made.until(lambda: made.said.count(" working ") + made.said.count(" sweeping ") == len(CHILDREN))
 
     def ask(self, method: str, path: str, body: Any = None, token: str = "") -> requests.Response:
         """Ask both APIs in turns."""
