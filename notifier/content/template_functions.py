@@ -37,6 +37,17 @@ def isolate(context: Context, text: str) -> str:
     return _FIRST_STRONG_ISOLATE + text + _POP_ISOLATE  # of markup it is markup again
 
 
+def shorten(text: str, longest: int) -> str:
+    """Return a text cut where it is longer than so many UTF-16 code units, by which Telegram counts.
+
+    https://core.telegram.org/api/entities#entity-length
+    """
+    units = text.encode("utf-16-le", "replace")
+    if len(units) <= 2 * longest:
+        return text
+    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
 def decapitalize(text: str) -> str:
     """Return a text as it stands inside a sentence: in German, nouns keep their capital."""
     return text[:1].lower() + text[1:]
@@ -62,6 +73,7 @@ def _clean(value: Any) -> Any:
 FUNCTIONS = {
     "plural": choose_plural,
     "isolate": isolate,
+    "shorten": shorten,
     "decapitalize": decapitalize,
     "nb": "\u00a0",  # French's space before `:`, at which no line ends
 }
