@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.answers.service import CHANGEABLE
 from api.models.base import is_any_of
 from api.models.desk import DeskState
 from api.models.hold import Hold
@@ -25,22 +24,33 @@ from configs.prefecture import desks
 _PEOPLE = 3
 _WITHIN = timedelta(hours=1)
 _PROOFS = 5  # in one incident, the newest
-_QUIET = timedelta(days=1)  # after an alarm of a desk, in which another hold raises none
+_DAY = timedelta(days=1)
+_QUIET = _DAY  # after an alarm of a desk, in which another hold raises none
 _KIND = "desk_trouble"
 
 # What was sent or answered before the last hold was about what led to it. A match that is announced again, with other
-# slots, keeps the answer that it had.
+# slots, keeps the answer that it had. Where our own checks had seen all its slots go by then, the page rightly showed
+# nothing: the answer says no more than "too late".
 _REPORTED = sa.text("""
 SELECT d.desk_id, CAST(count(DISTINCT a.user_id) AS int) AS people, array_agg(DISTINCT d.id) AS detections
 FROM answers r
+CROSS JOIN LATERAL (SELECT coalesce(r.changed_at, r.answered_at) AS at) g
 JOIN matches m ON m.id = r.match_id
 JOIN alerts a ON a.id = m.alert_id
 JOIN detections d ON d.id = m.detection_id
-WHERE r.value = 'nothing_there' AND r.answered_at > :earliest
-  AND coalesce(r.changed_at, r.answered_at) > :since
+WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since
   AND NOT EXISTS (
-    SELECT FROM holds h WHERE h.desk_id = d.desk_id
-      AND h.starts_at >= least(m.decided_at, coalesce(r.changed_at, r.answered_at))
+    SELECT FROM holds h WHERE h.desk_id = d.desk_id AND h.starts_at >= least(m.decided_at, g.at)
+  )
+  AND EXISTS (
+    SELECT FROM match_slots k
+    CROSS JOIN LATERAL unnest(coalesce(k.slots, int8multirange(int8range(k.slot_id, k.slot_id, '[]')))) AS span
+    JOIN slots s ON s.id >= lower(span) AND s.id < upper(span)
+    WHERE k.match_id = m.id AND (s.gone_at IS NULL OR s.gone_at > g.at OR EXISTS (
+      SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key
+        AND (o.moment = s.moment OR s.gone_reason = 'superseded')
+        AND o.opened_at <= g.at AND (o.gone_at IS NULL OR o.gone_at > g.at)
+    ))
   )
 GROUP BY d.desk_id HAVING count(DISTINCT a.user_id) >= :people ORDER BY d.desk_id
 """)
@@ -51,7 +61,7 @@ def hold_desks(session: Session) -> list[UUID]:
     now = clock()
     _release_lost(session, now)
     since = now - _WITHIN
-    given = {"earliest": since - CHANGEABLE, "since": since, "people": _PEOPLE}
+    given = {"earliest": since - _DAY, "since": since, "people": _PEOPLE}
     written: list[UUID] = []
     for row in session.execute(_REPORTED, given).all():
         if _begin_hold(session, row.desk_id, row.people, now):

@@ -17,6 +17,7 @@ from api.models.desk import DeskState
 from api.models.hold import Hold
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Match, Notification
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from api.operations.alarms import acknowledge
 from configs.clock import clock
@@ -133,6 +134,50 @@ def test_fewer_or_other_reports_hold_nothing(say: Callable[[], None]) -> None:
     say()
     assert jobs.hold_desks() == {"mails": 0}
     assert (rows(Hold), rows(Incident)) == ([], [])
+
+
+def end_slots(before: timedelta, reason: GoneReason = GoneReason.TAKEN) -> None:
+    """Have checks seen all slots go, so long before now."""
+    with session() as s:
+        s.execute(sa.update(SlotRow).values(gone_at=clock() - before, gone_reason=reason))
+
+
+def test_an_answer_after_the_slots_were_seen_to_go_is_no_false_alarm(frozen: time_machine.Traveller) -> None:
+    told = [send_alert() for _ in range(3)]
+    frozen.shift(5 * MINUTE)
+    end_slots(MINUTE)
+    for each in told:
+        give_answer(each)
+    jobs.hold_desks()
+    assert rows(Hold) == []
+
+
+def test_an_answer_from_before_the_slots_were_seen_to_go_is_one(frozen: time_machine.Traveller) -> None:
+    report(3)
+    frozen.shift(5 * MINUTE)
+    end_slots(MINUTE)
+    jobs.hold_desks()
+    assert len(holds()) == 1
+
+
+@pytest.mark.parametrize("moment", [True, False])
+def test_what_took_the_place_of_the_slots_counts_as_shown(
+    frozen: time_machine.Traveller, *, moment: bool
+) -> None:
+    told = [send_alert() for _ in range(3)]
+    frozen.shift(5 * MINUTE)
+    end_slots(MINUTE, GoneReason.TAKEN if moment else GoneReason.SUPERSEDED)
+    with session() as s:
+        for number, old in enumerate(s.scalars(sa.select(SlotRow)).all(), 1):
+            moment_now = old.moment if moment else f"2027-03-0{number}"
+            now = {"opened_at": clock() - MINUTE, "seen_at": clock()}
+            s.add(
+                SlotRow(desk_id=old.desk_id, place_key=old.place_key, moment=moment_now, url=old.url, **now)
+            )
+    for each in told:
+        give_answer(each)
+    jobs.hold_desks()
+    assert len(holds()) == 1
 
 
 def test_an_answer_counts_from_when_it_was_changed(frozen: time_machine.Traveller) -> None:
