@@ -45,8 +45,9 @@ def wants_calls() -> sa.ColumnElement[bool]:
 
 
 def has_answer() -> sa.Exists:
-    """Return the condition that a match was answered, in a query for matches."""
-    return sa.exists().where(MatchAnswer.match_id == Match.id)
+    """Return the condition that a match was answered since it was announced last, in a query for matches."""
+    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
+    return sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
 
 
 def read_hours(session: Session, notification_id: UUID) -> list[CallHours]:

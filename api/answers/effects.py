@@ -1,5 +1,6 @@
 """Effects of an answer on its alert: closed as found, stopped, or open again once the answer changed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -33,21 +34,21 @@ class AlertEffects:
     def apply(
         self,
         alert_id: UUID,
-        before: AnswerValue | None,
+        before: Collection[AnswerValue],
         value: AnswerValue,
         found: FoundAppointment | None,
     ) -> None:
-        """Apply an answer to an alert; `before` is the one that it replaces."""
+        """Apply an answer to an alert; `before` are those that it replaces, of one match each."""
         alert = self.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
         if alert is None:
             return
         was_open = alert.closed_at is None
-        withdrawn = before is not None and before is not value and self._has_closed(alert, before)
+        withdrawn = any(each is not value and self._has_closed(alert, each) for each in before)
         if value is AnswerValue.FOUND:
             self._close_as_found(alert, found)
         elif value is AnswerValue.STOPPED:
             self._stop(alert, withdrawn=withdrawn)
-        elif withdrawn and not self._has_closing_answer(alert_id):
+        elif withdrawn and not self._has_closing_answer(alert):
             self._open_again(alert)
         if was_open and alert.closed_at is not None:
             self.closed.append(alert_id)
@@ -84,11 +85,13 @@ class AlertEffects:
             return False
         return alert.closed_at >= self.since
 
-    def _has_closing_answer(self, alert_id: UUID) -> bool:
-        """Return whether another answer keeps the alert closed."""
+    def _has_closing_answer(self, alert: Alert) -> bool:
+        """Return whether another answer keeps the alert closed: one that was given since it was opened last."""
+        given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
         closing = (
             sa.select(MatchAnswer.match_id)
             .join(Match, Match.id == MatchAnswer.match_id)
-            .where(Match.alert_id == alert_id, MatchAnswer.value.in_(list(_CLOSES)))
+            .where(Match.alert_id == alert.id, MatchAnswer.value.in_(list(_CLOSES)))
+            .where(given_at >= alert.watched_since)
         )
         return self.session.scalar(closing.limit(1)) is not None

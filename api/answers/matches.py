@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ class AnnouncedMatch:
     match_id: UUID
     alert_id: UUID
     user_id: UUID  # the alert's owner
+    announced_at: datetime  # for the last time
 
 
 def find_matches(session: Session, notification_id: UUID) -> list[UUID]:
@@ -33,7 +35,7 @@ def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMat
     returned.
     """
     announced = (
-        sa.select(Match.id, Alert.id, Alert.user_id)
+        sa.select(Match.id, Alert.id, Alert.user_id, Match.decided_at)
         .join(NotificationMatch, NotificationMatch.match_id == Match.id)
         .join(Alert, Alert.id == Match.alert_id)
         .where(is_any_of(NotificationMatch.notification_id, list_together(session, notification_id)))

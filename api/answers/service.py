@@ -3,7 +3,8 @@
 `store_answers` serves every way in: links of mails, buttons of Telegram, keys of a call, the API.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +18,7 @@ from api.answers.effects import AlertEffects
 from api.answers.errors import AnswerFinal, ForeignMatch, UnknownMatch
 from api.answers.matches import find_matches
 from api.models.alert import Alert
-from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer
+from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match
 from configs.clock import clock
@@ -59,23 +60,35 @@ def store_answers(
     """
     lock_user(session, user_id)
     now = clock()
-    alert_of = _find_alerts(session, user_id, match_ids)
-    before = read_answers(session, list(alert_of))
-    _check_changeable(before, alert_of, value, now)
-    storable = {each: alert for each, alert in alert_of.items() if _may_store(before.get(each), value, now)}
+    matches = _find_matches(session, user_id, match_ids)
+    before = read_answers(session, list(matches))
+    ends = {
+        each: find_last_change(answer.answered_at, matches[each].decided_at)
+        for each, answer in before.items()
+    }
+    storable = {
+        each: match.alert_id
+        for each, match in matches.items()
+        if each not in before or before[each].value is value or now < ends[each]
+    }
+    if not storable:
+        raise AnswerFinal(max(ends.values()))
     effects = AlertEffects(session, user_id, since=now - CHANGEABLE)
-    previous = {alert: before[each].value for each, alert in storable.items() if each in before}
+    previous: dict[UUID, set[AnswerValue]] = defaultdict(set)
+    for match_id, alert_id in storable.items():
+        if match_id in before:
+            previous[alert_id].add(before[match_id].value)
     first = min([now, *(before[each].answered_at for each in storable if each in before)])
     for match_id in storable:
         given = MatchAnswer(match_id=match_id, value=value, answered_at=now, via=via)
         _write(session, before.get(match_id), given)
     session.flush()
     for alert_id in sorted(set(storable.values())):
-        effects.apply(alert_id, previous.get(alert_id), value, found)
+        effects.apply(alert_id, previous[alert_id], value, found)
     return StoredAnswer(
         value,
         first,
-        first + CHANGEABLE,
+        min(ends.get(each, now + CHANGEABLE) for each in storable),
         tuple(effects.closed),
         tuple(effects.reopened),
         tuple(effects.messages),
@@ -89,10 +102,10 @@ def read_answers(session: Session, match_ids: Sequence[UUID]) -> dict[UUID, Matc
     return {each.match_id: each for each in session.scalars(given)}
 
 
-def _find_alerts(session: Session, user_id: UUID, match_ids: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Return the alert of each match, in the order of the matches' ids."""
+def _find_matches(session: Session, user_id: UUID, match_ids: Sequence[UUID]) -> dict[UUID, Match]:
+    """Return the matches by id, in the order of their ids."""
     owned = (
-        sa.select(Match.id, Match.alert_id, Alert.user_id)
+        sa.select(Match, Alert.user_id)
         .join(Alert, Alert.id == Match.alert_id)
         .where(is_any_of(Match.id, match_ids))
         .order_by(Match.id)
@@ -100,20 +113,9 @@ def _find_alerts(session: Session, user_id: UUID, match_ids: Sequence[UUID]) -> 
     rows = session.execute(owned).all()
     if not rows:
         raise UnknownMatch
-    if any(row.user_id != user_id for row in rows):
+    if any(owner != user_id for _, owner in rows):
         raise ForeignMatch
-    return {row.id: row.alert_id for row in rows}
-
-
-def _check_changeable(
-    before: Mapping[UUID, MatchAnswer], matches: Mapping[UUID, UUID], value: AnswerValue, now: datetime
-) -> None:
-    if not any(_may_store(before.get(each), value, now) for each in matches):
-        raise AnswerFinal(max(each.answered_at for each in before.values()) + CHANGEABLE)
-
-
-def _may_store(answer: MatchAnswer | None, value: AnswerValue, now: datetime) -> bool:
-    return answer is None or answer.value is value or now < answer.answered_at + CHANGEABLE
+    return {match.id: match for match, _ in rows}
 
 
 def _write(session: Session, answer: MatchAnswer | None, given: MatchAnswer) -> None:
@@ -121,4 +123,5 @@ def _write(session: Session, answer: MatchAnswer | None, given: MatchAnswer) -> 
     if answer is None:
         session.add(given)
     elif answer.value is not given.value:
-        answer.value, answer.via, answer.changed_at = given.value, given.via, given.answered_at
+        answer.value, answer.via = given.value, given.via
+        answer.changed_at = max(given.answered_at, answer.answered_at)  # a clock may be set back

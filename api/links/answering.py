@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
 from api.answers.matches import AnnouncedMatch, list_announced
-from api.answers.service import CHANGEABLE, StoredAnswer, read_answers, store_answers
+from api.answers.service import StoredAnswer, read_answers, store_answers
 from api.models.alert import Alert
-from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.user import User
 from configs.clock import clock
 from configs.desk import zone_of, zone_or_home
@@ -81,9 +81,9 @@ class AskedMessage:
     @property
     def is_final(self) -> bool:
         """Whether each match has an answer that can change no more."""
-        oldest = clock() - CHANGEABLE
-        answered = [self.answers.get(each.match_id) for each in self.matches]
-        return all(each is not None and each.answered_at <= oldest for each in answered)
+        now = clock()
+        answered = [(self.answers.get(each.match_id), each.announced_at) for each in self.matches]
+        return all(each and find_last_change(each.answered_at, at) <= now for each, at in answered)
 
     def write_end(self, stored: StoredAnswer, language: str) -> str:
         """Return until when an answer may change: the hour on its reader's clock; empty once that is over."""

@@ -22,6 +22,11 @@ class AnswerValue(StrEnum):
     STOPPED = "stopped"
 
 
+def find_last_change(answered_at: datetime, announced_at: datetime) -> datetime:
+    """Return the end of the hour in which an answer may change; each announcement of its match begins one."""
+    return max(answered_at, announced_at) + CHANGEABLE
+
+
 class AnswerVia(StrEnum):
     """How an answer arrived."""
 
@@ -31,7 +36,7 @@ class AnswerVia(StrEnum):
 
 
 class MatchAnswer(Base):
-    """The answer to one match. Its value may change for an hour after `answered_at` (api/answers/service.py)."""
+    """The answer to one match. Its value may change for an hour (`find_last_change`)."""
 
     __tablename__ = "answers"
 

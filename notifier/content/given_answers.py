@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
-from api.models.answer import CHANGEABLE, AnswerValue, MatchAnswer
+from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match, NotificationMatch
 from api.models.slot import Detection
@@ -33,6 +33,7 @@ class AnnouncedMatch:
     label: str
     answer: AnswerValue | None
     answered_at: datetime | None
+    announced_at: datetime
 
     @property
     def desk_name(self) -> str:
@@ -53,7 +54,7 @@ def read_matches(session: Session, notification_ids: Sequence[UUID]) -> list[Ann
     """Return the matches that left as one message, in the order of their alerts."""
     columns = (
         Match.id, Match.alert_id, Alert.name, Detection.desk_id, Detection.prefecture_id, Detection.label,
-        MatchAnswer.value, MatchAnswer.answered_at,
+        MatchAnswer.value, MatchAnswer.answered_at, Match.decided_at,
     )  # fmt: skip
     query = (
         sa.select(*columns)
@@ -109,4 +110,4 @@ def _list_options(matches: Iterable[AnnouncedMatch], answer: str) -> list[tuple[
 
 
 def _is_changeable(match: AnnouncedMatch, now: datetime) -> bool:
-    return match.answered_at is None or now < match.answered_at + CHANGEABLE
+    return match.answered_at is None or now < find_last_change(match.answered_at, match.announced_at)

@@ -269,6 +269,16 @@ def test_an_answer_of_any_value_ends_a_call_that_waits(value: AnswerValue) -> No
     assert (get(Notification, key).state, get(Notification, key).reason) == (State.SKIPPED, "slots answered")
 
 
+def test_an_answer_to_an_earlier_announcement_ends_no_call() -> None:
+    key = wanted_call()
+    (match,) = all_of(Match)
+    before = match.decided_at - timedelta(minutes=20)
+    with session() as s:
+        s.add(MatchAnswer(match_id=match.id, value="too_late", answered_at=before, via=AnswerVia.API))
+    deliver(str(key))
+    assert get(Notification, key).reason is None
+
+
 @pytest.mark.parametrize("change_of", [{"voice_enabled": False}, {"enabled": False}])
 def test_an_alert_that_wants_no_call_any_more_ends_it(change_of: dict[str, bool]) -> None:
     key = wanted_call()

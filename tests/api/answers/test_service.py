@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.alerts.schemas import FoundAppointment
-from api.alerts.service import delete_alert
+from api.alerts.service import delete_alert, reopen_alert
 from api.answers.errors import AnswerFinal, AnswerRefused, ForeignMatch, UnknownMatch
 from api.answers.service import find_matches
 from api.models.alert import Alert, ClosedBecause
@@ -17,7 +17,7 @@ from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.desk import DeskChange
-from api.models.notification import Notification, NotificationMatch
+from api.models.notification import Match, Notification, NotificationMatch
 from api.models.user import Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -166,6 +166,55 @@ def test_another_answer_that_closed_the_alert_keeps_it_closed(camille: Person) -
     assert answer(one, TOO_LATE).reopened == ()
     assert alert_of(one).closed_because is ClosedBecause.FOUND
     assert answer(other, TOO_LATE).reopened == (one.alert,)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_one_of_several_answers_that_are_replaced_had_closed_the_alert(camille: Person, first: int) -> None:
+    one = announce(camille.id)
+    both = [one.match, announce(camille.id, one.alert).match]
+    answer(one, FOUND, match_ids=both)
+    answer(one, NOTHING, match_ids=[both[first]])
+    assert answer(one, TOO_LATE, match_ids=both).reopened == (one.alert,)
+
+
+def test_an_answer_from_before_the_alert_was_opened_again_keeps_nothing_closed(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    before = announce(camille.id)
+    answer(before, STOPPED)
+    frozen.shift(timedelta(minutes=5))
+    with session() as s:
+        assert reopen_alert(s, s.get_one(Alert, before.alert))
+    told = announce(camille.id, before.alert)
+    answer(told, FOUND)
+    assert answer(told, TOO_LATE).reopened == (told.alert,)
+
+
+def test_a_clock_that_is_set_back_between_two_answers_refuses_neither(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    frozen.shift(HOUR)
+    told = announce(camille.id)
+    answer(told, FOUND)
+    frozen.shift(timedelta(seconds=-5))
+    assert answer(told, TOO_LATE).reopened == (told.alert,)
+    kept = read_answer(told)
+    assert kept is not None
+    assert kept.changed_at == kept.answered_at
+
+
+def test_a_match_that_is_announced_again_is_answered_anew(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    told = announce(camille.id)
+    answer(told, TOO_LATE)
+    frozen.shift(2 * HOUR)
+    with session() as s:
+        s.execute(sa.update(Match).values(decided_at=clock()))
+    assert answer(told, FOUND).changeable_until == clock() + HOUR
+    frozen.shift(HOUR)
+    with pytest.raises(AnswerFinal):
+        answer(told, TOO_LATE)
 
 
 def test_what_was_closed_long_before_stays_closed(frozen: time_machine.Traveller, camille: Person) -> None:

@@ -14,9 +14,10 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from api.models.base import session
-from api.models.notification import NotificationMatch
+from api.models.notification import Match, NotificationMatch
 from api.models.user import User
 from configs.alert_answer_links import write_alert_answer_token
+from configs.clock import clock
 from configs.plan import PlanName
 from configs.signing import sign
 from tests.api.answers.announcing import Announcement, announce, read_answer
@@ -129,6 +130,18 @@ def test_an_answer_changes_for_an_hour(
     assert (again.status_code, "jusqu’à" in again.text) == (200, False)
     assert rows(MatchAnswer)[0].value is AnswerValue.TOO_LATE
     assert rows(Alert)[0].waits
+
+
+def test_a_link_to_what_was_announced_again_offers_the_answers(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    told = announce(camille.id)
+    client.post(link(told, "too_late"))
+    frozen.shift(timedelta(hours=2))
+    with session() as s:
+        s.execute(sa.update(Match).values(decided_at=clock()))
+    assert "<form" in client.get(link(told, "found")).text
+    assert client.post(link(told, "found")).status_code == 200
 
 
 def test_found_may_say_day_and_hour_by_the_clock_of_the_prefecture(

@@ -150,6 +150,18 @@ def test_after_an_hour_no_answer_is_offered(
     assert "Votre réponse\u00a0: Trouvé" in shown(whole).text
 
 
+def test_what_was_announced_again_may_be_answered_anew(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    announce()
+    answer(AnswerValue.TOO_LATE)
+    frozen.shift(timedelta(hours=1))
+    with session() as s:
+        s.execute(sa.update(Match).values(decided_at=clock()))
+    edit(frozen, camille)
+    assert "✓ Trop tard" in labels(shown(whole))
+
+
 def test_a_message_that_is_too_old_stays(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
