@@ -46,11 +46,20 @@ def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMat
 
 
 def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID | None) -> list[UUID]:
-    """Return the matches of an alert with a detection, without one its newest match."""
+    """Return the matches of an alert with a detection, without one the newest that a message announced.
+
+    Where no message left, that is the newest match: the account shows it.
+    """
     mine = sa.select(Match.id).where(Match.alert_id == alert_id)
     if detection_id:
         return list(session.scalars(mine.where(Match.detection_id == detection_id)))
-    return list(session.scalars(mine.order_by(Match.decided_at.desc(), Match.id.desc()).limit(1)))
+    was_sent = sa.exists().where(
+        NotificationMatch.match_id == Match.id,
+        Notification.id == NotificationMatch.notification_id,
+        Notification.accepted_at.is_not(None),
+    )
+    newest = mine.order_by(was_sent.desc(), Match.decided_at.desc(), Match.id.desc())
+    return list(session.scalars(newest.limit(1)))
 
 
 def list_together(session: Session, notification_id: UUID) -> Sequence[UUID]:

@@ -12,7 +12,7 @@ from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from configs.plan import PlanName
 from tests.api.answers.announcing import announce, read_answer
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.world import Door, Person, match, rows, see, wait_for
 
 AT = "2026-12-01T08:30:00Z"
 
@@ -46,6 +46,16 @@ def test_an_answer_is_stored_for_the_newest_announcement(client: FlaskClient, ca
     assert kept is not None
     assert kept.via is AnswerVia.API
     assert read_answer(older) is None
+
+
+def test_what_was_never_sent_is_not_the_newest_announcement(client: FlaskClient, camille: Person) -> None:
+    told = announce(camille.id)
+    detection_id, slots = see("2027-02-05T09:00:00+00:00")
+    waits = match(told.alert, detection_id, slots)
+    assert post(client, camille, told.alert, "too_late")[0] == 200
+    assert {each.match_id for each in rows(MatchAnswer)} == {told.match}
+    assert post(client, camille, told.alert, "found", detectionId=str(detection_id))[0] == 200
+    assert waits in {each.match_id for each in rows(MatchAnswer)}
 
 
 def test_another_announcement_is_named_by_its_detection(client: FlaskClient, camille: Person) -> None:
