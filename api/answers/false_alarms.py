@@ -26,6 +26,7 @@ _WITHIN = timedelta(hours=1)
 _PROOFS = 5  # in one incident, the newest
 _DAY = timedelta(days=1)
 _QUIET = _DAY  # after an alarm of a desk, in which another hold raises none
+_CLOCKS_DIFFER = timedelta(minutes=1)
 _KIND = "desk_trouble"
 
 # What was sent or answered before the last hold was about what led to it. A match that is announced again, with other
@@ -38,7 +39,7 @@ CROSS JOIN LATERAL (SELECT coalesce(r.changed_at, r.answered_at) AS at) g
 JOIN matches m ON m.id = r.match_id
 JOIN alerts a ON a.id = m.alert_id
 JOIN detections d ON d.id = m.detection_id
-WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since
+WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since AND g.at <= :until
   AND NOT EXISTS (
     SELECT FROM holds h WHERE h.desk_id = d.desk_id AND h.starts_at >= least(m.decided_at, g.at)
   )
@@ -60,8 +61,9 @@ def hold_desks(session: Session) -> list[UUID]:
     """Hold the alerts of desks whose false alarms were reported; return the notifications of alarms, to nudge."""
     now = clock()
     _release_lost(session, now)
+    _pull_back(session, now + _CLOCKS_DIFFER, now)
     since = now - _WITHIN
-    given = {"earliest": since - _DAY, "since": since, "people": _PEOPLE}
+    given = {"earliest": since - _DAY, "since": since, "until": now + _CLOCKS_DIFFER, "people": _PEOPLE}
     written: list[UUID] = []
     for row in session.execute(_REPORTED, given).all():
         if _begin_hold(session, row.desk_id, row.people, now):
@@ -125,3 +127,10 @@ def _release_lost(session: Session, now: datetime) -> None:
     session.execute(sa.update(DeskState).where(DeskState.id.in_(lost)).values(held_at=None))
     ended = sa.update(Hold).where(Hold.desk_id.in_(lost), Hold.ends_at.is_(None))
     session.execute(ended.values(ends_at=sa.func.greatest(Hold.starts_at, now)))
+
+
+def _pull_back(session: Session, latest: datetime, now: datetime) -> None:
+    """Have holds begin now that a clock which was ahead began later: no check would count for them until then."""
+    ahead = sa.update(Hold).where(Hold.ends_at.is_(None), Hold.starts_at > latest).values(starts_at=now)
+    if moved := session.scalars(ahead.returning(Hold.desk_id)).all():
+        session.execute(sa.update(DeskState).where(DeskState.id.in_(moved)).values(held_at=now))

@@ -223,6 +223,20 @@ def test_an_answer_counts_once_though_its_match_is_announced_again(frozen: time_
     assert len(holds()) == 1
 
 
+def test_a_hold_of_a_clock_that_was_ahead_begins_now_and_leads_to_no_other(
+    frozen: time_machine.Traveller,
+) -> None:
+    frozen.shift(timedelta(days=1))
+    report(3)
+    jobs.hold_desks()
+    frozen.shift(-timedelta(days=1))
+    jobs.hold_desks()
+    assert (held_at(), [each.starts_at for each in holds()]) == (clock(), [clock()])
+    release()
+    jobs.hold_desks()
+    assert len(holds()) == 1
+
+
 def hold_again(frozen: time_machine.Traveller, after: timedelta) -> dict[str, int]:
     """End the hold, and have another one begin after so long; return the job's counts."""
     frozen.shift(after)
