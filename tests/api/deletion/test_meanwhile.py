@@ -12,7 +12,7 @@ from api.accounts.passwords import hash_password
 from api.auth.tokens import VERIFY, sign_reset
 from api.exports import jobs as exports
 from api.exports.archive import write_archive
-from api.links.routes import CLOSED_DESK, PORTAL
+from api.links.payment_routes import CLOSED_DESK, PORTAL
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink

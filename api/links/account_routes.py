@@ -1,0 +1,68 @@
+"""Routes of the links that confirm an address and set a new password."""
+
+from http import HTTPStatus
+
+from flask import render_template, request
+
+import notifier
+from api.auth.service import confirm_address, read_new_password, reset_by_token
+from api.auth.tokens import RESET, VERIFY, find_contact, find_unconfirmed
+from api.errors import ApiError
+from api.links.blueprint import blueprint, use_language_of
+from api.middleware.rate_limits import remember_address
+from api.models.base import session
+from configs.settings import settings
+
+
+@blueprint.get("/verify/<token>")
+def ask_verify(token: str) -> str:
+    """Show the address that would be confirmed."""
+    with session() as s:
+        contact, claims = find_contact(s, VERIFY, token, settings().link_seconds)
+        use_language_of(s, contact)
+        unconfirmed = find_unconfirmed(contact, claims) if contact else None
+        address = unconfirmed or (contact.address if contact else None)
+        return _render_verify_page(address, done=unconfirmed is None)
+
+
+@blueprint.post("/verify/<token>")
+def verify(token: str) -> str:
+    """Confirm the address, and catch up on slots that are open now."""
+    with session() as s:
+        change = confirm_address(s, token)
+        use_language_of(s, change.contact)
+    notifier.nudge(change.mails)
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    address = change.contact.address if change.contact else None
+    return _render_verify_page(address, done=True, reset_token=change.reset_token)
+
+
+@blueprint.get("/reset/<token>")
+def ask_password(token: str) -> str:
+    """Show the form to choose a new password."""
+    with session() as s:
+        contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+        use_language_of(s, contact)
+        return render_template("reset.html", address=contact.address if contact else None)
+
+
+@blueprint.post("/reset/<token>")
+def choose_password(token: str) -> tuple[str, int]:
+    """Set the new password, or show the form again with what is wrong with it."""
+    try:
+        change = reset_by_token(token, read_new_password(request.form.get("password", "")))
+    except ApiError as error:
+        if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        return render_template("reset.html", address="", weak=True), error.status
+    notifier.nudge(change.mails)
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    if change.contact:
+        remember_address(change.contact.address)
+    return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
+
+
+def _render_verify_page(address: str | None, *, done: bool, reset_token: str | None = None) -> str:
+    return render_template("verify.html", address=address, done=done, reset_token=reset_token)

@@ -1,0 +1,66 @@
+"""Routes of the links about appointments: their reminders, and how they went."""
+
+from flask import render_template, request
+
+from api.alerts.how_it_went import store_answer
+from api.alerts.reminders import Step, move_reminders
+from api.links.appointments import LinkedAppointment, find_appointment, is_over, read_choice
+from api.links.blueprint import blueprint
+from api.middleware.languages import read_language, use_account_language
+from api.models.base import session
+from configs.appointment_links import read_answer_token, read_reminder_token
+from configs.clock import clock
+
+
+@blueprint.get("/reminder/<token>")
+def ask_reminders(token: str) -> str:
+    """Show when the reminders of an appointment come."""
+    with session() as s:
+        return _render_reminders(find_appointment(s, read_reminder_token(token)), done=False)
+
+
+@blueprint.post("/reminder/<token>")
+def set_reminders(token: str) -> str:
+    """Move the reminders, or switch them off; a repetition changes nothing."""
+    chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
+    with session() as s:
+        found = find_appointment(s, read_reminder_token(token))
+        if found:
+            move_reminders(found.row, *chosen)
+        return _render_reminders(found, done=True)
+
+
+def _render_reminders(found: LinkedAppointment | None, *, done: bool) -> str:
+    if found is None or is_over(found, clock()):
+        return render_template("reminders.html", found=None, done=done)
+    use_account_language(found.user.language)
+    language = read_language()
+    choices = {step.value: found.list_choices(step, language) for step in Step}
+    return render_template(
+        "reminders.html", found=found, moment=found.write_moment(language), choices=choices, done=done
+    )
+
+
+@blueprint.get("/went/<token>")
+def ask_went(token: str) -> str:
+    """Show the answer that would be stored."""
+    with session() as s:
+        answer = read_answer_token(token)
+        return _render_answer(find_appointment(s, answer.appointment_id), done=False, well=answer.went_well)
+
+
+@blueprint.post("/went/<token>")
+def take_answer(token: str) -> str:
+    """Store how an appointment went; a repetition changes nothing."""
+    answer = read_answer_token(token)
+    with session() as s:
+        found = find_appointment(s, answer.appointment_id)
+        if found:
+            store_answer(found.row, went_well=answer.went_well)
+        return _render_answer(found, done=True, well=answer.went_well)
+
+
+def _render_answer(found: LinkedAppointment | None, *, done: bool, well: bool) -> str:
+    if found:
+        use_account_language(found.user.language)
+    return render_template("went.html", found=found is not None, done=done, well=well)

@@ -1,0 +1,40 @@
+"""Blueprint of /l, and what the routes of all its links share."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, render_template
+from sqlalchemy.orm import Session
+
+from api.middleware.languages import use_account_language
+from api.models.alert import Alert
+from api.models.user import Contact, User
+from configs.signing import LinkRefused
+
+blueprint = Blueprint("links", __name__, url_prefix="/l")
+
+
+@blueprint.app_errorhandler(LinkRefused)
+def refused(error: LinkRefused) -> tuple[str, int]:
+    """Answer an expired link (410) or a forged one (400)."""
+    status = 410 if error.reason == "expired" else 400
+    return render_template("refused.html", reason=error.reason, status=status), status
+
+
+def use_language_of(s: Session, owned: Contact | Alert | None) -> None:
+    """Answer in the language of the account that a link belongs to."""
+    user = s.get(User, owned.user_id) if owned else None
+    if user:
+        use_account_language(user.language)
+
+
+def read_uuid(payload: Any, key: str) -> UUID:
+    """Return an id that a token carries.
+
+    Raises:
+        LinkRefused: the token carries no such id.
+    """
+    try:
+        return UUID(payload[key])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise LinkRefused("forged") from None
