@@ -139,6 +139,19 @@ def test_before_the_first_answer_no_alert_counts(frozen: time_machine.Traveller)
     assert figures() == (1, 1, 0, 0, 0)
 
 
+def test_a_clock_that_was_ahead_for_a_while_hides_no_later_alert(frozen: time_machine.Traveller) -> None:
+    answer(FOUND)
+    frozen.shift(timedelta(days=5))
+    assert figures() == (1, 1, 0, 0, 0)
+    frozen.shift(timedelta(days=-4))
+    assert figures() == (1, 1, 0, 0, 0)
+    send_alert()
+    frozen.shift(2 * HOUR)
+    assert figures() == (2, 1, 0, 0, 0)
+    frozen.shift(timedelta(days=5))
+    assert figures() == (2, 1, 0, 0, 0)
+
+
 def test_a_month_ends_at_midnight_utc(frozen: time_machine.Traveller) -> None:
     frozen.move_to("2026-11-30T23:30:00+00:00")
     answer(FOUND)
