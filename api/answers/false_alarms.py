@@ -131,6 +131,8 @@ def _release_lost(session: Session, now: datetime) -> None:
 
 def _pull_back(session: Session, latest: datetime, now: datetime) -> None:
     """Have holds begin now that a clock which was ahead began later: no check would count for them until then."""
-    ahead = sa.update(Hold).where(Hold.ends_at.is_(None), Hold.starts_at > latest).values(starts_at=now)
-    if moved := session.scalars(ahead.returning(Hold.desk_id)).all():
-        session.execute(sa.update(DeskState).where(DeskState.id.in_(moved)).values(held_at=now))
+    is_ahead = Hold.ends_at.is_(None), Hold.starts_at > latest
+    if not (ahead := session.scalars(sa.select(Hold.desk_id).where(*is_ahead)).all()):
+        return
+    session.execute(sa.update(DeskState).where(DeskState.id.in_(ahead)).values(held_at=now))  # locked first
+    session.execute(sa.update(Hold).where(Hold.desk_id.in_(ahead), *is_ahead).values(starts_at=now))
