@@ -21,6 +21,7 @@ ANSWERED = "%answered%"  # the tag: the notification that a button answers
 _ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
 _CHOSEN = "\N{CHECK MARK} "
 _LONGEST = 40  # characters of a name in a label
+_MOST_OPTIONS = 95  # Telegram takes 100 buttons; a link, "all" and the way back are among them
 
 
 @cache
@@ -42,7 +43,7 @@ def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID
                 f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, match_id)
             ),
         )
-        for number, (match_id, name) in enumerate(options, 1)
+        for number, (match_id, name) in enumerate(options[:_MOST_OPTIONS], 1)
     ]
     if answer != "found":
         rows.append(

@@ -43,6 +43,12 @@ def test_the_given_answer_is_marked() -> None:
     assert [label for label in labels if label.startswith("✓")] == ["✓ Trop tard"]
 
 
+def test_of_very_many_matches_as_many_have_a_button_as_telegram_takes() -> None:
+    choices = list_option_choices("fr", "stopped", [(uuid4(), f"Paris (75) · {each}") for each in range(200)])
+    assert len([each for row in choices for each in row]) <= 99, "one more leads to the page"
+    assert pressed(choices)[-1].answer == BACK
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_of_several_matches_each_has_a_button(answer: str) -> None:
     options = [(uuid4(), "Essonne (91) · Maman"), (uuid4(), "Paris (75) · " + "x" * 300)]
