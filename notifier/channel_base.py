@@ -40,6 +40,7 @@ class RenderedMessage:
     html: str = ""
     subject: str = ""
     brief: str = ""  # the same in fewer words, for an SMS
+    path: str = ""  # of our page that a message by push opens
     button: LinkButton | None = None
     choices: Choices = ()
     language: str = ""  # that the texts are in
@@ -112,6 +113,8 @@ class Channel(ABC):
     """A way to reach a person. One file in `notifier/channels/` defines one channel."""
 
     MOST: ClassVar[int] = 1  # messages of one content that are claimed for one call of a provider
+
+    SENDS_ASIDE: ClassVar[bool] = False  # no worker waits for its answers (notifier/web_push/push_lane.py)
 
     @abstractmethod
     def provider_names(self) -> Sequence[str]:

@@ -41,8 +41,19 @@ def change_state(opened: Session, contact_id: UUID, state: ContactState, address
         contact.state = state
     if state is not ContactState.BOUNCED:
         contact.consented_at = None
-    if was_well:
+    if was_well and not _has_other_device(opened, contact):
         _write_notices(opened, contact)
+
+
+def _has_other_device(opened: Session, contact: Contact) -> bool:
+    """Whether push still reaches its user: that a browser ended one of several subscriptions is no loss."""
+    others = sa.select(Contact.id).where(
+        Contact.user_id == contact.user_id,
+        Contact.channel == contact.channel,
+        Contact.id != contact.id,
+        Contact.state == ContactState.OK,
+    )
+    return opened.scalar(others.limit(1)) is not None
 
 
 def _write_notices(opened: Session, contact: Contact) -> None:

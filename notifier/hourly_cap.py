@@ -1,6 +1,7 @@
 """Hourly cap on slot alerts: a token bucket per contact and one per user, each kept in its row.
 
-A user's bucket is for all channels together; who has one contact meets that contact's first. The row holds one
+A user's bucket is for all channels together; who has one contact meets that contact's first. Messages by push take
+none of it: they show the same on each device, in place of each other. The row holds one
 instant, when the bucket is full again (the generic cell rate algorithm). Half of the cap may leave at once; then one
 message per refill, with everything that waited. Any hour thus has the cap at most. Messages of other kinds (sign-up,
 desk not watched) neither wait nor count: a stranger who asks for them could silence alerts.
@@ -30,7 +31,7 @@ _full_at = Contact.alert_budget_full_at
 _TAKING = sa.text("""
 WITH asked AS (
   SELECT k.id, k.user_id, b.refill, b.span, k.alert_budget_full_at AS full_at, u.alert_budget_full_at AS user_full_at,
-    EXISTS (SELECT FROM contacts o WHERE o.user_id = k.user_id AND o.id <> k.id) AS has_others
+    k.channel <> 'push' AND EXISTS (SELECT FROM contacts o WHERE o.user_id = k.user_id AND o.id <> k.id) AS has_others
   FROM users u JOIN contacts k ON k.user_id = u.id
   JOIN unnest(CAST(:channels AS text[]), CAST(:refills AS interval[]), CAST(:spans AS interval[]))
     AS b(channel, refill, span) ON b.channel = k.channel
@@ -135,11 +136,12 @@ def users_full_at() -> sa.ColumnElement[datetime | None]:
     return sa.case((_has_others(), User.alert_budget_full_at))
 
 
-def _has_others() -> sa.Exists:
-    """Whether the user of a contact has another one: only then the user's bucket counts."""
+def _has_others() -> sa.ColumnElement[bool]:
+    """Whether the user's bucket counts for a contact: where there is another one, and not by push."""
     other = aliased(Contact)
     found = sa.select(other.id).where(other.user_id == Contact.user_id, other.id != Contact.id)
-    return found.exists()  # SELECT * would need rights on all columns
+    # SELECT * would need rights on all columns
+    return sa.and_(Contact.channel != Channel.PUSH, found.exists())
 
 
 def _set_of_users(session: Session, full_at: Mapping[UUID, datetime]) -> None:

@@ -14,11 +14,12 @@ from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
-from notifier.channels import most_at_once
+from notifier.channels import most_at_once, sends_aside
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.slow_channels import is_open
 from notifier.nudges import WaitingWork
+from notifier.web_push.push_lane import find_lane
 from notifier.workers import rate_limits
 
 _CALLS = 3  # that this worker makes of what it wrote: those of a part
@@ -181,7 +182,11 @@ def _hand_over(mine: InlineClaim) -> None:
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
     """Choose what this worker sends itself: by the channel that takes most at once and is not slow."""
     only = mine.channel if mine and mine.messages else None
-    awake = [each for each in waiting if only in (None, each.channel) and not is_open(each.channel)]
+    awake = [
+        each
+        for each in waiting
+        if only in (None, each.channel) and not is_open(each.channel) and not sends_aside(each.channel)
+    ]
     if not awake:
         return []
     channel = max((each.channel for each in awake), key=most_at_once)
@@ -190,6 +195,9 @@ def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingW
 
 
 def _deliver(waiting: Sequence[WaitingWork]) -> None:
+    if (lane := find_lane()) and (aside := [each for each in waiting if sends_aside(each.channel)]):
+        waiting = [each for each in waiting if not sends_aside(each.channel)]
+        lane.deliver(aside)
     # What its contact's hourly cap holds back is put off when it is claimed: it takes no place of a provider's rate.
     allowed = [each.id for each in waiting if each.capped or rate_limits.allow(each)]
     most = max((most_at_once(each.channel) for each in waiting), default=1)

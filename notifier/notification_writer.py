@@ -306,13 +306,19 @@ def create_notifications(
         [
             _message(kind, contact.channel, spoken, params, Priority(priority))
             | {"user_id": user_id, "contact_id": contact.id}
-            | {"dedupe_key": f"{dedupe_key}:{contact.channel.value}"}
+            | {"dedupe_key": f"{dedupe_key}:{_name_way(contact)}"}
             for contact in contacts
             if (channels is None or contact.channel in channels)
             and accepts_contact(contact)
             and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
         ],
     )
+
+
+def _name_way(contact: Contact) -> str:
+    """Return the channel; of push the device too, as a person may have several."""
+    is_device = contact.channel is Channel.PUSH
+    return f"{contact.channel.value}:{contact.id}" if is_device else contact.channel.value
 
 
 def notify_address(

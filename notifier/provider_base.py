@@ -17,6 +17,8 @@ class Provider(ABC):
         False  # its messages are answered one after the other, as `hand_over` yields them
     )
 
+    HAS_OWN_BREAKERS: ClassVar[bool] = False  # it decides itself whom it leaves alone
+
     @abstractmethod
     def warm_up(self) -> None:
         """Build the client, so that the first message does not wait for it."""

@@ -7,6 +7,9 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from configs.push_subscriptions import PushSubscription
+from deploy.sandbox.providers.push import make_subscription
+
 HOST = "updates.push.services.mozilla.com"
 
 
@@ -28,3 +31,9 @@ def subscribe(host: str = HOST, path: str = "") -> dict[str, Any]:
         "endpoint": endpoint,
         "keys": {"p256dh": draw_p256dh(), "auth": encode(secrets.token_bytes(16))},
     }
+
+
+def browser_address(name: str) -> str:
+    """Return the address of a contact whose browser the stand-in of the push service is."""
+    made = make_subscription(name)
+    return PushSubscription(made["endpoint"], **made["keys"]).as_address()

@@ -268,6 +268,8 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
         TWILIO_BASE_URL=_sandbox.twilio,
         TWILIO_CALLS_BASE_URL=_sandbox.twilio_calls,
         TELEGRAM_BASE_URL=_sandbox.telegram,
+        PUSH_HOSTS="push.sandbox.test",
+        SANDBOX_HOSTS=f"push.sandbox.test={_sandbox.push.partition('//')[2]}",
     )
     yield _sandbox
     _sandbox.reset()

@@ -7,7 +7,12 @@ from configs.settings import settings
 
 def list_providers(channel: Channel) -> tuple[str, ...]:
     """Return the providers of a channel, those to try first in front."""
-    others = {Channel.SMS: ("twilio",), Channel.TELEGRAM: ("telegram",), Channel.VOICE: ("twilio_calls",)}
+    others = {
+        Channel.SMS: ("twilio",),
+        Channel.TELEGRAM: ("telegram",),
+        Channel.VOICE: ("twilio_calls",),
+        Channel.PUSH: ("web_push",),
+    }
     return settings().mail_providers if channel is Channel.EMAIL else others[channel]
 
 

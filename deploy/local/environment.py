@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
+from configs.push_keys import read_private_key, write_public_key
 from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
-from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
+from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
+from deploy.sandbox.providers.push import HOST as PUSH_HOST
 from deploy.sandbox.receipts.signatures import make_public_key
 
 _DRAWN = (
@@ -28,6 +30,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
     Secrets are drawn at the first start and kept under `state`, so that a login outlives a restart.
     """
     mail_password = kept_secret(state / "secrets" / "SMTP_PASSWORD", "sandbox-")
+    vapid = kept_secret(state / "secrets" / "VAPID_PRIVATE_KEY")  # 32 bytes in base64url: a key of P-256
     receipts = kept_secret(state / "secrets" / "SENDGRID_RECEIPT_SECRET", "sandbox-")
     return {
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
@@ -66,6 +69,10 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "TELEGRAM_BOT_NAME": "rdvpriority_bot",
         "TELEGRAM_LINK_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{ports.api}/api/telegram/webhook",
+        "VAPID_PRIVATE_KEY": vapid,
+        "VAPID_PUBLIC_KEY": write_public_key(read_private_key(vapid)),
+        "PUSH_HOSTS": PUSH_HOST,
+        "SANDBOX_HOSTS": f"{PUSH_HOST}={PUSH}:{ports.providers}",
         "STRIPE_BASE_URL": url(STRIPE, ports.providers),
         "STRIPE_SECRET_KEY": kept_secret(state / "secrets" / "STRIPE_SECRET_KEY", "sk_test_"),
         "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_sandbox-"),

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, fields
 
 from deploy.local.processes import is_free
-from deploy.sandbox.addresses import SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS
+from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS
 from deploy.sandbox.platforms import stand_ins
 
 _TRIES = 50
@@ -37,7 +37,7 @@ class StackPorts:
 # Where each program binds: stand-ins have loopback addresses of their own (deploy/sandbox/addresses.py).
 _ADDRESSES = {
     "sites": tuple(site.host for _, site in stand_ins().values()),
-    "providers": (SENDGRID, SMTP, TWILIO, TWILIO_CALLS, TELEGRAM, STRIPE),
+    "providers": (SENDGRID, SMTP, TWILIO, TWILIO_CALLS, TELEGRAM, PUSH, STRIPE),
 }
 
 

@@ -15,7 +15,9 @@ from api.models.contact_lookup import claim_address
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.push_subscriptions import PushSubscription
 from deploy.local.stack import Stack
+from deploy.sandbox.providers.push import make_subscription
 from notifier.telegram_api import register_commands, register_webhook
 
 EMAIL = "camille@example.org"
@@ -77,10 +79,11 @@ def _entitle() -> bool:
     with session() as s:
         user = s.scalars(sa.select(User).where(sa.func.lower(User.email) == EMAIL)).one()
         known = {contact.channel: contact for contact in user.contacts}
-        for channel, address in _CONTACTS.items():
+        for channel, address in (_CONTACTS | {Channel.PUSH: _describe_browser()}).items():
             contact = known.get(channel) or Contact(user_id=user.id, channel=channel, address=address)
             contact.verified_at = contact.verified_at or now
             contact.enabled = True
+            contact.device_name = "Navigateur de Camille" if channel is Channel.PUSH else None
             s.add(contact)
             if channel is not Channel.EMAIL and not claim_address(s, contact):
                 raise SeedFailed(f"another account of this sandbox has {address}")
@@ -99,6 +102,12 @@ def _entitle() -> bool:
             s.scalar(sa.select(sa.exists().where(Alert.user_id == user.id, Alert.closed_at.is_(None))))
             or False
         )
+
+
+def _describe_browser() -> str:
+    """Return the address of a browser behind the stand-in's push service."""
+    made = make_subscription("camille")
+    return PushSubscription(made["endpoint"], **made["keys"]).as_address()
 
 
 def _call(stack: Stack, method: str, path: str, body: Mapping[str, Any], token: str | None = None) -> Any:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deploy.sandbox.clock import PARIS
 from deploy.sandbox.modes import make_mode
@@ -111,6 +111,19 @@ class Running:
     def telegram(self) -> str:
         """Return the base URL of the Bot API; ``/bot<token>/sendMessage`` comes after it."""
         return self._sandbox.provider_url("telegram")
+
+    @property
+    def push(self) -> str:
+        """Return the base URL of the push service, which SANDBOX_HOSTS maps ``push.sandbox.test`` to."""
+        return self._sandbox.provider_url("web_push")
+
+    def subscribe_push(self, sender: str = "", subscription_id: str = "") -> dict[str, Any]:
+        """Let a browser subscribe to push for a sender's public key; return what ``toJSON()`` has."""
+        return self._do(lambda: self._sandbox.push.subscribe(sender, subscription_id))
+
+    def end_push(self, subscription_id: str) -> None:
+        """Let a browser end its subscription."""
+        self._do(lambda: self._sandbox.push.end(subscription_id))
 
     @property
     def stripe(self) -> str:

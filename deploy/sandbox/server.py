@@ -18,6 +18,7 @@ from deploy.sandbox.listener import Listener, WebListener
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import WebProvider
+from deploy.sandbox.providers.push import PushService
 from deploy.sandbox.providers.sendgrid import SendGrid
 from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
@@ -46,6 +47,7 @@ _PROVIDERS: Final = {
     "twilio": addresses.TWILIO,
     "twilio_calls": addresses.TWILIO_CALLS,
     "telegram": addresses.TELEGRAM,
+    "web_push": addresses.PUSH,
     "stripe": addresses.STRIPE,
 }
 
@@ -100,6 +102,7 @@ class Sandbox:
         self.smtp = Smtp(self.outbox)
         self.sendgrid, self.twilio = SendGrid(self.outbox), Twilio(self.outbox)
         self.twilio_calls = TwilioCalls(self.outbox)
+        self.push = PushService(self.outbox)
         self.receipt_senders = {
             each.provider_name: each.receipts for each in (self.sendgrid, self.twilio, self.twilio_calls)
         }
@@ -112,6 +115,7 @@ class Sandbox:
                 self.twilio,
                 self.twilio_calls,
                 self.telegram,
+                self.push,
                 self.stripe,
             )
         }

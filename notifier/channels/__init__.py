@@ -34,6 +34,11 @@ def providers_of(name: str) -> list[tuple[str, Provider]]:
     return [(each, providers()[each]) for each in channel(name).provider_names()]
 
 
+def sends_aside(name: str) -> bool:
+    """Return whether a channel's own worker sends while it goes on with other jobs."""
+    return channel(name).SENDS_ASIDE
+
+
 def most_at_once(name: str) -> int:
     """Return how many messages a channel hands over in one call."""
     return channel(name).MOST

@@ -1,6 +1,6 @@
 """Rendering of messages from templates/<kind>/<language>/: `<channel>.txt`, `.html`, `.subject.txt`, `.brief.txt`.
 
-`notice.txt` is what the app shows itself.
+`<channel>.path.txt` is the page that a message opens, `notice.txt` what the app shows itself.
 
 A kind of many languages has these files once, in templates/<kind>/; its folders of languages hold `words.jinja`.
 """
@@ -158,6 +158,7 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
         html=texts.fill(f"{channel}.html"),
         subject=" ".join(texts.fill(f"{channel}.subject.txt").split()),
         brief=texts.fill(f"{channel}.brief.txt"),
+        path=texts.fill(f"{channel}.path.txt"),
         button=LinkButton(label, context.url) if label and context.url else None,
         choices=context.choices if channel == _CHAT else (),
         language=language,

@@ -107,19 +107,29 @@ def send(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) 
         yield from _hand_over(name, mine, renderer or Renderer())
 
 
-def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Renderer") -> Iterator[Sent]:
-    claimed_of = dict[int, ClaimedMessage]()
-    outgoing: list[OutgoingMessage] = []
+def render_messages(
+    claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None
+) -> tuple[list[tuple[ClaimedMessage, OutgoingMessage]], list[Sent]]:
+    """Return claimed messages with what leaves for each, and those whose text could not be made."""
+    rendered: list[tuple[ClaimedMessage, OutgoingMessage]] = []
+    failed: list[Sent] = []
+    used = renderer or Renderer()
     for message in claimed:
         try:
-            rendered = renderer.render(message)
+            rendered.append((message, used.render(message)))
         except Exception as error:
             # The boundary: a text that cannot be made has not left, so that a mended one may follow.
             log.exception("no text", notification=str(message.first.id), kind=message.first.kind)
-            yield Sent([message], TemporaryError(f"text could not be made: {type(error).__name__}"))
-        else:
-            claimed_of[id(rendered)] = message
-            outgoing.append(rendered)
+            reason = f"text could not be made: {type(error).__name__}"
+            failed.append(Sent([message], TemporaryError(reason)))
+    return rendered, failed
+
+
+def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Renderer") -> Iterator[Sent]:
+    rendered, failed = render_messages(claimed, renderer)
+    yield from failed
+    claimed_of = {id(each): message for message, each in rendered}
+    outgoing = [each for _, each in rendered]
     needed = settings().provider_timeout_seconds + claiming.MARGIN_SECONDS
     sender = BatchSender(name, claimed[0].until - timedelta(seconds=needed))
     for together, answer in sender.send(outgoing):

@@ -62,12 +62,15 @@ class ProviderChoice:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
+        limit = settings().provider_timeout_seconds
+        if provider.HAS_OWN_BREAKERS:
+            with within(limit):
+                return self._call(provider, messages)
         breaker = breaker_of(name, alternatives=alternatives)
         try:
             token = breaker.begin_call()
         except CircuitOpen as error:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
-        limit = settings().provider_timeout_seconds
         began = time.monotonic()
         with within(min(limit, settings().provider_switch_seconds) if alternatives else limit):
             answers = self._call(provider, messages)

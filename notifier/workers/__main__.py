@@ -19,14 +19,15 @@ from notifier import sweep
 from notifier.workers import worker
 
 # What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
-# it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own.
+# it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its
+# own, but calls and push share one: it waits for no answer of push.
 _WORK = {
     "worker-critical": ("critical",),
     "worker-many": ("critical", "many", "receipts"),
     "worker-email": ("email", "many"),
     "worker-sms": ("sms",),
     "worker-telegram": ("telegram",),
-    "worker-voice": ("voice",),
+    "worker-voice": ("voice", "push"),
 }
 CHILDREN: dict[str, Callable[[], int]] = {
     **{name: partial(worker.run, work, name) for name, work in _WORK.items()},

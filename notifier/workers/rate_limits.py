@@ -54,7 +54,7 @@ def allow(waiting: WaitingWork) -> bool:
     turn = find_turn(waiting)
     if turn is None or turn <= clock():
         return True
-    _wait(waiting, turn)
+    put_off(waiting, turn)
     return False
 
 
@@ -99,7 +99,7 @@ def _script() -> Script:
     )
 
 
-def _wait(waiting: WaitingWork, turn: datetime) -> None:
+def put_off(waiting: WaitingWork, turn: datetime) -> None:
     """Put off the nudge, not the attempt: another message to the contact meanwhile carries this one too."""
     due = sa.update(Notification).where(Notification.id == waiting.id, Notification.state == State.PENDING)
     with session() as opened:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import structlog
 from babel.dates import format_date, format_time
@@ -28,6 +29,7 @@ from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
+from notifier.web_push.push_lane import open_lane
 from notifier.workers.queues import WORK, names_of
 
 log = structlog.get_logger(__name__)
@@ -89,7 +91,9 @@ def _warm_up_database() -> None:
 
 def run(work: Sequence[str], name: str) -> int:
     """Do that work (words of WORK) until stopped or old; return 0: the parent starts the next."""
-    return run_worker([queue for each in work for queue in names_of(each)], name, warm_up)
+    queues = [queue for each in work for queue in names_of(each)]
+    with open_lane() if Channel.PUSH in work else nullcontext():
+        return run_worker(queues, name, warm_up)
 
 
 @exit_on_config_error("the worker")

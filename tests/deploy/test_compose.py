@@ -292,6 +292,15 @@ def test_a_program_of_development_names_no_provider_s_account() -> None:
     assert not any("no-provider" in value for value in services("production")["api"]["environment"].values())
 
 
+def test_the_file_of_web_push_gives_its_key_to_the_notifier_alone() -> None:
+    added = yaml.safe_load((FILES["production"].parent / "push.yaml").read_text("utf-8"))
+    assert {name: service["secrets"] for name, service in added["services"].items()} == {
+        "notifier": ["vapid_private_key"]
+    }
+    assert set(added["secrets"]) == {"vapid_private_key"}
+    assert "vapid_private_key" in list_allowed(program_of(services("production")["notifier"]))
+
+
 def test_the_file_of_a_second_provider_of_mail_gives_its_address_to_who_sends_mail() -> None:
     added = yaml.safe_load((FILES["production"].parent / "smtp.yaml").read_text("utf-8"))
     given = {name: service["secrets"] for name, service in added["services"].items()}

@@ -19,12 +19,16 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from notifier.match_service import match_detection
+from tests.browser_keys import browser_address
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
 OTHER_DESK = f"{PREFECTURE}/titre-sejour"
 URL = "https://www.essonne.example/booking/create/23014"
-ADDRESSES = {Channel.EMAIL: "camille@example.org", Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654"}
+ADDRESSES = {
+    Channel.EMAIL: "camille@example.org", Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654",
+    Channel.PUSH: browser_address("camille"),
+}  # fmt: skip
 # An accepted message; the answer of Telegram is its receipt.
 ACCEPTED = dict.fromkeys(Channel, State.SENT) | {Channel.TELEGRAM: State.DELIVERED}
 MORNING = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)  # 9:30 in Paris, a Thursday
@@ -59,6 +63,7 @@ def person(
                 address=(addresses or ADDRESSES)[each],
                 verified_at=now if verified else None,
                 enabled=enabled,
+                device_name="Firefox" if each is Channel.PUSH else None,
             )
             for each in channels
         }

@@ -5,7 +5,7 @@ import { keypad } from "./keypad.js";
 import { all } from "./messages.js";
 import { CHANNELS, address, build, delay, linked, precise, speed, telegram, time } from "./text.js";
 
-const PROVIDERS = { sendgrid: "SendGrid", smtp: "SMTP", twilio: "Twilio", twilio_calls: "Twilio (appels)", telegram: "Telegram" };
+const PROVIDERS = { sendgrid: "SendGrid", smtp: "SMTP", twilio: "Twilio", twilio_calls: "Twilio (appels)", telegram: "Telegram", web_push: "Service push" };
 const reader = document.getElementById("reader");
 let form = "html"; // how mails are shown: html, narrow, text
 let current = null;
@@ -82,7 +82,7 @@ function phone(message) {
   const thread = all().filter((one) => one.channel === message.channel && one.to === message.to).slice(0, 30).reverse();
   const name = message.channel === "sms" ? message.from || "SMS" : "RDVPriority";
   const screen = build("div", { class: `phone ${message.channel}` },
-    build("p", { class: "contact" }, build("span", { class: "face", "aria-hidden": "true" }, "R"), build("span", {}, name, build("small", {}, { sms: "Message texte", voice: "Appel" }[message.channel] || "robot"))),
+    build("p", { class: "contact" }, build("span", { class: "face", "aria-hidden": "true" }, "R"), build("span", {}, name, build("small", {}, { sms: "Message texte", voice: "Appel", push: "Notification" }[message.channel] || "robot"))),
     build("div", { class: "thread" }, ...thread.map((one) => bubble(one, one.number === message.number))),
     message.channel === "telegram" ? composer(message.to) : null);
   reader.replaceChildren(head(message, `Message ${CHANNELS[message.channel]}`), screen);
@@ -91,7 +91,8 @@ function phone(message) {
 }
 
 function bubble(message, chosen) {
-  const text = message.channel === "telegram" && message.html ? telegram(message.html) : linked(message.text);
+  const text = message.channel === "telegram" && message.html ? telegram(message.html)
+    : linked(message.channel === "push" ? `${message.subject}\n${message.text}` : message.text);
   return build("div", { class: chosen ? "bubble chosen" : "bubble" },
     build("div", { class: "said", dir: "auto" }, ...text, build("time", { datetime: message.received_at },
       message.edited_at ? "modifié " : "", time(message.received_at).slice(0, 5))),

@@ -4,7 +4,7 @@ const clock = new Intl.DateTimeFormat("fr-FR", { timeZone: "Europe/Paris", hour:
 const day = new Intl.DateTimeFormat("fr-FR", { timeZone: "Europe/Paris", weekday: "short", day: "numeric", month: "short" });
 const hour = new Intl.DateTimeFormat("fr-FR", { timeZone: "Europe/Paris", hour: "2-digit", minute: "2-digit" });
 
-export const CHANNELS = { email: "E-mail", sms: "SMS", telegram: "Telegram", voice: "Appel" };
+export const CHANNELS = { email: "E-mail", sms: "SMS", telegram: "Telegram", voice: "Appel", push: "Push" };
 
 const instant = new Intl.DateTimeFormat("fr-FR", { timeZone: "Europe/Paris", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 

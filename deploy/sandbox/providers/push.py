@@ -1,0 +1,184 @@
+"""A push service (RFC 8030) and the browsers behind it: what it takes is decrypted, and the inbox shows it.
+
+Endpoints are ``https://push.sandbox.test/send/<id>``; SANDBOX_HOSTS leads the name here. Any id is a subscription. One
+that begins with ``silent-`` is never answered, one with ``gone-`` has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.outbox import OutboxDraft
+from deploy.sandbox.providers.provider import (
+    PROVIDER_MODES,
+    Accepted,
+    Provider,
+    RequestRefused,
+    seen_at,
+    told_ids,
+)
+from deploy.sandbox.providers.push_browser import Browser, NotReadable, NotSigned, read_sender
+from deploy.sandbox.request_body import read_body, text
+
+if TYPE_CHECKING:
+    from deploy.sandbox.modes import Parameters
+    from deploy.sandbox.outbox import Outbox
+
+HOST: Final = "push.sandbox.test"
+_ORIGIN: Final = f"https://{HOST}"
+_DAY: Final = 24 * 3600
+_LARGEST: Final = 4096 + 200  # bytes, as the services take
+_SILENT, _GONE = "silent-", "gone-"
+_SHOWN: Final = frozenset({"title", "body", "url", "tag"})
+# ended: every subscription has; redirect leads elsewhere; odd answers in no way that the protocol knows.
+_MODES: Final[dict[str, Parameters]] = PROVIDER_MODES | {"ended": {}, "redirect": {}, "odd": {}}
+
+
+def make_subscription(subscription_id: str) -> dict[str, Any]:
+    """Return the subscription of an id as ``PushSubscription.toJSON()`` has it."""
+    return {"endpoint": f"{_ORIGIN}/send/{subscription_id}", "keys": Browser(subscription_id).keys}
+
+
+class PushService(Provider):
+    """Web push: one call, one message to one browser."""
+
+    channel = "push"
+    provider_name = "web_push"
+    mode_table = _MODES
+    _ids = itertools.count(1)
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(outbox)
+        self.senders: dict[str, str] = {}  # by id: the key that the browser subscribed for
+        self.ended: set[str] = set()
+
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add the endpoints, and the control: a browser subscribes, or ends its subscription."""
+        app.router.add_post("/send/{id}", self.call)
+        app.router.add_post("/_control/subscriptions", self._subscribe)
+        app.router.add_post("/_control/subscriptions/{id}/end", self._end)
+
+    async def reset(self) -> None:
+        """Forget its subscriptions too."""
+        await super().reset()
+        self.senders.clear()
+        self.ended.clear()
+
+    def subscribe(self, sender: str = "", subscription_id: str = "") -> dict[str, Any]:
+        """Let a browser subscribe, for a sender's public key where one is given; return the subscription."""
+        made = subscription_id or secrets.token_urlsafe(16)
+        self.ended.discard(made)
+        if sender:
+            self.senders[made] = sender
+        return make_subscription(made)
+
+    def end(self, subscription_id: str) -> None:
+        """Let a browser end its subscription."""
+        self.ended.add(subscription_id)
+
+    def read_key(self, request: web.Request) -> str:
+        """Return the sender's public key."""
+        try:
+            return read_sender(request.headers.get("Authorization", ""))[0]
+        except NotSigned:
+            return ""
+
+    def rate_limited(self, seconds: int) -> web.Response:
+        """Answer 429 with Retry-After."""
+        return web.Response(status=429, headers={"Retry-After": str(seconds)})
+
+    def broken(self) -> web.Response:
+        """Answer 500."""
+        return web.Response(status=500)
+
+    def unauthorized(self) -> web.Response:
+        """Answer 401."""
+        return web.Response(status=401)
+
+    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - one endpoint
+        """Answer 410: the subscription ended."""
+        return web.Response(status=410)
+
+    async def call(self, request: web.Request) -> web.StreamResponse:
+        """Take a message, or answer as its subscription or the mode says."""
+        subscription_id = request.match_info["id"]
+        mode = self.modes.site.name
+        if subscription_id.startswith(_SILENT):
+            self.calls += 1
+            await asyncio.Event().wait()
+        if mode == "ended" or subscription_id in self.ended or subscription_id.startswith(_GONE):
+            self.calls += 1
+            return web.Response(status=410)
+        if mode in ("redirect", "odd"):
+            self.calls += 1
+            elsewhere = {"Location": "http://127.0.0.1:1/"}
+            return (
+                web.Response(status=307, headers=elsewhere)
+                if mode == "redirect"
+                else web.Response(status=418)
+            )
+        return await super().call(request)
+
+    async def read_call(self, request: web.Request) -> Accepted:
+        """Check the sender, decrypt the message, and read what its page shows."""
+        subscription_id = request.match_info["id"]
+        self._check_sender(request, subscription_id)
+        if (
+            request.headers.get("Content-Encoding") != "aes128gcm"
+            or not request.headers.get("TTL", "").isdecimal()
+        ):
+            raise RequestRefused(web.Response(status=400, text="needs Content-Encoding aes128gcm and a TTL"))
+        body = await request.read()
+        if len(body) > _LARGEST:
+            raise RequestRefused(web.Response(status=413))
+        try:
+            payload = Browser(subscription_id).decrypt(body).decode()
+            shown = json.loads(payload)
+        except (NotReadable, ValueError) as error:
+            raise RequestRefused(
+                web.Response(status=400, text=f"the browser cannot read it: {error}")
+            ) from error
+        if not isinstance(shown, dict) or shown.keys() != _SHOWN:
+            raise RequestRefused(web.Response(status=400, text=f"the payload has not {sorted(_SHOWN)}"))
+        draft = OutboxDraft(
+            to=subscription_id,
+            subject=shown["title"],
+            text=shown["body"],
+            seen_at=seen_at(request.headers.get("X-Seen-At")),
+            custom=told_ids(request) | {"payload": payload},
+            headers={name: request.headers.get(name, "") for name in ("TTL", "Topic", "Urgency")},
+        )
+        number = str(next(self._ids))
+        answer = web.Response(status=201, headers={"Location": f"{_ORIGIN}/message/{number}"})
+        return Accepted([draft], number, answer)
+
+    def _check_sender(self, request: web.Request, subscription_id: str) -> None:
+        try:
+            key, claims = read_sender(request.headers.get("Authorization", ""))
+        except NotSigned as error:
+            raise RequestRefused(web.Response(status=401, text=str(error))) from error
+        left = claims.get("exp", 0) - now().timestamp()
+        if (
+            claims.get("aud") != _ORIGIN
+            or not 0 < left <= _DAY
+            or not str(claims.get("sub")).startswith("mailto:")
+        ):
+            raise RequestRefused(web.Response(status=403, text="aud, exp or sub is wrong"))
+        if self.senders.get(subscription_id, key) != key:
+            raise RequestRefused(web.Response(status=403, text="the browser subscribed for another key"))
+
+    async def _subscribe(self, request: web.Request) -> web.Response:
+        body = await read_body(request, frozenset({"applicationServerKey", "id"}))
+        made = self.subscribe(text(body, "applicationServerKey") or "", text(body, "id") or "")
+        return web.json_response(made, status=201)
+
+    async def _end(self, request: web.Request) -> web.Response:
+        self.end(request.match_info["id"])
+        return web.json_response({"ended": True})

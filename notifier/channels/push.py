@@ -1,0 +1,16 @@
+"""Web push."""
+
+from collections.abc import Sequence
+
+from notifier.channel_base import Channel
+
+
+class Push(Channel):
+    """One message a device, all of a call at the same time."""
+
+    MOST = 10  # to claim and encrypt these takes less time than a call of the same worker may wait
+    SENDS_ASIDE = True
+
+    def provider_names(self) -> Sequence[str]:
+        """Return the only provider: the push services of all browser makers."""
+        return ("web_push",)

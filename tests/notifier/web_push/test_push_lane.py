@@ -1,0 +1,147 @@
+"""The lane of push: dead endpoints hold up neither the worker's calls nor other devices."""
+
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from api.models.base import new_id, session
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, Contact, User
+from configs.clock import clock
+from notifier import nudges
+from notifier.jobs import deliver, match
+from notifier.web_push.push_lane import PushLane, open_lane
+from tests.browser_keys import browser_address
+from tests.notifier.world import alert, detection, notifications, person
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server")
+DEAD = 1000
+_GOAL = 0.1  # seconds that nothing else waits longer for
+
+
+@pytest.fixture
+def lane(sandbox: "Running") -> Iterator[PushLane]:
+    with open_lane() as made:
+        yield made
+
+
+def write_messages(count: int, name: str) -> list[UUID]:
+    """Write test messages to so many devices of as many people."""
+    now, who = clock(), person(channels=(Channel.PUSH,))
+    waiting = alert(who)
+    with session() as s:
+        users = [User(id=new_id(), email=f"{name}{number}@example.org") for number in range(count)]
+        s.add_all(users)
+        s.flush()
+        contacts = [
+            Contact(
+                id=new_id(), user_id=user.id, channel=Channel.PUSH, address=browser_address(f"{name}{number}"),
+                enabled=True, verified_at=now, device_name="Firefox",
+            )
+            for number, user in enumerate(users)
+        ]  # fmt: skip
+        s.add_all(contacts)
+        s.flush()
+        rows = [
+            Notification(
+                id=new_id(), user_id=each.user_id, contact_id=each.id, channel=Channel.PUSH, kind="test_message",
+                params={"alert": str(waiting), "test": name}, priority=Priority.IMMEDIATE, dedupe_key=str(new_id()),
+                next_attempt_at=now, next_nudge_at=now,
+            )
+            for each in contacts
+        ]  # fmt: skip
+        s.add_all(rows)
+        return [row.id for row in rows]
+
+
+def test_a_job_ends_before_its_message_is_answered(lane: PushLane, sandbox: "Running") -> None:
+    (key,) = write_messages(1, "silent-")
+    (live,) = write_messages(1, "live-")
+    deliver(str(key))
+    deliver(str(live))
+    until(lambda: sandbox.messages("push"))
+    until(lambda: [row.id for row in notifications(State.SENT)] == [live])
+    assert [row.id for row in notifications(State.SENDING)] == [key]
+
+
+@pytest.mark.rule(5)
+def test_a_thousand_dead_endpoints_delay_neither_jobs_nor_other_devices(
+    lane: PushLane, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="30", LEASE_SECONDS="60")
+    warm = write_messages(1, "warm-")
+    deliver(*map(str, warm))
+    until(lambda: sandbox.messages("push"))
+    before = [_send_live(sandbox, key) for key in write_messages(10, "before-")]
+    dead, live = write_messages(DEAD, "silent-"), write_messages(10, "live-")
+    jobs = [_measure_job(dead[start : start + 10]) for start in range(0, DEAD, 10)]
+    until(lambda: sandbox.provider_calls("push") >= DEAD)
+    after = [_send_live(sandbox, key) for key in live]
+    assert median(jobs) < _GOAL
+    assert median(after) - median(before) < _GOAL
+    until(lambda: len(notifications(State.SENDING)) == DEAD)
+
+
+def _measure_job(ids: list[UUID]) -> float:
+    """Return the processor's time that a job keeps its worker for."""
+    began = time.thread_time()
+    deliver(*map(str, ids))
+    return time.thread_time() - began
+
+
+def _send_live(sandbox: "Running", key: UUID) -> float:
+    """Return the seconds until the stand-in has a message."""
+    known, began = len(sandbox.messages("push")), time.monotonic()
+    deliver(str(key))
+    until(lambda: len(sandbox.messages("push")) > known, pause=0.002)
+    return time.monotonic() - began
+
+
+def test_what_finds_no_room_is_put_off_and_not_claimed(
+    lane: PushLane, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_UNDER_WAY="50")
+    dead = write_messages(50, "silent-")
+    deliver(*map(str, dead))
+    (live,) = write_messages(1, "live-")
+    deliver(str(live))
+    with session() as s:
+        row = s.get_one(Notification, live)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        assert row.next_nudge_at > row.next_attempt_at
+
+
+def test_answers_of_a_lane_are_recorded_as_without_one(lane: PushLane, sandbox: "Running") -> None:
+    ids = write_messages(1, "gone-") + write_messages(2, "live-")
+    deliver(*map(str, ids))
+    until(lambda: not notifications(State.SENDING))
+    assert sorted(row.state for row in notifications()) == [State.FAILED, State.SENT, State.SENT]
+    with session() as s:
+        assert s.scalar(sa.select(sa.func.count()).where(Contact.state == "blocked")) == 1
+
+
+def test_the_worker_of_matching_leaves_push_to_its_own(sandbox: "Running") -> None:
+    who = person(channels=(Channel.PUSH,))
+    alert(who)
+    match(str(detection()))
+    (row,) = notifications()
+    assert row.state is State.PENDING
+    assert [each.channel for each in nudges.waiting([row.id])] == [Channel.PUSH]
+    assert sandbox.provider_calls("push") == 0
+
+
+def test_a_lane_that_ends_leaves_leases_behind(sandbox: "Running") -> None:
+    (key,) = write_messages(1, "silent-")
+    with open_lane():
+        deliver(str(key))
+        until(lambda: sandbox.provider_calls("push"))
+    assert [row.id for row in notifications(State.SENDING)] == [key]
