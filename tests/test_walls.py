@@ -40,6 +40,7 @@ BREACHES = [
     ("sendgrid", "notifier/providers/twilio.py", "sendgrid"),
     ("zxcvbn", "api/auth/service.py", "zxcvbn_rs_py"),
     ("twilio", "api/middleware/auth.py", "twilio"),
+    ("web-push", "notifier/web_push/push_client.py", "pywebpush"),
     ("stripe", "api/alerts/service.py", "stripe"),
     ("pages", "api/pages/context.py", "sqlalchemy"),
     ("areas", "api/pages/context.py", "api.pages.sign_in.routes"),

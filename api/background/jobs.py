@@ -46,6 +46,7 @@ from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
+from api.push_devices.service import drop_ended_devices
 from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
 from api.retention.batches import delete_in_batches
 from api.users import phone_codes, telegram_linking
@@ -161,7 +162,11 @@ def drop_old_logins() -> Counts:
 def drop_old_codes() -> Counts:
     """Drop codes by SMS after a day, and links to Telegram that are good no more."""
     with session() as s:
-        return {"codes": phone_codes.drop_old_codes(s), "links": telegram_linking.drop_old_links(s)}
+        return {
+            "codes": phone_codes.drop_old_codes(s),
+            "links": telegram_linking.drop_old_links(s),
+            "devices": drop_ended_devices(s),
+        }
 
 
 def drop_support_requests() -> Counts:

@@ -35,7 +35,7 @@ _FR = Words(
     heads=("Contenu", "Lignes", "Fichier"),
     tables={
         "users": "Le compte : adresse, langue, fuseau horaire, rôle",
-        "contacts": "Les adresses des messages : e-mail, téléphone, Telegram, et leur état",
+        "contacts": "Les adresses des messages : e-mail, téléphone, Telegram, navigateurs, et leur état",
         "telegram_links": "Une liaison avec Telegram en cours",
         "phone_codes": "Les codes envoyés par SMS depuis un jour, sans les codes",
         "logins": "Les connexions : navigateur, début, fin",
@@ -84,7 +84,7 @@ _EN = Words(
     heads=("Content", "Rows", "File"),
     tables={
         "users": "The account: address, language, time zone, role",
-        "contacts": "Addresses of messages: e-mail, phone, Telegram, and their state",
+        "contacts": "Addresses of messages: e-mail, phone, Telegram, browsers, and their state",
         "telegram_links": "A link with Telegram that is being made",
         "phone_codes": "Codes sent by SMS within a day, without the codes",
         "logins": "Logins: browser, beginning, end",
@@ -132,7 +132,7 @@ _AR = Words(
     heads=("المحتوى", "الأسطر", "الملف"),
     tables={
         "users": "الحساب: العنوان واللغة والمنطقة الزمنية والدور",
-        "contacts": "عناوين الرسائل: البريد والهاتف وتيليغرام، وحالتها",
+        "contacts": "عناوين الرسائل: البريد والهاتف وتيليغرام والمتصفحات، وحالتها",
         "telegram_links": "ربط بتيليغرام قيد الإنجاز",
         "phone_codes": "الرموز المرسلة عبر SMS منذ يوم، دون الرموز نفسها",
         "logins": "الاتصالات: المتصفح والبداية والنهاية",

@@ -88,6 +88,15 @@ def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:
         raise not_found("device")
 
 
+def drop_ended_devices(session: Session) -> int:
+    """Delete the devices whose browser ended its subscription; return how many."""
+    ended = Contact.channel == Channel.PUSH, Contact.state != ContactState.OK
+    found = list(session.scalars(sa.select(Contact.id).where(*ended)))
+    lock_messages(session, found)
+    dropped = sa.delete(Contact).where(Contact.id.in_(found), *ended)
+    return len(session.scalars(dropped.returning(Contact.id)).all())
+
+
 def lock_messages(session: Session, device_ids: list[UUID], user_id: UUID | None = None) -> None:
     """Lock the messages to devices that go, which they lose with them, before anything else: so does a worker."""
     mine = sa.select(Notification.id).where(Notification.contact_id.in_(device_ids))

@@ -38,6 +38,7 @@ from deploy.chaos.message_accounts import wait_for_messages
 from deploy.chaos.payment_accounts import wait_for_payments
 from deploy.chaos.periods import PERIODS, hasty, longest_wait
 from deploy.chaos.processes import ChaosProcesses, until
+from deploy.chaos.push_accounts import read_pushes, settle_push
 from deploy.chaos.runner import ChaosRunner, draw_faults
 from deploy.chaos.s3_stub import S3Stub
 from deploy.chaos.sandbox_control import OPENED, SandboxControl
@@ -227,6 +228,10 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     calls = settle_calls(read_calls(engine), field.inbox.received, field.inbox.list_called(), wanted)
     for difference in calls.differences[:_SHOWN]:
         print(f"calls differ: {difference}")
+    browsers = {each.browser for each in PEOPLE if each.has_browser}
+    push = settle_push(read_pushes(engine), field.inbox.received, field.inbox.list_browsers(), browsers)
+    for difference in push.differences[:_SHOWN]:
+        print(f"push differs: {difference}")
     jobs = count_job_runs(engine, clock(), runner.bound)
     return summary.figures(
         field.journal,
@@ -238,6 +243,7 @@ def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
         law=law,
         messages=messages,
         calls=calls,
+        push=push,
     )
 
 

@@ -43,6 +43,7 @@ class InboxReader:
         self._messages: dict[int, InboxMessage] = {}
         self._mails: list[ShopperMail] = []
         self._called: set[str] = set()
+        self._browsers: set[str] = set()
         self._received: dict[str, list[datetime]] = defaultdict(list)
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, name="inbox", daemon=True).start()
@@ -61,6 +62,11 @@ class InboxReader:
         """Return the numbers that rang so far."""
         with self._lock:
             return set(self._called)
+
+    def list_browsers(self) -> set[str]:
+        """Return the browsers that got a message by push so far."""
+        with self._lock:
+            return set(self._browsers)
 
     def received(self, notification: str) -> tuple[datetime, ...]:
         """Return when messages of a notification of any kind came."""
@@ -97,6 +103,8 @@ class InboxReader:
                 self._received[notification].append(message.received_at)
             if message.channel is Channel.VOICE:
                 self._called.add(message.address)
+            elif message.channel is Channel.PUSH:
+                self._browsers.add(message.address)
             elif message.address.endswith(SHOPPERS):
                 self._mails.append(_read_mail(message, shown))
             elif shown["seen_at"]:  # when its page was read: only a slot alert says that

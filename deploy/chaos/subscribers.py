@@ -10,6 +10,8 @@ from api.models.desk import DeskChange
 from api.models.user import Channel, Contact, Grant, User
 from configs.desk import Desk
 from configs.plan import PlanName, plan
+from configs.push_subscriptions import PushSubscription
+from deploy.sandbox.providers.push import make_subscription
 
 EVERYWHERE = frozenset[str]()
 SHOPPERS = "@shop.example.org"  # whose messages are no part of this model: they buy (shop.py)
@@ -22,6 +24,7 @@ class Person:
 
     `refused`: an address that its provider refuses now and then. `by_sms`: the other channels are off, but where a
     fault switches one on. Nobody counts on either. `wants_calls`: at every hour; nobody counts on a call.
+    `has_browser`: gets push too.
     """
 
     number: int
@@ -33,6 +36,12 @@ class Person:
     refused: bool = False
     by_sms: bool = False
     wants_calls: bool = False
+    has_browser: bool = False
+
+    @property
+    def browser(self) -> str:
+        """Return the id of the subscription of this person's browser."""
+        return f"browser-{self.name}"
 
     @property
     def addresses(self) -> dict[Channel, str]:
@@ -57,9 +66,9 @@ class Person:
 
 
 PEOPLE = (
-    Person(1, "ana", PlanName.URGENCE_TOTAL, wants_calls=True),
+    Person(1, "ana", PlanName.URGENCE_TOTAL, wants_calls=True, has_browser=True),
     Person(2, "bruno", PlanName.URGENCE_TOTAL, by_name=True),
-    Person(3, "chloe", PlanName.URGENCE_7J),
+    Person(3, "chloe", PlanName.URGENCE_7J, has_browser=True),
     Person(4, "david", PlanName.URGENCE_24H, frozenset({"evry-courcouronnes_91/naturalisation"})),
     Person(5, "eve", None),
     Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
@@ -101,6 +110,8 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
                 )
                 for channel, address in person.addresses.items()
             )
+            if person.has_browser:
+                rows.add(_build_device(user, person, now))
             rows.add(_grant(user, person, now))
             wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
             targets = _by_name(wanted) if person.by_name else _by_procedure(wanted)
@@ -109,6 +120,19 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
                 alert.voice_enabled, alert.voice_from, alert.voice_to = True, time(0), time(23, 59)
             rows.add(alert)
         rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
+
+
+def _build_device(user: User, person: Person, now: datetime) -> Contact:
+    made = make_subscription(person.browser)
+    address = PushSubscription(made["endpoint"], **made["keys"]).as_address()
+    return Contact(
+        user_id=user.id,
+        channel=Channel.PUSH,
+        address=address,
+        verified_at=now,
+        enabled=True,
+        device_name=person.name,
+    )
 
 
 def _grant(user: User, person: Person, now: datetime) -> Grant:

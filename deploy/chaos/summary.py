@@ -13,6 +13,7 @@ from deploy.chaos.legal_accounts import LegalAccount
 from deploy.chaos.message_accounts import MessageAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
+from deploy.chaos.push_accounts import PushAccount
 from deploy.chaos.runner import FaultRound
 
 LIMITS = {  # seconds
@@ -35,6 +36,7 @@ def figures(
     law: LegalAccount,
     messages: MessageAccount,
     calls: CallAccount,
+    push: PushAccount,
 ) -> dict[str, Any]:
     """Return every count of a run."""
     struck = [spell for spell in journal.spells if not spell.missed]
@@ -85,6 +87,9 @@ def figures(
         "calls that rang": calls.rang,
         "calls ended by a key": calls.ended_by_key,
         "calls that differ": len(calls.differences),
+        "pushes sent": push.sent,
+        "pushes that came": push.came,
+        "pushes that differ": len(push.differences),
         "worst recovery, s": round(account.worst, 1),
         **{name: round(value, 2) for name, value in journal.figures.items()},
         "rounds": len(rounds),
@@ -109,6 +114,7 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "breaches of law",
         "messages that differ",
         "calls that differ",
+        "pushes that differ",
         "rounds that were not well in time",
     )
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]

@@ -16,7 +16,7 @@ _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 def sort_answer(status: int, retry_after: str) -> Answer:
-    """Return what a status says of a message; no receipt follows an acceptance."""
+    """Return the answer that a status means; no receipt follows an acceptance."""
     said = f"push service answered {status}"
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Acceptance(PROVIDER, "")

@@ -14,6 +14,7 @@ from deploy.chaos.legal_accounts import LegalAccount
 from deploy.chaos.message_accounts import MessageAccount
 from deploy.chaos.payment_accounts import PaymentAccount
 from deploy.chaos.proofs import Proven
+from deploy.chaos.push_accounts import PushAccount
 
 
 def figures(**changed: Any) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def figures(**changed: Any) -> dict[str, Any]:
         law=LegalAccount(),
         messages=MessageAccount(),
         calls=CallAccount(),
+        push=PushAccount(),
     )
     return found | changed
 
