@@ -210,6 +210,7 @@ def test_the_menus_set_modes(inbox: Any, visit: Visit) -> None:
         "sms": "slow",
         "telegram": "normal",
         "voice": "normal",
+        "push": "normal",
         "payment": "normal",
     }
 

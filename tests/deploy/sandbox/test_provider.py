@@ -159,10 +159,12 @@ def test_an_unknown_provider_names_those_that_exist(sandbox: Running) -> None:
         "twilio",
         "twilio_calls",
         "telegram",
+        "web_push",
         "stripe",
         "email",
         "sms",
         "voice",
+        "push",
         "payment",
     ]
 
