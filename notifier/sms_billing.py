@@ -39,15 +39,18 @@ def update_prices(now: datetime) -> None:
 
 def _ask(sids: Mapping[UUID, tuple[str, str]]) -> dict[UUID, MessagePrice]:
     """Return the answers that came in time; the others are asked for by the next job."""
-    prices = {}
+    prices: dict[UUID, MessagePrice] = {}
+    away: set[str] = set()  # SMS and calls are two of Twilio's services
     for key, (provider, sid) in sids.items():
+        if provider in away:
+            continue
         if seconds_left() < _LEAST_SECONDS:
             break
         try:
             prices[key] = fetch_price(provider, sid)
         except DeliveryError as error:
             log.warning("the prices of SMS are not known, asked for later", reason=error.reason)
-            break
+            away.add(provider)
     return prices
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import time_machine
 
+from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
@@ -110,6 +111,22 @@ def test_while_twilio_is_away_nothing_changes_and_it_is_asked_again(
     with pytest.raises(TemporaryError):
         fetch_price("SM1")
     whole.provider_mode("sms", "normal")
+    price_sms()
+    assert get(Notification, key).cost == TRUE_PRICE
+
+
+def test_calls_that_are_away_hold_up_no_price_of_sms(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    (key,) = send_sms(DESK)
+    call = {"provider": "twilio_calls", "provider_id": "CA1", "channel": Channel.VOICE, "kind": "slot_call"}
+    with session() as rows:
+        sms = rows.get_one(Notification, key)
+        before = {"user_id": sms.user_id, "priority": sms.priority, "dedupe_key": "call", "state": State.SENT}
+        waits = dict.fromkeys(("next_attempt_at", "next_nudge_at", "accepted_at", "price_due_at"), clock())
+        rows.add(Notification(**before | waits | call))
+    frozen.shift(FIRST_ASKED_AFTER)
+    whole.provider_mode("twilio_calls", "error_500")
     price_sms()
     assert get(Notification, key).cost == TRUE_PRICE
 
