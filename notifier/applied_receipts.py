@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from configs.settings import settings
 from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
@@ -104,18 +104,20 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
+    if event.kind is ReceiptKind.KEY:  # in any copy of the call
+        call_outcomes.apply_key(opened, row, now)
     if row.state in _ACCEPTED:
         is_own = row.provider == event.provider and row.provider_id == event.message_id
         if not is_own or row.provider_id is None:
             return  # of another attempt
-    elif not _is_unsettled(row) or event.kind not in _ARRIVED:
+    elif _is_unsettled(row) and _settles(row, event):
+        _settle(row, event)
+    else:
         return
     if event.kind is ReceiptKind.ENDED:
         call_outcomes.apply_end(opened, event, row, now)
     elif event.kind in _ARRIVED:
         _deliver(row, event)
-        if event.kind is ReceiptKind.KEY:
-            call_outcomes.apply_key(opened, row, now)
     else:
         _bounce(opened, row, event, now)
 
@@ -126,12 +128,26 @@ def _is_unsettled(row: Notification) -> bool:
     return row.state in _UNSETTLED and (died or row.unknown_attempts > 0)
 
 
+def _settles(row: Notification, event: ProviderEvent) -> bool:
+    """Whether a receipt says what became of a message of unknown fate.
+
+    A failure speaks of one copy, and another may arrive. Calls are made one after the other: theirs ends the attempt.
+    """
+    return event.kind in _ARRIVED or row.channel is Channel.VOICE
+
+
+def _settle(row: Notification, event: ProviderEvent) -> None:
+    """Note that the provider had accepted it. A call counts once: accepted, and no more as one that may have rung."""
+    if row.channel is Channel.VOICE and row.state is not State.SENDING:
+        row.unknown_attempts -= 1
+    row.state = State.SENT
+    row.provider, row.provider_id = event.provider, event.message_id
+    row.accepted_at = max(event.at, row.created_at)
+    row.lease_token = row.lease_until = None
+    row.failed_at = None
+
+
 def _deliver(row: Notification, event: ProviderEvent) -> None:
-    if row.state in _UNSETTLED:
-        row.provider, row.provider_id = event.provider, event.message_id
-        row.accepted_at = max(event.at, row.created_at)
-        row.lease_token = row.lease_until = None
-        row.failed_at = None
     # Some providers name whole seconds only: a message is not delivered before it was accepted.
     at = max(event.at, row.accepted_at or event.at)
     row.delivered_at = min(row.delivered_at or at, at)

@@ -20,7 +20,7 @@ from notifier.content.messages import choose_language, read_words, render
 from notifier.content.twiml import write_farewell, write_menu
 from notifier.message_kind_base import Skip, TemplateContext
 from notifier.message_kinds import SLOT_CALL
-from notifier.message_kinds.slot_call import read_open
+from notifier.message_kinds.slot_call import GONE, STOPPED, read_open
 from notifier.receipts import receipt_readers
 from notifier.receipts.twilio_calls import REPEAT_KEY, STOP_KEY, is_machine
 from notifier.twilio_webhooks import RETRIES, read_form
@@ -66,10 +66,11 @@ def _answer_key(call: CallRequest, body: bytes, now: datetime) -> str:
 
 
 def _say_slots(call: CallRequest, language: str, now: datetime) -> str:
-    context = _read_context(call.notification_id, language, now)
-    if context is None:
-        return write_farewell(language, read_words(SLOT_CALL, language)["gone"])
-    return _offer_keys(call, language, [render(SLOT_CALL, "voice", language, context).text])
+    found = _read_open(call.notification_id, language, now)
+    if isinstance(found, Skip):
+        word = "gone" if found is GONE else "nothing"
+        return write_farewell(language, read_words(SLOT_CALL, language)[word])
+    return _offer_keys(call, language, [render(SLOT_CALL, "voice", language, found).text])
 
 
 def _offer_keys(call: CallRequest, language: str, texts: list[str]) -> str:
@@ -78,14 +79,13 @@ def _offer_keys(call: CallRequest, language: str, texts: list[str]) -> str:
     return write_menu(language, [*texts, words["keys"]], words["farewell"], action)
 
 
-def _read_context(notification_id: UUID, language: str, now: datetime) -> TemplateContext | None:
-    """Return what is open still; None where there is nothing left to say."""
+def _read_open(notification_id: UUID, language: str, now: datetime) -> TemplateContext | Skip:
+    """Return what is open still, or why there is nothing to say: only slots that are gone are called gone."""
     with session() as opened:
         row = opened.get(Notification, notification_id)
         if row is None or is_answered(opened, notification_id):
-            return None
-        found = read_open(opened, notification_id, row.seen_at, language, now)
-        return None if isinstance(found, Skip) else found
+            return STOPPED
+        return read_open(opened, notification_id, row.seen_at, language, now)
 
 
 def _store(body: bytes, query: str, now: datetime) -> None:

@@ -17,19 +17,18 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import new_id
-from api.models.notification import Match, Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, NotificationMatch, Priority
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.plan import plans
 from configs.settings import settings
-from notifier.call_series import ATTEMPT, SERIES, write_key
+from notifier.call_series import ATTEMPT, SERIES, is_coming, of_user, rang_lately, write_key
 from notifier.call_wishes import CallHours, has_answer, select_hours, wants_calls
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_CALL
 
 _LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
 _AT_ONCE = 500  # people in one round; the others are planned in the next
-_DAY = timedelta(days=1)  # that no call waits for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +143,4 @@ def _was_called_about() -> sa.Exists:
 
 def _was_called(now: datetime) -> sa.Exists:
     """Return the condition that a user was called within CALL_EVERY_SECONDS, may have been, or is about to be."""
-    row, every = Notification, timedelta(seconds=settings().call_every_seconds)
-    waits = row.state.in_((State.PENDING, State.SENDING))
-    rang = sa.or_(
-        row.accepted_at > now - every, sa.and_(row.unknown_attempts > 0, row.created_at > now - every)
-    )
-    return sa.exists().where(
-        row.user_id == Alert.user_id,
-        row.created_at > now - max(_DAY, every),
-        row.kind == SLOT_CALL,
-        sa.or_(waits, rang),
-    )
+    return sa.exists().where(of_user(Alert.user_id, now), sa.or_(is_coming(), rang_lately(now)))

@@ -7,20 +7,26 @@ harmless.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models.base import new_id
 from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
 from configs.settings import settings
+from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.message_kinds import SLOT_CALL
+from notifier.message_kinds.slot_detected import FALSE_ALARMS, UNCONFIRMED
 
 SERIES, ATTEMPT, HAS_KEY = "series", "attempt", "key"  # in the params of an attempt
 KEY_PRESSED = "key pressed"  # why an attempt is not made
 _MISSED = "call_missed"  # the kind of the SMS
+_SOON = timedelta(seconds=10)  # a report that could not be applied waits longer
+_LONGEST_WAIT = timedelta(days=1)  # of a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,57 @@ def read_series(session: Session, params: dict[str, Any]) -> CallSeries:
     )
     has_key, calls = session.execute(found.where(row.dedupe_key.in_(_list_keys(params[SERIES])))).one()
     return CallSeries(has_key, calls)
+
+
+def has_waiting_report(session: Session, series: str, now: datetime) -> bool:
+    """Return whether a report of a call of a series is stored and about to be applied. It may be the key."""
+    mine = sa.select(Notification.id).where(Notification.dedupe_key.in_(_list_keys(series)))
+    event = ProviderEvent
+    waits = sa.select(sa.literal(1)).where(
+        event.next_attempt_at <= now + _SOON,
+        event.notification_ids.overlap(sa.func.array(mine.scalar_subquery())),
+    )
+    return session.scalar(waits.limit(1)) is not None
+
+
+def rang_lately(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that an attempt rang within CALL_EVERY_SECONDS, or may have.
+
+    What a clock that was ahead has written does not count for longer.
+    """
+    row = Notification
+    may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
+    at = sa.func.coalesce(row.accepted_at, may_have)
+    since = now - timedelta(seconds=settings().call_every_seconds)
+    return sa.and_(at > since, at <= now + CLOCKS_DIFFER)
+
+
+def is_coming() -> sa.ColumnElement[bool]:
+    """Return the condition that an attempt is being made, or waits and nothing about its slots holds it back."""
+    row = Notification
+    holds = sa.func.coalesce(row.reason, "").in_([FALSE_ALARMS.reason, UNCONFIRMED.reason])
+    return sa.or_(row.state == State.SENDING, sa.and_(row.state == State.PENDING, ~holds))
+
+
+def of_user(user_id: InstrumentedAttribute[UUID] | UUID, now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition of a user's attempts that may still matter."""
+    since = now - max(_LONGEST_WAIT, timedelta(seconds=settings().call_every_seconds))
+    row = Notification
+    return sa.and_(row.user_id == user_id, row.created_at > since, row.kind == SLOT_CALL)
+
+
+def has_other_call(
+    session: Session, user_id: UUID, notification_id: UUID, series: str, now: datetime
+) -> bool:
+    """Return whether another series has the hour: it rang, is being called, or waits and was planned later."""
+    row = Notification
+    later = sa.or_(row.state == State.SENDING, row.id > notification_id)
+    found = sa.select(row.id).where(
+        of_user(user_id, now),
+        row.params[SERIES].astext != series,
+        sa.or_(rang_lately(now), sa.and_(is_coming(), later)),
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def write_key(series: str, attempt: int) -> str:

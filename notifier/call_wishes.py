@@ -14,7 +14,7 @@ from api.models.answer import MatchAnswer
 from api.models.notification import Match, NotificationMatch
 from api.models.user import User
 from configs.desk import zone_or_home
-from notifier.message_times import is_within, read_times, select_times
+from notifier.message_times import read_times, select_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,21 @@ class CallHours:
     times: Any  # as `select_times` has them
 
     def allow(self, at: datetime) -> bool:
-        """Return whether a call may be made: within the alert's hours, and not in quiet hours that slot alerts keep."""
+        """Return whether a call may be made: within the alert's hours, and not in quiet hours that slot alerts keep.
+
+        The hours are those that a clock on the wall shows, also in a night in which it is set.
+        """
+        shown = at.astimezone(zone_or_home(self.zone)).time()
+        if self.begins < self.ends:
+            is_within = self.begins <= shown < self.ends
+        else:
+            is_within = shown >= self.begins or shown < self.ends
+        return is_within and not self.are_quiet(at)
+
+    def are_quiet(self, at: datetime) -> bool:
+        """Return whether it is in quiet hours that slot alerts keep."""
         times = read_times(self.times)
-        if times and times.keeps_slots_quiet(at):
-            return False
-        return is_within(at, (self.begins, self.ends), zone_or_home(self.zone))
+        return bool(times and times.keeps_slots_quiet(at))
 
 
 def select_hours() -> tuple[Any, ...]:
@@ -73,3 +83,8 @@ def is_answered(session: Session, notification_id: UUID) -> bool:
 def may_call(hours: Iterable[CallHours], at: datetime) -> bool:
     """Return whether one of several alerts allows a call."""
     return any(each.allow(at) for each in hours)
+
+
+def may_write(hours: Iterable[CallHours], at: datetime) -> bool:
+    """Return whether the SMS after a call may leave: it makes no phone ring, so only quiet hours hold."""
+    return not any(each.are_quiet(at) for each in hours)

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import HELD
+from api.models.user import Channel
 from configs.settings import settings
+from notifier.delivery.retry_policy import waits_of_copies
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
@@ -31,10 +33,15 @@ _LONGEST_HOLD = timedelta(
 )  # quiet hours, a digest; of news: holidays beside a weekend, night after night
 _LONGEST_CAP = timedelta(hours=1)  # that the hourly cap holds a message back
 _NOTIFICATIONS = sa.text("""
-UPDATE notifications n SET next_attempt_at = least(next_attempt_at, :now), lease_until = least(lease_until, l.ends_at),
-  next_nudge_at = CASE state WHEN 'sending' THEN least(next_nudge_at, l.ends_at) ELSE :now END
-FROM (VALUES (true, CAST(:sms_leased AS timestamptz)), (false, CAST(:leased AS timestamptz))) l (sms, ends_at)
-WHERE state IN ('pending', 'sending') AND l.sms = (channel = 'sms')
+WITH waits (channel, due_at, leased_until) AS (
+  VALUES ('sms', CAST(:now AS timestamptz), CAST(:sms_leased AS timestamptz)),
+    ('voice', :call_due, :call_leased), ('', :now, :leased)
+)
+UPDATE notifications n SET next_attempt_at = least(next_attempt_at, w.due_at),
+  lease_until = least(lease_until, w.leased_until),
+  next_nudge_at = least(next_nudge_at, CASE state WHEN 'sending' THEN w.leased_until ELSE w.due_at END)
+FROM waits w
+WHERE state IN ('pending', 'sending') AND w.channel = CASE WHEN n.channel IN ('sms', 'voice') THEN n.channel ELSE '' END
   AND greatest(next_nudge_at, next_attempt_at, lease_until) > :now
 """)
 _DETECTIONS = sa.text("""
@@ -85,10 +92,15 @@ def _longest_wait() -> timedelta:
 
 
 def pull_back_times(rows: Session, now: datetime) -> None:
-    """Make all pending work due now; a lease keeps its usual length, and the buckets of the caps are full."""
+    """Make all pending work due now; a lease keeps its usual length, and the buckets of the caps are full.
+
+    Calls keep their distance: one that was made a moment ago may ring.
+    """
     leased = now + timedelta(seconds=settings().lease_seconds)
     sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
-    rows.execute(_NOTIFICATIONS, {"now": now, "leased": leased, "sms_leased": sms_leased})
+    call_due = now + timedelta(seconds=waits_of_copies(Channel.VOICE)[0])
+    due = {"now": now, "leased": leased, "sms_leased": sms_leased}
+    rows.execute(_NOTIFICATIONS, due | {"call_due": call_due, "call_leased": max(leased, call_due)})
     rows.execute(_DETECTIONS, {"now": now})
     for budgets in _BUDGETS:
         rows.execute(budgets, {"now": now})

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg2.errors import ForeignKeyViolation
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from api.models.base import session
 from api.models.hold import is_held
@@ -123,8 +124,8 @@ class Sweep:
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._watch_prices(now)
-        self._plan_calls(now)
         self._rearm(now)
+        self._plan_calls(now)
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
         return found
@@ -181,9 +182,15 @@ class Sweep:
 
     def _plan_calls(self, now: datetime) -> None:
         """Have people called about what was matched a moment ago, where their alerts want that."""
-        with session() as opened:
-            written = plan_calls(opened, now)
-        nudges.nudge(written)
+        try:
+            with session() as opened:
+                written = plan_calls(opened, now)
+        except IntegrityError as error:
+            if not isinstance(error.orig, ForeignKeyViolation):
+                raise
+            log.warning("an account was deleted meanwhile, calls are planned in the next round")
+        else:
+            nudges.nudge(written)
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     NOBODY_ANSWERED = "nobody_answered"
     CALLS_ENDED = "calls_ended"
     OUTSIDE_CALL_HOURS = "outside_call_hours"
+    CALLED_LATELY = "called_lately"
 
 
 # The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
@@ -62,6 +63,7 @@ _HELD_BACK: Mapping[str, Reason] = {
     "key pressed": Reason.CALLS_ENDED,
     "slots answered": Reason.CALLS_ENDED,
     "outside the hours of calls": Reason.OUTSIDE_CALL_HOURS,
+    "called within the hour": Reason.CALLED_LATELY,
 }
 # The ends of the reasons of messages that leave later. What is not among them is TRIED_AGAIN.
 _WAITING: Mapping[str, Reason] = {
@@ -198,6 +200,11 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Vos heures d’appel étaient passées.",
         "en": "Your hours of calls were over.",
         "ar": "كانت ساعات الاتصال التي اخترتها قد انتهت.",
+    },
+    Reason.CALLED_LATELY: {
+        "fr": "Nous vous avions déjà appelé dans l’heure.",
+        "en": "We had called you within that hour already.",
+        "ar": "كنا قد اتصلنا بك خلال تلك الساعة.",
     },
 }
 

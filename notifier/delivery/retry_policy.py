@@ -135,9 +135,10 @@ def most_copies(channel: Channel) -> int | None:
 
 
 def waits_of_copies(channel: Channel) -> Sequence[float]:
-    """Return the seconds to wait after each copy of unknown fate."""
+    """Return the seconds to wait after each copy of unknown fate. No phone rings twice at once."""
     now = settings()
-    own = {Channel.SMS: now.sms_unknown_retry_seconds, Channel.VOICE: (now.call_gap_seconds,)}
+    rings = now.provider_timeout_seconds + now.call_ring_seconds
+    own = {Channel.SMS: now.sms_unknown_retry_seconds, Channel.VOICE: (max(now.call_gap_seconds, rings),)}
     return own.get(channel, now.unknown_retry_seconds)
 
 

@@ -1,5 +1,6 @@
 """The call about open slots: what it says, and the reasons not to call."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -8,16 +9,22 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.settings import settings
-from notifier.call_series import KEY_PRESSED, read_series
-from notifier.call_wishes import is_answered, may_call, read_hours
+from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
+from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
 from notifier.content.announcements import read_announcements
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.slot_detected import FALSE_ALARMS, MatchedSlots, read_matched_slots
+from notifier.message_kinds.slot_detected import (
+    FALSE_ALARMS,
+    UNCONFIRMED,
+    MatchedSlots,
+    read_matched_slots,
+)
 
 CALL_LANGUAGES = ("fr", "en", "ar", "es", "pt")
 GONE, STOPPED = Skip(State.EXPIRED, "slots gone"), Skip(State.SKIPPED, "alert stopped")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
+_OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
 
 class SlotCall(MessageKind):
@@ -33,17 +40,26 @@ class SlotCall(MessageKind):
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:
         """Return what is open, or why no call is made."""
-        series = read_series(session, row.params)
-        if series.has_key:
-            return Skip(State.SKIPPED, KEY_PRESSED)
-        if series.calls >= settings().call_attempts:
-            return Skip(State.EXPIRED, "called often enough")
-        skip = find_loss(contact) or find_wish(session, row.id, now)
+        skip = _find_end(session, row, contact, now) or find_loss(contact) or find_wish(session, row.id, now)
         return skip or read_open(session, row.id, row.seen_at, row.language, now)
 
     def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
         """Return what was open when the call was planned."""
         return restore_call(session, row)
+
+
+def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
+    """Return why the earlier calls to a person leave no room for this one, or None."""
+    series = read_series(session, row.params)
+    if series.has_key:
+        return Skip(State.SKIPPED, KEY_PRESSED)
+    if series.calls >= settings().call_attempts:
+        return Skip(State.EXPIRED, "called often enough")
+    if series.calls and has_waiting_report(session, row.params[SERIES], now):
+        return Skip(State.PENDING, "a report of the call before waits")
+    if has_other_call(session, contact.user_id, row.id, row.params[SERIES], now):
+        return Skip(State.SKIPPED, "called within the hour")
+    return None
 
 
 def restore_call(session: Session, row: ClaimedRow) -> TemplateContext | Skip:
@@ -65,11 +81,19 @@ def find_loss(contact: Contact) -> Skip | None:
 def find_wish(session: Session, notification_id: UUID, now: datetime) -> Skip | None:
     """Return why its user does not want the call any more, or None."""
     hours = read_hours(session, notification_id)
+    return _find_answer(session, notification_id, hours) or (None if may_call(hours, now) else _OUTSIDE)
+
+
+def find_wish_of_sms(session: Session, notification_id: UUID, now: datetime) -> Skip | None:
+    """Return why its user does not want the SMS after the call any more, or None."""
+    hours = read_hours(session, notification_id)
+    return _find_answer(session, notification_id, hours) or (None if may_write(hours, now) else _OUTSIDE)
+
+
+def _find_answer(session: Session, notification_id: UUID, hours: Sequence[CallHours]) -> Skip | None:
     if not hours:
         return STOPPED
-    if is_answered(session, notification_id):
-        return _ANSWERED
-    return None if may_call(hours, now) else Skip(State.SKIPPED, "outside the hours of calls")
+    return _ANSWERED if is_answered(session, notification_id) else None
 
 
 def read_open(
@@ -85,7 +109,7 @@ def read_open(
         return FALSE_ALARMS
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
     if all(slot.seen_at < confirmed for slot in found.slots):
-        return Skip(State.PENDING, "slots not confirmed lately")
+        return UNCONFIRMED
     return _describe(found, seen_at, language)
 
 

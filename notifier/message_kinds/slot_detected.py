@@ -31,6 +31,7 @@ from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopL
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 
 FALSE_ALARMS = Skip(State.PENDING, "false alarms reported")
+UNCONFIRMED = Skip(State.PENDING, "slots not confirmed lately")
 
 
 @dataclass(slots=True)
@@ -175,7 +176,7 @@ def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datet
     if found.is_held:
         return FALSE_ALARMS  # docs/notifications.md#false-alarms
     if all(slot.seen_at < confirmed_since for slot in found.slots):
-        return Skip(State.PENDING, "slots not confirmed lately")  # docs/decisions/unconfirmed-slots.md
+        return UNCONFIRMED  # docs/decisions/unconfirmed-slots.md
     return None
 
 

@@ -60,4 +60,6 @@ def _read_kind(step: CallStep, form: Mapping[str, str]) -> tuple[ReceiptKind | N
     status = form.get("CallStatus", "")
     if status in _MISSED:
         return ReceiptKind.REFUSED, status
+    if is_machine(form):  # the first request may not have been stored
+        return ReceiptKind.REFUSED, MACHINE
     return (ReceiptKind.ENDED if status == _COMPLETED else None), None

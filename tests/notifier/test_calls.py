@@ -348,7 +348,8 @@ def test_slots_that_went_while_it_rang_are_not_announced() -> None:
 
 def test_a_message_that_was_deleted_says_that_nothing_is_left() -> None:
     said = ask(uuid4(), CallStep.ANSWERED, AnsweredBy="human")
-    assert "plus disponibles" in " ".join(texts(said))
+    assert not waits_for_key(said)
+    assert "plus rien à vous annoncer" in " ".join(texts(said))
 
 
 # What follows
@@ -498,13 +499,6 @@ def test_an_address_is_good_for_an_hour() -> None:
     later = datetime.now(UTC) + timedelta(minutes=61)
     with override_clock(lambda: later), pytest.raises(notifier.CallRefused):
         notifier.answer_call(headers, urlencode(form).encode(), address.partition("?")[2])
-
-
-def test_a_key_of_another_call_ends_nothing() -> None:
-    key = placed_call()
-    report(key, CallStep.KEY, sid="CA-of-another-attempt", Digits="1")
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="no-answer")
-    assert len(calls()) == 2
 
 
 def test_a_request_without_the_calls_id_is_answered_and_stores_nothing() -> None:

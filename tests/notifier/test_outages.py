@@ -19,6 +19,7 @@ from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import Sweep
+from tests.notifier.calls_world import ALWAYS
 from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
 from tests.samples import try_first
 
@@ -26,7 +27,9 @@ pytestmark = pytest.mark.usefixtures("database", "redis_server")
 NOT_TAKEN = ("refused", "reset", "503", "429")
 HANGS, SLOW = "hangs", "slow but accepts"
 HOUR = 3600.0
-PROVIDERS = {Channel.EMAIL: "sendgrid", Channel.SMS: "twilio", Channel.TELEGRAM: "telegram"}
+PROVIDERS = {
+    Channel.EMAIL: "sendgrid", Channel.SMS: "twilio", Channel.TELEGRAM: "telegram", Channel.VOICE: "twilio_calls",
+}  # fmt: skip
 _TIMEOUT = 10  # seconds that a call waits without an answer
 
 
@@ -132,6 +135,43 @@ def test_an_alert_outlives_an_outage_of_its_provider(
     allowed = 60.0 if kind in NOT_TAKEN else max(60.0, seconds / 3)
     assert late <= (31 * 60 if channel is Channel.SMS and kind == HANGS else allowed)
     assert (provider.copies, len(notifications())) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"), [*(("503", each) for each in (10.0, 100.0, HOUR)), (HANGS, 100.0)]
+)
+def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
+    kind: str, seconds: float, fails: Fails, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(TWILIO_VOICE_NUMBER="+33162000001")
+    sms, calls = fails(Channel.SMS, "503", 0), fails(Channel.VOICE, kind, seconds)
+    alert(person(channels=(Channel.SMS,)), **ALWAYS)
+    opened, began = slots(), clock()
+    match(str(detection(opened)))
+    Sweep().turn()
+    work_off()
+    told, key = (row.id for row in sorted(notifications(), key=lambda row: row.channel))
+    live_until(frozen, lambda: calls.copies > 0, opened, most=2 * HOUR)
+    row = get(Notification, key)
+    assert row.accepted_at - calls.recovers <= timedelta(seconds=61)
+    assert row.unknown_attempts == (2 if kind == HANGS else 0)
+    assert (sms.copies, get(Notification, told).accepted_at - began) == (1, timedelta(0))
+
+
+@pytest.mark.parametrize("kind", [HANGS, SLOW])
+def test_a_call_that_may_have_rung_three_times_is_not_made_again(
+    kind: str, fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    fails(Channel.SMS, "503", 0)
+    provider = fails(Channel.VOICE, kind, 10 * HOUR)
+    alert(person(channels=(Channel.SMS,)), **ALWAYS)
+    opened = slots()
+    match(str(detection(opened)))
+    Sweep().turn()
+    work_off()
+    live_until(frozen, lambda: bool(notifications(State.FAILED)), opened, most=HOUR)
+    (row,) = notifications(State.FAILED)
+    assert (row.unknown_attempts, provider.copies) == (3, 3 if kind == SLOW else 0)
 
 
 @pytest.mark.parametrize(("channel", "copies"), [(Channel.EMAIL, 5), (Channel.SMS, 3), (Channel.TELEGRAM, 5)])

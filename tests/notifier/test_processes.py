@@ -1,6 +1,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from rq import Worker
 
 import notifier
 from api.models.notification import State
-from api.models.user import CONTACT_CHANNELS
+from api.models.user import CONTACT_CHANNELS, Channel
 from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
+from tests.notifier.calls_world import ALWAYS
 from tests.notifier.program import Program
-from tests.notifier.world import alert, detection, notifications, person
+from tests.notifier.world import alert, detection, matched, notifications, person
 from tests.samples import try_first
 
 if TYPE_CHECKING:
@@ -113,6 +115,33 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     workers.until(lambda: set(others) < set(workers.children))
     assert workers.ends(signal.SIGTERM) == 0
     assert "Traceback" not in workers.said
+
+
+@pytest.mark.rule("3.5")
+@pytest.mark.journey
+def test_a_worker_that_is_killed_after_a_phone_rang_does_not_make_it_ring_twice_at_once(
+    worker: Callable[..., Program],
+    start: Callable[..., Program],
+    whole: "Running",
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(
+        PROVIDER_TIMEOUT_SECONDS="1", CALL_RING_SECONDS="5", CALL_GAP_SECONDS="1", LEASE_SECONDS="3", SWEEP_SECONDS="0.2",
+        API_URL="http://127.0.0.1:4000",
+    )  # fmt: skip
+    whole.call_answers("rings")
+    whole.provider_mode("twilio_calls", "yes_without_answer")
+    dying, _ = worker("voice"), start("notifier.sweep")
+    alert(person(channels=(Channel.SMS,)), **ALWAYS)
+    matched(detection())
+    dying.until(lambda: len(whole.messages("voice")) == 1)
+    dying.kill()
+    whole.provider_mode("twilio_calls", "normal")
+    worker("voice").until(lambda: len(whole.messages("voice")) == 2)
+    first, second = whole.messages("voice")
+    assert second.received_at - first.received_at > timedelta(seconds=5), "it had ceased to ring"
+    (row,) = [each for each in notifications() if each.channel is Channel.VOICE]
+    assert row.unknown_attempts == 1
 
 
 @pytest.mark.rule("3.5")
