@@ -42,12 +42,14 @@ def read_voice(alert: Alert) -> Voice:
 
 
 def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
-    """Switch the calls of an alert on or off, or change their hours. Switching them off is always possible.
+    """Switch the calls of an alert on or off, or change their hours.
+
+    Only switching them on needs a plan and a number: a form sends again what an alert has.
 
     Raises:
         api.errors.ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
     """
-    if wish.enabled:
+    if wish.enabled and not alert.voice_enabled:
         _check(read_call_offer(session, alert.user_id))
     alert.voice_enabled, alert.voice_from, alert.voice_to = wish.enabled, wish.begins, wish.to
 

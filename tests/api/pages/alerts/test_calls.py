@@ -4,10 +4,11 @@ from datetime import time
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.user import Channel, Contact, User
+from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.pages.alerts.test_new_alert import NEW, WISH, hold
@@ -75,6 +76,22 @@ def test_calls_are_changed_and_ended_by_the_form(camille: Browser, alert: UUID, 
     assert fields["voice.from"] == ["07:00"]
     camille.send(edit, **{"voice.enabled": []})
     assert read_calls() == (False, time(7), time(22))
+
+
+def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
+    camille: Browser, alert: UUID, door: Door
+) -> None:
+    hold(PlanName.URGENCE_TOTAL)
+    add_number()
+    edit = f"/alertes/{alert}/modifier"
+    camille.get(edit)
+    camille.send(edit, **{"voice.enabled": "true", "voice.from": "07:00"})
+    with session() as s:
+        s.execute(sa.delete(Grant))
+        s.execute(sa.delete(Contact).where(Contact.channel == Channel.SMS))
+    camille.get(edit)
+    camille.send(edit, name="Maman")
+    assert (rows(Alert)[0].name, read_calls()) == ("Maman", (True, time(7), time(22)))
 
 
 def test_a_form_without_calls_leaves_them(camille: Browser, alert: UUID, door: Door) -> None:
