@@ -15,7 +15,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState
 from configs.settings import settings
@@ -23,6 +23,7 @@ from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.fallback import tell_elsewhere
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
+from notifier.sms_budget import FIRST_ASKED_AFTER
 
 _WAIT_AFTER_ERROR = timedelta(hours=1)
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
@@ -145,6 +146,8 @@ def _settle(row: Notification, event: ProviderEvent) -> None:
     row.accepted_at = max(event.at, row.created_at)
     row.lease_token = row.lease_until = None
     row.failed_at = None
+    if row.channel in PAID_CHANNELS:
+        row.price_due_at = row.accepted_at + FIRST_ASKED_AFTER
 
 
 def _deliver(row: Notification, event: ProviderEvent) -> None:
