@@ -64,7 +64,7 @@ def call_about_call(client: FlaskClient, key: UUID, step: CallStep, **fields: st
 def test_a_question_of_a_call_is_answered_with_what_to_say(client: FlaskClient) -> None:
     answer = call_about_call(client, new_id(), CallStep.ANSWERED, AnsweredBy="human")
     assert (answer.status_code, answer.mimetype) == (200, "text/xml")
-    assert "plus disponibles" in answer.text, "no such message"
+    assert "plus rien à vous annoncer" in answer.text, "no such message"
     assert call_about_call(client, new_id(), CallStep.ENDED, CallStatus="completed").status_code == 204
 
 
