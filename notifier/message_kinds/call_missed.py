@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact
+from configs.unsubscribe_links import MessageGroup
 from notifier.call_series import KEY_PRESSED, read_series
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.slot_call import (
@@ -41,4 +42,7 @@ class CallMissed(MessageKind):
 
 
 def _find_switch(contact: Contact) -> Skip | None:
-    return None if contact.enabled else Skip(State.SKIPPED, "switched off")
+    if not contact.enabled:
+        return Skip(State.SKIPPED, "switched off")
+    stopped = MessageGroup.SLOTS in (contact.stopped_groups or ())
+    return Skip(State.SKIPPED, "stopped by its reader") if stopped else None

@@ -371,16 +371,19 @@ def test_the_sms_after_a_machine_leaves_though_the_hours_of_calls_have_ended() -
     assert get(Notification, sms.id).state is State.SENT
 
 
-def test_the_sms_after_a_machine_is_not_sent_to_who_switched_sms_off() -> None:
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [({"enabled": False}, "switched off"), ({"stopped_groups": ["slots"]}, "stopped by its reader")],
+)
+def test_the_sms_after_a_machine_is_not_sent_to_who_wants_no_sms_about_slots(
+    wish: dict[str, Any], reason: str
+) -> None:
     key = placed_call()
     report(key, CallStep.ANSWERED, sid=own(key), AnsweredBy="machine_start")
     (sms,) = missed_sms()
-    change(Contact, sms.contact_id, enabled=False)
+    change(Contact, sms.contact_id, **wish)
     deliver(str(sms.id))
-    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (
-        State.SKIPPED,
-        "switched off",
-    )
+    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (State.SKIPPED, reason)
 
 
 def test_a_number_that_was_changed_gets_no_call_before_it_is_confirmed() -> None:
