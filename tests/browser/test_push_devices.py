@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from api.models.base import session
 from api.models.user import Channel, Contact
+from configs.settings import settings
 from tests.browser.arrival import check_arrival
 from tests.browser.content import write_content
 from tests.browser.contexts import MakeContext, keep_page
@@ -31,7 +32,7 @@ def open_channels(site: Site, make_context: MakeContext) -> OpenChannels:
         context = make_context(site.url, language=language, width=width, dark=dark)
         if may_notify:
             context.grant_permissions(["notifications"], origin=site.url)
-        replace_push(context, subscribe())
+        replace_push(context, subscribe(settings().push_hosts[0]))
         site.sign_in(context, content.user.email)
         page = context.new_page()
         page.goto("/canaux")
