@@ -47,11 +47,7 @@ WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since 
     SELECT FROM match_slots k
     CROSS JOIN LATERAL unnest(coalesce(k.slots, int8multirange(int8range(k.slot_id, k.slot_id, '[]')))) AS span
     JOIN slots s ON s.id >= lower(span) AND s.id < upper(span)
-    WHERE k.match_id = m.id AND (s.gone_at IS NULL OR s.gone_at > g.at OR EXISTS (
-      SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key
-        AND (o.moment = s.moment OR s.gone_reason = 'superseded')
-        AND o.opened_at <= g.at AND (o.gone_at IS NULL OR o.gone_at > g.at)
-    ))
+    WHERE k.match_id = m.id AND (s.gone_at IS NULL OR s.gone_at > g.at OR s.gone_reason = 'superseded')
   )
 GROUP BY d.desk_id HAVING count(DISTINCT a.user_id) >= :people ORDER BY d.desk_id
 """)

@@ -160,20 +160,10 @@ def test_an_answer_from_before_the_slots_were_seen_to_go_is_one(frozen: time_mac
     assert len(holds()) == 1
 
 
-@pytest.mark.parametrize("moment", [True, False])
-def test_what_took_the_place_of_the_slots_counts_as_shown(
-    frozen: time_machine.Traveller, *, moment: bool
-) -> None:
+def test_slots_whose_hours_were_seen_meanwhile_are_not_gone(frozen: time_machine.Traveller) -> None:
     told = [send_alert() for _ in range(3)]
     frozen.shift(5 * MINUTE)
-    end_slots(MINUTE, GoneReason.TAKEN if moment else GoneReason.SUPERSEDED)
-    with session() as s:
-        for number, old in enumerate(s.scalars(sa.select(SlotRow)).all(), 1):
-            moment_now = old.moment if moment else f"2027-03-0{number}"
-            now = {"opened_at": clock() - MINUTE, "seen_at": clock()}
-            s.add(
-                SlotRow(desk_id=old.desk_id, place_key=old.place_key, moment=moment_now, url=old.url, **now)
-            )
+    end_slots(MINUTE, GoneReason.SUPERSEDED)
     for each in told:
         give_answer(each)
     jobs.hold_desks()
