@@ -103,7 +103,7 @@ def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
     with session() as s:
         written = write_test(s, current_user_id(), path.id)
     notifier.nudge(written)
-    return SentTest(channels=sorted(written.values())).as_json(), 202
+    return SentTest(channels=sorted(set(written.values()))).as_json(), 202
 
 
 @blueprint.post("/<uuid:id>/found", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404, 409)})

@@ -371,3 +371,13 @@ def test_devices_are_in_the_order_in_which_they_came(client: FlaskClient, camill
         client.delete(f"{DEVICES}/{first['id']}", headers=camille.headers)
         add(client, camille, "d")
     assert [each["name"] for each in listed(client, camille)] == ["b", "c", "d"]
+
+
+def test_a_test_message_names_the_channel_of_several_devices_once(
+    client: FlaskClient, camille: Person
+) -> None:
+    add(client, camille)
+    add(client, camille)
+    answer = client.post(f"/api/alerts/{wait_for(camille.id)}/test", headers=camille.headers)
+    assert (answer.status_code, answer.json) == (202, {"channels": ["push"]})
+    assert len(rows(Notification)) == 2
