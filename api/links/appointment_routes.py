@@ -4,7 +4,7 @@ from flask import render_template, request
 
 from api.alerts.how_it_went import store_answer
 from api.alerts.reminders import Step, move_reminders
-from api.links.appointments import LinkedAppointment, find_appointment, is_over, read_choice
+from api.links.appointments import LinkedAppointment, UnknownChoice, find_appointment, is_over, read_choice
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import session
@@ -20,24 +20,32 @@ def ask_reminders(token: str) -> str:
 
 
 @blueprint.post("/reminder/<token>")
-def set_reminders(token: str) -> str:
+def set_reminders(token: str) -> tuple[str, int]:
     """Move the reminders, or switch them off; a repetition changes nothing."""
-    chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
     with session() as s:
         found = find_appointment(s, read_reminder_token(token))
+        try:
+            chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
+        except UnknownChoice:
+            return _render_reminders(found, done=False, refused=True), 422
         if found:
             move_reminders(found.row, *chosen)
-        return _render_reminders(found, done=True)
+        return _render_reminders(found, done=True), 200
 
 
-def _render_reminders(found: LinkedAppointment | None, *, done: bool) -> str:
+def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: bool = False) -> str:
     if found is None or is_over(found, clock()):
         return render_template("reminders.html", found=None, done=done)
     use_account_language(found.user.language)
     language = read_language()
     choices = {step.value: found.list_choices(step, language) for step in Step}
     return render_template(
-        "reminders.html", found=found, moment=found.write_moment(language), choices=choices, done=done
+        "reminders.html",
+        found=found,
+        moment=found.write_moment(language),
+        choices=choices,
+        done=done,
+        refused=refused,
     )
 
 

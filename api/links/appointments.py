@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 
 from api.alerts.reminders import CHOICES, Step, read_minutes
 from api.alerts.targets import get_prefecture_id
-from api.errors import invalid
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.user import User
-from api.schemas import FieldError
 from configs.desk import zone_of
 from configs.prefecture import Prefecture, prefectures
+
+
+class UnknownChoice(ValueError):
+    """A form asks for a reminder that is not offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,11 @@ def read_choice(text: str, step: Step) -> int | None:
     """Return the minutes that a form chose; None for no reminder.
 
     Raises:
-        api.errors.ApiError: 422, it is none of the choices.
+        UnknownChoice: it is none of the choices.
     """
     known = {str(each): each for each in CHOICES[step]}
     if text and text not in known:
-        raise invalid(FieldError(path=step.value, rule="choice", detail="choose one of those shown"))
+        raise UnknownChoice
     return known.get(text)
 
 
