@@ -22,6 +22,7 @@ from api.payments import jobs as payments
 from configs.object_store import Blobs
 from configs.plan import PlanName
 from configs.settings import settings
+from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.payments.shop import Shop
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 EMAIL, NEW_EMAIL = "camille.lefevre@example.org", "lefevre.camille@example.net"
 PHONE, CHAT, CHAT_NAME = "+33698765432", "778899001", "Camille L. sur Telegram"
 NAME = "Camille Lefèvre-Okafor"  # on invoices
+BROWSER, DEVICE = "browser-of-camille", "Firefox rue des Lilas"
 PASSWORD, ALERT, PLACE = "correct horse battery staple", "Dossier de la mère", "Guichet de Bobigny"
 
 
@@ -80,6 +82,7 @@ class Life:
         start = parse_qs(urlsplit(url).query)["start"][0]
         handle_update(_write_start(start))
         self.ask("POST", "/api/users/telegram-link/confirm")
+        self.ask("POST", "/api/users/push-devices", make_subscription(BROWSER) | {"name": DEVICE}, 201)
         self.ask("PATCH", "/api/users/profile", {"email": NEW_EMAIL})
 
     def wait_for_slot(self) -> None:
@@ -171,5 +174,5 @@ def find_needles(user: User) -> set[str]:
     """Return what names the person: addresses, names, ids, and the keyed hashes of the number and the chat."""
     contacts = {str(each.id) for each in rows(Contact)}
     stored = {hash_address(Channel.SMS, PHONE)[0].hex(), hash_address(Channel.TELEGRAM, CHAT)[0].hex()}
-    words = {NAME, EMAIL, NEW_EMAIL, PHONE, "698765432", CHAT, CHAT_NAME, ALERT, PLACE}
+    words = {NAME, EMAIL, NEW_EMAIL, PHONE, "698765432", CHAT, CHAT_NAME, ALERT, PLACE, BROWSER, DEVICE}
     return {each.lower() for each in words | stored | contacts | {str(user.id)}}
