@@ -73,7 +73,6 @@ def test_a_job_ends_before_its_message_is_answered(lane: PushLane, sandbox: "Run
     assert [row.id for row in notifications(State.SENDING)] == [key]
 
 
-@pytest.mark.rule(5)
 def test_a_thousand_dead_endpoints_delay_neither_jobs_nor_other_devices(
     lane: PushLane, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
