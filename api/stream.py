@@ -3,6 +3,9 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+import configs  # noqa: F401 -- first: it imports structlog without Rich and Twisted
+
+# isort: split
 import argparse
 import asyncio
 import sys
