@@ -160,7 +160,7 @@ def drop_old_logins() -> Counts:
 
 
 def drop_old_codes() -> Counts:
-    """Drop codes by SMS after a day, and links to Telegram that are good no more."""
+    """Drop codes by SMS after a day, links to Telegram that are good no more, and ended devices."""
     with session() as s:
         return {
             "codes": phone_codes.drop_old_codes(s),

@@ -9,7 +9,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.accounts.consents import read_consent_text
+from api.accounts.consents import list_versions, read_consent_text
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.models.alert import Alert
@@ -55,7 +55,7 @@ def test_the_consent_is_stored_with_its_text_and_its_time(
     assert alert.consent == {
         "health": {
             "subject": "health",
-            "text": "2026-11-23",
+            "text": list_versions()[0],
             "place": "alert",
             "given_at": clock().isoformat(),
         }

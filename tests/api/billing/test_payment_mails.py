@@ -19,6 +19,7 @@ from api.models.user import Channel, Contact, ContactState, User
 from api.payments import jobs as payment_jobs
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.sales_terms import find_newest_version
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
@@ -62,7 +63,10 @@ def compare(*wanted: str) -> None:
 
 
 def _render(kind: str, language: str) -> str:
-    """Return subject and text of the newest mail of a kind; ids and tokens are replaced, the terms left out."""
+    """Return subject and text of the newest mail of a kind, without the terms.
+
+    Ids, tokens and the newest version of the terms are replaced.
+    """
     with session() as s:
         newest = (
             sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc()).limit(1)
@@ -76,6 +80,7 @@ def _render(kind: str, language: str) -> str:
         made = render(kind, "email", language, context)
         s.rollback()
     text = re.sub(r"(?s)\n# (Conditions|Terms).*\n--\n", "\n[the terms]\n\n--\n", made.text)
+    text = text.replace(f"version {find_newest_version()}", "version [newest]")
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "[id]", text)
     text = re.sub(r"\b[2-9A-HJ-NP-Z]{10}\b", "[number]", text)
     text = re.sub(r"\b(re|pi|cs|du|dp|issfr|in|evt)_\w+", r"\1_…", text)
