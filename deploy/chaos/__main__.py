@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -96,10 +96,21 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
         "--kills", type=int, default=100, help="how many deaths are enough to end a little earlier (100)"
     )
     parser.add_argument(
-        "--waves", help="instead of chance: faults of each round, `a,b;c` is a with b, then c"
+        "--waves",
+        type=_read_waves,
+        help="instead of chance: faults of each round, `a,b;c` is a with b, then c",
     )
     parser.add_argument("--to", type=Path, default=Path(".state/chaos.json"), help="where the figures go")
     return parser.parse_args(given)
+
+
+def _read_waves(text: str) -> list[list[str]]:
+    waves = [wave.split(",") for wave in text.split(";")]
+    if unknown := {name for wave in waves for name in wave} - faults().keys():
+        raise argparse.ArgumentTypeError(
+            f"no fault {', '.join(sorted(unknown))}: choose of {', '.join(faults())}"
+        )
+    return waves
 
 
 def _run(world: Capabilities, store: S3Stub, options: argparse.Namespace) -> dict[str, Any]:
@@ -185,8 +196,7 @@ def _waves(
     for name in sorted(faults().keys() - known.keys()):
         print(f"  {name} is left out: this machine gives no mount namespace, or not port 53")
     if options.waves:
-        wanted: Iterable[list[str]] = (wave.split(",") for wave in options.waves.split(";"))
-        yield from ([known[name] for name in wave if name in known] for wave in wanted)
+        yield from ([known[name] for name in wave if name in known] for wave in options.waves)
         return
     began = time.monotonic()
     for wave in draw_faults(rng, list(known.values())):

@@ -3,6 +3,9 @@
 import random
 from itertools import islice
 
+import pytest
+
+from deploy.chaos.__main__ import main
 from deploy.chaos.faults import faults
 from deploy.chaos.runner import draw_faults
 
@@ -35,3 +38,9 @@ def test_a_fault_that_waits_for_its_moment_strikes_alone() -> None:
 def test_health_is_asked_by_nobody_else_s_victim() -> None:
     """While a part is down on purpose the API, whose health names it, is not killed."""
     assert all("gunicorn" in fault.holds for fault in faults().values() if fault.names)
+
+
+def test_a_fault_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--waves", "restart-redis;pull-the-plug"])
+    assert "no fault pull-the-plug: choose of " in capsys.readouterr().err
