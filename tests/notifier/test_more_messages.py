@@ -1,5 +1,6 @@
 """The message that says how many alerts the hourly cap holds back."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.clock import clock
+from configs.job_queues import queue
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
 from notifier.delivery import slow_channels
@@ -40,8 +42,16 @@ def open_slots(first: int, count: int) -> list[int]:
         made = slots([MORNING + timedelta(minutes=number)], place=str(number))
         match(str(detection(made)))
         opened += made
+        run_push_jobs()
     sweep()
     return opened
+
+
+def run_push_jobs() -> None:
+    """Deliver what matching leaves to the worker of push."""
+    for job in queue("push-critical").get_jobs():
+        job.delete()
+        deliver(*job.args)
 
 
 def sweep() -> None:
@@ -58,7 +68,7 @@ def notices(*states: State) -> list[Notification]:
 def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
-    settings_env(EMAIL_PER_HOUR="2", SMS_PER_HOUR="2", TELEGRAM_PER_HOUR="2")
+    settings_env(EMAIL_PER_HOUR="2", SMS_PER_HOUR="2", TELEGRAM_PER_HOUR="2", PUSH_PER_HOUR="2")
     alert(person(channels=(channel,)))
     open_slots(0, 5)
     assert len(whole.messages(channel.value)) == 1
@@ -67,8 +77,10 @@ def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     frozen.shift(31)
     sweep()
     _, message = whole.messages(channel.value)
-    assert "4 autres alertes attendent" in message.text
+    assert "4 autres alertes attendent" in f"{message.subject} {message.text}"
     shown = [button.url for button in message.draft.buttons] or message.text.split()
+    if channel is Channel.PUSH:
+        shown = [json.loads(message.custom["payload"])["url"]]
     assert account_page("messages") in shown
     assert channel is not Channel.SMS or segments(message.text) == 1
 
