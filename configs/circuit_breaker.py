@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from configs.clock import clock
 from configs.job_queues import redis
 from configs.local_breaker import local_breaker
+from configs.settings import SettingMissing
 
 FAILURES = 3  # in a row that open it
 
@@ -81,7 +82,9 @@ class CircuitBreaker:
             return float(_script()(keys=keys, args=given, client=redis()))
         except RedisError as error:
             log.warning("own circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
-            return local_breaker(self._name).run(happened, now, self._rest, FAILURES)
+        except SettingMissing:
+            pass  # a program that has no REDIS_URL shares no breaker with others
+        return local_breaker(self._name).run(happened, now, self._rest, FAILURES)
 
 
 @lru_cache(maxsize=1)

@@ -159,6 +159,13 @@ def test_without_redis_each_process_decides_alone(
     without_redis.begin_call()
 
 
+def test_a_program_without_an_address_of_redis_decides_alone(settings_env: Callable[..., None]) -> None:
+    settings_env()
+    breaker = CircuitBreaker("example without an address", REST)
+    fail(breaker)
+    assert wait_of(breaker) == pytest.approx(REST, abs=1)
+
+
 def test_a_rest_without_redis_ends_where_the_clock_is_set_back(
     without_redis: CircuitBreaker, frozen: time_machine.Traveller
 ) -> None:

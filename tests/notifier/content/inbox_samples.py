@@ -15,6 +15,7 @@ from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import channels, providers_of
 from notifier.content.messages import languages_of, render, speaks
+from tests.browser_keys import browser_address
 from tests.notifier.content.message_samples import SampleSize, list_samples
 
 _EDITS = {"slot_gone": "slot_detected"}  # kind by the kind whose message it changes
@@ -58,6 +59,8 @@ def send_samples(names: Iterable[str]) -> int:
 def _make_address(kind: str, channel: str, language: str) -> str:
     if channel == "sms":
         return f"+3363998{next(_NUMBERS) % 10_000:04d}"  # numbers for films and examples
+    if channel == "push":
+        return browser_address(f"{kind}_{language}")
     return f"{kind}.{language}@example.org" if channel == "email" else f"@{kind}_{language}"
 
 
