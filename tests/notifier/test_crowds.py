@@ -209,10 +209,10 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
     match(str(detection()))
     work(queued)
     assert len(whole.messages()) == len(whole.messages("email")) == 2
-    for name in ("sms", "telegram"):
-        keys = {key for _, (key,) in queued(f"{name}-critical")}
+    for name in ("sms", "telegram", "push"):
+        keys = {key for _, several in queued(f"{name}-critical") for key in several}
         assert keys == {str(row.id) for row in notifications(State.PENDING) if row.channel == name}
-    assert len(all_of(Notification)) == 6
+    assert len(all_of(Notification)) == 8
 
 
 def test_a_part_with_more_mails_than_a_call_takes_sends_them_all(

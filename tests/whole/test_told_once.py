@@ -52,11 +52,11 @@ def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -
     until(lambda: checks(Outcome.NO_SLOTS))
     before = len(slot_messages(stack))
     open_slot(stack)
-    until(lambda: len(slot_messages(stack)) >= before + 3)
+    until(lambda: len(slot_messages(stack)) >= before + 4)
     seen = checks(Outcome.SLOTS)
     until(lambda: checks(Outcome.SLOTS) >= seen + 3)
     told = slot_messages(stack)[before:]
-    assert sorted(each["channel"] for each in told) == ["email", "sms", "telegram"]
+    assert sorted(each["channel"] for each in told) == ["email", "push", "sms", "telegram"]
     with session() as s:
         assert len(s.scalars(sa.select(Detection).where(Detection.desk_id == DESK)).all()) == 1
     take_all(stack)

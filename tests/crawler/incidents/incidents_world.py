@@ -17,9 +17,13 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import desks
 from crawler.incidents import loop
+from tests.browser_keys import browser_address
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
-_ADDRESSES = {Channel.EMAIL: "x@example.org", Channel.SMS: "+33639980017", Channel.TELEGRAM: "17"}
+_ADDRESSES = {
+    Channel.EMAIL: "x@example.org", Channel.SMS: "+33639980017", Channel.TELEGRAM: "17",
+    Channel.PUSH: browser_address("x"),
+}  # fmt: skip
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -70,6 +74,7 @@ def person(role: Role = Role.USER, *channels: Channel, **contact: object) -> UUI
         rows.flush()
         for channel in channels or (Channel.EMAIL,):
             known = {"verified_at": NOW, "enabled": True} | contact
+            known |= {"device_name": "Firefox"} if channel is Channel.PUSH else {}
             rows.add(Contact(user_id=user.id, channel=channel, address=_ADDRESSES[channel], **known))
         return user.id
 

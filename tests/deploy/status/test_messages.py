@@ -119,6 +119,7 @@ def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
         "sms      1 accepted, 1 failed, 1 message tried again; 9 ms after the page (median)",
         "telegram nothing in 15 min",
         "voice    nothing in 15 min",
+        "push     nothing in 15 min",
     ]
 
 

@@ -33,11 +33,11 @@ def written(who: Person, key: UUID, **options: object) -> list[UUID]:
 def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
     camille = person(channels=CONTACT_CHANNELS)
     deliver(*map(str, written(camille, alert(camille, name="Maman"))))
-    texts = {message.channel: message.text for message in sandbox.messages()}
-    assert sorted(texts) == ["email", "sms", "telegram"]
+    texts = {message.channel: f"{message.subject} {message.text}" for message in sandbox.messages()}
+    assert sorted(texts) == ["email", "push", "sms", "telegram"]
     assert all("test" in text for text in texts.values())
     assert "Essonne (91)" in texts["email"]
-    assert "Essonne" not in texts["sms"]
+    assert "Essonne" not in texts["sms"] + texts["push"]
 
 
 def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
