@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 LONGEST_ENDPOINT = 1000  # the longest known are Microsoft's, of some 600
 # Nothing that two parsers of addresses could read in two ways: a user, a backslash, a fragment, another port.
-ENDPOINT = r"^https:/{2}[a-z0-9-]+(\.[a-z0-9-]+)+(:443)?/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$"
+ENDPOINT = r"^https:/{2}[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(:443)?/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*$"
 _ENDPOINT = re.compile(ENDPOINT, re.ASCII)
+_LONGEST_HOST = 253  # https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 
 
@@ -54,11 +55,12 @@ def read_host(endpoint: str) -> str:
     Raises:
         ValueError: it is no address that a push service gives.
     """
-    if len(endpoint) > LONGEST_ENDPOINT or not _ENDPOINT.fullmatch(endpoint):
+    host = endpoint.removeprefix("https://").partition("/")[0].removesuffix(":443")
+    if len(endpoint) > LONGEST_ENDPOINT or not _ENDPOINT.fullmatch(endpoint) or len(host) > _LONGEST_HOST:
         raise ValueError(
             "is no address of a push service: send what PushManager.subscribe() returned, unchanged"
         )
-    return endpoint.removeprefix("https://").partition("/")[0].removesuffix(":443")
+    return host
 
 
 def is_listed(host: str, listed: Collection[str]) -> bool:

@@ -34,6 +34,17 @@ def test_the_port_of_https_may_be_written() -> None:
     assert read_host("https://web.push.apple.com:443/x") == "web.push.apple.com"
 
 
+@pytest.mark.parametrize("name", ["a" * 64, ".".join(["a" * 60] * 4)])
+def test_a_host_that_is_too_long_for_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no address of a push service"):
+        read_host(f"https://{name}.push.apple.com/x")
+
+
+def test_the_longest_name_of_a_host_is_taken() -> None:
+    host = f"{'a' * 63}.push.apple.com"
+    assert read_host(f"https://{host}/x") == host
+
+
 @pytest.mark.parametrize(
     ("host", "is_taken"),
     [
