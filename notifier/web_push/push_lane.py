@@ -2,7 +2,8 @@
 
 Endpoints are chosen by users, and some never answer. The worker of push makes calls too, so it waits for none of them:
 a job claims its messages and is done. One thread has an event loop for all that are under way, another one records
-their answers. A claim's lease is longer than an endpoint may take; a worker that dies leaves it to run out.
+their answers, and waits while the database is away; a third one asks the breakers. A claim's lease is longer than an
+endpoint may take; a worker that dies leaves it to run out.
 """
 
 import asyncio
@@ -48,6 +49,7 @@ class PushLane:
         self._thread: threading.Thread | None = None
         self._client: PushClient | None = None
         self._recorder = ThreadPoolExecutor(1, "push-answers")
+        self._breakers = ThreadPoolExecutor(1, "push-breakers")
 
     def deliver(self, waiting: Sequence[WaitingWork]) -> None:
         """Claim messages and let them leave; put them off for a second where too many are under way."""
@@ -70,6 +72,7 @@ class PushLane:
             asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             self._thread.join(_JOIN_SECONDS)
         self._recorder.shutdown(wait=False, cancel_futures=True)
+        self._breakers.shutdown(wait=False, cancel_futures=True)
 
     def _start(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -123,7 +126,8 @@ class PushLane:
             came.set()
 
         outgoing = [each for _, each in rendered]
-        sending = asyncio.ensure_future(hand_over(self._client, outgoing, report, self._recorder))
+        until = min(each.until for each, _ in rendered)
+        sending = asyncio.ensure_future(hand_over(self._client, outgoing, report, self._breakers, until))
         sending.add_done_callback(lambda _: came.set())
         while not sending.done() or answered:
             await came.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from api.models.base import new_id
 from api.models.user import ContactState
-from configs.circuit_breaker import FAILURES
+from configs.circuit_breaker import FAILURES, CircuitBreaker
 from configs.push_subscriptions import PushSubscription
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.errors import (
@@ -102,6 +102,17 @@ def test_a_host_that_is_away_is_left_alone_and_no_other(
     resting, live = send(away, browser_address("camille"))
     assert isinstance(resting, ProviderResting)
     assert isinstance(live, Acceptance)
+
+
+def test_what_asked_no_host_does_not_say_that_push_works(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(SANDBOX_HOSTS="push.sandbox.test=127.0.0.1:1")
+    for _ in range(FAILURES):
+        send(browser_address("camille"))
+    assert CircuitBreaker("web_push", 15).is_open()
+    send("{}", at("https://push.example.org/x"))
+    assert CircuitBreaker("web_push", 15).is_open()
 
 
 def test_dead_endpoints_leave_their_host_open_to_others(

@@ -1,20 +1,27 @@
 """The lane of push: dead endpoints hold up neither the worker's calls nor other devices."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
+from configs.settings import settings
 from notifier import nudges
+from notifier.channel_base import OutgoingMessage
 from notifier.jobs import deliver, match
+from notifier.provider_base import Answer
+from notifier.web_push import push_lane
+from notifier.web_push.host_breakers import HostBreaker
 from notifier.web_push.push_lane import PushLane, open_lane
 from tests.browser_keys import browser_address
 from tests.notifier.world import alert, detection, notifications, person
@@ -144,3 +151,46 @@ def test_a_lane_that_ends_leaves_leases_behind(sandbox: "Running") -> None:
         deliver(str(key))
         until(lambda: sandbox.provider_calls("push"))
     assert [row.id for row in notifications(State.SENDING)] == [key]
+
+
+def test_a_database_that_is_away_holds_up_no_claimed_message(
+    lane: PushLane, sandbox: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write_messages(2, "live-")
+    is_back, record = Event(), push_lane.record_together
+
+    def wait(answered: Sequence[Any]) -> None:
+        is_back.wait(10)
+        record(answered)
+
+    monkeypatch.setattr(push_lane, "record_together", wait)
+    deliver(str(first))
+    until(lambda: len(sandbox.messages("push")) == 1)
+    deliver(str(second))
+    try:
+        until(lambda: len(sandbox.messages("push")) == 2)
+        assert notifications(State.SENT) == []
+    finally:
+        is_back.set()
+    until(lambda: len(notifications(State.SENT)) == 2)
+
+
+def test_a_message_whose_lease_ran_out_meanwhile_is_left_to_the_next_claim(
+    lane: PushLane, sandbox: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (key,) = write_messages(1, "live-")
+    is_there, refuse = Event(), HostBreaker.refuse
+
+    def wait(breaker: HostBreaker, messages: Sequence[OutgoingMessage]) -> list[Answer] | None:
+        is_there.wait(10)
+        return refuse(breaker, messages)
+
+    monkeypatch.setattr(HostBreaker, "refuse", wait)
+    with time_machine.travel(clock(), tick=True) as machine:
+        deliver(str(key))
+        machine.shift(settings().lease_seconds + 1)
+        is_there.set()
+        until(lambda: not notifications(State.SENDING))
+        (row,) = notifications()
+    assert (row.state, row.attempts) == (State.PENDING, 0)
+    assert sandbox.provider_calls("push") == 0
