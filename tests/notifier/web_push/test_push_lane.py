@@ -194,3 +194,20 @@ def test_a_message_whose_lease_ran_out_meanwhile_is_left_to_the_next_claim(
         (row,) = notifications()
     assert (row.state, row.attempts) == (State.PENDING, 0)
     assert sandbox.provider_calls("push") == 0
+
+
+def test_a_device_that_is_removed_under_way_ends_its_message(
+    lane: PushLane, sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="1")
+    (key,) = write_messages(1, "silent-")
+    deliver(str(key))
+    until(lambda: sandbox.provider_calls("push"))
+    with session() as s:
+        s.execute(sa.delete(Contact).where(Contact.id == s.get_one(Notification, key).contact_id))
+    until(lambda: not notifications(State.SENDING))
+    with session() as s:
+        s.execute(sa.update(Notification).values(next_attempt_at=clock()))
+    deliver(str(key))
+    until(lambda: notifications(State.SKIPPED))
+    assert sandbox.provider_calls("push") == 1
