@@ -10,14 +10,16 @@ _SCRIPT = """(given) => {
   const KEY = "replaced-push-subscription";
   const build = (kept) => kept && {
     endpoint: kept.endpoint,
-    toJSON: () => kept,
+    options: { userVisibleOnly: true, applicationServerKey: Uint8Array.from(kept.ownKey).buffer },
+    toJSON: () => ({ endpoint: kept.endpoint, keys: kept.keys }),
     unsubscribe: async () => { localStorage.removeItem(KEY); return true; },
   };
   PushManager.prototype.getSubscription = async () => build(JSON.parse(localStorage.getItem(KEY)));
   PushManager.prototype.subscribe = async ({ userVisibleOnly, applicationServerKey }) => {
     if (!userVisibleOnly || applicationServerKey.length !== 65) throw new TypeError("refused as Chromium does");
-    localStorage.setItem(KEY, JSON.stringify(given));
-    return build(given);
+    const made = { ...given, ownKey: [...applicationServerKey] };
+    localStorage.setItem(KEY, JSON.stringify(made));
+    return build(made);
   };
 }"""
 

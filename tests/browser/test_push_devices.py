@@ -19,6 +19,10 @@ from tests.browser_keys import subscribe
 
 pytestmark = pytest.mark.xdist_group("browser")
 OpenChannels = Callable[..., Page]
+_SUBSCRIBED_FOR_ANOTHER_KEY = """() => {
+  const kept = JSON.parse(localStorage.getItem("replaced-push-subscription"));
+  localStorage.setItem("replaced-push-subscription", JSON.stringify({ ...kept, ownKey: Array(65).fill(4) }));
+}"""
 
 
 @pytest.fixture
@@ -62,6 +66,20 @@ def test_a_browser_adds_itself_and_removes_itself(open_channels: OpenChannels) -
     expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_visible()
     assert count_devices() == before
     assert page.evaluate("navigator.serviceWorker.getRegistrations().then((found) => found.length)") == 0
+
+
+@pytest.mark.journey
+def test_a_browser_that_subscribed_for_an_earlier_key_can_be_added_again(open_channels: OpenChannels) -> None:
+    page, button = open_channels(), "Ajouter ce navigateur"
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_text("Ce navigateur reçoit nos notifications.")).to_be_visible()
+    count = count_devices()
+    page.evaluate(_SUBSCRIBED_FOR_ANOTHER_KEY)
+    page.reload()
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_text("Ce navigateur recevra nos notifications.")).to_be_visible()
+    expect(page.get_by_role("button", name=button)).to_be_hidden()
+    assert count_devices() == count
 
 
 @pytest.mark.journey

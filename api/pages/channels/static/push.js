@@ -12,7 +12,7 @@ export default async function push(element) {
     subscription.unsubscribe();
     registration.unregister();
   });
-  showStates(element, chooseState(device));
+  showStates(element, chooseState(device && isMadeFor(subscription, element.dataset.key)));
 }
 
 // The first press subscribes. The form leaves when it has an endpoint: only then start.js is to guard it.
@@ -50,11 +50,17 @@ function isSupported() {
   return "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 }
 
-function chooseState(device) {
+// What a browser subscribed for an earlier key of ours brings no message any more.
+function isMadeFor(subscription, key) {
+  const made = new Uint8Array(subscription.options.applicationServerKey);
+  return decodeKey(key).every((byte, place) => byte === made[place]);
+}
+
+function chooseState(isHere) {
   // Safari has `standalone` on iPhone and iPad only, and push messages only for what is on the home screen.
   if (!isSupported()) return navigator.standalone === false ? "install" : "unsupported";
   if (Notification.permission === "denied") return "denied";
-  return device ? "here" : "ready";
+  return isHere ? "here" : "ready";
 }
 
 function showStates(element, ...states) {
