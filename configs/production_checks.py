@@ -170,6 +170,8 @@ def _unlawful(settings: "Settings") -> Iterator[str]:
 def _hasty(settings: "Settings") -> Iterator[str]:
     if settings.lease_seconds <= settings.provider_timeout_seconds:
         yield "LEASE_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: a second worker would send again"
+    if settings.lease_seconds <= settings.push_timeout_seconds:
+        yield "LEASE_SECONDS must be longer than PUSH_TIMEOUT_SECONDS: a message would leave again before its answer"
     if settings.provider_rest_seconds <= settings.provider_timeout_seconds:
         yield "PROVIDER_REST_SECONDS must be longer than PROVIDER_TIMEOUT_SECONDS: two probes would go out at once"
     call = settings.stripe_connect_seconds + settings.stripe_answer_seconds

@@ -294,6 +294,7 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     ("name", "value"),
     [
         ("LEASE_SECONDS", "10"),
+        ("PUSH_TIMEOUT_SECONDS", "30"),
         ("SEAT_RENEW_SECONDS", "7.5"),
         ("STRIPE_REST_SECONDS", "13"),
         ("STRIPE_LEASE_SECONDS", "13"),
