@@ -7,6 +7,9 @@ from playwright.sync_api import Locator, expect
 from api.notifications.reasons import Reason, write_reason
 from tests.browser.navigators.person import Person
 
+# What stands before the desk's address in a slot alert, in each language a page may speak.
+BOOK_NOW = {"fr": "Réserver maintenant", "en": "Book now", "ar": "احجز الآن"}
+
 
 def read_slot_alert(person: Person, place: str) -> None:
     """Read the newest slot alert about a place once more, and come back to the page before."""
@@ -14,7 +17,7 @@ def read_slot_alert(person: Person, place: str) -> None:
     open_messages(person)
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
-    expect(alert.get_by_text("Réserver maintenant")).to_be_visible()
+    expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
     expect(alert).not_to_contain_text("/l/stop/")
     person.see("« […] » tient la place d’un lien personnel, que nous ne montrons pas une seconde fois.")
     # The mail that confirmed the address.

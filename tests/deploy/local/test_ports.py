@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
@@ -19,8 +20,7 @@ def taken() -> Iterator[int]:
 
 
 def anywhere(**given: int) -> StackPorts:
-    names = ("api", "inbox", "sites", "providers", "scrapyd")
-    return StackPorts(**({name: free_port() for name in names} | given))
+    return StackPorts(**({port.name: free_port() for port in fields(StackPorts)} | given))
 
 
 def test_free_ports_stay_as_they_are() -> None:
