@@ -7,7 +7,7 @@ from flask import g, request
 
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.errors import ApiError
-from api.middleware.auth import current_identity, require_sign_in
+from api.middleware.auth import Identity, current_identity, require_sign_in
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role
@@ -27,10 +27,18 @@ def check_access() -> None:
     if request.method == "OPTIONS":
         return
     require_sign_in()
-    identity = current_identity()
+    check_operator(current_identity(), acts=not _is_reading())
+
+
+def check_operator(identity: Identity, *, acts: bool) -> None:
+    """Refuse who is no operator, or has not shown a second factor in this login; `acts`: only an admin may.
+
+    Raises:
+        api.errors.ApiError: 403: operators-only, admins-only, second-factor-needed or recent-proof-needed.
+    """
     if identity.role is Role.USER:
         raise ApiError(403, "operators-only", "this is for operators: an admin can make you one")
-    if identity.role is not Role.ADMIN and not _is_reading():
+    if identity.role is not Role.ADMIN and acts:
         raise ApiError(403, "admins-only", "support reads: ask an admin to do this")
     if identity.totp_confirmed_at is None:
         raise ApiError(403, "second-factor-needed", "operators need a second factor: POST /api/auth/totp")

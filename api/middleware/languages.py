@@ -26,6 +26,8 @@ def find_linked_language() -> str | None:
 
 def choose_language() -> str:
     """Return the language to answer in."""
+    if fixed := g.get("fixed_language"):
+        return str(fixed)
     account: str | None = g.get("account_language")
     if found := find_linked_language() or (account if account in LANGUAGES else None):
         return found
@@ -35,6 +37,12 @@ def choose_language() -> str:
 def use_account_language(language: str) -> None:
     """Answer in the language of the account that this page is about, unless its address asks for another one."""
     g.account_language = language
+    refresh()
+
+
+def fix_language(language: str) -> None:
+    """Answer in this language: the page exists in no other."""
+    g.fixed_language = language
     refresh()
 
 

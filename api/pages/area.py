@@ -11,6 +11,7 @@ from api.errors import ApiError
 from api.pages.cookie_login import require_login, require_proof
 from api.pages.form_tokens import check_visitor_token, comes_from_elsewhere
 from api.pages.headers import forbid_keeping, keep_for_everybody
+from api.pages.operator_access import require_operator
 
 View = Callable[..., ResponseReturnValue]
 
@@ -22,6 +23,14 @@ class Access(StrEnum):
     VISITOR = "visitor"  # everybody; never kept; its forms carry a token of their own
     PERSONAL = "personal"  # the user who is signed in; never kept
     PROVEN = "proven"  # the same, after the password was given once more
+    OPERATOR = "operator"  # support or an admin with a second factor, who read; never kept
+    ADMIN = "admin"  # an admin with a second factor, who acts; never kept
+    PROVEN_ADMIN = "proven-admin"  # the same, after the password was given once more: money and roles
+
+
+_OPEN = (Access.PUBLIC, Access.VISITOR)
+_OPERATORS = (Access.OPERATOR, Access.ADMIN, Access.PROVEN_ADMIN)
+_PROVEN = (Access.PROVEN, Access.PROVEN_ADMIN)
 
 
 class Area(Blueprint):
@@ -55,7 +64,7 @@ class Area(Blueprint):
 
 
 def _guard(view: View, access: Access, *, one_click: bool) -> View:
-    is_personal = access in (Access.PERSONAL, Access.PROVEN)
+    is_personal = access not in _OPEN
 
     @wraps(view)
     def run(**arguments: object) -> Response:
@@ -66,7 +75,9 @@ def _guard(view: View, access: Access, *, one_click: bool) -> View:
             _check_form(is_personal=is_personal)
         elif is_personal:
             require_login()
-        if access is Access.PROVEN:
+        if access in _OPERATORS:
+            require_operator(acts=access is not Access.OPERATOR)
+        if access in _PROVEN:
             require_proof()
         return forbid_keeping(make_response(view(**arguments)))
 

@@ -4,6 +4,8 @@ from flask import Blueprint, Flask
 
 from api.middleware.languages import register_languages
 from api.pages import assets
+from api.pages.admin.frame import register_admin_frame
+from api.pages.admin.hosts import routes as admin_hosts
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
@@ -24,6 +26,7 @@ from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
 from api.pages.messages import routes as messages
 from api.pages.open_web import routes as open_web
+from api.pages.operator_access import register_operator_refusals
 from api.pages.personal_data import routes as personal_data
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
@@ -55,6 +58,7 @@ AREAS: tuple[Area, ...] = (
     open_web.area,
     status.area,
 )
+ADMIN_AREAS: tuple[Area, ...] = (admin_hosts.area,)  # pages of operators: `admin/<noun>/` each
 
 
 def register_pages(app: Flask) -> None:
@@ -65,8 +69,10 @@ def register_pages(app: Flask) -> None:
     register_page_headers(app)
     register_error_pages(app)
     register_lost_sessions(app)
+    register_operator_refusals(app)
     register_preloading(app)
     app.register_blueprint(assets.blueprint)
     app.register_blueprint(COMMON)
-    for area in AREAS:
+    register_admin_frame(app)
+    for area in AREAS + ADMIN_AREAS:
         app.register_blueprint(area)

@@ -48,6 +48,22 @@ class Form(Generic[M]):
                 form.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
         return form
 
+    @classmethod
+    def read_query(cls, model: type[M]) -> "Form[M]":
+        """Return the filter in this request's address. Where it is not valid, `errors` say so and nothing is chosen."""
+        form = cls(model)
+        given = {
+            name: text for name, _ in _list_fields(model) if (text := request.args.get(name, "").strip())
+        }
+        form.typed.update(given)
+        try:
+            form._value = model.model_validate(given)
+        except ValidationError as error:
+            for each in error.errors(include_input=False, include_url=False):
+                form.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
+            form._value = model()
+        return form
+
     @property
     def value(self) -> M:
         """What was sent; look at `errors` first."""

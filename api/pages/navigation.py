@@ -7,9 +7,9 @@ from flask import current_app, request, url_for
 from flask_babel import LazyString, lazy_gettext
 
 _l = lazy_gettext
-Place = Literal["head", "account", "foot"]
-# (endpoint, text); a link whose area does not exist is left out
-LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
+Place = Literal["head", "account", "foot", "operators"]
+# (endpoint, text); a link whose area does not exist is left out. Operators' pages are French only.
+LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
     "head": (
         ("home.show_home", _l("Accueil")),
         ("map.show_map", _l("Carte")),
@@ -37,22 +37,43 @@ LINKS: dict[Place, tuple[tuple[str, LazyString], ...]] = {
         ("declaration_pages.show_form", _l("renoncer au contrat ici")),
         ("cancellation_pages.show_form", _l("résilier votre contrat")),
     ),
+    "operators": (
+        ("admin_status.show_status", "État"),
+        ("admin_incidents.list_incidents", "Incidents"),
+        ("admin_desks.list_desks", "Guichets"),
+        ("admin_hosts.list_hosts", "Sites"),
+        ("admin_detections.list_detections", "Détections"),
+        ("admin_answers.list_answers", "Réponses"),
+        ("admin_dead_letters.list_dead_letters", "Messages échoués"),
+        ("admin_users.search_users", "Utilisateurs"),
+        ("admin_payments.list_payments", "Paiements"),
+        ("admin_stripe_events.list_events", "Événements Stripe"),
+        ("admin_job_runs.list_job_runs", "Tâches"),
+        ("admin_audit.list_audit", "Journal"),
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link of the navigation; `current`: it leads to this page."""
+    """A link of the navigation; `current`, as `aria-current`: it leads to this page, or to the area of this page."""
 
     url: str
-    text: LazyString
-    current: bool
+    text: LazyString | str
+    current: Literal["page", "true", ""]
 
 
 def list_links(place: Place) -> list[Link]:
     """Return the links of a place, in order."""
     return [
-        Link(url_for(endpoint), text, request.endpoint == endpoint)
+        Link(url_for(endpoint), text, _compare(endpoint, place))
         for endpoint, text in LINKS[place]
         if endpoint in current_app.view_functions
     ]
+
+
+def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
+    if request.endpoint == endpoint:
+        return "page"
+    is_within = place == "operators" and request.blueprint == endpoint.partition(".")[0]
+    return "true" if is_within else ""

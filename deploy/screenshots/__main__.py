@@ -72,7 +72,8 @@ def _write_world(made: Servers) -> tuple[People, list[Shot]]:
 def _sign_in(camera: Camera, people: People) -> None:
     for who in people.users:
         camera.sign_in(who)
-    enable_second_factor(people.users[Who.LONG])  # afterwards: its sign-in asks for a code from now on
+    for who in (Who.LONG, Who.OPERATOR):
+        enable_second_factor(people.users[who])  # afterwards: its sign-in asks for a code from now on
 
 
 def _take_all(camera: Camera, shots: list[Shot], options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from deploy.screenshots.people_rows import PASSWORD, People, Who
 Act = Callable[[Page], None]
 _WISH = "prefecture=bobigny_93&procedure=titre-sejour"
 _HIDDEN_WISH = "prefecture=nanterre_92&procedure=titre-sejour"
+_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
 _ORDER = "/formule/commande?plan=URGENCE_7J"
 
 
@@ -36,6 +37,7 @@ def list_shots(people: People, payment_id: UUID, invoice_id: UUID) -> list[Shot]
         *_list_alerts(people),
         *_list_account(),
         *_list_plans(payment_id, invoice_id),
+        *_list_operators(),
     ]
 
 
@@ -169,6 +171,16 @@ def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
         Shot("cancellation", "/formule/resiliation", Who.CAMILLE),
         Shot("cancellation-none", "/formule/resiliation", Who.NEW),
     ]
+
+
+def _list_operators() -> list[Shot]:
+    pages = {
+        "hosts": "/admin/sites",
+        "host": f"/admin/sites/{_HOST}",
+        "host-stop": f"/admin/sites/{_HOST}/arret",
+        "host-go": f"/admin/sites/{_HOST}/reprise",
+    }
+    return [Shot(f"admin-{name}", path, Who.OPERATOR) for name, path in pages.items()]
 
 
 def press(action: str) -> Act:

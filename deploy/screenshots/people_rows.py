@@ -17,7 +17,7 @@ from api.models.contact_lookup import claim_address
 from api.models.desk import DeskState, DeskStatus
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.slot import DetectionSlot
-from api.models.user import Channel, Contact, ContactState, Grant, User
+from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure, desks
@@ -39,6 +39,7 @@ class Who(StrEnum):
     CAMILLE = "camille@example.org"  # plan, alerts, messages, payments, three channels
     NEW = "amina@example.org"  # a confirmed address, nothing else
     UNCONFIRMED = "yusuf@example.org"
+    OPERATOR = "oscar@example.org"  # an admin
     LONG = (
         "marie-antoinette.de-la-tour-du-pin-montauban.service-des-familles@association-solidarite.example.org"
     )
@@ -56,7 +57,7 @@ class People:
 def write_people() -> People:
     """Write accounts and alerts."""
     users, contacts = {}, {}
-    for who in (Who.CAMILLE, Who.NEW, Who.UNCONFIRMED, Who.LONG):
+    for who in (Who.CAMILLE, Who.NEW, Who.UNCONFIRMED, Who.LONG, Who.OPERATOR):
         user = _add_account(who)
         users[who], contacts[who] = user.id, user.contacts[0].id
     with session() as s:
@@ -81,10 +82,10 @@ def write_people() -> People:
 
 
 def enable_second_factor(user_id: UUID) -> None:
-    """Make an account one whose sign-in asks for a code."""
+    """Make an account one whose sign-in asks for a code, since yesterday: its logins of today have shown one."""
     with session() as s:
         user = s.get_one(User, user_id)
-        user.totp_secret, user.totp_confirmed_at = create_secret(), clock()
+        user.totp_secret, user.totp_confirmed_at = create_secret(), clock() - _DAY
 
 
 def _add_account(who: Who) -> User:
@@ -92,7 +93,8 @@ def _add_account(who: Who) -> User:
     mail.verified_at = None if who is Who.UNCONFIRMED else clock() - 80 * _DAY
     mail.state = ContactState.BOUNCED if who is Who.LONG else ContactState.OK
     with session() as s:
-        user = User(email=who.value, password_hash=hash_password(PASSWORD), contacts=[mail])
+        role = Role.ADMIN if who is Who.OPERATOR else Role.USER
+        user = User(email=who.value, password_hash=hash_password(PASSWORD), contacts=[mail], role=role)
         s.add(user)
     return user
 

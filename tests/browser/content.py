@@ -32,6 +32,7 @@ from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
 from tests.api.pages.accounts import build_device, create_account
+from tests.api.pages.admin.operators import give_role
 from tests.api.world import add_payment, desk_state, match, rows, see
 
 PLACE = "bobigny_93"
@@ -181,8 +182,7 @@ def _write_incident() -> int:
 
 def _create_operator(language: str) -> UUID:
     made = create_account("operator@example.org", language)
-    with session() as s:
-        s.get_one(User, made.id).role = Role.ADMIN
+    give_role(made.id, Role.ADMIN)
     return made.id
 
 

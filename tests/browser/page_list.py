@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,9 +17,10 @@ from configs.appointment_links import Answer, write_answer_token, write_reminder
 from configs.contact_addresses import digest
 from configs.incident_links import write_incident_token
 from configs.order_links import write_cancellation_token, write_withdrawal_token
+from configs.prefecture import desks
 from configs.signing import sign
 from configs.unsubscribe_links import write_stop_token
-from tests.browser.content import HIDDEN, PLACE, Content
+from tests.browser.content import DESK, HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
@@ -30,13 +32,21 @@ NO_PAGES = {
 }  # fmt: skip
 
 
+class Reader(StrEnum):
+    """Who reads a page."""
+
+    VISITOR = "visitor"
+    USER = "user"
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class SamplePage:
-    """A page, and whether it takes the account of the content."""
+    """A page, and whose account of the content it takes."""
 
     endpoint: str
     path: str
-    is_personal: bool
+    reader: Reader
 
 
 def list_pages(app: Flask, content: Content, most: int | None = None) -> list[SamplePage]:
@@ -51,7 +61,7 @@ def list_pages(app: Flask, content: Content, most: int | None = None) -> list[Sa
     assert not lacking, f"_list_samples has no parameters for {lacking}"
     with app.test_request_context():
         return [
-            SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _is_personal(app, rule))
+            SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _find_reader(app, rule))
             for rule in rules
             for each in samples.get(rule.endpoint, ({},))[:most]
         ]
@@ -65,8 +75,11 @@ def list_page_rules(app: Flask) -> Iterator[Rule]:
             yield rule
 
 
-def _is_personal(app: Flask, rule: Rule) -> bool:
-    return getattr(app.view_functions[rule.endpoint], "access", None) in (Access.PERSONAL, Access.PROVEN)
+def _find_reader(app: Flask, rule: Rule) -> Reader:
+    access = getattr(app.view_functions[rule.endpoint], "access", None)
+    if access in (Access.OPERATOR, Access.ADMIN, Access.PROVEN_ADMIN):
+        return Reader.OPERATOR
+    return Reader.USER if access in (Access.PERSONAL, Access.PROVEN) else Reader.VISITOR
 
 
 def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
@@ -96,10 +109,22 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "plan.show_payment": ({"id": content.payment},),
         "plan.show_withdrawal": ({"id": content.payment},),
         "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
+        **_list_operator_samples(),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
         "links.ask_answer": tuple(
             {"token": write_alert_answer_token(content.message)} | each for each in ({"value": "found"}, {})
         ),
+    }
+
+
+def _list_operator_samples() -> dict[str, tuple[Arguments, ...]]:
+    """Return the parameters of operators' pages."""
+    host = {"host": desks()[DESK].host}
+    return {
+        "admin_hosts.list_hosts": ({}, {"limit": 1}, {"limit": "many"}),
+        "admin_hosts.show_host": (host,),
+        "admin_hosts.ask_stop": (host,),
+        "admin_hosts.ask_release": (host,),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from flask import Flask
 from playwright.sync_api import BrowserContext
@@ -12,6 +13,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from tests.api.pages.accounts import EMAIL, sign_in
 from tests.api.pages.browser import Browser
+from tests.api.pages.walk.population import give_login
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -56,7 +58,15 @@ class Site:
 
     def sign_in(self, context: BrowserContext, email: str = EMAIL) -> None:
         """Give a browser the cookies of a new login, which the form of the page opens without the browser."""
-        browser = sign_in(Browser(self.app), email)
+        self._copy_login(sign_in(Browser(self.app), email), context)
+
+    def give_login(self, context: BrowserContext, user_id: UUID) -> None:
+        """Give a browser the cookies of a new login, without the form, which may ask for a second factor."""
+        browser = Browser(self.app)
+        give_login(browser, user_id)
+        self._copy_login(browser, context)
+
+    def _copy_login(self, browser: Browser, context: BrowserContext) -> None:
         for name in ("__Host-access", "__Host-refresh"):
             cookie = browser.client.get_cookie(name)
             assert cookie

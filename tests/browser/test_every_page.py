@@ -6,7 +6,7 @@ from flask import Flask
 from tests.browser.arrival import check_arrival
 from tests.browser.content import write_content
 from tests.browser.contexts import MakeContext
-from tests.browser.page_list import NO_PAGES, list_pages
+from tests.browser.page_list import NO_PAGES, Reader, list_pages
 from tests.browser.page_walk import PageWalk
 from tests.browser.site import Site
 from tests.browser.watch import Watch
@@ -22,8 +22,8 @@ def test_a_new_page_without_parameters_is_named(site: Site) -> None:
         list_pages(app, write_content())
 
 
-@pytest.mark.parametrize("personal", [False, True], ids=["visitor", "user"])
-def test_every_page(site: Site, make_context: MakeContext, watch: Watch, personal: bool) -> None:
+@pytest.mark.parametrize("reader", Reader)
+def test_every_page(site: Site, make_context: MakeContext, watch: Watch, reader: Reader) -> None:
     walk = PageWalk(site, write_content(), make_context, watch, most=1)
-    problems = walk.list_problems(check_arrival, personal=personal)
+    problems = walk.list_problems(check_arrival, reader)
     assert not problems, "\n".join(problems)

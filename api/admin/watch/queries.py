@@ -23,6 +23,7 @@ from api.admin.watch.schemas import (
     HostQuery,
 )
 from api.errors import not_found
+from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
 from api.models.desk import DeskState, HostState
 from api.models.notification import Match
@@ -77,6 +78,34 @@ def list_hosts(session: Session, wanted: HostQuery) -> HostPage:
 def read_host(session: Session, host: str) -> HostEntry:
     """Return one host."""
     return _read_hosts(session, [host], count_watched_desks())[0]
+
+
+def read_known_host(session: Session, host: str) -> HostEntry:
+    """Return a host that is watched or remembered.
+
+    Raises:
+        api.errors.ApiError: 404, nothing is known of it.
+    """
+    if not count_watched_desks()[host] and session.get(HostState, host) is None:
+        raise not_found("host")
+    return read_host(session, host)
+
+
+def list_host_desks(session: Session, host: str) -> list[DeskEntry]:
+    """Return the desks of a host that are scheduled, in the order of their ids."""
+    chosen = [desk for _, desk in sorted(desks().items()) if desk.host == host and desk.schedulable]
+    now = read_watch_states(session, chosen)
+    return [_build_desk(each, now) for each in chosen]
+
+
+def count_waiting_people(session: Session, chosen: Collection[Desk]) -> int:
+    """Return how many users have an alert that waits for one of these desks."""
+    named = AlertTarget.desk_id.in_([desk.id for desk in chosen])
+    pairs = {(desk.prefecture_id, procedure) for desk in chosen for procedure in desk.procedures}
+    served = sa.tuple_(AlertTarget.prefecture_id, AlertTarget.procedure).in_(sorted(pairs))
+    query = sa.select(sa.func.count(Alert.user_id.distinct())).join(AlertTarget)
+    query = query.where(Alert.enabled, Alert.closed_at.is_(None), sa.or_(named, served))
+    return session.scalar(query) or 0
 
 
 def count_watched_desks() -> Counter[str]:

@@ -93,6 +93,19 @@ PAGES = {
     "status.show_status": "/statut",
     "status.show_live": "/statut/en-direct",
 }
+# Pages of operators, and what their forms send: an admin's page of each subject, with ids of Population.
+OPERATOR_PAGES = {
+    "admin_hosts.list_hosts": "/admin/sites",
+    "admin_hosts.show_host": "/admin/sites/127.77.0.93:8800",
+    "admin_hosts.ask_stop": "/admin/sites/127.77.0.93:8800/arret",
+    "admin_hosts.ask_release": "/admin/sites/127.77.0.93:8800/reprise",
+}
+OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "admin_hosts.stop_host": (
+        "/admin/sites/127.77.0.93:8800/arret", {"reason": "a test", "typed": "127.77.0.93:8800"},
+    ),
+    "admin_hosts.release_host": ("/admin/sites/127.77.0.93:8800/reprise", {}),
+}  # fmt: skip
 _WISH = {
     "prefectureId": "bobigny_93", "procedures[]": "TITRE_SEJOUR", "deskIds[]": "bobigny_93/titre-sejour", "name": "Papa",
     "language": "en", "limits.dateFrom": "2026-12-01", "limits.dateTo": "2026-12-30", "limits.weekdays[]": "1",

@@ -10,7 +10,14 @@ from werkzeug.test import TestResponse
 
 from api.models.login import Login
 from tests.api.pages.browser import Browser
-from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, fill_address, list_rules
+from tests.api.pages.walk.addresses import (
+    FORMS,
+    LINKS,
+    OPEN_FORMS,
+    OPERATOR_FORMS,
+    fill_address,
+    list_rules,
+)
 from tests.api.pages.walk.answers import check_answer
 from tests.api.pages.walk.population import Population, put_cookies, read_cookies
 from tests.api.pages.walk.tables import read_digests
@@ -48,8 +55,9 @@ def send(
 
 
 def test_every_form_has_a_sample(app: Flask) -> None:
-    assert {rule.endpoint for rule in list_rules(app, "POST")} == set(FORMS) | set(LINKS) | set(OPEN_FORMS)
-    assert all(getattr(app.view_functions[each], "access", None) for each in FORMS)
+    known = set(FORMS) | set(OPERATOR_FORMS) | set(LINKS) | set(OPEN_FORMS)
+    assert {rule.endpoint for rule in list_rules(app, "POST")} == known
+    assert all(getattr(app.view_functions[each], "access", None) for each in (*FORMS, *OPERATOR_FORMS))
 
 
 @pytest.mark.parametrize(

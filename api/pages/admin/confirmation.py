@@ -1,0 +1,79 @@
+"""Confirmation of an operator's action: a page says what it will do and asks once more; its form does it.
+
+The texts of operators' pages are French only, hence in no catalogue.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flask import redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+
+from api.errors import ApiError
+from api.pages.error_texts import Texts
+from api.pages.forms import Form
+from api.pages.notices import add_notice
+from api.schemas import Body
+
+M = TypeVar("M", bound=BaseModel)
+_TYPED = "typed"  # the name of the field in which the subject is typed
+_PAGE = "admin/confirm.html"
+_INVALID = 422
+
+
+class NoFields(Body):
+    """The form of an action that needs nothing but its confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What an action will do, and what its page asks. All texts are French."""
+
+    title: str  # a question that names the subject: "Arrêter le site rdv.example.fr:443 ?"
+    effects: tuple[str, ...]  # sentences: what it will do, and to whom
+    button: str  # the action, once more: "Arrêter ce site"
+    back: str  # address of the subject's page, where the result is said
+    subject: str | None = None  # what has to be typed, where the action hurts
+    subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
+    template: str = _PAGE  # one that extends it has further fields in its block `fields`
+    texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
+    shown: dict[str, Any] = field(default_factory=dict)  # further names for the template
+
+
+def ask_confirmation(confirmation: Confirmation, model: type[M], **typed: Any) -> str:
+    """Return the page of an action. `typed`: what its fields have to begin with."""
+    return _render(confirmation, Form(model, typed))
+
+
+def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str]) -> ResponseReturnValue:
+    """Act as the form of this request says, and lead back; ask again where it or the service refuses.
+
+    `act` takes the valid fields, does everything in one `audited` block, and returns the sentence that says what was
+    done. Its ApiErrors of 400 to 428 are said beside the form.
+    """
+    form = Form.read(model, confirmation.texts)
+    _check_subject(confirmation, form)
+    if not form.errors:
+        try:
+            done = act(form.value)
+        except ApiError as error:
+            form.refuse(error)
+    if form.errors:
+        return _render(confirmation, form), _INVALID
+    add_notice("done", done)
+    return redirect(confirmation.back, 303)
+
+
+def _check_subject(confirmation: Confirmation, form: Form[M]) -> None:
+    if confirmation.subject is None:
+        return
+    typed = request.form.get(_TYPED, "").strip()
+    form.typed[_TYPED] = typed
+    if typed != confirmation.subject:
+        form.errors[_TYPED] = "Ce n’est pas le même texte : recopiez-le exactement."
+
+
+def _render(confirmation: Confirmation, form: Form[M]) -> str:
+    return render_template(confirmation.template, form=form, confirmation=confirmation, **confirmation.shown)

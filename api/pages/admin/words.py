@@ -1,0 +1,57 @@
+"""Words of operators' pages. They are French only, hence in no catalogue."""
+
+from api.models.desk import DeskStatus
+from api.models.incident import IncidentReason
+from api.pages.error_texts import Texts
+from configs.outcome import Outcome
+
+REASON_TEXTS: Texts = {
+    ("reason", "missing"): "Écrivez la raison, pour les autres opérateurs.",
+    "not-found": "Rien de tel n’existe plus.",
+}
+# With the tone of a badge.
+DESK_STATUSES: dict[DeskStatus, tuple[str, str]] = {
+    DeskStatus.ACTIVE: ("good", "Surveillé"),
+    DeskStatus.CAPTCHA: ("info", "Captcha"),
+    DeskStatus.PAUSED: ("warn", "En pause"),
+    DeskStatus.ERROR: ("bad", "En erreur"),
+}
+OUTCOMES: dict[Outcome, str] = {
+    Outcome.SLOTS: "des créneaux",
+    Outcome.NO_SLOTS: "aucun créneau",
+    Outcome.CAPTCHA: "un captcha",
+    Outcome.BLOCKED: "accès refusé",
+    Outcome.RATE_LIMITED: "trop de requêtes",
+    Outcome.OVERLOADED: "site surchargé",
+    Outcome.MAINTENANCE: "site en maintenance",
+    Outcome.CLOSED: "page fermée",
+    Outcome.UNREACHABLE: "site injoignable",
+    Outcome.UNREADABLE: "page illisible",
+}
+INCIDENT_REASONS: dict[IncidentReason, str] = {
+    IncidentReason.CAPTCHA: "Captcha",
+    IncidentReason.BLOCKED: "Accès refusé",
+    IncidentReason.RATE_LIMITED: "Trop de requêtes",
+    IncidentReason.OVERLOADED: "Site surchargé",
+    IncidentReason.MAINTENANCE: "Maintenance",
+    IncidentReason.CLOSED: "Page fermée",
+    IncidentReason.UNREACHABLE: "Site injoignable",
+    IncidentReason.UNREADABLE: "Page illisible",
+    IncidentReason.UNLINKED: "Page qui n’est plus liée",
+    IncidentReason.GONE: "Page disparue",
+    IncidentReason.HOME: "Renvoi à l’accueil",
+    IncidentReason.RETITLED: "Page renommée",
+    IncidentReason.SILENT: "Page sans rendez-vous",
+    IncidentReason.PROVIDER_DOWN: "Fournisseur en panne",
+    IncidentReason.OLD_QUEUE: "File en retard",
+    IncidentReason.QUOTA: "Quota bientôt épuisé",
+    IncidentReason.SMS_CEILING: "Plafond des SMS atteint",
+    IncidentReason.FAILURES_RISING: "Échecs en hausse",
+    IncidentReason.FRAUD_WARNING: "Alerte de fraude",
+    IncidentReason.FALSE_ALARMS: "Fausses alertes",
+}
+
+
+def count(number: int, one: str, many: str) -> str:
+    """Return a number with its noun: French counts 0 and 1 in the singular."""
+    return f"{number} {one if abs(number) < 2 else many}"  # noqa: PLR2004

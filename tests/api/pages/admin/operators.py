@@ -1,0 +1,37 @@
+"""Operators in browsers: signed in, with a second factor that this login has shown."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Flask
+
+from api.models.base import session
+from api.models.user import Role, User
+from configs.clock import clock
+from tests.api.pages.accounts import create_account
+from tests.api.pages.browser import Browser
+from tests.api.pages.walk.population import give_login
+
+
+def give_role(user_id: UUID, role: Role, *, second_factor: bool = True) -> None:
+    """Make a user an operator. The second factor is a day old, so that a login of now has shown it."""
+    confirmed = clock() - timedelta(days=1) if second_factor else None
+    values = {
+        "role": role,
+        "totp_secret": "secret" if second_factor else None,
+        "totp_confirmed_at": confirmed,
+    }
+    with session() as s:
+        s.execute(sa.update(User).where(User.id == user_id).values(**values))
+
+
+def seat_operator(
+    app: Flask, role: Role = Role.ADMIN, *, second_factor: bool = True, language: str = "fr"
+) -> Browser:
+    """Return a browser in which a new operator is signed in."""
+    user = create_account(f"{role.value}@example.org", language)
+    give_role(user.id, role, second_factor=second_factor)
+    browser = Browser(app, language=language)
+    give_login(browser, user.id)
+    return browser

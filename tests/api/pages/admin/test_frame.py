@@ -1,0 +1,136 @@
+"""The frame of operators' pages: who is let in, in which language, and how an action asks once more."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask import Flask
+
+from api.models.audit import AuditEntry
+from api.models.base import session
+from api.models.desk import HostState
+from api.models.login import Login
+from api.models.user import Role
+from configs.clock import clock
+from tests.api.pages.accounts import create_account
+from tests.api.pages.admin.operators import give_role, seat_operator
+from tests.api.pages.browser import Browser
+from tests.api.world import rows
+
+HOST = "127.77.0.93:8800"
+PAGE, STOP = "/admin/sites", f"/admin/sites/{HOST}/arret"
+
+
+def list_actions() -> list[str]:
+    return [each.action for each in rows(AuditEntry)]
+
+
+def test_a_visitor_is_led_to_the_sign_in_and_back(visitor: Browser) -> None:
+    create = create_account()
+    give_role(create.id, Role.SUPPORT, second_factor=False)
+    visitor.get(f"{PAGE}?limit=2")
+    assert visitor.location.startswith("/login?next=admin_hosts.list_hosts")
+
+
+def test_for_a_user_there_is_no_such_page(camille: Browser) -> None:
+    for path in (PAGE, STOP, f"{PAGE}/nowhere:1"):
+        page = camille.get(path)
+        assert (camille.status, page.headings) == (404, ["Cette page n’existe pas"])
+        assert HOST not in page.text.replace(path, "")
+    assert list_actions() == []
+    assert "/admin" not in camille.get("/dashboard").html
+
+
+def test_an_operator_finds_the_pages_from_the_account(admin: Browser) -> None:
+    link = 'href="/admin'
+    assert link in admin.get("/dashboard").html
+    page = admin.get(PAGE)
+    assert page.headings == ["Sites"]
+    assert 'aria-current="page">Sites' in page.html
+    assert admin.response.headers["Cache-Control"] == "no-store"
+    assert '<meta name="robots" content="noindex">' in page.html
+
+
+def test_support_reads_and_acts_nowhere(support: Browser) -> None:
+    support.get(f"{PAGE}/{HOST}")
+    assert support.status == 200
+    assert STOP not in support.page.html, "no button that would be refused"
+    page = support.get(STOP)
+    assert (support.status, page.headings) == (403, ["Réservé aux administrateurs"])
+    token = support.get(PAGE).find_form("/logout")["fields"]["csrf_token"]
+    answer = support.client.post(
+        STOP, data={"csrf_token": token, "reason": "x", "typed": HOST}, headers=support.headers
+    )
+    assert answer.status_code == 403
+    assert rows(HostState) == []
+
+
+def test_without_a_second_factor_an_operator_sees_nothing(app: Flask) -> None:
+    browser = seat_operator(app, second_factor=False)
+    page = browser.get(PAGE)
+    assert (browser.status, page.headings) == (403, ["Un second facteur est nécessaire"])
+    assert "/securite/application" in page.html
+    assert list_actions() == []
+
+
+def test_a_login_from_before_the_second_factor_has_to_show_it(admin: Browser) -> None:
+    with session() as s:
+        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(days=2)))
+    admin.get(PAGE)
+    assert admin.location.startswith("/prove?next=admin_hosts.list_hosts")
+
+
+def test_a_role_that_is_taken_away_counts_from_the_next_page(app: Flask) -> None:
+    browser = seat_operator(app)
+    browser.get(PAGE)
+    assert browser.status == 200
+    (login,) = rows(Login)
+    give_role(login.user_id, Role.USER)
+    browser.get(PAGE)
+    assert browser.status == 404
+
+
+def test_the_pages_are_french_whatever_the_account_reads(app: Flask, browse: Callable[..., Browser]) -> None:
+    browser = seat_operator(app, language="ar")
+    for path in (PAGE, f"{PAGE}?lang=ar"):
+        page = browser.get(path)
+        assert dict(page.tags)["html"]["lang"] == "fr", path
+        assert "Sites" in page.text
+    assert dict(browser.get("/dashboard").tags)["html"]["lang"] == "ar"
+
+
+def test_an_action_asks_once_more_and_has_its_subject_typed(admin: Browser) -> None:
+    admin.get(f"{PAGE}/{HOST}")
+    page = admin.get(STOP)
+    assert page.headings == [f"Arrêter le site {HOST} ?"]
+    assert rows(HostState) == []
+    page = admin.send(STOP, reason="Le site nous a écrit", typed=HOST[:-1])
+    assert admin.status == 422
+    assert "Ce n’est pas le même texte" in page.text
+    assert page.find_form(STOP)["fields"]["reason"] == ["Le site nous a écrit"], "what was typed is kept"
+    page = admin.send(STOP, reason="", typed=HOST)
+    assert admin.status == 422
+    assert "Écrivez la raison" in page.text
+    assert rows(HostState) == []
+    assert "host.stop" not in list_actions()
+    admin.send(STOP, reason="Le site nous a écrit", typed=f" {HOST} ")
+    page = admin.follow()
+    assert "Le site nous a écrit" in page.text
+    assert f"{HOST} est arrêté" in page.text
+    (row,) = (each for each in rows(AuditEntry) if each.action == "host.stop")
+    assert (row.subject_id, row.changes["reason"]) == (HOST, "Le site nous a écrit")
+
+
+def test_what_the_service_refuses_is_said_on_the_page(admin: Browser) -> None:
+    go = f"{PAGE}/{HOST}/reprise"
+    admin.get(go)
+    page = admin.send(go)
+    assert admin.status == 422
+    assert "Aucun opérateur n’a arrêté ce site" in page.text
+
+
+def test_a_filter_that_is_not_valid_is_named(admin: Browser) -> None:
+    page = admin.get(f"{PAGE}?limit=many")
+    assert admin.status == 200
+    assert "Écrivez un nombre entier." in page.text
+    assert HOST in page.text

@@ -1,0 +1,44 @@
+"""Operators' pages of web hosts."""
+
+from api.models.base import session
+from api.models.desk import HostState
+from tests.api.pages.accounts import create_account
+from tests.api.pages.browser import Browser
+from tests.api.world import BOBIGNY, desk_state, rows, wait_for
+
+HOST = "127.77.0.93:8800"
+PAGE = f"/admin/sites/{HOST}"
+
+
+def test_the_list_leads_to_each_host_page_by_page(admin: Browser) -> None:
+    page = admin.get("/admin/sites?limit=1")
+    assert page.html.count("/admin/sites/127") == 1
+    admin.get("/admin/sites?limit=1&after=127.77.0.93:8800")
+    assert "Première page" in admin.page.text
+    assert f'href="{PAGE}"' not in admin.page.html
+
+
+def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
+    desk_state(status_reason="watched")
+    with session() as s:
+        s.add(HostState(host=HOST, budget_share=0.5, rests_in_a_row=2))
+    page = admin.get(PAGE)
+    assert BOBIGNY in page.text
+    assert "50 %" in page.text.replace("\u202f", " ").replace("\xa0", " ")
+    admin.get("/admin/sites/nowhere:443")
+    assert admin.status == 404
+
+
+def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
+    wait_for(create_account().id)
+    page = admin.get(f"{PAGE}/arret")
+    assert "1 personne attend un créneau ici." in page.text
+    admin.send("/arret", reason="essai", typed=HOST)
+    assert [each.stop_reason for each in rows(HostState)] == ["essai"]
+    page = admin.get(f"{PAGE}/arret")
+    assert "déjà arrêté (« essai »)" in page.text
+    page = admin.get(f"{PAGE}/reprise")
+    assert "Il était arrêté : « essai »." in page.text
+    admin.send("/reprise")
+    assert f"{HOST} est de nouveau consulté." in admin.follow().text
+    assert [each.stopped_at for each in rows(HostState)] == [None]

@@ -1,0 +1,113 @@
+"""A walk over operators' pages and forms by each role: only operators see them, only admins act, all is audited."""
+
+import pytest
+from werkzeug.test import TestResponse
+
+from api.models.audit import AuditEntry
+from api.models.user import Role
+from api.pages.area import Access
+from tests.api.pages.admin.operators import give_role
+from tests.api.pages.browser import Browser
+from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_address
+from tests.api.pages.walk.answers import check_answer, check_keeping
+from tests.api.pages.walk.population import ROLES, SECRETS, Population
+from tests.api.pages.walk.tables import read_digests
+from tests.api.world import rows
+
+_LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use
+
+
+@pytest.fixture
+def staff(population: Population) -> Population:
+    """Give the operators their second factor."""
+    for role in (Role.SUPPORT, Role.ADMIN):
+        give_role(population.users[role.value], role)
+    return population
+
+
+def read_access(population: Population, endpoint: str) -> Access:
+    return Access(vars(population.app.view_functions[endpoint])["access"])
+
+
+def expect_status(role: str, access: Access) -> int:
+    if role == "visitor":
+        return 303
+    if role == "admin":
+        return 200
+    if role == "support":
+        return 200 if access is Access.OPERATOR else 403
+    return 404
+
+
+def post(
+    browser: Browser, population: Population, endpoint: str, token: str | None, **headers: str
+) -> TestResponse:
+    address, fields = OPERATOR_FORMS[endpoint]
+    data = fields | ({"csrf_token": token} if token else {})
+    url = fill_address(address, population.ids)
+    return browser.client.post(url, data=data, headers=browser.headers | headers)
+
+
+def read_token(browser: Browser) -> str:
+    return str(browser.get("/dashboard").find_form("/logout")["fields"]["csrf_token"][0])
+
+
+def read_contents() -> dict[str, str]:
+    return {name: digest for name, digest in read_digests().items() if name not in _LOGS}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_gets_what_it_may_see_and_changes_nothing(staff: Population, role: str) -> None:
+    browser, before = staff.browse(role), read_contents()
+    for endpoint, address in OPERATOR_PAGES.items():
+        answer = browser.client.get(fill_address(address, staff.ids), headers=browser.headers)
+        expected = expect_status(role, read_access(staff, endpoint))
+        assert answer.status_code == expected, (endpoint, answer.text[-900:])
+        check_answer(answer)
+        check_keeping(answer, "personal")
+        if expected != 200:
+            shown = [secret for secret in SECRETS.values() if secret in answer.text]
+            assert shown == [], endpoint
+    assert read_contents() == before
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
+def test_nobody_but_an_admin_acts(staff: Population, role: str) -> None:
+    browser = staff.browse(role)
+    token = read_token(browser) if role != "visitor" else None
+    before = read_contents()
+    for endpoint in OPERATOR_FORMS:
+        access = read_access(staff, endpoint)
+        if role == "support" and access is Access.OPERATOR:
+            continue  # a search
+        answer = post(browser, staff, endpoint, token)
+        expected = {"visitor": 401, "support": 403}.get(role, 404)
+        assert answer.status_code == expected, (endpoint, answer.status_code)
+        check_answer(answer)
+    assert read_contents() == before
+    assert rows(AuditEntry) == []
+
+
+def test_a_form_without_its_token_or_from_another_site_does_nothing(staff: Population) -> None:
+    admin = staff.browse("admin")
+    token, before = read_token(admin), read_contents()
+    for endpoint in OPERATOR_FORMS:
+        assert post(admin, staff, endpoint, None).status_code == 403, endpoint
+        answer = post(admin, staff, endpoint, token, **{"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 403, endpoint
+    assert read_contents() == before
+    assert rows(AuditEntry) == []
+
+
+def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:
+    admin = staff.browse("admin")
+    token = read_token(admin)
+    for endpoint in OPERATOR_FORMS:
+        known = {each.id for each in rows(AuditEntry)}
+        answer = post(admin, staff, endpoint, token)
+        is_search = read_access(staff, endpoint) is Access.OPERATOR
+        assert answer.status_code == (200 if is_search else 303), (endpoint, answer.text[-900:])
+        check_answer(answer)
+        written = [each for each in rows(AuditEntry) if each.id not in known]
+        assert {each.actor_id for each in written} == {staff.users["admin"]}, endpoint
+        assert is_search or any(not each.action.endswith(".view") for each in written), endpoint
