@@ -4,8 +4,13 @@ from flask import Blueprint, Flask
 
 from api.middleware.languages import register_languages
 from api.pages import assets
+from api.pages.admin.audit import routes as admin_audit
+from api.pages.admin.desks import routes as admin_desks
 from api.pages.admin.frame import register_admin_frame
 from api.pages.admin.hosts import routes as admin_hosts
+from api.pages.admin.incidents import routes as admin_incidents
+from api.pages.admin.job_runs import routes as admin_job_runs
+from api.pages.admin.status import routes as admin_status
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
@@ -58,7 +63,14 @@ AREAS: tuple[Area, ...] = (
     open_web.area,
     status.area,
 )
-ADMIN_AREAS: tuple[Area, ...] = (admin_hosts.area,)  # pages of operators: `admin/<noun>/` each
+ADMIN_AREAS: tuple[Area, ...] = (  # pages of operators: `admin/<noun>/` each
+    admin_status.area,
+    admin_incidents.area,
+    admin_desks.area,
+    admin_hosts.area,
+    admin_job_runs.area,
+    admin_audit.area,
+)
 
 
 def register_pages(app: Flask) -> None:

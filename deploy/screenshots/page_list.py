@@ -10,12 +10,12 @@ from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import find_newest_version
 from configs.signing import sign
 from deploy.screenshots.payment_rows import name_notice
-from deploy.screenshots.people_rows import PASSWORD, People, Who
+from deploy.screenshots.people_rows import PASSWORD, WATCHED, People, Who
 
 Act = Callable[[Page], None]
 _WISH = "prefecture=bobigny_93&procedure=titre-sejour"
 _HIDDEN_WISH = "prefecture=nanterre_92&procedure=titre-sejour"
-_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
+WATCHED_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
 _ORDER = "/formule/commande?plan=URGENCE_7J"
 
 
@@ -175,10 +175,21 @@ def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
 
 def _list_operators() -> list[Shot]:
     pages = {
+        "status": "/admin",
+        "incidents": "/admin/incidents",
+        "incident": "/admin/incidents/1",
+        "incident-acknowledge": "/admin/incidents/1/acquittement",
+        "desks": "/admin/guichets",
+        "desk": f"/admin/guichets/{WATCHED}",
+        "desk-pause": f"/admin/guichets/{WATCHED}/pause",
+        "desk-resume": f"/admin/guichets/{WATCHED}/reprise",
+        "desk-check": f"/admin/guichets/{WATCHED}/verification",
         "hosts": "/admin/sites",
-        "host": f"/admin/sites/{_HOST}",
-        "host-stop": f"/admin/sites/{_HOST}/arret",
-        "host-go": f"/admin/sites/{_HOST}/reprise",
+        "host": f"/admin/sites/{WATCHED_HOST}",
+        "host-stop": f"/admin/sites/{WATCHED_HOST}/arret",
+        "host-go": f"/admin/sites/{WATCHED_HOST}/reprise",
+        "job-runs": "/admin/taches",
+        "audit": "/admin/journal",
     }
     return [Shot(f"admin-{name}", path, Who.OPERATOR) for name, path in pages.items()]
 

@@ -28,7 +28,7 @@ NO_PAGES = {
     "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
-    "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
+    "admin_status.show_live", "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
 }  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "plan.show_payment": ({"id": content.payment},),
         "plan.show_withdrawal": ({"id": content.payment},),
         "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
-        **_list_operator_samples(),
+        **_list_operator_samples(content),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
         "links.ask_answer": tuple(
             {"token": write_alert_answer_token(content.message)} | each for each in ({"value": "found"}, {})
@@ -117,10 +117,20 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
     }
 
 
-def _list_operator_samples() -> dict[str, tuple[Arguments, ...]]:
+def _list_operator_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
     """Return the parameters of operators' pages."""
     host = {"host": desks()[DESK].host}
+    place, _, slug = DESK.partition("/")
+    desk, incident = {"prefecture": place, "slug": slug}, {"id": content.incident}
     return {
+        "admin_incidents.list_incidents": ({}, {"open": "false"}),
+        "admin_incidents.show_incident": (incident,),
+        "admin_incidents.ask_acknowledgement": (incident,),
+        "admin_desks.list_desks": ({}, {"prefectureId": PLACE}, {"status": "nonsense"}),
+        "admin_desks.show_desk": (desk,),
+        "admin_desks.ask_pause": (desk,),
+        "admin_desks.ask_resume": (desk,),
+        "admin_desks.ask_check": (desk,),
         "admin_hosts.list_hosts": ({}, {"limit": 1}, {"limit": "many"}),
         "admin_hosts.show_host": (host,),
         "admin_hosts.ask_stop": (host,),

@@ -13,7 +13,7 @@ from tests.browser.site import Site
 from tests.browser.watch import Watch
 
 Check = Callable[[Page], None]  # raises AssertionError
-_FEWEST = {Reader.VISITOR: 15, Reader.USER: 15, Reader.OPERATOR: 3}  # pages
+_FEWEST = {Reader.VISITOR: 15, Reader.USER: 15, Reader.OPERATOR: 12}  # pages
 
 
 @dataclass(frozen=True, slots=True)

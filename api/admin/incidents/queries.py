@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.admin.incidents.schemas import IncidentEntry, IncidentPage, IncidentQuery
+from api.admin.incidents.schemas import LARGEST_ID, IncidentEntry, IncidentPage, IncidentQuery
+from api.errors import not_found
 from api.models.incident import Incident
 from api.paging import cut_page
 
@@ -25,3 +26,15 @@ def list_incidents(session: Session, wanted: IncidentQuery) -> IncidentPage:
     found, more = cut_page(session.scalars(newest).all(), wanted.limit)
     items = [IncidentEntry.of(each) for each in found]
     return IncidentPage(items=items, next=items[-1].id if more else None)
+
+
+def read_incident(session: Session, incident_id: int) -> IncidentEntry:
+    """Return one incident.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    incident = session.get(Incident, incident_id) if incident_id <= LARGEST_ID else None
+    if incident is None:
+        raise not_found("incident")
+    return IncidentEntry.of(incident)

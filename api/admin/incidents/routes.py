@@ -6,12 +6,9 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from api.admin.access import audited, check_access
-from api.admin.audit import write_instant
-from api.admin.incidents import queries
+from api.admin.incidents import queries, service
 from api.admin.incidents.schemas import IncidentEntry, IncidentPage, IncidentPath, IncidentQuery
-from api.errors import not_found
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
-from api.operations.alarms import acknowledge
 
 blueprint = APIBlueprint(
     "admin-incidents",
@@ -35,8 +32,5 @@ def list_incidents(query: IncidentQuery) -> dict[str, Any]:
 def acknowledge_incident(path: IncidentPath) -> dict[str, Any]:
     """Acknowledge an alarm, so that it is not sent once more. A repetition changes nothing."""
     with audited("incident.acknowledge", "incident", path.id) as work:
-        incident = acknowledge(work.session, path.id)
-        if incident is None:
-            raise not_found("incident")
-        work.changes["acknowledgedAt"] = write_instant(incident.acknowledged_at)
-        return IncidentEntry.of(incident).as_json()
+        work.changes.update(service.acknowledge_incident(work.session, path.id))
+        return queries.read_incident(work.session, path.id).as_json()

@@ -10,8 +10,8 @@ from api.models.incident import Incident, IncidentReason
 from api.schemas import Answer, Body
 from configs.proof_links import write_proof_link
 
-_LARGEST_ID = 2**63 - 1
-IncidentId = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
+LARGEST_ID = 2**63 - 1
+IncidentId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
 class IncidentQuery(Body):

@@ -1,6 +1,6 @@
 """Reads of notifications, queues, the audit, settings and the status for operators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from redis import RedisError
 from sqlalchemy.orm import Session
 
+from api.admin.short_addresses import shorten_email
 from api.admin.system.schemas import (
     AuditItem,
     AuditPage,
@@ -36,11 +37,12 @@ from api.health.due_overview import read_due
 from api.health.health_checks import PartFinding
 from api.health.parallel_probe import ask
 from api.health.queue_overview import read_jobs
-from api.health.status_report import READS, find_trouble, list_findings, to_plain
+from api.health.status_report import READS, Parts, find_trouble, list_findings, to_plain
 from api.models.audit import AuditEntry
 from api.models.base import is_any_of
 from api.models.job_run import JobRun
 from api.models.notification import Notification, State
+from api.models.user import User
 from api.paging import cut_page, first_id_at, read_cursor, read_page, write_cursor
 from configs.clock import clock
 from configs.redaction import mask_entry, mask_text
@@ -148,6 +150,13 @@ def list_audit(session: Session, wanted: AuditQuery) -> AuditPage:
     return AuditPage(items=[AuditItem.model_validate(each) for each in rows], next=following)
 
 
+def name_actors(session: Session, entries: Collection[AuditItem], *, full: bool) -> dict[UUID, str]:
+    """Return the addresses of those who acted and have an account, by id; shortened unless `full`."""
+    ids = {each.actor_id for each in entries if each.actor_id}
+    rows = session.execute(sa.select(User.id, User.email).where(User.id.in_(ids)))
+    return {user_id: email if full else shorten_email(email) for user_id, email in rows}
+
+
 def list_settings() -> SettingList:
     """Return all settings of this process without secrets."""
     current = settings()
@@ -170,9 +179,14 @@ def _holds_secret(value: Any) -> bool:
     return isinstance(value, SecretStr) or any(_holds_secret(getattr(value, each)) for each in fields)
 
 
+def read_parts(report_health: Callable[[], dict[str, PartFinding]]) -> Parts:
+    """Return each part of the status, or why it is down; after some seconds at the latest."""
+    return ask(READS | {"health": lambda: list_findings(report_health())})
+
+
 def read_status(report_health: Callable[[], dict[str, PartFinding]]) -> StatusReport:
     """Return the status of everything; each part is asked for itself, and one that is down hides no other."""
-    parts = ask(READS | {"health": lambda: list_findings(report_health())})
+    parts = read_parts(report_health)
     down = find_trouble(parts)
     return StatusReport(
         at=clock(),

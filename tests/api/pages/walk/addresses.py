@@ -95,12 +95,28 @@ PAGES = {
 }
 # Pages of operators, and what their forms send: an admin's page of each subject, with ids of Population.
 OPERATOR_PAGES = {
+    "admin_status.show_status": "/admin",
+    "admin_status.show_live": "/admin/en-direct",
+    "admin_incidents.list_incidents": "/admin/incidents?open=true",
+    "admin_incidents.show_incident": "/admin/incidents/{trouble}",
+    "admin_incidents.ask_acknowledgement": "/admin/incidents/{trouble}/acquittement",
+    "admin_desks.list_desks": "/admin/guichets?prefectureId=bobigny_93",
+    "admin_desks.show_desk": "/admin/guichets/bobigny_93/titre-sejour",
+    "admin_desks.ask_pause": "/admin/guichets/bobigny_93/titre-sejour/pause",
+    "admin_desks.ask_resume": "/admin/guichets/bobigny_93/titre-sejour/reprise",
+    "admin_desks.ask_check": "/admin/guichets/bobigny_93/titre-sejour/verification",
     "admin_hosts.list_hosts": "/admin/sites",
     "admin_hosts.show_host": "/admin/sites/127.77.0.93:8800",
     "admin_hosts.ask_stop": "/admin/sites/127.77.0.93:8800/arret",
     "admin_hosts.ask_release": "/admin/sites/127.77.0.93:8800/reprise",
+    "admin_job_runs.list_job_runs": "/admin/taches",
+    "admin_audit.list_audit": "/admin/journal",
 }
 OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "admin_incidents.acknowledge_incident": ("/admin/incidents/{trouble}/acquittement", {}),
+    "admin_desks.pause_desk": ("/admin/guichets/bobigny_93/titre-sejour/pause", {"reason": "a test"}),
+    "admin_desks.resume_desk": ("/admin/guichets/bobigny_93/titre-sejour/reprise", {}),
+    "admin_desks.request_check": ("/admin/guichets/bobigny_93/titre-sejour/verification", {}),
     "admin_hosts.stop_host": (
         "/admin/sites/127.77.0.93:8800/arret", {"reason": "a test", "typed": "127.77.0.93:8800"},
     ),

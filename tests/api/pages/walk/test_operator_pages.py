@@ -12,16 +12,17 @@ from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_
 from tests.api.pages.walk.answers import check_answer, check_keeping
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
-from tests.api.world import rows
+from tests.api.world import add_incident, rows
 
 _LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use
 
 
 @pytest.fixture
 def staff(population: Population) -> Population:
-    """Give the operators their second factor."""
+    """Give the operators their second factor, and something to look at."""
     for role in (Role.SUPPORT, Role.ADMIN):
         give_role(population.users[role.value], role)
+    population.ids["trouble"] = str(add_incident())
     return population
 
 

@@ -1,0 +1,74 @@
+"""Operators' pages of job runs and of the audit."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from flask import Flask
+
+from api.models.audit import ActorKind, AuditEntry
+from api.models.base import session
+from api.models.job_run import JobResult, JobRun
+from api.models.user import Role
+from configs.clock import clock
+from tests.api.pages.admin.operators import seat_operator
+from tests.api.pages.browser import Browser
+
+
+def add_run(job: str, result: JobResult | None, **columns: object) -> None:
+    ended = clock() if result else None
+    with session() as s:
+        s.add(
+            JobRun(
+                job=job, due_at=clock() - timedelta(minutes=1), started_at=clock(), ended_at=ended, result=result,
+                attempts=1, next_nudge_at=clock(), **columns,
+            )
+        )  # fmt: skip
+
+
+def add_entry(action: str = "host.stop", **columns: object) -> None:
+    given = {"actor_id": None, "actor_kind": ActorKind.COMMAND, "subject_type": "host", "subject_id": "x:1"}
+    with session() as s:
+        s.add(AuditEntry(at=clock(), action=action, **(given | columns)))
+
+
+def test_job_runs_are_chosen_by_job_and_result(admin: Browser) -> None:
+    add_run("make_partitions", JobResult.DONE, counts={"made": 14})
+    add_run("check_days", JobResult.FAILED, error="OperationalError")
+    add_run("drop_partitions", None)
+    page = admin.get("/admin/taches")
+    for text in ("made 14", "OperationalError", "En cours", "Terminée", "Échouée"):
+        assert text in page.text
+    page = admin.get("/admin/taches?result=failed&job=")
+    assert "OperationalError" in page.text
+    assert "made 14" not in page.text
+    page = admin.get("/admin/taches?job=nothing")
+    assert "Aucune tâche ne correspond à ce choix." in page.text
+
+
+def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
+    changes = {
+        "stoppedAt": [None, "2026-11-23T12:00:00Z"],
+        "reason": "<i>essai</i>",
+        "seen": [str(uuid4())] * 3,
+    }
+    add_entry(changes=changes)
+    add_entry("user.view", actor_id=uuid4(), actor_kind=ActorKind.SUPPORT)
+    page = admin.get("/admin/journal")
+    text = " ".join(page.text.split())
+    for each in ("rien → 2026-11-23T12:00:00Z", "<i>essai</i>", "3 lignes", "Commande", "compte supprimé"):
+        assert each in text, each
+    page = admin.get("/admin/journal?action=host.stop")
+    assert "compte supprimé" not in page.text
+    admin.get("/admin/taches")
+    page = admin.get("/admin/journal?action=job-runs.list")
+    assert "admin@example.org" in page.text
+    page = admin.get("/admin/journal?actorId=nobody")
+    assert "Cette valeur n’est pas valable." in page.text
+
+
+def test_support_reads_addresses_of_operators_shortened(app: Flask, admin: Browser) -> None:
+    admin.get("/admin/taches")
+    support = seat_operator(app, Role.SUPPORT)
+    page = support.get("/admin/journal?action=job-runs.list")
+    assert "a…@example.org" in page.text
+    assert "admin@example.org" not in page.text

@@ -1,0 +1,147 @@
+"""Operators' page of the status."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from api.health.alarm_overview import AlarmOverview, OpenAlarm
+from api.health.check_lateness import CheckLateness
+from api.health.desk_overview import DeskOverview, DeskPace, DeskTrouble
+from api.health.discovery_overview import DiscoveryOverview, DiscoveryWalk, MovedDesk
+from api.health.due_overview import Due
+from api.health.health_checks import PartState
+from api.health.host_overview import (
+    HostOverview,
+    OpenOutage,
+    OutageOverview,
+    ReducedHost,
+    RestingHost,
+    StoppedHost,
+)
+from api.health.job_overview import JobStatus
+from api.health.message_overview import DeadLetters, MessageOverview, ProviderStatus
+from api.health.parallel_probe import ProbeDown
+from api.health.payment_overview import PaymentOverview
+from api.health.process_overview import QueueListener, Spider
+from api.health.queue_overview import WaitingJobs
+from api.health.status_report import READS, HealthFinding
+from api.models.audit import AuditEntry
+from api.models.desk import DeskStatus
+from api.models.job_run import JobResult
+from api.models.user import Channel
+from api.pages.admin.status.view_data import StatusView
+from configs.clock import clock
+from configs.proof_spool_status import SpoolReport
+from tests.api.pages.browser import Browser
+from tests.api.world import BOBIGNY, rows
+
+HOST = "127.77.0.93:8800"
+
+
+def make_parts() -> dict[str, Any]:
+    """Return every part in trouble."""
+    ago = clock() - timedelta(minutes=10)
+    return {
+        "health": [HealthFinding("planner", PartState.DOWN, "silent"), HealthFinding("redis", PartState.OK, "")],
+        "alarms": AlarmOverview([OpenAlarm(7, HOST, "blocked", ago, ago)]),
+        "desks": DeskOverview(
+            3, 2, {"ACTIVE": 1, "ERROR": 1, "UNPLANNED": 1}, [DeskTrouble(DeskStatus.ERROR, "unreachable", [BOBIGNY, "x/y"])],
+            DeskPace(1.1, 2.5, BOBIGNY, 75, 30), None, 4, 2, 1, 9,
+        ),
+        "hosts": HostOverview(
+            [RestingHost("rest:443", clock() + timedelta(minutes=5), "blocked", 2)],
+            [StoppedHost(HOST, ago, "essai")], [ReducedHost("slow:443", 0.5)],
+        ),
+        "outages": OutageOverview([OpenOutage(BOBIGNY, ago, "stopped")] * 9),
+        "due": [Due("ants", 101, 3, 4.5, 2, 1)],
+        "lateness": CheckLateness(40, 4, 1.2, 0.1, 3.5),
+        "jobs": [WaitingJobs("slots", 3, 9.5, 1)],
+        "runs": [
+            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
+            JobStatus("drop_job_runs", ago, JobResult.DONE, None, {"failed": 2}, ago, runs=False),
+            JobStatus("make_partitions", ago, JobResult.DONE, None, {}, None, runs=False),
+        ],
+        "messages": MessageOverview({"sent": 4}, 2, 99.0, 1, 5.0, [DeadLetters(Channel.SMS, "21211", 3, ago)]),
+        "providers": [
+            ProviderStatus(Channel.SMS, 0, 2, 1, None, ago, {"twilio": 30.0}),
+            ProviderStatus(Channel.EMAIL, 0, 0, 0, None, None, {}),
+        ],
+        "payments": PaymentOverview(1, 30.0, 1, 1, 1, 1, 30.0, 1, 1, 1, 1, 1, 1, 60.0),
+        "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
+        "discovery": DiscoveryOverview(DiscoveryWalk(ago, ago, cut=True, pages=90, found=2), [MovedDesk(BOBIGNY, "gone", "404", ago)]),
+        "spiders": [Spider("ants", "0123456789", "draining", ago, 90, 1, 400, "abcdef0123")],
+        "workers": [QueueListener("worker-1", ["slots"], "idle", ago, 5, 1)],
+    }  # fmt: skip
+
+
+def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
+    """Return the text of each section by its title."""
+    with app.test_request_context():
+        view = StatusView.build(parts)
+    return {
+        each.title: " | ".join(f"{line.tone} {line.text} {line.detail}" for line in each.lines)
+        for each in view.sections
+    }
+
+
+def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
+    assert set(make_parts()) == set(READS)
+    assert len(write_texts(app, make_parts())) == len(READS)
+
+
+@pytest.mark.parametrize(
+    ("section", "texts"),
+    [
+        ("Santé", ["bad planner silent", "good En marche : redis"]),
+        ("Alarmes", ["bad 7 · Accès refusé, depuis 10 min, répétée 127.77.0.93:8800"]),
+        ("Guichets", ["3 guichets vérifiés, 2 hors surveillance", "bad En erreur : 1", "Pas encore planifié : 1", "au pire 2.50", "bad Dernière vérification : jamais", "4 créneaux ouverts à 2 guichets ; 1 détection en une heure"]),
+        ("Sites", [f"bad {HOST} : arrêté depuis 10 min essai", "warn rest:443 : au repos, encore 5 min", "50 % de son débit"]),
+        ("Interruptions", ["9 guichets", "9 stopped", "et 3 de plus"]),
+        ("Files des guichets", ["bad ants : 101 guichets, 3 en retard, de 4.5 s au plus ; 2 attendent leur site ; 1 demandés"]),
+        ("Ponctualité", ["bad Retard médian 0.1 s, au 95e centile 3.5 s", "Tenu ÷ souhaité 1.20"]),
+        ("Files de travaux", ["bad slots : 3, depuis 9.5 s, 1 échoués"]),
+        ("Tâches de fond", ["bad check_days : échouée il y a 10 min KeyError", "bad drop_job_runs : 2 en échec", "1 tâche de fond à jour"]),
+        ("Messages", ["4 envoyé", "bad 2 messages en route", "bad 3 messages échoués", "3 SMS, le dernier il y a 10 min 21211"]),
+        ("Fournisseurs", ["bad SMS : 0 acceptés, 2 échoués, 1 renvoyés ; twilio laissé en repos 30 s", "E-mail : rien depuis 15 min"]),
+        ("Paiements", ["En route : 1 événement, 1 remboursement, 1 résiliation", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
+        ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnées"]),
+        ("Découverte", ["interrompu faute de temps", "404"]),
+        ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours draining"]),
+        ("Exécutants", ["warn worker-1 : idle depuis 10 min, 5 faits, 1 échoués slots"]),
+    ],
+)  # fmt: skip
+def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]) -> None:
+    said = write_texts(app, make_parts())[section]
+    for each in texts:
+        assert each in said
+
+
+def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
+    texts = write_texts(app, {name: ProbeDown("no answer within 6 s") for name in READS})
+    assert set(texts.values()) == {"bad Ne répond pas no answer within 6 s"}
+    said = write_texts(
+        app, make_parts() | {"discovery": DiscoveryOverview(None, []), "spiders": [], "lateness": None}
+    )
+    assert said["Découverte"] == " Pas encore de parcours "
+    assert said["Robots"].startswith("bad Aucun ne répond")
+
+
+def test_the_page_shows_the_parts_and_its_twin_the_same(admin: Browser) -> None:
+    page = admin.get("/admin")
+    assert page.headings == ["État"]
+    for title in ("Santé", "Guichets", "Paiements", "Exécutants"):
+        assert title in page.text
+    assert 'data-live="/admin/en-direct"' in page.html
+    answer = admin.client.get("/admin/en-direct", headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Santé" in answer.json["parts"]["status"]  # type: ignore[index]
+    assert [each.action for each in rows(AuditEntry)] == ["status.view"], "a poll is no view"
+
+
+def test_the_twin_refuses_as_a_program(app: Flask, support: Browser, camille: Browser) -> None:
+    for browser, status in ((support, 200), (camille, 404)):
+        answer = browser.client.get("/admin/en-direct", headers={"Accept": "application/json"})
+        assert answer.status_code == status
