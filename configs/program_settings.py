@@ -62,6 +62,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "api": (
+        "alertmanager_token",
         "exports_secret_access_key",
         "invoices_secret_access_key",
         "jwt_secret_previous",

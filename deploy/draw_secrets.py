@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 _DRAWN = (
+    "alertmanager_token",
     "data_keys",
     "db_password",
     "jwt_secret",

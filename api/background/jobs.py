@@ -38,7 +38,7 @@ from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
-from api.operations import digest, report, watch
+from api.operations import dead_mans_switch, digest, report, watch
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
@@ -351,6 +351,11 @@ def watch_operations() -> Counts:
 def repeat_alarms() -> Counts:
     """Send alarms that are not acknowledged within ALARM_REPEAT_SECONDS once more, on another channel."""
     return _send(repeat_unanswered)
+
+
+def call_dead_mans_switch() -> Counts:
+    """Call HEARTBEAT_URL, whose service raises an alarm when the calls stop."""
+    return {"withheld": int(dead_mans_switch.call_switch())}
 
 
 def hold_desks() -> Counts:

@@ -93,6 +93,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("hold_desks", timedelta(minutes=1)),
         ScheduledJob("watch_operations", timedelta(minutes=1)),
         ScheduledJob("repeat_alarms", timedelta(minutes=1)),
+        ScheduledJob("call_dead_mans_switch", timedelta(minutes=1)),
         DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),
         DailyJob(OPERATIONS_REPORT, _DAY, hour=19),
         ScheduledJob("issue_invoices", timedelta(seconds=settings().invoices_seconds)),

@@ -37,6 +37,9 @@ class IncidentReason(StrEnum):
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk, whose alerts were held for it
+    PROMETHEUS_ALARM = (
+        "prometheus_alarm"  # a rule of deploy/prometheus/rules.yaml; the subject begins with its name
+    )
 
     @property
     def of_desk(self) -> bool:
@@ -62,7 +65,12 @@ _OF_MOMENT = frozenset(
         IncidentReason.FALSE_ALARMS,
     }
 )
-_OF_OPERATIONS = _OF_MOMENT | {IncidentReason.PROVIDER_DOWN, IncidentReason.OLD_QUEUE, IncidentReason.QUOTA}
+_OF_OPERATIONS = _OF_MOMENT | {
+    IncidentReason.PROVIDER_DOWN,
+    IncidentReason.OLD_QUEUE,
+    IncidentReason.QUOTA,
+    IncidentReason.PROMETHEUS_ALARM,
+}
 
 
 class Incident(Base):

@@ -23,6 +23,7 @@ _NAMES = {
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
+    IncidentReason.PROMETHEUS_ALARM: "alarme de mesure",
 }
 
 

@@ -1,0 +1,116 @@
+"""The dead man's switch: HEARTBEAT_URL is called each minute, as long as alarms would reach an operator."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import cast
+
+import pytest
+import time_machine
+
+from api.background import jobs
+from api.background.schedule import find_job
+from api.operations.dead_mans_switch import SwitchNotCalled, note_watchdog
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+
+NOT_CALLED, CALLED = {"withheld": 1}, {"withheld": 0}
+
+
+class Switch(HTTPServer):
+    """A stand-in of the service that waits for calls; `status` is its answer."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.paths: list[str] = []
+        self.status = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/ping/0b6f02ce"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        switch = cast("Switch", self.server)
+        switch.paths.append(self.path)
+        self.send_response(switch.status)
+        if switch.status == 302:
+            self.send_header("Location", "http://192.0.2.1/")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def switch(settings_env: Callable[..., None]) -> Iterator[Switch]:
+    server = Switch()
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    settings_env(HEARTBEAT_URL=server.url)
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_it_is_called_each_minute(switch: Switch) -> None:
+    assert find_job("call_dead_mans_switch").period == timedelta(minutes=1)
+    for _ in range(2):
+        assert jobs.call_dead_mans_switch() == CALLED
+    assert switch.paths == ["/ping/0b6f02ce"] * 2
+
+
+def test_without_an_address_nothing_is_called(switch: Switch, settings_env: Callable[..., None]) -> None:
+    settings_env(HEARTBEAT_URL="")
+    assert jobs.call_dead_mans_switch() == CALLED
+    assert switch.paths == []
+
+
+def test_it_stops_while_alertmanager_is_not_heard(switch: Switch, frozen: time_machine.Traveller) -> None:
+    note_watchdog()
+    frozen.shift(timedelta(minutes=5))
+    assert jobs.call_dead_mans_switch() == CALLED
+    frozen.shift(timedelta(minutes=1))
+    assert jobs.call_dead_mans_switch() == NOT_CALLED
+    note_watchdog()
+    assert jobs.call_dead_mans_switch() == CALLED
+    assert len(switch.paths) == 2
+
+
+def test_a_clock_that_jumps_withholds_it_until_the_next_watchdog(
+    switch: Switch, frozen: time_machine.Traveller
+) -> None:
+    for hours in (1, -2):
+        note_watchdog()
+        frozen.shift(timedelta(hours=hours))
+        assert jobs.call_dead_mans_switch() == NOT_CALLED
+        note_watchdog()
+        assert jobs.call_dead_mans_switch() == CALLED
+    assert len(switch.paths) == 2
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_an_answer_other_than_2xx_fails_the_job_and_names_no_address(status: int, switch: Switch) -> None:
+    switch.status = status
+    with pytest.raises(SwitchNotCalled, match=str(status)) as failed:
+        jobs.call_dead_mans_switch()
+    assert "0b6f02ce" not in str(failed.value)
+    assert len(switch.paths) == 1, "redirects are not followed"
+
+
+def test_a_service_that_is_away_fails_the_job_and_names_no_address(settings_env: Callable[..., None]) -> None:
+    settings_env(HEARTBEAT_URL="http://127.0.0.1:9/ping/0b6f02ce")
+    with pytest.raises(SwitchNotCalled, match="not reached: ConnectionError") as failed:
+        jobs.call_dead_mans_switch()
+    assert failed.value.__cause__ is None
+    assert "0b6f02ce" not in str(failed.value)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "hc.example.org", "169.254.169.254"])
+def test_outside_production_nothing_leaves_loopback(host: str, settings_env: Callable[..., None]) -> None:
+    settings_env(HEARTBEAT_URL=f"https://{host}/ping")
+    with pytest.raises(SwitchNotCalled, match="loopback only"):
+        jobs.call_dead_mans_switch()
