@@ -86,7 +86,8 @@ def read_known_host(session: Session, host: str) -> HostEntry:
     Raises:
         api.errors.ApiError: 404, nothing is known of it.
     """
-    if not count_watched_desks()[host] and session.get(HostState, host) is None:
+    # A column takes no NUL, which the address of a page may hold.
+    if "\0" in host or (not count_watched_desks()[host] and session.get(HostState, host) is None):
         raise not_found("host")
     return read_host(session, host)
 

@@ -28,7 +28,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.UNREACHABLE: "site injoignable",
     Outcome.UNREADABLE: "page illisible",
 }
-INCIDENT_REASONS: dict[IncidentReason, str] = {
+INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.CAPTCHA: "Captcha",
     IncidentReason.BLOCKED: "Accès refusé",
     IncidentReason.RATE_LIMITED: "Trop de requêtes",
@@ -49,6 +49,7 @@ INCIDENT_REASONS: dict[IncidentReason, str] = {
     IncidentReason.FAILURES_RISING: "Échecs en hausse",
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",
+    "prometheus_alarm": "Alarme de Prometheus",
 }
 
 

@@ -4,6 +4,7 @@ from flask import Response, current_app, render_template
 
 from api.admin.access import audited
 from api.admin.system.queries import read_parts
+from api.pages.admin.status.shared_parts import SharedParts
 from api.pages.admin.status.view_data import StatusView
 from api.pages.area import Access, Area
 from api.pages.live import answer_live
@@ -26,4 +27,5 @@ def show_live() -> Response:
 
 
 def _read_status() -> StatusView:
-    return StatusView.build(read_parts(current_app.extensions["probes"].report))
+    kept: SharedParts = current_app.extensions.setdefault("admin-status", SharedParts())
+    return StatusView.build(kept.read_parts(lambda: read_parts(current_app.extensions["probes"].report)))

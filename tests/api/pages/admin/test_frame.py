@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -134,3 +135,43 @@ def test_a_filter_that_is_not_valid_is_named(admin: Browser) -> None:
     assert admin.status == 200
     assert "Écrivez un nombre entier." in page.text
     assert HOST in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/sites/%00",
+        "/admin/sites/%00/arret",
+        f"/admin/sites/{'x' * 400}",
+        "/admin/sites/%ff%fe:1",
+        "/admin/sites/a%2fb",
+        "/admin/guichets/%00/%00",
+        "/admin/guichets/bobigny_93/%ff/pause",
+        "/admin/incidents/-1",
+        "/admin/incidents/%D9%A1",
+        "/admin/incidents/0",
+    ],
+)
+def test_an_address_of_nothing_is_404(admin: Browser, path: str) -> None:
+    admin.get(path)
+    assert admin.status == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/admin/incidents?subject=%00",
+        "/admin/incidents?before=99999999999999999999999",
+        "/admin/journal?action=%00&subjectType=%ff",
+        "/admin/journal?subjectId=" + "x" * 400,
+        "/admin/journal?before=nothing",
+        "/admin/taches?job=%00",
+        "/admin/guichets?prefectureId=%00&after=%00",
+        "/admin/guichets?limit=0",
+        "/admin/sites?after=%00",
+        "/admin/sites?limit=-1&limit=2&_external=x&endpoint=y",
+    ],
+)
+def test_a_filter_of_rubbish_breaks_no_page(admin: Browser, query: str) -> None:
+    admin.get(query)
+    assert admin.status == 200

@@ -1,5 +1,6 @@
 """Operators' page of the status."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ from api.models.audit import AuditEntry
 from api.models.desk import DeskStatus
 from api.models.job_run import JobResult
 from api.models.user import Channel
+from api.pages.admin.status.shared_parts import SharedParts
 from api.pages.admin.status.view_data import StatusView
 from configs.clock import clock
 from configs.proof_spool_status import SpoolReport
@@ -145,3 +147,23 @@ def test_the_twin_refuses_as_a_program(app: Flask, support: Browser, camille: Br
     for browser, status in ((support, 200), (camille, 404)):
         answer = browser.client.get("/admin/en-direct", headers={"Accept": "application/json"})
         assert answer.status_code == status
+
+
+def test_operators_who_look_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    at, readings = 100.0, []
+    monkeypatch.setattr("api.pages.admin.status.shared_parts.time.monotonic", lambda: at)
+
+    def read() -> dict[str, Any]:
+        readings.append(at)
+        return {"health": []}
+
+    shared = SharedParts()
+    with ThreadPoolExecutor(4) as threads:
+        for _ in threads.map(lambda _: shared.read_parts(read), range(8)):
+            pass
+    at = 103.9
+    shared.read_parts(read)
+    assert readings == [100.0]
+    at = 104.1
+    shared.read_parts(read)
+    assert readings == [100.0, 104.1]

@@ -12,8 +12,25 @@ from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_
 from tests.api.pages.walk.answers import check_answer, check_keeping
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
+from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.api.world import add_incident, rows
 
+# What filters of operators' lists are called.
+QUERY_NAMES = (
+    "prefectureId",
+    "deskId",
+    "status",
+    "subject",
+    "action",
+    "job",
+    "after",
+    "before",
+    "limit",
+    "hours",
+    "userId",
+    "reason",
+    "q",
+)
 _LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use
 
 
@@ -112,3 +129,38 @@ def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:
         written = [each for each in rows(AuditEntry) if each.id not in known]
         assert {each.actor_id for each in written} == {staff.users["admin"]}, endpoint
         assert is_search or any(not each.action.endswith(".view") for each in written), endpoint
+
+
+def test_markup_in_any_field_and_what_was_stored_of_it_is_text(staff: Population) -> None:
+    admin = staff.browse("admin")
+    token = read_token(admin)
+    for endpoint, (address, fields) in OPERATOR_FORMS.items():
+        for name in fields:
+            url = fill_address(address, staff.ids)
+            data = fields | {name: MARKUP, "csrf_token": token}
+            answer = admin.client.post(url, data=data, headers=admin.headers)
+            assert answer.status_code in TAKEN, (endpoint, name)
+            check_answer(answer)
+            check_escaped(answer)
+    for endpoint, address in OPERATOR_PAGES.items():
+        answer = admin.client.get(fill_address(address, staff.ids), headers=admin.headers)
+        assert answer.status_code in TAKEN, endpoint
+        check_escaped(answer)
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "\0", "é\u202e-1"], ids=["long", "nul", "odd"])
+def test_no_operator_page_breaks_by_what_is_sent(staff: Population, text: str) -> None:
+    admin = staff.browse("admin")
+    token = read_token(admin)
+    for endpoint, (address, fields) in OPERATOR_FORMS.items():
+        for name in fields:
+            url = fill_address(address, staff.ids)
+            data = fields | {name: text, "csrf_token": token}
+            answer = admin.client.post(url, data=data, headers=admin.headers)
+            assert answer.status_code in TAKEN, (endpoint, name)
+    for endpoint, address in OPERATOR_PAGES.items():
+        if "list_" in endpoint or "search_" in endpoint:
+            path = fill_address(address, staff.ids).partition("?")[0]
+            for name in QUERY_NAMES:
+                answer = admin.client.get(path, query_string={name: text}, headers=admin.headers)
+                assert answer.status_code in TAKEN, (endpoint, name)
