@@ -9,6 +9,9 @@ BEFORE_FORK = "before_fork"  # extension of an app: functions to call before the
 forwarded_allow_ips = ""
 
 
+logger_class = "api.middleware.gunicorn_log.ProgramLogger"
+
+
 def when_ready(server: Any) -> None:
     """Let the app load what its workers share, and leave what is loaded out of collections.
 

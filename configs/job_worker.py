@@ -89,8 +89,8 @@ class JobWorker(SimpleWorker):
             log.warning(
                 "redis away or emptied while a job ran", job=job.id, because=type(exc_info[1]).__name__
             )
-        else:
-            super().handle_exception(job, *exc_info)
+        else:  # RQ's own line has the traceback in its text, where no report finds it
+            log.error("a job failed", job=job.id, exc_info=exc_info[1])
 
     def check_for_suspension(self, burst: bool) -> None:
         """Leave between two jobs when the time has come."""

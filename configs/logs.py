@@ -3,12 +3,15 @@
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
 from structlog.typing import Processor
 
+from configs.error_reports import make_report_handlers
 from configs.formatting import CONTROL
 from configs.misspelt_variables import describe_misspelt
 from configs.redaction import mask_entry
@@ -34,15 +37,17 @@ class _ToStandardError(logging.Handler):
 
 
 def set_up_logs(program: str | None = None) -> None:
-    """Send everything that is logged to standard error, in LOG_FORMAT from LOG_LEVEL on.
+    """Send everything that is logged to standard error, in LOG_FORMAT from LOG_LEVEL on, and errors to SENTRY_DSN.
 
-    Each line carries `program` (default: PROGRAM). May be called again; handlers of others are replaced.
+    Each line carries `program` (default: PROGRAM). May be called again; handlers of others are replaced. The error that
+    ends the program, or a thread, is logged too.
     """
     name = program or settings().program
     handler = _ToStandardError()
     handler.setFormatter(_formatter({"program": name} if name else {}))
     root = logging.getLogger()
-    root.handlers[:] = [handler]  # not basicConfig(force=True), which closes what it did not open
+    # not basicConfig(force=True), which closes what it did not open
+    root.handlers[:] = [handler, *make_report_handlers(name or "")]
     root.setLevel(settings().log_level.upper())
     logging.captureWarnings(capture=True)
     structlog.configure(
@@ -54,9 +59,33 @@ def set_up_logs(program: str | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+    _log_uncaught_errors()
     if settings().app_env not in AWAY_FROM_LIFE:
         for line in describe_misspelt(type(settings()).model_fields):
             structlog.get_logger(__name__).warning(line)
+
+
+def _log_uncaught_errors() -> None:
+    """Log what no code catches, in place of Python's traceback; hooks of others stay."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _log_end
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_end_of_thread
+
+
+def _log_end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if isinstance(error, Exception):
+        structlog.get_logger(__name__).critical("the program ends by an error", exc_info=error)
+    else:  # Ctrl-C
+        sys.__excepthook__(kind, error, trace)
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None:
+        name = ended.thread.name if ended.thread else None
+        structlog.get_logger(__name__).critical(
+            "a thread ends by an error", thread=name, exc_info=ended.exc_value
+        )
 
 
 def _formatter(fixed: dict[str, str]) -> logging.Formatter:

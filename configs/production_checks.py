@@ -76,9 +76,14 @@ def sandbox_values(settings: "Settings") -> list[str]:
     return found
 
 
-def far_store(settings: "Settings") -> list[str]:
-    """Name each store that lies elsewhere: outside production nothing leaves loopback."""
-    return [
+def far_server(settings: "Settings") -> list[str]:
+    """Name each store that lies elsewhere, and a Sentry that does: outside production nothing leaves loopback."""
+    far = (
+        []
+        if is_near_sentry(settings)
+        else ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
+    )
+    return far + [
         f"{name}_URL leaves this machine: name a folder, or give {name}_ENDPOINT_URL an address on loopback"
         for name, url, endpoint in (
             ("PROOFS", settings.proofs_url, settings.proofs_endpoint_url),
@@ -89,6 +94,12 @@ def far_store(settings: "Settings") -> list[str]:
         if urlsplit(url or "").scheme not in ("", "file")
         and not is_loopback(urlsplit(endpoint or "").hostname or "")
     ]
+
+
+def is_near_sentry(settings: "Settings") -> bool:
+    """Tell whether error reports stay on this machine, or there are none."""
+    dsn = _text(settings, "sentry_dsn")
+    return dsn is None or is_loopback(urlsplit(dsn).hostname or "")
 
 
 def problems_in_production(settings: "Settings") -> list[str]:
@@ -192,3 +203,5 @@ def _plain(settings: "Settings") -> Iterator[str]:
             continue  # its default, which is named once
         if not (_text(settings, name) or "").startswith("https://"):
             yield f"{name.upper()} is not https"
+    if not is_near_sentry(settings) and not (_text(settings, "sentry_dsn") or "").startswith("https://"):
+        yield "SENTRY_DSN is not https"

@@ -59,6 +59,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     ),
     "reader": ("database_url",),
 }
+# Where errors are reported to: the key in it lets others send reports too.
+_OF_ALL = ("sentry_dsn",)
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "api": (
@@ -84,7 +86,7 @@ def list_needed(program: str | None) -> tuple[str, ...]:
 
 def list_allowed(program: str) -> frozenset[str]:
     """Return the settings among which all secrets of a program are."""
-    return frozenset({*NEEDED[program], *_OPTIONAL.get(program, ()), f"database_url_{program}"})
+    return frozenset({*NEEDED[program], *_OPTIONAL.get(program, ()), *_OF_ALL, f"database_url_{program}"})
 
 
 def list_secrets(fields: Mapping[str, FieldInfo]) -> list[str]:

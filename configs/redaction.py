@@ -20,6 +20,20 @@ _PATTERNS = (
     (re.compile(r"(?<!\w)(?:\+|00)[1-9](?:[ .()-]{0,2}\d){5,12}[ .-]?(\d{2})(?!\d)"), MASK + r"\1"),
     (re.compile(r"(?<![\w-])0[1-9](?:[ .-]?\d{2}){3}[ .-]?(\d{2})(?![\w-])"), MASK + r"\1"),
 )
+# Removed from reports to others, beside the above, which leave the domain of an address and two digits of a number.
+_REMOVED = (
+    re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+", re.IGNORECASE),
+    re.compile(r"\S+@[\w-]+(?:\.[\w-]+)*"),
+    # quoted: whatever a person or a page wrote; names of code and tables stay
+    re.compile(r"(?<!\w)'(?![a-z]+(?:_[a-z]+)+')[^']*'(?!\w)|\"(?![a-z]+(?:_[a-z]+)+\")[^\"]*\"|«[^»]*»"),
+    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"),
+    re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE),
+    re.compile(r"(?<![\w+-])(?:\+|00)?\d(?:[ .()-]{0,2}\d){7,}(?![\w-])"),
+    # what only a machine writes: long, and mixed; ids of rows and desks are not
+    re.compile(r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}(?![\w-])"),
+    re.compile(r"(?<![\w-])(?=[a-z]*\d)[a-z\d]{20,}(?![\w-])", re.IGNORECASE),
+    re.compile(r"\*\*\*[\w.@-]+"),  # what the masks above have left of it
+)
 _NEEDED = re.compile(r"[@._$\d]")  # one of these is in whatever a pattern finds
 _PLAIN = (int, float, type(None))
 _DEEPEST = 8
@@ -32,6 +46,17 @@ def mask_text(text: str) -> str:
         return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
+    return text
+
+
+def remove_personal_data(text: str) -> str:
+    """Return a text for a report to others: without links, addresses of any kind, phone numbers, tokens, quotations.
+
+    Ids of rows (UUID) stay.
+    """
+    text = mask_text(text)
+    for pattern in _REMOVED:
+        text = pattern.sub(MASK, text)
     return text
 
 

@@ -23,7 +23,7 @@ from configs.durations import Periods
 from configs.keys import find_key_problems
 from configs.legal_names import LegalNames
 from configs.misspelt_variables import describe_misspelt
-from configs.production_checks import far_store, problems_in_production, sandbox_values
+from configs.production_checks import far_server, problems_in_production, sandbox_values
 from configs.secret_files import SecretFilesRefused, read_secret_files
 from configs.setting_groups.common import Program
 from configs.setting_groups.crawling import HOSTS, PREFECTURES, CrawlingSettings
@@ -94,7 +94,7 @@ class Settings(Periods, LegalNames, ServingSettings, SendingSettings, StoreSetti
         misplaced = list(find_key_problems(self))
         misplaced += [] if self.app_env in AWAY_FROM_LIFE else sandbox_values(self)
         production = self.app_env == "production"
-        return misplaced + (problems_in_production(self) if production else far_store(self))
+        return misplaced + (problems_in_production(self) if production else far_server(self))
 
     @classmethod
     def settings_customise_sources(

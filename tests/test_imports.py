@@ -77,13 +77,13 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("api.models.all, api.models.base", {"flask", "scrapy", "rq"}),
-        ("notifier.workers.__main__", {"pygments", "rich", "scrapy", "twisted"}),
-        ("api.stream", {"flask", "rich", "rq", "sqlalchemy", "twisted"}),
+        ("api.models.all, api.models.base", {"flask", "scrapy", "rq", "sentry_sdk"}),
+        ("notifier.workers.__main__", {"pygments", "rich", "scrapy", "sentry_sdk", "twisted"}),
+        ("api.stream", {"flask", "rich", "rq", "sentry_sdk", "sqlalchemy", "twisted"}),
         # gunicorn loads its hooks first
         (
             "configs.gunicorn_hooks, api.app, api.background.__main__",
-            {"aiohttp", "fontTools", "fpdf", "PIL", "pygments", "rich", "scrapy", "twisted"},
+            {"aiohttp", "fontTools", "fpdf", "PIL", "pygments", "rich", "scrapy", "sentry_sdk", "twisted"},
         ),
         # what `python -m crawler.loops keep|plan` imports: neither asks a site
         (
@@ -98,6 +98,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
                 "playwright",
                 "jinja2",
                 "requests",
+                "sentry_sdk",
             },
         ),
         # what scrapyd imports of ours

@@ -1,5 +1,6 @@
 """Settings that all programs read: which world this is, logs, and the servers."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,8 @@ from pydantic_settings import BaseSettings
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "background", "backup", "crawler", "notifier", "reader"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
+# https://develop.sentry.dev/sdk/overview/#parsing-the-dsn
+_DSN = re.compile(r"https?://[^\s/:@]+@[^\s/@]+(?:/[^\s/?#]+)*/\d+")
 REDIS = ("redis://", "rediss://", "unix://")
 
 
@@ -49,6 +52,13 @@ class CommonSettings(BaseSettings):
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         return _of_scheme(value, POSTGRES)
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not _DSN.fullmatch(value.get_secret_value()):
+            raise ValueError("is no DSN, https://<key>@<host>/<number>: copy it from the project's settings")
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -15,6 +15,7 @@ STRIPE: Final = "127.78.0.4"
 SMTP: Final = "127.78.0.5"
 TWILIO_CALLS: Final = "127.78.0.7"
 PUSH: Final = "127.78.0.8"
+SENTRY: Final = "127.78.0.9"
 INBOX: Final = "127.0.0.1"
 # Without a listener: where a site that redirects to a foreign host sends its visitors.
 ELSEWHERE: Final = "127.77.9.9"

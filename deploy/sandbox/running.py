@@ -131,6 +131,15 @@ class Running:
         return self._sandbox.provider_url("stripe")
 
     @property
+    def sentry_dsn(self) -> str:
+        """Return the DSN of Sentry's project."""
+        return f"{self._sandbox.provider_url('sentry').replace('//', '//sandbox@')}/1"
+
+    def error_reports(self) -> list[dict[str, Any]]:
+        """Return the error reports that Sentry took, the oldest first."""
+        return self._do(lambda: list(self._sandbox.sentry.reports))
+
+    @property
     def smtp(self) -> str:
         """Return an SMTP_URL with a login."""
         return self._sandbox.provider_url("smtp").replace("//", "//sandbox:sandbox-password@")

@@ -20,6 +20,7 @@ from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import WebProvider
 from deploy.sandbox.providers.push import PushService
 from deploy.sandbox.providers.sendgrid import SendGrid
+from deploy.sandbox.providers.sentry import Sentry
 from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
@@ -49,6 +50,7 @@ _PROVIDERS: Final = {
     "telegram": addresses.TELEGRAM,
     "web_push": addresses.PUSH,
     "stripe": addresses.STRIPE,
+    "sentry": addresses.SENTRY,
 }
 
 
@@ -107,6 +109,7 @@ class Sandbox:
             each.provider_name: each.receipts for each in (self.sendgrid, self.twilio, self.twilio_calls)
         }
         self.stripe = Stripe(stripe_endpoint)
+        self.sentry = Sentry()
         self.providers: dict[str, ProviderBase] = {
             provider.provider_name: provider
             for provider in (
@@ -117,6 +120,7 @@ class Sandbox:
                 self.telegram,
                 self.push,
                 self.stripe,
+                self.sentry,
             )
         }
         self._runners: list[web.AppRunner] = []

@@ -161,11 +161,13 @@ def test_an_unknown_provider_names_those_that_exist(sandbox: Running) -> None:
         "telegram",
         "web_push",
         "stripe",
+        "sentry",
         "email",
         "sms",
         "voice",
         "push",
         "payment",
+        "errors",
     ]
 
 

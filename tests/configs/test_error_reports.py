@@ -1,0 +1,345 @@
+"""Error reports: what arrives at Sentry, and what a Sentry in trouble costs."""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import brotli  # type: ignore[import-untyped]
+import pytest
+import structlog
+
+from configs import error_reports
+from configs.error_reports import ErrorReporter, build_report, make_report_handlers
+from configs.logs import set_up_logs
+from configs.redaction import remove_personal_data
+from configs.settings import SettingsRefused, load
+from deploy.sandbox.providers.sentry import BrokenEnvelope, read_envelope
+from deploy.sandbox.running import Running
+from tests.configs.test_settings import PRODUCTION
+from tests.waiting import until
+
+Put = Callable[..., None]
+FAR = "https://0123456789abcdef@o1.ingest.de.sentry.io/42"
+NEAR = "http://key@127.0.0.1:9000/1"
+TOKEN = "Zx8qLm2VtY0pRk4sWn6bAc"
+PERSONAL = (
+    "jean.dupont@example.fr", "+33 6 12 34 56 78", "06 12 34 56 78", "https://rdvpriority.fr/l/abc?x=1", "203.0.113.7",
+    "2001:db8::1", "'Jean Dupont'", "« Jean Dupont »", TOKEN, "0" * 40,
+    "postgresql://rdv:secret@db.internal:5432/rdv",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    root = logging.getLogger()
+    handlers, level, kept = list(root.handlers), root.level, structlog.get_config()
+    yield
+    for handler in root.handlers:
+        if isinstance(handler, ErrorReporter) and handler._client and handler._client.transport:
+            handler._client.transport._worker._queue.queue.clear()  # type: ignore[attr-defined]
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**kept)
+
+
+@pytest.fixture
+def reports(sandbox: Running, settings_env: Put) -> Callable[[int], list[dict[str, Any]]]:
+    """Log as the program `tests`, with reports; the function gives that many that arrived."""
+    settings_env(SENTRY_DSN=sandbox.sentry_dsn, LOG_FORMAT="json")
+    set_up_logs("tests")
+    return lambda number: until(
+        lambda: found if len(found := sandbox.error_reports()) >= number else None, 20
+    )
+
+
+def _fail(text: str) -> None:
+    secret = f"local {text}"
+    raise ValueError(f"{secret}: {text}\nDETAIL: Failing row contains (Jean Dupont)")
+
+
+@pytest.mark.parametrize("text", PERSONAL)
+def test_personal_data_is_removed(text: str) -> None:
+    assert remove_personal_data(f"before {text} after") == "before *** after"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a job failed",
+        "0190d2f4-7a1b-7c3d-8e4f-0123456789ab",
+        'relation "match_slots" does not exist',
+        "evry-courcouronnes_91/titre-sejour-renouvellement",
+        "the planner doesn't answer, it's away",
+        "SSL error 0x1408F10B after 300 s",
+    ],
+)
+def test_what_names_no_person_stays(text: str) -> None:
+    assert remove_personal_data(text) == text
+
+
+@pytest.mark.parametrize("personal", PERSONAL)
+def test_an_error_arrives_without_personal_data(
+    reports: Callable[[int], list[dict[str, Any]]], personal: str
+) -> None:
+    try:
+        _fail(personal)
+    except ValueError:
+        structlog.get_logger("notifier.jobs").exception(
+            "not sent", notification="0190d2f4-7a1b-7c3d-8e4f-0123456789ab", user="u-1", address=personal
+        )
+    (report,) = reports(1)
+    text = json.dumps(report, ensure_ascii=False)
+    for part in (personal.strip("'« »"), "Jean", "DETAIL", "u-1", "secret", os.uname().nodename, sys.argv[0]):
+        assert part not in text.replace("local", "")
+    assert report["extra"] == {"notification": "0190d2f4-7a1b-7c3d-8e4f-0123456789ab"}
+    assert report["tags"] == {"program": "tests"}
+    assert report["release"] == "rdvpriority@0.1.0"
+    (error,) = report["exception"]["values"]
+    assert error["type"] == "ValueError"
+    assert re.fullmatch(r"local \*\*\*:? \*\*\*", error["value"])
+    last = error["stacktrace"]["frames"][-1]
+    assert (last["function"], last["module"]) == ("_fail", "tests.configs.test_error_reports")
+    assert not {"vars", "abs_path", "context_line", "pre_context"} & last.keys()
+
+
+def test_nothing_else_of_an_event_leaves() -> None:
+    given: Any = {
+        "event_id": "1",
+        "user": {"email": "jean@example.fr"},
+        "request": {"data": "x", "headers": {"Cookie": "x"}, "query_string": "x", "url": "x"},
+        "server_name": "host",
+        "contexts": {"trace": {}},
+        "modules": {"x": "1"},
+        "breadcrumbs": {"values": [{}]},
+        "extra": {"sys.argv": ["x"], "address": "x", "job": "send to jean@example.fr"},
+        "tags": {"program": "api", "url": "x"},
+        "message": "x",
+        "transaction": "/l/x",
+    }
+    assert build_report(given) == {
+        "event_id": "1",
+        "logentry": {"message": ""},
+        "tags": {"program": "api"},
+        "extra": {"job": "send to ***"},
+    }
+
+
+def test_arguments_of_a_line_do_not_leave(reports: Callable[[int], list[dict[str, Any]]]) -> None:
+    logging.getLogger("crawler").error("sent to %s", "Jean Dupont")
+    (report,) = reports(1)
+    assert report["logentry"] == {"message": "sent to %s"}
+    assert "Jean" not in json.dumps(report)
+
+
+def test_warnings_are_not_reported(reports: Callable[[int], list[dict[str, Any]]], sandbox: Running) -> None:
+    logging.getLogger("crawler").warning("away")
+    logging.getLogger("crawler").error("broken")
+    assert [each["logentry"]["message"] for each in reports(1)] == ["broken"]
+
+
+def test_without_a_dsn_the_library_is_not_loaded() -> None:
+    code = (
+        "import sys; from configs.logs import set_up_logs; set_up_logs('x')\n"
+        "import logging; logging.error('x'); print('sentry_sdk' in sys.modules)"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "SENTRY_DSN"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, timeout=240
+    )
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_without_a_dsn_there_is_no_handler(settings_env: Put) -> None:
+    settings_env(SENTRY_DSN="")
+    assert make_report_handlers("x") == []
+
+
+FORK = """
+import logging, os, sys
+from configs.logs import set_up_logs
+set_up_logs("parent")
+logging.error("before")
+child = os.fork()
+if not child:
+    set_up_logs("child")
+    logging.error("after")
+    sys.exit()
+os.waitpid(child, 0)
+"""
+CRASH = """
+import threading
+from configs.logs import set_up_logs
+set_up_logs("crash")
+thread = threading.Thread(target=lambda: {}["in_thread"])
+thread.start()
+thread.join()
+raise RuntimeError("for jean@example.fr")
+"""
+
+
+def _run(code: str, dsn: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    given = {**os.environ, "SENTRY_DSN": dsn, "LOG_FORMAT": "json", **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, timeout=240
+    )
+
+
+def test_two_errors_around_a_fork_arrive_as_two(sandbox: Running) -> None:
+    assert _run(FORK, sandbox.sentry_dsn).returncode == 0
+    found = [(each["tags"]["program"], each["logentry"]["message"]) for each in sandbox.error_reports()]
+    assert sorted(found) == [("child", "after"), ("parent", "before")]
+
+
+def test_an_error_that_ends_a_program_is_logged_as_json_and_reported(sandbox: Running) -> None:
+    done = _run(CRASH, sandbox.sentry_dsn)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["a thread ends by an error", "the program ends by an error"]
+    assert "jean@" not in done.stderr
+    types = [each["exception"]["values"][0]["type"] for each in sandbox.error_reports()]
+    assert types == ["KeyError", "RuntimeError"]
+    assert {each["level"] for each in sandbox.error_reports()} == {"fatal"}
+
+
+@pytest.mark.rule("3.11")
+def test_a_proxy_of_the_environment_takes_no_report(sandbox: Running) -> None:
+    proxy = "http://192.0.2.1:3128"
+    _run("import logging; from configs.logs import set_up_logs; set_up_logs('x'); logging.error('x')",
+         sandbox.sentry_dsn, HTTP_PROXY=proxy, http_proxy=proxy, HTTPS_PROXY=proxy, no_proxy="")  # fmt: skip
+    assert len(sandbox.error_reports()) == 1
+
+
+@pytest.mark.rule("3.11")
+def test_a_redirect_is_not_followed(
+    reports: Callable[[int], list[dict[str, Any]]], sandbox: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.provider_mode("sentry", "redirect")
+    logging.getLogger("x").error("first")
+    until(lambda: "error reports are not taken" in capsys.readouterr().err)
+    assert sandbox.provider_calls("sentry") == 1
+
+
+@pytest.mark.parametrize("mode", ["timeout", "refuse", "reset", "error_500", "rate_limited", "unauthorized"])
+def test_a_sentry_in_trouble_slows_nothing(
+    reports: Callable[[int], list[dict[str, Any]]],
+    sandbox: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+) -> None:
+    monkeypatch.setattr(error_reports, "PER_MINUTE", 10_000)
+    set_up_logs("tests")
+    sandbox.provider_mode("sentry", mode)
+    log = logging.getLogger("x")
+    log.error("first")  # makes the client
+    before = time.thread_time(), time.monotonic()
+    for _ in range(300):
+        log.error("again")
+    worked, waited = time.thread_time() - before[0], time.monotonic() - before[1]
+    # A machine that others keep busy takes longer than the work; an answer that is waited for takes seconds each.
+    assert waited < worked * 10 + 5
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, ErrorReporter))
+    assert handler._client is not None
+    assert handler._client.transport._worker._queue.qsize() <= error_reports.WAITING  # type: ignore[union-attr]
+
+
+def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
+    sandbox.provider_mode("sentry", "timeout")
+    code = (
+        "import logging, time; from configs.logs import set_up_logs; set_up_logs('x'); logging.error('x')\n"
+        "from configs import error_reports; began = time.monotonic(); logging.shutdown()\n"
+        "print(time.monotonic() - began)"
+    )
+    done = _run(code, sandbox.sentry_dsn)
+    assert done.returncode == 0
+    assert float(done.stdout) < error_reports.ANSWER_SECONDS
+
+
+def test_a_process_reports_so_many_errors_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    budget = error_reports.ReportBudget()
+    assert sum(budget.take() for _ in range(100)) == error_reports.PER_MINUTE
+    now += 6
+    assert sum(budget.take() for _ in range(100)) == 2
+    now += 3600
+    assert sum(budget.take() for _ in range(100)) == error_reports.PER_MINUTE
+
+
+@pytest.mark.rule("3.11")
+@pytest.mark.parametrize("world", ["development", "sandbox", "test"])
+def test_outside_production_only_a_sentry_of_this_machine_is_named(bare: Put, world: str) -> None:
+    bare(APP_ENV=world, SENTRY_DSN=FAR)
+    with pytest.raises(SettingsRefused, match="SENTRY_DSN leaves this machine"):
+        load()
+    bare(APP_ENV=world, SENTRY_DSN=NEAR)
+    assert load().sentry_dsn
+
+
+@pytest.mark.parametrize("dsn", [FAR, NEAR, "https://key@sentry.example.org/behind/7"])
+def test_production_takes_a_sentry(bare: Put, dsn: str) -> None:
+    bare(**PRODUCTION | {"SENTRY_DSN": dsn})
+    assert load().require("sentry_dsn") == dsn
+
+
+@pytest.mark.rule("3.10")
+@pytest.mark.parametrize(
+    ("dsn", "says"),
+    [
+        (FAR.replace("https", "http"), "SENTRY_DSN is not https"),
+        ("https://sentry.io/42", "SENTRY_DSN: is no DSN"),
+        ("https://key@sentry.io/", "SENTRY_DSN: is no DSN"),
+        ("ftp://key@sentry.io/1", "SENTRY_DSN: is no DSN"),
+        ("https://key:secret@sentry.io/1", "SENTRY_DSN: is no DSN"),
+        ("x", "SENTRY_DSN: is no DSN"),
+    ],
+)
+def test_production_refuses_other_dsns(bare: Put, dsn: str, says: str) -> None:
+    bare(**PRODUCTION | {"SENTRY_DSN": dsn})
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert says in str(refused.value)
+    assert dsn not in str(refused.value).replace("SENTRY_DSN", "") or dsn == "x"
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", _gzip), ("br", brotli.compress), ("identity", bytes)]
+)
+def test_the_stand_in_unpacks_envelopes(
+    sandbox: Running, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    where, _, project = sandbox.sentry_dsn.replace("sandbox@", "").rpartition("/")
+    event = b'{"event_id":"1"}'
+    envelope = b'{}\n{"type":"client_report"}\n{}\n{"type":"event","length":%d}\n%s\n' % (len(event), event)
+    headers = {"Content-Encoding": encoding, "X-Sentry-Auth": "Sentry sentry_key=sandbox"}
+    url = f"{where}/api/{project}/envelope/"
+    with urllib.request.urlopen(urllib.request.Request(url, pack(envelope), headers), timeout=60) as answer:
+        assert answer.status == 200
+    assert sandbox.error_reports() == [{"event_id": "1"}]
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"{}\nx", b'{}\n{"type":"event"}\nx', b"{}\n[]\n"])
+def test_the_stand_in_refuses_what_is_no_envelope(body: bytes) -> None:
+    with pytest.raises(BrokenEnvelope):
+        read_envelope(body)
+
+
+def test_the_example_of_the_docs_is_the_stand_ins_dsn() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    assert "SENTRY_DSN=http://sandbox@127.78.0.9:8850/1" in docs

@@ -1,0 +1,195 @@
+"""One error of each program arrives at Sentry, under the program's name and without personal data."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.models.notification import Priority, queue_of
+from api.models.user import Channel
+from configs.job_queues import push
+from deploy.local.processes import free_port
+from deploy.sandbox.running import Running
+from tests.api.world import PREFECTURES
+from tests.faulty_program import PERSONAL
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    import redis
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("error_programs")]
+ROOT = Path(__file__).parents[1]
+_BROKEN = "tests.faulty_program.fail"
+# By program: which function fails, and the command. A worker fails by a job in one of its queues.
+PROGRAMS = {
+    "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
+    "keeper": ("crawler.keeper.Keeper.run_once", "crawler.loops keep"),
+    "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
+    "proofs": ("configs.proofs.forget_before", "crawler.proofs.upload_worker"),
+    "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
+}
+_CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM, Channel.VOICE)
+PARENTS = {
+    "notifier": (
+        "notifier.sweep.unmatched",
+        "notifier.workers",
+        {
+            "worker-critical": "critical",
+            "worker-many": "receipts",
+            **{f"worker-{each.value}": queue_of(each, Priority.BULK) for each in _CHANNELS},
+        },
+        "sweep",
+    ),
+    "background": (
+        "api.background.job_store.plan_runs",
+        "api.background",
+        {"payments": "payments", "maintenance": "maintenance"},
+        "scheduler",
+    ),
+}
+
+
+@pytest.fixture
+def ground(
+    database: str,
+    redis_server: "redis.Redis",
+    sandbox: Running,
+    settings_env: Callable[..., None],
+    tmp_path: Path,
+) -> Running:
+    """Set the environment of a small server whose Sentry is the stand-in."""
+    settings_env(
+        STATE_DIR=tmp_path / "state",
+        PREFECTURES_DIR=PREFECTURES,
+        SENTRY_DSN=sandbox.sentry_dsn,
+        LOG_FORMAT="json",
+        BACKUP_URL=tmp_path / "backups",
+        BACKUP_RECIPIENTS="age1zpjuf254leve0ngnuvy278dvrfsatgfq8px6qzwahxcf4dfq4s9qkdle9a",
+    )
+    return sandbox
+
+
+@contextmanager
+def broken(folder: Path, function: str, command: str) -> Iterator[Path]:
+    """Run a program in which a function fails; give its log."""
+    log = folder / "program.log"
+    given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faulty_program", function, *command.split()],
+            cwd=ROOT, env=given, stdout=sink, stderr=sink,
+        )  # fmt: skip
+    try:
+        yield log
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        process.kill()
+        process.wait()
+
+
+def find_reports(
+    sandbox: Running, log: Path, programs: set[str], again: Callable[[], None] = lambda: None
+) -> None:
+    """Wait for a report of each program, and look at all that came."""
+
+    def named() -> bool:
+        again()
+        return programs <= {each["tags"]["program"] for each in sandbox.error_reports()}
+
+    try:
+        until(named, 120, pause=0.3)
+    except AssertionError:
+        found = {each["tags"]["program"] for each in sandbox.error_reports()}
+        pytest.fail(f"no report of {programs - found}, the log: {log.read_text()[-3000:]}")
+    for report in sandbox.error_reports():
+        check_report(report)
+
+
+def check_report(report: dict[str, Any]) -> None:
+    text = json.dumps(report, ensure_ascii=False)
+    for part in ("jean", "33612345678", "rdvpriority.fr", "203.0.113.7", "Jean Dupont", "sys.argv", "vars"):
+        assert part not in text
+    assert socket.gethostname() not in text
+    assert report["release"].startswith("rdvpriority@")
+    (error, *_) = report.get("exception", {}).get("values") or [pytest.fail(text)]
+    assert (error["type"], error["value"]) == ("RuntimeError", "no ***, ***, *** ***, ***")
+    assert error["stacktrace"]["frames"][-1]["function"] == "fail"
+
+
+def test_the_text_is_personal() -> None:
+    assert "jean.dupont@example.fr" in PERSONAL
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_error_of_a_program_arrives(ground: Running, tmp_path: Path, program: str) -> None:
+    with broken(tmp_path, *PROGRAMS[program]) as log:
+        find_reports(ground, log, {program})
+
+
+@pytest.mark.parametrize("parent", PARENTS)
+def test_an_error_of_each_forked_child_arrives(ground: Running, tmp_path: Path, parent: str) -> None:
+    function, command, queues, loop = PARENTS[parent]
+    numbers = iter(range(10_000))
+
+    def give_jobs() -> None:
+        found = {each["tags"]["program"] for each in ground.error_reports()}
+        for program, name in queues.items():
+            if program not in found:
+                push(name, _BROKEN, (), f"broken-{next(numbers)}", seconds=10, kept=60)
+
+    with broken(tmp_path, function, command) as log:
+        find_reports(ground, log, {*queues, loop}, give_jobs)
+
+
+# The command and the path that is asked of each server.
+SERVERS = {
+    "api": (
+        "flask.Flask.dispatch_request",
+        (
+            "gunicorn api.app:create_app() --bind 127.0.0.1:{port} --workers 1 --threads 2 --preload"
+            " --no-control-socket --config python:configs.gunicorn_hooks"
+        ),
+        "/api/health/live",
+    ),
+    "stream": ("api.streaming.sign_in.read_login", "api.stream --port {port}", "/api/notices/stream"),
+}
+
+
+@pytest.mark.parametrize("program", SERVERS)
+def test_an_error_of_a_server_arrives(ground: Running, tmp_path: Path, program: str) -> None:
+    function, command, path = SERVERS[program]
+    port = free_port()
+
+    def ask() -> None:
+        url = f"http://127.0.0.1:{port}{path}"
+        with suppress(OSError):
+            urllib.request.urlopen(
+                urllib.request.Request(url, headers={"Authorization": "Bearer x"}), timeout=5
+            )
+
+    with broken(tmp_path, function, command.format(port=port)) as log:
+        find_reports(ground, log, {program}, ask)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["program"] for line in lines} == {program}
+
+
+def test_an_error_of_discovery_arrives(
+    ground: Running, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    kept = ROOT / "deploy" / "sandbox" / "prefectures" / "melun_77.yaml"  # its own site has a stand-in
+    port = ground.site("91").rpartition(":")[2]
+    (tmp_path / "prefectures").mkdir()
+    (tmp_path / "prefectures" / kept.name).write_text(kept.read_text("utf-8").replace(":8800", f":{port}"))
+    settings_env(PREFECTURES_DIR=tmp_path / "prefectures", DISCOVERY_DELAY_SECONDS="0.02")
+    with broken(tmp_path, "crawler.spiders.discovery.DiscoverySpider.page", "scrapy crawl discovery") as log:
+        find_reports(ground, log, {"spider discovery"})
