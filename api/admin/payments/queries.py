@@ -31,6 +31,7 @@ from api.models.payment import Payment, PaymentEvent, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.paging import PageQuery, cut_page, read_cursor, read_page, write_cursor
 from api.payments.former_customers import find_customer
+from api.payments.plan_credits import measure_refundable
 
 
 def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
@@ -40,6 +41,8 @@ def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
         query = query.where(Payment.user_id == wanted.user_id)
     if wanted.status:
         query = query.where(Payment.status == wanted.status)
+    if wanted.order_number:
+        query = query.where(Payment.order_number == wanted.order_number)
     if wanted.stripe_id:
         named = sa.select(StripeId.payment_id).where(StripeId.id == wanted.stripe_id)
         query = query.where(Payment.id.in_(named))
@@ -65,6 +68,18 @@ def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) ->
         stripe_ids={each.kind: each.id for each in names},
         former_customer=find_customer(session, payment_id) if sees_addresses else None,
     )
+
+
+def read_refundable(session: Session, payment_id: UUID) -> int:
+    """Return the cents of a payment that can go back now; 0 of one that was not paid.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    payment = session.get(Payment, payment_id)
+    if payment is None:
+        raise not_found("payment")
+    return measure_refundable(session, payment) if payment.paid_at else 0
 
 
 def describe_refund(refund: Refund) -> OperatorRefund:
@@ -119,6 +134,18 @@ def list_events(session: Session, wanted: StripeEventQuery) -> StripeEventLog:
     shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
     items = [StripeEventEntry.model_validate(each) for each in shown]
     return StripeEventLog(items=items, next=items[-1].id if more else None)
+
+
+def read_event(session: Session, event_id: str) -> StripeEventEntry:
+    """Return an event that names an object.
+
+    Raises:
+        api.errors.ApiError: 404, there is none, or it names no object.
+    """
+    event = session.get(StripeEvent, event_id)
+    if event is None or event.object_id is None:
+        raise not_found("event that names an object")
+    return StripeEventEntry.model_validate(event)
 
 
 def list_differences(session: Session, wanted: PageQuery) -> DifferenceLog:

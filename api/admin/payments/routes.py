@@ -9,7 +9,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from api.admin.access import audited, check_access
-from api.admin.payments import queries, service
+from api.admin.payments import actions, queries
 from api.admin.payments.csv_export import CSV_TYPE, write_csv
 from api.admin.payments.schemas import (
     DailyTotals,
@@ -29,8 +29,6 @@ from api.invoices.queries import read_daily_totals
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.paging import PageQuery
-from api.payments.refunds import ask_for_refund
-from api.payments.webhook import nudge_event
 from api.schemas import Body
 
 _CSV = {"description": "A row for each total", "content": {CSV_TYPE: {"schema": {"type": "string"}}}}
@@ -84,12 +82,7 @@ def show_payment(path: PaymentPath) -> dict[str, Any]:
 def refund_payment(path: PaymentPath, body: NewRefund) -> tuple[dict[str, Any], int]:
     """Give money back, all that is left or a part. A full refund ends the plan. Needs a recent proof."""
     require_recent_proof()
-    with audited("payment.refund", "payment", path.id) as work:
-        refund = service.refund_payment(work.session, path.id, body)
-        work.changes.update(service.describe_refund(refund))
-        answer = queries.describe_refund(refund)
-    ask_for_refund(refund.id)
-    return answer.as_json(), 201
+    return actions.refund_payment(path.id, body).as_json(), 201
 
 
 @blueprint.get("/declarations", responses={200: DeclarationLog, **declare_errors(401, 403, 422)})
@@ -113,9 +106,7 @@ def list_stripe_events(query: StripeEventQuery) -> dict[str, Any]:
 )
 def replay_stripe_event(path: EventPath) -> tuple[str, int]:
     """Apply an event again: what it names is read anew at Stripe, so that a repetition changes nothing."""
-    with audited("stripe-event.replay", "stripe-event", path.id) as work:
-        work.changes.update(service.apply_event_again(work.session, path.id))
-    nudge_event(path.id)
+    actions.replay_event(path.id)
     return "", 202
 
 

@@ -22,13 +22,15 @@ from configs.strict_model import IsoDate
 _LONGEST_EXPORT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
 StripeName = Annotated[Text, Field(max_length=255)]
+OrderNumber = Annotated[str, Field(pattern="^[2-9A-HJ-NP-Z]{10}$", examples=["7KQ2M9XWPA"])]
 
 
 class PaymentQuery(PageQuery):
-    """Payments of a user, of a status, or the one that an id of Stripe's belongs to."""
+    """Payments of a user, of a status, or the one with an order number, or that an id of Stripe's belongs to."""
 
     user_id: UUID | None = None
     status: PaymentStatus | None = None
+    order_number: OrderNumber | None = None
     stripe_id: StripeName | None = None
 
 

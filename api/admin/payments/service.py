@@ -23,18 +23,25 @@ from configs.clock import clock
 _DOUBLE_CLICK = timedelta(minutes=1)
 
 
-def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refund:
+def refund_payment(
+    session: Session, payment_id: UUID, wish: NewRefund, seen_left: int | None = None
+) -> Refund:
     """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
+
+    `seen_left`: the cents that could go back when the operator decided, where that is known.
 
     Raises:
         api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
-            a moment ago.
+            a moment ago, or something went back since the operator looked.
     """
     try:
         payment = lock_payment(session, payment_id)
     except NoResultFound:
         raise not_found("payment") from None
-    amount = wish.amount or measure_refundable(session, payment)
+    left = measure_refundable(session, payment)
+    if seen_left is not None and seen_left != left:
+        raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
+    amount = wish.amount or left
     _refuse_double_click(session, payment, amount, wish.note)
     try:
         return plan_refund(session, payment, amount, RefundReason.OPERATOR, wish.note)

@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from api.admin.short_addresses import shorten_email
 from api.admin.system.schemas import (
+    MOST_CAUSES,
     AuditItem,
     AuditPage,
     AuditQuery,
     DeadLetterPage,
     DeadLetterQuery,
     DueQueue,
+    FailureCause,
     JobQueue,
     JobRunEntry,
     JobRunPage,
@@ -42,7 +44,7 @@ from api.models.audit import AuditEntry
 from api.models.base import is_any_of
 from api.models.job_run import JobRun
 from api.models.notification import Notification, State
-from api.models.user import User
+from api.models.user import Channel, User
 from api.paging import cut_page, first_id_at, read_cursor, read_page, write_cursor
 from configs.clock import clock
 from configs.redaction import mask_entry, mask_text
@@ -79,17 +81,42 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> DeadLetterPa
     return DeadLetterPage(items=[_build_notification(each) for each in shown], next=following)
 
 
+def count_dead_letters(session: Session, wanted: Replay) -> int:
+    """Return how many dead letters a replay means, `most` at most."""
+    meant = _select_dead(wanted).order_by(None).with_only_columns(Notification.id).limit(wanted.most)
+    return session.scalar(sa.select(sa.func.count()).select_from(meant.subquery())) or 0
+
+
+def list_causes(session: Session, hours: int) -> list[FailureCause]:
+    """Return why messages failed for good in the last hours, the most frequent reasons first, MOST_CAUSES at most."""
+    number = sa.func.count().label("messages")
+    since = clock() - timedelta(hours=hours)
+    query = (
+        sa.select(Notification.channel, Notification.kind, Notification.reason, number)
+        .where(Notification.state == State.FAILED, Notification.failed_at >= since)
+        .group_by(Notification.channel, Notification.kind, Notification.reason)
+        .order_by(number.desc(), Notification.reason, Notification.channel, Notification.kind)
+        .limit(MOST_CAUSES)
+    )
+    return [_build_cause(*each) for each in session.execute(query)]
+
+
+def _build_cause(channel: Channel, kind: str, reason: str | None, messages: int) -> FailureCause:
+    shown = mask_text(reason or "")  # a provider may repeat the address that it refuses
+    return FailureCause(channel=channel, kind=kind, reason=shown, exact=shown == reason, messages=messages)
+
+
 def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:
     """Return the ids of the dead letters that a replay means."""
     query = _select_dead(wanted)
-    if wanted.ids:
-        query = query.where(is_any_of(Notification.id, wanted.ids))
     return [each.id for each in session.scalars(query.limit(wanted.most))]
 
 
 def _select_dead(wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
     query = sa.select(Notification).where(Notification.state == State.FAILED)
-    if not (isinstance(wanted, Replay) and wanted.ids):
+    if isinstance(wanted, Replay) and wanted.ids:
+        query = query.where(is_any_of(Notification.id, wanted.ids))
+    else:
         query = query.where(Notification.failed_at >= clock() - timedelta(hours=wanted.hours))
     if wanted.channel:
         query = query.where(Notification.channel == wanted.channel)

@@ -6,9 +6,8 @@ from flask import current_app
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-import notifier
 from api.admin.access import audited, check_access
-from api.admin.system import queries, service
+from api.admin.system import actions, queries
 from api.admin.system.schemas import (
     AuditPage,
     AuditQuery,
@@ -60,11 +59,7 @@ def list_dead_letters(query: DeadLetterQuery) -> dict[str, Any]:
 @blueprint.post("/dead-letters/replay", responses={200: Replayed, **declare_errors(*BODY, 401, 403)})
 def replay_dead_letters(body: Replay) -> dict[str, Any]:
     """Send dead letters again. What has expired, or was told by another message meanwhile, is not sent."""
-    with audited("dead-letters.replay", "notification") as work:
-        done = service.replay_dead_letters(work.session, body)
-        work.changes["replayed"] = [str(each) for each in done.replayed]
-    notifier.nudge(done.replayed)
-    return done.as_json()
+    return actions.replay_dead_letters(body).as_json()
 
 
 @blueprint.get("/job-runs", responses={200: JobRunPage, **declare_errors(401, 403, 422)})

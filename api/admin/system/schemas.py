@@ -15,6 +15,7 @@ from api.schemas import INTEGRAL, Answer, Body, Flag
 
 DAY, MONTH = 24, 31 * 24  # hours
 MOST_REPLAYED = 1000
+MOST_CAUSES = 20
 Kind = Annotated[str, Field(max_length=60)]
 Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1, max_length=200)]
 
@@ -72,6 +73,19 @@ class DeadLetterQuery(Body):
     kind: Kind | None = None
     reason: Part | None = None
     hours: int = Field(DAY, ge=1, le=MONTH)
+
+
+class FailureCause(Answer):
+    """A reason for which messages of a channel and a kind failed for good.
+
+    `reason` is without addresses; `exact`: there were none, so that it can be searched for.
+    """
+
+    channel: Channel
+    kind: str
+    reason: str
+    exact: bool
+    messages: int
 
 
 class DeadLetterPage(Answer):

@@ -81,6 +81,26 @@ def list_grants(session: Session, user_id: UUID, page: PageQuery) -> GrantPage:
     return GrantPage(items=[GrantEntry.model_validate(each) for each in grants], next=following)
 
 
+def describe_grants(session: Session, user_id: UUID) -> str:
+    """Return a text that is another one after each grant of a user that is added or removed."""
+    mine = Grant.user_id == user_id
+    newest = sa.select(Grant.id).where(mine).order_by(Grant.id.desc()).limit(1).scalar_subquery()
+    number, newest_id = session.execute(sa.select(sa.func.count(), newest).where(mine)).one()
+    return f"{number} {newest_id}"
+
+
+def get_grant(session: Session, user_id: UUID, grant_id: UUID) -> GrantEntry:
+    """Return a grant of a user.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    grant = session.get(Grant, grant_id)
+    if grant is None or grant.user_id != user_id:
+        raise not_found("grant")
+    return GrantEntry.model_validate(grant)
+
+
 def _build_entry(user: User, *, full: bool) -> UserEntry:
     return UserEntry(
         id=user.id,

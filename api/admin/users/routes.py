@@ -7,9 +7,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-import notifier
 from api.admin.access import audited, check_access
-from api.admin.users import queries, service
+from api.admin.users import actions, queries
 from api.admin.users.schemas import (
     GrantEntry,
     GrantPage,
@@ -33,7 +32,6 @@ blueprint = APIBlueprint(
     abp_security=BEARER,
 )
 blueprint.before_request(check_access)
-_NOTED = {"id", "plan", "starts_at", "ends_at"}  # of a grant, in the audit
 
 
 class UserPath(BaseModel):
@@ -81,9 +79,7 @@ def show_user(path: UserPath) -> dict[str, Any]:
 def change_role(path: UserPath, body: RoleChange) -> dict[str, Any]:
     """Make a user support or admin, or take that away. Needs a recent proof; the last admin stays."""
     require_recent_proof()
-    with audited("user.role", "user", path.id) as work:
-        work.changes.update(service.change_role(work.session, work.actor.id, path.id, body.role))
-        return queries.read_user(work.session, path.id, full=True).as_json()
+    return actions.change_role(path.id, body.role).as_json()
 
 
 @blueprint.get("/<uuid:id>/grants", responses={200: GrantPage, **declare_errors(401, 403, 404, 422)})
@@ -97,14 +93,7 @@ def list_grants(path: UserPath, query: PageQuery) -> dict[str, Any]:
 def give_grant(path: UserPath, body: NewGrant) -> tuple[dict[str, Any], int]:
     """Give a plan. One that runs already is extended. Needs a recent proof."""
     require_recent_proof()
-    with audited("grant.give", "user", path.id) as work:
-        started = service.give_grant(work.session, path.id, body)
-        answer = GrantEntry.model_validate(started.grant)
-        work.changes.update(answer.model_dump(mode="json", by_alias=True, include=_NOTED))
-    notifier.nudge(started.mails)
-    for alert_id in started.alerts:
-        notifier.catch_up(alert_id)
-    return answer.as_json(), 201
+    return actions.give_grant(path.id, body).as_json(), 201
 
 
 @blueprint.delete(
@@ -113,8 +102,5 @@ def give_grant(path: UserPath, body: NewGrant) -> tuple[dict[str, Any], int]:
 def end_grant(path: GrantPath) -> tuple[str, int]:
     """End a grant now; one that has not begun is removed. Needs a recent proof."""
     require_recent_proof()
-    with audited("grant.end", "grant", path.grant_id) as work:
-        ended = service.end_grant(work.session, path.id, path.grant_id)
-        work.changes.update(ended.changes)
-    notifier.nudge(ended.mails)
+    actions.end_grant(path.id, path.grant_id)
     return "", 204

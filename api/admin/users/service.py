@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.accounts.queries import has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import write_instant
-from api.admin.users.queries import get_user
+from api.admin.users.queries import describe_grants, get_user
 from api.admin.users.schemas import NewGrant
 from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan
 from api.alerts.service import wake_alerts
@@ -55,14 +55,21 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
     return changed
 
 
-def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> StartedPlan:
+def give_grant(
+    session: Session, user_id: UUID, wish: NewGrant, seen_grants: str | None = None
+) -> StartedPlan:
     """Give a user a plan.
 
+    `seen_grants`: what `describe_grants` returned when the operator decided, where that is known: a form that is
+    sent twice gives once.
+
     Raises:
-        api.errors.ApiError: 404; 409, it would run for a hundred years.
+        api.errors.ApiError: 404; 409, it would run for a hundred years, or there is a grant since the operator looked.
     """
-    name = PlanName(wish.plan)
-    return start_plan(session, get_user(session, user_id), name, choose_length(name, wish.days), SOURCE)
+    user, name = get_user(session, user_id, lock=True), PlanName(wish.plan)
+    if seen_grants is not None and seen_grants != describe_grants(session, user_id):
+        raise ApiError(409, "grants-changed", "this user got another grant meanwhile: look at it first")
+    return start_plan(session, user, name, choose_length(name, wish.days), SOURCE)
 
 
 def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
