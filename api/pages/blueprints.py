@@ -4,13 +4,19 @@ from flask import Blueprint, Flask
 
 from api.middleware.languages import register_languages
 from api.pages import assets
+from api.pages.admin.answers import routes as admin_answers
 from api.pages.admin.audit import routes as admin_audit
+from api.pages.admin.dead_letters import routes as admin_dead_letters
 from api.pages.admin.desks import routes as admin_desks
+from api.pages.admin.detections import routes as admin_detections
 from api.pages.admin.frame import register_admin_frame
 from api.pages.admin.hosts import routes as admin_hosts
 from api.pages.admin.incidents import routes as admin_incidents
 from api.pages.admin.job_runs import routes as admin_job_runs
+from api.pages.admin.payments import routes as admin_payments
 from api.pages.admin.status import routes as admin_status
+from api.pages.admin.stripe_events import routes as admin_stripe_events
+from api.pages.admin.users import routes as admin_users
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
@@ -68,6 +74,12 @@ ADMIN_AREAS: tuple[Area, ...] = (  # pages of operators: `admin/<noun>/` each
     admin_incidents.area,
     admin_desks.area,
     admin_hosts.area,
+    admin_detections.area,
+    admin_answers.area,
+    admin_dead_letters.area,
+    admin_users.area,
+    admin_payments.area,
+    admin_stripe_events.area,
     admin_job_runs.area,
     admin_audit.area,
 )

@@ -20,10 +20,11 @@ from deploy.bench.figures import forget
 from deploy.bench.servers import Servers, servers
 from deploy.screenshots.camera import VARIANTS, Camera, Variant, open_camera
 from deploy.screenshots.gallery import write_gallery
+from deploy.screenshots.money_rows import write_customer
 from deploy.screenshots.operator_rows import write_operations
 from deploy.screenshots.page_list import WATCHED_HOST, Shot, list_shots
 from deploy.screenshots.payment_rows import write_invoices, write_payments
-from deploy.screenshots.people_rows import People, Who, enable_second_factor, write_people
+from deploy.screenshots.people_rows import WATCHED, People, Who, enable_second_factor, write_people
 from deploy.screenshots.watching_rows import write_watching
 
 _FOLDER = Path(".state/screenshots")
@@ -67,6 +68,7 @@ def _write_world(made: Servers) -> tuple[People, list[Shot]]:
     payment_id = write_payments(people.users[Who.CAMILLE])
     invoice_id = write_invoices(payment_id)
     write_operations(people.users[Who.OPERATOR], WATCHED_HOST)
+    write_customer(WATCHED)
     with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM (ANALYZE)"))
     return people, list_shots(people, payment_id, invoice_id)

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import find_newest_version
 from configs.signing import sign
+from deploy.screenshots.money_rows import CUSTOMER, DETECTION, EVENT, GRANT
 from deploy.screenshots.payment_rows import name_notice
 from deploy.screenshots.people_rows import PASSWORD, WATCHED, People, Who
 
@@ -38,6 +39,7 @@ def list_shots(people: People, payment_id: UUID, invoice_id: UUID) -> list[Shot]
         *_list_account(),
         *_list_plans(payment_id, invoice_id),
         *_list_operators(),
+        *_list_money(payment_id),
     ]
 
 
@@ -190,6 +192,30 @@ def _list_operators() -> list[Shot]:
         "host-go": f"/admin/sites/{WATCHED_HOST}/reprise",
         "job-runs": "/admin/taches",
         "audit": "/admin/journal",
+    }
+    return [Shot(f"admin-{name}", path, Who.OPERATOR) for name, path in pages.items()]
+
+
+def _list_money(payment_id: UUID) -> list[Shot]:
+    user = f"/admin/utilisateurs/{CUSTOMER}"
+    pages = {
+        "detections": "/admin/detections",
+        "detection": f"/admin/detections/{DETECTION}",
+        "answers": "/admin/reponses",
+        "dead-letters": "/admin/messages-echoues",
+        "dead-letters-replay": "/admin/messages-echoues/renvoi",
+        "users": "/admin/utilisateurs",
+        "user": user,
+        "user-grant": f"{user}/formule",
+        "user-grant-end": f"{user}/formules/{GRANT}/fin",
+        "user-role": f"{user}/role",
+        "payments": "/admin/paiements",
+        "payment": f"/admin/paiements/{payment_id}",
+        "payment-refund": f"/admin/paiements/{payment_id}/remboursement?amount=1,00",
+        "payment-differences": "/admin/paiements/ecarts",
+        "invoice-totals": "/admin/paiements/totaux",
+        "stripe-events": "/admin/evenements-stripe",
+        "stripe-event-replay": f"/admin/evenements-stripe/{EVENT}/rejeu",
     }
     return [Shot(f"admin-{name}", path, Who.OPERATOR) for name, path in pages.items()]
 

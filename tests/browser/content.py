@@ -8,6 +8,7 @@ from uuid import UUID
 
 from api.invoices.jobs import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.appointment import Appointment
 from api.models.base import new_id, session
@@ -24,6 +25,7 @@ from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.object_store import proof_blobs
@@ -33,7 +35,7 @@ from configs.prefecture import Procedure
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
 from tests.api.pages.accounts import build_device, create_account
 from tests.api.pages.admin.operators import give_role
-from tests.api.world import add_payment, desk_state, match, rows, see
+from tests.api.world import add_difference, add_payment, add_stripe_event, desk_state, match, rows, see
 
 PLACE = "bobigny_93"
 DESK = f"{PLACE}/titre-sejour-vie-privee-familiale"
@@ -64,6 +66,7 @@ class Content:
     appointment: UUID  # to come, with reminders
     incident: int  # whose alarm waits for an operator
     operator: UUID
+    event: str  # of Stripe's
 
 
 def write_content(language: str = "fr") -> Content:
@@ -75,6 +78,8 @@ def write_content(language: str = "fr") -> Content:
     message = _write_messages(user.id, match(alert, detection, slots))
     _write_notices(user.id)
     _write_proof(detection)
+    _write_report(detection, slots)
+    add_difference()
     match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
     payment = _write_payments(user.id)
@@ -85,6 +90,7 @@ def write_content(language: str = "fr") -> Content:
         appointment=_write_appointment(closed), incident=_write_incident(), operator=_create_operator(language),
         detection=detection, message=message, payment=payment, invoice=invoice, credit_note=credit_note,
         declaration=_declare(DeclarationKind.WITHDRAWAL), notice=_declare(DeclarationKind.CANCELLATION),
+        event=add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP, error="StripeAway", attempts=9),
     )  # fmt: skip
 
 
@@ -218,6 +224,17 @@ def _write_messages(user_id: UUID, match_id: UUID) -> UUID:
                 )
             )  # fmt: skip
     return arrived
+
+
+def _write_report(detection: UUID, slots: list[int]) -> None:
+    """Let another person report that the page showed nothing."""
+    made = match(_write_alert(create_account("reporter@example.org").id), detection, slots)
+    with session() as s:
+        s.add(
+            MatchAnswer(
+                match_id=made, value=AnswerValue.NOTHING_THERE, answered_at=clock(), via=AnswerVia.TELEGRAM
+            )
+        )
 
 
 def _write_notices(user_id: UUID) -> None:

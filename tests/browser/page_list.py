@@ -10,7 +10,7 @@ from flask import Flask, url_for
 from werkzeug.routing import Rule
 
 from api.models.base import session
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, Grant
 from api.pages.area import Access
 from configs.alert_answer_links import write_alert_answer_token
 from configs.appointment_links import Answer, write_answer_token, write_reminder_token
@@ -25,6 +25,7 @@ from tests.browser.content import DESK, HIDDEN, PLACE, Content
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
 NO_PAGES = {
+    "admin_detections.show_proof",
     "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
@@ -110,6 +111,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "plan.show_withdrawal": ({"id": content.payment},),
         "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
         **_list_operator_samples(content),
+        **_list_money_samples(content),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
         "links.ask_answer": tuple(
             {"token": write_alert_answer_token(content.message)} | each for each in ({"value": "found"}, {})
@@ -135,6 +137,30 @@ def _list_operator_samples(content: Content) -> dict[str, tuple[Arguments, ...]]
         "admin_hosts.show_host": (host,),
         "admin_hosts.ask_stop": (host,),
         "admin_hosts.ask_release": (host,),
+    }
+
+
+def _list_money_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
+    """Return the parameters of operators' pages of messages, people and money."""
+    user, payment = {"id": content.user.id}, {"id": content.payment}
+    with session() as s:
+        grant = s.scalars(sa.select(Grant.id).filter_by(user_id=content.user.id)).one()
+    return {
+        "admin_answers.list_answers": ({}, {"months": 0}),
+        "admin_dead_letters.list_dead_letters": ({}, {"channel": "sms"}, {"hours": "x"}),
+        "admin_dead_letters.ask_replay": ({}, {"channel": "sms", "reason": "nothing"}),
+        "admin_detections.show_detection": ({"id": content.detection},),
+        "admin_payments.list_payments": ({}, {"status": "FAILED"}, {"userId": "x"}),
+        "admin_payments.show_payment": (payment,),
+        "admin_payments.ask_refund": (payment | {"amount": "1,00"}, payment),
+        "admin_payments.list_totals": ({}, {"first": "2001-01-01", "last": "2001-01-02"}),
+        "admin_stripe_events.list_events": ({}, {"flag": "gave_up"}),
+        "admin_stripe_events.ask_replay": ({"id": content.event},),
+        "admin_users.search_users": ({}, {"role": "admin"}),
+        "admin_users.show_user": (user,),
+        "admin_users.ask_grant": (user,),
+        "admin_users.ask_end": (user | {"grant": grant},),
+        "admin_users.ask_role": (user,),
     }
 
 

@@ -24,7 +24,7 @@ def refund_payment(payment_id: UUID, wish: NewRefund, seen_left: int | None = No
 
 
 def replay_event(event_id: str) -> None:
-    """Apply an event of Stripe's again: what it names is read anew at Stripe.
+    """Apply one of Stripe's events again, from the object's present state there.
 
     Raises:
         api.errors.ApiError: as api.admin.payments.service.apply_event_again.

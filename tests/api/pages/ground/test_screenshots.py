@@ -12,6 +12,7 @@ from deploy.screenshots.people_rows import People, Who
 _STATES = ("active", "long", "paused", "waiting", "closed")
 NOT_SHOWN = {  # what is no page: redirects, parts of live pages, files
     "admin_status.show_live",
+    "admin_detections.show_proof",
     "alert_pages.list_alerts",
     "alert_pages.send_event",
     "alert_pages.show_parts",

@@ -93,7 +93,7 @@ PAGES = {
     "status.show_status": "/statut",
     "status.show_live": "/statut/en-direct",
 }
-# Pages of operators, and what their forms send: an admin's page of each subject, with ids of Population.
+# Pages of operators, and what their forms send, with ids of Population in addresses and fields.
 OPERATOR_PAGES = {
     "admin_status.show_status": "/admin",
     "admin_status.show_live": "/admin/en-direct",
@@ -111,6 +111,24 @@ OPERATOR_PAGES = {
     "admin_hosts.ask_release": "/admin/sites/127.77.0.93:8800/reprise",
     "admin_job_runs.list_job_runs": "/admin/taches",
     "admin_audit.list_audit": "/admin/journal",
+    "admin_answers.list_answers": "/admin/reponses?months=2",
+    "admin_dead_letters.list_dead_letters": "/admin/messages-echoues",
+    "admin_dead_letters.ask_replay": "/admin/messages-echoues/renvoi?id={letter}",
+    "admin_detections.list_detections": "/admin/detections",
+    "admin_detections.show_detection": "/admin/detections/{detection}",
+    "admin_detections.show_proof": "/admin/detections/{detection}/preuve",
+    "admin_payments.list_payments": "/admin/paiements",
+    "admin_payments.show_payment": "/admin/paiements/{payment}",
+    "admin_payments.ask_refund": "/admin/paiements/{payment}/remboursement?amount=1,00",
+    "admin_payments.list_differences": "/admin/paiements/ecarts",
+    "admin_payments.list_totals": "/admin/paiements/totaux",
+    "admin_stripe_events.list_events": "/admin/evenements-stripe",
+    "admin_stripe_events.ask_replay": "/admin/evenements-stripe/{event}/rejeu",
+    "admin_users.search_users": "/admin/utilisateurs",
+    "admin_users.show_user": "/admin/utilisateurs/{user}",
+    "admin_users.ask_grant": "/admin/utilisateurs/{user}/formule",
+    "admin_users.ask_end": "/admin/utilisateurs/{user}/formules/{grant}/fin",
+    "admin_users.ask_role": "/admin/utilisateurs/{user}/role",
 }
 OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "admin_incidents.acknowledge_incident": ("/admin/incidents/{trouble}/acquittement", {}),
@@ -121,6 +139,20 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
         "/admin/sites/127.77.0.93:8800/arret", {"reason": "a test", "typed": "127.77.0.93:8800"},
     ),
     "admin_hosts.release_host": ("/admin/sites/127.77.0.93:8800/reprise", {}),
+    "admin_dead_letters.replay": ("/admin/messages-echoues/renvoi", {"id": "{letter}"}),
+    "admin_payments.refund_payment": (
+        "/admin/paiements/{payment}/remboursement",
+        {"cents": "100", "left": "1499", "note": "a test", "typed": "{order}"},
+    ),
+    "admin_stripe_events.replay": ("/admin/evenements-stripe/{event}/rejeu", {}),
+    "admin_users.find_users": ("/admin/utilisateurs/recherche", {"email": "anna.s"}),
+    "admin_users.give_grant": (
+        "/admin/utilisateurs/{user}/formule", {"plan": "URGENCE_7J", "seen": "1 {grant}"},
+    ),
+    "admin_users.end_grant": ("/admin/utilisateurs/{user}/formules/{grant}/fin", {"typed": "URGENCE TOTAL"}),
+    "admin_users.change_role": (
+        "/admin/utilisateurs/{user}/role", {"role": "support", "typed": "anna.secret@example.org"},
+    ),
 }  # fmt: skip
 _WISH = {
     "prefectureId": "bobigny_93", "procedures[]": "TITRE_SEJOUR", "deskIds[]": "bobigny_93/titre-sejour", "name": "Papa",

@@ -17,6 +17,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
 from api.models.notice import Notice
 from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.alert_answer_links import write_alert_answer_token
@@ -30,7 +31,7 @@ from configs.proofs import new_key
 from configs.signing import sign
 from tests.api.pages.accounts import build_device, create_account
 from tests.api.pages.browser import Browser
-from tests.api.world import add_payment, desk_state, match, rows, see, wait_for
+from tests.api.world import add_payment, add_stripe_event, desk_state, match, rows, see, wait_for
 
 ROLES = ("visitor", "newcomer", "anna", "neighbour", "support", "admin")
 COOKIES = ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice")
@@ -100,7 +101,10 @@ def populate(app: Flask) -> Population:
         s.get_one(User, users["admin"]).role = Role.ADMIN
         s.add_all(_make_grant(users[role]) for role in ("anna", "neighbour"))
     ids = _write_alerts(users["anna"]) | _write_channels(users["anna"])
+    ids |= {"user": str(users["anna"]), "letter": _write_letter(users["anna"]), "event": add_stripe_event()}
+    ids["grant"] = str(next(each.id for each in rows(Grant) if each.user_id == users["anna"]))
     ids["payment"] = str(add_payment(users["anna"], client_name=SECRETS["client"]))
+    ids["order"] = rows(Payment)[0].order_number
     issue_due(60)
     ids["invoice"] = str(rows(Invoice)[0].id)
     ids["shown"] = _write_notices(users["anna"])
@@ -143,6 +147,19 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
             "answer": write_alert_answer_token(message.id),
         }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
+
+
+def _write_letter(user_id: UUID) -> str:
+    """Write a message that failed for good; return its id."""
+    now = clock()
+    with session() as s:
+        letter = Notification(
+            user_id=user_id, channel=Channel.EMAIL, kind="order", priority=Priority.CRITICAL, dedupe_key="letter",
+            state=State.FAILED, reason="a test", failed_at=now, next_attempt_at=now, next_nudge_at=now,
+        )  # fmt: skip
+        s.add(letter)
+        s.flush()
+        return str(letter.id)
 
 
 def _write_notices(user_id: UUID) -> str:

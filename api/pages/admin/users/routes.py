@@ -1,0 +1,136 @@
+"""Operators' pages of users: search by address, one account with its grants, and changes of grants and role."""
+
+from uuid import UUID
+
+from flask import redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from api.admin.access import audited
+from api.admin.users import actions, queries
+from api.admin.users.schemas import RoleChange, UserQuery, UserSearch
+from api.pages.admin.confirmation import NoFields, ask_confirmation, carry_out
+from api.pages.admin.listing import build_first_url, build_next_url
+from api.pages.admin.users.grant_forms import GrantForm, build_grant, describe_end, describe_gift
+from api.pages.admin.users.role_form import describe_role
+from api.pages.admin.users.view_data import read_user_view
+from api.pages.admin.users.words import GRANT_SOURCES, ROLES, SEARCH_TEXTS
+from api.pages.area import Access, Area
+from api.pages.context import write_moment
+from api.pages.forms import Form
+from api.pages.notices import add_notice
+from api.paging import PageQuery
+from configs.clock import clock
+from configs.plan import name_plan
+
+area = Area("admin_users", __name__)
+_INVALID = 422
+_LIST = "admin_users/users.html"
+
+
+@area.page("/admin/utilisateurs", Access.OPERATOR)
+def search_users() -> str:
+    """List users, the newest first, by role; its form searches by address."""
+    form = Form.read_query(UserQuery)
+    with audited("users.search", "user") as work:
+        found = queries.list_users(work.session, form.value, full=work.actor.sees_addresses)
+        work.note_seen(each.id for each in found.items)
+    return render_template(
+        _LIST,
+        form=form,
+        search=Form(UserSearch),
+        users=found.items,
+        roles=ROLES,
+        first=build_first_url(form),
+        next=build_next_url(form, before=found.next),
+    )
+
+
+@area.action("/admin/utilisateurs/recherche", Access.OPERATOR)
+def find_users() -> ResponseReturnValue:
+    """List the users whose address begins so. It is in the body, also for the next page: logs keep URLs."""
+    form = Form.read(UserSearch, SEARCH_TEXTS)
+    if form.errors:
+        return render_template(_LIST, form=form, search=form, users=[], roles=ROLES), _INVALID
+    with audited("users.search", "user") as work:
+        found = queries.list_users(work.session, form.value, full=work.actor.sees_addresses)
+        work.note_seen(each.id for each in found.items)
+    return render_template(
+        _LIST, form=form, search=form, users=found.items, roles=ROLES, searched=True, before=found.next
+    )
+
+
+@area.page("/admin/utilisateurs/<uuid:id>", Access.OPERATOR)
+def show_user(id: UUID) -> str:  # noqa: A002 -- the name in the address
+    """Show one account with its grants."""
+    form = Form.read_query(PageQuery)
+    with audited("user.view", "user", id) as work:
+        view = read_user_view(work, id, form.value)
+    return render_template(
+        "admin_users/user.html",
+        view=view,
+        roles=ROLES,
+        sources=GRANT_SOURCES,
+        now=clock(),
+        first=build_first_url(form),
+        next=build_next_url(form, before=view.grants.next),
+    )
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/formule", Access.PROVEN_ADMIN)
+def ask_grant(id: UUID) -> str:  # noqa: A002
+    """Ask once more before a plan is given."""
+    return ask_confirmation(describe_gift(id), GrantForm)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/formule", Access.PROVEN_ADMIN)
+def give_grant(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Give a plan; a form that is sent twice gives it once."""
+
+    def act(wanted: GrantForm) -> str:
+        given = actions.give_grant(id, build_grant(wanted), wanted.seen)
+        ends = write_moment(given.ends_at, "Europe/Paris")
+        return f"{name_plan(given.plan)} est donnée, jusqu’au {ends}."
+
+    return carry_out(describe_gift(id), GrantForm, act)
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/formules/<uuid:grant>/fin", Access.PROVEN_ADMIN)
+def ask_end(id: UUID, grant: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Ask once more before a plan ends early."""
+    confirmation = describe_end(id, grant)
+    return ask_confirmation(confirmation, NoFields) if confirmation else _say_over(id)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/formules/<uuid:grant>/fin", Access.PROVEN_ADMIN)
+def end_grant(id: UUID, grant: UUID) -> ResponseReturnValue:  # noqa: A002
+    """End a plan now; one that has not begun is removed."""
+
+    def act(_: NoFields) -> str:
+        actions.end_grant(id, grant)
+        return "Cette formule a pris fin."
+
+    confirmation = describe_end(id, grant)
+    return carry_out(confirmation, NoFields, act) if confirmation else _say_over(id)
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/role", Access.PROVEN_ADMIN)
+def ask_role(id: UUID) -> str:  # noqa: A002
+    """Ask once more before a user gets another role."""
+    return ask_confirmation(describe_role(id), RoleChange)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/role", Access.PROVEN_ADMIN)
+def change_role(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Give a user another role."""
+
+    def act(wanted: RoleChange) -> str:
+        changed = actions.change_role(id, wanted.role)
+        return f"Ce compte est maintenant : {ROLES[changed.role]}."
+
+    return carry_out(describe_role(id), RoleChange, act)
+
+
+def _say_over(user_id: UUID) -> ResponseReturnValue:
+    """Lead back: the grant is over."""
+    add_notice("problem", "Cette formule est déjà finie.")
+    return redirect(url_for("admin_users.show_user", id=user_id), 303)

@@ -1,0 +1,120 @@
+"""Operators' page of answers: figures by desk, holds, and reports of pages that showed nothing."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.answer_figures.queries import find_first_month
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.answer_figure import AnswerFigure
+from api.models.base import session
+from api.models.hold import Hold
+from configs.clock import clock
+from tests.api.pages.accounts import EMAIL, create_account
+from tests.api.pages.browser import Browser
+from tests.api.world import BOBIGNY, desk_state, match, see, statements, wait_for
+
+PAGE = "/admin/reponses"
+
+
+def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.NOTHING_THERE) -> UUID:
+    """Write an answer to a detection of its own; return the detection's id."""
+    detection, slots = see("2099-01-05")
+    made = match(wait_for(user_id), detection, slots)
+    with session() as s:
+        at = clock() - timedelta(minutes=minutes)
+        s.add(MatchAnswer(match_id=made, value=value, answered_at=at, via=AnswerVia.EMAIL))
+    return detection
+
+
+def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
+    month = find_first_month(months_ago + 1)
+    with session() as s:
+        s.add(
+            AnswerFigure(
+                month=month, platform="ezbooking", desk_id=desk_id, alerts=alerts, found=1, too_late=2,
+                nothing_there=nothing_there, stopped=0, updated_at=clock(),
+            )
+        )  # fmt: skip
+
+
+def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
+    user = create_account()
+    detection = report(user.id)
+    report(user.id, value=AnswerValue.FOUND)
+    page = support.get(PAGE)
+    assert page.html.count("/admin/detections/") == 1
+    assert f"/admin/detections/{detection}" in page.html
+    assert "encore ouverts chez nous" in page.text
+    assert EMAIL not in page.html
+    assert str(user.id) not in page.html
+
+
+def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(support: Browser) -> None:
+    count_answers("a/quiet", 0, alerts=900)
+    count_answers("b/loud", 2)
+    count_answers("b/loud", 3, months_ago=1)
+    count_answers("b/loud", 70, months_ago=5)
+    page = support.get(f"{PAGE}?months=2")
+    assert page.text.index("b/loud") < page.text.index("a/quiet")
+    assert "<strong>5</strong>" in page.html
+    assert "<strong>75</strong>" in support.get(f"{PAGE}?months=12").html
+    for query in ("months=0", "months=13", "months=x", "before=x"):
+        assert support.get(f"{PAGE}?{query}").title.startswith("Erreur"), query
+
+
+def test_open_holds_stand_before_those_that_ended(support: Browser) -> None:
+    for desk in (BOBIGNY, "bobigny_93/naturalisation"):
+        desk_state(desk)
+    now = clock()
+    with session() as s:
+        s.add(Hold(desk_id=BOBIGNY, starts_at=now - timedelta(days=1), people=3, proven=1))
+        s.flush()
+        s.add(Hold(desk_id="bobigny_93/naturalisation", starts_at=now, ends_at=now, people=4, proven=2))
+    page = support.get(PAGE)
+    assert page.text.index(BOBIGNY) < page.text.index("bobigny_93/naturalisation")
+    assert "retenues" in page.text
+
+
+def test_ten_thousand_reports_and_many_desks_have_pages(admin: Browser) -> None:
+    detection = report(create_account().id)
+    with session() as s:
+        s.execute(
+            sa.text("""
+            WITH made AS (
+              INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
+              SELECT gen_random_uuid(), alert_id, detection_id, 1 + n, decided_at
+              FROM matches, generate_series(1, 9999) n RETURNING id
+            ) INSERT INTO answers (match_id, value, answered_at, via)
+              SELECT id, 'nothing_there', now() - interval '1 hour', 'email' FROM made""")
+        )
+        s.execute(
+            sa.text("""
+            INSERT INTO answer_figures (month, platform, desk_id, alerts, found, too_late, nothing_there, stopped, updated_at)
+            SELECT :month, 'ezbooking', 'x/' || n, 1, 0, 0, 1, 0, now() FROM generate_series(1, 500) n"""),
+            {"month": find_first_month(1)},
+        )
+    seen: set[str] = set()
+    page = admin.get(PAGE)
+    assert "100 guichets de 500" in page.text
+    assert str(detection) in page.html
+    for _ in range(3):
+        shown = {text.partition("<")[0] for text in page.html.split('<span class="hidden"> ')[1:51]}
+        assert len(shown) == 50
+        assert not shown & seen
+        seen |= shown
+        (following,) = (at["href"] for _, at in page.tags if at.get("rel") == "next")
+        page = admin.get(following)
+    assert statements(lambda: admin.get(PAGE)) < 12
+
+
+def test_nothing_to_show_is_said(admin: Browser) -> None:
+    page = admin.get(PAGE)
+    assert "Personne n’a signalé de page vide." in page.text
+    assert "Aucune réponse n’est comptée dans ce temps." in page.text
+
+
+def test_for_a_user_no_page_is_there(camille: Browser) -> None:
+    camille.get(PAGE)
+    assert camille.status == 404

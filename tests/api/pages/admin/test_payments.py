@@ -1,0 +1,302 @@
+"""Operators' pages of payments: the list, one payment, its refund, differences with Stripe, and totals."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask import Flask
+
+from api.invoices.jobs import issue_due
+from api.models.audit import AuditEntry
+from api.models.base import session
+from api.models.login import Login
+from api.models.payment import Payment, Refund
+from api.models.user import Role
+from api.payments import client as stripe_client
+from configs.clock import clock
+from deploy.sandbox.stripe.control_client import StripeControl
+from tests.api.pages.accounts import create_account
+from tests.api.pages.admin.operators import seat_operator, send_twice
+from tests.api.pages.browser import Browser
+from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
+from tests.api.world import Door, add_difference, add_payment, rows, statements
+
+LIST = "/admin/paiements"
+
+
+@pytest.fixture
+def buyer_id() -> UUID:
+    return create_account().id
+
+
+@pytest.fixture
+def shop(
+    frozen: time_machine.Traveller, stripe_stand_in: StripeControl, app: Flask, door: Door
+) -> Iterator[Shop]:
+    yield Shop(stripe_stand_in, app.test_client(), door, frozen)
+    stripe_client._make_client.cache_clear()
+
+
+@pytest.fixture
+def admin(shop: Shop, app: Flask) -> Browser:
+    """A browser of an admin, at the clock of the shop."""
+    return seat_operator(app)
+
+
+def write_address(payment_id: UUID) -> str:
+    return f"{LIST}/{payment_id}"
+
+
+def find_number(payment_id: UUID) -> str:
+    return get_payment(payment_id).order_number or ""
+
+
+def plain(text: str) -> str:
+    """Return a text with ordinary blanks."""
+    return " ".join(text.replace("\u202f", " ").replace("\xa0", " ").split())
+
+
+def list_refund_audits() -> list[AuditEntry]:
+    return [each for each in rows(AuditEntry) if each.action == "payment.refund"]
+
+
+def test_a_part_goes_back_after_one_more_question(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    page = admin.get(write_address(payment_id))
+    assert "14,99 € peuvent encore être rendus" in plain(page.text)
+    page = admin.get(f"{write_address(payment_id)}/remboursement?amount=5,00")
+    assert plain(page.headings[0]) == "Rendre 5,00 € ?"
+    assert "La formule URGENCE 7J continue." in plain(page.text)
+    assert "9,99 € peuvent encore être rendus" in plain(page.text)
+    assert list_refunds(payment_id) == []
+    admin.send("/remboursement", note="deux jours de panne", typed=find_number(payment_id))
+    assert "5,00 €" in plain(admin.follow().text)
+    shop.deliver()
+    assert get_payment(payment_id).refunded_cents == 500
+    assert list_grants(buyer_id)[0].ends_at > clock()
+    (refund,) = list_refunds(payment_id)
+    assert refund.note == "deux jours de panne"
+    (row,) = list_refund_audits()
+    assert (row.subject_id, row.changes) == (str(payment_id), {"refundId": str(refund.id), "amount": 500})
+
+
+def test_all_that_is_left_ends_the_plan_and_the_page_says_so(
+    shop: Shop, admin: Browser, buyer_id: UUID
+) -> None:
+    payment_id = shop.buy(buyer_id)
+    page = admin.get(f"{write_address(payment_id)}/remboursement")
+    assert "la formule URGENCE 7J prend fin" in plain(page.text)
+    admin.send("/remboursement", note="essai", typed=find_number(payment_id))
+    shop.deliver()
+    assert get_payment(payment_id).status.value == "REFUNDED"
+    assert all(each.ends_at <= clock() for each in list_grants(buyer_id))
+    page = admin.get(write_address(payment_id))
+    assert "Rien ne peut être rendu" in page.text
+    assert "Tout est rendu" in page.text
+
+
+@pytest.mark.parametrize("typed", ["", "XXXXXXXXXX", "14,99"])
+def test_without_the_order_s_number_nothing_goes_back(
+    shop: Shop, admin: Browser, buyer_id: UUID, typed: str
+) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=1")
+    page = admin.send("/remboursement", note="essai", typed=typed)
+    assert admin.status == 422
+    assert page.find_form("/remboursement")["fields"]["note"] == ["essai"], "what was typed is kept"
+    assert page.find_form("/remboursement")["fields"]["cents"] == ["100"]
+    assert list_refunds(payment_id) == []
+
+
+def test_without_a_reason_nothing_goes_back(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=1")
+    page = admin.send("/remboursement", note="  ", typed=find_number(payment_id))
+    assert admin.status == 422
+    assert "Écrivez la raison" in page.text
+    assert list_refunds(payment_id) == []
+
+
+@pytest.mark.parametrize(
+    "amount", ["15,00", "0", "0,00", "-1", "1,234", "5e2", "٣", "x" * 30, "99999999", "1 000"]
+)
+def test_an_amount_that_cannot_go_back_leads_to_the_payment(
+    shop: Shop, admin: Browser, buyer_id: UUID, amount: str
+) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement", query_string={"amount": amount})
+    assert "14,99 € peuvent être rendus au plus" in plain(admin.follow().text)
+
+
+@pytest.mark.parametrize("cents", ["1500", "0", "-5", "", "x", "9" * 30])
+def test_a_forged_amount_gives_nothing_back(shop: Shop, admin: Browser, buyer_id: UUID, cents: str) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=1")
+    admin.send("/remboursement", cents=cents, note="essai", typed=find_number(payment_id))
+    assert admin.status == 303
+    assert list_refunds(payment_id) == []
+
+
+def test_a_form_that_is_sent_twice_gives_back_once(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=5")
+    asked = admin.page
+    fields = {"note": "essai", "typed": find_number(payment_id)}
+    admin.send("/remboursement", **fields)
+    shop.clock.shift(timedelta(minutes=2))  # the service's own guard against double clicks is over
+    admin.page = asked
+    page = admin.send("/remboursement", **fields)
+    assert admin.status == 422
+    assert "Entre-temps, de l’argent de ce paiement a été rendu" in page.text
+    assert page.find_form("/remboursement")["fields"]["left"] == ["999"], "one more press means it"
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [500]
+    assert len(list_refund_audits()) == 1, "a refusal rolls its audit row back"
+
+
+def test_two_at_once_give_back_once(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=5")
+    codes = send_twice(admin, "/remboursement", note="essai", typed=find_number(payment_id))
+    assert codes == [303, 422]
+    assert [each.amount_cents for each in list_refunds(payment_id)] == [500]
+
+
+def test_a_page_from_before_all_went_back_gives_nothing(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement")
+    asked = admin.page
+    fields = {"note": "essai", "typed": find_number(payment_id)}
+    admin.send("/remboursement", **fields)
+    admin.page = asked
+    admin.send("/remboursement", **fields)
+    assert "tout l’a déjà été" in admin.follow().text
+    assert len(list_refunds(payment_id)) == 1
+
+
+def test_what_was_not_paid_cannot_go_back(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.order(buyer_id).payment_id
+    assert "Rien ne peut être rendu" in admin.get(write_address(payment_id)).text
+    admin.get(f"{write_address(payment_id)}/remboursement")
+    assert "il n’a pas été payé" in admin.follow().text
+
+
+def test_a_refund_needs_a_recent_proof(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    with session() as s:  # younger than the second factor, older than what counts as recent
+        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(hours=1)))
+    admin.get(write_address(payment_id))
+    assert admin.status == 200
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=5")
+    assert admin.location.startswith("/prove?next=admin_payments.ask_refund")
+    token = admin.get(LIST).find_form("/logout")["fields"]["csrf_token"]
+    data = {
+        "csrf_token": token,
+        "cents": "500",
+        "left": "1499",
+        "note": "x",
+        "typed": find_number(payment_id),
+    }
+    answer = admin.client.post(f"{write_address(payment_id)}/remboursement", data=data, headers=admin.headers)
+    assert answer.status_code == 403
+    assert list_refunds(payment_id) == []
+
+
+def test_support_sees_payments_and_gives_nothing_back(support: Browser, buyer_id: UUID) -> None:
+    payment_id = add_payment(buyer_id)
+    page = support.get(write_address(payment_id))
+    assert "remboursement" not in page.html
+    support.get(f"{write_address(payment_id)}/remboursement")
+    assert support.status == 403
+    token = support.get(LIST).find_form("/logout")["fields"]["csrf_token"]
+    data = {"csrf_token": token, "cents": "500", "left": "1499", "note": "x"}
+    path = f"{write_address(payment_id)}/remboursement"
+    assert support.client.post(path, data=data, headers=support.headers).status_code == 403
+    assert rows(Refund) == []
+
+
+def test_for_the_payer_there_is_no_such_page(camille: Browser, app: Flask) -> None:
+    payment_id = add_payment(create_account("other@example.org").id)
+    for path in (LIST, write_address(payment_id), f"{write_address(payment_id)}/remboursement"):
+        camille.get(path)
+        assert camille.status == 404, path
+
+
+def test_payments_are_found_by_number_state_account_and_stripe_s_id(
+    shop: Shop, admin: Browser, buyer_id: UUID
+) -> None:
+    order, paid = shop.order(buyer_id), shop.buy(create_account("other@example.org").id)
+    numbers = {each: find_number(each) for each in (order.payment_id, paid)}
+    for query, expected in {
+        f"orderNumber={numbers[paid]}": paid,
+        "status=PENDING": order.payment_id,
+        f"userId={buyer_id}": order.payment_id,
+        f"stripeId={order.session_id}": order.payment_id,
+    }.items():
+        page = admin.get(f"{LIST}?{query}")
+        found = [each for each, number in numbers.items() if f"<bdi>{number}</bdi>" in page.html]
+        assert found == [expected], query
+    for query in ("orderNumber=nonsense", "userId=x", "status=x", "before=%00", "stripeId=%00"):
+        admin.get(f"{LIST}?{query}")
+        assert admin.status == 200, query
+        assert admin.page.title.startswith("Erreur"), query
+
+
+def test_ten_thousand_payments_have_pages(admin: Browser, buyer_id: UUID) -> None:
+    payment_id = add_payment(buyer_id)
+    with session() as s:
+        s.execute(
+            sa.text(
+                "INSERT INTO payments (id, user_id, plan, amount_cents) SELECT gen_random_uuid(), user_id, plan, 1 "
+                "FROM payments, generate_series(1, 9999) WHERE id = :id"
+            ),
+            {"id": payment_id},
+        )
+    page = admin.get(LIST)
+    assert page.html.count('<th scope="row">') == 50
+    (following,) = (at["href"] for _, at in page.tags if at.get("rel") == "next")
+    assert admin.get(following).html.count('<th scope="row">') == 50
+    assert statements(lambda: admin.get(LIST)) < 20
+
+
+def test_of_a_deleted_account_nobody_is_told(admin: Browser, buyer_id: UUID) -> None:
+    payment_id = add_payment(buyer_id)
+    with session() as s:
+        s.get_one(Payment, payment_id).user_id = None
+    page = admin.get(write_address(payment_id))
+    assert "supprimé" in page.text
+    page = admin.get(f"{write_address(payment_id)}/remboursement?amount=1")
+    assert "personne n’est averti" in page.text
+
+
+def test_differences_and_totals_are_shown(admin: Browser, support: Browser, buyer_id: UUID) -> None:
+    add_difference()
+    add_payment(buyer_id)
+    issue_due(60)
+    page = support.get(f"{LIST}/ecarts")
+    assert "re_1" in page.text
+    assert '{"amount": 499}' in page.text
+    page = support.get(f"{LIST}/totaux")
+    assert "14,99 €" in plain(page.text)
+    page = support.get(f"{LIST}/totaux?first=2001-01-01&last=2001-02-01")
+    assert "Aucune facture" in page.text
+    page = support.get(f"{LIST}/totaux?first=2026-12-31&last=2026-01-01")
+    assert "Erreur" in page.title
+
+
+def test_no_operator_reaches_what_is_not_there(admin: Browser) -> None:
+    for path in (
+        "/x",
+        "/00000000-0000-0000-0000-000000000000",
+        "/00000000-0000-0000-0000-000000000000/remboursement",
+    ):
+        admin.get(f"{LIST}{path}")
+        assert admin.status == 404, path
+
+
+def test_another_role_makes_the_page_go(app: Flask, buyer_id: UUID) -> None:
+    browser = seat_operator(app, Role.USER)
+    browser.get(write_address(add_payment(buyer_id)))
+    assert browser.status == 404
