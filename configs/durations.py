@@ -71,6 +71,7 @@ class Periods(BaseSettings):
     partition_seconds: Seconds = 3600
     partition_lock_seconds: Seconds = 0.1
     checks_kept_for: Span = timedelta(days=90)
+    slots_kept_for: Annotated[Span, Field(ge=timedelta(days=31))] = timedelta(days=365)
     incident_check_seconds: Seconds = 5
     incident_quiet_seconds: Seconds = 600
     alarm_repeat_seconds: Seconds = 900
@@ -145,6 +146,7 @@ class Periods(BaseSettings):
     job_sweep_seconds: Seconds = 1
     job_nudge_seconds: Seconds = 2
     job_retry_seconds: Seconds = 10
+    job_spread_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60
     check_days_seconds: Seconds = 3600
     answer_figures_seconds: Seconds = 3600
     invoices_seconds: Seconds = 60

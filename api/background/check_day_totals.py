@@ -47,6 +47,15 @@ ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excl
   promised_seconds = coalesce(excluded.promised_seconds, d.promised_seconds), updated_at = excluded.updated_at
 """)
 
+# What the function of migration 0045 asks of a day before it drops it.
+_IS_UNSUMMED = sa.text("""
+SELECT EXISTS (
+  SELECT FROM (
+    SELECT desk_id, count(*) AS number FROM checks WHERE started_at >= :begins AND started_at < :ends GROUP BY desk_id
+  ) c LEFT JOIN check_days d ON d.desk_id = c.desk_id AND d.day = :day
+  WHERE coalesce(d.checks, 0) < c.number)
+""")
+
 
 def find_days_to_sum(session: Session, now: datetime) -> list[date]:
     """Return the UTC days, oldest first, that may have changed since they were summed up.
@@ -60,6 +69,20 @@ def find_days_to_sum(session: Session, now: datetime) -> list[date]:
     begun = min(begins.astimezone(UTC).date() if begins else today, newest or today)
     first = max(begun, today - timedelta(days=_MOST_DAYS - 1))
     return [first + timedelta(days=number) for number in range((today - first).days + 1)]
+
+
+def sum_old_day(session: Session, day: date) -> bool:
+    """Write the totals of a day that is about to be dropped, where they lack checks; return whether they did.
+
+    A day whose totals count more than `checks` holds is left as it is: a restored database may lack old checks.
+    `updated_at` is soon after the day, so that `find_days_to_sum` goes on where it was.
+    """
+    begins = datetime.combine(day, time(), UTC)
+    ends = begins + timedelta(days=1)
+    if not session.scalar(_IS_UNSUMMED, {"begins": begins, "ends": ends, "day": day}):
+        return False
+    sum_day(session, day, ends + _LATEST_RECORD)
+    return True
 
 
 def sum_day(session: Session, day: date, now: datetime) -> int:

@@ -19,17 +19,21 @@ from configs.settings import settings
 MOST_ATTEMPTS = 5
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
+_OFTEN = timedelta(hours=1)  # jobs of a shorter period are never put off
+_MISSED = timedelta(minutes=1)  # for a scheduler that lives plans within a second
+
 # A run without a worker is moved to the newest due time: what was missed is made up once.
 _PLAN = sa.text("""
 WITH wanted AS (SELECT * FROM unnest(
-  CAST(:ids AS uuid[]), CAST(:jobs AS text[]), CAST(:due AS timestamptz[])) AS w (id, job, due_at)
+  CAST(:ids AS uuid[]), CAST(:jobs AS text[]), CAST(:due AS timestamptz[]), CAST(:begins AS timestamptz[]))
+  AS w (id, job, due_at, begins_at)
 ), moved AS (
   UPDATE job_runs r SET due_at = w.due_at FROM wanted w
   WHERE r.job = w.job AND r.ended_at IS NULL AND NOT coalesce(r.lease_until BETWEEN :now AND :longest_lease, false)
     AND r.due_at NOT BETWEEN w.due_at AND :near
     AND NOT EXISTS (SELECT FROM job_runs o WHERE o.job = w.job AND o.due_at = w.due_at)
 )
-INSERT INTO job_runs (id, job, due_at, next_nudge_at) SELECT w.id, w.job, w.due_at, :now FROM wanted w
+INSERT INTO job_runs (id, job, due_at, next_nudge_at) SELECT w.id, w.job, w.due_at, w.begins_at FROM wanted w
 WHERE NOT EXISTS (SELECT FROM job_runs r WHERE r.job = w.job AND r.due_at BETWEEN w.due_at AND :near)
 ON CONFLICT DO NOTHING RETURNING job
 """)
@@ -56,10 +60,29 @@ class LeasedRun:
 
 def plan_runs(session: Session, jobs: Iterable[ScheduledJob], now: datetime) -> list[str]:
     """Write a run for each job that is due and has neither run nor is running; return the names of these jobs."""
+    jobs = list(jobs)
     due = {job.name: job.find_due_time(now) for job in jobs}
-    given = {"ids": [str(new_id()) for _ in due], "jobs": list(due), "due": list(due.values())}
+    begins = _spread_missed(jobs, due, now)
+    given = {
+        "ids": [str(new_id()) for _ in due],
+        "jobs": list(due),
+        "due": list(due.values()),
+        "begins": [begins.get(name, now) for name in due],
+    }
     limits = {"now": now, "near": now + CLOCKS_DIFFER, "longest_lease": _find_longest_lease(now)}
     return list(session.scalars(_PLAN, given | limits))
+
+
+def _spread_missed(
+    jobs: Iterable[ScheduledJob], due: dict[str, datetime], now: datetime
+) -> dict[str, datetime]:
+    """Return when runs that were missed begin, in the order of the schedule: all at once would keep others waiting.
+
+    The newest due time of most jobs is long ago and has a run: of these nothing is written.
+    """
+    missed = [job.name for job in jobs if job.period >= _OFTEN and due[job.name] < now - _MISSED]
+    step = timedelta(seconds=settings().job_spread_seconds) / max(len(missed), 1)
+    return {name: now + number * step for number, name in enumerate(missed)}
 
 
 def find_lost_runs(session: Session, now: datetime) -> list[LostRun]:
@@ -164,4 +187,4 @@ def _find_longest_lease(now: datetime) -> datetime:
 def _get_longest_wait() -> timedelta:
     ours = settings()
     retry = ours.job_retry_seconds * 2 ** (MOST_ATTEMPTS - 1)
-    return timedelta(seconds=max(ours.job_nudge_seconds, retry)) + CLOCKS_DIFFER
+    return timedelta(seconds=max(ours.job_nudge_seconds, retry, ours.job_spread_seconds)) + CLOCKS_DIFFER

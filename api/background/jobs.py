@@ -5,8 +5,7 @@ changes nothing when it is repeated, and no transaction is open while another se
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, cast
+from datetime import date, datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,8 +18,15 @@ from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
 from api.background import delivery_day_totals, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
+from api.background.housekeeping import (  # noqa: F401 -- jobs run by their names in this module
+    analyze_tables,
+    drop_gone_slots,
+    drop_job_runs,
+    drop_partitions,
+    make_partitions,
+)
 from api.background.job_store import CLOCKS_DIFFER, find_last_due
-from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job, list_jobs
+from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job
 from api.billing import closed_desks, plan_ends, renewals
 from api.declarations import applying
 from api.delivery_figures import sums
@@ -28,12 +34,10 @@ from api.exports import jobs as exports
 from api.invoices.jobs import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins.service import ended_long_ago
-from api.models import partitions
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.delivery_figure import DeliveryFigure
-from api.models.job_run import JobResult, JobRun
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
@@ -49,18 +53,14 @@ from api.payments.watch_gaps import list_watched_payments
 from api.push_devices.service import drop_ended_devices
 from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
 from api.retention.batches import delete_in_batches
+from api.retention.table_growth import tell_growth
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 from configs.settings import settings
 
 Counts = dict[str, int]
-_RUNS_KEPT_FOR = timedelta(days=90)
-_IDLE_RUNS_KEPT_FOR = timedelta(days=3)  # of a daily job one at least is left, which health reads
 _AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
-# One of the counts is not 0.
-_HAS_CHANGED = sa.func.jsonb_path_exists(JobRun.counts, sa.literal_column("'$.* ? (@ != 0)'"))
 _ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
-_LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
 
 
 def check_days() -> Counts:
@@ -103,36 +103,9 @@ def _sum_days(
     return {"days": len(days), counted: written}
 
 
-def make_partitions() -> Counts:
-    """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
-    with session() as s:
-        return {"made": partitions.make_partitions(s, clock().date())}
-
-
-def drop_partitions() -> Counts:
-    """Drop days of `checks` older than CHECKS_KEPT_FOR, one in a transaction; their sums are kept in `check_days`."""
-    before, dropped = (clock() - settings().checks_kept_for).date(), 0
-    while True:
-        with session() as s:
-            if partitions.drop_oldest_partition(s, before) is None:
-                return {"dropped": dropped}
-        dropped += 1
-
-
-def drop_job_runs() -> Counts:
-    """Drop the rows of runs that ended long ago, and open ones of jobs that the schedule no longer has.
-
-    Runs that changed nothing go sooner: a job that is due each minute has 1,440 of them a day.
-    """
-    now, names = clock(), [job.name for job in list_jobs()]
-    is_over = JobRun.ended_at < now - _RUNS_KEPT_FOR
-    was_idle = sa.and_(
-        JobRun.ended_at < now - _IDLE_RUNS_KEPT_FOR, JobRun.result == JobResult.DONE, sa.not_(_HAS_CHANGED)
-    )
-    left = sa.and_(JobRun.ended_at.is_(None), JobRun.job.not_in(names), JobRun.due_at < now - _LEFT_AFTER)
-    with session() as s:
-        dropped = cast("sa.CursorResult[Any]", s.execute(sa.delete(JobRun).where(is_over | was_idle | left)))
-        return {"dropped": dropped.rowcount}
+def report_growth() -> Counts:
+    """Alarm the operators of tables that hold what their rule of retention does not allow, or have none."""
+    return _send(tell_growth)
 
 
 def drop_appointments() -> Counts:

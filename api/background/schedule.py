@@ -8,7 +8,7 @@ from api.models.job_run import MAINTENANCE, PAYMENTS
 from configs.settings import settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _PARIS = ZoneInfo("Europe/Paris")
 OPERATIONS_DIGEST, OPERATIONS_REPORT = "operations_digest", "operations_report"
 
@@ -51,7 +51,8 @@ def list_jobs() -> list[ScheduledJob]:
     """Return every job."""
     return [
         ScheduledJob("make_partitions", timedelta(seconds=settings().partition_seconds)),
-        ScheduledJob("drop_partitions", _DAY),
+        ScheduledJob("drop_partitions", _HOUR),
+        ScheduledJob("drop_gone_slots", _HOUR),
         ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
         ScheduledJob("delivery_days", timedelta(hours=1)),
         ScheduledJob("delivery_figures", timedelta(hours=1)),
@@ -94,6 +95,8 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("watch_operations", timedelta(minutes=1)),
         ScheduledJob("repeat_alarms", timedelta(minutes=1)),
         ScheduledJob("call_dead_mans_switch", timedelta(minutes=1)),
+        DailyJob("analyze_tables", _DAY, hour=4),
+        DailyJob("report_growth", _DAY, hour=6),  # after the jobs that drop
         DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),
         DailyJob(OPERATIONS_REPORT, _DAY, hour=19),
         ScheduledJob("issue_invoices", timedelta(seconds=settings().invoices_seconds)),

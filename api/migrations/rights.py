@@ -114,7 +114,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
     "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
-    "slots": {"api": _READ, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "slots": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
     "detections": {
         "api": _READ, "background": _READ, "crawler": _ADD,
         "notifier": "SELECT, UPDATE (matched_at, nudges, next_nudge_at)", "reader": _READ,

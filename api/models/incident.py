@@ -40,6 +40,7 @@ class IncidentReason(StrEnum):
     PROMETHEUS_ALARM = (
         "prometheus_alarm"  # a rule of deploy/prometheus/rules.yaml; the subject begins with its name
     )
+    TABLE_GROWTH = "table_growth"  # a table holds what its rule of retention does not allow
 
     @property
     def of_desk(self) -> bool:
@@ -63,6 +64,7 @@ _OF_MOMENT = frozenset(
         IncidentReason.FAILURES_RISING,
         IncidentReason.FRAUD_WARNING,
         IncidentReason.FALSE_ALARMS,
+        IncidentReason.TABLE_GROWTH,
     }
 )
 _OF_OPERATIONS = _OF_MOMENT | {

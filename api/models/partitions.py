@@ -51,11 +51,16 @@ def drop_oldest_partition(session: Session, before: date) -> date | None:
 
     Raises:
         sqlalchemy.exc.OperationalError: a reader or a writer kept the table for PARTITION_LOCK_SECONDS.
-        sqlalchemy.exc.InternalError: `before` is less than 30 days ago.
+        sqlalchemy.exc.InternalError: `before` is less than 30 days ago, or `check_days` lacks checks of that day.
     """
     _wait_no_longer(session)
     dropped: date | None = session.scalar(_DROP, {"before": before})
     return dropped
+
+
+def find_oldest_partition(session: Session) -> date | None:
+    """Return the oldest UTC day that exists."""
+    return min(_read_days(session), default=None)
 
 
 def count_days_ahead(session: Session, today: date) -> int:

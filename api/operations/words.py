@@ -24,6 +24,7 @@ _NAMES = {
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
     IncidentReason.PROMETHEUS_ALARM: "alarme de mesure",
+    IncidentReason.TABLE_GROWTH: "table qui grandit sans règle",
 }
 
 

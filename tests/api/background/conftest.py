@@ -19,8 +19,14 @@ Job = Callable[[], dict[str, int]]
 
 
 @pytest.fixture
-def done(database: str, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note in a list which jobs ran, in their order."""
+def done(
+    database: str,
+    redis_server: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    settings_env: Callable[..., None],
+) -> list[str]:
+    """Note in a list which jobs ran, in their order; missed ones are not spread."""
+    settings_env(JOB_SPREAD_SECONDS="0")
     found: list[str] = []
 
     def make(name: str) -> Job:

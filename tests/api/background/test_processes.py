@@ -24,7 +24,7 @@ pytestmark = pytest.mark.processes
 
 SHORT = {
     "JOB_LEASE_SECONDS": "3", "JOB_SWEEP_SECONDS": "0.2", "JOB_NUDGE_SECONDS": "0.5", "JOB_RETRY_SECONDS": "0.5",
-    "CHECK_DAYS_SECONDS": "1",
+    "CHECK_DAYS_SECONDS": "1", "JOB_SPREAD_SECONDS": "0.1",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import time_machine
 from api.background import job_store, jobs
 from api.background import scheduler as scheduler_module
 from api.background.runner import run_job
-from api.background.schedule import list_jobs
+from api.background.schedule import ScheduledJob, list_jobs
 from api.background.scheduler import Scheduler
 from api.models.base import session
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
@@ -190,6 +190,51 @@ def test_jobs_continue_when_all_programs_were_down(
         scheduler.turn()
         work()
     assert done == ["hourly"]
+
+
+def spread(*jobs: ScheduledJob) -> dict[str, float]:
+    """Return after how many seconds each job's first run begins."""
+    Scheduler(jobs).turn()
+    return {run.job: (run.next_nudge_at - clock()).total_seconds() for run in rows(JobRun)}
+
+
+@pytest.mark.usefixtures("database", "frozen")
+def test_what_was_missed_is_spread_in_the_order_of_the_schedule(
+    settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(JOB_SPREAD_SECONDS="60", REDIS_URL=NOWHERE)
+    first, minutely = (
+        ScheduledJob("first", timedelta(hours=6)),
+        ScheduledJob("minutely", timedelta(minutes=1)),
+    )
+    assert spread(first, DAILY, minutely) == {"first": 0, "daily": 30, "minutely": 0}
+
+
+@pytest.mark.usefixtures("database")
+def test_what_is_due_now_is_not_put_off(
+    settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(JOB_SPREAD_SECONDS="60", REDIS_URL=NOWHERE)
+    frozen.move_to("2026-11-21T00:00:01+00:00")
+    assert spread(HOURLY, DAILY) == {"hourly": 0, "daily": 0}
+
+
+def test_a_day_without_any_program_is_made_up_once_and_spread(
+    done: list[str], work: Work, settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    scheduler = Scheduler([HOURLY, DAILY])
+    scheduler.turn()
+    work()
+    done.clear()
+    settings_env(JOB_SPREAD_SECONDS="60")
+    frozen.shift(timedelta(days=1, minutes=30))
+    scheduler.turn()
+    assert work() == 1
+    for _ in range(30):
+        frozen.shift(1)
+        scheduler.turn()
+    assert work() == 1
+    assert sorted(done) == ["daily", "hourly"]
 
 
 STEPS = [

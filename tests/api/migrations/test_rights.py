@@ -44,7 +44,7 @@ DECLARE each record; BEGIN
   EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP;
 END $$
 """
-_DAYS_OF_CHECKS = ("make_check_days(date, date)", "drop_oldest_check_day(date)")
+_DAYS_OF_CHECKS = ("make_check_days(date, date)", "drop_oldest_check_day(date)", "analyze_table(text)")
 
 
 def ask(statement: str, **given: object) -> list[tuple[Any, ...]]:

@@ -1,0 +1,194 @@
+"""Gone slots go after a year with what announced them, statistics are renewed, days are summed up before they go."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+
+from api.background import jobs
+from api.models.base import engine, session
+from api.models.check import Check
+from api.models.check_day import CheckDay
+from api.models.notification import Match, MatchSlot
+from api.models.partitions import drop_oldest_partition, make_partitions
+from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.retention import batches
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.world import BOBIGNY, Person, desk_state, match, rows, see, wait_for
+
+pytestmark = pytest.mark.usefixtures("database")
+DAY = timedelta(days=1)
+OLD = date(2026, 7, 3)
+
+
+def check(at: datetime, desk_id: str = BOBIGNY) -> None:
+    with session() as s:
+        s.add(
+            Check(
+                started_at=at, desk_id=desk_id, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1, requests=1,
+                slots_seen=0, covered=[], process="test",
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+def old_day(database: str, frozen: time_machine.Traveller, settings_env: Callable[..., None]) -> datetime:
+    """Make a day with two checks, which is old now; return its begin."""
+    with session() as s:
+        make_partitions(s, OLD, 0)
+        s.execute(sa.text("DROP TABLE checks_20260702"))  # of the day before
+    begins = datetime(OLD.year, OLD.month, OLD.day, tzinfo=UTC)
+    check(begins + timedelta(hours=1))
+    check(begins + timedelta(hours=2))
+    settings_env(CHECKS_KEPT_FOR="90d")
+    frozen.move_to(begins + 100 * DAY)
+    return begins
+
+
+def totals() -> dict[date, int]:
+    return {each.day: each.checks for each in rows(CheckDay)}
+
+
+@pytest.mark.usefixtures("old_day")
+def test_a_day_that_is_not_summed_up_is_not_dropped() -> None:
+    with session() as s, pytest.raises(sa.exc.InternalError, match=r"checks of 2026-07-03 are not summed up"):
+        drop_oldest_partition(s, OLD + DAY)
+    assert len(rows(Check)) == 2
+
+
+@pytest.mark.usefixtures("old_day")
+def test_the_job_sums_it_up_and_drops_it() -> None:
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1}
+    assert totals() == {OLD: 2}
+    assert rows(Check) == []
+
+
+def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
+    old_day: datetime, frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(old_day + timedelta(hours=1.5))
+    with session() as s:
+        s.execute(sa.delete(Check).where(Check.started_at > clock()))
+    jobs.check_days()
+    check(old_day + timedelta(hours=23))
+    check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
+    frozen.move_to(old_day + 100 * DAY)
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1}
+    assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
+
+
+def test_sums_that_count_more_than_a_restored_day_holds_stay(old_day: datetime) -> None:
+    with session() as s:
+        s.add(
+            CheckDay(
+                desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
+            )
+        )
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0}
+    assert totals() == {OLD: 500}
+
+
+@pytest.mark.usefixtures("old_day")
+def test_a_late_sum_does_not_move_where_the_sums_of_later_days_go_on(frozen: time_machine.Traveller) -> None:
+    desk_state(due_queue="prefenligne")
+    frozen.move_to("2026-10-10T12:00:00+00:00")
+    jobs.check_days()
+    frozen.move_to("2026-10-14T12:00:00+00:00")  # no sums for four days
+    assert jobs.drop_partitions()["summed"] == 1
+    assert jobs.check_days()["days"] == 6  # since a day before the last
+
+
+@pytest.fixture
+def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[int]]]:
+    """Give a function that has an alert be told of slots; it returns the detection and their ids."""
+
+    def announce(user_id: UUID, *moments: str) -> tuple[UUID, list[int]]:
+        detection_id, slots = see(*moments)
+        match_id = match(wait_for(user_id), detection_id, [slots[0]])
+        ranges = ",".join(f"[{each},{each + 1})" for each in slots)
+        with session() as s:
+            row = s.get_one(MatchSlot, (match_id, slots[0]))
+            row.slots = f"{{{ranges}}}"
+        return detection_id, slots
+
+    return announce
+
+
+def go(slots: list[int], at: datetime) -> None:
+    with session() as s:
+        gone = {"gone_at": at, "gone_reason": GoneReason.TAKEN}
+        s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(gone))
+
+
+Announce = Callable[..., tuple[UUID, list[int]]]
+
+
+def test_a_slot_goes_a_year_after_it_was_gone_with_what_announced_it(
+    announced: Announce, person: Callable[..., Person], frozen: time_machine.Traveller
+) -> None:
+    _, slots = announced(person().id, "2026-12-01", "2026-12-02")
+    go(slots, clock())
+    frozen.shift(365 * DAY)
+    assert jobs.drop_gone_slots() == {"dropped": 0}
+    frozen.shift(timedelta(seconds=1))
+    assert jobs.drop_gone_slots() == {"dropped": 2}
+    assert (rows(SlotRow), rows(DetectionSlot), rows(MatchSlot)) == ([], [], [])
+    assert (len(rows(Detection)), len(rows(Match))) == (1, 1)
+
+
+@pytest.mark.rule("3.4")
+def test_a_slot_stays_while_one_that_was_announced_with_it_is_open(
+    announced: Announce, person: Callable[..., Person], frozen: time_machine.Traveller
+) -> None:
+    """Its row says that the other one was announced."""
+    _, slots = announced(person().id, "2026-12-01", "open")
+    go(slots[:1], clock())
+    frozen.shift(500 * DAY)
+    assert jobs.drop_gone_slots() == {"dropped": 0}
+    go(slots[1:], clock())
+    frozen.shift(366 * DAY)
+    assert jobs.drop_gone_slots() == {"dropped": 2}
+
+
+def test_many_slots_go_in_batches(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> None:
+    monkeypatch.setattr(batches, "BATCH", 2)
+    for desk_id in (BOBIGNY, "melun_77/titre-sejour"):
+        go(see("2026-12-01", "2026-12-02", "2026-12-03", desk_id=desk_id)[1], clock())
+    see("2026-12-04")
+    frozen.shift(400 * DAY)
+    assert jobs.drop_gone_slots() == {"dropped": 6}
+    assert len(rows(SlotRow)) == 1
+
+
+def analyzed(name: str) -> datetime | None:
+    with session() as s:
+        query = sa.text("SELECT last_analyze FROM pg_stat_user_tables WHERE relname = :name")
+        return s.scalar(query, {"name": name})
+
+
+def test_what_changed_much_is_analysed_and_the_partitioned_table_always() -> None:
+    with session() as s:
+        s.execute(sa.text("INSERT INTO desks (id) SELECT 'bobigny_93/' || n FROM generate_series(1, 1500) n"))
+        s.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    before = analyzed("desks")
+    assert jobs.analyze_tables()["analyzed"] >= 2
+    after = analyzed("desks")
+    assert after is not None
+    assert after != before
+    assert analyzed("checks") is not None
+
+
+def test_a_locked_table_is_left_for_the_next_day(settings_env: Callable[..., None]) -> None:
+    settings_env(PARTITION_LOCK_SECONDS="0.001")
+    with engine().connect() as other, other.begin():
+        other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
+        assert jobs.analyze_tables()["locked"] == 1
+
+
+def test_only_a_table_of_ours_is_analysed() -> None:
+    with session() as s, pytest.raises(sa.exc.DBAPIError, match="there is no table pg_class"):
+        s.execute(sa.text("SELECT analyze_table('pg_class')"))
