@@ -20,6 +20,7 @@ MOST_ATTEMPTS = 5
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
 _OFTEN = timedelta(hours=1)  # jobs of a shorter period are never put off
+_AHEAD = timedelta(minutes=1)  # more than the clocks of two schedulers differ
 _MISSED = timedelta(minutes=1)  # for a scheduler that lives plans within a second
 
 # A run without a worker is moved to the newest due time: what was missed is made up once.
@@ -61,6 +62,7 @@ class LeasedRun:
 def plan_runs(session: Session, jobs: Iterable[ScheduledJob], now: datetime) -> list[str]:
     """Write a run for each job that is due and has neither run nor is running; return the names of these jobs."""
     jobs = list(jobs)
+    _forget_future(session, now)
     due = {job.name: job.find_due_time(now) for job in jobs}
     begins = _spread_missed(jobs, due, now)
     given = {
@@ -71,6 +73,12 @@ def plan_runs(session: Session, jobs: Iterable[ScheduledJob], now: datetime) -> 
     }
     limits = {"now": now, "near": now + CLOCKS_DIFFER, "longest_lease": _find_longest_lease(now)}
     return list(session.scalars(_PLAN, given | limits))
+
+
+def _forget_future(session: Session, now: datetime) -> None:
+    """Delete runs that ended although they are due later: a clock was ahead, and their due time comes again."""
+    ahead = sa.delete(JobRun).where(JobRun.due_at > now + _AHEAD, JobRun.ended_at.is_not(None))
+    session.execute(ahead, execution_options={"synchronize_session": False})
 
 
 def _spread_missed(
@@ -86,14 +94,17 @@ def _spread_missed(
 
 
 def find_lost_runs(session: Session, now: datetime) -> list[LostRun]:
-    """Return the runs that are due, that no worker holds, and whose last nudge was some time ago."""
+    """Return the runs that are due, that no worker holds, and whose last nudge was some time ago.
+
+    Ids are in the order in which the runs were planned, which is that of the schedule.
+    """
     latest = now + _get_longest_wait()
     asked = sa.select(JobRun.id, JobRun.job, JobRun.nudges).where(
         JobRun.ended_at.is_(None),
         _is_free(now),
         (JobRun.next_nudge_at <= now) | (JobRun.next_nudge_at > latest),
     )
-    return [LostRun(*row) for row in session.execute(asked)]
+    return [LostRun(*row) for row in session.execute(asked.order_by(JobRun.id))]
 
 
 def count_nudge(session: Session, run: LostRun, now: datetime) -> bool:

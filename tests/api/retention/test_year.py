@@ -1,0 +1,224 @@
+"""A year of days, all with the same load, played by a frozen clock: each table grows at its known rate and no more."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+
+from api.background.runner import run_job
+from api.background.schedule import ScheduledJob, list_jobs
+from api.background.scheduler import Scheduler
+from api.models.all import RECORDS
+from api.models.base import new_id, session
+from api.models.check import Check
+from api.models.desk import Outage, OutageReason
+from api.models.incident import Incident
+from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from api.models.login import EndedBecause, Login, PendingRegistration
+from api.models.notice import Notice
+from api.models.notification import MatchSlot, NotificationMatch, State
+from api.models.partitions import make_partitions
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.slot import GoneReason, SlotRow
+from api.models.support import SupportRequest
+from api.models.user import Contact
+from api.paging import first_id_at
+from configs.clock import clock
+from configs.job_queues import queue
+from configs.outcome import Outcome
+from tests.api.slot_messages import message
+from tests.api.world import BOBIGNY, PREFECTURES, Person, desk_state, match, rows, see, wait_for
+
+DAY = timedelta(days=1)
+CHECKS, SLOTS = 24, 4  # of a day
+# What a day of this load leaves for good: its rules say why (api/retention/table_rules.py).
+GROWTH = {
+    "detections": 1, "matches": 1, "notifications": 1, "notification_matches": 1,
+    "check_days": 1, "outages": 1, "delivery_days": 1, "delivery_figures": 4,
+}  # fmt: skip
+MONTHLY = {"slot_lives", "answer_figures"}  # some rows a month
+# Rows of a day that their job takes, and for how many days at most each is there.
+KEPT_DAYS = {
+    "checks": 90, "slots": 365, "notices": 90, "provider_events": 30, "support_requests": 365, "logins": 90,
+    "registrations": 60,
+}  # fmt: skip
+BY_NAME = {each.__tablename__: each for each in RECORDS}
+
+
+class World:
+    """A desk, a person and their alert, and what a day writes about them."""
+
+    def __init__(self, user_id: UUID) -> None:
+        """Begin with nothing but them."""
+        desk_state(BOBIGNY, due_queue="prefenligne", wished_seconds=60.0)
+        with session() as s:
+            s.execute(sa.update(Contact).values(verified_at=clock()))
+        self._user, self._alert = user_id, wait_for(user_id)
+
+    def write_day(self) -> None:
+        """Write what a day leaves."""
+        begins = datetime.combine(clock().date(), time(), UTC)
+        detection_id, slots = see(*(f"2099-01-{number + 1:02}" for number in range(SLOTS)), at=begins)
+        match_id = match(self._alert, detection_id, slots[:1])
+        message_id = message(
+            begins, user=self._user, state=State.DELIVERED, delivered_at=begins, provider="sendgrid"
+        )
+        gone = {"gone_at": begins + timedelta(hours=1), "gone_reason": GoneReason.TAKEN}
+        with session() as s:
+            s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(gone))
+            s.execute(
+                sa.update(MatchSlot)
+                .values(slots=f"{{[{slots[0]},{slots[-1] + 1})}}")
+                .where(MatchSlot.match_id == match_id)
+            )
+            s.add(NotificationMatch(notification_id=message_id, match_id=match_id))
+            s.add_all(self._list_rows(begins))
+
+    def _list_rows(self, at: datetime) -> Iterable[Any]:
+        for number in range(CHECKS):
+            yield Check(
+                started_at=at + timedelta(hours=number), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS, evidence="x",
+                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
+            )  # fmt: skip
+        yield Outage(
+            desk_id=BOBIGNY, starts_at=at, ends_at=at + timedelta(hours=1), reason=OutageReason.UNREACHABLE
+        )
+        yield Notice(
+            id=UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1), user_id=self._user, kind="slot_detected",
+            language="fr", title="t", body="b", created_at=at,
+        )  # fmt: skip
+        yield ProviderEvent(
+            provider="sendgrid", event_id=str(new_id()), notification_ids=[], kind=ReceiptKind.DELIVERED, at=at,
+            received_at=at, applied_at=at,
+        )  # fmt: skip
+        yield SupportRequest(email="x@example.org", message="Bonjour", created_at=at)
+        yield Login(
+            user_id=self._user, browser="", token_hash=str(new_id()), created_at=at, last_used_at=at, rotated_at=at,
+            expires_at=at + 7 * DAY, proven_at=at, ended_at=at, ended_because=EndedBecause.LOGGED_OUT,
+        )  # fmt: skip
+        yield PendingRegistration(user_id=self._user, created_at=at)
+
+
+def count_rows() -> dict[str, int]:
+    with session() as s:
+        return {
+            name: s.scalar(sa.select(sa.func.count()).select_from(each)) or 0
+            for name, each in BY_NAME.items()
+        }
+
+
+def list_days_of_checks() -> int:
+    with session() as s:
+        return len(s.scalars(sa.text("SELECT 1 FROM pg_inherits WHERE inhparent = 'checks'::regclass")).all())
+
+
+class Player:
+    """Lets days pass: each has its load, and at its end the scheduler and the workers do what is due."""
+
+    def __init__(
+        self, world: World, frozen: time_machine.Traveller, jobs: Iterable[ScheduledJob], every: int
+    ) -> None:
+        """Work by these jobs, looked at each `every` days: what was missed between is made up once."""
+        self._world, self._frozen, self._jobs, self._every = world, frozen, list(jobs), every
+
+    def play(self, days: int) -> None:
+        """Let these days pass."""
+        for number in range(days):
+            self._world.write_day()
+            self._frozen.shift(DAY)
+            if number % self._every == self._every - 1:
+                Scheduler(self._jobs).turn()
+                _work_off()
+
+
+def _work_off() -> None:
+    for name in JOB_QUEUES:
+        for job in queue(name).get_jobs():
+            job.delete()
+            if job.func_name.endswith("run_job"):
+                run_job(*job.args)
+
+
+Make = Callable[[Iterable[ScheduledJob], int], Player]
+
+
+@pytest.fixture
+def make(
+    person: Callable[..., Person],
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
+) -> Make:
+    """Give a function that makes a player who begins 420 days before the server's today."""
+    settings_env(JOB_SPREAD_SECONDS="0", PREFECTURES_DIR=PREFECTURES)
+
+    def made(jobs: Iterable[ScheduledJob], every: int) -> Player:
+        with session() as s:
+            today: date = s.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
+        begins = datetime.combine(today, time(1), UTC) - 420 * DAY
+        frozen.move_to(begins)
+        with session() as s:
+            make_partitions(s, begins.date())
+        return Player(World(person().id), frozen, jobs, every)
+
+    return made
+
+
+def list_failed() -> set[tuple[str, str | None]]:
+    return {(run.job, run.error) for run in rows(JobRun) if run.result is JobResult.FAILED or run.error}
+
+
+RETENTION = {
+    "make_partitions", "drop_partitions", "check_days", "drop_gone_slots", "drop_job_runs", "drop_old_logins",
+    "drop_support_requests", "erase_messages", "drop_notices", "drop_receipts", "analyze_tables", "report_growth",
+}  # fmt: skip
+
+
+def test_forty_days_with_short_periods_leave_what_the_rules_leave(
+    make: Make, settings_env: Callable[..., None]
+) -> None:
+    settings_env(
+        CHECKS_KEPT_FOR="31d", SLOTS_KEPT_FOR="31d", MESSAGES_KEPT_FOR="8d", RECEIPTS_KEPT_FOR="5d",
+        SUPPORT_KEPT_FOR="9d", LOGIN_KEPT_FOR="6d",
+    )  # fmt: skip
+    player = make([job for job in list_jobs() if job.name in RETENTION], 4)
+    player.play(36)
+    before = count_rows()
+    player.play(4)
+    after = count_rows()
+    assert list_failed() == set()
+    assert rows(Incident) == []
+    assert 31 * CHECKS <= after["checks"] <= 34 * CHECKS
+    assert 31 * SLOTS <= after["slots"] <= 34 * SLOTS
+    growing = {name for name in after if after[name] > before[name]}
+    unsummed = {"delivery_days", "delivery_figures"}  # their jobs do not run here
+    late = {"registrations", "job_runs"}  # kept for longer than these days
+    assert growing - late == set(GROWTH) - unsummed
+
+
+@pytest.mark.journey
+@pytest.mark.timeout(1800)
+def test_a_year_grows_each_table_at_its_known_rate_and_no_more(make: Make) -> None:
+    player = make(list_jobs(), 1)
+    player.play(370)
+    before = count_rows()
+    player.play(30)
+    after = count_rows()
+    assert list_failed() == set()
+    assert rows(Incident) == []
+    for name, days in KEPT_DAYS.items():
+        a_day = {"checks": CHECKS, "slots": SLOTS}.get(name, 1)
+        assert after[name] <= a_day * (days + 2), name
+    assert (
+        list_days_of_checks() <= 90 + 1 + 1 + 14 + 16
+    )  # the last are those that the migrations made, of today
+    grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    for name in MONTHLY:
+        assert grown.pop(name, 0) <= 10
+    assert abs(grown.pop("job_runs", 0)) <= 30, "the days of each week are alike"
+    assert grown == {name: 30 * a_day for name, a_day in GROWTH.items()}
