@@ -45,7 +45,7 @@ class Finding:
 def check_domain(
     domain: str, selectors: Iterable[str], read_txt: ReadTxt, *, by_sendgrid: bool
 ) -> list[Finding]:
-    """Return what stands in the DNS for mail from `domain`."""
+    """Return one finding or more for each record that mail from `domain` needs."""
     spf = [
         Finding(domain, grade, says) for grade, says in _check_spf(domain, read_txt, by_sendgrid=by_sendgrid)
     ]

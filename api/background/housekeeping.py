@@ -53,7 +53,7 @@ def drop_gone_slots() -> Counts:
 
 
 def analyze_tables() -> Counts:
-    """Have PostgreSQL look anew at tables that changed much, and at `checks`, which autovacuum never looks at."""
+    """Analyse the tables that changed much, and `checks`, which autovacuum never analyses."""
     return planner_statistics.analyze_tables()
 
 

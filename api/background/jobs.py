@@ -16,15 +16,8 @@ from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
-from api.background import delivery_day_totals, sms_spending
+from api.background import delivery_day_totals, housekeeping, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
-from api.background.housekeeping import (  # noqa: F401 -- jobs run by their names in this module
-    analyze_tables,
-    drop_gone_slots,
-    drop_job_runs,
-    drop_partitions,
-    make_partitions,
-)
 from api.background.job_store import CLOCKS_DIFFER, find_last_due
 from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job
 from api.billing import closed_desks, plan_ends, renewals
@@ -59,6 +52,12 @@ from configs.clock import clock
 from configs.settings import settings
 
 Counts = dict[str, int]
+# Jobs run by their names in this module.
+make_partitions = housekeeping.make_partitions
+drop_partitions = housekeeping.drop_partitions
+drop_gone_slots = housekeeping.drop_gone_slots
+drop_job_runs = housekeeping.drop_job_runs
+analyze_tables = housekeeping.analyze_tables
 _AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
 _ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
 

@@ -9,8 +9,7 @@ from configs.settings import settings
 
 # Gone slots are found by desk: that is the order of their index. A row of `match_slots` goes with its first slot: it
 # stays, and so does that slot, while another slot of the row is open or younger, for it says that it was announced.
-_DROP = sa.text("""
-DELETE FROM slots WHERE id = ANY(ARRAY(
+_DROP = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(
   SELECT old.id FROM desks d CROSS JOIN LATERAL (
     SELECT s.id FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NOT NULL AND s.gone_at < :before
       AND NOT EXISTS (

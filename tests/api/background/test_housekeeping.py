@@ -1,5 +1,6 @@
 """Gone slots go after a year with what announced them, statistics are renewed, days are summed up before they go."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
+from api.background.check_day_totals import sum_old_day
 from api.models.base import engine, session
 from api.models.check import Check
 from api.models.check_day import CheckDay
@@ -104,7 +106,7 @@ def test_a_late_sum_does_not_move_where_the_sums_of_later_days_go_on(frozen: tim
 
 @pytest.fixture
 def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[int]]]:
-    """Give a function that has an alert be told of slots; it returns the detection and their ids."""
+    """Give a function that announces slots to an alert; it returns the detection and their ids."""
 
     def announce(user_id: UUID, *moments: str) -> tuple[UUID, list[int]]:
         detection_id, slots = see(*moments)
@@ -167,7 +169,8 @@ def test_many_slots_go_in_batches(monkeypatch: pytest.MonkeyPatch, frozen: time_
 def analyzed(name: str) -> datetime | None:
     with session() as s:
         query = sa.text("SELECT last_analyze FROM pg_stat_user_tables WHERE relname = :name")
-        return s.scalar(query, {"name": name})
+        found: datetime | None = s.scalar(query, {"name": name})
+        return found
 
 
 def test_what_changed_much_is_analysed_and_the_partitioned_table_always() -> None:
@@ -192,3 +195,28 @@ def test_a_locked_table_is_left_for_the_next_day(settings_env: Callable[..., Non
 def test_only_a_table_of_ours_is_analysed() -> None:
     with session() as s, pytest.raises(sa.exc.DBAPIError, match="there is no table pg_class"):
         s.execute(sa.text("SELECT analyze_table('pg_class')"))
+
+
+_BUSY_DAY = """
+INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
+SELECT CAST(:day AS timestamptz) + n * interval '0.15 second', 'p/' || (n % 700), 'no_slots', repeat('x', 70), 400, 3, 0,
+  '[]', 'spider-1:4711' FROM generate_series(1, 555000) n
+"""
+
+
+@pytest.mark.journey
+def test_a_day_of_a_table_of_fifty_million_rows_is_summed_up_and_dropped(
+    database: str, settings_env: Callable[..., None]
+) -> None:
+    """Of 90 such days."""
+    settings_env(DATABASE_SECONDS="600")
+    with session() as s:
+        make_partitions(s, OLD, 0)
+        s.execute(sa.text("DROP TABLE checks_20260702"))
+        s.execute(sa.text(_BUSY_DAY), {"day": f"{OLD}T00:00:00Z"})
+    with session() as s:
+        assert sum_old_day(s, OLD)
+    begun = time.perf_counter()
+    with session() as s:
+        assert drop_oldest_partition(s, OLD + DAY) == OLD
+    print(f"dropped within {time.perf_counter() - begun:.2f} s")  # noqa: T201 -- for docs/benchmarks.md

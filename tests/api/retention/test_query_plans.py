@@ -20,6 +20,7 @@ JOBS = [
     jobs.end_unused_accounts,
     jobs.erase_declarations,
     jobs.drop_watch_records,
+    jobs.drop_gone_slots,
     jobs.drop_old_logins,
     jobs.drop_appointments,
     jobs.drop_audit,

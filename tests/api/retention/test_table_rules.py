@@ -1,4 +1,4 @@
-"""Every table has a rule of retention that holds; one that grows without or against its rule is told."""
+"""Every table has a rule of retention that holds; operators are alarmed of one that grows against it."""
 
 from collections.abc import Iterator
 from datetime import timedelta

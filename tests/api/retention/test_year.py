@@ -140,7 +140,7 @@ def _work_off() -> None:
     for name in JOB_QUEUES:
         for job in queue(name).get_jobs():
             job.delete()
-            if job.func_name.endswith("run_job"):
+            if str(job.func_name).endswith("run_job"):
                 run_job(*job.args)
 
 
