@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0045"
-down_revision: str | None = "0042"
+revision: str = "0048"
+down_revision: str | None = "0047"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 CONTRACTS = "the new check allows more reasons: rows of the release before pass"
@@ -15,6 +15,7 @@ _REASONS = (
     "captcha", "blocked", "rate_limited", "overloaded", "maintenance", "closed", "unreachable", "unreadable",
     "unlinked", "gone", "home", "retitled", "silent",
     "provider_down", "old_queue", "quota", "sms_ceiling", "failures_rising", "fraud_warning", "false_alarms",
+    "prometheus_alarm",
 )  # fmt: skip
 _NEW = "table_growth"
 _REASON = "ck_incidents_reason"
