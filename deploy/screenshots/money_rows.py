@@ -23,6 +23,7 @@ CUSTOMER = UUID("01900000-0000-7000-8000-000000000001")
 GRANT = UUID("01900000-0000-7000-8000-000000000002")
 DETECTION = UUID("01900000-0000-7000-8000-000000000003")
 EVENT = "evt_1QxShown"
+_FIRST_SLOT = 10**9  # behind those of watching_rows, which do not come from the sequence
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _FAILURES = (  # provider, channel, reason
     *(("sendgrid", Channel.EMAIL, "attempts used up: sendgrid answered 500"),) * 3,
@@ -58,8 +59,8 @@ def _add_detection(s: Session, desk_id: str) -> None:
     desk, at = desks()[desk_id], clock() - 50 * _MINUTE
     slots = [
         SlotRow(
-            desk_id=desk_id, place_key="shown", place_label="Guichet 4", moment=f"2027-02-0{day}", seats=day,
-            url=desk.url, opened_at=at, seen_at=at + _MINUTE,
+            id=_FIRST_SLOT + day, desk_id=desk_id, place_key="shown", place_label="Guichet 4",
+            moment=f"2027-02-0{day}", seats=day, url=desk.url, opened_at=at, seen_at=at + _MINUTE,
         )
         for day in (3, 4)
     ]  # fmt: skip
