@@ -5,15 +5,16 @@ order that only rises (sent, no_receipt, delivered, bounced), and a receipt chan
 the attempt that was accepted, or about one of unknown fate.
 """
 
-from collections import defaultdict
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
@@ -22,6 +23,7 @@ from configs.settings import settings
 from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.fallback import tell_elsewhere
+from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
 from notifier.sms_budget import FIRST_ASKED_AFTER
 
@@ -50,7 +52,6 @@ def apply_due(opened: Session, now: datetime, *, one_by_one: bool = False) -> in
     rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
     may_change = {each.contact_id for each in events if each.contact_id and each.kind in _CONTACT_STATES}
     lock_contacts(opened, may_change)
-    kinds: dict[ReceiptKind, int] = defaultdict(int)
     changed: set[tuple[UUID, ContactState]] = set()
     for event in events:
         mine = [rows[key] for key in ids[event.id] if key in rows]
@@ -58,11 +59,8 @@ def apply_due(opened: Session, now: datetime, *, one_by_one: bool = False) -> in
             event.next_attempt_at = now + _WAIT
         elif not one_by_one:
             _apply(opened, event, mine, now, changed)
-            kinds[event.kind] += 1
         elif not _try_alone(opened, event, mine, now):
             event.next_attempt_at = now + _WAIT_AFTER_ERROR
-    if kinds:
-        log.info("receipts applied", **{kind.value: count for kind, count in kinds.items()})
     return len(events)
 
 
@@ -155,7 +153,20 @@ def _deliver(row: Notification, event: ProviderEvent) -> None:
     at = max(event.at, row.accepted_at or event.at)
     row.delivered_at = min(row.delivered_at or at, at)
     if row.state is not State.BOUNCED:
+        if row.state is not State.DELIVERED:
+            _log(row, "delivered")
         row.state, row.reason = State.DELIVERED, None
+
+
+def _log(row: Notification, event: str, reason: str | None = None) -> None:
+    if opened := object_session(row):
+        fields: dict[str, Any] = _name(row) | ({"reason": reason} if reason else {})
+        log_when_committed(opened, event, notification=str(row.id), **fields)
+
+
+def _name(row: Notification) -> dict[str, str]:
+    named = {"channel": row.channel.value, "provider": row.provider or ""}
+    return named | find_detection(row.params)
 
 
 def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datetime) -> None:
@@ -164,6 +175,7 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     row.state = State.BOUNCED
     row.reason = f"{event.provider} {event.code or event.kind.value}"
     row.failed_at = event.at
+    _log(row, "bounced", reason=row.reason)
     tell_elsewhere(opened, [row], now)
     call_outcomes.follow_missed_call(opened, event, row, now)
 
@@ -181,8 +193,7 @@ def expire_receipts(opened: Session, now: datetime) -> Sequence[UUID]:
     rows = lock_overdue(opened, now)
     for row in rows:
         row.state = State.NO_RECEIPT
-    if rows:
-        log.warning("no receipt in time", count=len(rows), notification=str(rows[0].id))
+    log_each(opened, "no receipt in time", [(row.id, _name(row)) for row in rows], level=logging.WARNING)
     tell_elsewhere(opened, rows, now)
     call_outcomes.follow_unreported_calls(opened, rows, now)
     return [row.id for row in rows]

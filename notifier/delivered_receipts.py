@@ -5,14 +5,13 @@ else a receipt may mean is left to `applied_receipts`, which reads rows.
 """
 
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.orm import Session
 
+from notifier.match_log import log_each
 from notifier.receipt_locks import AT_ONCE
-
-log = structlog.get_logger(__name__)
 
 # A receipt of another attempt names another message of the provider's. Rows that something else holds are skipped: it
 # may wait for what we hold. Of two receipts for one message the second stays, and is read like any other.
@@ -31,17 +30,21 @@ accepted AS (
 delivered AS (
   UPDATE notifications n SET state = 'delivered', reason = NULL, delivered_at = accepted.at
   FROM accepted WHERE n.id = accepted.id
-  RETURNING accepted.event_id
+  RETURNING accepted.event_id, n.id, n.channel, n.provider, n.params ->> 'detection_id' AS detection
 )
 UPDATE provider_events e SET applied_at = :now, next_attempt_at = NULL
 FROM delivered WHERE e.id = delivered.event_id
-RETURNING e.id
+RETURNING delivered.id, delivered.channel, delivered.provider, delivered.detection
 """)
 
 
 def apply_delivered(opened: Session, now: datetime) -> int:
     """Mark accepted messages as delivered whose receipts wait, at most AT_ONCE; return how many were."""
-    applied = len(opened.scalars(_APPLY, {"now": now, "most": AT_ONCE}).all())
-    if applied:
-        log.info("receipts applied", delivered=applied)
-    return applied
+    applied = opened.execute(_APPLY, {"now": now, "most": AT_ONCE}).all()
+    log_each(opened, "delivered", [(row.id, _describe(row)) for row in applied])
+    return len(applied)
+
+
+def _describe(row: Any) -> dict[str, str]:
+    named = {"channel": row.channel, "provider": row.provider}
+    return named | ({"detection": row.detection} if row.detection else {})

@@ -9,6 +9,7 @@ import structlog
 from psycopg2.errors import ForeignKeyViolation
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
 from api.models.user import Channel
@@ -60,10 +61,11 @@ def match(detection_id: str) -> None:
     """Match a detection, then deliver; where very many alerts wait, each part is a job of its own."""
     key = UUID(detection_id)
     mine = _inline_claim()
-    with session() as opened:
-        matched = match_service.match_or_part(opened, key, clock(), mine)
-    nudges.match_parts(key, matched.parts, matched.times)
-    _send(matched.written, mine)
+    with bound_contextvars(detection=detection_id):
+        with session() as opened:
+            matched = match_service.match_or_part(opened, key, clock(), mine)
+        nudges.match_parts(key, matched.parts, matched.times)
+        _send(matched.written, mine)
 
 
 @_patient
@@ -71,11 +73,12 @@ def match_part(detection_id: str, number: int) -> None:
     """Match one part of the alerts that wait for a detection, then deliver."""
     key = UUID(detection_id)
     mine = _inline_claim()
-    with session() as opened:
-        written = match_service.match_part(opened, key, number, clock(), mine)
-    with session() as opened:
-        match_batches.finish_detection(opened, key, clock())
-    _send(written, mine)
+    with bound_contextvars(detection=detection_id):
+        with session() as opened:
+            written = match_service.match_part(opened, key, number, clock(), mine)
+        with session() as opened:
+            match_batches.finish_detection(opened, key, clock())
+        _send(written, mine)
 
 
 @_patient

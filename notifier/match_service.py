@@ -22,6 +22,7 @@ from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.held_back import find_held_back, write_held_back
+from notifier.match_log import log_when_committed
 from notifier.matching import (
     Announced,
     AnySlot,
@@ -78,6 +79,7 @@ def match_or_part(
     detection.matched_at = None  # its parts will be
     detection.next_nudge_at = next_nudge(now, detection.nudges)
     numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
+    log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(numbers))
     return Matched(parts=numbers, times=detection.nudges)
 
 
@@ -125,7 +127,7 @@ def match_open(
     reached = recipients(session, {wish.user_id for wish in wishes}, now)
     seen_at = max(slot.seen_at for slot in slots)
     result = MatchResult(detection, wishes, reached, seen_at, slots, late=True, in_crowd=in_crowd)
-    return write(session, result, now, inline).waiting
+    return _write_matches(session, result, now, inline)
 
 
 def find_untold(
@@ -272,6 +274,7 @@ def _write_result(
     in_crowd: bool = False,
 ) -> list[UUID]:
     if not found:
+        _log_nothing(session, detection)
         return []
     since, alert_ids = _retold_since(now), {each.alert_id for each in found}
     rows = read_seen_slots(session, detection, since)
@@ -285,11 +288,30 @@ def _write_result(
     if held := find_held_back(rest, slots, announced):
         write_held_back(session, detection, held, recipients(session, held, detection.seen_at), now)
     if not wishes:
+        _log_nothing(session, detection)
         return []
     reached = recipients(session, told, detection.seen_at)
     open_ones = [slot for slot, _, _ in rows if slot.gone_at is None]
     result = MatchResult(detection, wishes, reached, detection.seen_at, open_ones, in_crowd=in_crowd)
-    return write(session, result, now, inline).waiting
+    return _write_matches(session, result, now, inline)
+
+
+def _write_matches(
+    session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None
+) -> list[UUID]:
+    """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
+    written = write(session, result, now, inline)
+    log_when_committed(
+        session, "matched", detection=str(result.detection.id), desk=result.detection.desk_id,
+        alerts=len(result.wishes), notifications=len(written.waiting) + len(written.inline), late=result.late,
+    )  # fmt: skip
+    return written.waiting
+
+
+def _log_nothing(session: Session, detection: Detection) -> None:
+    log_when_committed(
+        session, "matched", detection=str(detection.id), desk=detection.desk_id, alerts=0, notifications=0
+    )
 
 
 def read_seen_slots(

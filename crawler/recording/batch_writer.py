@@ -22,6 +22,7 @@ from configs.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
+from crawler.recording.check_log import log_checks
 from crawler.recording.check_transaction import Written, write_batch
 from crawler.recording.row_replay import is_row_fault, replay_rows
 from crawler.scheduling import due_queue
@@ -201,7 +202,9 @@ def record(results: Sequence[FinishedCheck]) -> Written:
         ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
     """
     with session() as open_session:
-        return write_batch(open_session, results, clock())
+        written = write_batch(open_session, results, clock())
+    log_checks(written.lines)
+    return written
 
 
 def takes_checks() -> bool:

@@ -26,6 +26,7 @@ from crawler.items import FinishedCheck
 from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import CoveredWindow
 from crawler.recording import desk_state_update, hold_release, slot_writer
+from crawler.recording.check_log import describe_checks
 from crawler.recording.desk_state_update import StateChange
 from crawler.recording.slot_diff import CheckResult, OpenSlot
 from crawler.scheduling import intervals
@@ -52,13 +53,14 @@ Columns = dict[str, Any]
 class Written:
     """Work after the commit: detections to nudge, visits to end in the due queue, pages to keep.
 
-    `dropped`: how many checks could not be recorded at all.
+    `dropped`: how many checks could not be recorded at all. `lines`: a log line for each check.
     """
 
     detections: list[UUID] = field(default_factory=list)
     visits: list[VisitEnd] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
     dropped: int = 0
+    lines: list[Columns] = field(default_factory=list)
 
     def add(self, other: "Written") -> None:
         """Add what another transaction left to do."""
@@ -127,7 +129,8 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
         filter(None, map(_proof_of_trouble, counted))
     )
     session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
-    written = Written([each.id for each in found], proofs=proofs)
+    lines = describe_checks(results, {each.desk_id: each.id for each in found})
+    written = Written([each.id for each in found], proofs=proofs, lines=lines)
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     rests, ahead = _rest_hosts(session, counted, now), _tokens_ahead(session, ends)
     written.visits = [

@@ -15,6 +15,7 @@ from api.models.base import is_any_of, session
 from api.models.notification import FORGOTTEN, OUTLIVES, Notification, Priority, State
 from api.models.user import Channel, ContactState
 from configs.clock import clock
+from configs.logs import EachOf
 from configs.settings import settings
 from configs.unsubscribe_links import SWITCHABLE
 from notifier import hourly_cap
@@ -30,6 +31,7 @@ from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
+from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
 from notifier.provider_base import Answer
@@ -77,7 +79,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
             forget_addresses(opened, [each.row])
             if each.how.state is not State.PENDING:
                 end = {"state": each.how.state.value, "reason": each.how.reason}
-                log.info("not sent", notification=str(each.row.id), **end)
+                _about(each.row).info("not sent", **end)
         for row, error in claimed.failed:
             # Tried as often as any other: a row that cannot be read would never be seen to expire.
             attempt = replace(attempt_of(row), lasting=False)
@@ -304,18 +306,23 @@ def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: se
 
 
 def _log_together(rows: Sequence[ClaimedRow], decision: DeliveryDecision) -> None:
-    """Log what came of one call in one line: a line for each of a crowd takes as long as sending it."""
-    said = _about(rows[0])
-    if len(rows) > 1:
-        said = said.bind(merge=len(rows))
-    if decision.receipt:
-        seen = min((row.seen_at for row in rows if row.seen_at), default=None)
-        since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
-        said.info("sent", milliseconds=since)
-    else:
-        said.warning("not accepted", state=decision.state.value, reason=decision.reason)
+    """Log what came of one call, a line per notification; those of a crowd differ by their id only."""
+    alike: dict[tuple[object, ...], list[ClaimedRow]] = defaultdict(list)
+    for row in rows:
+        alike[row.kind, row.channel, row.attempts, find_detection(row.params).get("detection")].append(row)
+    seen = min((row.seen_at for row in rows if row.seen_at), default=None)
+    since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
+    for mine in alike.values():
+        said = _about(mine[0]).bind(notification=EachOf.of([row.id for row in mine]))
+        if decision.receipt:
+            said.info("sent", provider=decision.receipt.provider, milliseconds=since)
+        else:
+            said.warning("not accepted", state=decision.state.value, reason=decision.reason)
 
 
 def _about(row: ClaimedRow) -> structlog.stdlib.BoundLogger:
-    bound = log.bind(notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts)
+    bound = log.bind(
+        notification=str(row.id), kind=row.kind, channel=row.channel.value, attempt=row.attempts,
+        **find_detection(row.params),
+    )  # fmt: skip
     return cast("structlog.stdlib.BoundLogger", bound)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import time_machine
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from structlog.testing import capture_logs
 
 import notifier
 from api.models.base import engine, server_answers, session
@@ -102,6 +103,20 @@ def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
     ]
     assert (first.milliseconds, first.started_at, first.process) == (120, NOW, "test:1")
     assert (second.outcome, second.error) == (Outcome.UNREACHABLE, "TimeoutError: 20 s")
+
+
+def test_every_recorded_check_has_a_line_that_names_its_detection(
+    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "crawler.recording.check_log")
+    with capture_logs() as lines:
+        write(check("a", 1, slot()), check("b", 4, outcome=Outcome.UNREACHABLE))
+    first, second = sorted(
+        (each for each in lines if each["event"] == "check"), key=lambda each: each["desk"]
+    )
+    assert (first["outcome"], first["slots"], first["detection"]) == ("slots", 1, str(nudged[0]))
+    assert (second["outcome"], second["requests"], second["milliseconds"]) == ("unreachable", 3, 120)
+    assert "detection" not in second
 
 
 def test_checks_without_a_change_cost_three_statements_however_many(desks: dict[str, Desk]) -> None:

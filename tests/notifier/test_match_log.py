@@ -1,0 +1,84 @@
+"""Log lines of a detection: one id from its match to the receipt of each message, one line per notification."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from api.models.base import session
+from api.models.user import Channel
+from configs.clock import clock
+from configs.logs import EachOf, set_up_logs
+from deploy.sandbox.receipts.signatures import make_public_key
+from notifier.delivered_receipts import apply_delivered
+from notifier.jobs import apply_receipts, match
+from notifier.match_log import find_detection, log_when_committed
+from tests.notifier.receipts_world import SECRET, event_of, send_events
+from tests.notifier.world import alert, detection, notifications, person
+
+pytestmark = pytest.mark.usefixtures("whole")
+
+
+@pytest.fixture
+def lines(
+    whole: Any, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Log as a worker does in production; the function returns the lines since its last call."""
+    settings_env(LOG_FORMAT="json", SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
+    root = logging.getLogger()
+    handlers, level, kept, hook = list(root.handlers), root.level, structlog.get_config(), sys.excepthook
+    capsys.readouterr()
+    set_up_logs("worker-critical")
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level, sys.excepthook = handlers, level, hook
+    structlog.configure(**kept)
+
+
+def test_a_detection_is_followed_from_its_match_to_the_receipts(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    for _ in range(2):
+        alert(person(channels=[Channel.EMAIL]))
+    key = detection()
+    match(str(key))
+    sent = [row.id for row in notifications()]
+    send_events(*map(event_of, sent))
+    apply_receipts()
+    mine = [line for line in lines() if line.get("detection") == str(key)]
+    assert [line["event"] for line in mine] == ["matched", *["sent"] * 2, *["delivered"] * 2]
+    assert (mine[0]["alerts"], mine[0]["notifications"]) == (2, 2)
+    for event in ("sent", "delivered"):
+        assert {line["notification"] for line in mine if line["event"] == event} == set(map(str, sent))
+    assert {line["provider"] for line in mine[1:]} == {"sendgrid"}
+    assert {line["level"] for line in mine} == {"info"}
+    assert "@" not in str(mine)
+
+
+def test_a_detection_that_nobody_waits_for_says_so(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    key = detection()
+    match(str(key))
+    (line,) = [line for line in lines() if line.get("detection") == str(key)]
+    assert (line["event"], line["alerts"], line["notifications"]) == ("matched", 0, 0)
+
+
+def test_what_is_not_committed_is_not_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    with session() as opened:
+        apply_delivered(opened, clock())
+        log_when_committed(opened, "written", detection="x")
+        opened.rollback()
+    assert lines() == []
+
+
+@pytest.mark.parametrize("params", [{}, {"detection_id": 5}, [], None, "x"])
+def test_params_without_a_detection_name_none(params: object) -> None:
+    assert find_detection(params) == {}
+
+
+@pytest.mark.parametrize(("values", "expected"), [(["a"], "a"), (["a", "b"], "<each>")])
+def test_a_single_value_is_text(values: list[str], expected: str) -> None:
+    assert str(EachOf.of(values)) == expected
