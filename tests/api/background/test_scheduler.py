@@ -29,6 +29,7 @@ from tests.api.background.conftest import DAILY, HOURLY
 from tests.api.world import rows
 
 NOWHERE = "redis://127.0.0.1:1/0"
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 Work = Callable[[], int]
 
 
@@ -177,6 +178,33 @@ def test_jobs_continue_when_redis_is_back_and_make_up_once_what_was_missed(
         frozen.shift(1)
     assert done == ["hourly"]
     assert due_times() == [HOURLY.find_due_time(end)]
+
+
+def test_jobs_continue_after_five_minutes_without_the_database(
+    scheduler: Scheduler,
+    done: list[str],
+    work: Work,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
+) -> None:
+    scheduler.turn()
+    assert work() == 2
+    done.clear()
+    here = settings().require("database_url")
+    frozen.move_to("2026-11-20T09:58:00+00:00")
+    settings_env(DATABASE_URL=NO_DATABASE)
+    for _ in range(10):
+        scheduler.turn()
+        frozen.shift(30)
+    server = redis.Redis.from_url(settings().require("redis_url"))
+    report = read_report(server, BACKGROUND)
+    assert report
+    assert set(report.failing.values()) == {"OperationalError"}, "health names it meanwhile"
+    settings_env(DATABASE_URL=here)
+    scheduler.turn()
+    assert (work(), done) == (1, ["hourly"])
+    assert (report := read_report(server, BACKGROUND))
+    assert report.failing == {}
 
 
 def test_jobs_continue_when_all_programs_were_down(
@@ -346,7 +374,7 @@ def test_the_scheduler_reports_what_fails_and_that_it_works_again(
     scheduler: Scheduler, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
     here = settings().require("database_url")
-    settings_env(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    settings_env(DATABASE_URL=NO_DATABASE)
     scheduler.turn()
     report = read_report(redis_server, BACKGROUND)
     assert report
