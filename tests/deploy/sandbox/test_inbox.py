@@ -212,6 +212,7 @@ def test_the_menus_set_modes(inbox: Any, visit: Visit) -> None:
         "voice": "normal",
         "push": "normal",
         "payment": "normal",
+        "errors": "normal",
     }
 
 
