@@ -49,6 +49,7 @@ INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.FAILURES_RISING: "Échecs en hausse",
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",
+    IncidentReason.TABLE_GROWTH: "Table qui grossit",
     "prometheus_alarm": "Alarme de Prometheus",
 }
 
