@@ -1,0 +1,43 @@
+"""`make alarms`: the rules and the configurations, checked by Prometheus' own programs.
+
+Exit 1 if something does not hold; 2 if it could not be tried.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.alarm_check.files import CheckFailed, check_files
+from deploy.alarm_check.tools import ToolMissing, find_tools
+from deploy.local import signals
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.alarm_check", description=__doc__)
+    parser.add_argument(
+        "--tools", type=Path, default=Path(".state/prometheus"), help="where packages are unpacked"
+    )
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    signals.listen()
+    begun = time.monotonic()
+    try:
+        tools = find_tools(options.tools.resolve())
+        print(check_files(tools), flush=True)
+    except CheckFailed as failure:
+        print(f"FAILED {failure}", file=sys.stderr)
+        return 1
+    except ToolMissing as failure:
+        print(f"it could not be tried: {failure}", file=sys.stderr)
+        return 2
+    except signals.StopRequested:
+        print("stopped")
+        return 1
+    print(f"all holds, after {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
