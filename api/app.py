@@ -31,6 +31,7 @@ from api.middleware.problems import build_validation_response, register_error_ha
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
+from api.middleware.request_metrics import register_request_metrics
 from api.models.base import engine
 from api.models.key_losses import (
     find_lost_data_keys,
@@ -89,6 +90,7 @@ def create_app() -> OpenAPI:
     # `//login` would be redirected to the host that the request names.
     app.url_map.merge_slashes = False
     register_error_handlers(app)
+    register_request_metrics(app)  # first: it times what the others do, too
     register_request_hooks(app)
     allow_front_end(app)
     register_rate_limits(app)

@@ -3,7 +3,8 @@
 import gc
 from typing import Any
 
-BEFORE_FORK = "before_fork"  # extension of an app: functions to call before the workers fork
+# Extensions of an app: functions to call before the workers fork, in each worker, and with the id of one that ended.
+BEFORE_FORK, AFTER_FORK, AFTER_EXIT = "before_fork", "after_fork", "after_exit"
 # PROXY_HOPS alone says which headers of a proxy count. By default gunicorn believes a peer on loopback about the scheme
 # and SCRIPT_NAME: https://docs.gunicorn.org/en/stable/settings.html#forwarded-allow-ips
 forwarded_allow_ips = ""
@@ -22,3 +23,15 @@ def when_ready(server: Any) -> None:
         load()
     gc.collect()
     gc.freeze()
+
+
+def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 -- as gunicorn calls it
+    """Let the app prepare a worker."""
+    for prepare in server.app.wsgi().extensions.get(AFTER_FORK, ()):
+        prepare()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Let the app clear up after a worker that ended."""
+    for clear_up in server.app.wsgi().extensions.get(AFTER_EXIT, ()):
+        clear_up(worker.pid)

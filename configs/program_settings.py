@@ -73,6 +73,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "background": ("exports_secret_access_key", "invoices_secret_access_key", "smtp_url"),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
     "crawler": ("ants_token", "proofs_secret_access_key"),
+    "reader": ("redis_url",),  # the exporter of metrics
     "notifier": ("smtp_url", "telegram_webhook_secret", "vapid_private_key"),  # it registers the webhook
 }
 

@@ -37,6 +37,10 @@ def _check_stream() -> None:
     _ask(f"http://127.0.0.1:{settings().port}/live/alive")
 
 
+def _check_metrics() -> None:
+    _ask(f"http://127.0.0.1:{settings().metrics_port}/alive")
+
+
 def _check_node() -> None:
     """Ask this machine's scrapyd. /api/health has the keeper's report of its spiders."""
     current = settings()
@@ -93,6 +97,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "api": _check_api,
     "backup": _check_backup,
     "background": partial(_check_loop, BACKGROUND),
+    "metrics": _check_metrics,
     "node": _check_node,
     "notifier": _check_notifier,
     "planner": partial(_check_loop, PLANNER),

@@ -25,7 +25,7 @@ _CRAWLER = (
 )
 # Our packages and modules, by image.
 OURS = {
-    "api": ("api", "configs", "deploy.health_check", "deploy.status", "notifier"),
+    "api": ("api", "configs", "deploy.health_check", "deploy.metrics", "deploy.status", "notifier"),
     "backup": ("configs", "deploy.backup", "deploy.health_check", "deploy.postgres_tools"),
     "browser": _CRAWLER,
     "crawler": _CRAWLER,

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +40,15 @@ def read_due() -> list[Due]:
     """
     client = open_redis()
     systems = sorted(key.decode().removeprefix(_DUE) for key in client.scan_iter(f"{_DUE}*", count=1000))
+    return read_due_of(client, systems)
+
+
+def read_due_of(client: Redis, systems: Iterable[str]) -> list[Due]:
+    """Read the due queues of these names, without a look at all keys.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
     return [_due(client, system, clock().timestamp()) for system in systems]
 
 

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from configs.setting_groups.value_types import WebAddress
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
 Program = Literal["api", "background", "backup", "crawler", "notifier", "reader"]
@@ -39,6 +41,11 @@ class CommonSettings(BaseSettings):
     db_password: SecretStr | None = None
     redis_url: SecretStr | None = None
     redis_password: SecretStr | None = None
+
+    # Metrics
+    metrics_port: int = Field(9464, ge=1, le=65535)
+    metrics_api_url: WebAddress | None = None
+    certificate_file: Path | None = None
 
     @field_validator(
         "database_url",

@@ -50,7 +50,7 @@ from deploy.drill.step import StepFailed, Workplace
 from deploy.local.processes import answers, start, stop, wait_until, with_parent
 from deploy.sandbox.addresses import PROVIDERS_PORT, STRIPE
 
-PROGRAMS = ("api", "hooks", "stream", "background", "notifier", "planner", "node", "backup")
+PROGRAMS = ("api", "hooks", "stream", "metrics", "background", "notifier", "planner", "node", "backup")
 _ADDRESSES = {
     "postgres": "127.0.1.1",
     "redis": "127.0.1.2",

@@ -45,6 +45,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "API_URL": f"http://127.0.0.1:{ports.api}",
         "FRONTEND_URL": f"http://127.0.0.1:{ports.api}",
         "LIVE_URL": f"http://127.0.0.1:{ports.live}",
+        "METRICS_PORT": str(ports.metrics),
         "SUPPORT_EMAIL": "assistance@example.org",
         "SELLER_NAME": "Exemple de vendeur SAS",
         "SELLER_ADDRESS": "1 rue de l'Exemple, 75001 Paris",

@@ -24,6 +24,7 @@ class StackPorts:
     providers: int = 8850
     scrapyd: int = 6800
     live: int = 4010
+    metrics: int = 9464
 
     def describe_moves(self, usual: "StackPorts") -> list[str]:
         """Say in words which ports are not the usual ones."""
@@ -50,7 +51,13 @@ def usual(*, any_port: bool) -> StackPorts:
         return StackPorts()
     base = 20000 + os.getpid() % 120 * 100
     return StackPorts(
-        api=base, inbox=base + 20, sites=base + 40, providers=base + 60, scrapyd=base + 80, live=base + 10
+        api=base,
+        live=base + 10,
+        inbox=base + 20,
+        metrics=base + 30,
+        sites=base + 40,
+        providers=base + 60,
+        scrapyd=base + 80,
     )
 
 

@@ -43,13 +43,17 @@ def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
         "notifier": [python, "-m", "notifier.workers"],
         "background": [python, "-m", "api.background"],
         "stream": [python, "-m", "api.stream", "--port", str(ports.live)],
+        "metrics": [python, "-m", "deploy.metrics", "--port", str(ports.metrics)],
     }
 
 
 def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
     crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
-    return {"api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background"}
+    return {
+        "api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background",
+        "metrics": "reader",
+    }  # fmt: skip
 
 
 def build_environment(own: Program) -> dict[str, str]:

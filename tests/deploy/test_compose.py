@@ -275,9 +275,13 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
             given = {
                 key: value for key, value in service.get("environment", {}).items() if secret.search(key)
             }
-            assert given.keys() <= {"API_URL", "PROOFS_URL", "EXPORTS_URL", "INVOICES_URL"} or set(
-                given.values()
-            ) <= {
+            assert given.keys() <= {
+                "API_URL",
+                "METRICS_API_URL",
+                "PROOFS_URL",
+                "EXPORTS_URL",
+                "INVOICES_URL",
+            } or set(given.values()) <= {
                 given["API_URL"],
                 given["INVOICES_URL"],
                 given["PROOFS_URL"],

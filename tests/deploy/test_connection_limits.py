@@ -32,6 +32,7 @@ def count_processes() -> dict[str, int]:
     return {
         "api": read_gunicorn("workers"),
         "stream": 1,
+        "metrics": 1,
         "scrapyd": 2 * spiders,
         "keeper": 1,
         "planner": 1,

@@ -107,7 +107,7 @@ def test_without_redis_a_program_is_not_healthy(
 
 @pytest.mark.parametrize("given", [[], ["nginx"], ["api", "node"]])
 def test_another_program_is_refused_with_what_there_is(given: list[str]) -> None:
-    with pytest.raises(SystemExit, match=r"api\|backup\|background\|node\|notifier\|planner"):
+    with pytest.raises(SystemExit, match=r"api\|backup\|background\|metrics\|node\|notifier\|planner"):
         main(given)
 
 

@@ -21,7 +21,7 @@ from tests.deploy.compose_files import (
     unit_command,
 )
 
-UNITS = (*PROGRAMS, "api-next", "hooks", "stream", "backup", "migrate")
+UNITS = (*PROGRAMS, "api-next", "hooks", "stream", "metrics", "backup", "migrate")
 NODE = {"keeper", "proofs", "scrapyd"}  # one container runs these
 WITH_BROWSER = {"proofs", "scrapyd"}
 
@@ -30,6 +30,7 @@ def test_units_run_what_a_local_stack_runs() -> None:
     assert {name: unit_command(name) for name in PROGRAMS} == local_commands()
     assert unit_command("api-next") == unit_command("hooks") == unit_command("api")
     assert unit_command("stream") == ["python", "-m", "api.stream", "--port", "4003"]
+    assert unit_command("metrics") == ["python", "-m", "deploy.metrics"]
     assert unit_command("backup") == dockerfile_command("backup")
     assert unit_command("migrate") == ["python", "-m", "api.migrations", "upgrade", "--logins"]
 

@@ -17,7 +17,7 @@ def test_a_program_has_its_image_its_settings_and_its_secrets() -> None:
     assert api.environment["STATE_DIR"] == "/var/lib/rdvpriority"
     assert {"jwt_secret", "database_url_api"} <= set(api.secrets)
     assert Volume("proofs", "/var/lib/proofs", is_writable=False) in api.volumes
-    assert not any(each.is_writable for each in api.volumes)
+    assert {each.source for each in api.volumes if each.is_writable} == {"api"}
     assert api.tmpfs[0] == "/tmp:size=64m,mode=1777"
     assert api.capabilities == []
     assert api.health == ["python", "-m", "deploy.health_check", "api"]

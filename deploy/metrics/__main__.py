@@ -1,0 +1,58 @@
+"""`python -m deploy.metrics`: the exporter of metrics for Prometheus, on loopback unless told otherwise."""
+
+import argparse
+import signal
+import sys
+from contextlib import closing
+from threading import Thread
+
+import structlog
+
+from api.health.metric_reads.database import STATEMENT_SECONDS, MetricDatabase
+from api.health.parallel_probe import open_redis
+from configs.database import database_url
+from configs.logs import set_up_logs
+from configs.psycopg_timeout import wait_no_longer_than
+from configs.settings import settings
+from configs.startup import NotReady, exit_on_config_error
+from deploy.metrics.exposition import write_text
+from deploy.metrics.queries import THREADS, list_queries
+from deploy.metrics.query import QueryRunner
+from deploy.metrics.server import MetricsServer
+
+log = structlog.get_logger(__name__)
+
+
+@exit_on_config_error("the exporter of metrics")
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until told to stop; return 0.
+
+    Raises:
+        SystemExit: a setting or a desk file is wrong, or the port is taken.
+    """
+    parser = argparse.ArgumentParser(prog="python -m deploy.metrics", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=settings().metrics_port)
+    wanted = parser.parse_args(arguments)
+    set_up_logs("metrics")
+    database_url()  # says at once what is missing
+    wait_no_longer_than(STATEMENT_SECONDS)
+    database = MetricDatabase()
+    runner = QueryRunner(list_queries(database, open_redis()), THREADS)
+    try:
+        server = MetricsServer(
+            (wanted.host, wanted.port), lambda: write_text(runner.collect()), database.close_idle
+        )
+    except OSError as error:
+        raise NotReady(f"port {wanted.port} of {wanted.host}: {error.strerror}; set METRICS_PORT") from None
+    with closing(database), closing(runner), server:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            # in a thread of its own: shutdown() waits for the loop that this very thread runs
+            signal.signal(signum, lambda *_: Thread(target=server.shutdown).start())
+        log.info("metrics are served", host=wanted.host, port=wanted.port)
+        server.serve_forever(poll_interval=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Requests are counted by route, method and status; the counts of all workers add up and outlive each of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import structlog
+from flask import Flask
+
+from api.middleware import request_metrics
+from configs.metric_files import claim_folder, find_folder, list_folders
+from deploy.local.processes import answers, free_port
+from deploy.metrics.catalogue import clean_label
+from deploy.metrics.request_counts import read_requests
+from tests.waiting import until
+
+
+@pytest.fixture
+def state(tmp_path: Path, settings_env: Callable[..., None]) -> Path:
+    settings_env(STATE_DIR=tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
+    """Serve the API by gunicorn with two workers."""
+    chosen = free_port()
+    given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    command = [
+        str(Path(sys.executable).parent / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{chosen}",
+        "--workers", "2", "--threads", "2", "--preload", "--no-control-socket",
+        "--config", "python:configs.gunicorn_hooks",
+    ]  # fmt: skip
+    with (state / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
+    until(lambda: answers("127.0.0.1", chosen), 60)
+    yield chosen
+    process.terminate()
+    process.wait(20)
+
+
+def ask(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+
+
+def count(*labels: str) -> float:
+    return sum(
+        value for name, value, found in read_requests() if name == "http_requests_total" and found == labels
+    )
+
+
+@pytest.mark.processes
+def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -> None:
+    live = ("/api/health/live", "GET", "200")
+    for _ in range(20):
+        assert ask(port, "/api/health/live") == 200
+    assert ask(port, "/no/such/page") == 404
+    until(lambda: count(*live) >= 20, 10)
+    assert count("none", "GET", "404") == 1
+    first = count(*live)
+    found = {sample.name for sample in read_requests()}
+    assert {
+        "http_request_seconds_bucket",
+        "http_request_seconds_sum",
+        "database_query_seconds_count",
+    } <= found
+    (folder,) = list_folders()
+    master = int(folder.name.rpartition("-")[2])
+    workers = psutil.Process(master).children()
+    for worker in workers:
+        worker.kill()
+    until(lambda: all(not (folder / f"counter_{worker.pid}.db").exists() for worker in workers), 20)
+    assert count(*live) == first  # what they counted is kept
+    until(lambda: ask(port, "/api/health/live") == 200, 20)
+    until(lambda: count(*live) > first, 10)
+
+
+@pytest.mark.processes
+def test_the_folder_of_a_server_that_was_killed_is_not_read_and_removed(port: int, state: Path) -> None:
+    ask(port, "/api/health/live")
+    (folder,) = list_folders()
+    master = psutil.Process(int(folder.name.rpartition("-")[2]))
+    workers = master.children()
+    for each in (master, *workers):
+        os.kill(each.pid, signal.SIGKILL)
+    until(lambda: list_folders() == [], 20)
+    assert read_requests() == []
+    assert folder.exists()
+    claim_folder()
+    assert not folder.exists()
+
+
+def test_every_route_s_template_is_a_label(app: Flask) -> None:
+    rules = {rule.rule for rule in app.url_map.iter_rules()}
+    assert {rule for rule in rules if clean_label(rule) != rule} == set()
+    # a bucket for each bound, "+Inf", the sum and the number; two or three statuses of one or two methods
+    assert len(rules) * (len(request_metrics._REQUEST_SECONDS) + 3) <= 6000
+
+
+def test_without_space_nothing_is_counted_and_all_else_works(
+    app: Flask, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (state / "metrics").write_text("no folder")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "of an earlier server")
+    with structlog.testing.capture_logs() as logs:
+        request_metrics._prepare_server()
+    assert "not counted" in logs[0]["event"]
+    assert not request_metrics.counts()
+    assert app.test_client().get("/api/health/live").status_code == 200
+
+
+def test_no_server_has_no_counts(state: Path) -> None:
+    assert not find_folder().exists()
+    assert read_requests() == []
