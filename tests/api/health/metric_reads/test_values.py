@@ -17,7 +17,7 @@ from api.health.metric_reads.check_reads import CheckMetrics, DeskMetrics
 from api.health.metric_reads.database import MetricDatabase, first_id_at
 from api.health.metric_reads.health_reads import read_health
 from api.health.metric_reads.record_reads import JobMetrics, PaymentMetrics, RecordMetrics
-from api.health.metric_reads.sample import GrowthCounter, Sample
+from api.health.metric_reads.sample import GrowthCounter, Labels, Sample
 from api.health.metric_reads.server_reads import QueueMetrics, RedisMetrics
 from api.health.parallel_probe import open_redis
 from api.models.backup_state import BackupPart, BackupState
@@ -299,12 +299,13 @@ def test_a_counter_begins_with_0_and_never_falls() -> None:
         datetime(2026, 1, 1, tzinfo=UTC),
         datetime(2026, 1, 2, tzinfo=UTC),
     )
-    for sums, total in (
+    steps: list[tuple[dict[tuple[datetime, Labels], float], float]] = [
         ({(first, ("a",)): 5.0}, 0),
         ({(first, ("a",)): 7.0, (second, ("a",)): 1.0}, 3),
         ({(first, ("a",)): 6.0}, 3),  # rows were deleted
         ({(first, ("a",)): 7.0}, 3),  # and one came back
-    ):
+    ]
+    for sums, total in steps:
         counter.update(sums, first)
         assert counter.list_samples("x") == [Sample("x", total, ("a",))]
     assert counter.sum_since(second) == {("a",): 1}
