@@ -1,9 +1,12 @@
 """The ground of the tests: one real PostgreSQL and one real Redis for the run, a clean share of each per test."""
 
 import gc
+import logging
 import os
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -196,6 +199,19 @@ def forget() -> None:
     if base.engine.cache_info().currsize:
         databases.let_rest(base.engine())
         base.engine.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _logs_restored() -> Iterator[None]:
+    """Undo what a test's programs set up: `set_up_logs`, a request's id bound to each line."""
+    structlog.contextvars.clear_contextvars()
+    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
+    handlers, level, kept = list(root.handlers), root.level, structlog.get_config()
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level = handlers, level
+    structlog.configure(**kept)
+    sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def test_a_span_is_a_number_with_its_unit(bare: Put, written: str, read_as: time
 def test_each_period_is_a_variable(bare: Put, name: str) -> None:
     bounds = Periods.model_fields[name].metadata
     least: Any = next((each.ge for each in bounds if isinstance(each, Ge)), 2)
-    bare(**{name.upper(): str(least)})
+    written = f"{least.total_seconds():.0f}" if isinstance(least, timedelta) else str(least)
+    bare(**{name.upper(): written})
     value = getattr(load(), name)
     assert value in (least, (least,), timedelta(seconds=2))
 

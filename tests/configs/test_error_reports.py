@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 import zlib
@@ -40,18 +39,11 @@ PERSONAL = (
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    root = logging.getLogger()
-    handlers, level, kept = list(root.handlers), root.level, structlog.get_config()
+def _unsent_forgotten() -> Iterator[None]:
     yield
-    for handler in root.handlers:
+    for handler in logging.getLogger().handlers:
         if isinstance(handler, ErrorReporter) and handler._client and handler._client.transport:
             handler._client.transport._worker._queue.queue.clear()  # type: ignore[attr-defined]
-    logging.captureWarnings(capture=False)
-    root.handlers[:], root.level = handlers, level
-    structlog.configure(**kept)
 
 
 @pytest.fixture

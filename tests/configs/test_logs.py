@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
@@ -17,19 +17,6 @@ Put = Callable[..., None]
 
 def _fail(text: str) -> NoReturn:
     raise ValueError(text)
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    structlog.contextvars.clear_contextvars()  # other tests' programs have set up logs, too
-    logging.captureWarnings(capture=False)
-    root = logging.getLogger()
-    handlers, level, kept = list(root.handlers), root.level, structlog.get_config()
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:], root.level = handlers, level
-    structlog.configure(**kept)
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture

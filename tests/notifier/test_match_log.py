@@ -1,13 +1,10 @@
 """Log lines of a detection: one id from its match to the receipt of each message, one line per notification."""
 
 import json
-import logging
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import structlog
 
 from api.models.base import session
 from api.models.user import Channel
@@ -26,17 +23,12 @@ pytestmark = pytest.mark.usefixtures("whole")
 @pytest.fixture
 def lines(
     whole: Any, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+) -> Callable[[], list[dict[str, Any]]]:
     """Log as a worker does in production; the function returns the lines since its last call."""
     settings_env(LOG_FORMAT="json", SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
-    root = logging.getLogger()
-    handlers, level, kept, hook = list(root.handlers), root.level, structlog.get_config(), sys.excepthook
     capsys.readouterr()
     set_up_logs("worker-critical")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    logging.captureWarnings(capture=False)
-    root.handlers[:], root.level, sys.excepthook = handlers, level, hook
-    structlog.configure(**kept)
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
 def test_a_detection_is_followed_from_its_match_to_the_receipts(
