@@ -6,7 +6,10 @@ _MORE = 20  # presses beyond the number of controls: fields of dates have severa
 # All controls that a keyboard must reach, in the order of the page, with their looks while they have no focus. Of the
 # radio buttons of one question, Tab reaches one.
 _PREPARE = """() => {
-  document.activeElement.blur();
+  // Tab begins at the top, also on a page that led to what is wrong.
+  document.body.tabIndex = -1;
+  document.body.focus();
+  document.body.removeAttribute("tabindex");
   const one = new Set();
   const selector = ":is(a[href], button, input, select, textarea, summary, [tabindex='0']):not([tabindex='-1'])";
   const looks = (each) => {
@@ -38,6 +41,11 @@ _STOP = """() => {
   if (box.bottom <= 0 || box.top >= innerHeight) wrong.push(`focus out of the window: ${name}`);
   return { place, wrong };
 }"""
+# Which parts about push messages a page shows, its script says a moment later.
+_SETTLED = """() => {
+  const parts = [...document.querySelectorAll("[data-push]")];
+  return !parts.length || parts.some((each) => !each.hidden);
+}"""
 _NAMES = "places => places.map((each) => window.controls[each].outerHTML.slice(0, 120))"
 
 
@@ -47,6 +55,7 @@ def check_keyboard(page: Page) -> None:
     Raises:
         AssertionError: a control is not reached, comes out of order, or does not show the focus.
     """
+    page.wait_for_function(_SETTLED)
     number = page.evaluate(_PREPARE)
     stops: list[int] = []
     problems: list[str] = []

@@ -18,6 +18,8 @@ _SPOIL = """(form, text) => {
     field.options[0].value = text;
     field.value = text;
   }
+  // The page's script asks the browser for an endpoint first, where there is none.
+  if (form.elements.endpoint) form.elements.endpoint.value = "nowhere";
   form.requestSubmit(form.querySelector("button"));
 }"""
 
