@@ -6,7 +6,7 @@ psycopg2 is used without SQLAlchemy, which would take 25 MB of a program that mo
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
 from uuid import UUID
@@ -108,8 +108,8 @@ def first_id_at(moment: datetime) -> str:
     return str(UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS))
 
 
-def floor_to(moment: datetime, period: timedelta) -> datetime:
-    """Return the beginning of the period in which a moment lies, as date_bin with the epoch as origin."""
-    return datetime.fromtimestamp(
-        moment.timestamp() // period.total_seconds() * period.total_seconds(), moment.tzinfo
-    )
+def list_periods(now: datetime, length: timedelta, back: timedelta) -> list[datetime]:
+    """Return when each period began from now to `back` ago, the newest first; as date_bin with the epoch as origin."""
+    seconds = length.total_seconds()
+    newest = datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+    return [newest - place * length for place in range(int(back / length) + 1)]

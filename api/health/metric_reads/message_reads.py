@@ -1,10 +1,10 @@
 """Metrics of the notifications: their fates and delays, receipts, dead letters, and what SMS and calls cost."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from api.health.metric_reads.database import MetricDatabase, first_id_at, floor_to
+from api.health.metric_reads.database import Fetch, MetricDatabase, first_id_at, list_periods
 from api.health.metric_reads.sample import GrowthCounter, Labels, Sample
 from configs.clock import clock
 from configs.settings import settings
@@ -15,27 +15,25 @@ STATES = ("sent", "delivered", "bounced", "no_receipt", "failed", "expired", "sk
 DELAYS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)  # seconds: upper bounds of the histogram
 _TRACKED = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _PERIOD = timedelta(minutes=5)
-_SHORT, _LONG = timedelta(minutes=15), timedelta(hours=3)  # how far back most reads, and some, look
-_LONG_EVERY = timedelta(minutes=5)
+_KEPT = timedelta(hours=3)  # how far back fates are followed
+_NEWEST = 2  # periods that each read looks at; at older ones while there is time
+_BUDGET = 0.02  # seconds
 _HOUR = timedelta(hours=1)
 _FEW = 20  # messages: fewer say nothing of a provider
 _MOST_DEAD = 10_000
 _CLOCKS_DIFFER = timedelta(minutes=1)  # between the machine that makes an id and PostgreSQL's
 
-_SENT = "accepted_at IS NOT NULL"  # whatever came later
-_COUNTS = [_SENT, *(f"state = '{state}'" for state in STATES[1:])]
 # Of alerts that were sent at once: one that catches up, or waited as its reader wished, says nothing of our delay.
-_DELAY = """
-  CASE WHEN kind = 'slot_detected' AND committed_at IS NOT NULL THEN extract(epoch FROM accepted_at - seen_at) END
-"""
 _SUMS = f"""
-SELECT date_bin('5 minutes', created_at, '1970-01-01 00:00+00'), channel, coalesce(provider, '{NONE}'),
-  {", ".join(f"count(*) FILTER (WHERE {condition})" for condition in _COUNTS)},
-  {", ".join(f"count(*) FILTER (WHERE delay <= {most})" for most in DELAYS)}, count(delay), coalesce(sum(delay), 0)
+SELECT channel, coalesce(provider, '{NONE}'), state, is_accepted,
+  width_bucket(delay, ARRAY[{", ".join(map(str, DELAYS))}]::float8[]), count(*), coalesce(sum(delay), 0)
 FROM (
-  SELECT created_at, channel, provider, state, accepted_at, {_DELAY} AS delay FROM notifications
-  WHERE id >= %(first)s AND created_at >= %(since)s
-) AS lately GROUP BY 1, 2, 3
+  SELECT channel, provider, state, accepted_at IS NOT NULL AS is_accepted,
+    CASE WHEN kind = 'slot_detected' AND committed_at IS NOT NULL
+      THEN date_part('epoch', accepted_at - seen_at) END AS delay
+  FROM notifications
+  WHERE id >= %(first)s AND id < %(last)s AND created_at >= %(begins)s AND created_at < %(ends)s
+) AS messages GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 -- our own words
 _DEAD = "SELECT count(*) FROM (SELECT FROM notifications WHERE state = 'failed' LIMIT %(most)s) AS dead"
 _COST = """
@@ -43,6 +41,7 @@ SELECT coalesce(sum(cost), 0) * 100 FROM notifications
 WHERE channel IN ('sms', 'voice') AND accepted_at IS NOT NULL AND accepted_at >= %(since)s
 """
 _DELAY_NAME = "notification_delay_seconds"
+_DELAY_PARTS = [*(f"{most:g}" for most in DELAYS), "+Inf", "sum"]  # buckets, each with all shorter delays
 
 
 def list_providers() -> dict[str, tuple[str, ...]]:
@@ -69,30 +68,59 @@ class MessageMetrics:
             for provider in (*providers[channel], NONE)
             for state in STATES
         )
-        self._delays.expect((channel, part) for channel in CHANNELS for part in _list_delay_parts())
-        self._long_at: datetime | None = None
+        self._delays.expect((channel, part) for channel in CHANNELS for part in _DELAY_PARTS)
+        self._turn = 0
 
     def read_samples(self) -> list[Sample]:
-        """Read the messages of the last minutes, and now and then those of the last hours.
+        """Read the messages of the last minutes, and in turn those of the last hours.
 
         Raises:
             psycopg2.Error: the server is away or too slow.
         """
         now = clock()
-        is_long = self._long_at is None or not timedelta() <= now - self._long_at < _LONG_EVERY
-        since = floor_to(now - (_LONG if is_long else _SHORT), _PERIOD)
+        periods = list_periods(now, _PERIOD, _KEPT)
         with self._database.begin_read() as fetch:
-            rows = fetch(_SUMS, {"first": first_id_at(since - _CLOCKS_DIFFER), "since": since})
-        if is_long:
-            self._long_at = now
-        oldest = floor_to(now - _LONG, _PERIOD)
-        self._fates.update(dict(_split_fates(rows)), oldest)
-        self._delays.update(dict(_split_delays(rows)), oldest)
+            for period in periods[:_NEWEST]:
+                self._read_period(fetch, period)
+            self._read_older(fetch, periods[_NEWEST:])
+        for counter in (self._fates, self._delays):
+            counter.forget_before(periods[-1])
         return [
             *self._fates.list_samples("notifications_total"),
             *_list_delays(self._delays),
             *_list_ratios(self._fates.sum_since(now - _HOUR)),
         ]
+
+    def _read_older(self, fetch: Fetch, periods: Sequence[datetime]) -> None:
+        """Go on with the older periods where the last read ended: a flood of messages makes few of them."""
+        until = time.monotonic() + _BUDGET
+        for _ in periods:
+            self._read_period(fetch, periods[self._turn % len(periods)])
+            self._turn += 1
+            if time.monotonic() > until:
+                return
+
+    def _read_period(self, fetch: Fetch, begins: datetime) -> None:
+        ends = begins + _PERIOD
+        given = {
+            "begins": begins,
+            "ends": ends,
+            "first": first_id_at(begins - _CLOCKS_DIFFER),
+            "last": first_id_at(ends + _CLOCKS_DIFFER),
+        }
+        fates: dict[Labels, float] = {}
+        delays: dict[Labels, float] = {}
+        for channel, provider, state, is_accepted, bucket, number, seconds in fetch(_SUMS, given):
+            if is_accepted:
+                _add(fates, (channel, provider, STATES[0]), number)
+            if state in STATES[1:]:
+                _add(fates, (channel, provider, state), number)
+            if bucket is not None:
+                for part in _DELAY_PARTS[bucket:-1]:
+                    _add(delays, (channel, part), number)
+                _add(delays, (channel, _DELAY_PARTS[-1]), seconds)
+        self._fates.update([begins], {begins: fates})
+        self._delays.update([begins], {begins: delays})
 
 
 class LetterMetrics:
@@ -118,24 +146,8 @@ class LetterMetrics:
         ]
 
 
-def _list_delay_parts() -> list[str]:
-    return [*(f"{most:g}" for most in DELAYS), "+Inf", "sum"]
-
-
-def _split_fates(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[tuple[datetime, Labels], float]]:
-    for period, channel, provider, *values in rows:
-        for state, value in zip(STATES, values, strict=False):
-            if value:
-                yield (period, (channel, provider, state)), value
-
-
-def _split_delays(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[tuple[datetime, Labels], float]]:
-    sums: dict[tuple[datetime, Labels], float] = {}
-    for period, channel, _, *values in rows:
-        for part, value in zip(_list_delay_parts(), values[len(STATES) :], strict=True):
-            key = (period, (channel, part))
-            sums[key] = sums.get(key, 0) + float(value)
-    yield from sums.items()
+def _add(sums: dict[Labels, float], labels: Labels, value: float) -> None:
+    sums[labels] = sums.get(labels, 0) + value
 
 
 def _list_delays(delays: GrowthCounter) -> Iterator[Sample]:

@@ -1,16 +1,17 @@
 """Metrics of what programs record: answers, payments, incidents, runs of jobs, backups and keys."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.health.metric_reads.database import MetricDatabase, first_id_at, floor_to
+from api.health.metric_reads.database import MetricDatabase, first_id_at, list_periods
 from api.health.metric_reads.sample import GrowthCounter, Labels, Sample
 from configs.clock import clock
+from configs.plan import PlanName
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _ANSWERS_FOR = timedelta(hours=3)  # an answer may change for an hour
 _PAYMENTS_FOR = timedelta(days=60)
+STATUSES = ("PENDING", "COMPLETED", "FAILED", "REFUNDED")
 ANSWERS = ("found", "too_late", "nothing_there", "stopped")
 
 _ANSWERS = """
@@ -59,11 +60,11 @@ class AnswerMetrics:
             psycopg2.Error: the server is away or too slow.
         """
         now = clock()
-        since = floor_to(now - _ANSWERS_FOR, _HOUR)
+        periods = list_periods(now, _HOUR, _ANSWERS_FOR)
         with self._database.begin_read() as fetch:
-            rows = fetch(_ANSWERS, {"since": since})
+            rows = fetch(_ANSWERS, {"since": periods[-1]})
             false = fetch(_FALSE_ALARMS, {"since": now - _HOUR})[0][0]
-        self._answers.update(_sum_up(rows), since)
+        _update(self._answers, periods, rows)
         return [*self._answers.list_samples("answers_total"), Sample("false_alarms_hour", false)]
 
 
@@ -72,6 +73,9 @@ class PaymentMetrics:
 
     def __init__(self, database: MetricDatabase) -> None:
         self._database, self._payments = database, GrowthCounter()
+        self._payments.expect(
+            (plan, status) for plan in PlanName if plan is not PlanName.NONE for status in STATUSES
+        )
 
     def read_samples(self) -> list[Sample]:
         """Read the payments that were begun in the last sixty days.
@@ -79,11 +83,12 @@ class PaymentMetrics:
         Raises:
             psycopg2.Error: the server is away or too slow.
         """
-        since = floor_to(clock() - _PAYMENTS_FOR, _DAY)
+        periods = list_periods(clock(), _DAY, _PAYMENTS_FOR)
+        since = periods[-1]
         with self._database.begin_read() as fetch:
             rows = fetch(_PAYMENTS, {"first": first_id_at(since - _HOUR), "since": since})
             events = fetch(_EVENTS, {})[0][0]
-        self._payments.update(_sum_up(rows), since)
+        _update(self._payments, periods, rows)
         return [*self._payments.list_samples("payments_total"), Sample("payment_events_waiting", events)]
 
 
@@ -99,12 +104,12 @@ class JobMetrics:
         Raises:
             psycopg2.Error: the server is away or too slow.
         """
-        since = floor_to(clock() - _DAY, _HOUR)
+        periods = list_periods(clock(), _HOUR, _DAY)
         with self._database.begin_read() as fetch:
             successes = fetch(_SUCCESSES, {})
-            failures = fetch(_FAILURES, {"since": since})
+            failures = fetch(_FAILURES, {"since": periods[-1]})
         self._failures.expect((job,) for job, _ in successes)
-        self._failures.update(_sum_up(failures), since)
+        _update(self._failures, periods, failures)
         times = [
             Sample("job_last_success_timestamp_seconds", at.timestamp(), (job,))
             for job, at in successes
@@ -137,6 +142,10 @@ class RecordMetrics:
         ]
 
 
-def _sum_up(rows: list[tuple[Any, ...]]) -> Mapping[tuple[datetime, Labels], float]:
-    """Return rows of a period, labels and a number as sums."""
-    return {(period.astimezone(UTC), tuple(labels)): number for period, *labels, number in rows}
+def _update(counter: GrowthCounter, periods: list[datetime], rows: list[tuple[Any, ...]]) -> None:
+    """Give a counter rows of a period, labels and a number."""
+    sums: dict[datetime, dict[Labels, float]] = {}
+    for period, *labels, number in rows:
+        sums.setdefault(period.astimezone(UTC), {})[tuple(labels)] = number
+    counter.update(periods, sums)
+    counter.forget_before(periods[-1])

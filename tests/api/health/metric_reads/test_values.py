@@ -7,12 +7,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 import time_machine
 
+from api.health.metric_reads import message_reads, record_reads
 from api.health.metric_reads.check_reads import CheckMetrics, DeskMetrics
 from api.health.metric_reads.database import MetricDatabase, first_id_at
 from api.health.metric_reads.health_reads import read_health
@@ -20,6 +21,7 @@ from api.health.metric_reads.record_reads import JobMetrics, PaymentMetrics, Rec
 from api.health.metric_reads.sample import GrowthCounter, Labels, Sample
 from api.health.metric_reads.server_reads import QueueMetrics, RedisMetrics
 from api.health.parallel_probe import open_redis
+from api.models.answer import AnswerValue
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
 from api.models.check import Check
@@ -27,8 +29,9 @@ from api.models.desk import HostState, Outage, OutageReason
 from api.models.incident import Incident, IncidentReason
 from api.models.job_run import JobResult, JobRun
 from api.models.key_sighting import KeySighting
+from api.models.notification import Notification, Priority, State
 from api.models.payment import Payment, PaymentStatus
-from api.models.user import User
+from api.models.user import Channel, User
 from api.operations.providers import list_providers
 from api.paging import first_id_at as first_id_of_pages
 from configs.circuit_breaker import CircuitBreaker
@@ -225,7 +228,8 @@ def test_a_payment_counts_in_each_status_that_it_comes_into(tables: MetricDataba
     with session() as s:
         s.execute(sa.text("SET LOCAL session_replication_role = replica"))  # without the ledger
         s.execute(sa.update(Payment).values(status=PaymentStatus.COMPLETED))
-    assert by_labels(metrics.read_samples(), "payments_total") == {
+    found = by_labels(metrics.read_samples(), "payments_total")
+    assert {labels: value for labels, value in found.items() if value} == {
         ("URGENCE_7J", "PENDING"): 1,
         ("URGENCE_7J", "COMPLETED"): 1,
     }
@@ -250,13 +254,9 @@ def test_queues_breakers_and_due_desks(redis_server: Any, frozen: time_machine.T
 
 
 def test_the_words_are_those_of_the_tables(settings_env: Callable[..., None]) -> None:
-    from api.health.metric_reads import message_reads, record_reads
-    from api.models.answer import AnswerValue
-    from api.models.notification import State
-    from api.models.user import Channel
-
     assert set(message_reads.CHANNELS) == set(Channel)
     assert set(message_reads.STATES) == set(State) - {State.PENDING, State.SENDING}
+    assert set(record_reads.STATUSES) == set(PaymentStatus)
     assert set(record_reads.ANSWERS) == set(AnswerValue)
     assert message_reads.list_providers() == {each.value: list_providers(each) for each in Channel}
     now = datetime(2026, 11, 23, tzinfo=UTC)
@@ -293,21 +293,58 @@ def test_the_end_of_the_certificate_is_its_file_s(tmp_path: Path) -> None:
         read_certificate(Path(__file__))
 
 
+def test_a_flood_of_messages_makes_fewer_old_periods_and_none_for_ever(
+    tables: MetricDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_reads, "_BUDGET", -1)  # one older period is read all the same
+    metrics = message_reads.MessageMetrics(tables)
+    old = clock() - timedelta(hours=1)
+    metrics.read_samples()
+    with session() as s:
+        s.add(
+            Notification(
+                id=UUID(first_id_at(old)), address="a@example.org", channel=Channel.EMAIL, kind="slot_detected",
+                priority=Priority.CRITICAL, dedupe_key="1", next_attempt_at=old, next_nudge_at=old, created_at=old,
+            )
+        )  # fmt: skip
+    periods = int(message_reads._KEPT / message_reads._PERIOD)
+    for _ in range(periods):
+        metrics.read_samples()
+    with session() as s:
+        s.execute(sa.update(Notification).values(state=State.FAILED, reason="x", failed_at=clock()))
+    for _ in range(periods):
+        found = by_labels(metrics.read_samples(), "notifications_total")
+    assert found["email", "none", "failed"] == 1
+
+
 def test_a_counter_begins_with_0_and_never_falls() -> None:
     counter, first, second = (
         GrowthCounter(),
         datetime(2026, 1, 1, tzinfo=UTC),
         datetime(2026, 1, 2, tzinfo=UTC),
     )
-    steps: list[tuple[dict[tuple[datetime, Labels], float], float]] = [
-        ({(first, ("a",)): 5.0}, 0),
-        ({(first, ("a",)): 7.0, (second, ("a",)): 1.0}, 3),
-        ({(first, ("a",)): 6.0}, 3),  # rows were deleted
-        ({(first, ("a",)): 7.0}, 3),  # and one came back
+    steps: list[tuple[dict[datetime, dict[Labels, float]], float]] = [
+        ({first: {("a",): 5}}, 0),
+        ({first: {("a",): 7}, second: {("a",): 1}}, 3),
+        ({first: {("a",): 6}}, 3),  # rows were deleted
+        ({first: {("a",): 7}}, 3),  # and one came back
     ]
     for sums, total in steps:
-        counter.update(sums, first)
+        counter.update([second, first] if second in sums else [first], sums)
         assert counter.list_samples("x") == [Sample("x", total, ("a",))]
     assert counter.sum_since(second) == {("a",): 1}
-    counter.update({}, second)
+    counter.forget_before(second)
     assert counter.sum_since(first) == {("a",): 1}
+
+
+def test_a_clock_that_is_set_back_counts_nothing_twice() -> None:
+    counter = GrowthCounter()
+    hours = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(9)]
+    rows: dict[datetime, dict[Labels, float]] = {each: {("a",): 1} for each in hours}
+    for now in (*range(3, 9), 7, 6):  # the last two: set back
+        read = hours[now - 3 : now + 1][::-1]
+        counter.update(read, {each: rows[each] for each in read})
+        counter.forget_before(read[-1])
+    assert counter.list_samples("x") == [Sample("x", 5, ("a",))]  # hours 4 to 8
+    counter.update(hours[2:6][::-1], {hours[3]: {("a",): 2.0}})
+    assert counter.list_samples("x") == [Sample("x", 6, ("a",))]
