@@ -46,6 +46,10 @@ _SETTLED = """() => {
   const parts = [...document.querySelectorAll("[data-push]")];
   return !parts.length || parts.some((each) => !each.hidden);
 }"""
+# Tab goes to these before all others.
+_AHEAD = (
+    "() => window.controls.filter((each) => each.tabIndex > 0).map((each) => each.outerHTML.slice(0, 120))"
+)
 _NAMES = "places => places.map((each) => window.controls[each].outerHTML.slice(0, 120))"
 
 
@@ -58,7 +62,7 @@ def check_keyboard(page: Page) -> None:
     page.wait_for_function(_SETTLED)
     number = page.evaluate(_PREPARE)
     stops: list[int] = []
-    problems: list[str] = []
+    problems = [f"out of order: {each}" for each in page.evaluate(_AHEAD)]
     for _ in range(number + _MORE):
         page.keyboard.press("Tab")
         stop = page.evaluate(_STOP)
