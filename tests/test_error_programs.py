@@ -162,6 +162,11 @@ SERVERS = {
         "/api/health/live",
     ),
     "stream": ("api.streaming.sign_in.read_login", "api.stream --port {port}", "/api/notices/stream"),
+    "metrics": (
+        "api.health.metric_reads.record_reads.JobMetrics.read_samples",
+        "deploy.metrics --port {port}",
+        "/metrics",
+    ),
 }
 
 
