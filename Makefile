@@ -66,7 +66,7 @@ coverage: lint ## Test, and tell which lines no test runs: 90 % at least (traced
 fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, others each time
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -m fuzz -n $(JOBS) --timeout 3600
 
-alarms: setup ## Check the alarms and the configurations with Prometheus' own programs
+alarms: setup ## Check the alarms and the board with Prometheus' own programs, on a whole stack (ARGS=--files: without one)
 	@$(BIN)/python -m deploy.alarm_check $(ARGS)
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')

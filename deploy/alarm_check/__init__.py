@@ -1,1 +1,1 @@
-"""Check of the alarms by Prometheus' own tools, and what tests read of rules and board."""
+"""Check of the alarms and the board: by Prometheus' own tools, and by a Prometheus that reads a whole stack."""

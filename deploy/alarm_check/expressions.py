@@ -16,7 +16,7 @@ PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 ALERTMANAGER = DEPLOY / "prometheus" / "alertmanager.yml"
 BOARD = DEPLOY / "grafana" / "boards" / "rdvpriority.json"
 
-# What stands in an expression beside metrics and functions: https://prometheus.io/docs/prometheus/2.42/querying/basics/
+# Words of an expression that name no metric and no function: https://prometheus.io/docs/prometheus/2.42/querying/basics/
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
 _LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")

@@ -1,0 +1,104 @@
+"""deploy/compose/prometheus.yaml and the units: bounded, unseen from outside, with addresses and the token in their places."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from configs.program_settings import list_allowed
+from deploy.alarm_check.expressions import ALERTMANAGER, PROMETHEUS
+from tests.deploy.compose_files import DEPLOY, compose, program_of, services, unit
+
+FILE = DEPLOY / "compose" / "prometheus.yaml"
+ADDED: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+THEIRS = {name: each for name, each in ADDED["services"].items() if "image" in each}
+PAGE = (DEPLOY.parent / "docs" / "deployment.md").read_text("utf-8")
+
+
+def test_it_fits_the_schema_of_compose() -> None:
+    check = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*check, str(FILE)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", THEIRS)
+def test_a_service_is_pinned_bounded_and_may_do_no_more_than_it_must(name: str) -> None:
+    service = THEIRS[name]
+    assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", service["image"])
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == "unless-stopped"
+    limits = service["deploy"]["resources"]["limits"]
+    assert float(limits["cpus"]) <= 0.5
+    assert int(limits["memory"].removesuffix("M")) <= 512
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert all(volume.endswith((":ro", ":ro,rslave")) or ":/" in volume for volume in service["volumes"])
+
+
+def test_only_grafana_has_a_port_and_only_on_loopback() -> None:
+    published = {name: each["ports"] for name, each in THEIRS.items() if "ports" in each}
+    assert published == {"grafana": ["127.0.0.1:3000:3000"]}
+    networks = {**compose("production")["networks"], **ADDED["networks"]}
+    outer = {name for name, each in THEIRS.items() if any(not networks[one] for one in each["networks"])}
+    assert outer == {"grafana"}
+
+
+def test_prometheus_reaches_the_exporter_and_alertmanager_our_hooks_and_no_server() -> None:
+    everyone = {**services("production"), **THEIRS}
+    shared = {name: set(each["networks"]) for name, each in everyone.items()}
+    shared["hooks"] |= set(ADDED["services"]["hooks"]["networks"])
+    for name in THEIRS:
+        reached = {other for other in everyone if shared[name] & shared[other]} - {name}
+        assert not reached & {"postgres", "redis", "node", "nginx", "notifier"}, name
+    assert shared["alertmanager"] & shared["hooks"]
+    assert shared["prometheus"] & shared["metrics"]
+
+
+def test_the_token_goes_to_those_that_take_the_calls_and_to_who_makes_them() -> None:
+    given = {
+        name for name, each in ADDED["services"].items() if "alertmanager_token" in each.get("secrets", ())
+    }
+    assert given == {"api", "api-next", "hooks", "alertmanager"}
+    assert "alertmanager_token" in list_allowed(program_of(services("production")["hooks"]))
+
+
+@pytest.mark.parametrize(("name", "source"), [("prometheus", PROMETHEUS), ("alertmanager", ALERTMANAGER)])
+def test_every_address_of_the_machine_is_replaced_by_a_service(name: str, source: Path) -> None:
+    replace = re.search(r"sed .*?(?= /etc/)", THEIRS[name]["command"][2])
+    assert replace
+    done = subprocess.run([*shlex.split(replace[0]), source], capture_output=True, text=True, check=True)
+    made = done.stdout
+    left = set(re.findall(r"127\.0\.0\.1:\d+", made))
+    assert left <= {"127.0.0.1:9090"}, "Prometheus reads its own figures"
+    for host in re.findall(r"(?:\"|//)([a-z-]+):\d+", made):
+        assert host in {**services("production"), **THEIRS}, host
+
+
+def test_the_first_value_of_the_token_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "alertmanager_token").write_text("new-value,old-value\n")
+    unit_line = (
+        (DEPLOY / "prometheus" / "alertmanager-unit.conf").read_text("utf-8").split("ExecStartPre=")[1]
+    )
+    script = (
+        shlex.split(unit_line)[2].replace("%d", str(tmp_path)).replace("/run/alertmanager", str(tmp_path))
+    )
+    subprocess.run(["sh", "-c", script], check=True)
+    assert (tmp_path / "token").read_text() == "new-value\n"
+    container = THEIRS["alertmanager"]["command"][2]
+    assert "cut -d , -f 1 /run/secrets/alertmanager_token > /tmp/token" in container
+    assert "umask 077" in container
+
+
+def test_units_and_the_page_name_the_ports_of_the_configurations() -> None:
+    prometheus, alertmanager = PROMETHEUS.read_text("utf-8"), ALERTMANAGER.read_text("utf-8")
+    for port in (9090, 9093, 9100):
+        assert f"127.0.0.1:{port}" in prometheus
+        assert f"--web.listen-address=127.0.0.1:{port}" in PAGE
+    assert "127.0.0.1:4002/" in alertmanager
+    assert "--bind 127.0.0.1:4002 " in unit("hooks")["ExecStart"][0]
