@@ -67,11 +67,11 @@ def run_monitors(stack: Stack, tools: Mapping[str, str], folder: Path) -> Iterat
     write_configurations(stack, ports, folder)
     commands = {
         "node": [tools["prometheus-node-exporter"], f"--web.listen-address={_HERE}:{ports['node']}"],
-        "alertmanager": [
+        "alertmanager": _with_templates([
             tools["prometheus-alertmanager"], f"--config.file={folder / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address={_HERE}:{ports['alertmanager']}",
             "--cluster.listen-address=",
-        ],
+        ]),
         "prometheus": [
             tools["prometheus"], f"--config.file={folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={folder / 'prometheus'}", f"--web.listen-address={_HERE}:{ports['prometheus']}",
@@ -85,6 +85,15 @@ def run_monitors(stack: Stack, tools: Mapping[str, str], folder: Path) -> Iterat
             door = partial(answers, _HERE, ports[name])
             wait_until(door, log, what=name, process=process, seconds=_SECONDS)
         yield PrometheusClient(ports["prometheus"])
+
+
+def _with_templates(command: list[str]) -> list[str]:
+    """Return the command with Debian's templates where its Alertmanager looks for them: below /usr/share only."""
+    share = Path(command[0]).parents[1] / "share"
+    if share == Path("/usr/share"):
+        return command
+    script = 'mount -t overlay -o lowerdir="$0":/usr/share overlay /usr/share && exec "$@"'
+    return ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(share), *command]
 
 
 def write_configurations(stack: Stack, ports: Mapping[str, int], folder: Path) -> None:
