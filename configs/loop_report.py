@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
 PLANNER, BACKGROUND, STREAM = "planner:seen", "background:seen", "stream:seen"
-FRESH = timedelta(seconds=60)
+FRESH = timedelta(seconds=45)  # an alarm of it reaches operators within two minutes
 
 
 class LoopReport(BaseModel):

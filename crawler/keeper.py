@@ -32,7 +32,7 @@ from crawler.spider_processes.start_backoff import StartBackoff
 log = logging.getLogger(__name__)
 
 SEEN = "keeper:seen"
-_SEEN_SECONDS = 60
+_SEEN_SECONDS = 45
 
 
 class Keeper:
