@@ -52,8 +52,16 @@ class PrometheusClient:
             ) as answer:
                 return json.loads(answer.read())["data"]
         except urllib.error.HTTPError as refusal:
-            said = json.loads(refusal.read() or b"{}")
-            raise CheckFailed(f"{values.get('query', path)}: {said.get('error', refusal.code)}") from None
+            said = refusal.read().decode("utf-8", "replace")
+            raise CheckFailed(f"{values.get('query', path)}: {refusal.code} {said}") from None
+
+    def is_ready(self) -> bool:
+        """Whether it has read its data, and answers."""
+        try:
+            with urllib.request.urlopen(f"http://{_HERE}:{self.port}/-/ready", timeout=30):
+                return True
+        except OSError:
+            return False
 
 
 @contextmanager
@@ -84,7 +92,9 @@ def run_monitors(stack: Stack, tools: Mapping[str, str], folder: Path) -> Iterat
             ends.callback(stop, process)
             door = partial(answers, _HERE, ports[name])
             wait_until(door, log, what=name, process=process, seconds=_SECONDS)
-        yield PrometheusClient(ports["prometheus"])
+        client = PrometheusClient(ports["prometheus"])
+        wait_until(client.is_ready, folder / "prometheus.log", what="prometheus", seconds=_SECONDS)
+        yield client
 
 
 def _with_templates(command: list[str]) -> list[str]:
