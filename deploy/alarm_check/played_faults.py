@@ -1,4 +1,4 @@
-"""Faults as an operator meets them: each is told by Telegram, acknowledged by its link, repaired, and over.
+"""Faults as an operator meets them: the alarm reaches Telegram, its link acknowledges it, the repair ends it.
 
 The repair is the runbook's (docs/operations.md), below the alarm's heading.
 """
