@@ -1,4 +1,4 @@
-"""The board and the alarms on a whole stack: queries give figures; a fault reaches Telegram, and its repair ends the alarm."""
+"""The board and the alarms on a whole stack: queries give figures, faults reach Telegram, repairs end the alarms."""
 
 import os
 import tempfile
