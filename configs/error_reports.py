@@ -6,8 +6,10 @@ The client has no integrations: nothing of a request, a process or a frame's var
 
 import logging
 import os
+import re
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -27,9 +29,13 @@ ANSWER_SECONDS = 3.0  # of Sentry; a thread of its own waits
 LAST_SECONDS = 1.0  # for reports that wait when a program ends
 WAITING = 50  # reports, at most; later ones are dropped
 PER_MINUTE = 20  # reports of one process
+LONGEST_PAUSE = timedelta(minutes=5)  # after an answer 429, whatever its Retry-After says
 _SDK = "sentry_sdk"  # its own errors are not reported to it
 _OURS = ["api", "configs", "crawler", "deploy", "notifier"]
+_MOST_ERRORS = 50  # of a chain or a group: the outermost
 _LONGEST = 300  # characters of an error's text
+_READ = 2000  # characters of it that are looked at; what is masked there makes room for more
+_BROKEN_END = re.compile(r"[\d\s().+/-]*\S*\Z")  # the word, or the phone number, that the cut has halved
 # Fields of log lines that hold ids of rows, or words of our code. All other fields stay in the log.
 _IDENTIFIERS = (
     "attempt", "channel", "declaration", "desk", "detection", "export", "invoice", "job", "kind", "language",
@@ -120,6 +126,16 @@ def _make_client() -> "Client":
                 log.warning("error reports are taken again")
             return answer
 
+        def _update_rate_limits(self, response: Any) -> None:
+            super()._update_rate_limits(response)
+            latest = datetime.now(UTC) + LONGEST_PAUSE
+            self._disabled_until = {each: min(until, latest) for each, until in self._disabled_until.items()}
+
+        def _check_disabled(self, category: str) -> bool:
+            latest = datetime.now(UTC) + LONGEST_PAUSE  # a later one was noted before the clock was set back
+            self._disabled_until = {each: end for each, end in self._disabled_until.items() if end <= latest}
+            return super()._check_disabled(category)
+
         def on_dropped_event(self, reason: str) -> None:
             if self._outage.begin(reason):
                 log.warning("error reports are not taken, they are dropped", because=reason)
@@ -173,7 +189,7 @@ def build_report(event: "Event") -> "Event":
     extra = given.get("extra", {})
     report["extra"] = {name: _shorten(extra[name]) for name in _IDENTIFIERS if name in extra}
     if errors := given.get("exception", {}).get("values"):
-        report["exception"] = {"values": [_build_exception(each) for each in errors]}
+        report["exception"] = {"values": [_build_exception(each) for each in errors[-_MOST_ERRORS:]]}
     return cast("Event", report)
 
 
@@ -194,4 +210,8 @@ def _pick(given: "Mapping[str, Any]", names: tuple[str, ...]) -> dict[str, Any]:
 
 def _shorten(text: object) -> str:
     """Return the first line without personal data: PostgreSQL and pydantic repeat rows and inputs below it."""
-    return remove_personal_data(str(text or "").partition("\n")[0][:_LONGEST])
+    given = str(text or "")
+    read = given[:_READ]
+    if len(given) > _READ:
+        read = _BROKEN_END.sub("", read)
+    return remove_personal_data((read.splitlines() or [""])[0])[:_LONGEST]

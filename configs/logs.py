@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +18,7 @@ from configs.misspelt_variables import describe_misspelt
 from configs.redaction import mask_entry
 from configs.settings import AWAY_FROM_LIFE, settings
 
+LONGEST, _END = 20_000, 8_000  # characters of a value; of its end, where a traceback names the error
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
@@ -35,8 +37,15 @@ class _ToStandardError(logging.Handler):
             if each := _find_each(record):
                 line = "".join(line.replace(EachOf.MARK, str(value)) for value in each.values)
             sys.stderr.write(line)
-        except Exception:  # noqa: BLE001 -- a log line that cannot be written must not stop the program
-            self.handleError(record)
+        except Exception as error:  # noqa: BLE001 -- a log line that cannot be written must not stop the program
+            with suppress(Exception):  # standard error itself may be away
+                sys.stderr.write(self.format(_describe_unwritten(record, error)) + "\n")
+
+
+def _describe_unwritten(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    """Return a record about a line that cannot be written. `logging` itself would print its fields unmasked."""
+    text = f"the log line of {record.pathname}:{record.lineno} cannot be written: {error!r}"
+    return logging.LogRecord(record.name, logging.ERROR, record.pathname, record.lineno, text, None, None)
 
 
 class EachOf:
@@ -137,11 +146,25 @@ def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Escape control characters: what a page says must not speak to the terminal."""
-    return {key: _escaped(value) if isinstance(value, str) else value for key, value in event.items()}
+    return {key: _escape_value(value) for key, value in event.items()}
+
+
+def _escape_value(value: Any) -> Any:
+    """Escape a value that `mask` has made: text, a plain value, or a mapping or a list of them."""
+    if isinstance(value, str):
+        return _escaped(value)
+    if isinstance(value, list):
+        return [_escape_value(each) for each in value]
+    if isinstance(value, dict):
+        return {_escape_value(key): _escape_value(each) for key, each in value.items()}
+    return value
 
 
 def _escaped(text: str) -> str:
-    """Escape a text line by line: a traceback has several."""
+    """Escape a text line by line: a traceback has several. Of a long one the middle is left out."""
+    if len(text) > LONGEST:
+        left = len(text) - LONGEST
+        text = f"{text[: LONGEST - _END]}… ({left} characters) …{text[-_END:]}"
     if text.isprintable():
         return text
     return "\n".join(CONTROL.sub(_escape_found, line) for line in text.replace("\t", "    ").split("\n"))

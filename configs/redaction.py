@@ -5,31 +5,50 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "***"
+_GAP = " \u00a0\u2009\u202f.\u2010-\u2013-"  # between the digits of a phone number, in any typography
 _SECRET_KEY = re.compile(r"passw|secret|authorization|api_?key|(^|_)token$|cookie", re.IGNORECASE)
+# Each pattern begins where a run of its characters does, and takes the run as a whole: tried at each character of a
+# long text it would take time that grows with the square of its length.
 _PATTERNS = (
     # user:password of an address, before the e-mail pattern takes half of it
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), MASK),
     # what signs: our links and JWTs (three parts, HMAC-SHA1 or SHA-256 at the end), provider keys
-    (re.compile(r"\b[\w-]{8,}\.[\w-]{5,}\.(?:[\w-]{43}|[\w-]{27})(?![\w-])"), MASK),
+    (re.compile(r"(?<![\w-])[\w-]{8,}+\.[\w-]{5,}+\.(?:[\w-]{43}|[\w-]{27})(?![\w-])"), MASK),
     (re.compile(r"\b(?:[sr]k_(?:live|test)_|whsec_)\w+|\bSG\.[\w-]+\.[\w-]+"), MASK),
+    (re.compile(r"(?<=\bBearer )[\w.~+/=-]{8,}"), MASK),
     # what bcrypt makes of a password: PostgreSQL repeats the row that a constraint refused
     (re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}"), MASK),
     # https://core.telegram.org/bots/api#authorizing-your-bot; also behind the `bot` of its addresses
     (re.compile(r"(?<!\d)\d{6,12}:[\w-]{30,}"), MASK),
-    (re.compile(r"[\w.%+-]+@([\w-]+\.[\w.-]+)"), MASK + r"@\1"),
-    (re.compile(r"(?<!\w)(?:\+|00)[1-9](?:[ .()-]{0,2}\d){5,12}[ .-]?(\d{2})(?!\d)"), MASK + r"\1"),
-    (re.compile(r"(?<![\w-])0[1-9](?:[ .-]?\d{2}){3}[ .-]?(\d{2})(?![\w-])"), MASK + r"\1"),
+    (re.compile(r"(?<![\w.%+-])[\w.%+-]++@([\w-]++\.[\w.-]+)"), MASK + r"@\1"),
+    (
+        re.compile(rf"(?<!\w)(?:\+|00)[1-9](?:[{_GAP}()]{{0,2}}\d){{5,12}}[{_GAP}]?(\d{{2}})(?!\d)"),
+        MASK + r"\1",
+    ),
+    (re.compile(rf"(?<![\w-])0[1-9](?:[{_GAP}]?\d{{2}}){{3}}[{_GAP}]?(\d{{2}})(?![\w-])"), MASK + r"\1"),
+)
+_CODE_NAME = re.compile(r"[a-z]+(?:_[a-z]+)+")
+# Quoted, whatever the marks: what a person or a page wrote. A quotation without an end reaches to the end of the text.
+_QUOTED = re.compile(
+    r"""(?<!\w)[bru]{0,2}'(?P<single>(?:\\.|[^'\\]|'(?=\w))*)(?:'|\Z)"""
+    r"""|"(?P<double>(?:\\.|[^"\\])*)(?:"|\Z)"""
+    r"""|«[^»]*(?:»|\Z)|[“”„][^“”]*(?:[“”]|\Z)|(?<!\w)\u2018(?:[^’]|’(?=\w))*(?:’|\Z)|\u2039[^\u203a]*(?:\u203a|\Z)|`[^`]*(?:`|\Z)""",
+    re.IGNORECASE | re.DOTALL,
 )
 # Removed from reports to others, beside the above, which leave the domain of an address and two digits of a number.
 _REMOVED = (
-    re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+", re.IGNORECASE),
-    re.compile(r"\S+@[\w-]+(?:\.[\w-]+)*"),
-    # quoted: whatever a person or a page wrote; names of code and tables stay
-    re.compile(r"(?<!\w)'(?![a-z]+(?:_[a-z]+)+')[^']*'(?!\w)|\"(?![a-z]+(?:_[a-z]+)+\")[^\"]*\"|«[^»]*»"),
-    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])"),
+    re.compile(r"\b(?:proxy-)?authorization\b.*|\b(?:set-)?cookie2?\b.*", re.IGNORECASE),
+    re.compile(
+        r"\b[a-z][a-z0-9+.-]{1,20}://\S+|\bwww\.\S+|(?<![\w.-])(?:[\w-]++\.)+[\w-]+/\S+", re.IGNORECASE
+    ),
+    re.compile(r"(?<![\w.])/[\w%~][^\s,;)]*"),  # paths: those of our links hold a token
+    re.compile(r"(?<!\S)(?=\S*(?:@|%40))\S+", re.IGNORECASE),  # also names of Telegram
+    re.compile(r"\bchat(?:[ _]?id)?\W{0,3}_?-?\d+", re.IGNORECASE),
+    re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\w)"),
     re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.IGNORECASE),
-    re.compile(r"(?<![\w+-])(?:\+|00)?\d(?:[ .()-]{0,2}\d){7,}(?![\w-])"),
+    re.compile(rf"(?<![0-9a-f_+])(?<!\w-)(?:\+|00)?\d(?:[{_GAP}()/]{{0,2}}\d){{7,}}(?![\w-])", re.IGNORECASE),
     # what only a machine writes: long, and mixed; ids of rows and desks are not
+    re.compile(r"(?<![\w+/-])(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])(?=[\w+/-]*\d)[\w+/-]{20,}={0,2}"),
     re.compile(r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}(?![\w-])"),
     re.compile(r"(?<![\w-])(?=[a-z]*\d)[a-z\d]{20,}(?![\w-])", re.IGNORECASE),
     re.compile(r"\*\*\*[\w.@-]+"),  # what the masks above have left of it
@@ -52,12 +71,19 @@ def mask_text(text: str) -> str:
 def remove_personal_data(text: str) -> str:
     """Return a text for a report to others: without links, addresses of any kind, phone numbers, tokens, quotations.
 
-    Ids of rows (UUID) stay.
+    Ids of rows (UUID) stay, and quoted names of code and tables.
     """
-    text = mask_text(text)
+    if text.count('"') % 2:  # which of them begin a quotation is not known
+        text = text[: text.index('"')] + MASK
+    text = _QUOTED.sub(_mask_quotation, mask_text(text))
     for pattern in _REMOVED:
         text = pattern.sub(MASK, text)
     return text
+
+
+def _mask_quotation(found: re.Match[str]) -> str:
+    inner = found["single"] or found["double"] or ""
+    return found[0] if _CODE_NAME.fullmatch(inner) else MASK
 
 
 def mask(value: Any, depth: int = 0) -> Any:
@@ -67,7 +93,10 @@ def mask(value: Any, depth: int = 0) -> Any:
     if isinstance(value, _PLAIN):
         return value
     if depth < _DEEPEST and isinstance(value, Mapping):
-        return {key: mask_entry(key, each, depth + 1) for key, each in value.items()}
+        return {
+            mask_text(key) if isinstance(key, str) else key: mask_entry(key, each, depth + 1)
+            for key, each in value.items()
+        }
     if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
         return [mask(each, depth + 1) for each in value]
     return mask_text(repr(value) if isinstance(value, BaseException) else str(value))

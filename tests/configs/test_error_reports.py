@@ -10,12 +10,15 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
 import structlog
+import time_machine
+from urllib3 import HTTPResponse
 
 from configs import error_reports
 from configs.error_reports import ErrorReporter, build_report, make_report_handlers
@@ -64,6 +67,64 @@ def _fail(text: str) -> None:
 @pytest.mark.parametrize("text", PERSONAL)
 def test_personal_data_is_removed(text: str) -> None:
     assert remove_personal_data(f"before {text} after") == "before *** after"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('invalid input syntax for type json: "Jean Dupont', "invalid input syntax for type json: ***"),
+        ('{"first_name": "Jean Dupont", "phone": "x"}', '{"first_name": ***, ***: ***}'),
+        ("{'last_name': 'Dupont'}", "{'last_name': ***}"),
+        ("no user 'Jean O'Connor' found", "no user *** found"),
+        ("bad b'Jean Dupont' here", "bad *** here"),
+        (r'bad "Jean \"le\" Dupont" here', "bad *** here"),
+        ('5" of "Jean Dupont"', "5***"),
+        ("“Jean Dupont”, \u2018Jean Dupont’, „Jean Dupont“, `Jean`", "***, ***, ***, ***"),
+        ("call (415) 555-2671 now", "call (*** now"),
+        ("call 020 7946 0958 now", "call *** now"),
+        ("call 06\u00a012\u00a034\u00a056\u00a078 now", "call *** now"),
+        ("call +33\u202f6\u202f12\u202f34\u202f56\u202f78 now", "call *** now"),
+        ("call 06/12/34/56/78 now", "call *** now"),
+        ("refused by ::ffff:203.0.113.7.", "refused by ******"),
+        ("with url: /unsubscribe?email=jean%40example.fr (Caused", "with url: *** (Caused"),
+        ("with url: /l/Ab3dE9x (Caused", "with url: *** (Caused"),
+        ("to fcm.googleapis.com/fcm/send/dQw4:APA91bH now", "to *** now"),
+        ("chat -1001234567890, chat_id=1234567, chat 123456", "***, ***, ***"),
+        ("user @jean_dupont blocked", "user *** blocked"),
+        ("key BNcRdreALRFX+kOOUHK1EtK2/taz5Ry4YfYCA0QTpQt== bad", "key *** bad"),
+        ("Authorization: Bearer abc, Accept: x", "***"),
+        ("mail Set-Cookie: s=1; Path=/", "mail ***"),
+        ("FR76 3000 6000 0112 3456 7890 189", "FR***"),
+    ],
+)
+def test_what_libraries_write_about_a_person_is_removed(text: str, left: str) -> None:
+    assert remove_personal_data(text) == left
+
+
+@pytest.mark.parametrize(
+    "personal",
+    ["jean.dupont@example.fr", "+33 6 12 34 56 78", "'Jean Dupont'", "https://rdvpriority.fr/l/abc"],
+)
+@pytest.mark.parametrize("bound", [error_reports._LONGEST, error_reports._READ])
+def test_what_a_cut_halves_does_not_leave(personal: str, bound: int) -> None:
+    words = "word " * (bound // 5)
+    for cut in range(1, len(personal)):
+        (error,) = _build(f"{words[: bound - cut - 1]} {personal} {words}")
+        assert not re.search(r"jean|12 34|Dupont|/l/", error["value"])
+        assert len(error["value"]) <= error_reports._LONGEST
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
+def test_only_the_first_line_leaves_however_it_ends(end: str) -> None:
+    (error,) = _build(f"refused{end}Jean Dupont")
+    assert error["value"] == "refused"
+
+
+def _build(text: str) -> list[dict[str, Any]]:
+    given: Any = {"exception": {"values": [{"type": "ValueError", "value": text}]}}
+    built: Any = build_report(given)
+    found: list[dict[str, Any]] = built["exception"]["values"]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -244,6 +305,60 @@ def test_a_sentry_in_trouble_slows_nothing(
     handler = next(each for each in logging.getLogger().handlers if isinstance(each, ErrorReporter))
     assert handler._client is not None
     assert handler._client.transport._worker._queue.qsize() <= error_reports.WAITING  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def transport(settings_env: Put) -> Any:
+    """Give the transport of a client whose Sentry is never asked."""
+    settings_env(SENTRY_DSN=NEAR)
+    return ErrorReporter("tests")._find_client().transport
+
+
+LIMITS = [
+    (429, {"Retry-After": "86400"}),
+    (429, {"Retry-After": "Sun, 06 Nov 2099 08:49:37 GMT"}),
+    (200, {"X-Sentry-Rate-Limits": "86400:error;default:project, 90000::organization"}),
+]
+
+
+@pytest.mark.parametrize(("status", "headers"), LIMITS)
+def test_a_long_pause_that_sentry_asks_for_is_kept_for_minutes(
+    transport: Any, frozen: time_machine.Traveller, status: int, headers: dict[str, str]
+) -> None:
+    transport._update_rate_limits(HTTPResponse(status=status, headers=headers))
+    assert transport._check_disabled("error")
+    frozen.shift(error_reports.LONGEST_PAUSE - timedelta(seconds=1))
+    assert transport._check_disabled("error")
+    frozen.shift(timedelta(seconds=2))
+    assert not transport._check_disabled("error")
+
+
+def test_a_pause_does_not_outlast_a_clock_that_is_set_back(
+    transport: Any, frozen: time_machine.Traveller
+) -> None:
+    transport._update_rate_limits(HTTPResponse(status=429, headers={"Retry-After": "60"}))
+    frozen.shift(timedelta(days=-1))
+    assert not transport._check_disabled("error")
+
+
+def test_a_chain_of_errors_is_cut_at_its_inner_end() -> None:
+    given: Any = {"exception": {"values": [{"type": f"E{number}"} for number in range(200)]}}
+    built: Any = build_report(given)
+    found = [each["type"] for each in built["exception"]["values"]]
+    assert (len(found), found[-1]) == (50, "E199")
+
+
+def test_notes_and_chained_errors_leave_without_personal_data(
+    reports: Callable[[int], list[dict[str, Any]]],
+) -> None:
+    cause = LookupError("no 'Jean Dupont'")
+    cause.add_note("asked by Jean Dupont")
+    group = ExceptionGroup("2 for jean@example.fr", [ValueError("'Jean'"), KeyError("Jean")])
+    group.__cause__ = cause  # as `raise … from`
+    logging.getLogger("x").error("group", exc_info=group)
+    (report,) = reports(1)
+    assert not re.search("jean", json.dumps(report), re.IGNORECASE)
+    assert len(report["exception"]["values"]) == 4
 
 
 def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:

@@ -146,11 +146,16 @@ def test_a_line_that_cannot_be_written_stops_nothing(
 
     settings_env(LOG_FORMAT="json")
     set_up_logs()
-    structlog.get_logger().info("a", what=Broken())
+    structlog.get_logger().info("a", what=Broken(), to="jean@example.fr")
+    logging.getLogger("x").info("%d", "jean@example.fr")
     structlog.get_logger().info("b")
     told = capsys.readouterr().err
-    assert "no text" in told
-    assert json.loads(told.splitlines()[-1])["event"] == "b"
+    assert "jean@" not in told
+    first, second, last = [json.loads(line) for line in told.splitlines()]
+    assert "test_logs.py:" in first["event"]
+    assert "ValueError('no text')" in first["event"]
+    assert "cannot be written: TypeError" in second["event"]
+    assert last["event"] == "b"
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -161,6 +166,7 @@ def test_what_a_page_says_does_not_speak_to_the_terminal(
     set_up_logs("crawler")
     logging.getLogger("crawler.booking").error("title %s", "\x1b]0;evil\x07\x9b2J\u202e\ud800\r")
     structlog.get_logger("crawler.booking").error("seen", title="\x1b[31m")
+    structlog.get_logger("crawler.booking").error("seen", titles=["\x9b2J", {"\x9b31m": "\u202e"}])
     try:
         _fail("\x1b[2J")
     except ValueError:
@@ -169,3 +175,13 @@ def test_what_a_page_says_does_not_speak_to_the_terminal(
     assert "evil" in written
     assert "Traceback" in written
     assert written.replace("\n", "").isprintable()
+
+
+def test_of_a_long_text_the_middle_is_left_out(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    """journald and Docker would cut the line, which is no JSON then."""
+    structlog.get_logger("x").error("page", text="begin" + "-" * 2_000_000 + "end")
+    (line,) = lines()
+    assert len(line["text"]) < 21_000
+    assert line["text"].startswith("begin-")
+    assert line["text"].endswith("-end")
+    assert "(1980008 characters)" in line["text"]
