@@ -7,6 +7,7 @@ without all three: https://support.google.com/a/answer/81126
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,12 +16,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-# Reads the TXT records of a name; an empty list where there are none.
+# Reads the TXT records of a name; an empty list where there are none. Raises NoAnswerError.
 ReadTxt = Callable[[str], Sequence[str]]
 
 SENDGRID_SELECTORS = ("s1", "s2")
 _SENDGRID_SPF = "include:sendgrid.net"
 _MOST_LOOKUPS = 10  # https://www.rfc-editor.org/rfc/rfc7208#section-4.6.4
+# A mechanism, or a modifier (name=value), of which unknown ones are ignored.
+_SPF_TERM = re.compile(
+    r"[+~?-]?(?:all|(?:include|exists|ip4|ip6):[^;,]+|(?:a|mx)(?:[:/][^;,]+)?|ptr(?::[^;,]+)?)|[a-z][\w.-]*=.*"
+)
+_ASKS_ONCE = re.compile(r"(?:a|mx)(?:[:/].*)?|ptr(?::.*)?|exists:.*")
+_ASKS_FOR_SPF = re.compile(r"(?:include:|redirect=)(.+)")
 _LEAST_BITS, _GOOD_BITS = 1024, 2048  # https://www.rfc-editor.org/rfc/rfc8301#section-3.2
 _POLICIES = ("none", "quarantine", "reject")
 
@@ -31,6 +38,15 @@ class Grade(StrEnum):
     OK = "ok"
     WARNING = "warning"  # mail arrives, and something is to be improved
     FAILED = "failed"  # mail is refused, or lands in spam
+
+
+class NoAnswerError(Exception):
+    """The name server says that it cannot answer for a name; others may be answered."""
+
+    def __init__(self, name: str, why: str) -> None:
+        """Say which name, and why: SERVFAIL, REFUSED."""
+        super().__init__(f"the name server answers {why}: the zone is broken, or its servers are away")
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,64 +62,88 @@ def check_domain(
     domain: str, selectors: Iterable[str], read_txt: ReadTxt, *, by_sendgrid: bool
 ) -> list[Finding]:
     """Return one finding or more for each record that mail from `domain` needs."""
-    spf = [
-        Finding(domain, grade, says) for grade, says in _check_spf(domain, read_txt, by_sendgrid=by_sendgrid)
+    checks = [
+        _check_spf(domain, read_txt, by_sendgrid=by_sendgrid),
+        *(_check_dkim(f"{selector}._domainkey.{domain}", read_txt) for selector in selectors),
+        _check_dmarc(domain, read_txt),
     ]
-    dkim = [_check_dkim(f"{selector}._domainkey.{domain}", read_txt) for selector in selectors]
-    return [*spf, *dkim, *_check_dmarc(domain, read_txt)]
+    return [each for check in checks for each in _collect(check)]
 
 
-def _check_spf(domain: str, read_txt: ReadTxt, *, by_sendgrid: bool) -> Iterator[tuple[Grade, str]]:
+def _collect(check: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield the findings of a check, the last of which may be that a name is not answered for."""
+    try:
+        yield from check
+    except NoAnswerError as error:
+        yield Finding(error.name, Grade.FAILED, str(error))
+
+
+def _check_spf(domain: str, read_txt: ReadTxt, *, by_sendgrid: bool) -> Iterator[Finding]:
     records = _find_spf(domain, read_txt)
     if len(records) != 1:
         number = "no" if not records else str(len(records))
-        yield Grade.FAILED, f"SPF: {number} records that begin with v=spf1; there must be one"
+        says = f"SPF: {number} records that begin with v=spf1; there must be one"
+        yield Finding(domain, Grade.FAILED, says)
         return
     terms = records[0].lower().split()[1:]
-    end = next((term for term in terms if term.lstrip("+-~?") == "all"), None)
-    redirects = any(term.startswith("redirect=") for term in terms)
-    if end in ("all", "+all"):
-        yield Grade.FAILED, f"SPF: {end} lets everybody send; write -all"
-    elif end == "?all" or not (end or redirects):
-        yield Grade.WARNING, "SPF: it ends with no rule for others; write ~all or -all"
-    else:
-        yield Grade.OK, f"SPF: {records[0]}"
+    yield Finding(domain, *_grade_spf(records[0], terms))
     if by_sendgrid and _SENDGRID_SPF not in terms:
         says = f"SPF: {_SENDGRID_SPF} is missing; only with SendGrid's own return path (em….{domain}) is it not needed"
-        yield Grade.WARNING, says
-    lookups = _count_lookups(records[0], read_txt, {domain})
+        yield Finding(domain, Grade.WARNING, says)
+    lookups, missing = _walk_spf(records[0], read_txt)
     if lookups > _MOST_LOOKUPS:
-        yield Grade.FAILED, f"SPF: it takes {lookups} look-ups or more, {_MOST_LOOKUPS} at most are made"
+        says = f"SPF: it takes {lookups} look-ups or more, {_MOST_LOOKUPS} at most are made"
+        yield Finding(domain, Grade.FAILED, says)
+    for name in missing:
+        says = f"SPF: {name} has not one record of its own; that voids the whole record"
+        yield Finding(domain, Grade.FAILED, says)
+
+
+def _grade_spf(record: str, terms: Sequence[str]) -> tuple[Grade, str]:
+    """Grade the record by itself."""
+    if unknown := [term for term in terms if not _SPF_TERM.fullmatch(term)]:
+        return Grade.FAILED, f"SPF: {unknown[0]} is no rule of SPF; that voids the whole record"
+    end = next((term for term in terms if term.lstrip("+-~?") == "all"), None)
+    if end in ("all", "+all"):
+        return Grade.FAILED, f"SPF: {end} lets everybody send; write -all"
+    if end == "?all" or not (end or any(term.startswith("redirect=") for term in terms)):
+        return Grade.WARNING, "SPF: it ends with no rule for others; write ~all or -all"
+    return Grade.OK, f"SPF: {record}"
 
 
 def _find_spf(domain: str, read_txt: ReadTxt) -> list[str]:
     return [each for each in read_txt(domain) if each.lower().split(" ")[0] == "v=spf1"]
 
 
-def _count_lookups(record: str, read_txt: ReadTxt, seen: set[str]) -> int:
-    """Count the look-ups of a record and of those that it includes; it ends where the limit is exceeded."""
-    number = 0
-    for term in record.lower().split()[1:]:
-        bare = term.lstrip("+-~?")
-        if bare in ("a", "mx", "ptr") or bare.startswith(("a:", "a/", "mx:", "mx/", "ptr:", "exists:")):
-            number += 1
-        elif bare.startswith(("include:", "redirect=")):
-            number += 1
-            name = bare[len("include:") :]
-            if number <= _MOST_LOOKUPS and name not in seen:
-                seen.add(name)
-                number += sum(_count_lookups(each, read_txt, seen) for each in _find_spf(name, read_txt))
-        if number > _MOST_LOOKUPS:
-            break
-    return number
+def _walk_spf(record: str, read_txt: ReadTxt) -> tuple[int, list[str]]:
+    """Count the look-ups of a record and of those that it includes, and name those that have none.
+
+    It ends where the limit is exceeded: a record may include itself.
+    """
+    number, missing, records = 0, [], [record]
+    while records and number <= _MOST_LOOKUPS:
+        terms = [term.lstrip("+-~?") for term in records.pop().lower().split()[1:]]
+        for term in terms:
+            asked = _ASKS_FOR_SPF.fullmatch(term)
+            if term.startswith("redirect=") and "all" in terms:  # it is ignored then
+                continue
+            number += bool(asked or _ASKS_ONCE.fullmatch(term))
+            if not asked or "%" in asked[1] or number > _MOST_LOOKUPS:  # a macro: it depends on the mail
+                continue
+            found = _find_spf(asked[1], read_txt)
+            records += found
+            if len(found) != 1:
+                missing.append(asked[1])
+    return number, missing
 
 
-def _check_dkim(name: str, read_txt: ReadTxt) -> Finding:
+def _check_dkim(name: str, read_txt: ReadTxt) -> Iterator[Finding]:
     records = [_read_tags(each) for each in read_txt(name)]
     keys = [tags for tags in records if "p" in tags and tags.get("v", "DKIM1") == "DKIM1"]
     if len(keys) != 1:
-        return Finding(name, Grade.FAILED, f"DKIM: {len(keys) or 'no'} records with a key; there must be one")
-    return Finding(name, *_grade_key(keys[0]))
+        yield Finding(name, Grade.FAILED, f"DKIM: {len(keys) or 'no'} records with a key; there must be one")
+        return
+    yield Finding(name, *_grade_key(keys[0]))
 
 
 def _grade_key(tags: dict[str, str]) -> tuple[Grade, str]:
@@ -146,6 +186,7 @@ def _check_dmarc(domain: str, read_txt: ReadTxt) -> Iterator[Finding]:
         return
     tags = _read_tags(records[0])
     policy = tags.get("p", "") if name == f"_dmarc.{domain}" else tags.get("sp", tags.get("p", ""))
+    policy = policy.lower()
     if policy not in _POLICIES:
         yield Finding(name, Grade.FAILED, f"DMARC: p={policy} is none of {', '.join(_POLICIES)}")
     elif policy == "none":

@@ -1,15 +1,17 @@
 """The command `flask mail-dns`, which checks SPF, DKIM and DMARC of the sender's domain."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from email.utils import parseaddr
 
 import click
 import dns.exception
+import dns.name
 import dns.resolver
 
-from api.mail_dns import SENDGRID_SELECTORS, Finding, Grade, check_domain
+from api.mail_dns import SENDGRID_SELECTORS, Finding, Grade, NoAnswerError, check_domain
 from configs.hosts import is_loopback
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -34,13 +36,13 @@ def mail_dns_command(
     try:
         set_up_logs("api")
         providers = settings().mail_providers
-        name = domain or parseaddr(settings().email_from)[1].rpartition("@")[2]
+        name = _read_domain(domain or parseaddr(settings().email_from)[1].rpartition("@")[2])
         resolver = _make_resolver(server)
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(str(error)) from None
     by_sendgrid = "sendgrid" in providers
     wanted = selectors or (SENDGRID_SELECTORS if by_sendgrid else ())
-    findings = check_domain(name.lower().rstrip("."), wanted, _read_with(resolver), by_sendgrid=by_sendgrid)
+    findings = check_domain(name, wanted, _read_with(resolver), by_sendgrid=by_sendgrid)
     if not wanted:
         findings.append(Finding(name, Grade.WARNING, "DKIM: not checked; give the provider's --selector"))
     if as_json:
@@ -57,19 +59,33 @@ def _make_resolver(server: str | None) -> dns.resolver.Resolver:
     if settings().app_env != "production" and not is_loopback(host):
         says = "outside production nothing leaves loopback: give --server an address there, or set APP_ENV=production"
         raise click.ClickException(says)
-    made = dns.resolver.Resolver(configure=not host)
-    if host:
-        made.nameservers, made.port = [host], port
+    try:
+        made = dns.resolver.Resolver(configure=not host)
+        if host:
+            made.nameservers, made.port = [host], port
+    except (dns.exception.DNSException, ValueError) as error:
+        raise click.ClickException(f"no name server to ask, give --server an address: {error}") from None
     made.lifetime = _SECONDS
     made.use_edns(0, 0, _MESSAGE_BYTES)
     return made
 
 
+def _read_domain(text: str) -> str:
+    try:
+        name = dns.name.from_text(text).to_text(omit_final_dot=True).lower()
+    except dns.exception.DNSException:
+        name = ""
+    if "." not in name:
+        raise click.ClickException(f"{text} is no domain: write example.org")
+    return name
+
+
 def _split_address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
-    if not port.isdigit():
+    """Read `9.9.9.9`, `9.9.9.9:53`, `::1` or `[::1]:53`."""
+    found = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?|([\da-f:]+)", text, re.IGNORECASE)
+    if found is None:
         raise click.ClickException(f"--server {text} is no address: write 9.9.9.9 or 127.0.0.1:5353")
-    return host, int(port)
+    return found[1] or found[3] or found[5], int(found[2] or found[4] or 53)
 
 
 def _read_with(resolver: dns.resolver.Resolver) -> Callable[[str], list[str]]:
@@ -78,6 +94,9 @@ def _read_with(resolver: dns.resolver.Resolver) -> Callable[[str], list[str]]:
             answer = resolver.resolve(name, "TXT", search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
+        except dns.resolver.NoNameservers as error:
+            said = re.search(r"answered ([A-Z]+)", str(error))
+            raise NoAnswerError(name, said[1] if said else "nothing usable") from None
         except dns.exception.DNSException as error:
             why = type(error).__name__
             raise click.ClickException(
