@@ -1,9 +1,10 @@
 """Jobs that keep the database as small and as fast as it should be: days of `checks`, gone slots, runs, statistics."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from api.background import planner_statistics
 from api.background.check_day_totals import sum_old_day
@@ -16,6 +17,8 @@ from configs.clock import clock
 from configs.settings import settings
 
 Counts = dict[str, int]
+_MOST_DAYS = 7  # dropped in a run: one a day is due
+_LOCK_NOT_AVAILABLE = "55P03"
 _RUNS_KEPT_FOR = timedelta(days=90)
 _IDLE_RUNS_KEPT_FOR = timedelta(days=3)  # of a daily job one at least is left, which health reads
 _LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
@@ -32,19 +35,34 @@ def make_partitions() -> Counts:
 def drop_partitions() -> Counts:
     """Drop days of `checks` older than CHECKS_KEPT_FOR, one in a transaction; their sums are kept in `check_days`.
 
-    A day that is not wholly summed up is summed up before: the database refuses to drop it otherwise.
+    A day that is not wholly summed up is summed up before: the database refuses to drop it otherwise. While somebody
+    reads `checks`, as a dump does for hours, the day is left to the next run. A run drops _MOST_DAYS: a clock that is
+    far ahead makes all days old, until it is set right.
     """
-    before, counts = (clock() - settings().checks_kept_for).date(), {"dropped": 0, "summed": 0}
-    while True:
+    before, counts = (clock() - settings().checks_kept_for).date(), {"dropped": 0, "summed": 0, "locked": 0}
+    while counts["dropped"] < _MOST_DAYS:
         with session() as s:
             oldest = partitions.find_oldest_partition(s)
             if oldest is None or oldest >= before:
-                return counts
+                break
             counts["summed"] += sum_old_day(s, oldest)
+        if not _drop_day(before, counts):
+            break
+    return counts
+
+
+def _drop_day(before: date, counts: Counts) -> bool:
+    """Drop the oldest day, and count it; return whether there may be another."""
+    try:
         with session() as s:
-            if partitions.drop_oldest_partition(s, before) is None:
-                return counts
-        counts["dropped"] += 1
+            dropped = partitions.drop_oldest_partition(s, before)
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        counts["locked"] += 1
+        return False
+    counts["dropped"] += dropped is not None
+    return dropped is not None
 
 
 def drop_gone_slots() -> Counts:

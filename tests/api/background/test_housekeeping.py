@@ -64,7 +64,7 @@ def test_a_day_that_is_not_summed_up_is_not_dropped() -> None:
 
 @pytest.mark.usefixtures("old_day")
 def test_the_job_sums_it_up_and_drops_it() -> None:
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert totals() == {OLD: 2}
     assert rows(Check) == []
 
@@ -79,7 +79,7 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
     frozen.move_to(old_day + 100 * DAY)
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
 
 
@@ -90,7 +90,7 @@ def test_sums_that_count_more_than_a_restored_day_holds_stay(old_day: datetime) 
                 desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
             )
         )
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
     assert totals() == {OLD: 500}
 
 
