@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import redis
 
 from configs.clock import clock
+from configs.node_report import publish_node
 from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
@@ -24,6 +25,7 @@ from crawler.scheduling.queues import CrawlQueue, queue_of
 from crawler.spider_processes import registry
 from crawler.spider_processes.identity import version
 from crawler.spider_processes.lease import Lease
+from crawler.spider_processes.node import count_waiting_proofs, make_report
 from crawler.spider_processes.registry import SpiderProcess
 from crawler.spider_processes.replacement_policy import Code, Decision, Job, decide, is_pointless
 from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
@@ -49,6 +51,7 @@ class Keeper:
         self._asked: dict[str, datetime] = {}  # when a job was asked to end
         self._outages: defaultdict[str, OutageLog] = defaultdict(OutageLog)
         self._daily = Daily()
+        self._away_since: datetime | None = None  # since when scrapyd is away
 
     def run(self, stop: threading.Event) -> None:
         """Run each KEEPER_SECONDS until `stop` is set, or until newer code has proved that it works."""
@@ -194,8 +197,14 @@ class Keeper:
         self, now: datetime, scrapyd: str, running: Mapping[str, int], wanted: Mapping[str, int]
     ) -> None:
         seen = {"at": now.isoformat(), "scrapyd": scrapyd, "running": running, "wanted": wanted}
+        self._away_since = None if scrapyd == "ok" else self._away_since or now
         with suppress(redis.RedisError):  # logged by _read_registry already; /api/health asks Redis itself
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
+            spool = count_waiting_proofs(self._client)
+            report = make_report(
+                now, self._own, wanted=wanted, running=running, away_since=self._away_since, spool=spool
+            )
+            publish_node(self._client, report)
 
     def _warn_of_futility(self, system: str, jobs: Sequence[Job], code: Code | None) -> None:
         useless = [

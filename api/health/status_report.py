@@ -20,6 +20,8 @@ from api.health.parallel_probe import ProbeDown, open_redis
 from api.health.payment_overview import read_payments
 from api.health.process_overview import read_spiders, read_workers
 from api.health.queue_overview import read_jobs
+from configs.clock import clock
+from configs.node_report import NodeStatus, read_nodes
 from configs.proof_spool_status import SpoolReport, read_reports
 
 Parts = dict[str, Any]
@@ -42,6 +44,15 @@ def read_health() -> list[HealthFinding]:
 def list_findings(report: Mapping[str, PartFinding]) -> list[HealthFinding]:
     """Return a report of health as a list."""
     return [HealthFinding(name, state, reason) for name, (state, reason) in report.items()]
+
+
+def read_machines() -> list[NodeStatus]:
+    """Read what each node's keeper reports.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return read_nodes(open_redis(), clock())
 
 
 def read_proofs() -> list[SpoolReport]:
@@ -68,6 +79,7 @@ READS: dict[str, Callable[[], Any]] = {
     "payments": read_payments,
     "proofs": read_proofs,
     "discovery": read_discovery,
+    "nodes": read_machines,
     "spiders": read_spiders,
     "workers": read_workers,
 }

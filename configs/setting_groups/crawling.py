@@ -60,6 +60,7 @@ class CrawlingSettings(CommonSettings):
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
+    node: str = Field("main", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
 
     @field_validator("sandbox_hosts", mode="before")
     @classmethod

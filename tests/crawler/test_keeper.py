@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from configs.desk import Desk
+from configs.node_report import read_nodes
 from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
@@ -413,3 +414,20 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
     for seconds in (0, 2, 600, 90000):
         kept.run_once(after(seconds))
     assert fake.running["discovery"] == ["job-of-the-day"]
+
+
+def test_a_keeper_reports_its_node(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
+    kept.run_once(NOW)
+    kept.run_once(after(2))
+    (node,) = read_nodes(redis_server, after(2))
+    assert node.report
+    assert (node.name, node.seen_at, node.report.running) == ("main", after(2), {SYSTEM: 1})
+    assert (node.report.wanted, node.report.version, node.report.away_since) == ({SYSTEM: 1}, "v1", None)
+    assert node.report.cores > 0
+    assert node.report.memory_mb > node.report.memory_free_mb > 0
+    fake.away = True
+    for second in (4, 6):
+        kept.run_once(after(second))
+    (node,) = read_nodes(redis_server, after(6))
+    assert node.report
+    assert (node.report.running, node.report.away_since) == ({}, after(4))

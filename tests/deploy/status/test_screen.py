@@ -21,7 +21,7 @@ from tests.deploy.status.conftest import FIRST, SECOND
 World = Callable[..., None]
 PARTS = {
     "health", "alarms", "desks", "hosts", "outages", "due", "lateness", "jobs", "runs", "messages", "providers", "payments",
-    "proofs", "discovery", "spiders", "workers",
+    "proofs", "discovery", "nodes", "spiders", "workers",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from api.pages.admin.desks.links import build_desk_url
 from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_seconds, write_since
 from api.pages.admin.words import DESK_STATUSES, count
 from configs.clock import clock
+from configs.node_report import NodeStatus
 
 _LATE = 1.0  # seconds; more shows that something is slow
 _WHOLE_SHARE = 100
@@ -148,6 +149,26 @@ def _write_walk(part: DiscoveryOverview) -> Line:
     return Line(
         f"{text}{', interrompu faute de temps' if last.cut else ''}", WARN if last.cut or last.found else GOOD
     )
+
+
+def list_node_lines(part: list[NodeStatus]) -> list[Line]:
+    """Return the machines that run spiders."""
+    return [_write_node(each) for each in part] or [Line("Aucune ne répond : rien n’est vérifié", BAD)]
+
+
+def _write_node(each: NodeStatus) -> Line:
+    report = each.report
+    if report is None:
+        return Line(f"{each.name} : muette depuis {write_since(each.seen_at)}", BAD)
+    robots = count(sum(report.running.values()), "robot", "robots")
+    text = (
+        f"{each.name} : {robots}, charge {report.load:.1f} sur {count(report.cores, 'cœur', 'cœurs')}, "
+        f"{report.memory_free_mb} Mo libres sur {report.memory_mb}"
+    )
+    if report.away_since:
+        return Line(text, BAD, f"scrapyd is away, version {report.version[:8]}")
+    browser = "with a browser" if report.browser else "without a browser"
+    return Line(text, GOOD, f"{browser}, version {report.version[:8]}")
 
 
 def list_spider_lines(part: list[Spider]) -> list[Line]:
