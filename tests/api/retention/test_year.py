@@ -202,7 +202,7 @@ def test_forty_days_with_short_periods_leave_what_the_rules_leave(
 
 
 @pytest.mark.journey
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_year_grows_each_table_at_its_known_rate_and_no_more(make: Make) -> None:
     player = make(list_jobs(), 1)
     player.play(370)
