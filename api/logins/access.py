@@ -16,7 +16,7 @@ from api.logins.challenge import read_challenge
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import take_code
 from api.logins.service import LoginChange
-from api.middleware.auth import current_login_id, current_user
+from api.middleware.auth import current_identity, current_login_id, current_user, is_use
 from api.middleware.rate_limits import (
     count_wrong_code,
     is_known_address,
@@ -75,13 +75,15 @@ def open_login(user: User) -> LoginChange:
 
 
 def rotate_login(token_id: str, issued_at: datetime) -> LoginChange:
-    """Use the refresh token of the request; call require_refresh_token first.
+    """Use the refresh token of the request; call require_refresh_token first, or verify it.
 
     Raises:
         api.errors.ApiError: 401, the login ended.
     """
     with session() as s:
-        change = service.rotate_login(s, current_login_id(), token_id, issued_at)
+        change = service.rotate_login(
+            s, current_login_id(), token_id, issued_at, used=is_use(current_identity())
+        )
     if change is None:
         raise ApiError(401, "token-revoked", "this login ended: log in again")
     notifier.nudge(change.mails)

@@ -59,8 +59,12 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     return LoginChange(login, token_id, mails)
 
 
-def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: datetime) -> LoginChange | None:
+def rotate_login(
+    session: Session, login_id: UUID, token_id: str, issued_at: datetime, *, used: bool = True
+) -> LoginChange | None:
     """Use a refresh token: return the login with the id of the next one, or None where the token is good no more.
+
+    `used`: false where a script of an open page asked, which keeps no operator's login.
 
     The token before gives the same successor again for REFRESH_REPEAT_SECONDS: two tabs refresh at once. An older
     one has been copied: the login ends, and its user gets a mail.
@@ -71,10 +75,9 @@ def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: dat
         return None
     if _fits(token_id, login.token_hash):
         following = _derive_next_id(token_id)
-        if login.last_used_at.date() != now.date():
-            _note_use(session, login.user_id, now)
-        login.previous_hash, login.token_hash = login.token_hash, _hash(following)
-        login.rotated_at = login.last_used_at = now
+        if used:
+            _note_login_use(session, login, now)
+        login.previous_hash, login.token_hash, login.rotated_at = login.token_hash, _hash(following), now
         login.expires_at = _find_end(now, login.created_at)
         return LoginChange(login, following)
     if _fits(token_id, login.previous_hash) and abs(now - login.rotated_at) <= _repeat_time():
@@ -85,6 +88,12 @@ def rotate_login(session: Session, login_id: UUID, token_id: str, issued_at: dat
         return None
     _end(login, EndedBecause.TOKEN_REUSED)
     return LoginChange(login, None, _report_reuse(session, login))
+
+
+def _note_login_use(session: Session, login: Login, now: datetime) -> None:
+    if login.last_used_at.date() != now.date():
+        _note_use(session, login.user_id, now)
+    login.last_used_at = now
 
 
 def _note_use(session: Session, user_id: UUID, now: datetime) -> None:

@@ -231,6 +231,11 @@ def has_recent_proof() -> bool:
     return -timedelta(seconds=SKEW) <= age <= longest  # a clock that was ahead leaves no proof for hours
 
 
+def is_use(identity: Identity) -> bool:
+    """Return whether this request uses its login: what scripts of an open page ask for keeps no operator's login."""
+    return identity.role is Role.USER or not g.get("is_polled", False)
+
+
 def current_identity() -> Identity:
     """Return who makes the request; call require_sign_in first."""
     identity: Identity = get_current_user()
@@ -317,7 +322,8 @@ def _is_usable(identity: Identity) -> bool:
 def _touch(connection: sa.Connection, identity: Identity) -> None:
     """Note that a login of the staff is used. For others the refreshes are precise enough, and need no write here."""
     now = clock()
-    if identity.role is not Role.USER and now - identity.last_used_at >= _TOUCH:
+    is_staff = identity.role is not Role.USER
+    if is_staff and is_use(identity) and now - identity.last_used_at >= _TOUCH:
         connection.execute(sa.update(Login).where(Login.id == identity.login_id).values(last_used_at=now))
 
 

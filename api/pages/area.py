@@ -39,9 +39,12 @@ class Area(Blueprint):
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name, template_folder="templates")
 
-    def page(self, rule: str, access: Access) -> Callable[[View], View]:
-        """Declare a page: a view that answers GET, and changes nothing."""
-        return self._declare(rule, access, "GET")
+    def page(self, rule: str, access: Access, *, polled: bool = False) -> Callable[[View], View]:
+        """Declare a page: a view that answers GET, and changes nothing.
+
+        `polled`: scripts of an open page ask for it, so that no operator's login counts it as use.
+        """
+        return self._declare(rule, access, "GET", polled=polled)
 
     def action(self, rule: str, access: Access, *, one_click: bool = False) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
@@ -53,22 +56,22 @@ class Area(Blueprint):
         return self._declare(rule, access, "POST", one_click=one_click)
 
     def _declare(
-        self, rule: str, access: Access, method: str, *, one_click: bool = False
+        self, rule: str, access: Access, method: str, *, one_click: bool = False, polled: bool = False
     ) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            guarded = _guard(view, access, one_click=one_click)
+            guarded = _guard(view, access, one_click=one_click, polled=polled)
             self.add_url_rule(rule, view.__name__, guarded, methods=[method])
             return guarded
 
         return decorate
 
 
-def _guard(view: View, access: Access, *, one_click: bool) -> View:
+def _guard(view: View, access: Access, *, one_click: bool, polled: bool) -> View:
     is_personal = access not in _OPEN
 
     @wraps(view)
     def run(**arguments: object) -> Response:
-        g.access = access
+        g.access, g.is_polled = access, polled
         if access is Access.PUBLIC:
             return keep_for_everybody(make_response(view(**arguments)))
         if request.method == "POST" and not one_click:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 from api.cache import digest_body
 
@@ -11,7 +11,12 @@ def answer_live(parts: Mapping[str, str], *, stop: bool = False) -> Response:
     """Return the HTML of each `data-part`, rendered by the same partial as the page; 304 where the browser has it.
 
     `stop`: nothing changes any more, so the page need not ask again.
+
+    Raises:
+        RuntimeError: the page is not declared as polled, so that it would keep an operator's login.
     """
+    if g.access != "public" and not g.is_polled:
+        raise RuntimeError(f"declare {request.endpoint} with polled=True")
     body = current_app.json.dumps({"parts": dict(parts), "stop": stop}).encode()
     response = Response(body, mimetype="application/json")
     response.set_etag(digest_body(body))

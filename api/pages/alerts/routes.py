@@ -112,7 +112,7 @@ def show_alert(id: UUID) -> str:
     return _render_alert(read_alert_view(current_user_id(), id))
 
 
-@area.page("/alertes/<uuid:id>/direct", Access.PERSONAL)
+@area.page("/alertes/<uuid:id>/direct", Access.PERSONAL, polled=True)
 def show_parts(id: UUID) -> Response:
     """Return the parts of an alert's page that change."""
     view = read_alert_view(current_user_id(), id)

@@ -118,7 +118,7 @@ def start_telegram() -> str:
     return render_template("channels/telegram.html", link=link, url=made.url, qr_code=qr_code)
 
 
-@area.page("/canaux/telegram/etat", Access.PERSONAL)
+@area.page("/canaux/telegram/etat", Access.PERSONAL, polled=True)
 def poll_telegram() -> Response:
     """Answer how far linking is, to the page that waits for it."""
     link = _read_link()

@@ -36,7 +36,7 @@ def show_notices() -> str:
     return render_template("messages/notices.html", view=view, count=count_title(view.unread))
 
 
-@area.page("/notifications/direct", Access.PERSONAL)
+@area.page("/notifications/direct", Access.PERSONAL, polled=True)
 def show_live_notices() -> Response:
     """Answer the newest notices, to the page that shows them."""
     view = read_notices()

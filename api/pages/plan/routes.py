@@ -98,7 +98,7 @@ def order() -> ResponseReturnValue:
         return _refuse(form, name, error)
 
 
-@area.page("/formule/confirmation", Access.PERSONAL)
+@area.page("/formule/confirmation", Access.PERSONAL, polled=True)
 def show_confirmation() -> Response:
     """Answer the live part of the dashboard that waits for a payment."""
     entry = read_returned_order()

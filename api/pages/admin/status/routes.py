@@ -20,7 +20,7 @@ def show_status() -> str:
     return render_template("admin_status/status.html", view=_read_status())
 
 
-@area.page("/admin/en-direct", Access.OPERATOR)
+@area.page("/admin/en-direct", Access.OPERATOR, polled=True)
 def show_live() -> Response:
     """Answer the same parts as JSON for the page that is open, whose view was audited."""
     return answer_live({"status": render_template("admin_status/_sections.html", view=_read_status())})
