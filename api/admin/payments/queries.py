@@ -62,8 +62,9 @@ def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) ->
     (entry,) = _build_entries(session, [payment])
     events = sa.select(PaymentEvent).where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.id)
     names = session.scalars(sa.select(StripeId).where(StripeId.payment_id == payment_id))
+    refunds = session.scalars(sa.select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.id))
     return PaymentDetails(
-        **dict(entry),
+        **dict(entry) | {"refunds": [describe_refund(each) for each in refunds]},
         events=[PaymentEventEntry.model_validate(each) for each in session.scalars(events)],
         stripe_ids={each.kind: each.id for each in names},
         former_customer=find_customer(session, payment_id) if sees_addresses else None,

@@ -57,9 +57,18 @@ class PaymentEventEntry(Answer):
     details: dict[str, Any]
 
 
+class OperatorRefund(RefundEntry):
+    """A refund as an operator sees it. `error`: Stripe's code, or why it waits."""
+
+    payment_id: UUID
+    note: str | None
+    error: str | None
+
+
 class PaymentDetails(OperatorPayment):
     """A payment with everything that happened to it, in order, and Stripe's ids by their kind."""
 
+    refunds: list[OperatorRefund]  # type: ignore[assignment] # each with more than its user sees
     events: list[PaymentEventEntry]
     stripe_ids: dict[str, str]
     # Stripe's customer of a deleted account, for 120 days and for admins only: it has the name for a dispute
@@ -71,14 +80,6 @@ class NewRefund(Body):
 
     amount: Annotated[int, Field(ge=1, le=10_000_000, strict=True), INTEGRAL] | None = None
     note: Annotated[Text, Field(max_length=500)]
-
-
-class OperatorRefund(RefundEntry):
-    """A refund as an operator sees it."""
-
-    payment_id: UUID
-    note: str | None
-    error: str | None
 
 
 class DeclarationQuery(Body):

@@ -45,6 +45,8 @@ def test_a_part_goes_back_and_the_plan_stays(shop: Shop, buyer: Person, admin: O
     assert list_grants(buyer.id)[0].ends_at > clock()
     (row,) = audit(action="payment.refund")
     assert row.changes == {"refundId": refund["id"], "amount": 500}
+    (shown,) = admin.get(f"/payments/{payment_id}")["refunds"]
+    assert (shown["note"], shown["error"]) == ("two days of trouble", None)
 
 
 def test_without_an_amount_all_that_is_left_goes_back_and_the_plan_ends(

@@ -6,6 +6,7 @@ from typing import Annotated
 from flask import url_for
 from pydantic import Field
 
+from api.models.payment import PaymentEventKind
 from api.pages.admin.confirmation import Confirmation
 from api.pages.admin.payments.view_data import PaymentView
 from api.pages.admin.payments.words import name_payment
@@ -25,6 +26,13 @@ _TEXTS: Texts = {
     "refund-repeated": "Le même remboursement a été demandé il y a moins d’une minute. "
     "Pour rendre ce montant deux fois, écrivez une autre raison.",
     "refund-refused": "Ce montant ne peut pas être rendu : regardez ce qui reste de ce paiement.",
+}
+
+
+_DISPUTES: dict[PaymentEventKind, str] = {
+    PaymentEventKind.DISPUTE_OPENED: "La banque examine une contestation de ce paiement : Stripe ne rend rien avant sa "
+    "fin, et plus rien si elle est perdue.",
+    PaymentEventKind.DISPUTE_LOST: "La banque a déjà rendu l’argent, après une contestation perdue : Stripe refusera.",
 }
 
 
@@ -70,6 +78,8 @@ def describe_refund(view: PaymentView, cents: int) -> Confirmation:
         )
     else:
         effects.insert(1, f"La formule {name_plan(payment.plan)} continue.")
+    if dispute := _find_dispute(view):
+        effects.insert(0, _DISPUTES[dispute])
     return Confirmation(
         title=f"Rendre {amount} ?",
         effects=tuple(effects),
@@ -81,3 +91,12 @@ def describe_refund(view: PaymentView, cents: int) -> Confirmation:
         texts=_TEXTS,
         shown={"cents": cents, "left": view.left},
     )
+
+
+def _find_dispute(view: PaymentView) -> PaymentEventKind | None:
+    """Return the state of a payment's latest dispute where it keeps money from going back."""
+    ends = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST)
+    states = [
+        each.kind for each in view.payment.events if each.kind in (PaymentEventKind.DISPUTE_OPENED, *ends)
+    ]
+    return states[-1] if states and states[-1] in _DISPUTES else None

@@ -13,7 +13,7 @@ from api.invoices.jobs import issue_due
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.login import Login
-from api.models.payment import Payment, Refund
+from api.models.payment import Payment, Refund, StripeId
 from api.models.user import Role
 from api.payments import client as stripe_client
 from configs.clock import clock
@@ -59,6 +59,13 @@ def plain(text: str) -> str:
     return " ".join(text.replace("\u202f", " ").replace("\xa0", " ").split())
 
 
+def find_intent(payment_id: UUID) -> str:
+    """Return Stripe's id of the payment's money."""
+    return next(
+        each.id for each in rows(StripeId) if each.payment_id == payment_id and each.kind == "payment_intent"
+    )
+
+
 def list_refund_audits() -> list[AuditEntry]:
     return [each for each in rows(AuditEntry) if each.action == "payment.refund"]
 
@@ -81,6 +88,35 @@ def test_a_part_goes_back_after_one_more_question(shop: Shop, admin: Browser, bu
     assert refund.note == "deux jours de panne"
     (row,) = list_refund_audits()
     assert (row.subject_id, row.changes) == (str(payment_id), {"refundId": str(refund.id), "amount": 500})
+
+
+def test_other_operators_read_why_money_went_back(
+    shop: Shop, admin: Browser, support: Browser, buyer_id: UUID
+) -> None:
+    payment_id = shop.buy(buyer_id)
+    admin.get(f"{write_address(payment_id)}/remboursement?amount=5,00")
+    admin.send("/remboursement", note="deux jours de panne <b>", typed=find_number(payment_id))
+    assert "deux jours de panne <b>" in support.get(write_address(payment_id)).text
+
+
+def test_a_payment_under_dispute_says_so_before_money_goes_back(
+    shop: Shop, admin: Browser, buyer_id: UUID
+) -> None:
+    payment_id = shop.buy(buyer_id)
+    dispute = shop.control.dispute(find_intent(payment_id))
+    shop.deliver()
+    page = admin.get(f"{write_address(payment_id)}/remboursement?amount=5,00")
+    assert "La banque examine une contestation" in page.text
+    admin.send("/remboursement", note="geste", typed=find_number(payment_id))
+    page = admin.get(write_address(payment_id))
+    assert "charge_disputed" in page.text, "why it waits"
+    shop.control.close_dispute(str(dispute["id"]), "lost")
+    shop.deliver()
+    page = admin.get(write_address(payment_id))
+    assert "dispute_lost" in page.text, "why it failed"
+    page = admin.get(f"{write_address(payment_id)}/remboursement?amount=5,00")
+    assert "La banque a déjà rendu l’argent" in page.text
+    assert shop.control.ledger()[0]["refunded"] == 0
 
 
 def test_all_that_is_left_ends_the_plan_and_the_page_says_so(
