@@ -19,6 +19,8 @@ from api.schemas import Body
 
 M = TypeVar("M", bound=BaseModel)
 _TYPED = "typed"  # the name of the field in which the subject is typed
+_VERSION = "version"  # the name of the hidden field with what the page showed
+_CHANGED = "Entre-temps, cela a changé. Relisez ce qui va se passer, puis confirmez de nouveau."
 _PAGE = "admin/confirm.html"
 _INVALID = 422
 
@@ -37,6 +39,8 @@ class Confirmation:
     back: str  # address of the subject's page, where the result is said
     subject: str | None = None  # what has to be typed, where the action hurts
     subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
+    # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
+    version: str = ""
     template: str = _PAGE  # one that extends it has further fields in its block `fields`
     texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
     shown: dict[str, Any] = field(default_factory=dict)  # further names for the template
@@ -55,6 +59,7 @@ def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str
     """
     form = Form.read(model, confirmation.texts)
     _check_subject(confirmation, form)
+    _check_version(confirmation, form)
     if not form.errors:
         try:
             done = act(form.value)
@@ -73,6 +78,11 @@ def _check_subject(confirmation: Confirmation, form: Form[M]) -> None:
     form.typed[_TYPED] = typed
     if typed != confirmation.subject:
         form.errors[_TYPED] = "Ce n’est pas le même texte : recopiez-le exactement."
+
+
+def _check_version(confirmation: Confirmation, form: Form[M]) -> None:
+    if request.form.get(_VERSION, confirmation.version) != confirmation.version:
+        form.errors[""] = _CHANGED
 
 
 def _render(confirmation: Confirmation, form: Form[M]) -> str:

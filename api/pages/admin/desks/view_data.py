@@ -47,6 +47,7 @@ def read_desk_view(work: AuditedWork, desk: Desk) -> DeskView:
 def describe_pause(work: AuditedWork, desk: Desk) -> Confirmation:
     """Return what it does to pause a desk."""
     people = queries.count_waiting_people(work.session, [desk])
+    found = queries.read_desk(work.session, desk)
     return Confirmation(
         title=f"Mettre en pause {desk.id} ?",
         effects=(
@@ -57,6 +58,7 @@ def describe_pause(work: AuditedWork, desk: Desk) -> Confirmation:
         button="Mettre en pause",
         back=build_desk_url(desk.id),
         subject=desk.id if people >= _MANY else None,
+        version=str(found.paused_at),
         template="admin/confirm_reason.html",
         texts={
             **REASON_TEXTS,
@@ -77,6 +79,7 @@ def describe_resume(work: AuditedWork, desk: Desk) -> Confirmation:
         effects=tuple(effects),
         button="Faire reprendre",
         back=build_desk_url(desk.id),
+        version=str(found.paused_at),
         texts={"desk-not-paused": "Aucun opérateur ne l’a mis en pause : il n’y a rien à reprendre."},
     )
 

@@ -60,6 +60,7 @@ def describe_stop(work: AuditedWork, host: str) -> Confirmation:
         button="Arrêter ce site",
         back=url_for("admin_hosts.show_host", host=host),
         subject=host,
+        version=str(found.stopped_at),
         template="admin/confirm_reason.html",
         texts=REASON_TEXTS,
     )
@@ -83,5 +84,6 @@ def describe_release(work: AuditedWork, host: str) -> Confirmation:
         effects=tuple(effects),
         button="Faire reprendre ce site",
         back=url_for("admin_hosts.show_host", host=host),
+        version=str(found.stopped_at),
         texts={"host-not-stopped": "Aucun opérateur n’a arrêté ce site : il n’y a rien à reprendre."},
     )

@@ -100,6 +100,7 @@ def describe_end(user_id: UUID, grant_id: UUID) -> Confirmation | None:
         button="Terminer cette formule",
         back=url_for("admin_users.show_user", id=user_id),
         subject=name,
+        version=str(grant.ends_at),
         subject_label="Pour confirmer, recopiez la formule",
         texts=_END_TEXTS,
     )

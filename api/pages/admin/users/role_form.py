@@ -37,6 +37,7 @@ def describe_role(user_id: UUID) -> Confirmation:
         button="Changer ce rôle",
         back=url_for("admin_users.show_user", id=user_id),
         subject=account.email,
+        version=account.role,
         subject_label="Pour confirmer, recopiez l’adresse",
         template="admin_users/role.html",
         texts=_TEXTS,

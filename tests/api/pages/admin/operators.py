@@ -43,10 +43,15 @@ def send_twice(browser: Browser, action: str, **fields: str) -> list[int]:
 
 
 def seat_operator(
-    app: Flask, role: Role = Role.ADMIN, *, second_factor: bool = True, language: str = "fr"
+    app: Flask,
+    role: Role = Role.ADMIN,
+    *,
+    second_factor: bool = True,
+    language: str = "fr",
+    email: str | None = None,
 ) -> Browser:
     """Return a browser in which a new operator is signed in."""
-    user = create_account(f"{role.value}@example.org", language)
+    user = create_account(email or f"{role.value}@example.org", language)
     give_role(user.id, role, second_factor=second_factor)
     browser = Browser(app, language=language)
     give_login(browser, user.id)
