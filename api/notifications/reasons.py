@@ -73,7 +73,7 @@ _WAITING: Mapping[str, Reason] = {
     QUIET_HOURS: Reason.QUIET_HOURS,
     DIGEST: Reason.DIGEST,
 }
-_UNKNOWN = "unknown: "
+UNKNOWN = "unknown: "
 _OF_CALLS = "twilio_calls "  # how the reasons of calls begin
 WORDS: Mapping[Reason, Mapping[str, str]] = {
     Reason.HOURLY_CAP: {
@@ -215,7 +215,7 @@ def find_reason(state: State, stored: str | None) -> Reason | None:
     if state is State.BOUNCED:
         return Reason.NOBODY_ANSWERED if said.startswith(_OF_CALLS) else Reason.BOUNCED
     if state is State.FAILED:
-        return Reason.MAY_HAVE_ARRIVED if said.startswith(_UNKNOWN) else Reason.NOT_ACCEPTED
+        return Reason.MAY_HAVE_ARRIVED if said.startswith(UNKNOWN) else Reason.NOT_ACCEPTED
     if state in (State.EXPIRED, State.SKIPPED):
         return next((each for word, each in _HELD_BACK.items() if said.startswith(word)), Reason.OUTDATED)
     if state is State.PENDING and said:

@@ -45,10 +45,13 @@ from api.models.base import is_any_of
 from api.models.job_run import JobRun
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
+from api.notifications.reasons import UNKNOWN
 from api.paging import cut_page, first_id_at, read_cursor, read_page, write_cursor
 from configs.clock import clock
 from configs.redaction import mask_entry, mask_text
 from configs.settings import settings
+
+_LATEST_FAILURE = (Notification.failed_at.desc(), Notification.id.desc())
 
 
 def list_notifications(session: Session, wanted: NotificationQuery) -> NotificationLog:
@@ -107,8 +110,14 @@ def _build_cause(channel: Channel, kind: str, reason: str | None, messages: int)
 
 
 def choose_dead_letters(session: Session, wanted: Replay) -> list[UUID]:
-    """Return the ids of the dead letters that a replay means."""
+    """Return the ids of the dead letters that a replay means.
+
+    What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
+    """
     query = _select_dead(wanted)
+    if not wanted.unsure:
+        stays = sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)
+        query = query.order_by(None).order_by(stays, *_LATEST_FAILURE)
     return [each.id for each in session.scalars(query.limit(wanted.most))]
 
 
@@ -124,7 +133,7 @@ def _select_dead(wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
         query = query.where(Notification.kind == wanted.kind)
     if wanted.reason:
         query = query.where(Notification.reason.contains(wanted.reason, autoescape=True))
-    return query.order_by(Notification.failed_at.desc(), Notification.id.desc())
+    return query.order_by(*_LATEST_FAILURE)
 
 
 def _build_notification(row: Notification) -> NotificationEntry:

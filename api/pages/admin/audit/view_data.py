@@ -12,6 +12,7 @@ from api.pages.admin.words import count
 
 _KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
 _PAIR = 2  # a value before and after
+_LISTS = {"seen": ("ligne", "lignes"), "replayed": ("message", "messages")}  # of ids, by the name of the change
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ def describe_entry(entry: AuditItem, names: Mapping[UUID, str]) -> ShownEntry:
 
 
 def _describe_change(name: str, value: Any) -> str:
-    if name == "seen" and isinstance(value, list):
-        return count(len(value), "ligne", "lignes")
+    if name in _LISTS and isinstance(value, list):
+        return count(len(value), *_LISTS[name])
     if isinstance(value, list) and len(value) == _PAIR:
         before, after = map(_write_value, value)
         return f"{before} → {after}"

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from api.admin.access import audited
 from api.admin.system import actions, queries
 from api.admin.system.schemas import DeadLetterQuery
-from api.errors import ApiError
+from api.errors import not_found
 from api.models.user import Channel
 from api.pages.admin.confirmation import ask_confirmation, carry_out
 from api.pages.admin.dead_letters.view_data import (
@@ -14,7 +14,6 @@ from api.pages.admin.dead_letters.view_data import (
     build_replay,
     describe_done,
     describe_replay,
-    read_replay_form,
 )
 from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.area import Access, Area
@@ -49,6 +48,8 @@ def list_dead_letters() -> str:
 def ask_replay() -> str:
     """Ask once more before messages are sent again: one, or those of a filter."""
     form = Form.read_query(ReplayForm)
+    if form.errors:  # the value would be a choice of everything
+        raise not_found("choice of messages")
     return ask_confirmation(describe_replay(form.value), ReplayForm, **form.typed)
 
 
@@ -57,9 +58,9 @@ def replay() -> ResponseReturnValue:
     """Send messages again."""
 
     def act(wanted: ReplayForm) -> str:
-        done = actions.replay_dead_letters(build_replay(wanted))
-        if not done.chosen:
-            raise ApiError(409, "nothing-left", "no dead letter fits: another replay took them")
-        return describe_done(done)
+        return describe_done(actions.replay_dead_letters(build_replay(wanted), refuse_none=True))
 
-    return carry_out(describe_replay(read_replay_form()), ReplayForm, act)
+    chosen = Form.read(ReplayForm)
+    if chosen.errors:
+        raise not_found("choice of messages")
+    return carry_out(describe_replay(chosen.value), ReplayForm, act)

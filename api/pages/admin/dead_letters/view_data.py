@@ -13,7 +13,6 @@ from api.models.user import Channel
 from api.pages.admin.confirmation import Confirmation
 from api.pages.admin.words import count
 from api.pages.error_texts import Texts
-from api.pages.forms import Form
 from api.pages.message_words import CHANNEL_NAMES
 from api.schemas import Body
 
@@ -29,12 +28,6 @@ class ReplayForm(Body):
     reason: Part | None = None
     hours: Annotated[int, Field(ge=1, le=MONTH)] = DAY
     unsure: bool = False
-
-
-def read_replay_form() -> ReplayForm:
-    """Return what the form of this request means; everything of the last day where its hidden fields were changed."""
-    form = Form.read(ReplayForm)
-    return ReplayForm() if form.errors else form.value
 
 
 def build_replay(wanted: ReplayForm) -> Replay:

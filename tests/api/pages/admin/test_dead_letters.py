@@ -107,7 +107,7 @@ def test_a_form_that_is_sent_twice_sends_once(admin: Browser, camille_id: UUID, 
     assert admin.status == 422
     assert "Plus rien ne correspond" in page.text
     assert door.nudged == [letter]
-    assert [each.changes for each in list_replays()] == [{"replayed": [str(letter)]}, {"replayed": []}]
+    assert [each.changes for each in list_replays()] == [{"replayed": [str(letter)]}]
 
 
 def test_two_at_once_send_once(admin: Browser, camille_id: UUID, door: Door) -> None:
@@ -128,6 +128,33 @@ def test_what_may_have_arrived_is_sent_again_only_where_the_box_says_so(
     admin.page = asked
     admin.send(REPLAY, unsure="true")
     assert "1 message repart." in admin.follow().text
+
+
+def test_what_has_to_stay_hides_nothing_behind_it(
+    admin: Browser, camille_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.pages.admin.dead_letters.view_data.MOST_REPLAYED", 2)
+    (older,) = fail(camille_id, hours=2)
+    fail(camille_id, 2, reason="unknown: time-out")
+    admin.get(REPLAY)
+    admin.send(REPLAY, typed="2")
+    assert "1 message repart." in admin.follow().text
+    assert next(each.state for each in rows(Notification) if each.id == older) is State.PENDING
+
+
+@pytest.mark.parametrize("query", ["id=x", "hours=99999", "channel=FAX", "reason=%00", "hours=-1"])
+def test_a_choice_that_is_not_valid_does_not_become_all(
+    admin: Browser, camille_id: UUID, query: str
+) -> None:
+    fail(camille_id, 3)
+    admin.get(f"{REPLAY}?{query}")
+    assert admin.status == 404
+    admin.get(REPLAY)
+    name, _, value = query.partition("=")
+    page = admin.send(REPLAY, typed="3", **{name: value.replace("%00", "\0")})
+    assert admin.status in (404, 422)
+    assert "Renvoyer 3 messages" not in page.text
+    assert list_states() == [State.FAILED] * 3
 
 
 def test_an_address_that_a_provider_repeats_is_not_shown(admin: Browser, camille_id: UUID) -> None:

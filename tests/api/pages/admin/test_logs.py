@@ -72,3 +72,12 @@ def test_support_reads_addresses_of_operators_shortened(app: Flask, admin: Brows
     page = support.get("/admin/journal?action=job-runs.list")
     assert "a…@example.org" in page.text
     assert "admin@example.org" not in page.text
+
+
+def test_a_replay_of_many_messages_is_shown_as_a_number(admin: Browser) -> None:
+    for number in (2, 1000):
+        add_entry("dead-letters.replay", changes={"replayed": [str(uuid4()) for _ in range(number)]})
+    page = admin.get("/admin/journal?action=dead-letters.replay")
+    assert "2 messages" in page.text
+    assert "1000 messages" in page.text
+    assert "→" not in page.text
