@@ -12,7 +12,10 @@ from api.pages.admin.words import count
 
 _KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
 _PAIR = 2  # a value before and after
-_LISTS = {"seen": ("ligne", "lignes"), "replayed": ("message", "messages")}  # of ids, by the name of the change
+_LISTS = {
+    "seen": ("ligne", "lignes"),
+    "replayed": ("message", "messages"),
+}  # of ids, by the name of the change
 
 
 @dataclass(frozen=True, slots=True)

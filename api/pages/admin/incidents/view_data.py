@@ -22,7 +22,8 @@ class IncidentView:
     @classmethod
     def of(cls, incident: IncidentEntry) -> Self:
         """Return what the page of an incident shows."""
-        name = f"Incident {incident.id} : {INCIDENT_REASONS[incident.reason].lower()}"
+        reason = INCIDENT_REASONS[incident.reason]
+        name = f"Incident {incident.id} : {reason[:1].lower()}{reason[1:]}"
         return cls(incident, name, find_subject_url(incident.subject))
 
 

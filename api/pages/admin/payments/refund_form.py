@@ -9,7 +9,7 @@ from pydantic import Field
 from api.models.payment import PaymentEventKind
 from api.pages.admin.confirmation import Confirmation
 from api.pages.admin.payments.view_data import PaymentView
-from api.pages.admin.payments.words import name_payment
+from api.pages.admin.payments.words import name_payment, write_refundable
 from api.pages.context import write_money
 from api.pages.error_texts import Texts
 from api.schemas import Body
@@ -64,9 +64,10 @@ def describe_refund(view: PaymentView, cents: int) -> Confirmation:
     told = (
         "La personne en est avertie" if payment.user_id else "Le compte est supprimé : personne n’est averti"
     )
-    rest = write_money(view.left - cents)
+    rest = view.left - cents
+    left = f"Ensuite, {write_refundable(rest)}." if rest else "Ensuite, il n’en reste rien à rendre."
     effects = [
-        f"Stripe rend {amount} par le moyen de paiement de la commande. Ensuite, {rest} peuvent encore être rendus.",
+        f"Stripe rend {amount} par le moyen de paiement de la commande. {left}",
         f"{told}. Un avoir est établi.",
         "Un remboursement ne se reprend pas.",
     ]

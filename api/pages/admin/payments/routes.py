@@ -73,7 +73,7 @@ def refund_payment(id: UUID) -> ResponseReturnValue:  # noqa: A002
 
     def act(wanted: RefundForm) -> str:
         actions.refund_payment(id, NewRefund(amount=wanted.cents, note=wanted.note), wanted.left)
-        return f"{write_money(wanted.cents)} : Stripe est prié de les rendre."
+        return f"Stripe est prié de rendre {write_money(wanted.cents)}."
 
     return carry_out(describe_refund(view, cents), RefundForm, act)
 
@@ -113,7 +113,7 @@ def _read_payment(payment_id: UUID) -> PaymentView:
 def _refuse_amount(view: PaymentView) -> ResponseReturnValue:
     """Lead back to the payment, and say what can go back."""
     text = (
-        f"De ce paiement, {write_money(view.left)} peuvent être rendus au plus : écrivez un montant comme 4,50."
+        f"De ce paiement, {words.write_refundable(view.left)}, pas plus : écrivez un montant comme 4,50."
         if view.left
         else "De ce paiement, rien ne peut être rendu : il n’a pas été payé, ou tout l’a déjà été."
     )

@@ -2,7 +2,9 @@
 
 from api.admin.payments.schemas import OperatorPayment
 from api.models.payment import PaymentEventKind, PaymentStatus, RefundReason, RefundStatus
+from api.pages.context import write_money
 
+_PLURAL = 200  # cents: French has the plural from two on
 _LENGTH = 8  # of the part of an id that is typed
 
 # With the tone of a badge.
@@ -47,6 +49,12 @@ CREDIT_REASONS: dict[str, str] = {
     "withdrawal": "La formule précédente reprend",
     "grace": "Jours en attendant le paiement",
 }
+
+
+def write_refundable(cents: int, currency: str = "EUR") -> str:
+    """Return what can go back: `1,99 € peut encore être rendu`, in the plural from two euros on."""
+    verb = "peuvent encore être rendus" if cents >= _PLURAL else "peut encore être rendu"
+    return f"{write_money(cents, currency)} {verb}"
 
 
 def name_payment(payment: OperatorPayment) -> str:

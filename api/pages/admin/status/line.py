@@ -31,6 +31,11 @@ def write_seconds(seconds: float) -> str:
     return format_duration(timedelta(seconds=max(seconds, 0.0))).replace(" d", " j")
 
 
+def write_decimal(value: float, digits: int = 1) -> str:
+    """Return a number with a comma: `4,5`."""
+    return f"{value:.{digits}f}".replace(".", ",")
+
+
 def write_since(moment: datetime) -> str:
     """Return for how long something lasts."""
     return write_seconds((clock() - moment).total_seconds())

@@ -13,7 +13,7 @@ from api.health.status_report import HealthFinding
 from api.models.incident import IncidentReason
 from api.models.job_run import PAYMENTS, JobResult
 from api.models.notification import MATCHING, State
-from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_seconds, write_since
+from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_decimal, write_seconds, write_since
 from api.pages.admin.words import INCIDENT_REASONS, count
 from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
 from configs.proof_spool_status import SpoolReport
@@ -47,7 +47,7 @@ def list_alarm_lines(part: AlarmOverview) -> list[Line]:
 def list_message_lines(part: MessageOverview) -> list[Line]:
     """Return the messages of a day, those on the way, and dead letters by reason."""
     states = [
-        f"{found} {str(STATE_WORDS[state][1]).lower()}"
+        f"{str(STATE_WORDS[state][1]).lower()} {found}"
         for state in State
         if (found := part.by_state.get(state))
     ]
@@ -91,10 +91,10 @@ def _write_provider(each: ProviderStatus) -> Line:
     )
     if not each.accepted and not each.failed:
         return Line(f"{name} : rien depuis 15 min{alone}", BAD if alone else "")
-    again = f", {each.again} renvoyés" if each.again else ""
+    again = f", {count(each.again, 'renvoyé', 'renvoyés')}" if each.again else ""
     median = f" ; {each.median_ms:.0f} ms après la page (médiane)" if each.median_ms else ""
-    said = f"{name} : {each.accepted} acceptés, {each.failed} échoués{again}{median}{alone}"
-    return Line(said, BAD if each.failed or alone else GOOD)
+    accepted, failed = count(each.accepted, "accepté", "acceptés"), _count_failed(each.failed)
+    return Line(f"{name} : {accepted}, {failed}{again}{median}{alone}", BAD if each.failed or alone else GOOD)
 
 
 def list_queue_lines(part: list[WaitingJobs]) -> list[Line]:
@@ -103,11 +103,15 @@ def list_queue_lines(part: list[WaitingJobs]) -> list[Line]:
 
 
 def _write_queue(each: WaitingJobs) -> Line:
-    age = f", depuis {each.oldest_seconds:.1f} s" if each.oldest_seconds is not None else ""
-    failed = f", {each.failed} échoués" if each.failed else ""
+    age = f", depuis {write_decimal(each.oldest_seconds)} s" if each.oldest_seconds is not None else ""
+    failed = f", {_count_failed(each.failed)}" if each.failed else ""
     is_late = each.oldest_seconds is not None and each.oldest_seconds > _LATE_JOB
     tone = BAD if is_late or failed else WARN if each.jobs else GOOD
     return Line(f"{each.name} : {each.jobs}{age}{failed}", tone)
+
+
+def _count_failed(number: int) -> str:
+    return count(number, "échoué", "échoués")
 
 
 def list_run_lines(part: list[JobStatus]) -> list[Line]:
@@ -138,8 +142,8 @@ def list_worker_lines(part: list[QueueListener]) -> list[Line]:
 
 def _write_worker(each: QueueListener) -> Line:
     age = f" depuis {write_since(each.since)}" if each.since else ""
-    failed = f", {each.failed} échoués" if each.failed else ""
-    text = f"{each.name[:12]} : {each.state}{age}, {each.jobs} faits{failed}"
+    failed = f", {_count_failed(each.failed)}" if each.failed else ""
+    text = f"{each.name[:12]} : {each.state}{age}, {count(each.jobs, 'fait', 'faits')}{failed}"
     return Line(text, WARN if failed else "", ", ".join(each.queues))
 
 
@@ -187,6 +191,7 @@ def list_proof_lines(part: list[SpoolReport]) -> list[Line]:
         if each.trouble:
             lines.append(Line("Les robots ne peuvent rien déposer", BAD, each.trouble))
         if each.given_up or each.pictureless:
-            lost = f"Aujourd’hui {each.given_up} abandonnées, {each.pictureless} sans image"
+            given_up = count(each.given_up, "abandonnée", "abandonnées")
+            lost = f"Aujourd’hui {given_up}, {each.pictureless} sans image"
             lines.append(Line(lost, BAD if each.given_up else WARN))
     return lines or [Line("Personne n’en parle : `scrapy keep` tourne-t-il ?", WARN)]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+import structlog
+
 from api.health.parallel_probe import ProbeDown
 from api.health.status_report import Parts, find_trouble
 from api.pages.admin.status import service_lines, watching_lines
@@ -31,6 +33,7 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Any], list[Line]]]] = {
     "spiders": ("Robots", watching_lines.list_spider_lines),
     "workers": ("Exécutants", service_lines.list_worker_lines),
 }
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +63,10 @@ class StatusView:
 
 
 def _list_lines(found: Any, write: Callable[[Any], list[Line]]) -> list[Line]:
-    return [Line("Ne répond pas", BAD, found.down)] if isinstance(found, ProbeDown) else write(found)
+    if isinstance(found, ProbeDown):
+        return [Line("Ne répond pas", BAD, found.down)]
+    try:
+        return write(found)
+    except Exception as error:
+        log.exception("a part of the status cannot be shown: `make status` shows it", part=write.__name__)
+        return [Line("Ne peut pas être affiché : voyez `make status`", BAD, type(error).__name__)]

@@ -12,7 +12,7 @@ from api.health.host_overview import HostOverview, OutageOverview
 from api.health.process_overview import Spider
 from api.models.desk import DeskStatus
 from api.pages.admin.desks.links import build_desk_url
-from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_seconds, write_since
+from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_decimal, write_seconds, write_since
 from api.pages.admin.words import DESK_STATUSES, count
 from configs.clock import clock
 from configs.node_report import NodeStatus
@@ -31,7 +31,8 @@ def list_desk_lines(part: DeskOverview) -> list[Line]:
     lines += [_write_status(name, number) for name, number in part.by_status.items() if number]
     lines += cut([_write_trouble(each) for each in part.troubles])
     if part.pace:
-        pace = f"Intervalle tenu ÷ souhaité : médiane {part.pace.median:.2f}, au pire {part.pace.worst:.2f}"
+        median, worst = write_decimal(part.pace.median, 2), write_decimal(part.pace.worst, 2)
+        pace = f"Intervalle tenu ÷ souhaité : médiane {median}, au pire {worst}"
         lines.append(Line(pace, detail=part.pace.desk, url=build_desk_url(part.pace.desk)))
     newest = f"il y a {write_since(part.newest_check_at)}" if part.newest_check_at else "jamais"
     lines.append(Line(f"Dernière vérification : {newest}", "" if part.newest_check_at else BAD))
@@ -101,12 +102,13 @@ def list_due_lines(part: list[Due]) -> list[Line]:
 
 def _write_due(each: Due) -> Line:
     late = (
-        f"{each.overdue} en retard, de {each.latest_seconds:.1f} s au plus"
+        f"{each.overdue} en retard, de {write_decimal(each.latest_seconds)} s au plus"
         if each.overdue
         else "aucun en retard"
     )
-    held = f" ; {each.held_back} attendent leur site" if each.held_back else ""
-    pushed = f" ; {each.pushed} demandés" if each.pushed else ""
+    waiting = count(each.held_back, "attend son site", "attendent leur site")
+    held = f" ; {waiting}" if each.held_back else ""
+    pushed = f" ; {count(each.pushed, 'demandé', 'demandés')}" if each.pushed else ""
     tone = GOOD if each.latest_seconds <= _LATE else BAD
     return Line(f"{each.system} : {count(each.desks, 'guichet', 'guichets')}, {late}{held}{pushed}", tone)
 
@@ -115,12 +117,13 @@ def list_lateness_lines(part: CheckLateness | None) -> list[Line]:
     """Return how punctual the checks of the last hour were."""
     if part is None:
         return [Line("Aucun guichet n’a été vérifié deux fois en une heure")]
-    late = f"Retard médian {part.p50_seconds:.1f} s, au 95e centile {part.p95_seconds:.1f} s"
+    median, slow = write_decimal(part.p50_seconds), write_decimal(part.p95_seconds)
+    late = f"Retard médian {median} s, au 95e centile {slow} s"
     looked_at = (
         f"{count(part.gaps, 'intervalle', 'intervalles')} de {count(part.desks, 'guichet', 'guichets')}"
     )
     tone = GOOD if part.p95_seconds <= _LATE else BAD
-    return [Line(late, tone), Line(f"Tenu ÷ souhaité {part.ratio:.2f}, sur {looked_at}")]
+    return [Line(late, tone), Line(f"Tenu ÷ souhaité {write_decimal(part.ratio, 2)}, sur {looked_at}")]
 
 
 def list_discovery_lines(part: DiscoveryOverview) -> list[Line]:

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from api.admin.access import audited
 from api.admin.users import actions, queries
 from api.admin.users.schemas import RoleChange, UserQuery, UserSearch
+from api.middleware.auth import current_identity
 from api.pages.admin.confirmation import NoFields, ask_confirmation, carry_out
 from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.admin.users.grant_forms import GrantForm, build_grant, describe_end, describe_gift
@@ -88,7 +89,7 @@ def give_grant(id: UUID) -> ResponseReturnValue:  # noqa: A002
 
     def act(wanted: GrantForm) -> str:
         given = actions.give_grant(id, build_grant(wanted), wanted.seen)
-        ends = write_moment(given.ends_at, "Europe/Paris")
+        ends = write_moment(given.ends_at, current_identity().time_zone)
         return f"{name_plan(given.plan)} est donnée, jusqu’au {ends}."
 
     return carry_out(describe_gift(id), GrantForm, act)

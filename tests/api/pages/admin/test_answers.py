@@ -60,6 +60,7 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
     assert page.text.index("b/loud") < page.text.index("a/quiet")
     assert "<strong>5</strong>" in page.html
     assert "<strong>75</strong>" in support.get(f"{PAGE}?months=12").html
+    assert "Ce mois-ci, " in support.get(f"{PAGE}?months=1").text
     for query in ("months=0", "months=13", "months=x", "before=x"):
         assert support.get(f"{PAGE}?{query}").title.startswith("Erreur"), query
 

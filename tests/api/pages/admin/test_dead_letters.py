@@ -142,10 +142,14 @@ def test_what_has_to_stay_hides_nothing_behind_it(
     assert next(each.state for each in rows(Notification) if each.id == older) is State.PENDING
 
 
+def test_a_filter_that_is_not_valid_offers_no_replay_of_all(admin: Browser, camille_id: UUID) -> None:
+    fail(camille_id)
+    assert "Renvoyer tous ceux" in admin.get(PAGE).text
+    assert "Renvoyer tous ceux" not in admin.get(f"{PAGE}?channel=FAX").text
+
+
 @pytest.mark.parametrize("query", ["id=x", "hours=99999", "channel=FAX", "reason=%00", "hours=-1"])
-def test_a_choice_that_is_not_valid_does_not_become_all(
-    admin: Browser, camille_id: UUID, query: str
-) -> None:
+def test_a_choice_that_is_not_valid_does_not_become_all(admin: Browser, camille_id: UUID, query: str) -> None:
     fail(camille_id, 3)
     admin.get(f"{REPLAY}?{query}")
     assert admin.status == 404

@@ -75,3 +75,10 @@ def test_what_happened_at_one_moment_is_over_by_that(admin: Browser) -> None:
     assert "il est clos" in page.text
     admin.send("/acquittement")
     assert "Fini" in admin.follow().text
+
+
+def test_a_name_keeps_its_capitals(admin: Browser) -> None:
+    number = add_incident("sms", IncidentReason.SMS_CEILING)
+    assert admin.get(f"/admin/incidents/{number}").headings == [
+        f"Incident {number} : plafond des SMS atteint"
+    ]

@@ -62,7 +62,9 @@ def plain(text: str) -> str:
 def find_intent(payment_id: UUID) -> str:
     """Return Stripe's id of the payment's money."""
     return next(
-        each.id for each in rows(StripeId) if each.payment_id == payment_id and each.kind == "payment_intent"
+        str(each.id)
+        for each in rows(StripeId)
+        if each.payment_id == payment_id and each.kind == "payment_intent"
     )
 
 
@@ -125,6 +127,7 @@ def test_all_that_is_left_ends_the_plan_and_the_page_says_so(
     payment_id = shop.buy(buyer_id)
     page = admin.get(f"{write_address(payment_id)}/remboursement")
     assert "la formule URGENCE 7J prend fin" in plain(page.text)
+    assert "il n’en reste rien à rendre" in page.text
     admin.send("/remboursement", note="essai", typed=find_number(payment_id))
     shop.deliver()
     assert get_payment(payment_id).status.value == "REFUNDED"
@@ -164,7 +167,16 @@ def test_an_amount_that_cannot_go_back_leads_to_the_payment(
 ) -> None:
     payment_id = shop.buy(buyer_id)
     admin.get(f"{write_address(payment_id)}/remboursement", query_string={"amount": amount})
-    assert "14,99 € peuvent être rendus au plus" in plain(admin.follow().text)
+    assert "14,99 € peuvent encore être rendus, pas plus" in plain(admin.follow().text)
+
+
+def test_less_than_two_euros_stand_in_the_singular(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
+    payment_id = shop.buy(buyer_id)
+    page = admin.get(f"{write_address(payment_id)}/remboursement?amount=13,00")
+    assert "1,99 € peut encore être rendu." in plain(page.text)
+    admin.send("/remboursement", note="essai", typed=find_number(payment_id))
+    assert "Stripe est prié de rendre 13,00 €." in plain(admin.follow().text)
+    assert "1,99 € peut encore être rendu." in plain(admin.page.text)
 
 
 @pytest.mark.parametrize("cents", ["1500", "0", "-5", "", "x", "9" * 30])

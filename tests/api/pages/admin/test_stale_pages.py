@@ -64,9 +64,7 @@ def test_a_stop_that_nobody_saw_is_not_lifted(
     assert admin.status == 303, "one more press means it"
 
 
-def test_another_s_reason_of_a_stop_is_not_replaced_unseen(
-    admin: Browser, other: Browser
-) -> None:
+def test_another_s_reason_of_a_stop_is_not_replaced_unseen(admin: Browser, other: Browser) -> None:
     admin.get(STOP)
     act(other, STOP, reason="la préfecture l’exige", typed=HOST)
     page = admin.send(STOP, reason="essai", typed=HOST)

@@ -100,21 +100,21 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
     [
         ("Santé", ["bad planner silent", "good En marche : redis"]),
         ("Alarmes", ["bad 7 · Accès refusé, depuis 10 min, répétée 127.77.0.93:8800"]),
-        ("Guichets", ["3 guichets vérifiés, 2 hors surveillance", "bad En erreur : 1", "Pas encore planifié : 1", "au pire 2.50", "bad Dernière vérification : jamais", "4 créneaux ouverts à 2 guichets ; 1 détection en une heure"]),
+        ("Guichets", ["3 guichets vérifiés, 2 hors surveillance", "bad En erreur : 1", "Pas encore planifié : 1", "au pire 2,50", "bad Dernière vérification : jamais", "4 créneaux ouverts à 2 guichets ; 1 détection en une heure"]),
         ("Sites", [f"bad {HOST} : arrêté depuis 10 min essai", "warn rest:443 : au repos, encore 5 min", "50 % de son débit"]),
         ("Interruptions", ["9 guichets", "9 stopped", "et 3 de plus"]),
-        ("Files des guichets", ["bad ants : 101 guichets, 3 en retard, de 4.5 s au plus ; 2 attendent leur site ; 1 demandés"]),
-        ("Ponctualité", ["bad Retard médian 0.1 s, au 95e centile 3.5 s", "Tenu ÷ souhaité 1.20"]),
-        ("Files de travaux", ["bad slots : 3, depuis 9.5 s, 1 échoués"]),
+        ("Files des guichets", ["bad ants : 101 guichets, 3 en retard, de 4,5 s au plus ; 2 attendent leur site ; 1 demandé"]),
+        ("Ponctualité", ["bad Retard médian 0,1 s, au 95e centile 3,5 s", "Tenu ÷ souhaité 1,20"]),
+        ("Files de travaux", ["bad slots : 3, depuis 9,5 s, 1 échoué"]),
         ("Tâches de fond", ["bad check_days : échouée il y a 10 min KeyError", "bad drop_job_runs : 2 en échec", "1 tâche de fond à jour"]),
-        ("Messages", ["4 envoyé", "bad 2 messages en route", "bad 3 messages échoués", "3 SMS, le dernier il y a 10 min 21211"]),
-        ("Fournisseurs", ["bad SMS : 0 acceptés, 2 échoués, 1 renvoyés ; twilio laissé en repos 30 s", "E-mail : rien depuis 15 min"]),
+        ("Messages", ["En 24 h : envoyé 4", "bad 2 messages en route", "bad 3 messages échoués", "3 SMS, le dernier il y a 10 min 21211"]),
+        ("Fournisseurs", ["bad SMS : 0 accepté, 2 échoués, 1 renvoyé ; twilio laissé en repos 30 s", "E-mail : rien depuis 15 min"]),
         ("Paiements", ["En route : 1 événement, 1 remboursement, 1 résiliation", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
-        ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnées"]),
+        ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnée"]),
         ("Découverte", ["interrompu faute de temps", "404"]),
         ("Machines", ["bad a : muette depuis 10 min", "good b : 2 robots, charge 1.2 sur 4 cœurs, 5000 Mo libres sur 8000 without a browser, version abcdef01"]),
         ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours draining"]),
-        ("Exécutants", ["warn worker-1 : idle depuis 10 min, 5 faits, 1 échoués slots"]),
+        ("Exécutants", ["warn worker-1 : idle depuis 10 min, 5 faits, 1 échoué slots"]),
     ],
 )  # fmt: skip
 def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]) -> None:
@@ -132,6 +132,13 @@ def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
     assert said["Découverte"] == " Pas encore de parcours "
     assert said["Robots"].startswith("bad Aucun ne répond")
     assert write_texts(app, make_parts() | {"nodes": []})["Machines"].startswith("bad Aucune ne répond")
+
+
+def test_a_part_that_cannot_be_written_hides_no_other(app: Flask) -> None:
+    alarm = OpenAlarm(7, HOST, "a_reason_of_a_later_release", clock(), None)
+    said = write_texts(app, make_parts() | {"alarms": AlarmOverview([alarm])})
+    assert said["Alarmes"].startswith("bad Ne peut pas être affiché")
+    assert len(said) == len(READS)
 
 
 def test_the_page_shows_the_parts_and_its_twin_the_same(admin: Browser) -> None:

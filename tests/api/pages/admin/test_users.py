@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 
 from api.models.audit import AuditEntry
@@ -140,6 +141,16 @@ def test_a_plan_is_given_after_one_more_question(admin: Browser, camille_id: UUI
     assert door.caught_up == [alert]
     (row,) = list_actions("grant.give")
     assert (row.subject_id, row.changes["plan"]) == (str(camille_id), "URGENCE_7J")
+
+
+def test_the_end_of_a_given_plan_is_told_in_the_operator_s_time(
+    frozen: time_machine.Traveller, admin: Browser, camille_id: UUID
+) -> None:
+    with session() as s:
+        s.execute(sa.update(User).where(User.email == "admin@example.org").values(time_zone="Indian/Reunion"))
+    admin.get(f"{write_address(camille_id)}/formule")
+    admin.send("/formule", plan="URGENCE_7J", days="3")
+    assert "13:00" in admin.follow().text, "09:00 UTC"
 
 
 def test_a_form_that_is_sent_twice_gives_once(admin: Browser, camille_id: UUID) -> None:
