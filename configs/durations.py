@@ -64,6 +64,7 @@ class Periods(BaseSettings):
     keeper_patience_max_seconds: Seconds = 300
     keeper_kill_seconds: Seconds = 30
     deploy_settle_seconds: Seconds = 10
+    files_seconds: Seconds = 5
     spider_age_seconds: Seconds = 6 * 3600
     spider_settled_seconds: Seconds = 120
     spider_pause_seconds: Seconds = 60

@@ -1,10 +1,16 @@
-"""The prefectures and their desks, as configs/prefectures/ says: one YAML file each, read once."""
+"""The prefectures and their desks, as configs/prefectures/ says: one YAML file each.
 
+They are read once. A program ends and is started again to have newer files; one that serves requests reads them again
+(reload_desk_files), and each request that has begun keeps what it began with.
+"""
+
+from contextvars import ContextVar
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from configs.deployed_files import desk_files_version
 from configs.desk import Desk, Grade, Procedure, WatchLevel
 from configs.host_rule import HostRule, load_hosts
 from configs.prefecture_file import Prefecture, PrefectureFileError, load_prefectures
@@ -23,9 +29,11 @@ __all__ = [
     "desk",
     "desks",
     "host_rules",
+    "keep_desk_files",
     "load_prefectures",
     "prefecture",
     "prefectures",
+    "reload_desk_files",
 ]
 
 
@@ -37,16 +45,47 @@ class UnknownDesk(LookupError):
     """No desk has that id; the text names those that exist."""
 
 
+_World = tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]
+_ATTEMPTS = 5
+_reads = [0]  # how often this process has read its files again
+_kept: ContextVar[int | None] = ContextVar("_kept", default=None)
+
+
 @lru_cache(maxsize=4)
-def _world(folder: Path, hosts: Path) -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
+def _world(folder: Path, hosts: Path, reading: int) -> _World:  # noqa: ARG001 -- a part of the key
+    for _ in range(_ATTEMPTS):
+        before = desk_files_version()
+        found = _load(folder, hosts)
+        if desk_files_version() == before:
+            return found
+    raise PrefectureFileError([f"{folder}: changes all the time: wait until it is written, then try again"])
+
+
+def _load(folder: Path, hosts: Path) -> _World:
     shared = load_hosts(hosts)
     found = load_prefectures(folder, shared)
     every = {desk.id: desk for each in found.values() for desk in each.desks}
     return found, every, {host: rule for each in found.values() for host, rule in each.hosts.items()} | shared
 
 
-def _here() -> tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]:
-    return _world(settings().prefectures_dir, settings().hosts_file)
+def _here() -> _World:
+    kept = _kept.get()
+    return _world(settings().prefectures_dir, settings().hosts_file, _reads[0] if kept is None else kept)
+
+
+def reload_desk_files() -> None:
+    """Read the desk files and hosts.yaml again, for this process; where they are wrong nothing changes.
+
+    Raises:
+        ConfigFileError: names everything that is wrong.
+    """
+    _world(settings().prefectures_dir, settings().hosts_file, _reads[0] + 1)
+    _reads[0] += 1
+
+
+def keep_desk_files(*, keep: bool) -> None:
+    """Have what runs on this thread (or task) see the present files until it is called again, or the newest ones."""
+    _kept.set(_reads[0] if keep else None)
 
 
 def prefectures() -> dict[str, Prefecture]:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from typing import NoReturn
 
 import structlog
 
+from configs.file_watch import NEWER, FileWatch
+
 _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not be started in a tight loop
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
+_WATCH = "files"  # the child that watches the deployed files
 _ADOPTED = "PREFORK_CHILDREN"  # how a parent that renews itself hands its children to itself
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -50,13 +54,15 @@ class _Child:
 class Prefork:
     """The parent of one child per name; `children` are what each does, and return its exit code.
 
-    When a child leaves in order (0) and we are older than `renewed_after` seconds, we load ourselves anew first, so
-    that what lies here now is what the next children run: in the same process, beside the children that go on.
+    One more child watches the deployed files. When it finds newer ones that work, we load ourselves anew in the same
+    process, beside the children that go on. Those are then asked to leave between two jobs, one after the other.
     """
 
-    def __init__(self, children: Mapping[str, Callable[[], int]], renewed_after: float) -> None:
+    def __init__(self, children: Mapping[str, Callable[[], int]], watch: FileWatch) -> None:
         self._children = {name: _Child(run) for name, run in children.items()}
-        self._renewed_at = time.monotonic() + renewed_after
+        self._children[_WATCH] = _Child(watch.run_as_child)
+        self._outdated: deque[tuple[str, int]] = deque()  # adopted children, by name and process id
+        self._asked = 0  # the child that was asked to leave last
 
     def run(self) -> int:
         """Keep all children running until SIGTERM or SIGINT; return 0 when the last has ended."""
@@ -68,6 +74,7 @@ class Prefork:
         while self._hear() not in (signal.SIGTERM, signal.SIGINT):
             self._reap()
             self._start()
+            self._lead_out()
         self._end()
         return 0
 
@@ -98,15 +105,15 @@ class Prefork:
     def _note(self, name: str, code: int) -> None:
         child = self._children[name]
         pid, pause = child.pid, child.note_end()
+        if name == _WATCH and code == NEWER:
+            self._renew()
         if code == 0:
             log.info("child left, the next one starts", child=name, pid=pid, seconds=pause)
         else:
             log.warning("child died and is started again", child=name, pid=pid, how=_how(code), seconds=pause)
-        if code == 0 and time.monotonic() >= self._renewed_at:
-            self._renew()
 
     def _renew(self) -> NoReturn:
-        log.info("old, loading what lies here now")
+        log.info("newer files are deployed and work: loading them")
         os.environ[_ADOPTED] = json.dumps({name: each.pid for name, each in self._children.items()})
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 -- our own command, once more
 
@@ -115,8 +122,20 @@ class Prefork:
         for name, pid in json.loads(os.environ.pop(_ADOPTED, "{}")).items():
             if name in self._children:
                 self._children[name].pid, self._children[name].started = pid, time.monotonic()
+                self._outdated.append((name, pid))
             elif pid:
                 os.kill(pid, signal.SIGTERM)
+
+    def _lead_out(self) -> None:
+        """Ask the next child of before the renewal to leave, once the one before it has a successor."""
+        while self._outdated:
+            name, pid = self._outdated[0]
+            if pid and self._children[name].pid == pid:
+                if self._asked != pid:
+                    os.kill(pid, signal.SIGUSR1)  # a child that ended is our zombie: its number is not reused
+                    self._asked = pid
+                return
+            self._outdated.popleft()
 
     def _end(self) -> None:
         pids = [child.pid for child in self._children.values() if child.pid]

@@ -23,11 +23,12 @@ def leaves_at() -> datetime:
 
 
 def on_stop_signals(act: Callable[[], None]) -> None:
-    """Call `act` on SIGTERM and on SIGINT."""
+    """Call `act` on SIGTERM and on SIGINT, and on SIGUSR1: the parent asks who runs older files to leave."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         act()
 
+    signal.signal(signal.SIGUSR1, handle)
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
 

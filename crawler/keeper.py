@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 import redis
 
 from configs.clock import clock
+from configs.deployed_files import code_version
+from configs.file_watch import FileWatch
 from configs.node_report import publish_node
 from configs.outage_log import OutageLog
 from configs.prefecture import desks
@@ -23,7 +25,6 @@ from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling.queues import CrawlQueue, queue_of
 from crawler.spider_processes import registry
-from crawler.spider_processes.identity import version
 from crawler.spider_processes.lease import Lease
 from crawler.spider_processes.node import count_waiting_proofs, make_report
 from crawler.spider_processes.registry import SpiderProcess
@@ -40,11 +41,13 @@ _SEEN_SECONDS = 45
 class Keeper:
     """State of one keeper between two runs; what is lost of it the next runs find again."""
 
-    def __init__(self, scrapyd: Scrapyd, client: redis.Redis) -> None:
+    def __init__(self, scrapyd: Scrapyd, client: redis.Redis, watch: FileWatch | None = None) -> None:
+        """`watch` tries what is deployed: no spider is replaced for files that it refuses."""
         self._scrapyd = scrapyd
+        self._watch = watch
         self._client = client
         self._lease = Lease(client, "keeper")
-        self._own = version()
+        self._own = code_version()
         self._code: Code | None = None
         self._starts: defaultdict[str, StartBackoff] = defaultdict(StartBackoff)
         self._heard: dict[str, datetime] = {}  # when a job last spoke, or was first seen
@@ -101,11 +104,12 @@ class Keeper:
 
     def _settled_code(self, now: datetime) -> Code | None:
         """Return the deployed code, None while it still changes: half a deploy is no version."""
-        found = version()
+        found = code_version()
         if not self._code or self._code.version != found:
             self._code = Code(found, now)
         settled = now - self._code.since >= timedelta(seconds=settings().deploy_settle_seconds)
-        return self._code if settled else None
+        is_accepted = self._watch is None or self._watch.accepted == found
+        return self._code if settled and is_accepted else None
 
     def _release_dead_leases(self, jobs: Jobs, told: Sequence[SpiderProcess]) -> None:
         """Free the leases of processes that scrapyd saw die: they would be held for SEAT_SECONDS."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from configs.clock import clock
+from configs.file_watch import end_for_newer_files
 from configs.settings import settings
 from crawler.spider_processes.command_setup import prepare, until_stopped
 
@@ -23,11 +24,12 @@ def keep(arguments: list[str]) -> None:
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import Scrapyd  # noqa: PLC0415
 
-    prepare("keeper", arguments, "redis_url", "scrapyd_password")
+    watch = prepare("keeper", arguments, "redis_url", "scrapyd_password")
     with due_queue.connect() as client:
         stop = until_stopped()
         watch_spool(client, stop)
-        Keeper(Scrapyd.from_settings(), client).run(stop)
+        watch.start(stop, lambda: None)  # the keeper ends by itself, once the spiders run newer files
+        Keeper(Scrapyd.from_settings(), client, watch).run(stop)
 
 
 def plan(arguments: list[str]) -> None:
@@ -41,7 +43,7 @@ def plan(arguments: list[str]) -> None:
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
 
-    prepare("planner", arguments, "redis_url", "database_url")
+    watch = prepare("planner", arguments, "redis_url", "database_url")
     record_keys_at_start("planner")
     with due_queue.connect() as client:
         planner = Planner(client)
@@ -49,6 +51,7 @@ def plan(arguments: list[str]) -> None:
         incidents = IncidentLoop(planner.failures)
         telling = threading.Thread(target=incidents.run, args=(stop,), name="incidents", daemon=True)
         telling.start()
+        watch.start(stop, lambda: end_for_newer_files(stop))
         planner.run(stop)
         telling.join(timeout=settings().stop_grace_seconds)
 

@@ -12,11 +12,10 @@ from api.background import runner, scheduler
 from api.models.job_run import JOB_QUEUES
 from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
+from configs.file_watch import watch_program
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
-from configs.process_age import SHORTEST
-from configs.settings import settings
 from configs.startup import exit_on_config_error
 
 CHILDREN: dict[str, Callable[[], int]] = {
@@ -34,12 +33,13 @@ def main(given: list[str] | None = None) -> int:
     )
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("background")
+    watch = watch_program("background", "api.background.__main__", "api.models.revision.check_tables")
     check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     record_keys_at_start("background")
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()
+    return Prefork({name: CHILDREN[name] for name in names}, watch).run()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from api.background.job_store import MOST_ATTEMPTS, LeasedRun
 from api.models.base import engine, session
 from api.payments.objects import types_by_event
 from configs.clock import clock
+from configs.prefecture import prefectures
 from configs.settings import settings
 
 _RENEWALS = 3  # in the time of one lease
@@ -26,6 +27,7 @@ def warm_up() -> None:
     """Build what the first job needs, Stripe's library among it; workers that are forked later find it built."""
     configure_mappers()
     types_by_event()
+    prefectures()  # a child that is forked later must not read newer files than the others
 
 
 def warm_up_before_fork() -> None:

@@ -37,6 +37,7 @@ from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
 from configs.loop_report import BACKGROUND, FRESH, STREAM, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
+from configs.refused_files import RefusedFiles, read_refusals
 from configs.settings import settings
 
 PATIENCE = 1.5  # seconds
@@ -45,6 +46,7 @@ MINOR = frozenset(
         "background",
         "backups",
         "certificate",
+        "files",
         "keys",
         "partitions",
         "payments",
@@ -157,6 +159,7 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
         "streams": lambda: _check_streams(redis),
         "backups": _check_backups,
         "certificate": _check_certificate,
+        "files": lambda: _check_files(redis),
     }
 
 
@@ -361,6 +364,23 @@ def _check_certificate() -> str:
         return check_certificates()
     except CertificateTrouble as trouble:
         raise PartDown(str(trouble)) from None
+
+
+def _check_files(redis: Redis) -> str:
+    refusals = read_refusals(redis)
+    if not refusals:
+        return "every program follows the deployed files"
+    # programs refuse the same, and several machines do
+    found: dict[str, list[RefusedFiles]] = {}
+    for each in refusals:
+        found.setdefault(each.reason, []).append(each)
+    raise PartDown("; ".join(_describe_refusal(reason, each) for reason, each in found.items()))
+
+
+def _describe_refusal(reason: str, refusals: list[RefusedFiles]) -> str:
+    programs = ", ".join(dict.fromkeys(each.program for each in refusals))
+    since = format_duration(max(clock() - min(each.since for each in refusals), timedelta()))
+    return f"new files are refused for {since}, the former ones are used ({programs}): {reason}"
 
 
 def _check_proofs(redis: Redis) -> str:

@@ -14,11 +14,12 @@ from typing import Any, Literal, cast
 import redis.asyncio
 
 from configs.clock import clock
+from configs.deployed_files import code_version
 from configs.settings import settings
 from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, send
 from crawler.scheduling.spider_lease import lease_keys
-from crawler.spider_processes.identity import process_name, version
+from crawler.spider_processes.identity import process_name
 
 NAMES = "processes"
 _MB = 1_000_000
@@ -37,7 +38,7 @@ class SpiderProcess:
     state: State  # waiting for a lease, serving, or ending: it claims no more, its checks may end
     holder: str  # the value of its lease's key, lease:<queue>:<n>
     started: datetime  # ISO 8601 in UTC
-    version: str  # of the code that it runs (crawler/spider_processes/identity.py)
+    version: str  # of the code that it runs (configs/deployed_files.py)
     memory: int  # resident, in MB; 0 where the operating system does not tell
     running: int  # checks that run now
     checks: int  # checks that have ended
@@ -46,7 +47,7 @@ class SpiderProcess:
 def current_process(system: str, job: str, holder: str) -> SpiderProcess:
     """Return this process, as it begins."""
     return SpiderProcess(
-        process_name(), system, job, os.getpid(), "waiting", holder, clock(), version(), resident(), 0, 0
+        process_name(), system, job, os.getpid(), "waiting", holder, clock(), code_version(), resident(), 0, 0
     )
 
 

@@ -4,13 +4,14 @@ import argparse
 import signal
 import sys
 from contextlib import closing
-from threading import Thread
+from threading import Event, Thread
 
 import structlog
 
 from api.health.metric_reads.database import STATEMENT_SECONDS, MetricDatabase
 from api.health.parallel_probe import open_redis
 from configs.database import database_url
+from configs.file_watch import end_for_newer_files, watch_program
 from configs.logs import set_up_logs
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=settings().metrics_port)
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
+    watch = watch_program("metrics", "deploy.metrics.__main__")
     database_url()  # says at once what is missing
     wait_no_longer_than(STATEMENT_SECONDS)
     database = MetricDatabase()
@@ -49,6 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
         for signum in (signal.SIGTERM, signal.SIGINT):
             # in a thread of its own: shutdown() waits for the loop that this very thread runs
             signal.signal(signum, lambda *_: Thread(target=server.shutdown).start())
+        ends = Event()
+
+        def end() -> None:
+            end_for_newer_files(ends)
+            server.shutdown()
+
+        watch.start(ends, end)
         log.info("metrics are served", host=wanted.host, port=wanted.port)
         server.serve_forever(poll_interval=1)
     return 0

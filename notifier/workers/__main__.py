@@ -10,10 +10,9 @@ import structlog
 
 from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.revision import check_tables
+from configs.file_watch import watch_program
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
-from configs.process_age import SHORTEST
-from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import sweep
 from notifier.workers import worker
@@ -44,13 +43,14 @@ def main(given: list[str] | None = None) -> int:
     )
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("workers")
+    watch = watch_program("notifier", "notifier.workers.__main__", "api.models.revision.check_tables")
     check_tables()
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     record_keys_at_start("notifier")
     log_lost_keys(find_lost_data_keys)
     worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    return Prefork({name: CHILDREN[name] for name in names}, SHORTEST * settings().worker_age_seconds).run()
+    return Prefork({name: CHILDREN[name] for name in names}, watch).run()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from configs.desk import Desk
+from configs.file_watch import FileWatch
 from configs.node_report import read_nodes
 from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
@@ -90,7 +91,7 @@ def make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
-    monkeypatch.setattr(keeper, "version", lambda: fake.version)
+    monkeypatch.setattr(keeper, "code_version", lambda: fake.version)
     with due_queue.connect() as client:
         yield lambda: Keeper(cast("Scrapyd", fake), client)
 
@@ -187,6 +188,23 @@ def test_code_that_does_not_start_takes_nothing_away(kept: Keeper, fake: Fake) -
             fake.end(job)
     assert fake.running == {SYSTEM: ["job-1"]}
     assert 5 <= fake.started <= 11
+
+
+def test_code_that_its_watch_refuses_starts_no_successor(
+    fake: Fake, redis_server: redis.Redis, kept: Keeper
+) -> None:
+    watch = FileWatch("keeper", lambda: "wrong", lambda: fake.version, client=redis_server)
+    kept._watch = watch
+    kept.run_once(NOW)
+    fake.speak("job-1", NOW)
+    kept.run_once(after(50))
+    fake.version = "broken"
+    for second in range(60, 100, 2):
+        assert kept.run_once(after(second))
+    assert fake.started == 1
+    watch.accepted = "broken"  # it was tried once more, and would start
+    kept.run_once(after(102))
+    assert fake.started == 2
 
 
 BOTH = f"{SYSTEM} custom".split()

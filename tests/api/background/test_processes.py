@@ -83,7 +83,7 @@ def test_two_instances_run_each_job_once_and_leave_when_asked(start: Callable[[]
     assert max(Counter((run.job, run.due_at) for run in rows(JobRun)).values()) == 1
     assert {(run.result, run.attempts) for run in rows(JobRun) if run.ended_at} == {(JobResult.DONE, 1)}
     for each in both:
-        assert [child.name() for child in each.children] == ["payments", "maintenance", "scheduler"]
+        assert [child.name() for child in each.children] == ["payments", "maintenance", "scheduler", "files"]
         assert each.ends(signal.SIGTERM) == 0
         assert "Traceback" not in each.said
 
