@@ -55,6 +55,8 @@ from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
 from api.users import routes as users
+from configs.connection_limits import check_connections
+from configs.database import database_url
 from configs.gunicorn_hooks import BEFORE_FORK
 from configs.logs import set_up_logs
 
@@ -87,7 +89,7 @@ def create_app() -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
-    app.extensions[BEFORE_FORK] = [check_tables]
+    app.extensions[BEFORE_FORK] = [check_tables, lambda: check_connections(database_url())]
     # `//login` would be redirected to the host that the request names.
     app.url_map.merge_slashes = False
     register_error_handlers(app)

@@ -26,6 +26,8 @@ from api.streaming.database import DatabaseAway, ReadPool
 from api.streaming.hub import NoticeHub, NoticeStream
 from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, mark_now, read_after
 from api.streaming.sign_in import COOKIE, read_login
+from configs.connection_limits import check_connections
+from configs.database import database_url
 from configs.logs import set_up_logs
 from configs.settings import settings
 from configs.startup import exit_on_config_error
@@ -228,6 +230,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=settings().port)
     wanted = parser.parse_args(given)
     set_up_logs("stream")
+    check_connections(database_url())
     uvicorn.run(
         create_app(), host=wanted.host, port=wanted.port, log_config=None, access_log=False, proxy_headers=False,
         server_header=False, limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=2,

@@ -1,13 +1,9 @@
 """Connection parameters of the database, with each program's own rights."""
 
+from configs.connection_limits import LIMITS
 from configs.settings import Program, settings
 
 _DRIVER = "postgresql+psycopg2://"
-# Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
-# the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
-_CONNECTIONS: dict[Program | None, int] = {
-    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, None: 15,
-}  # fmt: skip
 
 
 def database_url(program: Program | None = None) -> str:
@@ -37,9 +33,9 @@ def owner_url() -> str:
 def connection_limit(program: Program | None = None) -> int:
     """Return how many connections a process of a program may hold; without an argument, this process.
 
-    All processes together must stay below the server's max_connections.
+    A program that starts compares the sum of all with the server's (configs/connection_limits.py).
     """
-    return _CONNECTIONS[program or settings().program]
+    return LIMITS[program or settings().program]
 
 
 def _with_driver(address: str) -> str:

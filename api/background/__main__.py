@@ -12,6 +12,8 @@ from api.background import runner, scheduler
 from api.models.job_run import JOB_QUEUES
 from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
+from configs.connection_limits import check_connections
+from configs.database import database_url
 from configs.file_watch import watch_program
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
@@ -35,6 +37,7 @@ def main(given: list[str] | None = None) -> int:
     set_up_logs("background")
     watch = watch_program("background", "api.background.__main__", "api.models.revision.check_tables")
     check_tables()
+    check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     record_keys_at_start("background")
     runner.warm_up_before_fork()

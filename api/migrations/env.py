@@ -24,10 +24,14 @@ def _grant_rights(ctx: MigrationContext, **_about: Any) -> None:
         grant_rights(ctx.connection)
 
 
+def _limit_waits(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(LOCK_SECONDS * 1000)}")
+
+
 engine = context.config.attributes.get("engine") or sa.create_engine(owner_url(), poolclass=sa.NullPool)
 with engine.connect() as connection:
-    connection.execute(sa.text(f"SET lock_timeout = {round(LOCK_SECONDS * 1000)}"))
-    connection.commit()  # with a rollback of it, the setting would be undone
+    # In each transaction: the next one may be another session's, behind PgBouncer.
+    sa.event.listen(connection, "begin", _limit_waits)
     context.configure(
         connection=connection,
         target_metadata=RECORDS[0].metadata,

@@ -32,6 +32,7 @@ _TURN = 0x7264766D  # "rdvm"
 _OLDEST = """
 SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity
 WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+  AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :turn)
 ORDER BY xact_start LIMIT 1
 """
 
@@ -48,7 +49,9 @@ class AnotherMigration(RuntimeError):
 def hold_turn() -> Iterator[None]:
     """Migrate alone: a second process waits until the first one has ended, with its dump.
 
-    The server ends the turn of a process that dies.
+    The lock is held by a transaction that does nothing else, never by the session: behind PgBouncer a session belongs
+    to nobody. Between its statements such a transaction holds back neither VACUUM nor a concurrent index. The server
+    ends the turn of a process that dies.
 
     Raises:
         MigrationFailed: it is another's still after PATIENCE_SECONDS, or the server cannot be asked.
@@ -59,9 +62,10 @@ def hold_turn() -> Iterator[None]:
 
 def _take_turn() -> Any:
     made = psycopg2.connect(owner_url().replace("+psycopg2", "", 1), connect_timeout=10)
-    made.autocommit = True
     with made.cursor() as sql:
-        sql.execute("SELECT pg_try_advisory_lock(%s)", (_TURN,))
+        # it is idle for as long as the dump and the migration take
+        sql.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        sql.execute("SELECT pg_try_advisory_xact_lock(%s)", (_TURN,))
         if sql.fetchall()[0][0]:
             return made
     made.close()
@@ -104,7 +108,7 @@ def _describe_passing(error: Exception) -> str | None:
 
 def _describe_oldest() -> str:
     """Name the oldest transaction, which most probably holds the lock; nothing where none can be seen any more."""
-    found = _ask(_OLDEST)
+    found = _ask(_OLDEST, turn=_TURN)  # our own turn holds no lock of a table
     if found is None:
         return ""
     process, age = found
@@ -129,11 +133,11 @@ def _find_cause(error: Exception) -> BaseException:
     return error.orig or error if isinstance(error, sa.exc.DBAPIError) else error
 
 
-def _ask(statement: str) -> tuple[Any, ...] | None:
+def _ask(statement: str, **values: Any) -> tuple[Any, ...] | None:
     engine = sa.create_engine(owner_url(), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            found = connection.execute(sa.text(statement)).one_or_none()
+            found = connection.execute(sa.text(statement), values).one_or_none()
             return tuple(found) if found else None
     except sa.exc.DBAPIError:
         return None

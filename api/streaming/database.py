@@ -12,12 +12,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 -- it is 
 from psycopg2.extras import register_uuid
 
 from api.models.session_options import set_session_options
+from configs.connection_limits import STREAM
 from configs.database import database_url
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
 DatabaseAway = psycopg2.Error
-MOST_CONNECTIONS = 4
 _KEPT_SECONDS = 30.0
 _OPTIONS: dict[str, Any] = {
     "application_name": "stream", "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
@@ -30,7 +30,7 @@ class ReadPool:
 
     def __init__(self) -> None:
         self._idle: LifoQueue[tuple[float, Connection]] = LifoQueue()
-        self._turns = BoundedSemaphore(MOST_CONNECTIONS)
+        self._turns = BoundedSemaphore(STREAM)
         wait_no_longer_than(settings().database_seconds)
         register_uuid()  # type: ignore[no-untyped-call]
 

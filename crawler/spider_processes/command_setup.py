@@ -5,6 +5,7 @@ import signal
 import threading
 
 from api.models.revision import check_tables
+from configs.connection_limits import check_connections
 from configs.database import database_url
 from configs.file_watch import FileWatch, watch_program
 from configs.logs import set_up_logs
@@ -30,6 +31,7 @@ def prepare(program: str, arguments: list[str], *needed: str) -> FileWatch:
             database_url() if name == "database_url" else settings().require(name)
         if "database_url" in needed:
             check_tables()
+            check_connections(database_url())
     logging.getLogger("scrapy").setLevel(logging.WARNING)
     return watch
 

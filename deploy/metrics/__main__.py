@@ -10,6 +10,7 @@ import structlog
 
 from api.health.metric_reads.database import STATEMENT_SECONDS, MetricDatabase
 from api.health.parallel_probe import open_redis
+from configs.connection_limits import check_connections
 from configs.database import database_url
 from configs.file_watch import end_for_newer_files, watch_program
 from configs.logs import set_up_logs
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
     watch = watch_program("metrics", "deploy.metrics.__main__")
-    database_url()  # says at once what is missing
+    check_connections(database_url())  # without an address it says so at once
     wait_no_longer_than(STATEMENT_SECONDS)
     database = MetricDatabase()
     runner = QueryRunner(list_queries(database, open_redis()), THREADS)

@@ -10,6 +10,8 @@ import structlog
 
 from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.revision import check_tables
+from configs.connection_limits import check_connections
+from configs.database import database_url
 from configs.file_watch import watch_program
 from configs.logs import set_up_logs
 from configs.prefork import Prefork
@@ -45,6 +47,7 @@ def main(given: list[str] | None = None) -> int:
     set_up_logs("workers")
     watch = watch_program("notifier", "notifier.workers.__main__", "api.models.revision.check_tables")
     check_tables()
+    check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     record_keys_at_start("notifier")
     log_lost_keys(find_lost_data_keys)

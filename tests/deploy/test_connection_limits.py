@@ -10,15 +10,20 @@ import sqlalchemy as sa
 from api.background.__main__ import CHILDREN as BACKGROUND
 from api.health.health_checks import list_health_checks
 from api.models.base import engine
-from api.streaming.database import MOST_CONNECTIONS
+from configs.connection_limits import (
+    STREAM,
+    check_connections,
+    count_connections,
+    describe_shortage,
+    list_shares,
+)
 from configs.database import connection_limit
 from configs.settings import Program
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
+from deploy.local.processes import free_port
 from deploy.local.programs import commands, database_programs
 from notifier.workers.__main__ import CHILDREN as NOTIFIER
-
-_OPERATORS = 10  # psql, `make status`, commands
 
 
 def read_gunicorn(option: str) -> int:
@@ -42,15 +47,51 @@ def count_processes() -> dict[str, int]:
     }
 
 
-@pytest.mark.usefixtures("database")
-def test_the_limits_of_all_programs_stay_below_postgresqls() -> None:
-    counted, rights = count_processes(), database_programs()
+def test_the_table_of_limits_has_every_program_that_runs() -> None:
+    counted, shares = count_processes(), list_shares()
+    rights = database_programs()
     assert counted.keys() == rights.keys()
-    needed = sum(number * connection_limit(rights[name]) for name, number in counted.items())
+    assert {name: share.processes for name, share in shares.items() if name != "backup"} == counted
+    limits = {name: connection_limit(rights[name]) for name in counted} | {"stream": STREAM}
+    assert {name: share.each for name, share in shares.items() if name != "backup"} == limits
+
+
+def test_the_server_that_we_set_up_takes_them_all(database: str) -> None:
     with engine().connect() as connection:
         read = connection.exec_driver_sql("SHOW max_connections").scalar_one()
         reserved = connection.exec_driver_sql("SHOW superuser_reserved_connections").scalar_one()
-    assert needed + _OPERATORS <= int(read) - int(reserved), needed
+    assert describe_shortage(int(read), int(reserved)) is None
+
+
+def test_a_server_that_takes_fewer_is_named_with_what_to_do(
+    settings_env: Callable[..., None], database: str
+) -> None:
+    needed = count_connections()
+    assert describe_shortage(needed + 3, 3) is None
+    said = describe_shortage(needed + 2, 3) or ""
+    assert said.startswith(
+        f"the programs of this machine may open {needed} connections, and PostgreSQL takes {needed - 1}"
+    )
+    assert f"set max_connections to {needed + 3}, or put PgBouncer before it" in said
+    settings_env(SPIDER_PROCESSES="9")
+    assert count_connections() == needed + 8 * 4 * 2 * connection_limit("crawler")
+
+
+def test_a_program_that_starts_warns_and_starts_all_the_same(
+    settings_env: Callable[..., None], database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from structlog.testing import capture_logs
+
+    with capture_logs() as lines:
+        check_connections(database)
+        assert lines == []
+        settings_env(SPIDER_PROCESSES="90")
+        check_connections(database)
+        assert ["set max_connections to" in str(line["event"]) for line in lines] == [True]
+        check_connections(sa.make_url(database).set(port=free_port()).render_as_string(hide_password=False))
+        settings_env(SPIDER_PROCESSES="90", DATABASE_PREPARES="false")
+        check_connections(database)
+    assert len(lines) == 1
 
 
 @pytest.mark.usefixtures("database")
@@ -65,7 +106,7 @@ def test_a_process_opens_no_more_than_its_limit(
 
 
 def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
-    assert connection_limit("api") >= MOST_CONNECTIONS
+    assert connection_limit("api") >= STREAM
 
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:

@@ -1,0 +1,127 @@
+"""Migrations and locks behind a real PgBouncer that pools transactions: a session belongs to nobody there."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.migrations import retries
+from api.migrations.__main__ import main
+from api.migrations.retries import AnotherMigration
+from api.models.base import engine, session
+from api.models.revision import expected_revision
+from configs.clock import clock
+from crawler.advisory_lock import AdvisoryLock
+from deploy.local.processes import answers, free_port, start, stop, wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+
+# Debian's package, installed or unpacked (`apt-get download pgbouncer`, `dpkg-deb --extract`).
+_PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(_PROGRAM is None, reason="needs pgbouncer: install Debian's package"),
+]
+_CONF = """\
+[databases]
+* = host=127.0.0.1 port={server} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {size}
+max_client_conn = 100
+"""
+
+
+@pytest.fixture
+def pooled(
+    database: str, tmp_path: Path, settings_env: Callable[..., None]
+) -> Iterator[Callable[[int], sa.URL]]:
+    """Give a function that starts PgBouncer with so many connections of the server, and leads DATABASE_URL through it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(size: int) -> sa.URL:
+        place, port = sa.make_url(database), free_port()
+        conf, log = tmp_path / "pgbouncer.ini", tmp_path / "log"
+        conf.write_text(
+            _CONF.format(
+                server=place.port, user=place.username, password=place.password, port=port, size=size
+            )
+        )
+        for path in (tmp_path, conf):
+            path.chmod(0o755)
+        apart = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+        process = start([*apart, str(_PROGRAM), str(conf)], log)  # it refuses root
+        started.append(process)
+        wait_until(lambda: answers("127.0.0.1", port), log, what="pgbouncer", process=process)
+        url = place.set(port=port)
+        settings_env(
+            DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_PREPARES="false", PROGRAM=""
+        )
+        return url
+
+    yield begin
+    engine().dispose()
+    for process in started:
+        stop(process)
+
+
+def test_two_migrations_through_one_pool_take_turns(pooled: Callable[[int], sa.URL]) -> None:
+    pooled(5)
+    first = retries._take_turn()
+    # A lock of the session would be free for the second one, which is given the same session.
+    with pytest.raises(AnotherMigration):
+        retries._take_turn()
+    first.close()
+    retries._take_turn().close()
+
+
+def test_a_migration_leaves_no_setting_and_no_lock_to_who_comes_next(
+    pooled: Callable[[int], sa.URL], database: str
+) -> None:
+    url = pooled(2)
+    main(["downgrade", "0012"])
+    main(["upgrade"])
+    apart = sa.create_engine(url, poolclass=sa.NullPool)
+    for _ in range(5):
+        with apart.connect() as connection:
+            assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
+            assert (
+                connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
+            )
+            assert (
+                connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == expected_revision()
+            )
+
+
+def test_a_lock_of_a_loop_ends_with_its_transaction(pooled: Callable[[int], sa.URL]) -> None:
+    pooled(3)
+    one, other = AdvisoryLock(7), AdvisoryLock(7)
+    with session() as rows:
+        assert one.take(rows, clock())
+        with Session(engine()) as second:
+            assert not other.take(second, clock())
+    with session() as rows:
+        assert other.take(rows, clock())
+
+
+def test_more_clients_than_connections_wait_for_a_turn(pooled: Callable[[int], sa.URL]) -> None:
+    url = pooled(1)
+    address = url.render_as_string(hide_password=False).replace("+psycopg2", "", 1)
+    clients = [psycopg2.connect(address) for _ in range(10)]
+    for client in clients:
+        with client, client.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchall() == [(1,)]
+    for client in clients:
+        client.close()
