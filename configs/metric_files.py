@@ -71,9 +71,10 @@ def merging(folder: Path) -> Iterator[None]:
     """Keep readers away while files are merged.
 
     Raises:
+        BlockingIOError: they are being read; a reader that is stopped must not stop a server.
         OSError: the folder is gone.
     """
-    with _hold(folder / _MERGING, fcntl.LOCK_EX):
+    with _hold(folder / _MERGING, fcntl.LOCK_EX | fcntl.LOCK_NB):
         yield
 
 

@@ -4,6 +4,7 @@ Labels are the route's template, the method and the status: no path, no address,
 """
 
 import os
+import struct
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ _REQUEST_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _STATEMENT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BEGAN = "metrics_began"
+_unmerged: set[int] = set()  # ids of workers that ended, and whose files are still there
 log = structlog.get_logger(__name__)
 
 
@@ -96,7 +98,8 @@ def _prepare_server() -> None:
     os.environ.pop(_VARIABLE, None)
     try:
         folder = claim_folder()
-        _take_space(folder)
+        _take_space(folder, os.getpid())
+        _take_space(folder, _ENDED)
     except OSError as error:
         log.warning("requests are not counted: make space, and restart the API", error=str(error))
         return
@@ -110,15 +113,15 @@ def _prepare_process() -> None:
     if not counts():
         return
     try:
-        _take_space(Path(os.environ[_VARIABLE]))
+        _take_space(Path(os.environ[_VARIABLE]), os.getpid())
     except OSError as error:
         del os.environ[_VARIABLE]
         log.warning("this worker counts no requests: is the disk full?", error=str(error))
 
 
-def _take_space(folder: Path) -> None:
+def _take_space(folder: Path, pid: int) -> None:
     for kind, size in _BYTES.items():
-        path = folder / f"{kind}_{os.getpid()}.db"
+        path = folder / f"{kind}_{pid}.db"
         path.unlink(missing_ok=True)  # of a worker that had this process id
         try:
             with path.open("xb") as file:
@@ -140,20 +143,40 @@ def _time_statements(made: sa.Engine) -> None:
 
 
 def _merge_ended(pid: int) -> None:
-    """Add the counts of a worker that ended to those of all that did: a worker that dies often fills no disk."""
+    """Add the counts of a worker that ended to those of all that did: a worker that dies often fills no disk.
+
+    The server calls it, which an error would end. What is not merged is still read, and merged when the next one ends.
+    """
     if not counts():
         return
+    _unmerged.add(pid)
+    folder = Path(os.environ[_VARIABLE])
+    try:
+        with merging(folder):
+            for each in [each for each in _unmerged if not Path(f"/proc/{each}").exists()]:  # used again
+                _merge_files(folder, each)
+                _unmerged.discard(each)
+    except BlockingIOError:
+        log.info("counts of ended workers are merged later: they are being read", workers=len(_unmerged))
+    except Exception as error:  # noqa: BLE001 -- as said above
+        log.warning("counts of an ended worker are not merged", error=f"{type(error).__name__}: {error}")
+
+
+def _merge_files(folder: Path, pid: int) -> None:
     from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415 -- as above
 
     counts_file: Any = MmapedDict
-    folder = Path(os.environ[_VARIABLE])
-    with merging(folder):
-        for kind in _BYTES:
-            ended = folder / f"{kind}_{pid}.db"
-            if not ended.exists():
-                continue
-            sums: Any = counts_file(str(folder / f"{kind}_{_ENDED}.db"))
-            for key, value, *_ in counts_file.read_all_values_from_file(str(ended)):
-                sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
-            sums.close()
-            ended.unlink()
+    for kind in _BYTES:
+        ended = folder / f"{kind}_{pid}.db"
+        if not ended.exists():
+            continue
+        try:
+            values = list(counts_file.read_all_values_from_file(str(ended)))
+        except (RuntimeError, ValueError, struct.error) as error:
+            log.warning("the counts of an ended worker are spoiled", error=str(error))
+            values = []
+        sums: Any = counts_file(str(folder / f"{kind}_{_ENDED}.db"))
+        for key, value, *_ in values:
+            sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+        sums.close()
+        ended.unlink()

@@ -1,6 +1,7 @@
 """Requests are counted by route, method and status; the counts of all workers add up and outlive each of them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,20 @@ import psutil
 import pytest
 import structlog
 from flask import Flask
+from prometheus_client.mmap_dict import MmapedDict
 
 from api.middleware import request_metrics
+from configs import metric_files
 from configs.metric_files import claim_folder, find_folder, list_folders
 from deploy.local.processes import answers, free_port
 from deploy.metrics.catalogue import clean_label
 from deploy.metrics.request_counts import read_requests
 from tests.waiting import until
+
+ONE, TWO = (
+    (1 << 22) + 1,
+    (1 << 22) + 2,
+)  # ids that no process has: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
 
 
 @pytest.fixture
@@ -41,15 +49,15 @@ def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
     ]  # fmt: skip
     with (state / "log").open("wb") as log:
         process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
-    until(lambda: answers("127.0.0.1", chosen), 60)
+    until(lambda: answers("127.0.0.1", chosen))
     yield chosen
     process.terminate()
-    process.wait(20)
+    process.wait(60)
 
 
 def ask(port: int, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refusal:
         return refusal.code
@@ -119,6 +127,66 @@ def test_without_space_nothing_is_counted_and_all_else_works(
     assert "not counted" in logs[0]["event"]
     assert not request_metrics.counts()
     assert app.test_client().get("/api/health/live").status_code == 200
+
+
+@pytest.fixture
+def server_folder(app: Flask, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Prepare this process as a server that counts; give its folder."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.setattr(request_metrics, "metrics", lambda: None)
+    monkeypatch.setattr(request_metrics, "_time_statements", lambda _: None)
+    request_metrics._unmerged.clear()
+    request_metrics._prepare_server()
+    yield list_folders()[0]
+    os.close(metric_files._held.pop())
+
+
+def write_counts(folder: Path, pid: int, value: float) -> None:
+    counts: Any = MmapedDict
+    for kind in request_metrics._BYTES:
+        file = counts(str(folder / f"{kind}_{pid}.db"))
+        file.write_value("key", value, 0.0)
+        file.close()
+
+
+def read_ended(folder: Path) -> float:
+    counts: Any = MmapedDict
+    return sum(value for _, value, *_ in counts.read_all_values_from_file(str(folder / "counter_0.db")))
+
+
+def test_the_counts_of_ended_workers_have_their_space_before_a_disk_is_full(server_folder: Path) -> None:
+    # The server itself writes them: without space it would end by a signal.
+    for kind, size in request_metrics._BYTES.items():
+        assert (server_folder / f"{kind}_0.db").stat().st_blocks * 512 >= size
+
+
+def test_a_folder_that_is_gone_ends_no_server(server_folder: Path) -> None:
+    write_counts(server_folder, ONE, 1)
+    shutil.rmtree(server_folder)
+    with structlog.testing.capture_logs() as logs:
+        request_metrics._merge_ended(ONE)
+    assert [line["log_level"] for line in logs] == ["warning"]
+
+
+def test_a_file_that_is_spoiled_ends_no_server_and_is_removed(server_folder: Path) -> None:
+    write_counts(server_folder, ONE, 1)
+    (server_folder / f"counter_{ONE}.db").write_bytes(b"\xff\xff\xff\x7f" + b"\xff" * 100)
+    request_metrics._merge_ended(ONE)
+    assert not list(server_folder.glob(f"*_{ONE}.db"))
+    write_counts(server_folder, TWO, 2)
+    request_metrics._merge_ended(TWO)
+    assert read_ended(server_folder) == 2
+
+
+def test_an_exporter_that_stops_while_it_reads_holds_up_no_server(server_folder: Path) -> None:
+    write_counts(server_folder, ONE, 1)
+    with metric_files.reading(server_folder):
+        request_metrics._merge_ended(ONE)
+        assert (server_folder / f"counter_{ONE}.db").exists()  # and is read as before
+    write_counts(server_folder, TWO, 2)
+    request_metrics._merge_ended(TWO)
+    assert read_ended(server_folder) == 3
+    assert not [*server_folder.glob(f"*_{ONE}.db"), *server_folder.glob(f"*_{TWO}.db")]
 
 
 def test_no_server_has_no_counts(state: Path) -> None:
