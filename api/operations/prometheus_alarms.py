@@ -20,6 +20,7 @@ from configs.clock import clock
 _KIND = "operations_alarm"
 _LOCK = 0x616C6D73  # of an advisory lock: a call that opens and one that ends the same incident take turns
 _LATE = timedelta(minutes=5)  # a call may come so long after the one that was made after it
+_TOLD = 5  # open alarms of one rule for which a message is written; the list of incidents has all
 # After so long without a repetition nobody knows whether an alarm still fires: Alertmanager lost its memory.
 UNHEARD_AFTER = timedelta(hours=3)
 
@@ -80,12 +81,30 @@ def _open(session: Session, alarm: PrometheusAlarm, now: datetime) -> list[UUID]
     ).one()
     if incident.told_at is not None:
         return []
+    rule = alarm.subject.partition(" (")[0]
+    told = _count_told(session, rule)
+    if told >= _TOLD:
+        return []  # a repetition tells it once others are over
+    summary = alarm.summary
+    if told == _TOLD - 1:
+        summary += f" (les alarmes suivantes de {rule} ne sont que dans /admin)"
     params = {
         "reason": IncidentReason.PROMETHEUS_ALARM.value, "subject": alarm.subject,
         "since": incident.starts_at.isoformat(), "severity": alarm.severity,
-        "summary": alarm.summary, "runbook": alarm.runbook,
+        "summary": summary, "runbook": alarm.runbook,
     }  # fmt: skip
     return notifier.raise_alarm(session, incident, _KIND, params, now)
+
+
+def _count_told(session: Session, rule: str) -> int:
+    """Return the number of a rule's open alarms for which messages were written."""
+    query = sa.select(sa.func.count()).where(
+        sa.func.split_part(Incident.subject, " (", 1) == rule,
+        Incident.reason == IncidentReason.PROMETHEUS_ALARM,
+        Incident.ends_at.is_(None),
+        Incident.told_at.is_not(None),
+    )
+    return session.scalar(query) or 0
 
 
 def _has_just_ended(session: Session, subject: str, starts_at: datetime, now: datetime) -> bool:

@@ -305,6 +305,24 @@ def test_it_is_told_once_more_and_its_acknowledgement_stops_that(
     assert is_open(), "it lasts until its cause is gone"
 
 
+def test_a_flood_of_one_rule_is_told_five_times_and_goes_on_once_some_are_over(client: FlaskClient) -> None:
+    add_operator(*BOTH)
+    begun = clock()
+    jobs_failing = [fired("JobsFailing", begun, job=f"job{number:02}") for number in range(40)]
+    send(client, *jobs_failing[:20])
+    send(client, *jobs_failing)
+    assert list_written() == [ALARM] * 5
+    assert len(rows(Incident)) == 40
+    summaries = sorted(row.params["summary"] for row in rows(Notification))
+    assert summaries[:4] == ["Un travail attend"] * 4
+    assert summaries[4] == "Un travail attend (les alarmes suivantes de JobsFailing ne sont que dans /admin)"
+    send(client, fired("QueueOld"))
+    assert list_written() == [ALARM] * 6, "another rule is not part of the flood"
+    over = [each | {"status": "resolved"} for each in jobs_failing[:3]]
+    send(client, *over, *jobs_failing[3:])
+    assert list_written() == [ALARM] * 9
+
+
 def test_the_watchdog_is_no_incident(client: FlaskClient) -> None:
     assert send(client, fired("Watchdog")).status_code == 200
     assert rows(Incident) == []
@@ -324,3 +342,10 @@ def test_alertmanager_repeats_and_bounds_its_calls_as_we_expect() -> None:
     (hook,) = made["receivers"][0]["webhook_configs"]
     assert hook["max_alerts"] == 100
     assert hook["url"].endswith(PATH)
+
+
+def test_a_server_that_is_away_is_one_alarm_and_not_one_of_each_read() -> None:
+    made = yaml.safe_load(CONFIG.read_text())
+    (rule,) = [each for each in made["inhibit_rules"] if "MetricsFailing" in str(each["target_matchers"])]
+    assert rule["source_matchers"] == ["alertname = HealthPartDown", 'part =~ "database|redis"']
+    assert rule["target_matchers"] == ['alertname =~ "MetricsFailing|MetricsSlow"']

@@ -151,7 +151,9 @@ def write_counts(folder: Path, pid: int, value: float) -> None:
 
 def read_ended(folder: Path) -> float:
     counts: Any = MmapedDict
-    return sum(value for _, value, *_ in counts.read_all_values_from_file(str(folder / "counter_0.db")))
+    return sum(
+        float(value) for _, value, *_ in counts.read_all_values_from_file(str(folder / "counter_0.db"))
+    )
 
 
 def test_the_counts_of_ended_workers_have_their_space_before_a_disk_is_full(server_folder: Path) -> None:

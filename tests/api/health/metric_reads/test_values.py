@@ -317,6 +317,24 @@ def test_a_flood_of_messages_makes_fewer_old_periods_and_none_for_ever(
     assert found["email", "none", "failed"] == 1
 
 
+def test_a_new_dead_letter_is_seen_beside_very_many_old_ones(
+    tables: MetricDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(message_reads, "_MOST_DEAD", 2)
+    for number, age in enumerate((3000, 2000, 1000, 10)):
+        at = clock() - timedelta(seconds=age)
+        with session() as s:
+            s.add(
+                Notification(
+                    id=new_id(), address="a@example.org", channel=Channel.EMAIL, kind="slot_detected",
+                    priority=Priority.CRITICAL, dedupe_key=str(number), next_attempt_at=at, next_nudge_at=at,
+                    created_at=at, state=State.FAILED, reason="x", failed_at=at,
+                )
+            )  # fmt: skip
+    found = {sample.name: sample.value for sample in message_reads.LetterMetrics(tables).read_samples()}
+    assert (found["dead_letters"], found["dead_letters_recent"]) == (2, 1)
+
+
 def test_a_counter_begins_with_0_and_never_falls() -> None:
     counter, first, second = (
         GrowthCounter(),
