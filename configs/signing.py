@@ -11,7 +11,7 @@ from configs.clock import clock
 from configs.settings import settings
 
 SKEW = 60  # seconds that the clocks of two machines may differ
-_SHORT = 200  # bytes of JSON; compression shortens no payload of ours below this, and takes as long as the signature
+_SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
 
 
 class LinkRefused(ValueError):

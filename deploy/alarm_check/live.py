@@ -39,7 +39,7 @@ _START_SECONDS, _READ_SECONDS = 150.0, 240.0
 
 
 def check_live(tools: Mapping[str, str], say: Callable[[str], None]) -> str:
-    """Start a stack with Prometheus and Alertmanager beside it, and try both; return a line of figures.
+    """Start a stack, Prometheus and Alertmanager; check the queries, play the faults, return a line of figures.
 
     Raises:
         CheckFailed: a query fails, a metric is missing, or an alarm does not arrive or does not close.

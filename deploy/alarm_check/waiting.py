@@ -15,5 +15,5 @@ def wait_for(ready: Callable[[], bool], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:
-            raise CheckFailed(f"waited {seconds:.0f} s in vain for {what}")
+            raise CheckFailed(f"waited {seconds:.0f} s for {what}, which did not come")
         time.sleep(1)

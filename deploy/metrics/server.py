@@ -55,7 +55,7 @@ class MetricsServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 -- as socketserver calls it
-        """Report an error of ours, not a client that went away or was left."""
+        """Report a defect of the exporter, not a client that disconnects."""
         if not isinstance(sys.exception(), OSError):
             log.exception("a request of the exporter's raises")  # noqa: LOG004 -- socketserver handles one
 

@@ -1,4 +1,4 @@
-"""Migrations and locks behind a real PgBouncer that pools transactions: a session belongs to nobody there."""
+"""Migrations and locks behind a real PgBouncer that pools transactions: no client keeps a session there."""
 
 import os
 import shutil
