@@ -6,13 +6,14 @@ from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
 PLANNER, BACKGROUND, STREAM = "planner:seen", "background:seen", "stream:seen"
-FRESH = timedelta(seconds=45)  # an alarm of it reaches operators within two minutes
+FRESH = timedelta(seconds=60)
+_KEPT = timedelta(seconds=45)  # so an alarm of its absence reaches operators within two minutes
 
 
 class LoopReport(BaseModel):
     """A loop at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
 
-    `queues` (the planner's): since when each due queue has desks; after more than FRESH without a planner, since the
+    `queues` (the planner's): since when each due queue has desks; after 45 seconds without a planner, since the
     next one's start. `streams` (the live program's): how many are open.
     """
 
@@ -25,12 +26,12 @@ class LoopReport(BaseModel):
 
 
 def write_report(client: Redis, report: LoopReport, key: str = PLANNER) -> None:
-    """Write the report, which Redis forgets after FRESH.
+    """Write the report, which Redis forgets after 45 seconds.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    client.set(key, report.model_dump_json(), ex=FRESH)
+    client.set(key, report.model_dump_json(), ex=_KEPT)
 
 
 def read_report(client: Redis, key: str = PLANNER) -> LoopReport | None:
