@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
+from configs.clock import clock
 from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
 from tests.api.world import rows
@@ -58,13 +59,18 @@ def find_child(program: Program, name: str) -> psutil.Process:
     return found
 
 
+def find_others_due() -> list[JobRun]:
+    now = clock()
+    return [run for run in rows(JobRun) if run.job != "check_days" and run.due_at <= now and not run.ended_at]
+
+
 @contextmanager
 def locked_table() -> Iterator[None]:
     """Keep check_days, the job, from going on while the block lasts.
 
-    The other job that reads its table is let by first: it would hold its worker until its statement is cancelled.
+    Other jobs that read its table are let by first: each would hold its worker until its statement is cancelled.
     """
-    until(lambda: ended("drop_watch_records"))
+    until(lambda: ended("drop_watch_records") and not find_others_due())
     apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
     with apart.connect() as connection:
         connection.execute(sa.text("LOCK TABLE check_days IN ACCESS EXCLUSIVE MODE"))
