@@ -22,9 +22,8 @@ log = structlog.get_logger(__name__)
 
 def register_desk_files(app: Flask) -> None:
     """Have each worker of gunicorn watch the desk files; an app that is made for tests or commands does not."""
-    version = (
-        desk_files_version()
-    )  # before the pages are loaded, and in the parent: what comes later is newer
+    # before the pages are loaded, and in the parent: later files are newer
+    version = desk_files_version()
     app.extensions.setdefault(AFTER_FORK, []).append(partial(start_watch, version))
     app.before_request(partial(keep_desk_files, keep=True))
     app.teardown_request(lambda _: keep_desk_files(keep=False))

@@ -29,9 +29,8 @@ def _find_address() -> str:
 
 
 def _ask(url: str) -> Any:
-    direct = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy does not reach our own network
+    # a proxy does not reach our own network
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(url, timeout=_SECONDS) as answer:
             return json.loads(answer.read(_MOST_BYTES))

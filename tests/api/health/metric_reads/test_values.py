@@ -79,9 +79,9 @@ def test_a_desk_without_a_proven_answer_counts_while_somebody_entitled_waits(
     tables: MetricDatabase, frozen: time_machine.Traveller
 ) -> None:
     desk_state(BOBIGNY, wished_seconds=60.0, share_seconds=10.0, last_proven_at=clock() - 301 * _SECOND)
-    assert count_unproven(tables) == 0  # nobody waits
+    assert count_unproven(tables) == 0  # no user waits
     wait_for(add_person(None).id)
-    assert count_unproven(tables) == 0  # nobody is entitled
+    assert count_unproven(tables) == 0  # the user who waits has no plan
     person = add_person(PlanName.URGENCE_24H)
     wait_for(person.id)
     assert count_unproven(tables) == 1
