@@ -28,13 +28,27 @@ def code_version() -> str:
     Files are read again only when one of them was touched.
     """
     libraries = sorted(each.name for each in Path(redis.__file__).parents[1].glob("*.dist-info"))
-    folders = [_OURS / name for name in _PACKAGES]
-    return _digest((*_stamp_folders(*folders), *_stamp_desk_files()), (platform.python_version(), *libraries))
+    return _digest(tuple(_stamp_all()), (platform.python_version(), *libraries))
+
+
+def release_version() -> str:
+    """Return twelve digits that change with our code, the desk files or hosts.yaml, alike on machines that have the same.
+
+    Neither folders nor libraries count: a machine without a browser has fewer libraries.
+    """
+    current = settings()
+    roots = current.prefectures_dir.resolve(), current.hosts_file.resolve().parent, _OURS
+    return _digest(tuple(_stamp_all()), (), tuple(f"{root}/" for root in roots))
 
 
 def desk_files_version() -> str:
     """Return twelve digits that change with the desk files and hosts.yaml."""
     return _digest(tuple(_stamp_desk_files()), ())
+
+
+def _stamp_all() -> Iterator[_Stamp]:
+    yield from _stamp_folders(*(_OURS / name for name in _PACKAGES))
+    yield from _stamp_desk_files()
 
 
 def _stamp_desk_files() -> Iterator[_Stamp]:
@@ -64,8 +78,9 @@ def _stamp(path: str) -> _Stamp:
     return path, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
-@lru_cache(maxsize=2)  # of all files, and of the desk files
-def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...]) -> str:
+@lru_cache(maxsize=3)  # one for each kind of version
+def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...], roots: tuple[str, ...] = ()) -> str:
+    """Digest the files' content and paths, these below the first of `roots` that holds them."""
     digest = hashlib.sha256("\n".join(libraries).encode())
     for path, *_ in dict.fromkeys(stamps):
         try:
@@ -74,5 +89,6 @@ def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...]) -> str:
             text = str(
                 error.errno
             ).encode()  # unreadable and away are versions, too: a start with them would fail
-        digest.update(path.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(text).digest())
+        name = next((path.removeprefix(root) for root in roots if path.startswith(root)), path)
+        digest.update(name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(text).digest())
     return digest.hexdigest()[:12]

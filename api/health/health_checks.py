@@ -190,7 +190,7 @@ def _check_eviction(redis: Redis) -> str:
     return "noeviction"
 
 
-def _check_scrapyd(redis: Redis) -> str:
+def _check_scrapyd(redis: Redis) -> HealthAnswer:
     seen: Any = redis.get(_SEEN)
     if seen is None:
         raise PartDown("the keeper has not reported lately: is `scrapy keep` running?")
@@ -203,11 +203,21 @@ def _check_scrapyd(redis: Redis) -> str:
         missing = ", ".join(
             f"{name} has {running.get(name, 0)} of {wanted}" for name, wanted in short.items()
         )
-        raise PartDown(f"spider processes are missing: {missing}")
-    return (
+        unplaced = f"; no node may run more of {', '.join(left)}" if (left := found.get("missing")) else ""
+        raise PartDown(f"spider processes are missing: {missing}{unplaced}")
+    text = (
         ", ".join(f"{name}: {pluralize(number, 'spider')}" for name, number in running.items())
         or "no spider runs"
     )
+    if troubles := _list_node_troubles(found):
+        return {"scrapyd": PartFinding(PartState.DEGRADED, "; ".join([*troubles, text]))}
+    return text
+
+
+def _list_node_troubles(found: Mapping[str, Any]) -> list[str]:
+    """Return which of several nodes do not work, whose share others run."""
+    gone = [f"node {name} reports no longer" for name in found.get("gone", ())]
+    return gone + [f"scrapyd of node {name} is down" for name in found.get("away", ())]
 
 
 def _check_workers(redis: Redis) -> str:

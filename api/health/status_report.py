@@ -47,7 +47,7 @@ def list_findings(report: Mapping[str, PartFinding]) -> list[HealthFinding]:
 
 
 def read_machines() -> list[NodeStatus]:
-    """Read what each node's keeper reports.
+    """Read what each node's keeper reports, and what it is to run.
 
     Raises:
         redis.RedisError: Redis is away.

@@ -11,6 +11,7 @@ from configs.proxies import Proxy, parse_proxies
 from configs.setting_groups.common import CommonSettings
 from configs.setting_groups.value_types import WebAddress
 
+DEFAULT_NODE = "main"
 _HUMAN_GAP = 3.0  # seconds
 _CONFIGS = Path(__file__).parents[1]
 PREFECTURES = _CONFIGS / "prefectures"
@@ -60,12 +61,20 @@ class CrawlingSettings(CommonSettings):
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
-    node: str = Field("main", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    node: str = Field(DEFAULT_NODE, pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    node_systems: Annotated[tuple[str, ...], NoDecode] = ()
+    node_browser: bool = True
+    node_processes: int | None = Field(None, ge=0)
 
     @field_validator("sandbox_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
         return parse_host_map(value) if isinstance(value, str) else value
+
+    @field_validator("node_systems", mode="before")
+    @classmethod
+    def _systems(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("proxy_list", mode="before")
     @classmethod

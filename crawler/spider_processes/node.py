@@ -11,16 +11,35 @@ import redis
 from configs.browser_binary import missing_browser
 from configs.node_report import NodeReport
 from configs.proof_spool_status import read_reports
-from configs.settings import settings
+from configs.settings import SettingsRefused, settings
+from crawler.catalogue import systems
 from crawler.scheduling.queues import CrawlQueue, queue_names
 
 _KIB, _MB = 1024, 1_000_000
 
 
+def check_node_systems() -> None:
+    """Check NODE_SYSTEMS.
+
+    Raises:
+        configs.settings.SettingsRefused: there is no such booking system.
+    """
+    if unknown := set(settings().node_systems) - set(systems()):
+        raise SettingsRefused(
+            f"NODE_SYSTEMS names {', '.join(sorted(unknown))}: the booking systems are {', '.join(systems())}"
+        )
+
+
+def has_browser() -> bool:
+    """Whether this node may start a browser, and has one."""
+    return settings().node_browser and not missing_browser()
+
+
 def allowed_queues() -> list[str]:
     """Return the names of the queues that this node may serve."""
-    browser = not missing_browser()
-    return [name for name in queue_names() if browser or not CrawlQueue.parse(name).browser]
+    chosen, browser = settings().node_systems or systems(), has_browser()
+    queues = [CrawlQueue.parse(name) for name in queue_names()]
+    return [str(queue) for queue in queues if queue.system in chosen and (browser or not queue.browser)]
 
 
 def make_report(
@@ -41,9 +60,10 @@ def make_report(
         version=version,
         away_since=away_since,
         queues=allowed_queues(),
+        processes=settings().node_processes,
         wanted=dict(wanted),
         running=dict(running),
-        browser=not missing_browser(),
+        browser=has_browser(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         load=round(os.getloadavg()[0], 2),
         memory_mb=total,

@@ -91,7 +91,8 @@ def make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
-    monkeypatch.setattr(keeper, "code_version", lambda: fake.version)
+    for name in ("code_version", "release_version"):
+        monkeypatch.setattr(keeper, name, lambda: fake.version)
     with due_queue.connect() as client:
         yield lambda: Keeper(cast("Scrapyd", fake), client)
 

@@ -126,6 +126,29 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gone": ["b"]}, "node b reports no longer; prefenligne: 1 spider"),
+        ({"away": ["b"]}, "scrapyd of node b is down; prefenligne: 1 spider"),
+    ],
+)
+def test_a_node_whose_share_others_run_degrades_health(
+    whole: FlaskClient, redis_server: redis.Redis, changes: dict[str, list[str]], said: str
+) -> None:
+    keeper(redis_server, **changes)
+    answer = whole.get("/api/health")
+    assert answer.status_code == 200
+    assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
+
+
+def test_a_system_that_no_node_may_run_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    keeper(redis_server, running={}, missing={"prefenligne": 1})
+    assert parts(whole)["scrapyd"] == (
+        "spider processes are missing: prefenligne has 0 of 1; no node may run more of prefenligne"
+    )
+
+
 def test_a_key_that_was_taken_away_too_early_is_said(
     whole: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
 ) -> None:

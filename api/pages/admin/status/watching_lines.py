@@ -160,18 +160,21 @@ def list_node_lines(part: list[NodeStatus]) -> list[Line]:
 
 
 def _write_node(each: NodeStatus) -> Line:
+    drained = ", ne prend plus de travail" if each.drained else ""
     report = each.report
     if report is None:
-        return Line(f"{each.name} : muette depuis {write_since(each.seen_at)}", BAD)
+        since = write_since(each.seen_at)
+        return Line(f"{each.name} : muette depuis {since}{drained}", WARN if each.drained else BAD)
     robots = count(sum(report.running.values()), "robot", "robots")
     text = (
         f"{each.name} : {robots}, charge {report.load:.1f} sur {count(report.cores, 'cœur', 'cœurs')}, "
-        f"{report.memory_free_mb} Mo libres sur {report.memory_mb}"
+        f"{report.memory_free_mb} Mo libres sur {report.memory_mb}{drained}"
     )
     if report.away_since:
         return Line(text, BAD, f"scrapyd is away, version {report.version[:8]}")
     browser = "with a browser" if report.browser else "without a browser"
-    return Line(text, GOOD, f"{browser}, version {report.version[:8]}")
+    tone = WARN if each.drained or not each.share else GOOD
+    return Line(text, tone, f"{browser}, version {report.version[:8]}")
 
 
 def list_spider_lines(part: list[Spider]) -> list[Line]:

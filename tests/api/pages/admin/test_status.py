@@ -74,7 +74,7 @@ def make_parts() -> dict[str, Any]:
         "payments": PaymentOverview(1, 30.0, 1, 1, 1, 1, 30.0, 1, 1, 1, 1, 1, 1, 60.0),
         "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
         "discovery": DiscoveryOverview(DiscoveryWalk(ago, ago, cut=True, pages=90, found=2), [MovedDesk(BOBIGNY, "gone", "404", ago)]),
-        "nodes": [NodeStatus("a", ago, None), NodeStatus("b", ago, NodeReport(name="b", machine="m", at=ago, version="abcdef0123", queues=["ants"], running={"ants": 2}, cores=4, load=1.25, memory_mb=8000, memory_free_mb=5000))],
+        "nodes": [NodeStatus("a", ago, None, {}, drained=False), NodeStatus("b", ago, NodeReport(name="b", machine="m", at=ago, version="abcdef0123", queues=["ants"], running={"ants": 2}, cores=4, load=1.25, memory_mb=8000, memory_free_mb=5000), {"ants": 2}, drained=True)],
         "spiders": [Spider("ants", "0123456789", "draining", ago, 90, 1, 400, "abcdef0123")],
         "workers": [QueueListener("worker-1", ["slots"], "idle", ago, 5, 1)],
     }  # fmt: skip
@@ -112,7 +112,7 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Paiements", ["En route : 1 événement, 1 remboursement, 1 résiliation", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
         ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnée"]),
         ("Découverte", ["interrompu faute de temps", "404"]),
-        ("Machines", ["bad a : muette depuis 10 min", "good b : 2 robots, charge 1.2 sur 4 cœurs, 5000 Mo libres sur 8000 without a browser, version abcdef01"]),
+        ("Machines", ["bad a : muette depuis 10 min", "warn b : 2 robots, charge 1.2 sur 4 cœurs, 5000 Mo libres sur 8000, ne prend plus de travail without a browser, version abcdef01"]),
         ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours draining"]),
         ("Exécutants", ["warn worker-1 : idle depuis 10 min, 5 faits, 1 échoué slots"]),
     ],
