@@ -32,7 +32,7 @@ def code_version() -> str:
 
 
 def release_version() -> str:
-    """Return twelve digits that change with our code, the desk files or hosts.yaml, alike on machines that have the same.
+    """Return twelve digits that change with our code, the desk files or hosts.yaml, the same on all machines with them.
 
     Neither folders nor libraries count: a machine without a browser has fewer libraries.
     """

@@ -40,6 +40,7 @@ from crawler.scheduling.planning import (
     reconstruct_buckets,
 )
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
+from crawler.spider_processes import drain
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Planner:
             "lapsed slots": self._expire_slots,
             "host back-off": _recover_hosts,
             "kill switch": lambda at: kill_switch.apply_orders(self._client, at),
+            "drained nodes": lambda _: drain.apply_orders(self._client),
         }
         for part, work in parts.items():
             self.failures.run(part, partial(work, now))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,8 +58,9 @@ ALL = ("planner", "scrapyd", "keeper")  # scrapyd starts the spider
 class House:
     """Programs that run, each started again when it ends, as a supervisor would; `log(name)` is what one wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._variables = variables or {}  # beside those of the test: a machine's own
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -125,7 +127,11 @@ class House:
     def _start(self, name: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as sink:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *COMMANDS[name]], cwd=ROOT, stdout=sink, stderr=sink
+                [sys.executable, "-m", *COMMANDS[name]],
+                cwd=ROOT,
+                env=os.environ | self._variables,
+                stdout=sink,
+                stderr=sink,
             )
 
     def _supervise(self) -> None:

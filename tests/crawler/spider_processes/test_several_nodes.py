@@ -214,7 +214,7 @@ def world(
 ) -> Iterator[World]:
     desk_files(grade="stale", a="127.77.0.91:8800")  # nothing but what the world wants
     made = World(redis_server, settings_env)
-    for name in ("version", "code_version"):
+    for name in ("code_version", "release_version"):
         monkeypatch.setattr(keeper, name, lambda: made.current.version)
     monkeypatch.setattr(
         node, "missing_browser", lambda: None if made.current.browser else "none is installed"
