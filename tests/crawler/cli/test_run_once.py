@@ -14,6 +14,7 @@ from crawler.cli.run_once import each_once, rest
 from crawler.items import CheckItem
 from tests.crawler.held import make_desk
 from tests.crawler.test_items import check
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -117,7 +118,7 @@ def scrapy(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**kept, "APP_ENV": "test", **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
