@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from configs.outcome import Outcome
 from deploy.bench.latency import CODE, open_slot, take_all
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
+from deploy.local.state_dir import LOGS
 from tests.waiting import until
 from tests.whole.conftest import get
 
@@ -60,6 +62,24 @@ def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -
     with session() as s:
         assert len(s.scalars(sa.select(Detection).where(Detection.desk_id == DESK)).all()) == 1
     take_all(stack)
+
+
+def find_events(folder: Path, key: str) -> dict[str, set[str]]:
+    """Return, by log, the events of the lines that name a detection."""
+    found: dict[str, set[str]] = {}
+    for log in folder.glob("*.log"):
+        for line in log.read_text("utf-8", "replace").splitlines():
+            if key in line and (event := re.search(r"\b(check|matched|sent|delivered)\b", line)):
+                found.setdefault(log.stem, set()).add(event[1])
+    return found
+
+
+def test_a_detection_is_followed_through_the_logs_of_all_programs(stack: Stack) -> None:
+    with session() as s:
+        key = str(s.scalar(sa.select(Detection.id).where(Detection.desk_id == DESK)))
+    wanted = {"scrapyd": {"check"}, "notifier": {"matched", "sent", "delivered"}}
+    logs = stack.state / LOGS
+    until(lambda: find_events(logs, key) == wanted)
 
 
 @pytest.mark.rule("3.8")
