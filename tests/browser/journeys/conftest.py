@@ -27,6 +27,13 @@ from tests.whole.visitor import LOOK, Visitor
 
 DESK = "evry-courcouronnes_91/naturalisation"
 _PATIENCE = 60_000  # milliseconds, for a page of a busy machine
+# What fails is soon tried again, and soon given up.
+_SOON = {
+    "RETRY_SECONDS": "0.2",
+    "RETRY_MAX_SECONDS": "1",
+    "GIVE_UP_SECONDS": "3",
+    "STRIPE_RETRY_SECONDS": "1",
+}
 MakePerson = Callable[[Seat], Person]
 
 
@@ -39,7 +46,7 @@ def keep_few_desks(text: str) -> str:
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
-    with quiet_stack(keep_few_desks, RETRY_SECONDS="0.2", STRIPE_RETRY_SECONDS="1") as made:
+    with quiet_stack(keep_few_desks, **_SOON) as made:
         seed(made)
         yield made
 
