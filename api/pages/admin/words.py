@@ -3,6 +3,7 @@
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.pages.error_texts import Texts
+from configs.desk import Grade, WatchLevel
 from configs.outcome import Outcome
 
 REASON_TEXTS: Texts = {
@@ -15,6 +16,17 @@ DESK_STATUSES: dict[DeskStatus, tuple[str, str]] = {
     DeskStatus.CAPTCHA: ("info", "Captcha"),
     DeskStatus.PAUSED: ("warn", "En pause"),
     DeskStatus.ERROR: ("bad", "En erreur"),
+}
+GRADES: dict[str, str] = {
+    Grade.CONFIRMED: "confirmée",
+    Grade.UNCONFIRMED: "non confirmée",
+    Grade.STALE: "périmée",
+    Grade.RETIRED: "retirée",
+}
+WATCH_LEVELS: dict[str, str] = {
+    WatchLevel.FULL: "complète",
+    WatchLevel.PRESENCE: "présence seule",
+    WatchLevel.NONE: "aucune",
 }
 OUTCOMES: dict[Outcome, str] = {
     Outcome.SLOTS: "des créneaux",

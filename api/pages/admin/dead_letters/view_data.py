@@ -82,7 +82,7 @@ def _describe_filter(wanted: ReplayForm) -> str:
     parts = [
         str(CHANNEL_NAMES[wanted.channel]) if wanted.channel else "",
         wanted.kind or "",
-        f"« {wanted.reason} »" if wanted.reason else "",
+        f"« {wanted.reason} »" if wanted.reason else "",
         f"échoués depuis {count(wanted.hours, 'heure', 'heures')}",
     ]
     return f" ({', '.join(each for each in parts if each)})"

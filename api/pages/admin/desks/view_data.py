@@ -51,7 +51,7 @@ def describe_pause(work: AuditedWork, desk: Desk) -> Confirmation:
     return Confirmation(
         title=f"Mettre en pause {desk.id} ?",
         effects=(
-            f"« {desk.label} » n’est plus vérifié, jusqu’à ce qu’un opérateur le fasse reprendre.",
+            f"« {desk.label} » n’est plus vérifié, jusqu’à ce qu’un opérateur le fasse reprendre.",
             f"{count(people, 'personne attend', 'personnes attendent')} un créneau ici ; la pause s’y voit.",
             "Le temps sans surveillance est compté, et rendu aux abonnés selon leur formule.",
         ),
@@ -71,9 +71,9 @@ def describe_pause(work: AuditedWork, desk: Desk) -> Confirmation:
 def describe_resume(work: AuditedWork, desk: Desk) -> Confirmation:
     """Return what it does to resume a desk."""
     found = queries.read_desk(work.session, desk)
-    effects = [f"« {desk.label} » est vérifié aussitôt que son site le permet, puis à son intervalle."]
+    effects = [f"« {desk.label} » est vérifié aussitôt que son site le permet, puis à son intervalle."]
     if found.pause_reason:
-        effects.insert(0, f"Il était en pause : « {found.pause_reason} ».")
+        effects.insert(0, f"Il était en pause : « {found.pause_reason} ».")
     return Confirmation(
         title=f"Faire reprendre {desk.id} ?",
         effects=tuple(effects),
@@ -89,7 +89,7 @@ def describe_check(desk: Desk) -> Confirmation:
     return Confirmation(
         title=f"Vérifier {desk.id} maintenant ?",
         effects=(
-            f"« {desk.label} » est vérifié aussitôt que {desk.host} peut être consulté.",
+            f"« {desk.label} » est vérifié aussitôt que {desk.host} peut être consulté.",
             "Un site au repos, ou dont le débit est épuisé, n’est pas consulté plus tôt.",
             "Un créneau nouveau est annoncé à ses abonnés comme d’habitude.",
         ),

@@ -53,7 +53,7 @@ def describe_stop(work: AuditedWork, host: str) -> Confirmation:
         "Rien ne reprend de soi-même : il faut faire reprendre ce site.",
     ]
     if found.stopped_at:
-        effects.insert(0, f"Ce site est déjà arrêté (« {found.stop_reason} ») : la raison est remplacée.")
+        effects.insert(0, f"Ce site est déjà arrêté (« {found.stop_reason} ») : la raison est remplacée.")
     return Confirmation(
         title=f"Arrêter le site {host} ?",
         effects=tuple(effects),
@@ -78,7 +78,7 @@ def describe_release(work: AuditedWork, host: str) -> Confirmation:
         "Le débit permis et un repos après un refus du site restent ce qu’ils étaient.",
     ]
     if found.stop_reason:
-        effects.insert(0, f"Il était arrêté : « {found.stop_reason} ».")
+        effects.insert(0, f"Il était arrêté : « {found.stop_reason} ».")
     return Confirmation(
         title=f"Faire reprendre le site {host} ?",
         effects=tuple(effects),

@@ -27,8 +27,8 @@ def cut(lines: list[Line]) -> list[Line]:
 
 
 def write_seconds(seconds: float) -> str:
-    """Return a length of time in one unit: `90 s`, `3 j`."""
-    return format_duration(timedelta(seconds=max(seconds, 0.0))).replace(" d", " j")
+    """Return a length of time in one unit: `1,5 s`, `3 j`."""
+    return format_duration(timedelta(seconds=max(seconds, 0.0))).replace(" d", " j").replace(".", ",")
 
 
 def write_decimal(value: float, digits: int = 1) -> str:

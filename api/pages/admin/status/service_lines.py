@@ -19,6 +19,8 @@ from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
 from configs.proof_spool_status import SpoolReport
 
 _LATE_JOB, _LATE_MESSAGE = 1.0, 10.0  # seconds; more shows that something is slow
+# As RQ names them.
+_WORKER_STATES = {"started": "démarre", "idle": "libre", "busy": "occupé", "suspended": "suspendu"}
 _ALWAYS = (*MATCHING, PAYMENTS)  # queues that are shown even while nothing waits in them
 
 
@@ -141,9 +143,10 @@ def list_worker_lines(part: list[QueueListener]) -> list[Line]:
 
 
 def _write_worker(each: QueueListener) -> Line:
-    age = f" depuis {write_since(each.since)}" if each.since else ""
+    age = f", lancé il y a {write_since(each.since)}" if each.since else ""
     failed = f", {_count_failed(each.failed)}" if each.failed else ""
-    text = f"{each.name[:12]} : {each.state}{age}, {count(each.jobs, 'fait', 'faits')}{failed}"
+    state = _WORKER_STATES.get(each.state, each.state)
+    text = f"{each.name[:12]} : {state}{age}, {count(each.jobs, 'fait', 'faits')}{failed}"
     return Line(text, WARN if failed else "", ", ".join(each.queues))
 
 

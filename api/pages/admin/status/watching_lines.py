@@ -19,6 +19,8 @@ from configs.node_report import NodeStatus
 
 _LATE = 1.0  # seconds; more shows that something is slow
 _WHOLE_SHARE = 100
+_GB = 1000  # MB
+_SPIDER_STATES = {"waiting": "en attente", "serving": "en service", "ending": "s’arrête"}
 
 
 def list_desk_lines(part: DeskOverview) -> list[Line]:
@@ -166,15 +168,13 @@ def _write_node(each: NodeStatus) -> Line:
         since = write_since(each.seen_at)
         return Line(f"{each.name} : muette depuis {since}{drained}", WARN if each.drained else BAD)
     robots = count(sum(report.running.values()), "robot", "robots")
-    text = (
-        f"{each.name} : {robots}, charge {report.load:.1f} sur {count(report.cores, 'cœur', 'cœurs')}, "
-        f"{report.memory_free_mb} Mo libres sur {report.memory_mb}{drained}"
-    )
-    if report.away_since:
-        return Line(text, BAD, f"scrapyd is away, version {report.version[:8]}")
-    browser = "with a browser" if report.browser else "without a browser"
-    tone = WARN if each.drained or not each.share else GOOD
-    return Line(text, tone, f"{browser}, version {report.version[:8]}")
+    load = f"{write_decimal(report.load)} sur {count(report.cores, 'cœur', 'cœurs')}"
+    free, whole = write_decimal(report.memory_free_mb / _GB), write_decimal(report.memory_mb / _GB)
+    browser = "avec navigateur" if report.browser else "sans navigateur"
+    away = f", scrapyd muet depuis {write_since(report.away_since)}" if report.away_since else ""
+    tone = BAD if away else WARN if each.drained or not each.share else GOOD
+    text = f"{each.name} : {robots}, charge {load}, {free} Go libres sur {whole}, {browser}"
+    return Line(f"{text}, version {report.version[:8]}{away}{drained}", tone)
 
 
 def list_spider_lines(part: list[Spider]) -> list[Line]:
@@ -184,5 +184,6 @@ def list_spider_lines(part: list[Spider]) -> list[Line]:
 
 def _write_spider(each: Spider) -> Line:
     work = f"{count(each.checks, 'vérification', 'vérifications')}, {each.running} en cours"
-    text = f"{each.system} : {write_since(each.started)}, {each.memory_mb} Mo, {work}"
-    return Line(text, GOOD if each.state == "serving" else WARN, f"{each.state}, version {each.version[:8]}")
+    state = _SPIDER_STATES.get(each.state, each.state)
+    text = f"{each.system} : {write_since(each.started)}, {each.memory_mb} Mo, {work}, {state}"
+    return Line(f"{text}, version {each.version[:8]}", GOOD if each.state == "serving" else WARN)

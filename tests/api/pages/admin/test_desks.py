@@ -52,7 +52,13 @@ def test_a_desk_is_shown_with_its_checks_and_who_waits(admin: Browser) -> None:
     wait_for(create_account().id)
     page = admin.get(PAGE)
     assert page.headings == [BOBIGNY]
-    for text in ("accès refusé", "403 <b>Forbidden</b>", "KeyError('slots')", "30 s · — · 45 s"):
+    for text in (
+        "confirmée, complète",
+        "accès refusé",
+        "403 <b>Forbidden</b>",
+        "KeyError('slots')",
+        "30 s · — · 45 s",
+    ):
         assert text in " ".join(page.text.split()), text
     for path in (f"{PAGE}-nothing", f"{PAGE}-nothing/pause", "/admin/guichets/nowhere_00/visa/reprise"):
         admin.get(path)
@@ -70,7 +76,7 @@ def test_a_desk_is_paused_and_resumed(admin: Browser) -> None:
     page = admin.send("/pause", reason="encore")
     assert (admin.status, "Un opérateur l’a déjà mis en pause." in page.text) == (422, True)
     page = admin.get(f"{PAGE}/reprise")
-    assert "Il était en pause : « Sa page change ce soir »." in page.text
+    assert "Il était en pause : « Sa page change ce soir »." in page.text
     admin.send("/reprise")
     assert f"{BOBIGNY} reprend" in admin.follow().text
     (state,) = rows(DeskState)

@@ -36,9 +36,9 @@ def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
     admin.send("/arret", reason="essai", typed=HOST)
     assert [each.stop_reason for each in rows(HostState)] == ["essai"]
     page = admin.get(f"{PAGE}/arret")
-    assert "déjà arrêté (« essai »)" in page.text
+    assert "déjà arrêté (« essai »)" in page.text
     page = admin.get(f"{PAGE}/reprise")
-    assert "Il était arrêté : « essai »." in page.text
+    assert "Il était arrêté : « essai »." in page.text
     admin.send("/reprise")
     assert f"{HOST} est de nouveau consulté." in admin.follow().text
     assert [each.stopped_at for each in rows(HostState)] == [None]

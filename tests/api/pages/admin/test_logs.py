@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from flask import Flask
 
 from api.models.audit import ActorKind, AuditEntry
@@ -47,7 +48,7 @@ def test_job_runs_are_chosen_by_job_and_result(admin: Browser) -> None:
 
 def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     changes = {
-        "stoppedAt": [None, "2026-11-23T12:00:00Z"],
+        "stoppedAt": [None, "2026-11-23T12:00:00.123456Z"],
         "reason": "<i>essai</i>",
         "seen": [str(uuid4())] * 3,
     }
@@ -55,7 +56,7 @@ def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     add_entry("user.view", actor_id=uuid4(), actor_kind=ActorKind.SUPPORT)
     page = admin.get("/admin/journal")
     text = " ".join(page.text.split())
-    for each in ("rien → 2026-11-23T12:00:00Z", "<i>essai</i>", "3 lignes", "Commande", "compte supprimé"):
+    for each in ("rien → 23 nov. 2026, 13:00:00", "<i>essai</i>", "3 lignes", "Commande", "compte supprimé"):
         assert each in text, each
     page = admin.get("/admin/journal?action=host.stop")
     assert "compte supprimé" not in page.text
@@ -64,6 +65,12 @@ def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     assert "admin@example.org" in page.text
     page = admin.get("/admin/journal?actorId=nobody")
     assert "Cette valeur n’est pas valable." in page.text
+
+
+@pytest.mark.parametrize("reason", ["2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2026-11-23"])
+def test_a_reason_that_is_nearly_an_instant_stays_as_written(admin: Browser, reason: str) -> None:
+    add_entry(changes={"reason": reason})
+    assert reason in admin.get("/admin/journal?action=host.stop").text
 
 
 def test_support_reads_addresses_of_operators_shortened(app: Flask, admin: Browser) -> None:

@@ -57,7 +57,7 @@ def test_a_stop_that_nobody_saw_is_not_lifted(
     page = admin.send(GO)
     assert admin.status == 422
     assert MEANWHILE in page.text
-    assert "Il était arrêté : « la préfecture l’exige »." in page.text
+    assert "Il était arrêté : « la préfecture l’exige »." in page.text
     assert rows(HostState)[0].stopped_at is not None
     assert list_actions() == ["host.stop", "host.go", "host.stop"], "a refused action leaves no row"
     admin.send(GO)
@@ -69,7 +69,7 @@ def test_another_s_reason_of_a_stop_is_not_replaced_unseen(admin: Browser, other
     act(other, STOP, reason="la préfecture l’exige", typed=HOST)
     page = admin.send(STOP, reason="essai", typed=HOST)
     assert admin.status == 422
-    assert "déjà arrêté (« la préfecture l’exige »)" in page.text
+    assert "déjà arrêté (« la préfecture l’exige »)" in page.text
     assert page.find_form(STOP)["fields"]["reason"] == ["essai"]
     assert rows(HostState)[0].stop_reason == "la préfecture l’exige"
 
@@ -84,7 +84,7 @@ def test_a_pause_that_nobody_saw_is_not_lifted(
     act(other, PAUSE, reason="déménagement")
     page = admin.send(RESUME)
     assert admin.status == 422
-    assert "Il était en pause : « déménagement »." in page.text
+    assert "Il était en pause : « déménagement »." in page.text
     assert next(each for each in rows(DeskState) if each.id == BOBIGNY).pause_reason == "déménagement"
 
 

@@ -1,6 +1,7 @@
 """Operators' page of the status."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +33,7 @@ from api.models.audit import AuditEntry
 from api.models.desk import DeskStatus
 from api.models.job_run import JobResult
 from api.models.user import Channel
+from api.pages.admin.status.line import write_seconds
 from api.pages.admin.status.shared_parts import SharedParts
 from api.pages.admin.status.view_data import StatusView
 from configs.clock import clock
@@ -75,7 +77,7 @@ def make_parts() -> dict[str, Any]:
         "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
         "discovery": DiscoveryOverview(DiscoveryWalk(ago, ago, cut=True, pages=90, found=2), [MovedDesk(BOBIGNY, "gone", "404", ago)]),
         "nodes": [NodeStatus("a", ago, None, {}, drained=False), NodeStatus("b", ago, NodeReport(name="b", machine="m", at=ago, version="abcdef0123", queues=["ants"], running={"ants": 2}, cores=4, load=1.25, memory_mb=8000, memory_free_mb=5000), {"ants": 2}, drained=True)],
-        "spiders": [Spider("ants", "0123456789", "draining", ago, 90, 1, 400, "abcdef0123")],
+        "spiders": [Spider("ants", "0123456789", "ending", ago, 90, 1, 400, "abcdef0123")],
         "workers": [QueueListener("worker-1", ["slots"], "idle", ago, 5, 1)],
     }  # fmt: skip
 
@@ -112,15 +114,27 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Paiements", ["En route : 1 événement, 1 remboursement, 1 résiliation", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
         ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnée"]),
         ("Découverte", ["interrompu faute de temps", "404"]),
-        ("Machines", ["bad a : muette depuis 10 min", "warn b : 2 robots, charge 1.2 sur 4 cœurs, 5000 Mo libres sur 8000, ne prend plus de travail without a browser, version abcdef01"]),
-        ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours draining"]),
-        ("Exécutants", ["warn worker-1 : idle depuis 10 min, 5 faits, 1 échoué slots"]),
+        ("Machines", ["bad a : muette depuis 10 min", "warn b : 2 robots, charge 1,2 sur 4 cœurs, 5,0 Go libres sur 8,0, sans navigateur, version abcdef01, ne prend plus de travail"]),
+        ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours, s’arrête, version abcdef01"]),
+        ("Exécutants", ["warn worker-1 : libre, lancé il y a 10 min, 5 faits, 1 échoué slots"]),
     ],
 )  # fmt: skip
 def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]) -> None:
     said = write_texts(app, make_parts())[section]
     for each in texts:
         assert each in said
+
+
+def test_a_machine_whose_scrapyd_is_away_says_since_when(app: Flask) -> None:
+    node = make_parts()["nodes"][1]
+    away = replace(node, report=node.report.model_copy(update={"away_since": clock() - timedelta(minutes=2)}))
+    assert write_texts(app, make_parts() | {"nodes": [away]})["Machines"].endswith(
+        "scrapyd muet depuis 2 min, ne prend plus de travail "
+    )
+
+
+def test_lengths_of_time_are_french() -> None:
+    assert [write_seconds(each) for each in (1.5, 90, 300_000)] == ["1,5 s", "90 s", "3 j"]
 
 
 def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:

@@ -5,6 +5,7 @@ import pytest
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.pages.admin import words
+from configs.desk import Grade, WatchLevel
 from configs.outcome import Outcome
 
 
@@ -12,6 +13,8 @@ def test_everything_that_is_shown_has_a_word() -> None:
     assert set(words.DESK_STATUSES) == set(DeskStatus)
     assert set(words.INCIDENT_REASONS) >= set(IncidentReason)
     assert set(words.OUTCOMES) == set(Outcome)
+    assert set(words.GRADES) == set(Grade)
+    assert set(words.WATCH_LEVELS) == set(WatchLevel)
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 guichet"), (1, "1 guichet"), (2, "2 guichets")])
