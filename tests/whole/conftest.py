@@ -37,6 +37,12 @@ def get(url: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         return error.code, json.loads(error.read() or b"null")
 
 
+def slot_messages(stack: Stack) -> list[dict[str, Any]]:
+    """Return the slot alerts in the providers' inbox: what says when its page was read."""
+    _, found = get(f"http://127.0.0.1:{stack.ports.inbox}/api/messages")
+    return [each for each in found if each["seen_at"]]
+
+
 @contextmanager
 def quiet_stack(edit: Callable[[str], str], **variables: str) -> Iterator[Stack]:
     """Start a whole stack with a world that does nothing by itself, and be one of its programs meanwhile."""

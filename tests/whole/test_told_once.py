@@ -3,7 +3,6 @@
 import re
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,16 +18,10 @@ from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from deploy.local.state_dir import LOGS
 from tests.waiting import until
-from tests.whole.conftest import get
+from tests.whole.conftest import get, slot_messages
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
 DESK = "evry-courcouronnes_91/naturalisation"
-
-
-def slot_messages(stack: Stack) -> list[dict[str, Any]]:
-    """Return the slot alerts in the providers' inbox: what says when its page was read."""
-    _, found = get(f"http://127.0.0.1:{stack.ports.inbox}/api/messages")
-    return [each for each in found if each["seen_at"]]
 
 
 def checks(outcome: Outcome | None = None) -> int:
