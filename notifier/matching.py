@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
-from api.models.base import is_any_given
+from api.models.base import UuidArray, is_any_given
 from api.models.notification import (
     Match,
     MatchSlot,
@@ -23,6 +23,7 @@ from api.models.notification import (
     State,
     waits_as_wished,
 )
+from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
@@ -104,21 +105,17 @@ def candidates(
     """
     query = _select_candidates(named=alert_ids is not None, limited=most is not None)
     given = describe_wait(detection, entitled_at) | {"alert_ids": alert_ids, "most": most and most + 1}
-    rows = session.execute(query, given)
+    rows = session.execute(query, given, execution_options=_plan_once(alert_ids))
     found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
     return sorted(found, key=lambda each: each.alert_id) if most is not None else found
 
 
 @lru_cache(maxsize=4)
 def _select_candidates(*, named: bool, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    query = select_waiting(
-        sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
-    )
-    if named:
-        query = query.where(is_any_given(Alert.id, "alert_ids"))
+    asked = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
+    query = _select_waiting_of(asked) if named else select_waiting(asked)
     most = sa.bindparam("most", type_=sa.BigInteger())
-    query = query.limit(most) if limited else query.order_by(Alert.id, AlertTarget.id)
-    return query.execution_options(prepare=True)
+    return query.limit(most) if limited else query.order_by(Alert.id, AlertTarget.id)
 
 
 def select_waiting(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
@@ -135,6 +132,18 @@ def select_waiting(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
     )
 
 
+def _select_waiting_of(query: sa.Select[*Asked]) -> sa.Select[*Asked]:
+    """Narrow a query for alerts as `select_waiting` does, to some that are named.
+
+    It begins with these: a part of a crowd does not read the targets of all of it.
+    """
+    return (
+        query.join(AlertTarget, AlertTarget.alert_id == Alert.id)
+        .where(is_any_given(Alert.id, "alert_ids"), sa.or_(_names_desk(), _names_procedure()))
+        .where(Alert.enabled, Alert.closed_at.is_(None), _is_entitled())
+    )
+
+
 def describe_wait(detection: Detection, entitled_at: datetime) -> dict[str, Any]:
     """Return what `select_waiting` is carried out with: where slots opened, and when a user must be entitled."""
     known = [name for name in detection.procedures if name in Procedure.__members__.values()]
@@ -147,13 +156,18 @@ def describe_wait(detection: Detection, entitled_at: datetime) -> dict[str, Any]
 def _select_targets() -> sa.CompoundSelect[UUID, UUID]:
     """Ask for targets that name the desk, or one of its procedures: no target does both, so none comes twice."""
     target = sa.select(AlertTarget.id, AlertTarget.alert_id)
-    return sa.union_all(
-        target.where(AlertTarget.desk_id == sa.bindparam("desk_id")),
-        target.where(
-            AlertTarget.desk_id.is_(None),
-            AlertTarget.prefecture_id == sa.bindparam("prefecture_id"),
-            AlertTarget.procedure == sa.any_(sa.bindparam("procedures", type_=ARRAY(sa.Text()))),
-        ),
+    return sa.union_all(target.where(_names_desk()), target.where(_names_procedure()))
+
+
+def _names_desk() -> sa.ColumnElement[bool]:
+    return AlertTarget.desk_id == sa.bindparam("desk_id")
+
+
+def _names_procedure() -> sa.ColumnElement[bool]:
+    return sa.and_(
+        AlertTarget.desk_id.is_(None),
+        AlertTarget.prefecture_id == sa.bindparam("prefecture_id"),
+        AlertTarget.procedure == sa.any_(sa.bindparam("procedures", type_=ARRAY(sa.Text()))),
     )
 
 
@@ -194,6 +208,14 @@ def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.
     return sa.func.array(query.scalar_subquery(), type_=ARRAY(sa.BigInteger()))
 
 
+def _plan_once(alert_ids: Collection[UUID] | None) -> dict[str, bool]:
+    """Return the options of a query about some alerts: it is planned once per connection, for a crowd each time.
+
+    Of one alert planning takes longest. A plan of a time when tables were empty would take a crowd seconds.
+    """
+    return {"prepare": alert_ids is None or len(alert_ids) <= FEW}
+
+
 def already_notified(
     session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
 ) -> dict[UUID, int]:
@@ -218,48 +240,72 @@ def read_announced(
         "wanted": write_ranges(slots.with_earlier), "places_before": slots.places_before, "oldest": slots.oldest,
         "longest": timedelta(seconds=settings().retell_seconds), "has_earlier": bool(slots.same),
     }  # fmt: skip
-    rows: list[Any] = list(session.execute(_select_notified(), given))
-    return {alert_id: _announced(slots, before or "", late or "") for alert_id, before, late in rows}
+    rows: list[Any] = list(
+        session.execute(_select_notified(), given, execution_options=_plan_once(alert_ids))
+    )
+    told = (row for row in rows if row.before or row.late)
+    return {row.id: _announced(slots, row.before or "", row.late or "") for row in told}
 
 
 @lru_cache(maxsize=1)
 def _select_notified() -> sa.Select[*tuple[Any, ...]]:
     lately = MatchSlot.decided_at.between(_instant("since"), _instant("until"))
-    said = sa.exists().where(
-        NotificationMatch.match_id == Match.id,
-        Notification.id == NotificationMatch.notification_id,
-        Notification.matched_at == MatchSlot.decided_at,
-        Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
-        Notification.state.not_in(_UNSAID),
-        sa.or_(
-            Notification.state != State.FAILED,
-            Notification.reason.not_like(f"{USED_UP}%"),
-            lately,
-        ),
+    message = sa.join(NotificationMatch, Notification, Notification.id == NotificationMatch.notification_id)
+    said = (
+        sa.exists()
+        .select_from(message)
+        .where(
+            NotificationMatch.match_id == Match.id,
+            Notification.matched_at == MatchSlot.decided_at,
+            Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
+            Notification.state.not_in(_UNSAID),
+            sa.or_(
+                Notification.state != State.FAILED,
+                Notification.reason.not_like(f"{USED_UP}%"),
+                lately,
+            ),
+        )
     )
     # An earlier opening whose message waits (quiet hours, a digest) does not keep a later one from being matched. Most
     # rounds meet no earlier opening, and ask for no row of it.
-    waits = sa.exists().where(
-        NotificationMatch.match_id == Match.id,
-        Notification.id == NotificationMatch.notification_id,
-        Notification.matched_at == MatchSlot.decided_at,
-        waits_as_wished(),
+    waits = (
+        sa.exists()
+        .select_from(message)
+        .where(
+            NotificationMatch.match_id == Match.id,
+            Notification.matched_at == MatchSlot.decided_at,
+            waits_as_wished(),
+        )
     )
     has_earlier = sa.bindparam("has_earlier", type_=sa.Boolean())
     told_lately = sa.and_(lately, sa.or_(~has_earlier, ~waits))
     wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
     ranges = sa.func.range_agg(announced_ids())
-    filters = (~told_lately, told_lately)
-    query = (
-        sa.select(Match.alert_id, *(sa.cast(ranges.filter(each), sa.Text) for each in filters))
-        .select_from(Detection)
-        .join(Match, Match.detection_id == Detection.id)
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= _first_teller())
-        .where(is_any_given(Match.alert_id, "alert_ids"), announced_ids().overlaps(wanted), said)
-        .group_by(Match.alert_id)
+    before, late = (
+        sa.cast(ranges.filter(each), sa.Text).label(name)
+        for name, each in (("before", ~told_lately), ("late", told_lately))
     )
-    return query.execution_options(prepare=True)
+    # Alert by alert, through the index of both: joined, each part of a crowd would read the matches of all of it.
+    asked = (
+        sa.func.unnest(sa.bindparam("alert_ids", type_=UuidArray()))
+        .table_valued("id", name="asked")
+        .render_derived()
+    )
+    openings = sa.select(Detection.id).where(
+        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= _first_teller()
+    )
+    told = (
+        sa.select(before, late)
+        .select_from(Match)
+        .join(MatchSlot, MatchSlot.match_id == Match.id)
+        .where(
+            Match.alert_id == asked.c.id,
+            Match.detection_id == sa.any_(sa.func.array(openings.scalar_subquery())),
+        )
+        .where(announced_ids().overlaps(wanted), said)
+        .lateral("told")
+    )
+    return sa.select(asked.c.id, told.c.before, told.c.late).select_from(asked).join(told, sa.true())
 
 
 def _announced(slots: OpenSlots, before: str, late: str) -> Announced:

@@ -32,6 +32,7 @@ class OutboxDraft:
     ``seen_at`` is when the page that caused it was read, where the sender told; ``custom`` holds the
     sender's own ids; ``html`` is None where the channel or the message has none; ``field_name`` is where in
     the call the recipient stood, as the provider names it; ``headers`` are a mail's own, besides the usual.
+    ``substitutions`` are what stands for a tag in its texts: filled in when it is read, as few of a crowd's mails are.
     """
 
     to: str
@@ -44,6 +45,13 @@ class OutboxDraft:
     buttons: tuple[Button, ...] = ()
     field_name: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    substitutions: dict[str, str] = field(default_factory=dict)
+
+    def fill(self, text: str) -> str:
+        """Return a text of it with its substitutions."""
+        for tag, value in self.substitutions.items():
+            text = text.replace(tag, value)
+        return text
 
 
 @dataclass(frozen=True)
@@ -70,17 +78,17 @@ class Message:
     @property
     def subject(self) -> str | None:
         """Return the mail's subject."""
-        return self.draft.subject
+        return self.draft.fill(self.draft.subject) if self.draft.subject else self.draft.subject
 
     @property
     def text(self) -> str:
         """Return the plain text; for Telegram the text as sent, with its tags."""
-        return self.draft.text
+        return self.draft.fill(self.draft.text)
 
     @property
     def html(self) -> str | None:
         """Return the HTML body."""
-        return self.draft.html
+        return self.draft.fill(self.draft.html) if self.draft.html else self.draft.html
 
     @property
     def custom(self) -> dict[str, str]:
@@ -104,9 +112,9 @@ class Message:
             "provider_id": self.provider_id,
             "to": draft.to,
             "from": draft.sender,
-            "subject": draft.subject,
-            "text": draft.text,
-            "html": draft.html,
+            "subject": self.subject,
+            "text": self.text,
+            "html": self.html,
             "buttons": [asdict(button) for button in draft.buttons],
             "custom": draft.custom,
             "headers": draft.headers,

@@ -138,6 +138,15 @@ def read_whole() -> int:
         return int(s.scalar(sa.text(read)) or 0)
 
 
+def read_by_index(*names: str) -> int:
+    """Return how many entries of these indexes were read until now."""
+    with session() as s:
+        s.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    read = sa.text("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE indexrelname = ANY(:names)")
+    with session() as s:
+        return int(s.scalar(read, {"names": list(names)}) or 0)
+
+
 def test_no_table_is_read_whole_for_each_row_though_it_was_empty_when_statistics_were_taken(
     crowd: list[Person], queued: Queued, settings_env: Callable[..., None]
 ) -> None:
@@ -148,6 +157,19 @@ def test_no_table_is_read_whole_for_each_row_though_it_was_empty_when_statistics
     match(str(detection()))
     work(queued)
     assert read_whole() == before
+
+
+def test_a_part_reads_neither_the_targets_nor_the_matches_of_the_whole_crowd(
+    crowd: list[Person], queued: Queued, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROGRAM="notifier")
+    for place in ("1", "2"):
+        seen = detection(slots(place=place))
+        assert in_one_transaction(match_or_part, seen, clock()).parts == [0, 1, 2, 3]
+        before = read_by_index("ix_alert_targets_desk_id", "ix_matches_detection_id")
+        for number in range(4):
+            match_part(str(seen), number)
+        assert read_by_index("ix_alert_targets_desk_id", "ix_matches_detection_id") == before
 
 
 def test_a_part_whose_transaction_fails_is_still_to_be_done(

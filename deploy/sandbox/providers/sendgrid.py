@@ -185,18 +185,18 @@ def _of_personalization(
         one.get("custom_args"), f"{where}.custom_args"
     )
     headers = _headers(mail, "headers") | _headers(one, f"{where}.headers")
-    html = contents.get("text/html")
     for address, field_name in _recipients(one, where):
         yield OutboxDraft(
             to=address,
             field_name=field_name,
             sender=sender,
-            subject=_swapped(subject, swaps),
-            text=_swapped(contents.get("text/plain", ""), swaps),
-            html=_swapped(html, swaps) if html is not None else None,
+            subject=subject,
+            text=contents.get("text/plain", ""),
+            html=contents.get("text/html"),
             seen_at=seen_at(custom.get("seen_at")),
             custom=custom,
             headers=headers,
+            substitutions=swaps,
         )
 
 
@@ -252,9 +252,3 @@ def _headers(of: dict[str, Any], where: str) -> dict[str, str]:
     if refused := sorted(name for name in found if name.casefold() in _RESERVED_HEADERS):
         raise _bad(f"The header {refused[0]} is reserved and cannot be set.", where)
     return found
-
-
-def _swapped(text: str, swaps: dict[str, str]) -> str:
-    for tag, value in swaps.items():
-        text = text.replace(tag, value)
-    return text
