@@ -15,7 +15,7 @@ from configs.settings import Program, settings
 _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 # The notifier's statements, foreign keys too, find their rows by index. A connection keeps its plans: one made while a
 # table was nearly empty scans it for every row of a crowd until the next ANALYZE, which takes ten times as long for
-# 10,000 people on a young database. Bitmaps of two indexes are as bad: to join those of an alert and of a detection, all
+# 10,000 people on a young database. Bitmaps of two indexes are as bad: to join those of an alert and a detection, all
 # 10,000 matches of the detection were read for each alert.
 # https://www.postgresql.org/docs/18/runtime-config-query.html
 _INDEXES = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
