@@ -1,5 +1,6 @@
 """The API in one process, on a real database and a real Redis."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token
+from jinja2 import FileSystemBytecodeCache
 
 import notifier
 from api.app import create_app
@@ -20,6 +22,7 @@ from configs.plan import PlanName
 from configs.settings import Settings, settings
 from tests.api.world import PREFECTURES, Door, Person
 
+_KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in and without, with the others and without
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
 
 
@@ -47,12 +50,15 @@ def make_app(redis_server: redis.Redis, settings_env: Callable[..., None], door:
 def _make() -> Flask:
     made = create_app()
     made.testing = False  # errors are answered, as in life
+    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(
+        os.environ["TEST_TEMPLATES"]
+    )  # of all apps and workers
     return made
 
 
 @pytest.fixture(scope="session")
 def kept_apps() -> list[tuple[Settings, Flask]]:
-    """Hold the worker's app, and the settings that it was made from."""
+    """Hold the worker's apps, the one that was used last first, each beside the settings that it was made from."""
     return []
 
 
@@ -64,12 +70,12 @@ def app(
     door: Door,
     kept_apps: list[tuple[Settings, Flask]],
 ) -> Flask:
-    """Give the app of the test before, if the environment is the same: to make one takes longer than most tests."""
+    """Give the app of an earlier test with the same environment: to make one takes longer than most tests."""
     settings_env(**_ENVIRONMENT)
-    if not kept_apps or kept_apps[0][0] != settings():
-        kept_apps[:] = [(settings(), _make())]
+    found = next((each for each in kept_apps if each[0] == settings()), None) or (settings(), _make())
+    kept_apps[:] = [found, *(each for each in kept_apps if each is not found)][:_KEPT_APPS]
     set_up_logs("api")
-    return kept_apps[0][1]
+    return found[1]
 
 
 @pytest.fixture

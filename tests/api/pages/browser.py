@@ -110,14 +110,14 @@ class Browser:
 
     def _show(self, response: TestResponse) -> Page:
         self.response = response
-        if response.status_code != 303:
-            check_page(response)
-            self.page = Page(response.text)
-        return self.page if response.status_code != 303 else Page("")
+        if response.status_code == 303:
+            return Page("")
+        self.page = check_page(response)
+        return self.page
 
 
-def check_page(response: TestResponse) -> None:
-    """Check what holds for every page of ours."""
+def check_page(response: TestResponse) -> Page:
+    """Check the rules for every page of ours; return its elements."""
     assert response.mimetype == "text/html", response.mimetype
     page = Page(response.text)
     assert response.text.lstrip().lower().startswith("<!doctype html>")
@@ -143,6 +143,7 @@ def check_page(response: TestResponse) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    return page
 
 
 def _check_head(page: Page) -> None:

@@ -21,8 +21,7 @@ def check_answer(response: TestResponse) -> None:
     assert response.headers["Referrer-Policy"] == expected, where
     _check_cookies(response)
     if response.mimetype == "text/html" and response.text and not response.location:
-        check_page(response)
-        _check_links(Page(response.text))
+        _check_links(check_page(response))
 
 
 def _check_cookies(response: TestResponse) -> None:

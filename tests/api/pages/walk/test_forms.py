@@ -36,8 +36,17 @@ ELSEWHERE = (
 )
 
 
+_tokens: dict[
+    tuple[str, frozenset[tuple[str, str]]], str
+] = {}  # by the page, and the cookies that it was read with
+
+
 def read_token(browser: Browser, address: str) -> str:
-    return str(re.findall(r'name="csrf_token" value="([^"]+)"', browser.get(address).html)[0])
+    """Return the token of a page's forms. Who comes with the same cookies has the same one: it is read once."""
+    key = address, frozenset(read_cookies(browser).items())
+    if key not in _tokens:
+        _tokens[key] = str(re.findall(r'name="csrf_token" value="([^"]+)"', browser.get(address).html)[0])
+    return _tokens[key]
 
 
 def find_token(browser: Browser, endpoint: str) -> str:
