@@ -6,7 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+ONE_TRY = Retry(NoBackoff(), 0)  # a client of Redis tries a server that is away again by itself, for seconds
 PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
 
 

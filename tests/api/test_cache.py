@@ -7,6 +7,7 @@ import time_machine
 
 from api.cache import _MOST_HELD, _REFILL_SHARE, MAX_AGE, AnswerCache, answer_cache
 from configs.redis import redis_client
+from tests.waiting import ONE_TRY
 
 
 class Source:
@@ -152,7 +153,7 @@ def test_rubbish_is_no_body(
 def test_without_redis_each_builds_and_redis_is_left_alone_for_a_while(
     redis_server: redis.Redis, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = AnswerCache(redis.Redis(port=1, socket_connect_timeout=1))
+    cache = AnswerCache(redis.Redis(port=1, retry=ONE_TRY))
     asked: list[str] = []
 
     def refuse(key: str, _: float) -> None:
@@ -169,7 +170,7 @@ def test_a_redis_that_goes_away_meanwhile_costs_no_answer(
     cache: AnswerCache, source: Source, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> bytes:
-        monkeypatch.setattr(cache, "_client", redis.Redis(port=1, socket_connect_timeout=1))
+        monkeypatch.setattr(cache, "_client", redis.Redis(port=1, retry=ONE_TRY))
         return source.build()
 
     assert cache.get("x", build).body == b"1"

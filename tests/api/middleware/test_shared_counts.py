@@ -12,6 +12,7 @@ from api.middleware import shared_counts
 from api.middleware.shared_counts import SharedCounts
 from configs.clock import clock
 from tests.api.world import Person
+from tests.waiting import ONE_TRY
 
 RULE = "4 per minute"
 
@@ -98,7 +99,9 @@ def test_a_redis_that_hangs_delays_one_request_and_the_counts_go_on(
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections and never answers
         address = hanging.getsockname()
-        counts = SharedCounts(redis.Redis(host=address[0], port=address[1], socket_timeout=0.05))
+        counts = SharedCounts(
+            redis.Redis(host=address[0], port=address[1], socket_timeout=0.05, retry=ONE_TRY)
+        )
         passes = [counts.count(RULE, "camille").passes for _ in range(5)]
     assert (passes, len(warnings)) == ([True] * 4 + [False], 1)
 

@@ -11,6 +11,7 @@ import redis
 from deploy.local import valkey as valkey_module
 from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
 from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
+from tests.waiting import ONE_TRY
 
 
 def test_postgres_keeps_its_data_and_its_password(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_valkey_wants_its_password_and_never_evicts(tmp_path: Path) -> None:
         client = redis.Redis.from_url(server.url())
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         with pytest.raises(redis.AuthenticationError):
-            redis.Redis(host="127.0.0.1", port=server.port).ping()
+            redis.Redis(host="127.0.0.1", port=server.port, retry=ONE_TRY).ping()
         client.close()
         assert server.password not in " ".join(psutil.Process(server.process.pid).cmdline())
     finally:
