@@ -10,6 +10,7 @@ from tests.browser.page_list import NO_PAGES, Reader, list_pages
 from tests.browser.page_walk import PageWalk
 from tests.browser.site import Site
 from tests.browser.watch import Watch
+from tests.samples import try_first
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -22,7 +23,7 @@ def test_a_new_page_without_parameters_is_named(site: Site) -> None:
         list_pages(app, write_content())
 
 
-@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("reader", try_first(Reader, 1))
 def test_every_page(site: Site, make_context: MakeContext, watch: Watch, reader: Reader) -> None:
     walk = PageWalk(site, write_content(), make_context, watch, most=1)
     problems = walk.list_problems(check_arrival, reader)

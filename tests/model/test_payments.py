@@ -26,6 +26,7 @@ from tests.fuzz import times
 from tests.model.direct_stripe import DirectStripe
 from tests.model.payments_books import read_books, write_down
 from tests.model.payments_world import PaymentsWorld
+from tests.samples import try_first
 
 HISTORIES, STEPS, SHARES = 3, 15, 2
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -223,7 +224,7 @@ def machine(
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("share", try_first(range(SHARES), 1))
 def test_no_cent_is_lost_on_either_side(machine: type[Selling], share: int) -> None:
     run_state_machine_as_test(
         hypothesis.seed(share)(machine) if times(1) == 1 else machine,

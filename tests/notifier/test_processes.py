@@ -93,6 +93,7 @@ def workers(start: Callable[..., Program], whole: "Running", settings_env: Calla
 
 
 @pytest.mark.rule("3.5")
+@pytest.mark.journey
 def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     workers: Program, whole: "Running", redis_server: redis.Redis
 ) -> None:

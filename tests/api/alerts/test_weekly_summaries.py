@@ -29,6 +29,7 @@ from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.world import BOBIGNY, Person, desk_state, match, rows, see, statements
+from tests.samples import try_first
 
 KIND = "weekly_summary"
 MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)  # 8:00 in Paris
@@ -497,10 +498,11 @@ def count_written() -> int:
         return s.scalars(sa.select(sa.func.count()).where(Notification.kind == KIND)).one()
 
 
-def test_five_thousand_leave_within_ten_minutes_in_few_statements(
-    frozen: time_machine.Traveller, person: People
+@pytest.mark.parametrize("number", try_first([500, 5_000], 1))
+def test_a_crowd_leaves_within_ten_minutes_in_few_statements(
+    frozen: time_machine.Traveller, person: People, number: int
 ) -> None:
-    make_crowd(5_000)
+    make_crowd(number)
     written: Counter[int] = Counter()
     most = 0
     for minute in range(11):
@@ -508,10 +510,10 @@ def test_five_thousand_leave_within_ten_minutes_in_few_statements(
         before = count_written()
         most = max(most, statements(jobs.write_weekly_summaries))
         written[minute] = count_written() - before
-    assert sum(written.values()) == 5_000
-    assert max(written.values()) < 650
+    assert sum(written.values()) == number
+    assert max(written.values()) < number / 10 * 1.2 + 50
     assert most <= 40
-    assert len({each.user_id for each in rows(Notification)}) == 5_000
+    assert len({each.user_id for each in rows(Notification)}) == number
 
 
 def test_two_schedulers_at_once_write_each_summary_once(

@@ -104,6 +104,7 @@ def test_the_parent_holds_nothing_and_its_children_end_with_it(start: Callable[[
 
 
 @pytest.mark.rule("3.5")
+@pytest.mark.journey
 def test_a_worker_and_a_scheduler_that_are_killed_in_the_middle_of_a_job_lose_nothing(
     start: Callable[[], Program],
 ) -> None:

@@ -96,6 +96,7 @@ def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -
 
 
 @pytest.mark.processes
+@pytest.mark.journey
 def test_the_folder_of_a_server_that_was_killed_is_not_read_and_removed(port: int, state: Path) -> None:
     ask(port, "/api/health/live")
     (folder,) = list_folders()

@@ -49,6 +49,7 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.processes
+@pytest.mark.journey
 def test_what_it_writes_passes_the_linters_and_tells_what_to_fill_in(copy: Path) -> None:
     done = run(copy, "scrapy", "newplatform", NAMES[0])
     assert (done.returncode, done.stderr) == (0, "")

@@ -80,6 +80,7 @@ def scrape(port: int) -> set[str]:
 
 
 @pytest.mark.processes
+@pytest.mark.journey
 def test_a_server_that_hangs_or_is_away_costs_its_own_reads_only(
     database_relay: Relay, redis_relay: Relay
 ) -> None:
