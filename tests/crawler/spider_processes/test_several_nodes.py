@@ -265,6 +265,17 @@ def test_what_a_dead_machine_ran_runs_elsewhere_within_one_interval(
     world.check_settled()
 
 
+def test_a_new_machine_takes_a_dead_ones_name_and_part(world: World, pair: tuple[Machine, Machine]) -> None:
+    pair[1].kill()
+    world.pass_time(22)
+    assert world.read_seen()["gone"] == ["b"]
+    new = world.add("b")
+    world.turn(10)
+    assert [sum(each.counts.values()) for each in (pair[0], new)] == [2, 2]
+    assert "gone" not in world.read_seen()
+    world.check_settled()
+
+
 def test_the_leaders_machine_dies_and_another_leads(world: World, pair: tuple[Machine, Machine]) -> None:
     leader = next(each for each in pair if each.keeper._fleet._lease.held)
     (other,) = [each for each in pair if each is not leader]
