@@ -1,5 +1,6 @@
 """RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
 
+from datetime import datetime
 from functools import lru_cache
 
 import structlog
@@ -7,7 +8,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from configs.redis import redis_client
@@ -53,3 +55,17 @@ def push(
         )  # fmt: skip
     except DuplicateJobError:
         log.debug("already nudged", job=job_id)
+
+
+def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
+    """Return how long the oldest job of a queue has waited; None where none waits.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    ids = jobs.get_job_ids(0, 1)
+    try:
+        job = Job.fetch(ids[0], connection=jobs.connection, serializer=JSONSerializer) if ids else None
+    except NoSuchJobError:  # taken meanwhile, or too old: its row is nudged again
+        return None
+    return round((now - job.enqueued_at).total_seconds(), 3) if job and job.enqueued_at else None

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rq import Queue
-from rq.exceptions import NoSuchJobError
-from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from api.health.parallel_probe import open_redis
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.clock import clock
+from configs.job_queues import read_oldest_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,5 @@ def read_jobs() -> list[WaitingJobs]:
 
 
 def _waiting(jobs: Queue, now: datetime) -> WaitingJobs:
-    ids = jobs.get_job_ids(0, 1)
-    age = _age(jobs, ids[0], now) if ids else None
+    age = read_oldest_seconds(jobs, now)
     return WaitingJobs(jobs.name, jobs.count, age, jobs.failed_job_registry.count)
-
-
-def _age(jobs: Queue, job_id: str, now: datetime) -> float | None:
-    try:
-        job = Job.fetch(job_id, connection=jobs.connection, serializer=JSONSerializer)
-    except NoSuchJobError:  # taken meanwhile, or too old: its row is nudged again
-        return None
-    return round((now - job.enqueued_at).total_seconds(), 3) if job.enqueued_at else None

@@ -24,6 +24,7 @@ from deploy.local.ports import usual
 from deploy.local.processes import free_port
 from deploy.local.programs import commands, database_programs
 from notifier.workers.__main__ import CHILDREN as NOTIFIER
+from notifier.workers.scaling import list_spares
 
 
 def read_gunicorn(option: str) -> int:
@@ -42,12 +43,16 @@ def count_processes() -> dict[str, int]:
         "keeper": 1,
         "planner": 1,
         "proofs": 1,
-        "notifier": len(NOTIFIER),
+        "notifier": len(NOTIFIER) + sum(len(list_spares(name)) for name in NOTIFIER),
         "background": len(BACKGROUND),
     }
 
 
-def test_the_table_of_limits_has_every_program_that_runs() -> None:
+@pytest.mark.parametrize("most", ["1", "3"])
+def test_the_table_of_limits_has_every_program_that_runs(
+    settings_env: Callable[..., None], most: str
+) -> None:
+    settings_env(WORKERS_MAX=most)
     counted, shares = count_processes(), list_shares()
     rights = database_programs()
     assert counted.keys() == rights.keys()

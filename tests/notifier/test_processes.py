@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.processes
+_MESSAGES = 9
 
 
 @pytest.fixture
@@ -121,6 +122,30 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     workers.until(lambda: set(others) < set(workers.children))
     assert workers.ends(signal.SIGTERM) == 0
     assert "Traceback" not in workers.said
+
+
+@pytest.mark.rule("3.5")
+@pytest.mark.journey
+def test_two_workers_of_one_channel_send_each_message_once_and_share_its_rate(
+    worker: Callable[..., Program],
+    start: Callable[..., Program],
+    whole: "Running",
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(SMS_PER_SECOND="2", SMS_RESERVED="0", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
+    for number in range(_MESSAGES):
+        alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234{number:04}"}))
+    both = [worker("sms"), worker("sms")]
+    matched(detection())
+    sweep = start("notifier.sweep")
+    sweep.until(lambda: len(notifications(State.SENT)) == _MESSAGES)
+    messages = whole.messages("sms")
+    assert len({each.to for each in messages}) == len(messages) == _MESSAGES
+    times = sorted(each.received_at for each in messages)
+    assert times[-1] - times[0] > timedelta(seconds=3), "each took a rate of its own"
+    assert all(each.successful_job_count for each in Worker.all(connection=redis_server))
+    assert all(each.ends(signal.SIGTERM) == 0 for each in both)
 
 
 @pytest.mark.rule("3.5")
