@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from configs.hosts import parse_host_map
@@ -28,6 +28,11 @@ def _step_gap(known: dict[str, Any]) -> float:
     return _HUMAN_GAP if real else 0.0
 
 
+def _usual_processes(known: dict[str, Any]) -> int:
+    """Return SPIDER_PROCESSES: their number is fixed unless SPIDER_PROCESSES_MAX is set."""
+    return int(known.get("spider_processes", 1))
+
+
 class CrawlingSettings(CommonSettings):
     """How sites are asked; `app_env` says whether they are real ones."""
 
@@ -46,6 +51,7 @@ class CrawlingSettings(CommonSettings):
     browser_memory_mb: int = Field(1000, ge=1)
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
+    spider_processes_max: int = Field(default_factory=_usual_processes, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
     visit_requests: int = Field(24, ge=2)
     pause_after: int = Field(5, ge=1)
@@ -65,6 +71,13 @@ class CrawlingSettings(CommonSettings):
     node_systems: Annotated[tuple[str, ...], NoDecode] = ()
     node_browser: bool = True
     node_processes: int | None = Field(None, ge=0)
+
+    @field_validator("spider_processes_max")
+    @classmethod
+    def _range(cls, value: int, info: ValidationInfo) -> int:
+        if value < (least := info.data.get("spider_processes", 1)):
+            raise ValueError(f"must not be below SPIDER_PROCESSES, which is {least}")
+        return value
 
     @field_validator("sandbox_hosts", mode="before")
     @classmethod

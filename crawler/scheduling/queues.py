@@ -41,8 +41,13 @@ class CrawlQueue(NamedTuple):
 
     @property
     def processes(self) -> int:
-        """Return how many processes serve it."""
+        """Return how many processes serve it at least."""
         return settings().browser_processes if self.browser else settings().spider_processes
+
+    @property
+    def most_processes(self) -> int:
+        """Return how many processes may serve it while its checks begin late."""
+        return settings().browser_processes if self.browser else settings().spider_processes_max
 
     @property
     def memory_mb(self) -> int:

@@ -17,11 +17,11 @@ _RETRY = 0.1  # seconds between two attempts
 
 def lease_keys(queue: str) -> list[str]:
     """Return the keys of a queue's leases."""
-    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).processes)]
+    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).most_processes)]
 
 
 class SpiderLease:
-    """One of a queue's leases, of which there are as many as processes. They run out by Redis's clock."""
+    """One of a queue's leases, of which there are as many as it may have processes. They run out by Redis's clock."""
 
     def __init__(self, client: redis.asyncio.Redis, queue: str) -> None:
         self._client = client

@@ -28,20 +28,32 @@ def assign(
     versions: Mapping[str, int],
     drained: Collection[str] = (),
     before: Mapping[str, Share],
+    wished: Mapping[str, int] | None = None,
 ) -> Shares:
     """Return what each of these nodes runs; all of them have an entry.
 
+    `wished` are processes of queues that are to have more than the nodes name (crawler/spider_processes/scaling.py).
     `versions` numbers those of the code, the newest highest. Nodes with older code get only what no node with newer
     code takes. Drained nodes get nothing, nor do those whose scrapyd has been away for KEEPER_LEASE_SECONDS.
     """
     wanted = add_up_wanted(reports)
+    more = {queue: number for queue, number in (wished or {}).items() if queue in wanted}
     shares: Shares = {report.name: {} for report in reports}
     able = [report for report in reports if not _is_away(report) and report.name not in drained]
     ages = sorted({versions.get(report.version, 0) for report in able}, reverse=True)
-    for age in ages:
-        peers = [report for report in able if versions.get(report.version, 0) == age]
-        _place(wanted, peers, shares, before)
+    for demand in (wanted, more):  # what a queue has beyond its need takes no other queue's place
+        for age in ages:
+            peers = [report for report in able if versions.get(report.version, 0) == age]
+            _place(demand, peers, shares, before)
     return shares
+
+
+def finds_free_core(queue: str, reports: Sequence[NodeReport], *, now: Shares, grown: Shares) -> bool:
+    """Whether a queue that has grown runs once more, in no other one's place, on a node with a free core."""
+    if _count_all(grown) != _count_all(now) + 1:
+        return False
+    gaining = [each for each in reports if grown[each.name].get(queue, 0) > now[each.name].get(queue, 0)]
+    return bool(gaining) and all(each.load <= each.cores - 1 for each in gaining)
 
 
 def find_missing(wanted: Share, shares: Mapping[str, Share]) -> Share:
@@ -69,6 +81,10 @@ def may_end(
             return max(0, min(left, surplus))
         left -= surplus
     return 0
+
+
+def _count_all(shares: Shares) -> int:
+    return sum(sum(share.values()) for share in shares.values())
 
 
 def _place(wanted: Share, peers: Sequence[NodeReport], shares: Shares, before: Mapping[str, Share]) -> None:

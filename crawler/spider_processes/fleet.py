@@ -1,17 +1,20 @@
 """The fleet as one keeper sees it: all nodes' reports, and what each node is to run.
 
 Each keeper publishes its node's report. The one with the lease `lease:leader` assigns the processes and writes the
-shares; the others read theirs. Only nodes with the newest code lead.
+shares; the others read theirs. It also decides how many processes a queue has whose checks begin late. Only nodes with
+the newest code lead.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import redis
 
+from configs.formatting import pluralize
 from configs.node_report import (
     NodeReport,
     NodeStatus,
@@ -23,9 +26,20 @@ from configs.node_report import (
 )
 from configs.settings import settings
 from crawler.scheduling import lua_scripts
-from crawler.scheduling.due_queue import Call, send
-from crawler.spider_processes.assignment import Shares, add_up_wanted, assign, find_missing, may_end
+from crawler.scheduling.due_queue import Call, claims, send
+from crawler.scheduling.queues import CrawlQueue
+from crawler.spider_processes.assignment import (
+    Shares,
+    add_up_wanted,
+    assign,
+    find_missing,
+    finds_free_core,
+    may_end,
+)
 from crawler.spider_processes.lease import Lease
+from crawler.spider_processes.scaling import Bounds, ClaimCounts, QueueScale, Scaling, advance
+
+log = logging.getLogger(__name__)
 
 _VERSIONS = "versions"
 
@@ -93,6 +107,7 @@ class Fleet:
         ] = {}  # each node's newest report, and when it came
         self._versions: dict[str, int] = {}  # in the order in which they came
         self._drained: frozenset[str] = frozenset()
+        self._scaling: Scaling | None = None  # where this keeper leads and SPIDER_PROCESSES_MAX allows more
         self._state = FleetState("")
 
     def update(self, report: NodeReport, now: datetime) -> FleetState:
@@ -109,6 +124,7 @@ class Fleet:
             )  # None after Redis was emptied, until the planner wrote it again
             self._drained = self._drained if drained is None else drained
             before = {each.name: each.share for each in nodes if each.share is not None}
+            self._scaling = self._scale(reports, before, now) if leads else None
             shares = self._assign(reports, before) if leads else before
             if leads:
                 publish_shares(self._client, shares)
@@ -143,8 +159,42 @@ class Fleet:
             return False
         return self._lease.renew()
 
-    def _assign(self, reports: Sequence[NodeReport], before: Shares) -> Shares:
-        return assign(reports, versions=self._versions, drained=self._drained, before=before)
+    def _assign(
+        self, reports: Sequence[NodeReport], before: Shares, *, more: Mapping[str, int] | None = None
+    ) -> Shares:
+        """Divide the processes; `more`: as if so many were wished of a queue."""
+        wished = (self._scaling.wished if self._scaling else {}) | dict(more or {})
+        return assign(reports, versions=self._versions, drained=self._drained, before=before, wished=wished)
+
+    def _scale(self, reports: Sequence[NodeReport], before: Shares, now: datetime) -> Scaling | None:
+        """Decide how many processes each queue should have. A keeper that begins to lead starts from the shares.
+
+        Raises:
+            redis.RedisError: Redis is away.
+        """
+        bounds = {
+            queue: Bounds(least, most)
+            for queue, least in add_up_wanted(reports).items()
+            if (most := CrawlQueue.parse(queue).most_processes) > least
+        }
+        if not bounds:
+            return None
+        counts = {queue: count_claims(self._client, queue) for queue in bounds}
+        known = self._scaling or Scaling(now, counts, {queue: _count(queue, before) for queue in bounds})
+        scaling = advance(known, counts, bounds, now, lambda queue: self._may_grow(queue, reports, before))
+        for queue, number in scaling.wished.items():
+            had = known.wished.get(queue, number)
+            if self._scaling and number != had:
+                why = "its checks begin late" if number > had else "its checks have begun in time"
+                log.info("%s: %s instead of %d: %s", queue, pluralize(number, "spider"), had, why)
+        return scaling
+
+    def _may_grow(self, queue: str, reports: Sequence[NodeReport], before: Shares) -> bool:
+        """Whether one process more of a queue would run on a node with a free core."""
+        now = self._assign(reports, before)
+        number = sum(share.get(queue, 0) for share in now.values()) + 1
+        grown = self._assign(reports, now, more={queue: number})
+        return finds_free_core(queue, reports, now=now, grown=grown)
 
     def _register(self, version: str) -> None:
         """Have a version of the code numbered, and restore what Redis lost of the others."""
@@ -172,6 +222,20 @@ class Fleet:
         self._heard = {name: known for name, known in self._heard.items() if now - known[1] < limit}
         self._heard[report.name] = report, now
         return [self._heard[name][0] for name in sorted(self._heard)]
+
+
+def count_claims(client: redis.Redis, queue: str) -> ClaimCounts:
+    """Return how many claims a queue's spiders have made, and how many of them were late.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    found = cast("dict[str, str]", client.hgetall(claims(queue)))
+    return ClaimCounts(int(found.get("all", 0)), int(found.get("late", 0)))
+
+
+def _count(queue: str, shares: Shares) -> QueueScale:
+    return QueueScale(sum(share.get(queue, 0) for share in shares.values()))
 
 
 def _read_versions(answer: Any) -> dict[str, int]:

@@ -46,7 +46,7 @@ def configuration(current: Settings) -> str:
         "items_dir": "",
         "dbs_dir": "dbs",
         "eggs_dir": "eggs",
-        "max_proc": str(4 * (current.spider_processes + current.browser_processes) + _SPARE),
+        "max_proc": str(4 * (current.spider_processes_max + current.browser_processes) + _SPARE),
     }
     made["services"] = dict.fromkeys(_DOORS, "")  # the project is installed; an egg would be anybody's code
     text = io.StringIO()

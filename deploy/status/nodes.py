@@ -1,5 +1,7 @@
 """Lines of the screen about nodes: the machines that run spiders."""
 
+from collections import Counter
+
 from rich.text import Text
 
 from configs.clock import clock
@@ -11,8 +13,16 @@ _GB = 1000  # MB
 
 
 def lines(part: list[NodeStatus]) -> list[Text]:
-    """Return a line per node."""
-    return [_node_line(each) for each in part] or [line(("none reports: is `scrapy keep` running?", BAD))]
+    """Return a line per node, and one of several nodes together."""
+    told = [_node_line(each) for each in part] or [line(("none reports: is `scrapy keep` running?", BAD))]
+    return told + ([_sum_line(part)] if len(part) > 1 else [])
+
+
+def _sum_line(part: list[NodeStatus]) -> Text:
+    """Return what runs of each queue and what is to run, of all nodes together."""
+    running = sum((Counter(each.report.running) for each in part if each.report), Counter[str]())
+    wished = sum((Counter(each.share) for each in part if each.share), Counter[str]())
+    return line("together ", (_write_share(running, wished), GOOD if running == wished else ODD))
 
 
 def _node_line(each: NodeStatus) -> Text:

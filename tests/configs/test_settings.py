@@ -445,3 +445,15 @@ def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(bare: Put)
     assert gap(APP_ENV="sandbox") == 0
     with pytest.raises(SettingsRefused, match="STEP_GAP_SECONDS"):
         gap(STEP_GAP_SECONDS="-1")
+
+
+def test_the_most_spiders_are_as_many_as_usual_and_never_fewer(settings_env: Put) -> None:
+    settings_env(SPIDER_PROCESSES="2")
+    assert settings().spider_processes_max == 2
+    settings_env(SPIDER_PROCESSES_MAX="3")
+    assert settings().spider_processes_max == 3
+    settings_env(SPIDER_PROCESSES_MAX="1")
+    with pytest.raises(
+        SettingsRefused, match="SPIDER_PROCESSES_MAX: must not be below SPIDER_PROCESSES, which is 2"
+    ):
+        load()

@@ -1,10 +1,13 @@
 -- Claims desks that are due and whose hosts are free: the most overdue first, one per host.
 --
--- KEYS    due, desks, pushed, stopped, waits (of one queue; `stopped` is of all)
--- ARGV    now, places, hold (seconds), late (seconds)
+-- KEYS    due, desks, pushed, stopped, waits, claims (of one queue; `stopped` is of all)
+-- ARGV    now, places, hold (seconds), late (seconds), since (the caller has left no desk until then; '': do not count),
+--         slow (seconds)
 -- Result  {{desk, token, due, requests paid}…, wake ('' where nothing is scheduled), refused pushes}
 -- Changes pushed desks become due now; each claimed desk gets the next token and is due again at now + hold, its host
 --         is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
+--         `claims` counts the claims, and those that are late: more than `slow` after the desk was due and `since`.
+--         What a host held back until `since` is not late.
 --
 -- Desks without waiting subscribers come after all others until they are `late`: otherwise they never had a turn.
 -- A claim reads about as many desks as it takes, not all that are due: with thousands late that took longer than visits.
@@ -12,6 +15,7 @@
 -- include: _buckets
 
 local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local since, slow, behind = tonumber(ARGV[5]), tonumber(ARGV[6]), 0
 local claims, refused, tried, wake = {}, {}, {}, math.huge
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
@@ -32,6 +36,7 @@ local function take(name, due, desk, left, at)
   keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   claims[#claims + 1] = {name, token, due, desk.cost}
+  if since and now - math.max(since, tonumber(due)) > slow then behind = behind + 1 end
 end
 
 -- Whether the desk left the range that is read. `due:` is the truth; where `waits:` differs it is corrected.
@@ -71,10 +76,14 @@ local function look(key, from, to)
 end
 
 if places > 0 then
-  local since = string.format('%.6f', now - late)
-  look(KEYS[1], '-inf', since)
-  look(KEYS[5], '(' .. since, ARGV[1])
-  look(KEYS[1], '(' .. since, ARGV[1])
+  local early = string.format('%.6f', now - late)
+  look(KEYS[1], '-inf', early)
+  look(KEYS[5], '(' .. early, ARGV[1])
+  look(KEYS[1], '(' .. early, ARGV[1])
+end
+if since and #claims > 0 then
+  redis.call('HINCRBY', KEYS[6], 'all', #claims)
+  redis.call('HINCRBY', KEYS[6], 'late', behind)
 end
 
 local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)

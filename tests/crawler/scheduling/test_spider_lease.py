@@ -13,7 +13,7 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 
 @pytest.fixture(autouse=True)
 def _short(redis_server: redis.Redis, settings_env: Callable[..., None]) -> None:
-    settings_env(SEAT_SECONDS="1", SPIDER_PROCESSES="2")
+    settings_env(SEAT_SECONDS="1", SPIDER_PROCESSES_MAX="2")
 
 
 def with_seats(test: Test, count: int) -> None:

@@ -40,6 +40,7 @@ def test_what_differs_is_said() -> None:
         "b drained runs nothing, load 1.2 on 4, 5.0 of 8.0 GB free version 01234567",
         "b scrapyd is down no share yet, load 1.2 on 4, 5.0 of 8.0 GB free version 01234567",
         "c gone for 3 min",
+        "together ants 0 of 1, custom 1 of 0",
     ]
     assert show() == ["none reports: is `scrapy keep` running?"]
 
