@@ -14,10 +14,15 @@ _KIND = "channel_lost"
 # A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
 _RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.BLOCKED, ContactState.UNSUBSCRIBED)
 
-# In the order of the hourly cap. The key share of the user keeps out its deletion, and no other change.
+# In the order of the hourly cap, and each user once, as there. The key share of the user keeps out its deletion, and no
+# other change.
 _LOCK = sa.text("""
-SELECT FROM users u JOIN contacts k ON k.user_id = u.id WHERE k.id = ANY(CAST(:ids AS uuid[]))
-ORDER BY u.id, k.id FOR KEY SHARE OF u FOR NO KEY UPDATE OF k
+WITH owners AS (
+  SELECT id FROM users WHERE id IN (SELECT user_id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])))
+  ORDER BY id FOR KEY SHARE
+)
+SELECT FROM owners u JOIN contacts k ON k.user_id = u.id WHERE k.id = ANY(CAST(:ids AS uuid[]))
+ORDER BY u.id, k.id FOR NO KEY UPDATE OF k
 """)
 
 

@@ -7,7 +7,7 @@ message per refill, with everything that waited. Any hour thus has the cap at mo
 desk not watched) neither wait nor count: a stranger who asks for them could silence alerts.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -27,15 +27,20 @@ _full_at = Contact.alert_budget_full_at
 
 # Text, because composing this statement took 2 ms of the way from a page to its alert. An instant later than any
 # bucket can have comes from a clock that was ahead: the bucket is full. Contacts of one user take the user's tokens in
-# the order of their ids; where there is one, its own bucket is enough.
+# the order of their ids; where there is one, its own bucket is enough. A user is locked once: a statement that locks a
+# row twice whose snapshot is old waits in a circle with a program that follows the row to its newest version.
 _TAKING = sa.text("""
-WITH asked AS (
+WITH owners AS (
+  SELECT u.id, u.alert_budget_full_at FROM users u
+  WHERE u.id IN (SELECT user_id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))) ORDER BY u.id FOR NO KEY UPDATE
+),
+asked AS (
   SELECT k.id, k.user_id, b.refill, b.span, k.alert_budget_full_at AS full_at, u.alert_budget_full_at AS user_full_at,
     k.channel <> 'push' AND EXISTS (SELECT FROM contacts o WHERE o.user_id = k.user_id AND o.id <> k.id) AS has_others
-  FROM users u JOIN contacts k ON k.user_id = u.id
+  FROM owners u JOIN contacts k ON k.user_id = u.id
   JOIN unnest(CAST(:channels AS text[]), CAST(:refills AS interval[]), CAST(:spans AS interval[]))
     AS b(channel, refill, span) ON b.channel = k.channel
-  WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY u.id, k.id FOR NO KEY UPDATE OF u, k
+  WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY u.id, k.id FOR NO KEY UPDATE OF k
 ),
 free AS (
   SELECT a.*, n.now, n.refill AS user_refill, n.span AS user_span,
@@ -149,25 +154,23 @@ def _set_of_users(session: Session, full_at: Mapping[UUID, datetime]) -> None:
         session.execute(_SETTING, {"ids": [str(each) for each in full_at], "full_at": [*full_at.values()]})
 
 
-def _lock_users(
-    session: Session, contact_ids: Collection[UUID]
-) -> Sequence[sa.Row[UUID, UUID, datetime | None]]:
-    """Lock the users of contacts who have several; return contact, user and when the user's bucket is full."""
+def _lock_users(session: Session, contact_ids: Collection[UUID]) -> list[tuple[UUID, datetime | None]]:
+    """Lock users who have several contacts; return for each of these contacts the user and when its bucket is full."""
     if not contact_ids:
         return []
-    several = (
-        sa.select(Contact.id, User.id, User.alert_budget_full_at)
-        .join(User, User.id == Contact.user_id)
-        .where(is_any_of(Contact.id, contact_ids), _has_others())
-        .order_by(User.id, Contact.id)
+    several = sa.select(Contact.id, Contact.user_id).where(is_any_of(Contact.id, contact_ids), _has_others())
+    owners = [row.user_id for row in session.execute(several)]
+    users = (
+        sa.select(User.id, User.alert_budget_full_at).where(is_any_of(User.id, {*owners})).order_by(User.id)
     )
-    return session.execute(several.with_for_update(of=User, key_share=True)).all()
+    full_at = {row[0]: row[1] for row in session.execute(users.with_for_update(key_share=True))}
+    return [(user_id, full_at[user_id]) for user_id in owners if user_id in full_at]
 
 
 def give_back(session: Session, contact_ids: Collection[UUID]) -> None:
     """Return the tokens of a message that certainly did not arrive."""
     taken: dict[UUID, datetime] = {}
-    for _, user_id, full_at in _lock_users(session, contact_ids):
+    for user_id, full_at in _lock_users(session, contact_ids):
         if full_at is not None:
             taken[user_id] = taken.get(user_id, full_at) - bucket_of_user().refill
     _set_of_users(session, taken)
