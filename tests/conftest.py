@@ -183,7 +183,10 @@ _desks_read_in: list[frozenset[tuple[bytes, bytes]]] = []
 
 def _environment() -> frozenset[tuple[bytes, bytes]]:
     """Return the variables that settings are read from. Decoding all others took a twentieth of a usual test."""
-    variables: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+    # a test may put a plain mapping in the environment's place
+    variables = getattr(os.environ, "_data", None) or {
+        os.fsencode(k): os.fsencode(v) for k, v in os.environ.items()
+    }
     return frozenset(item for item in variables.items() if item[0].upper() in _NAMES)
 
 
