@@ -64,6 +64,8 @@ class JobWorker(SimpleWorker):
         if pipeline is None and self._has_job:
             self._has_job = False
             return  # RQ prepares the job next, and says in the same round trip that this worker is alive
+        if pipeline is None and self.stopped.is_set():
+            raise StopRequested  # RQ looks no more whether to stop while it waits for a job
         if pipeline is None and not self._is_registered():
             log.info("Redis does not know this worker any more: it registers again")
             # The rest of its record would look like another worker of the same name.

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 import redis
+from redis.client import Pipeline
+from rq import Queue
 from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
 
@@ -120,6 +122,37 @@ def test_a_worker_that_was_told_to_stop_takes_no_other_job(worker: JobWorker) ->
     worker.stopped.set()
     with pytest.raises(StopRequested):
         worker.check_for_suspension(burst=False)
+
+
+def test_an_idle_worker_that_is_told_to_stop_leaves_at_its_next_heartbeat(worker: JobWorker) -> None:
+    worker.worker_ttl, beat = 16, worker.heartbeat  # RQ waits for 15 s less
+    beats: list[str] = []
+
+    def stop_at_second(timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        if pipeline is None:
+            beats.append("beat")
+        if len(beats) == 2:  # it has waited in vain once
+            worker.stopped.set()
+        beat(timeout, pipeline)
+
+    worker.heartbeat = stop_at_second  # type: ignore[method-assign]
+    worker.work(logging_level="WARNING", max_idle_time=5)
+    assert len(beats) == 2
+
+
+def test_a_worker_that_is_told_to_stop_does_the_job_that_it_has_taken(
+    worker: JobWorker, redis_server: redis.Redis
+) -> None:
+    queue("critical").enqueue_call("builtins.len", ([],), result_ttl=0)
+    take = worker.reorder_queues
+
+    def stop_and_take(reference_queue: Queue) -> None:
+        worker.stopped.set()
+        take(reference_queue)
+
+    worker.reorder_queues = stop_and_take  # type: ignore[method-assign]
+    worker.work(logging_level="WARNING", max_idle_time=5)
+    assert redis_server.hget(worker.key, "successful_job_count") == b"1"
 
 
 @pytest.mark.parametrize(
