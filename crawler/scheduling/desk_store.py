@@ -1,16 +1,15 @@
 """Planner's queries: takes changes and requests, creates missing desk rows, writes intervals."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.check import Check
-from api.models.desk import DeskChange, DeskState, DeskStatus
+from api.models.desk import DeskChange, DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
 
@@ -21,13 +20,21 @@ FROM unnest(CAST(:id AS text[]), CAST(:wished AS float8[]), CAST(:share AS float
 WHERE d.id = n.id
   AND (d.wished_seconds, d.share_seconds, d.feasible_seconds) IS DISTINCT FROM (n.wished, n.share, n.feasible)
 """)
+_MISSING = sa.text("INSERT INTO desks (id) SELECT unnest(CAST(:id AS text[])) ON CONFLICT DO NOTHING")
+# Rows are locked in the order of their ids, as everywhere: two writers never wait for each other in a circle.
 _QUEUES = sa.text("""
-WITH n AS (SELECT * FROM unnest(CAST(:id AS text[]), CAST(:queue AS text[])) AS n(id, queue))
-UPDATE desks d SET due_queue = (SELECT n.queue FROM n WHERE n.id = d.id)
-WHERE d.id IN (
-  SELECT o.id FROM desks o LEFT JOIN n ON n.id = o.id
+UPDATE desks d SET due_queue = n.queue FROM (
+  SELECT o.id, n.queue
+  FROM desks o LEFT JOIN unnest(CAST(:id AS text[]), CAST(:queue AS text[])) AS n(id, queue) ON n.id = o.id
   WHERE o.due_queue IS DISTINCT FROM n.queue ORDER BY o.id FOR NO KEY UPDATE OF o
-)
+) n WHERE d.id = n.id
+""")
+_UNWATCHED = sa.text("""
+UPDATE desks d SET status = 'PAUSED', status_reason = n.reason FROM (
+  SELECT o.id, n.reason
+  FROM desks o JOIN unnest(CAST(:id AS text[]), CAST(:reason AS text[])) AS n(id, reason) ON n.id = o.id
+  WHERE o.status_reason IS DISTINCT FROM n.reason ORDER BY o.id FOR NO KEY UPDATE OF o
+) n WHERE d.id = n.id
 """)
 
 
@@ -45,6 +52,9 @@ class PlannedDesk:
     def rests(self) -> bool:
         """Whether its last answer says to leave it alone for a while."""
         return self.last_outcome is not None and not self.last_outcome.conclusive
+
+
+_STATE = sa.select(DeskState.id, *(getattr(DeskState, each.name) for each in fields(PlannedDesk)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +86,9 @@ def take_requests(session: Session) -> set[str]:
 
 def insert_missing(session: Session, desks: Collection[Desk]) -> None:
     """Give each desk its row, and one that is not watched the reason why."""
-    if not desks:
-        return
-    rows = [{"id": desk.id} for desk in desks]
-    session.execute(insert(DeskState).on_conflict_do_nothing(), rows)
-    for desk in desks:
-        if reason := desk.unwatched_because:
-            session.execute(
-                sa.update(DeskState)
-                .where(DeskState.id == desk.id, DeskState.status_reason != reason)
-                .values(status=DeskStatus.PAUSED, status_reason=reason)
-            )
+    session.execute(_MISSING, {"id": [desk.id for desk in desks]})
+    reasons = {desk.id: reason for desk in desks if (reason := desk.unwatched_because)}
+    session.execute(_UNWATCHED, {"id": list(reasons), "reason": list(reasons.values())})
 
 
 def write_queues(session: Session, queues: Mapping[str, str]) -> None:
@@ -107,13 +109,8 @@ def write_intervals(
         "feasible": [feasible[each] for each in ids],
     }
     session.execute(_INTERVALS, columns)
-    rows = session.scalars(sa.select(DeskState).where(DeskState.id.in_(ids)))
-    found = {
-        row.id: PlannedDesk(
-            row.last_token, row.last_check_at, row.last_outcome, row.inconclusive, row.releases_at
-        )
-        for row in rows
-    }
+    rows = session.execute(_STATE.where(DeskState.id.in_(ids)))
+    found = {id_: PlannedDesk(*state) for id_, *state in rows}
     return {each: found.get(each) or PlannedDesk() for each in ids}
 
 
