@@ -29,6 +29,7 @@ from deploy.bench import (
     receipt_load,
     report,
     restore,
+    scale,
     streams,
 )
 from deploy.bench.figures import Effort, Figure, Part, forget
@@ -49,6 +50,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "front": ("pages at 50 a second on a million detections, and in a slow browser", front.run),
     "restore": ("a database restored from its encrypted backup", restore.run),
     "fleet": ("all desks of the 101 prefectures against stand-ins", fleet.run),
+    "scale": ("today's size, and some times that", scale.run),
     "browser": ("checks by browser beside bare Playwright", browser.run),
     "idle": ("the whole stack, idle", idle.run),
 }
@@ -67,7 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
         environment = dict(os.environ)
         try:
             figures[title] = part(
-                Effort(options.quick, options.minutes), lambda text: console.print(f"  {text}", style="dim")
+                Effort(options.quick, options.minutes, options.times),
+                lambda text: console.print(f"  {text}", style="dim"),
             )
         except Exception:  # noqa: BLE001 -- the other parts' figures are not lost for it
             failed.append(name)
@@ -91,6 +94,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=10, metavar="N", help="how long the fleet is watched (10)"
     )
+    sizes = "sizes of the part scale, as times today's (1 10; 100 takes minutes more)"
+    parser.add_argument("--times", nargs="*", type=int, default=[1, 10], metavar="N", help=sizes)
     parser.add_argument("--only", nargs="*", choices=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--to", type=Path, default=Path(".state/bench.json"), help="where the figures go")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md too")

@@ -22,9 +22,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     with run_notifier() as stack:
         Crowd("crowd", people, f"NULL, NULL, '{CROWD_DESK}'").write(stack.engine)
         Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(stack.engine)
-        rounds = [
-            _measure_delays(stack, turn, singles // effort.of(4, 1), say) for turn in range(effort.of(3, 1))
-        ]
+        rounds = [tell_crowd(stack, turn, singles // effort.of(4, 1), say) for turn in range(effort.of(3, 1))]
         bare = measure_rate(stack.state, people, _WORKERS)
     seconds, alone = sorted(rounds)[len(rounds) // 2]
     return [
@@ -49,7 +47,7 @@ def _measure_decryption(people: int) -> float:
     return time.perf_counter() - begin
 
 
-def _measure_delays(stack: NotifierStack, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
+def tell_crowd(stack: NotifierStack, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
     """Let one slot open for all, then one each for others as long as that takes; return both delays in seconds."""
     crowd = stack.detect(CROWD_DESK)
     alone = []

@@ -28,9 +28,9 @@ class CapacityStep:
 
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Climb; where the last step is too much, try nine tenths of what it got through."""
-    steps = [_step(desks, effort, say) for desks in effort.of(_STEPS, (20,))]
+    steps = [hold_desks(desks, effort, say) for desks in effort.of(_STEPS, (20,))]
     if not effort.quick and steps[-1].late_ms > _LATE_MS:
-        steps.append(_step(int(0.9 * _INTERVAL * steps[-1].rate), effort, say))
+        steps.append(hold_desks(int(0.9 * _INTERVAL * steps[-1].rate), effort, say))
     held = [step for step in steps if step.late_ms <= _LATE_MS]
     return [
         Figure(
@@ -47,7 +47,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     ]
 
 
-def _step(desks: int, effort: Effort, say: Say) -> CapacityStep:
+def hold_desks(desks: int, effort: Effort, say: Say) -> CapacityStep:
+    """Watch so many desks for half a minute; return what that took."""
     interval, window = effort.of(_INTERVAL, 2), effort.of(30.0, 3.0)
     world = BenchFixture(hosts=min(desks, _HOSTS), desks=desks, interval=interval)
     spiders = effort.of(_SPIDERS, 1)

@@ -13,10 +13,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: for figures, or only to see that it works; `minutes` of the fleet."""
+    """How long to measure: for figures, or only to see that it works.
+
+    `minutes` of the fleet; `times` today's size, of the part `scale`.
+    """
 
     quick: bool = False
     minutes: float = 10
+    times: Sequence[int] = (1, 10)
 
     def of(self, whole: T, quick: T) -> T:
         """Return what this effort takes."""

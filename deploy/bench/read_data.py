@@ -22,9 +22,11 @@ _DETECTIONS = """
 INSERT INTO desks (id, status, status_reason, last_check_at, last_proven_at, wished_seconds)
   SELECT unnest(CAST(:desks AS text[])), 'ACTIVE', 'no slots', now(), now(), 30;
 INSERT INTO slots (id, desk_id, place_key, moment, url, opened_at, seen_at, gone_at, gone_reason)
-  SELECT n, desks[1 + n % cardinality(desks)], 'p' || n, '2027-03-01', 'https://x.example/', t, t, t, 'taken'
-  FROM (SELECT CAST(:desks AS text[]) AS desks, n, now() - (:detections - n) * interval '30 seconds' AS t
-        FROM generate_series(1, :detections) n) made;
+  SELECT n, desk, 'p' || n, '2027-03-01', 'https://x.example/', t, t, t, 'taken'
+  FROM (SELECT n, now() - interval '347 days' * (1 - n / CAST(:detections AS float8)) AS t
+        FROM generate_series(1, :detections) n) made
+  JOIN unnest(CAST(:desks AS text[])) WITH ORDINALITY known(desk, number)
+    ON number = 1 + n % cardinality(CAST(:desks AS text[]));
 SELECT setval(pg_get_serial_sequence('slots', 'id'), :detections);
 INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at,
     matched_at)

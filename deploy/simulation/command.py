@@ -29,6 +29,7 @@ _PATTERNS = ("bursts", "nightly", "both", "often")
 _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("--desks", int, 120, "desks"),
     ("--hosts", int, 60, "hosts, of which each has a desk and few have the others"),
+    ("--times", int, 1, "so many times these desks and hosts"),
     ("--hours", float, None, "simulated hours (4, with --replay 24)"),
     ("--seed", int, 1, "another seed is another world"),
     ("--paid", float, 0.5, "share of desks that somebody waits for"),
@@ -82,8 +83,8 @@ def _scenario(opts: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         else (Rule(int(count), float(seconds), 60 * opts.ban_minutes, prolongs=opts.prolong),)
     )
     scenario = Scenario(
-        desks=opts.desks, hosts=opts.hosts, hours=opts.hours or 4, seed=opts.seed, paid=opts.paid,
-        rules=rules, refusal=opts.refusal, pattern=opts.release, budget=opts.budget,
+        desks=opts.desks * opts.times, hosts=opts.hosts * opts.times, hours=opts.hours or 4,
+        seed=opts.seed, paid=opts.paid, rules=rules, refusal=opts.refusal, pattern=opts.release, budget=opts.budget,
     )  # fmt: skip
     found = figures(play(scenario.world(), _course(opts, scenario.hours)))
     show(Console(highlight=False), found)
