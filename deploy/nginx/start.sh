@@ -2,7 +2,9 @@
 # The container of nginx: fills in the names, and loads anew what changes: the certificate, the API's address.
 set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}"
-export API_ADDRESS=api:4000 HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
+apis=${API_ADDRESSES:-api:4000}
+API_ADDRESS=$(echo "$apis" | sed 's/  */; server /g')
+export API_ADDRESS HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
 export LIVE_ADDRESS="${LIVE_ADDRESS:-api:4000}"
 
 # shellcheck disable=SC2016 # envsubst wants the names, not their values
@@ -10,7 +12,7 @@ envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < 
 nginx -t -q -c /tmp/nginx.conf
 
 state() {
-    getent hosts api "${HOOKS_ADDRESS%:*}" "${LIVE_ADDRESS%:*}" || true
+    for address in $apis "$HOOKS_ADDRESS" "$LIVE_ADDRESS"; do getent hosts "${address%:*}" || true; done
     cksum /etc/rdvpriority/tls/fullchain.pem
 }
 

@@ -28,7 +28,7 @@ class ReleaseFront:
     folder: Path
     tls_port: int
     plain_port: int
-    leads_to: int  # the API's port
+    leads_to: int  # the API's port, at first
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -70,15 +70,19 @@ class ReleaseFront:
         plain = f"{tls}\n        listen 127.0.0.1:{self.plain_port};"
         conf.write_text(conf.read_text("utf-8").replace(tls, plain), "utf-8")
 
-    def lead_to(self, port: int) -> None:
-        """Send all new requests to another API, as an operator does; return when those to the one before are answered.
+    def lead_to(self, *ports: int) -> None:
+        """Send all new requests to another API, or to several, as an operator does; return when the rest is answered.
 
         Raises:
             deploy.local.processes.StartFailed: the script failed; the text is what it said.
         """
-        command = ["sh", str(_LEAD_TO), f"127.0.0.1:{port}", str(self.folder / "nginx.conf")]
+        command = [
+            "sh",
+            str(_LEAD_TO),
+            " ".join(f"127.0.0.1:{port}" for port in ports),
+            str(self.folder / "nginx.conf"),
+        ]
         environment = {**os.environ, "PATH": _PATH}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise StartFailed(f"nginx cannot be led to port {port}: {done.stderr.strip()}")
-        self.leads_to = port
+            raise StartFailed(f"nginx cannot be led to {', '.join(map(str, ports))}: {done.stderr.strip()}")

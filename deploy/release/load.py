@@ -1,7 +1,7 @@
 """Load during a release: requests at a constant rate through nginx, by people with network addresses of their own.
 
-Each request has a connection of its own and is sent once, when it is due (an open loop): what is refused, broken off or
-late shows, and nothing is tried again.
+Each request is sent once, when it is due (an open loop): what is refused, broken off or late shows, and nothing is
+tried again. It has a connection of its own, unless its visitor keeps theirs.
 """
 
 import http.client
@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from deploy.release.front import NAME, ReleaseFront
 
 _PATIENCE = 40.0  # seconds; nginx gives up after 35
 _THREADS = 48
-_WRITES = 10  # one request of so many writes
+_KEPT_SECONDS = 10.0  # for which an idle connection is kept; nginx closes it after 30
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _READS = ("/", "/api/prefectures", "/api/alerts", "/api/health/live")
 
@@ -43,6 +43,12 @@ class Request:
         return not HTTPStatus.OK <= self.status < HTTPStatus.BAD_REQUEST
 
 
+class _Kept(NamedTuple):
+    visitor: int
+    connection: http.client.HTTPSConnection
+    since: float  # time.monotonic()
+
+
 @dataclass
 class RequestLoad:
     """The visitors and their requests. `answers` grows until `stop`."""
@@ -51,9 +57,13 @@ class RequestLoad:
     emails: Sequence[str]
     password: str
     rate: float  # requests a second
+    writes: int = 10  # one request of so many writes
+    keepers: int = 0  # of the visitors, how many keep their connections
     answers: list[Request] = field(default_factory=list)
     written: Counter[str] = field(default_factory=Counter)  # alerts, by what the API said of them
     _tokens: list[str] = field(default_factory=list)
+    _kept: list[_Kept] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -68,6 +78,8 @@ class RequestLoad:
         finally:
             self._ended.set()
             thread.join()
+            for each in self._kept:
+                each.connection.close()
 
     def count_alerts(self) -> int:
         """Return how many alerts the visitors have.
@@ -94,7 +106,7 @@ class RequestLoad:
 
     def _act(self, number: int, due: float, context: Any) -> None:
         visitor = number % len(self.emails)
-        if number % _WRITES:
+        if number % self.writes:
             path = _READS[number % len(_READS)]
             self._note(due, f"GET {path}", lambda: self._ask(visitor, "GET", path, context))
             return
@@ -135,15 +147,38 @@ class RequestLoad:
             headers["Authorization"] = f"Bearer {self._tokens[visitor]}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        door, own = ("127.0.0.1", self.front.tls_port), (f"127.1.0.{visitor + 1}", 0)
-        connection = http.client.HTTPSConnection(NAME, context=context)
+        connection = self._take_kept(visitor) or self._connect(visitor, context)
         try:
-            plain = socket.create_connection(door, _PATIENCE, own)
-            connection.sock = context.wrap_socket(plain, server_hostname=NAME)
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
             read = answer.read()
-        finally:
+        except BaseException:
+            connection.close()
+            raise
+        if visitor < self.keepers and connection.sock:  # http.client closes what nginx will not keep
+            with self._lock:
+                self._kept.append(_Kept(visitor, connection, time.monotonic()))
+        else:
             connection.close()
         is_json = "json" in answer.headers.get("Content-Type", "") and bool(read)
         return answer.status, json.loads(read) if is_json else {}
+
+    def _take_kept(self, visitor: int) -> http.client.HTTPSConnection | None:
+        """Take a connection that a visitor kept, and close those that nginx is about to close."""
+        with self._lock:
+            now = time.monotonic()
+            old = [each for each in self._kept if now - each.since > _KEPT_SECONDS]
+            self._kept = [each for each in self._kept if each not in old]
+            found = next((each for each in self._kept if each.visitor == visitor), None)
+            if found:
+                self._kept.remove(found)
+        for each in old:
+            each.connection.close()
+        return found.connection if found else None
+
+    def _connect(self, visitor: int, context: Any) -> http.client.HTTPSConnection:
+        door, own = ("127.0.0.1", self.front.tls_port), (f"127.1.0.{visitor + 1}", 0)
+        connection = http.client.HTTPSConnection(NAME, context=context)
+        plain = socket.create_connection(door, _PATIENCE, own)
+        connection.sock = context.wrap_socket(plain, server_hostname=NAME)
+        return connection

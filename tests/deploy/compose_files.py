@@ -21,6 +21,7 @@ IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
 PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
 COMPOSES_OWN = {
+    "API_ADDRESSES",
     "HOOKS_ADDRESS",
     "LIVE_ADDRESS",
     "ACME_EMAIL",

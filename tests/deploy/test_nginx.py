@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import gunicorn.config
 import pytest
 
 from api import stream
@@ -81,6 +82,18 @@ def test_all_live_streams_leave_room_for_everybody_else() -> None:
     (files,) = re.findall(r"worker_rlimit_nofile (\d+);", CONF)
     assert int(files) > int(connections) >= 2 * stream._MOST_CONNECTIONS + 2048
     assert int(unit("stream")["LimitNOFILE"][0]) > 2 * stream._MOST_CONNECTIONS
+
+
+def test_nginx_closes_an_idle_connection_before_gunicorn_does() -> None:
+    """Otherwise a POST may meet one that is just being closed, and is not sent again."""
+    blocks = re.findall(r"upstream (\w+) \{(.*?)\n    \}", CONF, re.DOTALL)
+    kept = {
+        name: re.findall(r"keepalive_timeout (\d+)s;", block)
+        for name, block in blocks
+        if "keepalive " in block
+    }
+    assert kept == {"api": ["1"], "hooks": ["1"]}
+    assert gunicorn.config.Config().keepalive == 2
 
 
 class Echo(http.server.BaseHTTPRequestHandler):

@@ -44,7 +44,8 @@ def test_nginx_keeps_the_rights_that_it_needs_and_no_settings() -> None:
     assert nginx.image is None
     assert nginx.command == ["/bin/sh", "/etc/rdvpriority/start.sh"]
     assert nginx.environment == {
-        "SERVER_NAME": "rdv.test", "HOOKS_ADDRESS": "hooks:4000", "LIVE_ADDRESS": "stream:4000",
+        "SERVER_NAME": "rdv.test", "API_ADDRESSES": "api:4000", "HOOKS_ADDRESS": "hooks:4000",
+        "LIVE_ADDRESS": "stream:4000",
     }  # fmt: skip
     assert nginx.capabilities == ["chown", "net_bind_service", "setgid", "setuid"]
     assert nginx.user == "0:0"
