@@ -19,6 +19,9 @@ _PLANS = {"max_parallel_workers_per_gather": "0", "jit": "off"}
 # 10,000 matches of the detection were read for each alert.
 # https://www.postgresql.org/docs/18/runtime-config-query.html
 _INDEXES = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+# A process that is stopped in a transaction keeps its rows locked, since its kernel answers for the connection; one of
+# a paused machine does for two hours, the period of TCP's keepalive. Our transactions wait for the database alone.
+IDLE_SECONDS = 30.0
 _READ_ONLY = {"default_transaction_read_only": "on"}
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}  # milliseconds
 
@@ -33,6 +36,7 @@ def list_session_options(program: Program | None, seconds: float) -> dict[str, s
     return {
         "TimeZone": "UTC",
         "statement_timeout": _format_milliseconds(round(seconds * 1000)),
+        "idle_in_transaction_session_timeout": _format_milliseconds(round(IDLE_SECONDS * 1000)),
         **_PLANS,
         **(_INDEXES if program == "notifier" else {}),
         **(_READ_ONLY if program == "reader" else {}),

@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -61,6 +61,34 @@ def test_an_error_leaves_nothing_behind() -> None:
         raise ZeroDivisionError
     with session() as s:
         assert s.scalars(sa.select(User)).all() == []
+
+
+@pytest.fixture
+def short_idle(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the server end transactions that are idle for half a second; no connection keeps that."""
+    monkeypatch.setattr("api.models.session_options.IDLE_SECONDS", 0.5)
+    engine().dispose()
+    yield
+    engine().dispose()
+
+
+@pytest.mark.usefixtures("short_idle")
+def test_a_process_that_stands_still_in_a_transaction_does_not_hold_its_rows_for_long() -> None:
+    """It was paused with its machine, say."""
+    with session() as s:
+        s.add(User(email="camille@example.org"))
+    change = sa.text("UPDATE users SET language = :language")
+    with pytest.raises(sa.exc.OperationalError) as caught, session() as standing:  # noqa: PT012 -- once it goes on
+        standing.execute(change, {"language": "en"})
+        apart = sa.create_engine(
+            engine().url, poolclass=sa.NullPool, connect_args={"options": "-c lock_timeout=20s"}
+        )
+        with apart.begin() as other:
+            other.execute(change, {"language": "ar"})
+        standing.execute(change, {"language": "en"})
+    assert caught.value.connection_invalidated
+    with session() as s:
+        assert s.scalars(sa.select(User.language)).all() == ["ar"]
 
 
 def break_idle_connection() -> int:
