@@ -35,7 +35,7 @@ from deploy.bench import (
 from deploy.bench.figures import Effort, Figure, Part, forget
 
 PARTS: dict[str, tuple[str, Part]] = {
-    "crawl": ("the full path beside bare Scrapy and urlwatch", crawl.run),
+    "crawl": ("the full path beside bare aiohttp, bare Scrapy and urlwatch", crawl.run),
     "readers": ("readers beside a bare parse of the same golden pages", readers.run),
     "lateness": ("lateness: due → request", lateness.run),
     "capacity": ("desks held at 30 s", capacity.run),

@@ -96,12 +96,13 @@ def test_lateness_is_what_passed_after_the_last_due_time_that_was_seen() -> None
 
 def test_figures_of_the_crawl_are_medians_of_ratios_within_a_round() -> None:
     rounds = [
-        CrawlRound(Work(100 * n, 1, 0.1, 0.05), Work(50 * n, 1, 0.1), urlwatch_ms=each)
+        CrawlRound(Work(100 * n, 1, 0.1, 0.05), Work(50 * n, 1, 0.1), Work(400 * n, 1, 0.1), urlwatch_ms=each)
         for n, each in ((1, 2.0), (2, 1.0), (4, 0.5))
     ]
     told = {figure.name: figure.value for figure in crawl._figures(rounds)}
     assert told["full path, pages/s"] == 200
     assert told["full ÷ bare Scrapy, pages/s"] == 2
+    assert told["full ÷ bare aiohttp, pages/s"] == 0.25
     assert told["full path, CPU ms a page"] == pytest.approx(0.5)
     assert told["full ÷ urlwatch, CPU a page"] == pytest.approx(0.5)
 
