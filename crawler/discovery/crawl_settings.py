@@ -20,6 +20,7 @@ def polite_settings() -> dict[str, Any]:
         # The name by which a site's robots.txt addresses us.
         "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
+        "DOWNLOADER": "scrapy.core.downloader.Downloader",  # ours holds nothing back
         # The queue keeps both limits over all processes (queue.py); within one process this counts robots.txt too.
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "CONCURRENT_REQUESTS": 32,
