@@ -5,6 +5,7 @@ Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 import aiohttp
@@ -140,8 +141,15 @@ class AiohttpHandler(BaseDownloadHandler):
 
 def spell_headers(request: Request) -> list[tuple[str, str]]:
     """Return the request's headers as browsers spell them: Scrapy capitalises client hints."""
-    pairs = request.headers.to_tuple_list()
-    return [(name.lower() if name.startswith("Sec-Ch-") else name, value) for name, value in pairs]
+    return [
+        (_spell_name(name), value.decode()) for name, values in request.headers.items() for value in values
+    ]
+
+
+@lru_cache(1000)
+def _spell_name(name: bytes) -> str:
+    spelt = name.decode()
+    return spelt.lower() if spelt.startswith("Sec-Ch-") else spelt
 
 
 async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) -> Response:
@@ -160,7 +168,9 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
             raise DownloadCancelledError(f"there are more than {largest} bytes")
     headers = Headers(answer.headers.items())
     kind = responsetypes.from_args(headers=headers, url=url, body=body)
-    return kind(url, status=answer.status, headers=headers, body=body)
+    response = kind(url, status=answer.status, body=body)
+    response.headers = headers  # given to it they would be copied, name by name
+    return response
 
 
 def _translate_error(error: aiohttp.ClientError) -> Exception:

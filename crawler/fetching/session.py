@@ -96,7 +96,7 @@ class Session:
         self._agent = agent or honest()
         self._way = way
         self._largest = largest
-        self._cookies = CookieJar()
+        self._cookies: CookieJar | None = None  # none before the first cookie: most answers bring none
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
 
@@ -170,9 +170,7 @@ class Session:
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
         request = step.request(self._agent, left)
-        if len(
-            self._cookies
-        ):  # without any, http.cookiejar would take as long as the whole page does to read
+        if self._cookies:
             self._cookies.add_cookie_header(request)
         if self._way:
             request.meta["proxy"] = (await self._way.proxy()).url
@@ -182,6 +180,7 @@ class Session:
         if self._way:
             await self._way.worked()
         if "Set-Cookie" in response.headers:
+            self._cookies = self._cookies or CookieJar()
             self._cookies.extract_cookies(response, request)
         return response
 
@@ -223,8 +222,8 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     Raises:
         FetchError: to another site, or to no address at all.
     """
-    location = response.headers.get("Location")
-    if response.status not in MOVED or not location:
+    location = response.headers.get("Location") if response.status in MOVED else None
+    if not location:
         return None
     try:
         target = urljoin(url, safe_url_string(location)).partition("#")[0]
