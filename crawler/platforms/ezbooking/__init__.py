@@ -52,6 +52,7 @@ _STEPS = {
     3: ("//img[contains(@src, 'etape_3r.png')]", _ONWARD),
     4: ("//img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
 }
+_STEP_HINTS = (b"etape_3r.png", b"etape_4r.png")  # pages without them skip the search of either mark
 _WEEK = "//th[@colspan='7']"
 _RETIRED = "Ce lien a été désactivé définitivement"
 _BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
@@ -60,7 +61,7 @@ _TROUBLES = (
     Notice(Outcome.OVERLOADED, re.compile("The server returned an invalid or incomplete response"), "/*"),
     Notice(Outcome.CLOSED, re.compile(_RETIRED), "/*", said=_RETIRED),
 )
-_HINTS = ("surcharg", "gateway", "unavailable", "incomplete response", "sactiv")  # words of those texts
+_HINTS = (b"surcharg", b"gateway", b"unavailable", b"incomplete response", b"sactiv")  # words of those texts
 
 
 class EzBookingParameters(Strict):
@@ -148,8 +149,7 @@ def _full(page: Page) -> Reading | None:
     errors = [text for text in map(rendered_text, _ERRORS(page.root)) if _FULL.match(text)]
     if not (form or errors):
         return None
-    open_desk = page.root.xpath(_WEEK) or any(_is_step(page, *each) for each in _STEPS.values())
-    if open_desk or f"{_desk(page.visit).form}/5/" in page.text:
+    if _shows_open_desk(page) or f"{_desk(page.visit).form}/5/" in page.text:
         return Reading(Outcome.UNREADABLE, "says both that nothing is free and that the desk is open")
     if trouble := _trouble(page):
         return trouble
@@ -158,6 +158,10 @@ def _full(page: Page) -> Reading | None:
     key = _place(page).key
     whole = CoveredWindow(None if key == _desk(page.visit).form else key)
     return Reading(Outcome.NO_SLOTS, (form + errors)[0][:200], covered=(whole,))
+
+
+def _shows_open_desk(page: Page) -> bool:
+    return bool(page.root.xpath(_WEEK)) or any(_is_step(page, *each) for each in _STEPS.values())
 
 
 def _open(page: Page) -> Reading | None:
@@ -178,7 +182,8 @@ def _open(page: Page) -> Reading | None:
 
 
 def _is_step(page: Page, mark: str, button: str) -> bool:
-    return bool(page.root.xpath(mark) and page.root.xpath(button))
+    named = any(hint in page.lowered for hint in _STEP_HINTS)
+    return bool(named and page.root.xpath(mark) and page.root.xpath(button))
 
 
 def _weeks(page: Page, planning: str) -> list[PageRequest]:

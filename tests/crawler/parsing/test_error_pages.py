@@ -109,7 +109,7 @@ NOTICES = (
     Notice(Outcome.OVERLOADED, re.compile("(?i)too busy"), "//h1"),
     Notice(Outcome.CLOSED, re.compile("gone for good"), "/*", said="gone for good"),
 )
-HINTS = ("busy", "gone")
+HINTS = (b"busy", b"gone")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_first_sentence_that_a_page_shows_in_its_place_is_what_it_means(
 
 
 def test_a_page_without_a_hint_is_not_looked_at() -> None:
-    assert find_notice(page("<h1>Too busy</h1>"), NOTICES, ("gone",)) is None
+    assert find_notice(page("<h1>Too busy</h1>"), NOTICES, (b"gone",)) is None
 
 
 @pytest.mark.parametrize("status", [200, 204, 399])
