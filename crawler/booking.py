@@ -29,10 +29,12 @@ from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session, human_delay
 from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
 from crawler.parsing.embedded_platform import hand_over
+from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.proofs.selection import ProofPredictor
-from crawler.reading import Outcome, VisitContext
+from crawler.reading import Outcome, Page, Reading, VisitContext
+from crawler.reading_cache import ReadingCache
 from crawler.scheduling.desk_budgets import visit_limit
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.identity import process_name
@@ -61,6 +63,7 @@ class BookingSpider(Spider):
         self.report = CheckReport(self.system)
         self.proxies = Proxies(settings().proxy_list)
         self.predictor = ProofPredictor()
+        self.readings = ReadingCache()
 
     @classmethod
     def select_targets(cls, arguments: Mapping[str, Any]) -> list[Desk]:
@@ -147,7 +150,7 @@ class BookingSpider(Spider):
         try:
             seen = visit_of(desk, turn=token or 0)
             state = start_visit(desk, seen)
-            error = await visit(desk, seen, state, session, buffer)
+            error = await visit(desk, seen, state, session, buffer=buffer, classify=self.readings.classify)
             result = state.result()
         except Exception as fault:  # any failure ends in one outcome
             log.exception("the check of %s failed by a fault of ours", desk.id)
@@ -219,11 +222,17 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
 
 
 async def visit(
-    desk: Desk, seen: VisitContext, state: VisitState, session: Session, buffer: CaptureBuffer | None = None
+    desk: Desk,
+    seen: VisitContext,
+    state: VisitState,
+    session: Session,
+    *,
+    buffer: CaptureBuffer | None = None,
+    classify: Callable[[Platform, Page], Reading] = classify_page,
 ) -> str | None:
     """Request page after page until the visit is finished, or its time or its requests are used up.
 
-    `buffer` keeps the pages for proofs. Return the first network error, if there was one.
+    `buffer` keeps the pages for proofs; `classify` reads a page. Return the first network error, if there was one.
     """
     name, error = desk.platform, None
     chosen = platform(name)
@@ -240,7 +249,7 @@ async def visit(
             error = error or failure.error
             state.add_reading(ask, failure.reading)
         else:
-            reading = classify_page(chosen, page)
+            reading = classify(chosen, page)
             capture = PageCapture.of(name, page, reading)
             if reading.frames:
                 name = seen.parameters.platform

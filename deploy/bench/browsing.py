@@ -100,7 +100,7 @@ async def _check(browsers: Browsers, desk: Desk) -> None:
     seen = visit_of(desk)
     session = session_outside(browsers, RequestBudget(100), ContextOptions.of(desk), _LARGEST)
     state = start_visit(desk, seen)
-    await visit(desk, seen, state, session, CaptureBuffer())
+    await visit(desk, seen, state, session, buffer=CaptureBuffer())
     await session.close()
     if (found := state.result()).outcome is not Outcome.SLOTS:
         raise RuntimeError(f"the stand-in shows no slots: {found.reason}")

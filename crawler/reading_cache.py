@@ -1,0 +1,49 @@
+"""Cache of readings: a page that has not changed since the check before is not read again.
+
+Reading is pure, so the same answer to the same request has the same reading, and most checks find the page of the
+check before. A page with slots is always read: it changes, and it is what everything else is for.
+"""
+
+from dataclasses import replace
+from hashlib import blake2b
+
+from crawler.block_pages import classify_page
+from crawler.platform_base import Platform
+from crawler.proofs.page_capture import HEADERS
+from crawler.reading import Outcome, Page, Reading
+
+_MOST = 20_000  # pages; about 1 kB each
+
+
+class ReadingCache:
+    """The last readings of one spider process, by desk and request. Pages are kept as digests."""
+
+    def __init__(self) -> None:
+        self._readings: dict[tuple[object, ...], tuple[Platform, Page, Reading]] = {}
+
+    def classify(self, platform: Platform, page: Page) -> Reading:
+        """Return what `classify_page` returns."""
+        ask, digest = page.ask, _digest(page)
+        key = (page.visit.url, ask.url, ask.method, ask.step, ask.place.key, ask.window)
+        known = self._readings.get(key)
+        if known and known[0] is platform and known[1] == digest:
+            return known[2]
+        reading = classify_page(platform, page)
+        if _is_repeatable(reading) and (known or len(self._readings) < _MOST):
+            self._readings[key] = platform, digest, reading
+        return reading
+
+
+def _digest(page: Page) -> Page:
+    """Return all that a reading depends on, without what differs on each visit, and short."""
+    headers = {name: page.headers[name] for name in HEADERS if name in page.headers}
+    body = blake2b(page.body, digest_size=16).digest()
+    return replace(page, body=body, headers=headers, visit=replace(page.visit, turn=0))
+
+
+def _is_repeatable(reading: Reading) -> bool:
+    """Tell whether the visit's turn, which is not compared, has no part in a reading: it orders places and weeks."""
+    if reading.outcome not in (None, Outcome.NO_SLOTS) or reading.slots or reading.fallback:
+        return False
+    several = len(reading.asks) > 1 or len(reading.covered) > 1
+    return not several and all(ask.turn is None and ask.window is None for ask in reading.asks)

@@ -1,0 +1,109 @@
+"""The cache of readings: what it returns is what reading the page again would."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler import reading_cache
+from crawler.block_pages import classify_page
+from crawler.platforms import platform
+from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot
+from crawler.reading_cache import ReadingCache
+from tests.crawler.golden import CASES, load, name_of
+from tests.crawler.pages import page
+
+FULL = b"<html><form id=FormBookingCreate>Il n'existe plus de plage horaire libre</form></html>"
+
+
+class Reader:
+    """Reads with the platform's own reader and counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, reading: Reading | None = None) -> None:
+        self.read = 0
+        self._reading = reading
+        monkeypatch.setattr(reading_cache, "classify_page", self._classify)
+
+    def _classify(self, *given: Any) -> Reading:
+        self.read += 1
+        return self._reading or classify_page(*given)
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_every_golden_page_has_its_reading_on_every_visit(case: Path) -> None:
+    cache, reader, seen = ReadingCache(), platform(case.parent.name), load(case)
+    for turn in (0, 0, 1, 2, 7):
+        again = replace(seen, visit=replace(seen.visit, turn=turn))
+        assert cache.classify(reader, again) == classify_page(reader, again)
+
+
+def test_a_page_that_has_not_changed_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, reader = ReadingCache(), Reader(monkeypatch)
+    for date in ("Mon", "Tue"):
+        assert cache.classify(platform("ezbooking"), _page(FULL, date=date)).outcome is Outcome.NO_SLOTS
+    assert reader.read == 1
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"body": FULL.replace(b"libre", b"libre.")},
+        {"status": 503},
+        {"url": "http://127.0.0.1/booking/create/1/3"},
+        {"headers": {"content-type": "text/html; charset=utf-16"}},
+        {"headers": {"retry-after": "30"}},
+        {"ask": PageRequest("http://127.0.0.1/booking/create/1/2", form={"planning": "7"})},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_whatever_a_reading_depends_on_has_it_read_again(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    cache, reader, seen = ReadingCache(), Reader(monkeypatch), _page(FULL)
+    cache.classify(platform("ezbooking"), seen)
+    cache.classify(platform("ezbooking"), replace(seen, **changed))
+    assert reader.read == 2
+
+
+def test_the_next_day_has_it_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, reader, seen = ReadingCache(), Reader(monkeypatch), _page(FULL)
+    tomorrow = replace(seen.visit, today=seen.visit.today + timedelta(days=1))
+    for each in (seen, replace(seen, visit=tomorrow)):
+        cache.classify(platform("ezbooking"), each)
+    assert reader.read == 2
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(Outcome.SLOTS, slots=(Slot(ANYWHERE, None),)),
+        Reading(Outcome.UNREADABLE, "a reader failed"),
+        Reading(asks=(PageRequest("http://a/1"), PageRequest("http://a/2"))),
+        Reading(asks=(PageRequest("http://a/1", turn=3),)),
+    ],
+    ids=["slots", "trouble", "several requests", "a request of this turn"],
+)
+def test_what_the_next_visit_may_see_otherwise_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, reading: Reading
+) -> None:
+    cache, reader = ReadingCache(), Reader(monkeypatch, reading)
+    for _ in range(2):
+        assert cache.classify(platform("ezbooking"), _page(FULL)) == reading
+    assert reader.read == 2
+
+
+def test_it_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_cache, "_MOST", 1)
+    cache, reader = ReadingCache(), Reader(monkeypatch)
+    other = replace(_page(FULL), ask=PageRequest("http://127.0.0.1/another"))
+    for each in (_page(FULL), other, other, _page(FULL)):
+        cache.classify(platform("ezbooking"), each)
+    assert reader.read == 3
+
+
+def _page(body: bytes, **headers: str) -> Page:
+    return replace(page(body), headers=headers)
