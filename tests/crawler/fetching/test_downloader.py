@@ -1,4 +1,4 @@
-"""The downloader: holds nothing back, and lets nothing go on that nobody waits for."""
+"""DirectDownloader: nothing stays behind a request, and a cancelled one ends its download."""
 
 import asyncio
 import socket
