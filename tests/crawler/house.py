@@ -59,27 +59,30 @@ class House:
     """Programs that run, each started again when it ends, as a supervisor would; `log(name)` is what one wrote."""
 
     def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._variables = variables or {}  # beside those of the test: a machine's own
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._supervisor = threading.Thread(target=self._supervise, name="supervisor")
+        self._supervisor: threading.Thread | None = None
         self._spiders: set[int] = set()
 
     def open(self, *names: str) -> None:
-        """Start programs and look after them."""
+        """Start programs and look after them; also after `close`."""
         with self._lock:
             for name in names or ALL:
                 self._start(name)
-        if not self._supervisor.ident:
+        if self._supervisor is None:
+            self._closed.clear()
+            self._supervisor = threading.Thread(target=self._supervise, name="supervisor")
             self._supervisor.start()
 
     def close(self) -> None:
         """Leave no process behind, neither orphans nor programs."""
         self._closed.set()
-        if self._supervisor.ident:
+        if self._supervisor:
             self._supervisor.join()
+            self._supervisor = None
         self._note_spiders()
         for process in self._running.values():
             process.kill()
@@ -93,6 +96,12 @@ class House:
         with self._lock:
             return self._running[name].pid
 
+    def processes(self) -> list[psutil.Process]:
+        """Return all that runs here: the programs, and the spiders that scrapyd started."""
+        with self._lock:
+            programs = [psutil.Process(each.pid) for each in self._running.values()]
+        return [each for one in programs for each in (one, *one.children(recursive=True))]
+
     def kill(self, name: str, number: int) -> int:
         """Send a program a signal; return the process id it had."""
         pid = self.pid(name)
@@ -101,7 +110,7 @@ class House:
 
     def log(self, name: str) -> str:
         """Return what a program wrote; scrapyd's has its spiders' too."""
-        return (self._folder / f"{name}.log").read_text("utf-8", "replace")
+        return (self.folder / f"{name}.log").read_text("utf-8", "replace")
 
     def said_at(self, name: str, words: str) -> datetime:
         """Return when a program first wrote a line with these words; it writes JSON (LOG_FORMAT)."""
@@ -125,7 +134,7 @@ class House:
         ).stdout
 
     def _start(self, name: str) -> None:
-        with (self._folder / f"{name}.log").open("ab") as sink:
+        with (self.folder / f"{name}.log").open("ab") as sink:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *COMMANDS[name]],
                 cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Many messages and a restart: a worker killed in the middle of a batch, and 50,000 that wait."""
+"""Many messages and a restart: a worker or a machine killed in the middle of a crowd, and 50,000 that wait."""
 
 import sys
 import threading
@@ -21,14 +21,14 @@ from deploy.bench.people import Crowd
 from notifier.channels import most_at_once
 from tests.notifier.program import Program
 from tests.notifier.world import DESK, detection, matched
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = [pytest.mark.processes, pytest.mark.journey, pytest.mark.timeout(600)]
 MB = 1024**2
-_PEOPLE, _MANY = 250, 50_000
+_PEOPLE, _CROWD, _MANY = 250, 3_000, 50_000
 _LEAST_TAKEN = 30  # of a batch of 100, when its worker dies
 _DIED = 1_000  # of the many, claimed by workers that died
 _STRAGGLERS = 500
@@ -54,7 +54,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
         chosen = [f"--only={name}" for name in names]
         made = Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", "notifier.workers", *chosen)
         started.append(made)
-        made.until(lambda: made.said.count(" working ") + made.said.count(" sweeping ") == len(names))
+        made.until(
+            lambda: made.said.count(" working ") + made.said.count(" sweeping ") == len(names), PATIENCE
+        )
         return made
 
     yield make
@@ -116,6 +118,27 @@ def test_a_worker_that_dies_in_a_batch_has_one_batch_told_twice_at_most(
     twice = sum(copies.values()) - _PEOPLE
     assert taken <= twice <= most_at_once("email"), "what the dead worker had handed over"
     assert all(count <= 1 + unknown[key] for key, count in copies.items())
+
+
+@pytest.mark.rule("3.5")
+def test_of_two_machines_with_workers_one_dies_and_a_whole_crowd_is_told(
+    whole: "Running", start: Callable[..., Program], settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="5", LEASE_SECONDS="7", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
+    Crowd("machines", _CROWD, f"NULL, NULL, '{DESK}'").write(engine())
+    machines = [start("worker-critical", "worker-many", "worker-email", "sweep") for _ in range(2)]
+    notifier.detection_seen(detection())
+    until(lambda: count_states().get(State.SENT, 0) >= _CROWD // 5, _PATIENCE, pause=0.1)
+    dying = psutil.Process(machines[0].process.pid)
+    for each in (dying, *dying.children(recursive=True)):
+        each.kill()
+    until(lambda: count_states() == {State.SENT: _CROWD}, _PATIENCE, pause=0.2)
+    copies, unknown = count_copies(whole), unknown_attempts()
+    assert set(copies) == set(unknown)
+    assert all(count <= 1 + unknown[key] for key, count in copies.items())
+    twice = sum(copies.values()) - _CROWD
+    sys.stderr.write(f"{_CROWD} told, {twice} of them twice\n")
+    assert twice <= 3 * most_at_once("email"), "one batch of each worker that died"
 
 
 def accepted_times() -> dict[Priority, list[datetime]]:

@@ -1,19 +1,25 @@
-"""Two nodes beneath a whole stack: one is cut off and comes back, then it dies while a slot is open."""
+"""Two nodes beneath a whole stack: one is cut off, stands still or is outdated, and comes back; at last it dies."""
 
 import re
+import shutil
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from api.health.status_report import read_machines
+from api.models.base import session
+from api.models.desk import DeskState
 from api.pages.admin.status.line import BAD
 from api.pages.admin.status.watching_lines import list_node_lines
 from configs.clock import clock
+from configs.node_report import NodeReport
 from deploy.bench.latency import CODE, open_slot
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
@@ -56,19 +62,19 @@ def relay(stack: Stack) -> Iterator[Relay]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def second(stack: Stack, relay: Relay) -> Iterator[House]:
-    """Start the node b: a scrapyd and a keeper of its own. The stack is the node main."""
-    folder = stack.state / "b"
-    folder.mkdir()
+@pytest.fixture
+def second(stack: Stack, relay: Relay, tmp_path: Path) -> Iterator[House]:
+    """Start the node b: a scrapyd, a keeper and desk files of its own. The stack is the node main."""
     server = urlsplit(stack.environment["REDIS_URL"])
+    shutil.copytree(desk_files(stack), tmp_path / "prefectures")
     own = {
         "NODE": "b",
-        "STATE_DIR": str(folder / "state"),
+        "STATE_DIR": str(tmp_path / "state"),
+        "PREFECTURES_DIR": str(tmp_path / "prefectures"),
         "SCRAPYD_URL": f"http://127.0.0.1:{free_port()}",
         "REDIS_URL": server._replace(netloc=f":{server.password}@127.0.0.1:{relay.port}").geturl(),
     }
-    made = House(folder, own)
+    made = House(tmp_path, own)
     try:
         made.open("scrapyd", "keeper")
         yield made
@@ -76,9 +82,17 @@ def second(stack: Stack, relay: Relay) -> Iterator[House]:
         made.close()
 
 
+def desk_files(stack: Stack) -> Path:
+    return Path(stack.environment["PREFECTURES_DIR"])
+
+
+def read_report(name: str) -> NodeReport | None:
+    return next((each.report for each in read_machines() if each.name == name), None)
+
+
 def count_spiders(name: str) -> int | None:
     """Return how many spiders a node reports; None where it does not report."""
-    report = next((each.report for each in read_machines() if each.name == name), None)
+    report = read_report(name)
     return report.running.get(SYSTEM, 0) if report else None
 
 
@@ -101,8 +115,8 @@ def wait_for_checks(since: datetime, number: int = 1) -> None:
     until(lambda: sum(each > since for each in check_times(since)) >= number, pause=0.5)
 
 
-def longest_gap(times: list[datetime]) -> timedelta:
-    return max(after - before for before, after in pairwise(times))
+def wait_for_time(moment: datetime) -> None:
+    until(lambda: clock() >= moment, seconds=3600, pause=0.5)
 
 
 def measure_slowness(stack: Stack) -> timedelta:
@@ -113,30 +127,112 @@ def measure_slowness(stack: Stack) -> timedelta:
     return max(timedelta(), first - begun - START)
 
 
-@pytest.mark.parametrize("seconds", [10, 100])
+def check_gaps(stack: Stack, what: str, since: datetime, settled: datetime) -> None:
+    """Compare the longest gaps between two checks of the desk with what is allowed: until all has settled, and then."""
+    longest, last = (
+        max(after - before for before, after in pairwise(check_times(moment))) for moment in (since, settled)
+    )
+    sys.stderr.write(f"{what}: longest gap {longest}, then {last}\n")
+    assert longest <= LATEST + measure_slowness(stack)
+    assert last <= timedelta(seconds=1.5 * INTERVAL)
+
+
+# ten minutes: longer than any lease, period or memory of reports that one keeper has of another
+@pytest.mark.parametrize("seconds", [10, 100, 600])
 def test_a_node_that_was_cut_off_from_redis_comes_back(
     stack: Stack, second: House, relay: Relay, seconds: int
 ) -> None:
     move_to_b(second)
-    cut, end = clock(), time.monotonic() + seconds
+    cut = clock()
     relay.mode = "hang"
-    until(lambda: time.monotonic() > end, pause=0.5)
+    wait_for_time(cut + timedelta(seconds=seconds))
     has_moved = count_spiders("main") == 1
     relay.mode = "pass"
     settled = clock() + timedelta(seconds=2 * INTERVAL)
     until(lambda: (count_spiders("main"), count_spiders("b")) == ((1, 0) if has_moved else (0, 1)))
     wait_for_checks(settled)
-    longest, last = longest_gap(check_times(cut)), longest_gap(check_times(settled))
-    sys.stderr.write(f"cut off for {seconds} s: longest gap {longest}, then {last}\n")
     assert has_moved == (seconds > INTERVAL)
-    assert longest <= LATEST + measure_slowness(stack)
-    assert last <= timedelta(seconds=1.5 * INTERVAL)
+    check_gaps(stack, f"cut off for {seconds} s", cut, settled)
+    assert overlaps() == []
+
+
+def waits_for_row(node: House) -> bool:
+    """Whether a process of a node waits for a lock of PostgreSQL's."""
+    ports = {port.laddr.port for each in node.processes() for port in each.net_connections("tcp")}
+    with session() as s:
+        waiting = sa.text("SELECT client_port FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return not ports.isdisjoint(s.scalars(waiting))
+
+
+@contextmanager
+def stopped_while_writing(node: House) -> Iterator[None]:
+    """Stop all of a node, as a virtual machine that is paused, where it has just locked the desk's row."""
+    with session() as s:
+        s.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        s.execute(sa.select(DeskState).where(DeskState.id == DESK).with_for_update())
+        until(lambda: waits_for_row(node))
+        processes = node.processes()
+        for each in processes:
+            each.suspend()
+    try:
+        yield
+    finally:
+        for each in processes:
+            each.resume()
+
+
+def test_a_node_that_stood_still_in_a_transaction_goes_on(stack: Stack, second: House) -> None:
+    """The others notify meanwhile. Then it learns that its lease and its lead are another's before it does anything."""
+    move_to_b(second)
+    told = len(slot_messages(stack))
+    with stopped_while_writing(second):
+        stopped = clock()
+        open_slot(stack)
+        until(lambda: len(slot_messages(stack)) > told)
+        late = clock() - stopped
+        wait_for_time(stopped + timedelta(seconds=100))
+    settled = clock() + timedelta(seconds=2 * INTERVAL)
+    until(lambda: (count_spiders("main"), count_spiders("b")) == (1, 0))
+    wait_for_checks(settled)
+    sys.stderr.write(f"told {late} after the node stood still\n")
+    assert late <= LATEST + measure_slowness(stack)
+    check_gaps(stack, "stood still for 100 s", stopped, settled)
+    assert len(slot_messages(stack)) == told + 4
+    assert overlaps() == []
+
+
+def test_a_node_that_comes_back_with_old_desk_files_runs_nothing_until_it_has_the_new_ones(
+    stack: Stack, second: House
+) -> None:
+    """Desk files count as code does."""
+    move_to_b(second)
+    old = read_report("b")
+    assert old
+    died = clock()
+    second.close()
+    newer = next(iter(desk_files(stack).glob("*.yaml")))
+    newer.write_text(newer.read_text("utf-8") + "# newer\n", "utf-8")
+    until(
+        lambda: "the keeper ends, to be restarted" in (stack.state / LOGS / "keeper.log").read_text("utf-8")
+    )
+    ended = clock()
+    until(lambda: (report := read_report("main")) and report.at > ended and report.version != old.version)
+    started = second.log("keeper").count("started as job")
+    second.open("scrapyd", "keeper")
+    until(lambda: count_spiders("b") is not None)
+    back = clock()
+    wait_for_checks(back + timedelta(seconds=3 * INTERVAL))
+    check_gaps(stack, "came back with old desk files", died, back + timedelta(seconds=INTERVAL))
+    assert second.log("keeper").count("started as job") == started
+    shutil.copy(newer, second.folder / "prefectures")
+    move_to_b(second)
     assert overlaps() == []
 
 
 def test_a_node_dies_while_a_slot_is_open(stack: Stack, second: House) -> None:
     """The check that dies with it had asked already. The other node notifies the subscriber, once."""
     move_to_b(second)
+    before = len(slot_messages(stack))
     site = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control"
     get(f"{site}/mode", {"mode": "hang_forever"})
     asked = len(get(f"{site}/requests")[1])
@@ -145,12 +241,12 @@ def test_a_node_dies_while_a_slot_is_open(stack: Stack, second: House) -> None:
     second.close()
     died = clock()
     get(f"{site}/mode", {"mode": "normal"})
-    until(lambda: slot_messages(stack))
+    until(lambda: len(slot_messages(stack)) > before)
     late = clock() - died
     sys.stderr.write(f"told {late} after the node died\n")
     assert late <= LATEST + measure_slowness(stack)
     wait_for_checks(clock(), 2)
-    told = [each["channel"] for each in slot_messages(stack)]
+    told = [each["channel"] for each in slot_messages(stack)[before:]]
     assert sorted(told) == ["email", "push", "sms", "telegram"]
     assert overlaps() == []
     (line,) = (each for each in list_node_lines(read_machines()) if each.text.startswith("b "))
