@@ -1,5 +1,6 @@
 """Cache of public answers in Redis: old by `max_age` at most, built by one process at a time, optional.
 
+A body whose build takes over a second is kept for longer, so that builds of it take an eighth of a core at most.
 A body is built again when two fifths of its age are over, by whichever request comes first; the others get the old one
 meanwhile. Until then a process answers from its own memory, once it has read or built the body. Without Redis each
 request builds its own.
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from time import perf_counter
 from typing import Literal
 
 import structlog
@@ -26,9 +28,13 @@ from configs.settings import settings
 
 MAX_AGE = 5.0  # seconds
 _REFILL_SHARE = 0.4
+_SLOW_BUILD = 1.0  # seconds: a build that takes longer is slow
+_SLOW_BUILDS_KEPT = 20  # its body is kept for as many times the seconds that it took…
+_LONGEST_KEPT = 60.0  # …and for no longer than so many seconds, unless `max_age` is longer
 _CLOCKS_DIFFER = 1.0  # seconds, between machines
 _ANSWER_SECONDS = 1  # that a request waits for Redis
-# After so long a process that builds counts as dead: before the body that the others take meanwhile is too old.
+# After so long a process that builds the first body counts as dead. One that builds a body again counts as dead before
+# the body that the others take meanwhile is too old.
 _LOCK_SECONDS = 3
 _PATIENCE = 5.0  # seconds that a request waits for another process to build
 _POLL = 0.02
@@ -40,12 +46,13 @@ Build = Callable[[], bytes]
 
 @dataclass(frozen=True, slots=True)
 class CachedBody:
-    """A body, a digest of it, the instant from before it was built, and where it comes from."""
+    """A body, a digest of it, the instant from before it was built, where it comes from, how long it is kept."""
 
     body: bytes
     etag: str
     built_at: datetime
     source: Literal["hit", "miss", "bypass"]
+    lasts: float  # seconds
 
     @property
     def age(self) -> float:
@@ -62,30 +69,30 @@ class AnswerCache:
         self._held: dict[str, CachedBody] = {}
 
     def get(self, key: str, build: Build, max_age: float = MAX_AGE) -> CachedBody:
-        """Return a body that is at most `max_age` seconds old.
+        """Return a body that is at most `max_age` seconds old, longer only where its build is slow.
 
         Raises:
             Exception: whatever `build` raises.
         """
         held = self._held.get(key)
-        if held and _is_fresh(held, max_age):
+        if held and _is_fresh(held):
             return held
         if not self._outage.may_ask():
-            return _make(build, "bypass")
+            return _make(build, "bypass", max_age)
         end = time.monotonic() + _PATIENCE
         while True:
             try:
-                found, is_mine = self._find_or_lock(key, max_age)
+                found, is_mine = self._find_or_lock(key)
                 self._outage.note(answers=True)
             except RedisError as error:
                 self._note_outage(error)
-                return _make(build, "bypass")
+                return _make(build, "bypass", max_age)
             if is_mine:
                 return self._hold(key, self._refill(key, build, max_age))
             if found:
                 return self._hold(key, found)
             if time.monotonic() >= end:
-                return _make(build, "bypass")
+                return _make(build, "bypass", max_age)
             time.sleep(_POLL)
 
     def _hold(self, key: str, found: CachedBody) -> CachedBody:
@@ -95,16 +102,16 @@ class AnswerCache:
         self._held[key] = replace(found, source="hit")
         return found
 
-    def _find_or_lock(self, key: str, max_age: float) -> tuple[CachedBody | None, bool]:
+    def _find_or_lock(self, key: str) -> tuple[CachedBody | None, bool]:
         """Return the body if it is not too old, and whether this process took the turn to build it again."""
-        found = self._read_body(key, max_age)
-        if found and _is_fresh(found, max_age):
+        found = self._read_body(key)
+        if found and _is_fresh(found):
             return found, False
-        if not self._client.set(_lock(key), "1", nx=True, ex=_LOCK_SECONDS):
+        if not self._client.set(_lock(key), "1", nx=True, ex=_find_lock_seconds(found)):
             return found, False
         # Another process may have built it between the two steps.
-        again = self._read_body(key, max_age)
-        if again and _is_fresh(again, max_age):
+        again = self._read_body(key)
+        if again and _is_fresh(again):
             self._client.delete(_lock(key))
             return again, False
         return None, True
@@ -112,25 +119,26 @@ class AnswerCache:
     def _refill(self, key: str, build: Build, max_age: float) -> CachedBody:
         began = time.monotonic()
         try:
-            made = _make(build, "miss")
-            head = f"{made.built_at.timestamp()} {made.etag}\n".encode()
-            self._attempt(lambda: self._client.set(_name(key), head + made.body, px=round(max_age * 1000)))
+            made = _make(build, "miss", max_age)
+            head = f"{made.built_at.timestamp()} {made.lasts} {made.etag}\n".encode()
+            self._attempt(lambda: self._client.set(_name(key), head + made.body, px=round(made.lasts * 1000)))
             return made
         finally:
             if time.monotonic() - began < _LOCK_SECONDS:  # later the lock may be another's
                 self._attempt(lambda: self._client.delete(_lock(key)))
 
-    def _read_body(self, key: str, max_age: float) -> CachedBody | None:
+    def _read_body(self, key: str) -> CachedBody | None:
         kept = self._client.get(_name(key))
         if not isinstance(kept, bytes):
             return None
         head, _, body = kept.partition(b"\n")
-        built_at, _, etag = head.partition(b" ")
         try:
-            found = CachedBody(body, etag.decode(), datetime.fromtimestamp(float(built_at), UTC), "hit")
+            built_at, lasts, etag = head.decode().split(" ")
+            at = datetime.fromtimestamp(float(built_at), UTC)
+            found = CachedBody(body, etag, at, "hit", float(lasts))
         except ValueError:
             return None  # another program's value, or a damaged one
-        return found if -_CLOCKS_DIFFER <= found.age < max_age else None
+        return found if -_CLOCKS_DIFFER <= found.age < found.lasts else None
 
     def _attempt(self, act: Callable[[], object]) -> None:
         try:
@@ -164,15 +172,21 @@ def digest_body(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
-def _is_fresh(found: CachedBody, max_age: float) -> bool:
+def _is_fresh(found: CachedBody) -> bool:
     """Return whether a body needs not be built again yet."""
-    return -_CLOCKS_DIFFER <= found.age < _REFILL_SHARE * max_age
+    return -_CLOCKS_DIFFER <= found.age < _REFILL_SHARE * found.lasts
 
 
-def _make(build: Build, source: Literal["miss", "bypass"]) -> CachedBody:
-    built_at = clock()
+def _find_lock_seconds(found: CachedBody | None) -> int:
+    return round((1 - _REFILL_SHARE) * found.lasts) if found else _LOCK_SECONDS
+
+
+def _make(build: Build, source: Literal["miss", "bypass"], max_age: float) -> CachedBody:
+    built_at, began = clock(), perf_counter()
     body = build()
-    return CachedBody(body, digest_body(body), built_at, source)
+    took = perf_counter() - began
+    lasts = max(max_age, min(_LONGEST_KEPT, _SLOW_BUILDS_KEPT * took)) if took > _SLOW_BUILD else max_age
+    return CachedBody(body, digest_body(body), built_at, source, lasts)
 
 
 def _name(key: str) -> str:

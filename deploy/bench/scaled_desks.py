@@ -13,7 +13,7 @@ _LONGEST = 50  # characters of a slug that are kept: its copy's has some more
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes what stands in a file twice twice: desk files have no aliases."""
+    """A dumper without aliases, which desk files may not have."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 -- PyYAML's
         return True

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 import redis
@@ -60,6 +61,21 @@ def test_it_is_built_again_in_time_so_that_it_is_never_older_than_agreed(
         frozen.shift(0.5)
     assert max(ages) < 5
     assert source.made == 10
+
+
+def test_what_takes_long_to_build_is_built_less_often(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = {}
+    for took in (0.9, 1.5, 3600):
+        monkeypatch.setattr("api.cache.perf_counter", count(step=took).__next__)
+        source.made = 0
+        ages = []
+        for _ in range(40):
+            ages.append(cache.get(f"takes {took}", source.build).age)
+            frozen.shift(0.5)
+        built[took] = source.made, max(ages)
+    assert built == {0.9: (10, 1.5), 1.5: (2, 11.5), 3600: (1, 19.5)}
 
 
 def test_one_builds_while_the_others_take_the_old_one(
@@ -156,7 +172,7 @@ def test_without_redis_each_builds_and_redis_is_left_alone_for_a_while(
     cache = AnswerCache(redis.Redis(port=1, retry=ONE_TRY))
     asked: list[str] = []
 
-    def refuse(key: str, _: float) -> None:
+    def refuse(key: str) -> None:
         asked.append(key)
         raise redis.ConnectionError
 
