@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.drill import namespace, report
+from deploy.drill.fleet import check_fleet
 from deploy.drill.front import check_nginx
 from deploy.drill.images import build_environments, describe_sizes, remove_mount_point
 from deploy.drill.packages import install_packages
@@ -38,6 +39,7 @@ STEPS: dict[str, Step] = {
         "the same through PgBouncer, TLS verified", check_pooler, needs_images=True, is_walled=True
     ),
     "faults": Step("faults of real servers", check_faults, needs_images=True, is_walled=True),
+    "fleet": Step("several APIs, nodes and sets of workers, one of which is lost", check_fleet),
     "suite": Step("the tests on PostgreSQL 16 and redis-server", run_suite),
 }
 

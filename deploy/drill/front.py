@@ -1,15 +1,10 @@
 """The step `nginx`: `nginx -t` with the shipped configuration, and requests through it."""
 
-import os
-import sys
-from pathlib import Path
-
-from deploy.drill.machine import find_program, require_root, run_checked
+from deploy.drill.machine import find_program, require_root, run_checked, run_tests
 from deploy.drill.step import StepFailed, Workplace
 from deploy.local.processes import free_port
 from deploy.server_files import write_nginx_copy
 
-_ROOT = Path(__file__).resolve().parents[2]
 _TESTS = "tests/deploy/test_nginx.py"
 
 
@@ -28,9 +23,4 @@ def check_nginx(work: Workplace) -> str:
     )  # fmt: skip
     if said := run_checked([nginx, "-t", "-q", "-c", str(conf)]).strip():
         raise StepFailed(f"nginx -t says: {said}")
-    path = os.pathsep.join((str(Path(nginx).parent), os.environ["PATH"]))
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", _TESTS]
-    last = run_checked(pytest, cwd=_ROOT, env=os.environ | {"PATH": path}).strip().splitlines()[-1]
-    if "skipped" in last:
-        raise StepFailed(f"tests were left out: {last}")
-    return f"nginx -t is silent; {_TESTS}: {last.strip('= ')}"
+    return f"nginx -t is silent; {_TESTS}: {run_tests(_TESTS)}"

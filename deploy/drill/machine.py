@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.drill.step import CannotRun, StepFailed
 
+_ROOT = Path(__file__).resolve().parents[2]
 _SHOWN = 1500  # characters of output in an error
 _WHERE = os.pathsep.join(
     (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
@@ -62,3 +64,17 @@ def run_checked(
     if done.returncode:
         raise StepFailed(f"{command[0]} ended with {done.returncode}: {done.stdout.strip()[-_SHOWN:]}")
     return done.stdout
+
+
+def run_tests(*options: str, seconds: float = 300, log: Path | None = None) -> str:
+    """Run tests one after the other, with root's programs on the PATH; return pytest's last line.
+
+    Raises:
+        StepFailed: one fails or is left out.
+    """
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *options]
+    said = run_checked(command, cwd=_ROOT, env=os.environ | {"PATH": _WHERE}, seconds=seconds, log=log)
+    last = said.strip().splitlines()[-1].strip("= ")
+    if "skipped" in last:
+        raise StepFailed(f"tests were left out: {last}")
+    return last
