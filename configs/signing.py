@@ -1,10 +1,18 @@
 """Signed tokens for links: good for one purpose (scope) and for a time; they hide nothing."""
 
 import hashlib
+import hmac
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from itsdangerous import BadData, Signer, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import (
+    BadData,
+    HMACAlgorithm,
+    Signer,
+    TimestampSigner,
+    URLSafeSerializer,
+    URLSafeTimedSerializer,
+)
 from itsdangerous.encoding import base64_encode
 
 from configs.clock import clock
@@ -20,6 +28,13 @@ class LinkRefused(ValueError):
     def __init__(self, reason: Literal["expired", "forged"]) -> None:
         super().__init__(f"this link is {reason}: ask for a new one")
         self.reason = reason
+
+
+class _Algorithm(HMACAlgorithm):
+    """HMAC with SHA-256 by one call of OpenSSL, in a third of the time."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")
 
 
 class _Signer(TimestampSigner):
@@ -66,7 +81,11 @@ def _serializer(keys: tuple[str, ...], scope: str) -> _Serializer:
         list(reversed(keys)),  # the last one signs, all verify
         salt=f"rdvpriority.{scope}",
         signer=_Signer,
-        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+        signer_kwargs={
+            "algorithm": _Algorithm(),
+            "digest_method": hashlib.sha256,
+            "key_derivation": "hmac",
+        },
     )
 
 

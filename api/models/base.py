@@ -79,12 +79,14 @@ def write_array(values: Iterable[object]) -> str:
     As one constant it is parsed at once. psycopg2 writes a list as an expression, with a cast for each element.
     https://www.postgresql.org/docs/18/arrays.html#ARRAYS-IO
     """
-    return "{" + ",".join("NULL" if each is None else _quote(str(each)) for each in values) + "}"
+    texts = ["NULL" if each is None else _quote(str(each)) for each in values]
+    return "{" + ",".join(texts) + "}"
 
 
 def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 class UuidArray(sa.types.TypeDecorator[Any]):

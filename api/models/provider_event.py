@@ -39,9 +39,7 @@ class ProviderEvent(Base):
         ARRAY(sa.Uuid())
     )  # as they travelled: may be nobody's
     # The contact whose address the receipt named when it came; null where the address has changed since.
-    contact_id: Mapped[UUID | None] = mapped_column(
-        sa.ForeignKey("contacts.id", ondelete="CASCADE"), index=True
-    )
+    contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="CASCADE"))
     kind: Mapped[ReceiptKind] = mapped_column(enum_column(ReceiptKind, "kind"))
     code: Mapped[str | None]  # the provider's error code
     at: Mapped[datetime]  # by the provider's clock
@@ -57,6 +55,11 @@ class ProviderEvent(Base):
         ),
         sa.CheckConstraint("(applied_at IS NULL) = (next_attempt_at IS NOT NULL)", name="applied"),
         sa.Index("ix_provider_events_received_at", "received_at"),
+        sa.Index(
+            "ix_provider_events_contact_id",
+            "contact_id",
+            postgresql_where=sa.text("contact_id IS NOT NULL"),
+        ),
         sa.Index(
             "ix_provider_events_next_attempt_at",
             "next_attempt_at",
