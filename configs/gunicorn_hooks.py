@@ -13,9 +13,10 @@ forwarded_allow_ips = ""
 logger_class = "api.middleware.gunicorn_log.ProgramLogger"
 
 
-def when_ready(server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Let the app load what its workers share, and leave what is loaded out of collections.
 
+    gunicorn does not listen yet: nginx would count it among the APIs that are back, and requests would wait.
     A full collection takes longer than many requests, and would copy the memory that the workers share:
     https://docs.python.org/3/library/gc.html#gc.freeze
     """

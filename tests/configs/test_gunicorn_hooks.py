@@ -8,7 +8,7 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
 from configs import gunicorn_hooks
-from configs.gunicorn_hooks import BEFORE_FORK, when_ready
+from configs.gunicorn_hooks import BEFORE_FORK, on_starting
 from deploy.local.ports import usual
 from deploy.local.programs import commands
 
@@ -21,7 +21,7 @@ def make_server(**extensions: Any) -> Any:
 def test_what_is_loaded_before_the_workers_fork_is_left_out_of_collections() -> None:
     before = gc.get_freeze_count()
     try:
-        when_ready(make_server())
+        on_starting(make_server())
         assert gc.get_freeze_count() > before
     finally:
         gc.unfreeze()
@@ -30,7 +30,7 @@ def test_what_is_loaded_before_the_workers_fork_is_left_out_of_collections() -> 
 def test_what_an_app_shares_is_loaded_first() -> None:
     calls: list[int] = []
     try:
-        when_ready(make_server(**{BEFORE_FORK: [lambda: calls.append(gc.get_freeze_count())]}))
+        on_starting(make_server(**{BEFORE_FORK: [lambda: calls.append(gc.get_freeze_count())]}))
         assert calls[0] < gc.get_freeze_count()
     finally:
         gc.unfreeze()
@@ -38,7 +38,7 @@ def test_what_an_app_shares_is_loaded_first() -> None:
 
 def test_gunicorn_is_started_with_these_hooks() -> None:
     (found,) = re.findall(r"--config python:(\S+)", " ".join(commands(usual(any_port=True))["api"]))
-    assert found == when_ready.__module__
+    assert found == on_starting.__module__
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "192.0.2.1"])
