@@ -189,9 +189,8 @@ class Contact(Base):
             "(channel = 'push') = (device_name IS NOT NULL) AND starts_with(device_name, 'gAAAAA')",
             name="device_name",
         ),
-        {
-            "postgresql_with": {"fillfactor": 70}
-        },  # each message changes a budget: room for the row's next version
+        # Each message changes a budget: the page has room for the row's next version.
+        {"postgresql_with": {"fillfactor": 70}},
     )
 
     @property

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import psutil
 
+from configs.clock import clock
+from configs.prefecture import desks
+from crawler.planner import Planner
+from crawler.scheduling import due_queue
 from deploy.bench.bulk_notify import tell_crowd
 from deploy.bench.capacity import hold_desks
 from deploy.bench.figures import Effort, Figure, Say, forget
@@ -37,11 +41,6 @@ def _plan(times: int, _: Effort, say: Say) -> list[Figure]:
     with servers(lambda state: _set_desks(state, times)) as made:
         os.environ |= made.environment | {"PROGRAM": "crawler"}
         forget()
-        from configs.clock import clock  # noqa: PLC0415 -- reads the environment
-        from configs.prefecture import desks  # noqa: PLC0415
-        from crawler.planner import Planner  # noqa: PLC0415
-        from crawler.scheduling import due_queue  # noqa: PLC0415
-
         held = psutil.Process().memory_info().rss
         reading = _measure_cpu(lambda: len(desks()))
         held = psutil.Process().memory_info().rss - held

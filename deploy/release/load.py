@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -148,18 +148,15 @@ class RequestLoad:
         if body is not None:
             headers["Content-Type"] = "application/json"
         connection = self._take_kept(visitor) or self._connect(visitor, context)
-        try:
+        with ExitStack() as ends:
+            ends.callback(connection.close)
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             answer = connection.getresponse()
             read = answer.read()
-        except BaseException:
-            connection.close()
-            raise
-        if visitor < self.keepers and connection.sock:  # http.client closes what nginx will not keep
-            with self._lock:
-                self._kept.append(_Kept(visitor, connection, time.monotonic()))
-        else:
-            connection.close()
+            if visitor < self.keepers and connection.sock:  # http.client closes what nginx will not keep
+                ends.pop_all()
+                with self._lock:
+                    self._kept.append(_Kept(visitor, connection, time.monotonic()))
         is_json = "json" in answer.headers.get("Content-Type", "") and bool(read)
         return answer.status, json.loads(read) if is_json else {}
 

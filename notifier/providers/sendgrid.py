@@ -55,7 +55,7 @@ class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
         )
 
     def post(self, body: dict[str, Any]) -> Response:
-        """Post JSON. The client's own writes the body three times: two are for a log that nobody reads.
+        """Post a body as JSON, encoded once. The inherited method encodes it twice more, for a log at level DEBUG.
 
         Raises:
             HTTPError: the answer is 4xx.

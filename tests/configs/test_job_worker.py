@@ -131,7 +131,7 @@ def test_an_idle_worker_that_is_told_to_stop_leaves_at_its_next_heartbeat(worker
     def stop_at_second(timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         if pipeline is None:
             beats.append("beat")
-        if len(beats) == 2:  # it has waited in vain once
+        if len(beats) == 2:  # the worker has waited once, and no job came
             worker.stopped.set()
         beat(timeout, pipeline)
 
