@@ -68,6 +68,7 @@ class Written:
         self.visits += other.visits
         self.proofs += other.proofs
         self.dropped += other.dropped
+        self.lines += other.lines
 
 
 @dataclass(frozen=True, slots=True)
