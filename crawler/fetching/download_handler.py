@@ -166,7 +166,7 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
         body += chunk
         if len(body) > largest:
             raise DownloadCancelledError(f"there are more than {largest} bytes")
-    headers = Headers(answer.headers.items())
+    headers = Headers(answer.raw_headers)  # as bytes: not every site writes UTF-8
     kind = responsetypes.from_args(headers=headers, url=url, body=body)
     response = kind(url, status=answer.status, body=body)
     response.headers = headers  # given to it they would be copied, name by name
