@@ -82,13 +82,13 @@ class AnswerCache:
         end = time.monotonic() + _PATIENCE
         while True:
             try:
-                found, is_mine = self._find_or_lock(key)
+                found, turn = self._find_or_lock(key)
                 self._outage.note(answers=True)
             except RedisError as error:
                 self._note_outage(error)
                 return _make(build, "bypass", max_age)
-            if is_mine:
-                return self._hold(key, self._refill(key, build, max_age))
+            if turn:
+                return self._hold(key, self._refill(key, build, max_age, turn))
             if found:
                 return self._hold(key, found)
             if time.monotonic() >= end:
@@ -102,21 +102,25 @@ class AnswerCache:
         self._held[key] = replace(found, source="hit")
         return found
 
-    def _find_or_lock(self, key: str) -> tuple[CachedBody | None, bool]:
-        """Return the body if it is not too old, and whether this process took the turn to build it again."""
+    def _find_or_lock(self, key: str) -> tuple[CachedBody | None, int]:
+        """Return the body if it is not too old, and for how many seconds this process has the turn to build it again.
+
+        0 seconds: it is not its turn.
+        """
         found = self._read_body(key)
         if found and _is_fresh(found):
-            return found, False
-        if not self._client.set(_lock(key), "1", nx=True, ex=_find_lock_seconds(found)):
-            return found, False
+            return found, 0
+        turn = _find_lock_seconds(found)
+        if not self._client.set(_lock(key), "1", nx=True, ex=turn):
+            return found, 0
         # Another process may have built it between the two steps.
         again = self._read_body(key)
         if again and _is_fresh(again):
             self._client.delete(_lock(key))
-            return again, False
-        return None, True
+            return again, 0
+        return None, turn
 
-    def _refill(self, key: str, build: Build, max_age: float) -> CachedBody:
+    def _refill(self, key: str, build: Build, max_age: float, turn: int) -> CachedBody:
         began = time.monotonic()
         try:
             made = _make(build, "miss", max_age)
@@ -124,7 +128,7 @@ class AnswerCache:
             self._attempt(lambda: self._client.set(_name(key), head + made.body, px=round(made.lasts * 1000)))
             return made
         finally:
-            if time.monotonic() - began < _LOCK_SECONDS:  # later the lock may be another's
+            if time.monotonic() - began < turn:  # later the lock may be another's
                 self._attempt(lambda: self._client.delete(_lock(key)))
 
     def _read_body(self, key: str) -> CachedBody | None:
@@ -178,7 +182,7 @@ def _is_fresh(found: CachedBody) -> bool:
 
 
 def _find_lock_seconds(found: CachedBody | None) -> int:
-    return round((1 - _REFILL_SHARE) * found.lasts) if found else _LOCK_SECONDS
+    return max(_LOCK_SECONDS, int(found.lasts - found.age)) if found else _LOCK_SECONDS
 
 
 def _make(build: Build, source: Literal["miss", "bypass"], max_age: float) -> CachedBody:

@@ -1,4 +1,5 @@
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -135,6 +136,36 @@ def test_a_process_that_died_while_it_built_makes_nobody_wait(
         return b"1"
 
     assert cache.get("x", build).source == "miss"
+
+
+def test_a_process_that_died_while_it_built_again_holds_up_nobody_once_the_old_body_is_too_old(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    def build() -> bytes:
+        assert redis_server.pttl("cache:x:lock") <= 30_000
+        return b"2"
+
+    cache.get("x", source.build, 300)
+    frozen.shift(270)
+    assert cache.get("x", build, 300).body == b"2"
+
+
+def test_a_build_that_fails_late_leaves_the_next_one_its_turn(
+    cache: AnswerCache,
+    source: Source,
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> bytes:
+        monkeypatch.setattr("api.cache.time.monotonic", lambda now=time.monotonic: now() + 5)
+        raise RuntimeError("canceling statement due to statement timeout")
+
+    cache.get("x", source.build, 300)
+    frozen.shift(270)
+    with pytest.raises(RuntimeError):
+        cache.get("x", fail, 300)
+    assert not redis_server.exists("cache:x:lock")
 
 
 def test_an_error_of_the_build_is_everybodys_and_the_next_one_tries_again(
