@@ -1,6 +1,7 @@
 """`python -m notifier.workers.worker WORK…`: takes jobs one after the other in this very process, once it is warm."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -32,6 +33,7 @@ from notifier.recipients import recipients
 from notifier.web_push.push_lane import open_lane
 from notifier.workers.queues import WORK, names_of
 
+_CROWDS_NICE = 5  # a third of the CPU time of a process beside it that wants all
 log = structlog.get_logger(__name__)
 
 
@@ -90,7 +92,12 @@ def _warm_up_database() -> None:
 
 
 def run(work: Sequence[str], name: str) -> int:
-    """Do that work (words of WORK) until stopped or old; return 0: the parent starts the next."""
+    """Do that work (words of WORK) until stopped or old; return 0: the parent starts the next.
+
+    A worker of crowds lets others go first: beside one, a single alert waits for a core more than for anything else.
+    """
+    if "many" in work:
+        os.nice(_CROWDS_NICE)
     queues = [queue for each in work for queue in names_of(each)]
     with open_lane() if Channel.PUSH in work else nullcontext():
         return run_worker(queues, name, warm_up)

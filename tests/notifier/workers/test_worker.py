@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from api.models.base import engine
 from api.models.notification import Notification
 from deploy.local.processes import free_port
 from notifier.jobs import match
+from notifier.workers import worker
 from notifier.workers.worker import main, warm_up, warm_up_before_fork
 from tests.notifier.world import alert, all_of, detection, person
 
@@ -73,3 +75,14 @@ def test_queues_that_do_not_exist_are_refused(given: list[str], capsys: pytest.C
         main(given)
     assert caught.value.code == 2
     assert "WORK" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("work", "lowered"), [(("critical",), 0), (("email", "many"), 5), (("sms",), 0)])
+def test_a_worker_of_crowds_lets_single_alerts_go_first(
+    work: tuple[str, ...], lowered: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [0]
+    monkeypatch.setattr(os, "nice", given.append)
+    monkeypatch.setattr(worker, "run_worker", lambda *_: 0)
+    worker.run(work, "worker-of-tests")
+    assert sum(given) == lowered
