@@ -2,27 +2,44 @@
 # The container of nginx: fills in the names, and loads anew what changes: the certificate, the API's address.
 set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}"
-apis=${API_ADDRESSES:-api:4000}
-API_ADDRESS=$(echo "$apis" | sed 's/  */; server /g')
-export API_ADDRESS HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
+apis=$(echo "${API_ADDRESSES:-api:4000}" | tr -s ',[:space:]' ' ' | sed 's/^ //; s/ $//')
+export HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
 export LIVE_ADDRESS="${LIVE_ADDRESS:-api:4000}"
+conf=/tmp/nginx.conf own=/tmp/nginx.own
 
-# shellcheck disable=SC2016 # envsubst wants the names, not their values
-envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > /tmp/nginx.conf
-nginx -t -q -c /tmp/nginx.conf
+# Prints the APIs whose names lead somewhere, all where none does. By one that does not, nginx would not start, nor take
+# the new address of another.
+list_apis() {
+    found=
+    for address in $apis; do
+        if getent ahosts "${address%:*}" > /dev/null; then found="$found $address"; fi
+    done
+    echo "${found:-$apis}" | sed 's/^ //; s/ /; server /g'
+}
+
+fill_in() {
+    API_ADDRESS=$(list_apis)
+    export API_ADDRESS
+    # shellcheck disable=SC2016 # envsubst wants the names, not their values
+    envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > $own
+    cp $own $conf
+}
 
 state() {
     for address in $apis "$HOOKS_ADDRESS" "$LIVE_ADDRESS"; do getent hosts "${address%:*}" || true; done
     cksum /etc/rdvpriority/tls/fullchain.pem
 }
 
+before=$(state)
+fill_in
+nginx -t -q -c $conf
 (
-    before=$(state)
     while sleep 10; do
         now=$(state)
         if [ "$now" != "$before" ]; then
-            nginx -s reload -c /tmp/nginx.conf && before=$now
+            if cmp -s $own $conf; then fill_in; fi # otherwise lead_to.sh has changed it
+            nginx -s reload -c $conf && before=$now
         fi
     done
 ) &
-exec nginx -c /tmp/nginx.conf -g 'daemon off;'
+exec nginx -c $conf -g 'daemon off;'

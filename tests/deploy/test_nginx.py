@@ -96,6 +96,58 @@ def test_nginx_closes_an_idle_connection_before_gunicorn_does() -> None:
     assert gunicorn.config.Config().keepalive == 2
 
 
+def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
+    """Run start.sh with stand-ins for its programs, and return nginx's upstream each time that nginx was called."""
+    programs = {
+        "nginx": f"cat {folder}/nginx.conf >> {folder}/called",
+        "envsubst": 'cat > /dev/null; echo "server $API_ADDRESS;"',
+        "sleep": "exit 1",  # ends the loop that looks for other addresses
+        "cksum": "exit 0",
+        "getent": "exit 0",
+    } | programs
+    for name, does in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+        (folder / name).chmod(0o755)
+    script = (DEPLOY / "nginx" / "start.sh").read_text("utf-8").replace("/tmp/", f"{folder}/")
+    (folder / "start.sh").write_text(script.replace("/etc/rdvpriority/nginx.conf", "/dev/null"))
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SERVER_NAME": NAME, "API_ADDRESSES": apis}
+    # The pipe ends with the loop, which outlives the script.
+    subprocess.run(["sh", folder / "start.sh"], env=environment, check=True, stdout=subprocess.PIPE)
+    return (folder / "called").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "given", ["api:4000 10.0.0.2:4000", " api:4000\t10.0.0.2:4000\n", "api:4000, 10.0.0.2:4000,"]
+)
+def test_the_container_takes_the_addresses_of_several_apis_however_they_are_set_apart(
+    tmp_path: Path, given: str
+) -> None:
+    assert set(start_container(tmp_path, given)) == {"server api:4000; server 10.0.0.2:4000;"}
+
+
+def test_a_name_that_leads_nowhere_keeps_nginx_from_no_other_api(tmp_path: Path) -> None:
+    back = tmp_path / "back"
+    called = start_container(
+        tmp_path,
+        "api:4000 10.0.0.2:4000",
+        getent=f'[ "$2" != api ] || [ -e {back} ] && echo "$2"',
+        sleep=f"[ ! -e {back} ] && touch {back}",  # for the second look
+    )
+    assert (called[0], called[-1]) == ("server 10.0.0.2:4000;", "server api:4000; server 10.0.0.2:4000;")
+
+
+def test_what_lead_to_changed_stays_when_an_address_changes(tmp_path: Path) -> None:
+    led = "server api-next:4000;"
+    moved = tmp_path / "moved"
+    called = start_container(
+        tmp_path,
+        "api:4000",
+        getent=f'echo "$2"; cat {moved} 2> /dev/null || true',
+        sleep=f"[ ! -e {moved} ] && echo elsewhere > {moved} && echo '{led}' > {tmp_path}/nginx.conf",
+    )
+    assert (called[0], called[-1]) == ("server api:4000;", led)
+
+
 class Echo(http.server.BaseHTTPRequestHandler):
     """Answers with the headers that it got."""
 
