@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,7 @@ class Life(RuleBasedStateMachine):
         ]
         for each in self.people:
             alert(each, *({"desk_id": desk} for desk in DESKS))
+        self.places = count()
         self.late: list[delivery.Sent] = []
         self.tries: Counter[UUID] = Counter()
         self.open: list[UUID] = []
@@ -108,7 +110,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(desk=st.sampled_from(DESKS), hour=HOURS)
     def a_slot_opens(self, desk: str, hour: int) -> None:
-        opened = slots([clock() + timedelta(hours=hour)], desk_id=desk, place=str(clock().timestamp()))
+        place = str(next(self.places))  # two slots may open at one instant
+        opened = slots([clock() + timedelta(hours=hour)], desk_id=desk, place=place)
         matched(detection(opened, desk_id=desk))
 
     @something_waits
