@@ -10,6 +10,7 @@ from uuid import UUID
 
 import hypothesis
 import pytest
+import redis
 import sqlalchemy as sa
 import structlog
 import time_machine
@@ -87,9 +88,11 @@ class Life(RuleBasedStateMachine):
 
     traveller: time_machine.Traveller
     provider: Provider
+    redis: redis.Redis
 
     def __init__(self) -> None:
         super().__init__()
+        self.redis.flushdb()  # what providers did in the history before
         with session() as s:
             for table in (User, Detection, SlotRow):
                 s.execute(sa.delete(table))
@@ -102,6 +105,7 @@ class Life(RuleBasedStateMachine):
         self.places = count()
         self.late: list[delivery.Sent] = []
         self.tries: Counter[UUID] = Counter()
+        self.order: dict[UUID, int] = {}  # ids of one instant have none that is the same in each run
         self.open: list[UUID] = []
 
     @initialize(hour=HOURS)
@@ -215,7 +219,10 @@ class Life(RuleBasedStateMachine):
     def every_row_makes_sense(self) -> None:
         now, longest = clock(), timedelta(seconds=settings().nudge_max_seconds)
         rows = notifications()
-        self.open = [row.id for row in rows if row.state in OPEN]
+        owners: list[UUID | None] = [each.id for each in self.people]
+        for row in sorted(rows, key=lambda row: owners.index(row.user_id)):
+            self.order.setdefault(row.id, len(self.order))
+        self.open = sorted((row.id for row in rows if row.state in OPEN), key=self.order.__getitem__)
         for row in rows:
             assert row.state in (*OPEN, State.SENT) or (row.reason and row.failed_at), row.state
             assert row.unknown_attempts <= row.attempts <= self.tries[row.id] + 1  # a claim may end it
@@ -255,7 +262,7 @@ class Life(RuleBasedStateMachine):
 @pytest.fixture
 def machine(
     database: str,
-    redis_server: Any,
+    redis_server: redis.Redis,
     settings_env: Any,
     frozen: time_machine.Traveller,
     monkeypatch: pytest.MonkeyPatch,
@@ -266,7 +273,7 @@ def machine(
     monkeypatch.setitem(providers.providers(), "sendgrid", provider)
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    yield type("Bound", (Life,), {"provider": provider, "traveller": frozen})
+    yield type("Bound", (Life,), {"provider": provider, "traveller": frozen, "redis": redis_server})
     structlog.configure(**logs)
 
 
