@@ -28,6 +28,7 @@ __all__ = [
     "WatchLevel",
     "desk",
     "desks",
+    "desks_by_host",
     "host_rules",
     "keep_desk_files",
     "load_prefectures",
@@ -45,7 +46,7 @@ class UnknownDesk(LookupError):
     """No desk has that id; the text names those that exist."""
 
 
-_World = tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule]]
+_World = tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule], dict[str, list[Desk]]]
 _ATTEMPTS = 5
 _reads = [0]  # how often this process has read its files again
 _kept: ContextVar[int | None] = ContextVar("_kept", default=None)
@@ -65,7 +66,11 @@ def _load(folder: Path, hosts: Path) -> _World:
     shared = load_hosts(hosts)
     found = load_prefectures(folder, shared)
     every = {desk.id: desk for each in found.values() for desk in each.desks}
-    return found, every, {host: rule for each in found.values() for host, rule in each.hosts.items()} | shared
+    rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | shared
+    on_hosts: dict[str, list[Desk]] = {}
+    for desk in every.values():
+        on_hosts.setdefault(desk.host, []).append(desk)
+    return found, every, rules, on_hosts
 
 
 def _here() -> _World:
@@ -101,6 +106,11 @@ def desks() -> dict[str, Desk]:
 def host_rules() -> dict[str, HostRule]:
     """Return what was decided about hosts, by `name:port`; one rule holds for every desk on that host."""
     return _here()[2]
+
+
+def desks_by_host() -> dict[str, list[Desk]]:
+    """Return all desks by the host (`name:port`) whose budget they share."""
+    return _here()[3]
 
 
 def prefecture(prefecture_id: str) -> Prefecture:

@@ -29,7 +29,7 @@ from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling import demand, desk_store, due_queue
-from crawler.scheduling.desk_budgets import desks_releasing
+from crawler.scheduling.desk_budgets import desks_on, desks_releasing
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.planning import (
     MEMORY,
@@ -249,4 +249,4 @@ def _select_desks(task: PlanningTask) -> list[Desk]:
         desk for name in task.changed | task.requested if (desk := desks().get(name)) and desk.schedulable
     ]
     hosts = {desk.host for desk in named}
-    return [desk for desk in desks().values() if desk.host in hosts and desk.schedulable]
+    return [desk for host in sorted(hosts) for desk in desks_on(host)]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
 from configs.hosts import host_of, resolve_stand_in
-from configs.prefecture import desks, host_rules, prefecture
+from configs.prefecture import desks_by_host, host_rules, prefecture
 from configs.settings import settings
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import DueEntry, HostBucket
@@ -60,7 +60,7 @@ def entry_of(visitor: Desk, now: datetime) -> DueEntry:
 
 def desks_on(host: str) -> list[Desk]:
     """Return the desks that are checked on a host (`name:port`)."""
-    return [desk for desk in desks().values() if desk.host == host and desk.schedulable]
+    return [desk for desk in desks_by_host().get(host, ()) if desk.schedulable]
 
 
 def is_real(desk: Desk) -> bool:
