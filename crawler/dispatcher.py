@@ -41,9 +41,9 @@ log = logging.getLogger(__name__)
 Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two polls of the engine and the parent process
 _OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
-_BEHIND = 0.05  # seconds until a writer that was behind is looked at again
+BEHIND_SECONDS = 0.05  # seconds until a writer that was behind is looked at again
 # Seconds: otherwise each of many desks that fall due in a row made a claim of its own.
-_BETWEEN_CLAIMS = 0.01
+BETWEEN_CLAIMS = 0.01
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
@@ -151,7 +151,7 @@ class Dispatcher:
             self._wake.clear()
             began = monotonic()
             await wait_for(self._wake, await self._claim())
-            await asyncio.sleep(max(0, began + _BETWEEN_CLAIMS - monotonic()))
+            await asyncio.sleep(max(0, began + BETWEEN_CLAIMS - monotonic()))
 
     async def _acquire_lease(self) -> bool:
         while not self._ended:
@@ -232,7 +232,7 @@ class Dispatcher:
         longest = settings().feeder_sleep_seconds
         free = self._spider.queue.places - len(self._running)
         if self._writer.behind:
-            return _BEHIND
+            return BEHIND_SECONDS
         if self._full and not free:
             return longest
         if not await self._has_lease():

@@ -117,19 +117,16 @@ class Writer:
             self._redis.close()
 
     def _collect(self) -> list[FinishedCheck]:
-        """Wait for checks and take them, a desk once: its next one goes into the next batch. Empty: the end."""
+        """Wait for checks and take them. Empty: the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ends_at is not None)
         self._hurry.wait(LINGER)
         with self._changed:
             if self._ends_at is None:
                 self._hurry.clear()
-            batch: dict[str, FinishedCheck] = {}
-            while self._waiting and len(batch) < LARGEST and self._waiting[0].check.desk_id not in batch:
-                result = self._waiting.popleft()
-                batch[result.check.desk_id] = result
+            batch = take_batch(self._waiting)
             self._writing = len(batch)
-            return list(batch.values())
+            return batch
 
     def _persist(self, batch: list[FinishedCheck]) -> Written:
         """Write a batch, row by row where it is refused; while the database is in trouble, wait and try again."""
@@ -193,6 +190,15 @@ def writer_of(crawler: "Crawler", system: str) -> Writer:
     if crawler not in _WRITERS:
         _WRITERS[crawler] = Writer(system)
     return _WRITERS[crawler]
+
+
+def take_batch(waiting: deque[FinishedCheck]) -> list[FinishedCheck]:
+    """Take the first checks, LARGEST at most, and a desk once: its next check goes into the next batch."""
+    batch: dict[str, FinishedCheck] = {}
+    while waiting and len(batch) < LARGEST and waiting[0].check.desk_id not in batch:
+        result = waiting.popleft()
+        batch[result.check.desk_id] = result
+    return list(batch.values())
 
 
 def record(results: Sequence[FinishedCheck]) -> Written:

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+
+import redis
 
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import with_parent
@@ -22,6 +24,7 @@ def main(arguments: list[str]) -> int:
         ends.callback(postgres.stop)
         valkey = start_valkey(state / "redis", durable=False)
         ends.callback(valkey.stop)
+        _stop_expiry(valkey.url())
         postgres.create(_DATABASE)
         environment = {
             **os.environ,
@@ -37,6 +40,12 @@ def main(arguments: list[str]) -> int:
         return subprocess.run(
             with_parent([*python, "deploy.simulation.command", *arguments]), env=environment, check=False
         ).returncode
+
+
+def _stop_expiry(url: str) -> None:
+    """Have Redis keep what expires by the real clock (Valkey 8.1 or later): simulated time passes more slowly, too."""
+    with redis.Redis.from_url(url) as client, suppress(redis.ResponseError):
+        client.config_set("import-mode", "yes")
 
 
 if __name__ == "__main__":

@@ -32,9 +32,11 @@ def figures(played: Played) -> Figures:
         "delays": [_delays(name, each, hours * _HOUR) for name, each in _by(desks, _interval).items()],
         "hosts": _hosts(sites.values(), hours),
         "bans": _bans(sites.values(), hours * _HOUR),
+        "lateness": _lateness(played.lateness),
         "outcomes": _outcomes(),
+        "CPU seconds": played.cpu,
         "real seconds": round(played.took, 1),
-        "times faster": round(hours * _HOUR / played.took),
+        "times faster": hours * _HOUR / played.took,
     }
 
 
@@ -120,6 +122,15 @@ def _bans(sites: Iterable[SimulatedSite], until: float) -> Figures:
         "hosts banned": sum(bool(site.bans) for site in sites),
         "hours banned": sum(min(ban.ends, until) - ban.begins for ban in bans) / _HOUR,
         "longest, minutes": max((ban.ends - ban.begins for ban in bans), default=0) / 60,
+    }
+
+
+def _lateness(claims: list[float]) -> Figures:
+    return {
+        "claims": len(claims),
+        "late p95": percentile(claims, 0.95),
+        "late p99": percentile(claims, 0.99),
+        "late max": max(claims, default=None),
     }
 
 

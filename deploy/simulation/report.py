@@ -16,8 +16,13 @@ def show(console: Console, figures: Figures) -> None:
     """Print the figures of a played world."""
     console.print(_table("intervals", figures["intervals"]))
     console.print(_table("release → detection, in seconds", figures["delays"]))
-    console.print(_lines(figures["hosts"] | figures["bans"] | {"checks": _outcomes(figures["outcomes"])}))
-    console.print(f"{figures['real seconds']} s, {figures['times faster']} times faster than real time")
+    lines = figures["hosts"] | figures["bans"] | figures["lateness"]
+    console.print(_lines(lines | {"checks": _outcomes(figures["outcomes"])}))
+    spent = ", ".join(f"{name} {_text(seconds)}" for name, seconds in figures["CPU seconds"].items())
+    console.print(
+        f"{figures['real seconds']} s, {_text(figures['times faster'])} times faster than real time"
+    )
+    console.print(f"CPU seconds: {spent}")
 
 
 def show_replay(console: Console, found: Sequence[Survival]) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 
 import redis
@@ -15,17 +17,15 @@ from configs.desk import Desk
 from configs.hosts import host_of
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.dispatcher import BEHIND_SECONDS, BETWEEN_CLAIMS
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.session import Session
-from crawler.items import CheckItem, FinishedCheck
-from crawler.recording.batch_writer import record
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim
 from crawler.spiders.prefenligne import PrefenligneSpider
 from deploy.simulation.site import SimulatedSite
-
-_LEAST, _LONGEST = 0.001, 3600.0  # seconds until the next claim: less would not move the time
+from deploy.simulation.writer import SimulatedWriter
 
 
 class PlayedSpider(PrefenligneSpider):
@@ -62,33 +62,23 @@ class PlayedSpider(PrefenligneSpider):
 
 
 class SimulatedSpider:
-    """Claims what is due as the dispatcher does, records what ends as the writer does.
+    """Claims what is due and has it written as the dispatcher does; its lease and its stop are not played."""
 
-    The dispatcher looks each second; this one only where that can bring something: `hear` says that others changed it.
-    """
-
-    def __init__(self, spider: PlayedSpider, client: redis.Redis, changed: Callable[[], None]) -> None:
-        self._spider, self._client, self._changed = spider, client, changed
-        self._running: set[asyncio.Task[None]] = set()
+    def __init__(self, spider: PlayedSpider, client: redis.Redis) -> None:
+        self.lateness: list[float] = []  # seconds of each claim, as lua/claim.lua counts them
+        self._spider, self._client = spider, client
         self._wake = asyncio.Event()
+        self._writer = SimulatedWriter(spider.system, client, self._wake.set)
+        self._running: set[asyncio.Task[None]] = set()
+        self._full = False
+        self._caught_up: datetime | None = None  # until then no claimable desk was left
         self._fault: BaseException | None = None
 
     async def serve(self) -> None:
         """Work for ever."""
-        while True:
-            if self._fault:
-                raise self._fault
-            self._wake.clear()
-            wait = self._claim()
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    def hear(self) -> None:
-        """Notice, as late as the dispatcher would, that somebody else changed the queue."""
-        asyncio.get_running_loop().call_later(settings().feeder_sleep_seconds, self._wake.set)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._writer.serve())
+            group.create_task(self._claim_loop())
 
     async def end(self) -> None:
         """Break off what still runs."""
@@ -96,40 +86,54 @@ class SimulatedSpider:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
+    async def _claim_loop(self) -> None:
+        now = asyncio.get_running_loop().time
+        while True:
+            if self._fault:
+                raise self._fault
+            self._wake.clear()
+            began = now()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._claim()):
+                    await self._wake.wait()
+            await asyncio.sleep(max(0, began + BETWEEN_CLAIMS - now()))
+
     def _claim(self) -> float:
-        """Begin what can be begun; return for how many seconds nothing more can be, unless something changes."""
-        now, free = clock(), settings().spider_places - len(self._running)
-        if not free:
-            return _LONGEST
-        claimed = due_queue.send(
-            self._client,
-            due_queue.claim(self._spider.system, now=now, places=free, hold=self._spider.queue.hold_seconds),
-        )
+        """Begin the checks that can be begun; return the seconds until more can be claimed."""
+        longest, now = settings().feeder_sleep_seconds, clock()
+        free = self._spider.queue.places - len(self._running)
+        if self._writer.behind:
+            return BEHIND_SECONDS
+        if self._full and not free:
+            return longest
+        since = self._caught_up or now
+        hold = self._spider.queue.hold_seconds
+        call = due_queue.claim(self._spider.system, now=now, places=free, hold=hold, since=since)
+        claimed = due_queue.send(self._client, call)
         for claim in claimed.claims:
+            self.lateness.append(max(0, (now - max(since, claim.due)).total_seconds()))
             task = asyncio.create_task(self._check(claim))
             self._running.add(task)
-            task.add_done_callback(self._note_end)
-        if not claimed.wake:
-            return _LONGEST
-        return max(_LEAST, (claimed.wake - now).total_seconds())
+            task.add_done_callback(self._check_ended)
+        self._full = len(claimed.claims) == free
+        if self._full:
+            return longest
+        pause = min(longest, max(0, (claimed.wake - now).total_seconds())) if claimed.wake else longest
+        self._caught_up = now + timedelta(seconds=pause)
+        return pause
 
     async def _check(self, claim: DeskClaim) -> None:
         budget = RequestBudget(claim.paid, partial(self._spend, claim))
-        check = await self._spider.check(desks()[claim.desk_id], claim.token, budget=budget)
-        self._record(check, claim.token)
+        desk = desks()[claim.desk_id]
+        await self._spider.check(desk, claim.token, budget=budget, hand_over=self._writer.put)
 
     async def _spend(self, claim: DeskClaim) -> bool:
         call = due_queue.spend(self._spider.system, claim.desk_id, claim.token, now=clock())
         return due_queue.send(self._client, call)
 
-    def _note_end(self, task: "asyncio.Task[None]") -> None:
+    def _check_ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
-        if not task.cancelled() and (fault := task.exception()):
-            self._fault = fault
+        if not task.cancelled():
+            self._fault = self._fault or task.exception()
+        if self._full or self._fault:
             self._wake.set()
-
-    def _record(self, check: CheckItem, token: int) -> None:
-        written = record([FinishedCheck(check, token, clock())])
-        due_queue.send(self._client, due_queue.finish(self._spider.system, written.visits, now=clock()))
-        self._wake.set()
-        self._changed()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.models.alert import Alert, AlertTarget
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.user import Grant, User
 from configs.plan import PlanName
 from deploy.sample_desk_files import PREFECTURE, desk_entry, host_entry, prefecture_file
@@ -44,16 +44,14 @@ class SimulatedWorld:
 
     def write_people(self) -> None:
         """Let one person wait for each desk that somebody pays for."""
+        years = timedelta(days=3650)
+        begins, ends = START - years, START + years  # a grant that begins has its desk checked at once
         with session() as rows:
             for desk_id, plan in self.waits.items():
-                user = User(email=f"{desk_id.replace('/', '-')}@example.org")
-                rows.add(user)
-                rows.flush()
-                ends = START + timedelta(days=3650)
-                rows.add(
-                    Grant(user_id=user.id, plan=plan, starts_at=START, ends_at=ends, source="simulation")
-                )
-                rows.add(Alert(user_id=user.id, targets=[AlertTarget(desk_id=desk_id)]))
+                user = User(id=new_id(), email=f"{desk_id.replace('/', '-')}@example.org")
+                grant = Grant(user_id=user.id, plan=plan, starts_at=begins, ends_at=ends, source="simulation")
+                alert = Alert(user_id=user.id, targets=[AlertTarget(desk_id=desk_id)])
+                rows.add_all((user, grant, alert))
 
 
 def desk_id(form: int) -> str:
