@@ -134,6 +134,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Search for no garbage among what is imported and collected: nearly all of it stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Leave all that was imported and collected out of every later search for garbage, and search less often."""
     gc.collect()
