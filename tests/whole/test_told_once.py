@@ -20,7 +20,12 @@ from deploy.local.state_dir import LOGS
 from tests.waiting import until
 from tests.whole.conftest import get, slot_messages
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.processes,
+    pytest.mark.xdist_group("stacks"),
+    pytest.mark.timeout(1200),
+]
 DESK = "evry-courcouronnes_91/naturalisation"
 
 
