@@ -27,6 +27,7 @@ from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler import golden
 from tests.crawler.golden import CASES, GOLDEN, load, name_of
+from tests.in_turn import in_turn
 from tests.mutation.oracle import EVIDENCE
 
 ROOT = Path(folder.__file__).parents[2]
@@ -126,7 +127,7 @@ def test_generated_answers_are_read_too(name: str) -> None:
     assert f"test_{name}" in generating or any(f'"{name}"' in text for text in generating.values())
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@in_turn("case", CASES, name_of)
 def test_a_byte_order_mark_changes_nothing(case: Path) -> None:
     reader, page = platform(case.parent.name), load(case)
     marked = replace(page, body=codecs.BOM_UTF8 + page.body)
@@ -176,7 +177,7 @@ def nothing_but_reading() -> Iterator[list[str]]:
         _watching = False
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@in_turn("case", CASES, name_of)
 def test_a_reader_needs_neither_a_file_nor_a_socket_nor_the_clock(case: Path, time_machine: Any) -> None:
     reader, page = platform(case.parent.name), load(case)
     readings = []

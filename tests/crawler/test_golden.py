@@ -13,6 +13,7 @@ from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from tests.crawler.golden import CASES, case_file, expected, load, name_of
+from tests.in_turn import in_turn
 
 
 @pytest.mark.parametrize("name", sorted(platforms()))
@@ -20,7 +21,7 @@ def test_a_platform_has_golden_pages(name: str) -> None:
     assert [case for case in CASES if case.parent.name == name]
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
+@in_turn("case", CASES, name_of)
 def test_a_golden_page_is_read_as_expected(case: Path) -> None:
     page, file = load(case), case / "expected.json"
     said = describe(classify_page(platform(case.parent.name), page), page.visit.zone)

@@ -11,6 +11,7 @@ from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import Page
 from tests.crawler.golden import CASES, expected, load, name_of
+from tests.in_turn import in_turn
 
 READ = (None, "slots", "no_slots")  # outcomes of pages that are read; None: it leads on
 BADGE = (
@@ -77,7 +78,7 @@ PAGES = [case for case in CASES if load(case).is_html and expected(case)["outcom
 
 @pytest.mark.rule("3.2")
 @pytest.mark.parametrize("beside", sorted(BESIDE))
-@pytest.mark.parametrize("case", PAGES, ids=name_of)
+@in_turn("case", PAGES, name_of)
 def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case: Path, beside: str) -> None:
     page, extra = load(case), BESIDE[beside].encode()
     before, end, after = page.body.rpartition(b"</body>")
@@ -88,8 +89,8 @@ def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("name", FIRST)
 @pytest.mark.parametrize("which", sorted(WALLS))
+@in_turn("name", FIRST)
 def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:
     page = replace(load(FIRST[name]), body=WALLS[which].encode(), status=200, headers={})
     reading = classify_page(platform(name), page)

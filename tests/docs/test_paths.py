@@ -4,7 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
+from tests.in_turn import in_turn
 
 ROOT = Path(__file__).parents[2]
 PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -20,13 +20,13 @@ def headings(paper: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@in_turn("paper", PAPERS, str)
 def test_the_files_that_a_page_names_exist(paper: Path) -> None:
     words = (word for code in _CODE.findall(paper.read_text()) for word in code.split())
     assert [word for word in words if _FILE.fullmatch(word) and not (ROOT / word).exists()] == []
 
 
-@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
+@in_turn("paper", PAPERS, str)
 def test_the_links_of_a_page_lead_somewhere(paper: Path) -> None:
     for target, anchor in _LINK.findall(paper.read_text()):
         there = paper.parent / target if target else paper

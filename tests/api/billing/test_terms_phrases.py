@@ -8,6 +8,7 @@ import re
 import pytest
 
 from configs.sales_terms import BINDING, TERMS, find_newest_version, read_consent, read_terms
+from tests.in_turn import in_turn
 
 VERSIONS = sorted(path.name for path in TERMS.iterdir() if path.is_dir())
 IN_EVERY_VERSION = {
@@ -68,7 +69,7 @@ def read_words(version: str) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("article", IN_EVERY_VERSION)
+@in_turn("article", IN_EVERY_VERSION)
 def test_every_version_has_what_the_law_wants(version: str, article: str) -> None:
     assert IN_EVERY_VERSION[article] in read_words(version)
 

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
+from tests.in_turn import in_turn
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_words_of_more_slots_take_back_what_stands_beside_them_and_a_denial_does
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("denial", DENIALS)
+@in_turn("denial", DENIALS)
 def test_a_message_of_trouble_proves_nothing_whatever_it_says_of_slots(denial: str, trouble: str) -> None:
     assert says_none(denial)
     assert not says_none(f"{trouble} {denial}")

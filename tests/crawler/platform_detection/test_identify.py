@@ -20,6 +20,7 @@ from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, expected, kind, load, name_of
 from tests.crawler.recordings import RECORDINGS
 from tests.fuzz import times
+from tests.in_turn import in_turn
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -118,13 +119,13 @@ def shows_slots(case: Path) -> bool:
     return kind(case) == ".json" and bool(expected(case)["slots"])
 
 
-@pytest.mark.parametrize("case", [each for each in CASES if shows_slots(each)], ids=name_of)
+@in_turn("case", [each for each in CASES if shows_slots(each)], name_of)
 def test_slots_of_an_api_are_known_by_their_shape(case: Path) -> None:
     signs = by_shape(page_of(NOWHERE, load(case).body))
     assert [sign.platform for sign in signs] == [case.parent.name]
 
 
-@pytest.mark.parametrize("case", [each for each in CASES if kind(each) == ".html"], ids=name_of)
+@in_turn("case", [each for each in CASES if kind(each) == ".html"], name_of)
 def test_no_page_bears_another_platforms_marks(case: Path) -> None:
     assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
 
@@ -151,7 +152,7 @@ def test_what_is_nobodys_answer_names_nobody(body: bytes) -> None:
     assert by_shape(page_of(NOWHERE, body)) == []
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if load(case).is_html], ids=name_of)
+@in_turn("case", [case for case in CASES if load(case).is_html], name_of)
 def test_a_page_that_people_see_is_no_answer_of_an_api(case: Path) -> None:
     assert by_shape(page_of(NOWHERE, codecs.BOM_UTF8 + load(case).body)) == []
 

@@ -1,7 +1,5 @@
 """Rules and the board name metrics and labels that exist."""
 
-import pytest
-
 from deploy.alarm_check.expressions import (
     Expression,
     find_labels,
@@ -12,6 +10,7 @@ from deploy.alarm_check.expressions import (
     read_board,
 )
 from deploy.metrics.catalogue import METRICS, PREFIX, find_definition, list_labels
+from tests.in_turn import in_turn
 
 # Metrics of Debian's prometheus-node-exporter; `make alarms` sees that it has them.
 OF_THE_MACHINE = {
@@ -38,7 +37,7 @@ def is_known(name: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("expression", EXPRESSIONS, ids=lambda each: each.place)
+@in_turn("expression", EXPRESSIONS, lambda each: each.place)
 def test_an_expression_names_metrics_and_labels_that_exist(expression: Expression) -> None:
     names = find_metrics(expression.text)
     assert names or expression.place == "Watchdog"

@@ -24,6 +24,7 @@ from notifier.content.messages import (
 from notifier.content.sms_text import LONGEST, fit_text, segments
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
+from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.content.test_messages import MAILS, TEXTS
 
@@ -112,7 +113,7 @@ def test_a_kind_has_the_same_channels_and_parts_in_each_language() -> None:
 
 
 @pytest.mark.parametrize("size", SampleSize)
-@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+@in_turn("kind, language, channel", TEXTS)
 def test_a_text_is_complete_and_escaped_with_every_value(
     kind: str, language: str, channel: str, size: SampleSize
 ) -> None:
@@ -187,7 +188,7 @@ def test_a_language_is_written_in_its_own_letters(language: str) -> None:
         assert latin * 20 < own, (kind, own, latin)
 
 
-@pytest.mark.parametrize(("kind", "language"), MAILS)
+@in_turn("kind, language", MAILS)
 def test_a_mail_says_its_language_and_direction(kind: str, language: str) -> None:
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
     page = make(kind, language, "email").html

@@ -4,8 +4,6 @@ import re
 from html import unescape
 from typing import Any
 
-import pytest
-
 from api.pages.procedure_names import PROCEDURE_NAMES
 from configs.prefecture import Procedure, desks
 from notifier.channel_base import RenderedMessage
@@ -13,6 +11,7 @@ from notifier.content.desk_location import name_desk
 from notifier.content.desk_message_content import DeskInfo, desk_infos
 from notifier.content.messages import render
 from notifier.message_kind_base import TemplateContext
+from tests.in_turn import in_turn
 from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL
 
@@ -55,9 +54,7 @@ def list_shown(channel: str, made: RenderedMessage) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "language", "channel"), [each for each in TEXTS if each[0] not in _OPERATORS]
-)
+@in_turn("kind, language, channel", [each for each in TEXTS if each[0] not in _OPERATORS])
 def test_no_procedure_stands_where_a_locked_screen_shows_it(kind: str, language: str, channel: str) -> None:
     for procedure, label in _LABELS.items():
         made = render(kind, channel, language, TemplateContext(facts_with(kind, label), URL))

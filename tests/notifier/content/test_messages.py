@@ -24,6 +24,7 @@ from notifier.content.sms_text import fit_text, segments
 from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
 from notifier.telegram_commands import COMMANDS
+from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 STOP = "http://localhost:4000/l/stop/abc.def.ghi"
@@ -335,7 +336,7 @@ class _Words(HTMLParser):
         return " ".join("".join(self.seen).split())
 
 
-@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+@in_turn("kind, language, channel", TEXTS)
 def test_every_text_that_exists_can_be_made(kind: str, language: str, channel: str) -> None:
     made = render(kind, channel, language, TemplateContext(FACTS[kind], FACTS[kind].get("url", URL)))
     assert made.text or made.html
@@ -349,7 +350,7 @@ def test_every_kind_speaks_french_and_every_folder_is_a_kind() -> None:
     assert all("fr" in languages_of(kind) for kind in kinds())
 
 
-@pytest.mark.parametrize(("kind", "language", "channel"), TEXTS)
+@in_turn("kind, language, channel", TEXTS)
 def test_a_missing_value_is_an_error_and_not_a_hole(kind: str, language: str, channel: str) -> None:
     for name in FACTS[kind]:
         if name in ("site", "label", "first_day_short") or (kind, name) in OTHER_BRANCH:
@@ -439,7 +440,7 @@ def test_the_mail_loads_nothing_from_elsewhere() -> None:
         assert not re.search(r"<(img|link|script|iframe)\b|url\(|@import|@font-face", page)
 
 
-@pytest.mark.parametrize(("kind", "language"), MAILS)
+@in_turn("kind, language", MAILS)
 def test_the_text_part_says_what_the_page_says(kind: str, language: str) -> None:
     made = render(kind, "email", language, TemplateContext(FACTS[kind], "x"))
     page = _Words(made.html)
@@ -464,7 +465,7 @@ PRIVATE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "language"), MAILS)
+@in_turn("kind, language", MAILS)
 def test_every_mail_says_that_the_service_is_private_and_appointments_are_free(
     kind: str, language: str
 ) -> None:

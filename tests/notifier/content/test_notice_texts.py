@@ -10,6 +10,7 @@ from api.pages.procedure_names import PROCEDURE_NAMES
 from configs.prefecture import Procedure
 from notifier.content.messages import choose_notice_language, languages_of, render_notice
 from notifier.message_kinds import kinds
+from tests.in_turn import in_turn
 from tests.notifier.content.test_locked_screen import facts_with
 from tests.notifier.content.test_messages import FACTS
 
@@ -28,7 +29,7 @@ def test_there_are_notices() -> None:
     assert {kind for kind, language in TEXTS if language == "fr"} == set(NOTICED)
 
 
-@pytest.mark.parametrize(("kind", "language"), TEXTS)
+@in_turn("kind, language", TEXTS)
 def test_a_notice_is_complete(kind: str, language: str) -> None:
     made = render_notice(kind, language, FACTS[kind])
     assert made.language == language
@@ -40,7 +41,7 @@ def test_a_notice_is_complete(kind: str, language: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("kind", "language"), TEXTS)
+@in_turn("kind, language", TEXTS)
 def test_a_title_names_no_procedure(kind: str, language: str) -> None:
     for procedure in set(Procedure) - {Procedure.AUTRE}:
         label = f"{PROCEDURE_NAMES[procedure]} – renouvellement"

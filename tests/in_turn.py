@@ -1,0 +1,42 @@
+"""Tests of one property with hundreds of short cases: one test for all of them, which names each case that fails.
+
+pytest takes some 5 ms of a processor for a test of its own: to collect it in each worker, to set it up, to report it.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any
+
+
+def in_turn(
+    names: str, cases: Iterable[Any], name_of: Callable[[Any], str] = repr
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a test each case in turn, as `parametrize` gives each to a test of its own: `in_turn("kind, channel", …)`.
+
+    Other fixtures are the same for all cases. The test fails with an ExceptionGroup, each error with its case's name.
+    """
+    arguments = [each.strip() for each in names.split(",")]
+    listed = list(cases)
+    assert listed, "no case: nothing would be tested"
+
+    def wrap(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def run(**fixtures: Any) -> None:
+            errors = []
+            for case in listed:
+                values: Sequence[Any] = case if len(arguments) > 1 else [case]
+                try:
+                    test(**dict(zip(arguments, values, strict=True)), **fixtures)
+                except Exception as error:  # noqa: BLE001 -- every case is tried before the test fails
+                    error.add_note(f"in the case {name_of(case)}")
+                    errors.append(error)
+            if errors:
+                raise ExceptionGroup(f"{len(errors)} of {len(listed)} cases fail", errors)
+
+        signature = inspect.signature(test)
+        others = [each for name, each in signature.parameters.items() if name not in arguments]
+        run.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined] # pytest reads it
+        return run
+
+    return wrap
