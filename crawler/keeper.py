@@ -156,9 +156,9 @@ class Keeper:
         found = code_version()
         if not self._code or self._code.version != found:
             self._code = Code(found, now)
-        settled = now - self._code.since >= timedelta(seconds=settings().deploy_settle_seconds)
+        settles = timedelta() <= now - self._code.since < timedelta(seconds=settings().deploy_settle_seconds)
         is_accepted = self._watch is None or self._watch.accepted == found
-        if not settled or not is_accepted:
+        if settles or not is_accepted:  # a clock that was set back delays nothing
             return None
         if found != self._settled:
             self._settled, self._release = found, release_version()

@@ -31,8 +31,11 @@ class StartBackoff:
     failed: int = 0  # how many did in a row
 
     def may_start(self, now: datetime) -> bool:
-        """Tell whether the next one may start: at once after the first failure, then ever later."""
-        return now - self.over >= timedelta(seconds=self._pause)
+        """Tell whether the next one may start: at once after the first failure, then ever later.
+
+        A clock that was set back ends the pause.
+        """
+        return not timedelta() <= now - self.over < timedelta(seconds=self._pause)
 
     def begin(self, job: str, now: datetime) -> None:
         """Learn that a job was started."""

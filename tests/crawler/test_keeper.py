@@ -178,6 +178,15 @@ def test_newer_code_is_run_by_a_successor_before_the_old_ends_and_then_the_keepe
     assert not kept.run_once(after(78))
 
 
+def test_newer_code_is_run_although_the_clock_was_set_back(kept: Keeper, fake: Fake) -> None:
+    kept.run_once(NOW)
+    fake.speak("job-1", NOW)
+    fake.version = "v2"
+    for seconds in (1, -3600, -3580):
+        kept.run_once(after(seconds))
+    assert fake.running[SYSTEM] == ["job-1", "job-2"]
+
+
 def test_code_that_does_not_start_takes_nothing_away(kept: Keeper, fake: Fake) -> None:
     kept.run_once(NOW)
     fake.speak("job-1", NOW)

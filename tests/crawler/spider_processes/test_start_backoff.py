@@ -45,6 +45,12 @@ def test_a_pause_has_a_bound_however_often_it_failed(starts: StartBackoff) -> No
     assert starts.may_start(after(10))
 
 
+def test_a_clock_that_was_set_back_lengthens_no_pause(starts: StartBackoff) -> None:
+    for _ in range(2):
+        fail(starts, NOW)
+    assert starts.may_start(after(-3600))
+
+
 def test_spiders_that_end_together_are_one_failure(starts: StartBackoff) -> None:
     for job in "abc":
         starts.begin(job, NOW)
