@@ -17,13 +17,20 @@ list_apis() {
     echo "${found:-$apis}" | sed 's/^ //; s/ /; server /g'
 }
 
-fill_in() {
+# Prints an address, or an API's where its name leads nowhere: nginx would not start by it.
+choose_address() {
+    if getent ahosts "${1%:*}" > /dev/null; then echo "$1"; else echo "${API_ADDRESS%%;*}"; fi
+}
+
+fill_in() (
     API_ADDRESS=$(list_apis)
+    HOOKS_ADDRESS=$(choose_address "$HOOKS_ADDRESS")
+    LIVE_ADDRESS=$(choose_address "$LIVE_ADDRESS")
     export API_ADDRESS
     # shellcheck disable=SC2016 # envsubst wants the names, not their values
     envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > $own
     cp $own $conf
-}
+)
 
 state() {
     for address in $apis "$HOOKS_ADDRESS" "$LIVE_ADDRESS"; do getent hosts "${address%:*}" || true; done

@@ -110,7 +110,13 @@ def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
         (folder / name).chmod(0o755)
     script = (DEPLOY / "nginx" / "start.sh").read_text("utf-8").replace("/tmp/", f"{folder}/")
     (folder / "start.sh").write_text(script.replace("/etc/rdvpriority/nginx.conf", "/dev/null"))
-    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SERVER_NAME": NAME, "API_ADDRESSES": apis}
+    environment = {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "SERVER_NAME": NAME,
+        "API_ADDRESSES": apis,
+        "HOOKS_ADDRESS": "hooks:4000",
+        "LIVE_ADDRESS": "stream:4000",
+    }
     # The pipe ends with the loop, which outlives the script.
     subprocess.run(["sh", folder / "start.sh"], env=environment, check=True, stdout=subprocess.PIPE)
     return (folder / "called").read_text().splitlines()
@@ -134,6 +140,16 @@ def test_a_name_that_leads_nowhere_keeps_nginx_from_no_other_api(tmp_path: Path)
         sleep=f"[ ! -e {back} ] && touch {back}",  # for the second look
     )
     assert (called[0], called[-1]) == ("server 10.0.0.2:4000;", "server api:4000; server 10.0.0.2:4000;")
+
+
+def test_hooks_or_streams_that_are_away_keep_nginx_from_no_page(tmp_path: Path) -> None:
+    called = start_container(
+        tmp_path,
+        "api:4000 10.0.0.2:4000",
+        getent='[ "$2" != hooks ]',
+        envsubst='cat > /dev/null; echo "$HOOKS_ADDRESS $LIVE_ADDRESS"',
+    )
+    assert set(called) == {"api:4000 stream:4000"}
 
 
 def test_what_lead_to_changed_stays_when_an_address_changes(tmp_path: Path) -> None:
