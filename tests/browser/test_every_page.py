@@ -10,7 +10,6 @@ from tests.browser.page_list import NO_PAGES, Reader, list_pages
 from tests.browser.page_walk import PageWalk
 from tests.browser.site import Site
 from tests.browser.watch import Watch
-from tests.samples import try_first
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -23,7 +22,8 @@ def test_a_new_page_without_parameters_is_named(site: Site) -> None:
         list_pages(app, write_content())
 
 
-@pytest.mark.parametrize("reader", try_first(Reader, 1))
+@pytest.mark.journey
+@pytest.mark.parametrize("reader", Reader)
 def test_every_page(site: Site, make_context: MakeContext, watch: Watch, reader: Reader) -> None:
     walk = PageWalk(site, write_content(), make_context, watch, most=1)
     problems = walk.list_problems(check_arrival, reader)

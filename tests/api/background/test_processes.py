@@ -94,6 +94,7 @@ def test_two_instances_run_each_job_once_and_leave_when_asked(start: Callable[[]
         assert "Traceback" not in each.said
 
 
+@pytest.mark.journey
 def test_the_parent_holds_nothing_and_its_children_end_with_it(start: Callable[[], Program]) -> None:
     program = start()
     parent = psutil.Process(program.process.pid)

@@ -69,6 +69,7 @@ def count(*labels: str) -> float:
     )
 
 
+@pytest.mark.journey
 @pytest.mark.processes
 def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -> None:
     live = ("/api/health/live", "GET", "200")

@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.support import SupportRequest
 from tests.waiting import until
 
-pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.processes]
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.journey, pytest.mark.processes]
 ROWS = 20_000
 _JOB = """
 from api.background import jobs

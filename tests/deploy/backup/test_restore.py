@@ -9,7 +9,7 @@ from deploy.backup.__main__ import main
 from tests.deploy.backup.conftest import Cluster, bases, service
 from tests.waiting import until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.journey, pytest.mark.processes]
 
 
 def test_a_destroyed_cluster_comes_back_as_it_was_at_a_second(
