@@ -246,6 +246,7 @@ class PaymentsWorld:
         if lost:
             self.waiting.clear()
         self.trust(background.reconcile_payments)
+        jobs.work_off()  # a subscription whose account was deleted has no instant at which it is due
         for _ in range(_ROUNDS):
             self.collect()
             while self.waiting:
