@@ -93,6 +93,7 @@ def test_a_process_that_stands_still_in_a_transaction_does_not_hold_its_rows_for
 
 def break_idle_connection() -> int:
     """End the server's side of the pool's only connection; return its process."""
+    engine().dispose()  # connections of the test before
     with session() as s:
         pid = s.scalar(sa.text("SELECT pg_backend_pid()"))
     apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
