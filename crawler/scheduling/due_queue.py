@@ -206,7 +206,9 @@ def claim(
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more. `since`: until
     then the caller has left no desk unclaimed, so that whatever made one wait is no lateness (None: do not count).
     """
-    keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system), claims(system))
+    keys = (
+        _due(system), _desks(system), pushed(system), _STOPPED, _waits(system), _idle(system), claims(system),
+    )  # fmt: skip
     late, slow = settings().heartbeat_late_seconds, settings().scale_late_seconds
     arguments = (now.timestamp(), places, hold, late, since.timestamp() if since else "", slow)
     return Call(lua_scripts.CLAIM, keys, arguments, _claimed)
@@ -363,8 +365,12 @@ def _waits(system: str) -> str:
     return f"waits:{system}"
 
 
-def _queue(system: str) -> tuple[str, str, str]:
-    return _due(system), _desks(system), _waits(system)
+def _idle(system: str) -> str:
+    return f"idle:{system}"
+
+
+def _queue(system: str) -> tuple[str, str, str, str]:
+    return _due(system), _desks(system), _waits(system), _idle(system)
 
 
 def _jump() -> int:

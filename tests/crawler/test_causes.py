@@ -221,7 +221,8 @@ def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
         )
     client.flushdb()
     plan.run_once(LATER)
-    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
+    for name in ("due", "idle"):
+        client.zadd(f"{name}:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
     left, _ = (client.get(f"bucket:{HOST}") or "").split()
     assert float(left) == pytest.approx(24 - 5 + 0.2)  # a stand-in's holds a whole visit
     floor = timedelta(seconds=48)

@@ -138,7 +138,7 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
             older = {key: redis_server.dump(key) or b"" for key in redis_server.keys("token:*")}
         now = NOW + timedelta(minutes=2 * number)
         frozen.move_to(now)
-        client.zadd(f"due:{SYSTEM}", {"evry_91/a": now.timestamp()})
+        client.rpush(due_queue.pushed(SYSTEM), "evry_91/a")
         visit(client, now)
     for key, value in older.items():
         redis_server.restore(key, 0, value, replace=True)
@@ -146,7 +146,7 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
     for number in range(20, 22):
         now = NOW + timedelta(minutes=2 * number)
         frozen.move_to(now)
-        client.zadd(f"due:{SYSTEM}", {"evry_91/a": now.timestamp()})
+        client.rpush(due_queue.pushed(SYSTEM), "evry_91/a")
         found.append(visit(client, now, slot()))
     assert found == [0, 1]
 

@@ -1,27 +1,41 @@
 -- Claims desks that are due and whose hosts are free: the most overdue first, one per host.
 --
--- KEYS    due, desks, pushed, stopped, waits, claims (of one queue; `stopped` is of all)
+-- KEYS    due, desks, pushed, stopped, waits, idle, claims (of one queue; `stopped` is of all)
 -- ARGV    now, places, hold (seconds), late (seconds), since (the caller has left no desk until then; '': do not count),
 --         slow (seconds)
 -- Result  {{desk, token, due, requests paid}…, wake ('' where nothing is scheduled), refused pushes}
 -- Changes pushed desks become due now; each claimed desk gets the next token and is due again at now + hold, its host
 --         is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
+--         A due desk whose host is not free is put off in waits or idle, until that may be so.
 --         `claims` counts the claims, and those that are late: more than `slow` after the desk was due and `since`.
 --         What a host held back until `since` is not late.
 --
 -- Desks without waiting subscribers come after all others until they are `late`: otherwise they never had a turn.
 -- A claim reads about as many desks as it takes, not all that are due: with thousands late that took longer than visits.
+-- Nor does it read again and again the desks of hosts that are not free: on full hosts some desk is always due.
 -- include: _instants
 -- include: _buckets
 
 local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local since, slow, behind = tonumber(ARGV[5]), tonumber(ARGV[6]), 0
 local claims, refused, tried, wake = {}, {}, {}, math.huge
+local HELD, LONGEST = 1, 60 -- seconds: what frees a host before its instant is noticed within these at the latest
+local ORDER = 1e-6 -- seconds in waits and idle for each that a desk is overdue: of one host the most overdue comes first
+
+for _, index in ipairs({KEYS[5], KEYS[6]}) do
+  local following = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if following[2] then wake = math.min(wake, tonumber(following[2])) end
+end
+
+local function index(name, at)
+  redis.call('ZADD', KEYS[5], 'XX', at, name)
+  redis.call('ZADD', KEYS[6], 'XX', at, name)
+end
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   if redis.call('ZSCORE', KEYS[1], desk) then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], desk)
-    redis.call('ZADD', KEYS[5], 'XX', 'LT', ARGV[1], desk)
+    index(desk, ARGV[1])
   else
     refused[#refused + 1] = desk
   end
@@ -31,7 +45,8 @@ local function take(name, due, desk, left, at)
   local token = redis.call('INCR', 'token:' .. name)
   local limit = string.format('%.6f', now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
-  if desk.waits then redis.call('ZADD', KEYS[5], limit, name) end
+  redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)
+  wake = math.min(wake, now + hold)
   keep('host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
   keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
@@ -39,53 +54,75 @@ local function take(name, due, desk, left, at)
   if since and now - math.max(since, tonumber(due)) > slow then behind = behind + 1 end
 end
 
--- Whether the desk left the range that is read. `due:` is the truth; where `waits:` differs it is corrected.
-local function try(name)
-  local due = redis.call('ZSCORE', KEYS[1], name)
-  local desk = due and decode(redis.call('HGET', KEYS[2], name))
-  if not desk then
-    redis.call('ZREM', KEYS[1], name)
-    redis.call('ZREM', KEYS[5], name)
-    return true
-  elseif tonumber(due) > now then
-    redis.call('ZADD', KEYS[5], due, name)
-    return true
-  end
-  if redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then return false end
-  local free = math.max(until_of('host:' .. desk.host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
-  local left, at = left_in(desk, now)
-  if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
-  if free > now then
-    wake = math.min(wake, free)
-    return false
-  end
-  take(name, due, desk, left, at)
-  return true
+local function put_off(name, due, desk, free, seconds)
+  local overdue = math.min(now - due, 3600)
+  local at = string.format('%.6f', math.min(free, now + seconds) - ORDER * overdue)
+  redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], at, name)
 end
 
-local function look(key, from, to)
-  local skipped, page = 0, nil
-  repeat
-    page = redis.call('ZRANGEBYSCORE', key, from, to, 'LIMIT', skipped, places + 20)
-    for _, name in ipairs(page) do
+-- `due:` is the truth; where `waits:` and `idle:` differ they are corrected.
+local function try(name, due)
+  local desk = due and decode(redis.call('HGET', KEYS[2], name))
+  if not desk then
+    for _, key in ipairs({KEYS[1], KEYS[5], KEYS[6]}) do redis.call('ZREM', key, name) end
+    return
+  elseif tonumber(due) > now then
+    wake = math.min(wake, tonumber(due))
+    return redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], due, name)
+  elseif redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then
+    return put_off(name, due, desk, math.huge, HELD)
+  end
+  local host = 'host:' .. desk.host
+  local held = string.find(redis.call('GET', host) or '', ' ') and until_of(host) > now
+  local free = math.max(until_of(host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
+  local left, at = left_in(desk, now)
+  if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
+  if free <= now then return take(name, due, desk, left, at) end
+  wake = math.min(wake, free)
+  put_off(name, due, desk, free, held and HELD or LONGEST)
+  if held then
+    redis.call('SADD', 'behind:' .. desk.host, name)
+    redis.call('PEXPIRE', 'behind:' .. desk.host, math.ceil(1000 * hold))
+  end
+end
+
+-- The desks of a page with the instants they are due, the most overdue first; without those that are put off. No desk is
+-- for longer than LONGEST: another process moved it in `due` alone.
+local function read(page)
+  local dues, found = redis.call('ZMSCORE', KEYS[1], unpack(page)), {}
+  local waits, idle = redis.call('ZMSCORE', KEYS[5], unpack(page)), redis.call('ZMSCORE', KEYS[6], unpack(page))
+  for each, name in ipairs(page) do
+    local at = tonumber(waits[each] or idle[each] or 0)
+    if not tried[name] and (at <= now or at > now + LONGEST) then found[#found + 1] = {name, dues[each]} end
+    tried[name] = true
+  end
+  table.sort(found, function(a, b) return tonumber(a[2] or 0) < tonumber(b[2] or 0) end)
+  return found
+end
+
+-- A desk that is tried leaves `waits` and `idle`, as a rule: each page but the first begins behind those that did not.
+local function look(key, to)
+  local passed = 0
+  while true do
+    local page = redis.call('ZRANGEBYSCORE', key, '-inf', to, 'LIMIT', passed, places + 20)
+    if #page == 0 then return end
+    for _, desk in ipairs(read(page)) do
       if #claims == places then return end
-      if tried[name] or not try(name) then skipped = skipped + 1 end
-      tried[name] = true
+      try(unpack(desk))
     end
-  until #page == 0
+    for _, at in ipairs(redis.call('ZMSCORE', key, unpack(page))) do
+      if at and tonumber(at) <= tonumber(to) then passed = passed + 1 end
+    end
+  end
 end
 
 if places > 0 then
-  local early = string.format('%.6f', now - late)
-  look(KEYS[1], '-inf', early)
-  look(KEYS[5], '(' .. early, ARGV[1])
-  look(KEYS[1], '(' .. early, ARGV[1])
+  look(KEYS[1], string.format('%.6f', now - late))
+  look(KEYS[5], ARGV[1])
+  look(KEYS[6], ARGV[1])
 end
 if since and #claims > 0 then
-  redis.call('HINCRBY', KEYS[6], 'all', #claims)
-  redis.call('HINCRBY', KEYS[6], 'late', behind)
+  redis.call('HINCRBY', KEYS[7], 'all', #claims)
+  redis.call('HINCRBY', KEYS[7], 'late', behind)
 end
-
-local following = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-if following[2] then wake = math.min(wake, tonumber(following[2])) end
 return {claims, wake == math.huge and '' or string.format('%.6f', wake), refused}

@@ -1,6 +1,6 @@
 -- Ends visits: re-arms their desks and frees their hosts, where both are still the visits' own.
 --
--- KEYS    due, desks, waits
+-- KEYS    due, desks, waits, idle
 -- ARGV    now, jump, then a JSON object for each visit:
 --           desk, token (text), due (text)      when the desk is due again
 --           host, between (text)                until when its host is left alone between two visits
@@ -8,7 +8,8 @@
 --           unused                              requests that the claim paid for and the visit did not make
 --           last                                the row's last token where that is not older than the visit's, else 0
 -- Result  for each visit 1 where its token was still the desk's own, else 0
--- Changes scores in due and waits, token:<desk>, host:<host>, bucket:<host>, rest:<host>
+-- Changes scores in due, waits and idle, token:<desk>, host:<host>, bucket:<host>, rest:<host>; desks that a claim put off
+--         because of this visit are looked at by the next one
 --
 -- A token that is the desk's own and yet not newer than the row's comes from a Redis that was restored from an older
 -- state: it goes on beyond the row's. A rest is kept whoever holds the host: the site said so.
@@ -22,6 +23,7 @@ for item = 3, #ARGV do
   if redis.call('GET', 'token:' .. visit.desk) == visit.token then
     redis.call('ZADD', KEYS[1], 'XX', visit.due, visit.desk)
     redis.call('ZADD', KEYS[3], 'XX', visit.due, visit.desk)
+    redis.call('ZADD', KEYS[4], 'XX', visit.due, visit.desk)
     if visit.last >= tonumber(visit.token) then redis.call('SET', 'token:' .. visit.desk, visit.last + jump) end
     own[#own + 1] = 1
   else
@@ -31,6 +33,11 @@ for item = 3, #ARGV do
   local holder = held and string.match(held, ' (.+)$')
   if holder == visit.desk .. ' ' .. visit.token then
     keep('host:' .. visit.host, visit.between, between - now)
+    for _, name in ipairs(redis.call('SMEMBERS', 'behind:' .. visit.host)) do
+      redis.call('ZADD', KEYS[3], 'XX', 'LT', ARGV[1], name)
+      redis.call('ZADD', KEYS[4], 'XX', 'LT', ARGV[1], name)
+    end
+    redis.call('DEL', 'behind:' .. visit.host)
     local desk = visit.unused > 0 and decode(redis.call('HGET', KEYS[2], visit.desk))
     if desk then
       local left, at = left_in(desk, now)

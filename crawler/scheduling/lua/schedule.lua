@@ -1,13 +1,13 @@
 -- Puts desks into the queue, or brings the entries of those that are in it up to date.
 --
--- KEYS    due, desks, waits
+-- KEYS    due, desks, waits, idle
 -- ARGV    jump, then for each desk: its entry for desks:<queue> (JSON), and a JSON object:
 --           desk, due (text)    when it is due, as far as the queue knows no better
 --           last                the row's last token
 --           hurry               whether a desk that is in the queue may move forward to `due`
 --           latest (text)       the latest instant that a healthy clock can have put into the queue ("inf": any)
 -- Result  how many desks are new
--- Changes members and scores in due and waits, fields of desks, token:<desk>
+-- Changes members and scores in due, waits and idle, fields of desks, token:<desk>
 --
 -- A desk that is in the queue only ever moves forward, and only where it is hurried or due after `latest`: a clock that
 -- was set ahead put it there. A token that is missing or behind the row's goes on far beyond it: a check may still run
@@ -24,10 +24,9 @@ for at = 2, #ARGV, 2 do
   local set = tonumber(redis.call('ZSCORE', KEYS[1], plan.desk))
   local nearer = plan.hurry or (set and set > (tonumber(plan.latest) or math.huge))
   added = added + redis.call('ZADD', KEYS[1], nearer and 'LT' or 'NX', plan.due, plan.desk)
-  if decode(entry).waits then
-    redis.call('ZADD', KEYS[3], redis.call('ZSCORE', KEYS[1], plan.desk), plan.desk)
-  else
-    redis.call('ZREM', KEYS[3], plan.desk)
-  end
+  local own, other = KEYS[3], KEYS[4]
+  if not decode(entry).waits then own, other = other, own end
+  redis.call('ZADD', own, redis.call('ZSCORE', KEYS[1], plan.desk), plan.desk)
+  redis.call('ZREM', other, plan.desk)
 end
 return added

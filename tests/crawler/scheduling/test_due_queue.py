@@ -105,6 +105,84 @@ def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(clie
     assert min(reads) < 40  # two, and some of the others': four hundred where all that is due is read
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_desks_of_a_host_that_is_not_free_are_not_read_again_and_again(
+    client: redis.Redis, *, waits: bool
+) -> None:
+    """On full hosts some desk is always due: with 12,000 desks each claim read a thousand of them."""
+    reads = []
+    for _ in range(5):  # as above: the least is ours
+        client.flushdb()
+        put_many(client, 400, waits=waits)
+        due_queue.send(client, due_queue.rest({"one:80": at(300)}, now=at(0)))
+        assert take(client, 1) == due_queue.ClaimResult(wake=at(300))
+        client.config_resetstat()
+        assert not take(client, 2).claims
+        reads.append(client.info("commandstats").get("cmdstat_hget", {"calls": 0})["calls"])
+    assert min(reads) < 40
+
+
+def put_many(client: redis.Redis, number: int, *, waits: bool = True) -> None:
+    """Schedule desks of one host, each due a second before the next."""
+    entries = [entry(f"d{each}", "one:80", 0, at(-each), waits=waits) for each in range(number)]
+    due_queue.send(client, due_queue.schedule("test", entries))
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_a_host_that_was_not_free_the_most_overdue_desk_comes_first(
+    client: redis.Redis, *, waits: bool
+) -> None:
+    put_many(client, 100, waits=waits)
+    due_queue.send(client, due_queue.rest({"one:80": at(30)}, now=at(0)))
+    take(client, 1)
+    assert taken(take(client, 30, places=1)) == ["d99"]
+
+
+def test_a_desk_whose_host_was_held_is_claimed_as_soon_as_the_visit_ends(client: redis.Redis) -> None:
+    put_many(client, 2)
+    (claim,) = take(client).claims
+    assert not take(client, 0.1).claims
+    end(client, due_queue.VisitEnd("d1", claim.token, at(60), "one:80", between=at(0.2)), 0.2)
+    assert taken(take(client, 0.2)) == ["d0"]
+
+
+def test_a_desk_whose_host_another_queue_held_is_claimed_within_a_second(client: redis.Redis) -> None:
+    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))]))
+    claim = due_queue.claim("other", now=at(0), places=1, hold=HOLD)
+    (other,) = due_queue.send(client, claim).claims
+    put_many(client, 1)
+    assert not take(client, 0.1).claims
+    visit = due_queue.VisitEnd("third", other.token, at(60), "one:80", between=at(0.2))
+    due_queue.send(client, due_queue.finish("other", [visit], now=at(0.2)))
+    assert taken(take(client, 1.1)) == ["d0"]
+
+
+def test_a_stopped_host_is_asked_within_a_second_after_it_may_be(client: redis.Redis) -> None:
+    put_many(client, 1)
+    due_queue.send(client, due_queue.stop("one:80"))
+    assert not take(client, 0.1).claims
+    due_queue.send(client, due_queue.resume("one:80"))
+    assert taken(take(client, 1.1)) == ["d0"]
+
+
+def test_a_late_desk_is_found_that_a_planner_of_the_version_before_scheduled(client: redis.Redis) -> None:
+    put_many(client, 1, waits=False)
+    client.delete("idle:test")
+    late = 3600.0
+    assert taken(take(client, late)) == ["d0"]
+    assert client.zscore("idle:test", "d0") == at(late + HOLD).timestamp()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_late_desk_is_found_that_a_process_of_the_version_before_moved(
+    client: redis.Redis, *, waits: bool
+) -> None:
+    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 0, at(9000), waits=waits)]))
+    client.zadd("due:test", {"desk": at(0).timestamp()})
+    assert taken(take(client, 3600)) == ["desk"]
+
+
 def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
     """A process of the version before moves desks in the queue alone: that counts."""
     put(client, gone=0, later=0)
@@ -320,6 +398,10 @@ class Claimers(RuleBasedStateMachine):
             assert self.hosts[each.desk_id] not in busy, "two visits of one host at once"
             self.newest[each.desk_id] = each.token
             self.held[each.desk_id] = (each.token, self.second + HOLD)
+        if len(claimed.claims) < places:
+            due = self.client.zrangebyscore("due:test", 0, at(self.second).timestamp())
+            busy = {self.hosts[desk] for desk in self.held}
+            assert {self.hosts[str(desk)] for desk in due} <= busy, "a desk was left whose host is free"
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), again=st.floats(0, 60))
