@@ -108,9 +108,8 @@ class Writer:
             self._dropped += written.dropped
             try:
                 self._finish(written.visits)
-            except (
-                Exception
-            ):  # a writer that ended would stop all claims for good: desks come due again by themselves
+            except Exception:
+                # Desks come due again by themselves. A writer that ended would stop all claims for good.
                 log.exception("%d visits could not be ended in the due queue", len(written.visits))
             log_checks(written.lines)  # last: a line takes 0.1 ms, and people wait for the nudge
         if self._redis:

@@ -167,7 +167,7 @@ class _Play:
     async def _keep_up(self) -> None:
         while True:
             began = monotonic()
-            keeps = _keep_expired(self._client)  # each minute, since a lost connection is made anew
+            keeps = _keep_expired(self._client)  # each minute: a new connection does not have the option
             await asyncio.sleep(_STEP)
             if not keeps and monotonic() - began > _STEP:
                 raise TooSlow(

@@ -33,7 +33,7 @@ from notifier.recipients import recipients
 from notifier.web_push.push_lane import open_lane
 from notifier.workers.queues import WORK, names_of
 
-_CROWDS_NICE = 5  # a third of the CPU time of a process beside it that wants all
+_CROWDS_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 log = structlog.get_logger(__name__)
 
 
