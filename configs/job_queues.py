@@ -6,6 +6,7 @@ from functools import lru_cache
 import structlog
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue
 from rq.exceptions import DuplicateJobError, NoSuchJobError
@@ -37,6 +38,14 @@ def _redis(_url: str) -> Redis:
 def redis() -> Redis:
     """Return the process's client for short calls."""
     return _redis(settings().require("redis_url"))
+
+
+def connect() -> None:
+    """Connect the process's client now, where Redis answers, so that the first short call does not wait for it."""
+    try:
+        redis().ping()
+    except RedisError as error:
+        log.info("redis away: the first call connects", because=type(error).__name__)
 
 
 def queue(name: str) -> Queue:

@@ -22,6 +22,7 @@ __all__ = [
     "create_notifications",
     "deliver",
     "detection_seen",
+    "get_ready",
     "is_genuine",
     "keep_acknowledgements",
     "mark_gone_slots",
@@ -61,9 +62,20 @@ def detection_seen(detection_id: UUID) -> None:
 
     Never raises because Redis is away: one warning, and the sweep finds the row.
     """
-    from notifier import nudges  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import match_nudge  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    nudges.match(detection_id)
+    match_nudge.match(detection_id)
+
+
+def get_ready() -> None:
+    """Load and connect what `detection_seen` needs, so that the first slot of a process is told like the others.
+
+    Never raises because Redis is away.
+    """
+    from configs.job_queues import connect  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import match_nudge  # noqa: F401, PLC0415 -- late, so that importing us costs nothing
+
+    connect()
 
 
 def catch_up(alert_id: UUID) -> None:

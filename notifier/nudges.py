@@ -20,13 +20,13 @@ from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue
 from configs.live_nudges import nudge_streams
+from configs.matching_queues import CRITICAL, MANY
 from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import most_at_once
+from notifier.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.message_kinds import SLOT_DETECTED
-from notifier.workers.queues import CRITICAL, MANY
 
-_MATCH = "notifier.jobs.match"
 _MATCH_PART = "notifier.jobs.match_part"
 _CATCH_UP = "notifier.jobs.catch_up"
 _REARM = "notifier.jobs.rearm"
@@ -36,7 +36,6 @@ _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
 _PRICE_SMS = "notifier.jobs.price_sms"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
-_MATCH_SECONDS = 60
 
 log = structlog.get_logger(__name__)
 
@@ -67,12 +66,6 @@ def _forgiving(what: str) -> Iterator[None]:
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
-def match(detection_id: UUID, times: int = 0) -> None:
-    """Have a detection matched; `times` is how often it was nudged before."""
-    with _forgiving("match"):
-        _ask(CRITICAL, _MATCH, (str(detection_id),), f"match-{detection_id}-{times}")
-
-
 def match_parts(detection_id: UUID, numbers: Iterable[int], times: int = 0) -> None:
     """Have parts of a detection matched; `times` is how often the detection was nudged before.
 
@@ -96,7 +89,7 @@ def rearm(desk_ids: Iterable[str]) -> None:
     with _forgiving("rearm"):
         for desk_id in desk_ids:
             job_id = f"rearm-{hashlib.sha256(desk_id.encode()).hexdigest()[:32]}"
-            push(MANY, _REARM, (desk_id,), job_id, seconds=_MATCH_SECONDS, kept=kept)
+            push(MANY, _REARM, (desk_id,), job_id, seconds=MATCH_SECONDS, kept=kept)
 
 
 def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
@@ -106,14 +99,14 @@ def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
         for alert_ids in parts:
             keys = [str(each) for each in alert_ids]
             job_id = f"open-{hashlib.sha256(' '.join((desk_id, *keys)).encode()).hexdigest()[:32]}"
-            push(MANY, _TELL_OPEN, (desk_id, *keys), job_id, seconds=_MATCH_SECONDS, kept=kept)
+            push(MANY, _TELL_OPEN, (desk_id, *keys), job_id, seconds=MATCH_SECONDS, kept=kept)
 
 
 def apply_receipts() -> None:
     """Have stored receipts applied; one job a second is enough for all of them."""
     with _forgiving("apply_receipts"):
         job_id = f"receipts-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
-        push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
+        push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
 
 
 def show_notices() -> None:
@@ -125,11 +118,11 @@ def show_notices() -> None:
 def price_sms() -> None:
     """Have Twilio asked for prices: by the worker of receipts, which has time."""
     with _forgiving("price_sms"):
-        push(RECEIPTS, _PRICE_SMS, (), f"prices-{clock():%H%M}", seconds=_MATCH_SECONDS, kept=_MATCH_SECONDS)
+        push(RECEIPTS, _PRICE_SMS, (), f"prices-{clock():%H%M}", seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
 
 
 def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:
-    push(name, function, arguments, job_id, seconds=_MATCH_SECONDS, kept=KEPT_SECONDS)
+    push(name, function, arguments, job_id, seconds=MATCH_SECONDS, kept=KEPT_SECONDS)
 
 
 def nudge(notification_ids: Sequence[UUID]) -> None:

@@ -23,7 +23,7 @@ from configs.outage_log import OutageLog
 from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
 from configs.startup import exit_on_config_error
-from notifier import applied_receipts, match_service, nudges
+from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.call_planning import plan_calls
 from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
 from notifier.message_kinds import SLOT_DETECTED
@@ -120,7 +120,7 @@ class Sweep:
         self._watch_holds(now)
         detections, notifications = unmatched(now), undelivered(now)
         for detection_id, times in detections:
-            nudges.match(detection_id, times)
+            match_nudge.match(detection_id, times)
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._watch_prices(now)

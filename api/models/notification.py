@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.user import Channel, Contact
+from configs.matching_queues import MATCHING
 
 
 class Priority(StrEnum):
@@ -29,7 +30,6 @@ OUTLIVES = "account_deleted"  # a key of the params of a message that outlives i
 QUIET_HOURS, DIGEST = "quiet hours", "digest"
 HELD = (QUIET_HOURS, DIGEST)
 PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
-MATCHING = ("critical", "many")
 RECEIPTS = "receipts"
 
 

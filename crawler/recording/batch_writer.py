@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import redis
 
+import notifier
 from api.models.base import server_answers, session
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
@@ -101,6 +102,7 @@ class Writer:
             log.error("%d checks could not be recorded before the end: their desks are checked again", lost)
 
     def _run(self) -> None:
+        _get_ready()
         while batch := self._collect():
             written = self._persist(batch)
             _nudge(written.detections)
@@ -243,12 +245,16 @@ def _takes(failures: int) -> Callable[[], bool]:
     return takes_checks if failures >= _FAILURES else lambda: False
 
 
+def _get_ready() -> None:
+    """Load what a nudge needs beside the first check, not after the first slot."""
+    try:
+        notifier.get_ready()
+    except Exception:  # a check is recorded without it
+        log.exception("the first nudge will load what it needs")
+
+
 def _nudge(detections: "Sequence[UUID]") -> None:
     """Tell the notifier, after the commit; a nudge that fails is found by its sweep."""
-    if not detections:
-        return
-    import notifier  # noqa: PLC0415 -- only who finds something loads the queue's library
-
     for detection in detections:
         try:
             notifier.detection_seen(detection)

@@ -4,7 +4,7 @@ from rich.text import Text
 
 from api.health.queue_overview import WaitingJobs
 from api.models.job_run import PAYMENTS
-from api.models.notification import MATCHING
+from configs.matching_queues import MATCHING
 from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
 _ALWAYS = (*MATCHING, PAYMENTS)

@@ -5,10 +5,10 @@
 holds up no other.
 """
 
-from api.models.notification import MATCHING, RECEIPTS, Priority, queue_of
+from api.models.notification import RECEIPTS, Priority, queue_of
 from api.models.user import Channel
+from configs.matching_queues import MATCHING
 
-CRITICAL, MANY = MATCHING
 WORK = (*MATCHING, RECEIPTS, *(channel.value for channel in Channel))  # what a worker can be started for
 
 

@@ -17,6 +17,7 @@ from api.models.notification import Priority
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
+from configs.job_queues import connect
 from configs.job_worker import run_worker
 from configs.prefecture import prefectures
 from configs.startup import exit_on_config_error
@@ -57,6 +58,12 @@ def warm_up() -> None:
         _warm_up_database()
     except (OperationalError, InterfaceError) as error:
         log.warning("database away: the first job connects", because=type(error.orig).__name__)
+
+
+def get_ready() -> None:
+    """Warm up, and connect to Redis: a provider's breaker is asked there before each call."""
+    warm_up()
+    connect()
 
 
 def warm_up_before_fork() -> None:
@@ -100,7 +107,7 @@ def run(work: Sequence[str], name: str) -> int:
         os.nice(_CROWDS_NICE)
     queues = [queue for each in work for queue in names_of(each)]
     with open_lane() if Channel.PUSH in work else nullcontext():
-        return run_worker(queues, name, warm_up)
+        return run_worker(queues, name, get_ready)
 
 
 @exit_on_config_error("the worker")

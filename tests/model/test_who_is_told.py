@@ -29,7 +29,7 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from notifier import hourly_cap, jobs, nudges
+from notifier import hourly_cap, jobs, match_nudge, nudges
 from notifier.channel_base import Acceptance
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
@@ -387,7 +387,7 @@ def machine(
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    monkeypatch.setattr(nudges, "match", lambda key, _times=0: queue.append(("match", key)))
+    monkeypatch.setattr(match_nudge, "match", lambda key, _times=0: queue.append(("match", key)))
     monkeypatch.setattr(nudges, "rearm", lambda desks: queue.extend(("rearm", desk) for desk in desks))
     monkeypatch.setattr(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import zlib
@@ -26,6 +27,17 @@ def test_importing_the_front_door_loads_neither_queue_nor_database_nor_sdk() -> 
     code = "import sys, json, notifier; print(json.dumps(sorted(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code]))
     assert not {"rq", "redis", "sqlalchemy", "twilio", "sendgrid", "jinja2"} & set(loaded)
+
+
+def test_telling_of_a_detection_loads_neither_tables_nor_channels() -> None:
+    code = (
+        "import sys, json, uuid, notifier; notifier.get_ready(); notifier.detection_seen(uuid.uuid4());"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], env=nowhere).splitlines()[-1])
+    assert "rq" in loaded
+    assert not {"sqlalchemy", "api.models", "notifier.channels", "jinja2"} & set(loaded)
 
 
 def test_a_detection_is_nudged_by_its_id_and_nothing_else(queued: Queued) -> None:

@@ -617,6 +617,23 @@ def test_the_nudge_comes_after_the_commit_and_breaks_nothing(
 
 
 @pytest.mark.rule("3.5")
+def test_a_writer_gets_ready_to_nudge_before_it_writes_and_records_without(
+    write: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows_before: list[int] = []
+
+    def fail() -> None:
+        rows_before.append(len(rows_of(Check)))
+        raise RuntimeError("not ready")
+
+    monkeypatch.setattr(notifier, "get_ready", fail)
+    write(check("a", 1, slot()))
+    assert rows_before == [0]
+    assert "not ready" in caplog.text
+    assert len(rows_of(Check)) == 1
+
+
+@pytest.mark.rule("3.5")
 def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_it(
     desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from configs.clock import clock
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from deploy.status import due, jobs
-from notifier import nudges
+from notifier import match_nudge, nudges
 from tests.deploy.status.conftest import FIRST, SECOND, THIRD
 
 World = Callable[..., None]
@@ -89,9 +89,9 @@ def test_what_somebody_asked_for_is_counted(world: World, redis_server: redis.Re
 def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
     world: World, frozen: time_machine.Traveller
 ) -> None:
-    nudges.match(uuid4())
+    match_nudge.match(uuid4())
     frozen.shift(7)
-    nudges.match(uuid4())
+    match_nudge.match(uuid4())
     nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK, None)])
     (text,) = jobs.lines(read_jobs())
     assert text.plain == "critical 2 (oldest 7.0 s) · many 0 · sms-bulk 1 (oldest 0.0 s) · payments 0"

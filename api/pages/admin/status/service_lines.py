@@ -12,10 +12,11 @@ from api.health.queue_overview import WaitingJobs
 from api.health.status_report import HealthFinding
 from api.models.incident import IncidentReason
 from api.models.job_run import PAYMENTS, JobResult
-from api.models.notification import MATCHING, State
+from api.models.notification import State
 from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_decimal, write_seconds, write_since
 from api.pages.admin.words import INCIDENT_REASONS, count
 from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
+from configs.matching_queues import MATCHING
 from configs.proof_spool_status import SpoolReport
 
 _LATE_JOB, _LATE_MESSAGE = 1.0, 10.0  # seconds; more shows that something is slow
