@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 
 import structlog
+from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from api.background import job_store
@@ -22,7 +23,7 @@ from api.payments.due_work import has_due_work
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, push, queue, redis
 from configs.logs import set_up_logs
-from configs.loop_report import BACKGROUND, LoopReport, write_report
+from configs.loop_report import BACKGROUND, LoopReport, read_report, write_report
 from configs.part_failures import PartFailures
 from configs.process_age import on_stop_signals, repeat_until_old
 from configs.settings import settings
@@ -48,7 +49,8 @@ class Scheduler:
         self._failures.run("sweep", partial(self._sweep, now))
         self._failures.run("payments", _sweep_payments)
         with suppress(RedisError):  # then the report runs out, and health says so
-            write_report(redis(), LoopReport(at=now, failing=self._failures.names()), BACKGROUND)
+            report = LoopReport(at=now, failing=self._failures.names(), since=_find_since(now))
+            write_report(redis(), report, BACKGROUND)
 
     def _plan(self, now: datetime) -> None:
         with session() as s:
@@ -76,6 +78,15 @@ class Scheduler:
             nudge = LostRun(run.id, run.job, run.nudges + 1)
             seconds = round(settings().job_seconds)
             push(job.queue, _RUN_JOB, (str(run.id),), _name_nudge(nudge), seconds=seconds, kept=KEPT_SECONDS)
+
+
+def _find_since(now: datetime) -> datetime:
+    """Return since when a scheduler reports: crashes and releases leave the report of the one before."""
+    try:
+        before = read_report(redis(), BACKGROUND)
+    except ValidationError:  # the key holds something else, which is overwritten
+        return now
+    return min(now, before.since or now) if before else now
 
 
 def _sweep_payments() -> None:

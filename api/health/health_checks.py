@@ -241,7 +241,7 @@ def _check_background(redis: Redis) -> str:
         named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
         raise PartDown(f"parts of the scheduler fail, its log says why: {named}")
     listeners = _check_listeners(redis, JOB_QUEUES)
-    if troubles := find_job_troubles(read_job_runs()):
+    if troubles := find_job_troubles(read_job_runs(), report.since):
         raise PartDown("; ".join(troubles))
     return listeners
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from api.health.read_session import read_session
 from api.models.job_run import JobResult, JobRun
+from api.paging import read_id_time
 from configs.clock import clock
 from configs.formatting import format_duration
 
@@ -26,7 +27,8 @@ class JobStatus:
     result: JobResult | None
     error: str | None  # of the newest run; of the open one, where an attempt failed
     counts: dict[str, Any] | None
-    due_at: datetime | None  # of the open run
+    due_at: datetime | None  # of the open run, which moves to the newest due time until a worker takes it
+    planned_at: datetime | None  # of the open run: when it was written
     runs: bool  # whether a worker holds the open run
 
 
@@ -53,12 +55,22 @@ def _describe(name: str, last: JobRun | None, current: JobRun | None, now: datet
         error=current.error if current and current.error else last.error if last else None,
         counts=last.counts if last else None,
         due_at=current.due_at if current else None,
+        planned_at=_find_planned(current, now) if current else None,
         runs=bool(current and current.lease_until and current.lease_until > now),
     )
 
 
-def find_job_troubles(jobs: Sequence[JobStatus]) -> list[str]:
-    """Return in words the jobs whose newest run failed, in whole or for some rows, and those that no worker takes."""
+def _find_planned(run: JobRun, now: datetime) -> datetime:
+    planned = read_id_time(run.id)
+    return planned if planned <= now else run.due_at  # a clock was ahead
+
+
+def find_job_troubles(jobs: Sequence[JobStatus], since: datetime | None = None) -> list[str]:
+    """Return in words the jobs whose newest run failed, in whole or for some rows, and those that no worker takes.
+
+    A run waits since it was planned, not since its due time: a job of a new stack or release may have been due hours
+    before. `since` is when the scheduler began: runs that a stopped stack left wait since then.
+    """
     now = clock()
     failed = [f"{each.job} failed ({each.error})" for each in jobs if each.result is JobResult.FAILED]
     in_part = [
@@ -66,9 +78,10 @@ def find_job_troubles(jobs: Sequence[JobStatus]) -> list[str]:
         for each in jobs
         if each.counts and each.counts.get("failed")
     ]
-    late = [
-        f"{each.job} is {format_duration(now - each.due_at)} late"
+    waits = {
+        each.job: now - max(each.planned_at, since or each.planned_at)
         for each in jobs
-        if each.due_at and not each.runs and now - each.due_at > _LATE
-    ]
+        if each.planned_at and not each.runs
+    }
+    late = [f"{job} is {format_duration(wait)} late" for job, wait in waits.items() if wait > _LATE]
     return failed + in_part + late

@@ -383,3 +383,33 @@ def test_the_scheduler_reports_what_fails_and_that_it_works_again(
     scheduler.turn()
     assert (report := read_report(redis_server, BACKGROUND))
     assert report.failing == {}
+
+
+def read_since(client: redis.Redis) -> datetime:
+    report = read_report(client, BACKGROUND)
+    assert report
+    assert report.since
+    return report.since
+
+
+def test_the_scheduler_reports_since_when_one_runs_without_a_gap(
+    done: list[str], redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    began = clock()
+    for _ in range(3):  # a new scheduler each time, as after a crash or a release
+        Scheduler([HOURLY]).turn()
+        assert read_since(redis_server) == began
+        frozen.shift(20)
+    redis_server.delete(BACKGROUND)  # as Redis does 45 seconds after the last one
+    Scheduler([HOURLY]).turn()
+    assert read_since(redis_server) == clock()
+
+
+def test_a_scheduler_runs_since_now_where_a_clock_was_ahead(
+    scheduler: Scheduler, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    scheduler.turn()
+    frozen.shift(-3600)
+    scheduler.turn()
+    assert read_since(redis_server) == clock()

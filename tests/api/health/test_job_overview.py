@@ -1,8 +1,10 @@
 """Background jobs in health and in `make status`: degraded at worst, as alerts are delivered without them."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -13,19 +15,21 @@ from api.health.health_checks import HealthChecks, PartFinding, PartState, list_
 from api.health.job_overview import read_job_runs
 from api.models.base import new_id, session
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from api.paging import first_id_at
 from configs.clock import clock
 from configs.loop_report import BACKGROUND, LoopReport, write_report
 from deploy.status import job_runs
 
 Listen = Callable[..., None]
+_numbers = count()
 
 
 @pytest.fixture
 def listen(database: str, redis_server: redis.Redis, frozen: time_machine.Traveller) -> Listen:
     """Report as the scheduler does, and register a worker for these queues."""
 
-    def register(*queues: str, **failing: str) -> None:
-        write_report(redis_server, LoopReport(at=clock(), failing=failing), BACKGROUND)
+    def register(*queues: str, since: datetime | None = None, **failing: str) -> None:
+        write_report(redis_server, LoopReport(at=clock(), since=since, failing=failing), BACKGROUND)
         worker = SimpleWorker(
             [Queue(name, connection=redis_server) for name in queues], connection=redis_server
         )
@@ -34,16 +38,21 @@ def listen(database: str, redis_server: redis.Redis, frozen: time_machine.Travel
     return register
 
 
-def keep(job: str = "check_days", due: float = 0, **columns: Any) -> None:
-    """Write a run that was due so many seconds ago."""
+def ago(seconds: float) -> datetime:
+    return clock() - timedelta(seconds=seconds)
+
+
+def keep(job: str = "check_days", due: float = 0, planned: float | None = None, **columns: Any) -> None:
+    """Write a run that was due so many seconds ago, and planned then or `planned` seconds ago."""
+    first = first_id_at(ago(due if planned is None else planned))
+    run_id = UUID(int=first.int + next(_numbers))  # several may be planned at once
     with session() as s:
-        s.add(JobRun(job=job, due_at=clock() - timedelta(seconds=due), next_nudge_at=clock(), **columns))
+        s.add(JobRun(id=run_id, job=job, due_at=ago(due), next_nudge_at=clock(), **columns))
 
 
 def end(job: str = "check_days", due: float = 60, error: str | None = None, **counts: int) -> None:
     result = JobResult.FAILED if error else JobResult.DONE
-    at = clock() - timedelta(seconds=due)
-    keep(job, due, ended_at=at, result=result, error=error, counts=counts or {"days": 1})
+    keep(job, due, ended_at=ago(due), result=result, error=error, counts=counts or {"days": 1})
 
 
 def finding(client: redis.Redis) -> PartFinding:
@@ -89,6 +98,45 @@ def test_jobs_that_failed_or_are_late_are_named_until_they_work_again(
     assert finding(redis_server).reason == "drop_job_runs failed (ValueError); check_days is 5 min late"
     end("drop_job_runs", 60)
     assert finding(redis_server).reason == "check_days is 5 min late"
+
+
+HOURS, WEEK = 19 * 3600, 7 * 86400
+
+
+def test_a_job_that_is_planned_for_the_first_time_is_late_from_then_on(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    keep(due=HOURS, planned=300)
+    assert finding(redis_server).state is PartState.OK
+    keep("drop_job_runs", due=HOURS, planned=301)
+    assert finding(redis_server).reason == "drop_job_runs is 5 min late"
+
+
+def test_a_run_that_no_worker_takes_is_late_although_it_is_moved_to_the_newest_due_time(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    keep("hold_desks", due=30, planned=600)
+    assert finding(redis_server).reason == "hold_desks is 10 min late"
+
+
+def test_a_run_that_a_stopped_stack_left_is_late_once_the_scheduler_ran_for_long_enough(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    keep(due=HOURS, planned=WEEK)
+    listen(*JOB_QUEUES, since=ago(300))
+    assert finding(redis_server).state is PartState.OK
+    listen(*JOB_QUEUES, since=ago(360))
+    assert finding(redis_server).reason == "check_days is 6 min late"
+
+
+def test_a_run_that_a_clock_ahead_planned_is_late_from_its_due_time_on(
+    listen: Listen, redis_server: redis.Redis
+) -> None:
+    listen(*JOB_QUEUES)
+    keep(due=360, planned=-HOURS)
+    assert finding(redis_server).reason == "check_days is 6 min late"
 
 
 def test_rows_that_failed_are_named_until_a_run_without_them(

@@ -64,9 +64,9 @@ def make_parts() -> dict[str, Any]:
         "lateness": CheckLateness(40, 4, 1.2, 0.1, 3.5),
         "jobs": [WaitingJobs("slots", 3, 9.5, 1)],
         "runs": [
-            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
-            JobStatus("drop_job_runs", ago, JobResult.DONE, None, {"failed": 2}, ago, runs=False),
-            JobStatus("make_partitions", ago, JobResult.DONE, None, {}, None, runs=False),
+            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, None, runs=False),
+            JobStatus("drop_job_runs", ago, JobResult.DONE, None, {"failed": 2}, ago, ago, runs=False),
+            JobStatus("make_partitions", ago, JobResult.DONE, None, {}, None, None, runs=False),
         ],
         "messages": MessageOverview({"sent": 4}, 2, 99.0, 1, 5.0, [DeadLetters(Channel.SMS, "21211", 3, ago)]),
         "providers": [
