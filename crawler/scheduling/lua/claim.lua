@@ -27,7 +27,7 @@ for _, index in ipairs({KEYS[5], KEYS[6]}) do
   if following[2] then wake = math.min(wake, tonumber(following[2])) end
 end
 
-local function index(name, at)
+local function reschedule(name, at)
   redis.call('ZADD', KEYS[5], 'XX', at, name)
   redis.call('ZADD', KEYS[6], 'XX', at, name)
 end
@@ -35,7 +35,7 @@ end
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   if redis.call('ZSCORE', KEYS[1], desk) then
     redis.call('ZADD', KEYS[1], 'LT', ARGV[1], desk)
-    index(desk, ARGV[1])
+    reschedule(desk, ARGV[1])
   else
     refused[#refused + 1] = desk
   end
