@@ -105,17 +105,19 @@ def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Sou
     assert source.made == 1
 
 
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have calls wait zero seconds for a body that another call builds."""
+    monkeypatch.setattr("api.cache._PATIENCE", 0)
+
+
+@pytest.mark.usefixtures("no_patience")
 def test_what_is_too_old_is_not_served_while_another_builds_for_ever(
-    cache: AnswerCache,
-    source: Source,
-    redis_server: redis.Redis,
-    frozen: time_machine.Traveller,
-    monkeypatch: pytest.MonkeyPatch,
+    cache: AnswerCache, source: Source, redis_server: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
     cache.get("x", source.build)
     frozen.shift(6)
     redis_server.set("cache:x:lock", "1")
-    monkeypatch.setattr("api.cache._PATIENCE", 0)
     late = cache.get("x", source.build)
     assert (late.body, late.source) == (b"2", "bypass")
 
