@@ -119,6 +119,15 @@ def test_every_recorded_check_has_a_line_that_names_its_detection(
     assert "detection" not in second
 
 
+def test_a_nudge_leaves_before_the_lines_are_written(
+    write: Callable[..., None], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[list[UUID]] = []
+    monkeypatch.setattr(batch_writer, "log_checks", lambda _lines: left.append(list(nudged)))
+    write(check("a", 1, slot()))
+    assert left == [[row.id for row in rows_of(Detection)]]
+
+
 def test_checks_without_a_change_cost_three_statements_however_many(desks: dict[str, Desk]) -> None:
     results = [FinishedCheck(check(desk), 1, NOW) for desk in "abc"]
     assert len(statements(lambda: batch_writer.record(results))) == 3
