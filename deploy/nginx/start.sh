@@ -22,6 +22,9 @@ choose_address() {
     if getent ahosts "${1%:*}" > /dev/null; then echo "$1"; else echo "${API_ADDRESS%%;*}"; fi
 }
 
+# Prints the APIs that a configuration leads to, as they stand in it.
+read_led() { sed -n 's/^ *server \(.*\);  # lead_to.sh$/\1/p' "$1"; }
+
 fill_in() (
     API_ADDRESS=$(list_apis)
     HOOKS_ADDRESS=$(choose_address "$HOOKS_ADDRESS")
@@ -29,7 +32,6 @@ fill_in() (
     export API_ADDRESS
     # shellcheck disable=SC2016 # envsubst wants the names, not their values
     envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > $own
-    cp $own $conf
 )
 
 state() {
@@ -39,12 +41,16 @@ state() {
 
 before=$(state)
 fill_in
+cp $own $conf
 nginx -t -q -c $conf
 (
     while sleep 10; do
+        filled=$(read_led $own) led=$(read_led $conf)
+        if [ "$led" != "$filled" ]; then apis=$(echo "$led" | sed 's/; server / /g'); fi # lead_to.sh has changed it
         now=$(state)
         if [ "$now" != "$before" ]; then
-            if cmp -s $own $conf; then fill_in; fi # otherwise lead_to.sh has changed it
+            fill_in
+            if [ "$(read_led $conf)" = "$led" ]; then cp $own $conf; fi # otherwise lead_to.sh has just changed it
             nginx -s reload -c $conf && before=$now
         fi
     done

@@ -96,11 +96,14 @@ def test_nginx_closes_an_idle_connection_before_gunicorn_does() -> None:
     assert gunicorn.config.Config().keepalive == 2
 
 
+MARK = "  # lead_to.sh"  # ends the line that lead_to.sh changes
+
+
 def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
     """Run start.sh with stand-ins for its programs, and return nginx's upstream each time that nginx was called."""
     programs = {
         "nginx": f"cat {folder}/nginx.conf >> {folder}/called",
-        "envsubst": 'cat > /dev/null; echo "server $API_ADDRESS;"',
+        "envsubst": f'cat > /dev/null; echo "server $API_ADDRESS;{MARK}"',
         "sleep": "exit 1",  # ends the loop that looks for other addresses
         "cksum": "exit 0",
         "getent": "exit 0",
@@ -119,7 +122,7 @@ def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
     }
     # The pipe ends with the loop, which outlives the script.
     subprocess.run(["sh", folder / "start.sh"], env=environment, check=True, stdout=subprocess.PIPE)
-    return (folder / "called").read_text().splitlines()
+    return (folder / "called").read_text().replace(MARK, "").splitlines()
 
 
 @pytest.mark.parametrize(
@@ -159,9 +162,29 @@ def test_what_lead_to_changed_stays_when_an_address_changes(tmp_path: Path) -> N
         tmp_path,
         "api:4000",
         getent=f'echo "$2"; cat {moved} 2> /dev/null || true',
-        sleep=f"[ ! -e {moved} ] && echo elsewhere > {moved} && echo '{led}' > {tmp_path}/nginx.conf",
+        sleep=f"[ ! -e {moved} ] && echo elsewhere > {moved} && echo '{led}{MARK}' > {tmp_path}/nginx.conf",
     )
     assert (called[0], called[-1]) == ("server api:4000;", led)
+
+
+def test_a_name_that_lead_to_chose_and_that_leads_nowhere_keeps_nginx_from_no_other_api(
+    tmp_path: Path,
+) -> None:
+    led = "server api-next:4000; server 10.0.0.2:4000;"
+    conf, gone, turn = tmp_path / "nginx.conf", tmp_path / "gone", tmp_path / "turn"
+    called = start_container(
+        tmp_path,
+        "api:4000",
+        getent=f'[ "$2" != api-next ] || [ ! -e {gone} ] && echo "$2"',
+        sleep=f"""echo >> {turn}
+case $(wc -l < {turn}) in
+    1) echo '{led}{MARK}' > {conf} ;;
+    2) touch {gone} ;;
+    3) rm {gone} ;;
+    *) exit 1 ;;
+esac""",
+    )
+    assert called[-3:] == [led, "server 10.0.0.2:4000;", led]
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
