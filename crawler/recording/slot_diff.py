@@ -1,8 +1,9 @@
 """Comparison of a check with a desk's open slots: shown slots open, covered ones close. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from api.models.slot import GoneReason
@@ -49,19 +50,24 @@ class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
+    `resumed` pairs `open` rows that were superseded with how their places look now: they are open again.
     """
 
     news: tuple[Slot, ...] = ()
     quiet: tuple[Slot, ...] = ()
     again: tuple[tuple[int, Slot], ...] = ()
     gone: tuple[tuple[int, GoneReason], ...] = ()
+    resumed: tuple[tuple[int, Slot], ...] = ()
 
 
-def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
+def compare_slots(
+    known: Sequence[OpenSlot], seen: CheckResult, left_open: Mapping[str, int] = MappingProxyType({})
+) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
-    was notified for ("at an unknown hour"); a second message would announce the same opening.
+    was notified for ("at an unknown hour"); a second message would announce the same opening. So would a new row
+    for a place in `left_open`: there the `open` row with that id is resumed (crawler/recording/left_open.py).
     """
     shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}
@@ -74,11 +80,13 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     opened = {
         key: slot for key, slot in shown.items() if key not in rows and (key[1] != OPEN or key[0] not in busy)
     }
+    resumed = {key: slot for key, slot in opened.items() if key[1] == OPEN and key[0] in left_open}
     return SlotChanges(
-        news=tuple(slot for key, slot in opened.items() if key[0] not in was_open),
+        news=tuple(slot for key, slot in opened.items() if key[0] not in was_open and key not in resumed),
         quiet=tuple(slot for key, slot in opened.items() if key[0] in was_open),
         again=tuple((rows[key], slot) for key, slot in shown.items() if key in rows),
         gone=gone,
+        resumed=tuple((left_open[key[0]], slot) for key, slot in resumed.items()),
     )
 
 
