@@ -67,7 +67,8 @@ def compare_slots(
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
     was notified for ("at an unknown hour"); a second message would announce the same opening. So would a new row
-    for a place in `left_open`: there the `open` row with that id is resumed (crawler/recording/left_open.py).
+    for a place in `left_open`: there the `open` row with that id is resumed (crawler/recording/left_open.py). A day
+    without its hour, of which an hour is open, does not open: a page names it where its calendar did not answer.
     """
     shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}
@@ -77,8 +78,13 @@ def compare_slots(
     left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
+    timed_days = {(row.place_key, _day(row, seen.zone)) for row in left if row.starts_at}
     opened = {
-        key: slot for key, slot in shown.items() if key not in rows and (key[1] != OPEN or key[0] not in busy)
+        key: slot
+        for key, slot in shown.items()
+        if key not in rows
+        and (key[1] != OPEN or key[0] not in busy)
+        and (key[0], slot.moment) not in timed_days
     }
     resumed = {key: slot for key, slot in opened.items() if key[1] == OPEN and key[0] in left_open}
     return SlotChanges(
