@@ -63,6 +63,7 @@ class Planner:
         self._set_back = False
         self._mend_at: list[datetime] = []  # when everything is replanned once more, soonest first
         self._whole_at: datetime | None = None
+        self._runs = 0  # of all planners, as Redis counts them
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] = {}  # since when each has desks
         self._releasing: frozenset[str] = frozenset()
@@ -160,10 +161,14 @@ class Planner:
         self._looked_at = now
         if whole:
             self._whole_at = now
+        runs = due_queue.count_run(self._client)
+        if runs <= self._runs:  # Redis was restored from an older state
+            self._whole_at = None
+        self._runs = runs
         return len(chosen)
 
     def _whole_is_due(self, now: datetime) -> bool:
-        """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when the queue lost desks."""
+        """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when Redis forgot something."""
         sizes = {queue: due_queue.size(self._client, queue) for queue in queue_names()}
         if self._whole_at is None or sizes != self._sizes:
             return True

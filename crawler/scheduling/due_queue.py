@@ -21,7 +21,7 @@ from crawler.scheduling import lua_scripts
 
 T = TypeVar("T")
 Claiming = tuple["DeskClaim", ...]
-_STOPPED, _PLANNED = "stopped", "planned"
+_STOPPED, _PLANNED, _RUNS = "stopped", "planned", "planner:runs"
 _LEAST_JUMP, _JUMPS = 1000, 2**31
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
@@ -300,6 +300,11 @@ def planned(client: "redis.Redis") -> bool:
 def mark_planned(client: "redis.Redis") -> None:
     """Remember in Redis that everything is planned."""
     client.set(_PLANNED, 1)
+
+
+def count_run(client: "redis.Redis") -> int:
+    """Count a run of the planner; return how many there were. A Redis that forgets what a run wrote forgets the run."""
+    return client.incr(_RUNS)
 
 
 def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:

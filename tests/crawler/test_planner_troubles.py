@@ -151,6 +151,34 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
     assert found == [0, 1]
 
 
+def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
+    client: redis.Redis,
+    redis_server: redis.Redis,
+    planned_desks: Callable[..., dict[str, Desk]],
+    frozen: time_machine.Traveller,
+) -> None:
+    """A subscriber appeared since, and a host was told to rest."""
+    planned_desks(a=HOST)
+    planner = Planner(client)
+    planner.run_once(NOW)
+    checked("a", NOW)
+    later = NOW + timedelta(hours=6)
+    client.zadd(f"due:{SYSTEM}", {"evry_91/a": later.timestamp()})
+    older = {key: redis_server.dump(key) or b"" for key in redis_server.scan_iter()}
+    waits(desk_id="evry_91/a", begins=NOW - timedelta(hours=1))
+    with session() as rows:
+        rows.add(HostState(host=HOST, rests_until=later))
+    planner.run_once(NOW + timedelta(seconds=1))
+    assert (score(client, "a") or later) < later
+    redis_server.flushall()
+    for key, value in older.items():
+        redis_server.restore(key, 0, value)
+    for second in (2, 3):
+        planner.run_once(NOW + timedelta(seconds=second))
+    assert (score(client, "a") or later) <= NOW + timedelta(seconds=63)
+    assert float(client.get(f"rest:{HOST}") or 0) == later.timestamp()
+
+
 DAY = timedelta(days=1)
 
 
