@@ -28,9 +28,7 @@ from crawler.reading import CoveredWindow
 from crawler.recording import desk_state_update, hold_release, slot_writer
 from crawler.recording.check_log import describe_checks
 from crawler.recording.desk_state_update import StateChange
-from crawler.recording.left_open import PlaceHistory, find_left_open
 from crawler.recording.slot_diff import CheckResult, OpenSlot
-from crawler.recording.slot_expiry import lapse_limit
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import budget_of, captcha_expected, cost_of, own_interval
 from crawler.scheduling.due_queue import VisitEnd
@@ -187,16 +185,7 @@ def _write_slots(
     if not looks:
         return []
     known = slot_writer.load_open_slots(session, [end.desk.id for end in looks])
-    compared = [_slot_comparison(end, known) for end in looks]
-    left = find_left_open(session, [_place_history(*each) for each in zip(looks, compared, strict=True)])
-    compared = [replace(each, left_open=left.get(each.desk.id, {})) for each in compared]
-    return slot_writer.write_slots(session, compared, now)
-
-
-def _place_history(end: _CheckOutcome, compared: slot_writer.SlotComparison) -> PlaceHistory:
-    row, seen = end.row, compared.seen
-    since = lapse_limit(seen.now, row.wished_seconds, row.feasible_seconds)
-    return PlaceHistory(end.desk.id, seen, compared.known, row.coverage, since)
+    return slot_writer.write_slots(session, [_slot_comparison(end, known) for end in looks], now)
 
 
 def _proof_of_trouble(end: _CheckOutcome) -> Proof | None:

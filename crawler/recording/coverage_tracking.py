@@ -90,11 +90,6 @@ def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | N
     return min(instants) if instants and len(instants) == len(found) else None
 
 
-def last_visit(coverage: Coverage, place: str) -> datetime | None:
-    """Return when days of a place were last covered; None: nothing is known of it."""
-    return max((each.at for key in (place, EVERYWHERE) for each in coverage.get(key, ())), default=None)
-
-
 def is_proven(whole_at: datetime | None, interval: float, now: datetime) -> bool:
     """Whether a desk with that interval (seconds) counts as proven: everything covered within its last few."""
     return whole_at is not None and now - whole_at <= span(interval)

@@ -1,9 +1,8 @@
 """Comparison of a check with a desk's open slots: shown slots open, covered ones close. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from api.models.slot import GoneReason
@@ -50,25 +49,19 @@ class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
-    `resumed` pairs `open` rows that were superseded with how their places look now: they are open again.
     """
 
     news: tuple[Slot, ...] = ()
     quiet: tuple[Slot, ...] = ()
     again: tuple[tuple[int, Slot], ...] = ()
     gone: tuple[tuple[int, GoneReason], ...] = ()
-    resumed: tuple[tuple[int, Slot], ...] = ()
 
 
-def compare_slots(
-    known: Sequence[OpenSlot], seen: CheckResult, left_open: Mapping[str, int] = MappingProxyType({})
-) -> SlotChanges:
+def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
-    was notified for ("at an unknown hour"); a second message would announce the same opening. So would a new row
-    for a place in `left_open`: there the `open` row with that id is resumed (crawler/recording/left_open.py). A day
-    without its hour, of which an hour is open, does not open: a page names it where its calendar did not answer.
+    was notified for ("at an unknown hour"); a second message would announce the same opening.
     """
     shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}
@@ -78,21 +71,14 @@ def compare_slots(
     left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
-    timed_days = {(row.place_key, _day(row, seen.zone)) for row in left if row.starts_at}
     opened = {
-        key: slot
-        for key, slot in shown.items()
-        if key not in rows
-        and (key[1] != OPEN or key[0] not in busy)
-        and (key[0], slot.moment) not in timed_days
+        key: slot for key, slot in shown.items() if key not in rows and (key[1] != OPEN or key[0] not in busy)
     }
-    resumed = {key: slot for key, slot in opened.items() if key[1] == OPEN and key[0] in left_open}
     return SlotChanges(
-        news=tuple(slot for key, slot in opened.items() if key[0] not in was_open and key not in resumed),
+        news=tuple(slot for key, slot in opened.items() if key[0] not in was_open),
         quiet=tuple(slot for key, slot in opened.items() if key[0] in was_open),
         again=tuple((rows[key], slot) for key, slot in shown.items() if key in rows),
         gone=gone,
-        resumed=tuple((left_open[key[0]], slot) for key, slot in resumed.items()),
     )
 
 

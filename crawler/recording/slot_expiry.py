@@ -54,13 +54,6 @@ def lapse_span(*intervals: float | None) -> timedelta:
     return timedelta(seconds=max(settings().lapse_seconds, longest))
 
 
-def lapse_limit(now: datetime, wished: float | None, feasible: float | None) -> datetime:
-    """Return the instant before which a slot of a desk with these intervals (seconds) must be seen to lapse now."""
-    if wished is not None and wished >= settings().heartbeat_seconds:
-        return now - lapse_span()
-    return now - lapse_span(wished, feasible)
-
-
 def close_unproven(session: Session, now: datetime) -> int:
     """Close open slots that were not seen, nor their place and day covered, for LAPSE_SECONDS and five intervals.
 

@@ -1,8 +1,8 @@
 """Writer of slots and detections: a few statements for a whole batch of checks."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -33,12 +33,6 @@ FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:seats AS in
   AS n(id, at, seats, url)
 WHERE s.id = n.id
 """)
-_RESUMED = sa.text("""
-UPDATE slots s SET gone_at = NULL, gone_reason = NULL, seen_at = greatest(n.at, s.seen_at), seats = n.seats, url = n.url
-FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:seats AS int[]), CAST(:url AS text[]))
-  AS n(id, at, seats, url)
-WHERE s.id = n.id
-""")
 _OPENED = sa.text("""
 INSERT INTO slots (desk_id, place_key, place_label, moment, starts_at, seats, url, opened_at, seen_at)
 SELECT desk_id, place_key, place_label, moment, starts_at, seats, url, at, at
@@ -54,16 +48,12 @@ Ids = dict[tuple[str, str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class SlotComparison:
-    """One check of one desk, with the slots that were open before it.
-
-    `left_open`: by place, the `open` rows to resume: see `compare_slots`.
-    """
+    """One check of one desk, with the slots that were open before it."""
 
     desk: Desk
     check: CheckItem
     seen: CheckResult
     known: Sequence[OpenSlot]
-    left_open: Mapping[str, int] = field(default_factory=dict)
 
     def url(self, slot: Slot) -> str:
         """Return where a person books it."""
@@ -89,10 +79,9 @@ def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list
 
 def write_slots(session: Session, looks: Iterable[SlotComparison], now: datetime) -> list[NewDetection]:
     """Write what changed; return the detections, in the order of the looks."""
-    changes = [(look, compare_slots(look.known, look.seen, look.left_open)) for look in looks]
+    changes = [(look, compare_slots(look.known, look.seen)) for look in looks]
     _close(session, changes)
-    _update_seen(session, _AGAIN, [(look, change.again) for look, change in changes])
-    _update_seen(session, _RESUMED, [(look, change.resumed) for look, change in changes])
+    _see_again(session, changes)
     ids = _open(session, changes)
     return [_detect(session, look, change.news, ids, now) for look, change in changes if change.news]
 
@@ -103,14 +92,14 @@ def _close(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges
         session.execute(_GONE, _columns(("id", "at", "reason"), rows))
 
 
-def _update_seen(
-    session: Session,
-    statement: sa.TextClause,
-    seen: Iterable[tuple[SlotComparison, Sequence[tuple[int, Slot]]]],
-) -> None:
-    rows = [(row, look.seen.now, slot.seats, look.url(slot)) for look, pairs in seen for row, slot in pairs]
+def _see_again(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
+    rows = [
+        (row, look.seen.now, slot.seats, look.url(slot))
+        for look, change in changes
+        for row, slot in change.again
+    ]
     if rows:
-        session.execute(statement, _columns(("id", "at", "seats", "url"), rows))
+        session.execute(_AGAIN, _columns(("id", "at", "seats", "url"), rows))
 
 
 def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> Ids:

@@ -127,17 +127,6 @@ def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
     assert look([], slot(None), slot(HOUR)) == SlotChanges(news=(slot(HOUR),))
 
 
-@pytest.mark.rule("3.4")
-def test_a_day_without_its_hour_opens_only_where_no_hour_of_it_is_open() -> None:
-    late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # 00:30 on 1 December in Paris
-    day = slot(date(2026, 12, 1))
-    assert look([row(late)], day) == SlotChanges()
-    assert look([row(late, "b")], day).news == (day,)
-    assert look([row(late - timedelta(hours=1))], day).news == (day,)
-    assert look([row(late)], day, covered=WHOLE).news == (day,)
-    assert look([row(day.moment)], day).again == ((1, day),)
-
-
 def test_open_is_seen_again_while_nothing_more_is_known() -> None:
     assert look([row(None)], slot(None)) == SlotChanges(again=((1, slot(None)),))
 
@@ -224,17 +213,12 @@ def test_seeing_the_same_again_changes_nothing(looks: list[CheckResult], last: C
 
 @given(st.lists(seen, max_size=3), seen)
 def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult], last: CheckResult) -> None:
-    found = table([*looks, last])
-    rows = {(each.place_key, each.moment) for each in found}
-    timed_days = {
-        (each.place_key, each.starts_at.astimezone(PARIS).date()) for each in found if each.starts_at
-    }
+    rows = {(each.place_key, each.moment) for each in table([*looks, last])}
     for shown in last.slots:
         ahead = shown.moment is not None and (
             shown.moment > NOW if isinstance(shown.moment, datetime) else shown.moment >= TODAY
         )
-        key = shown.place.key, shown.moment_text
-        assert not ahead or key in rows or (shown.place.key, shown.moment) in timed_days
+        assert not ahead or (shown.place.key, shown.moment_text) in rows
         assert shown.moment is not None or any(place == shown.place.key for place, _ in rows)
 
 

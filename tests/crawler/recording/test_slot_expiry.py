@@ -210,8 +210,6 @@ def gone_reasons() -> dict[str, set[GoneReason | None]]:
 
 
 P, Q = Slot(Place("P"), None), Slot(Place("Q"), HOUR)
-TODAY = NOW.date()
-NEAR = Slot(Place("P"), HOUR - timedelta(days=3))
 
 
 @pytest.mark.rule("3.3")
@@ -242,77 +240,3 @@ def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Fo
     form.visit(covered="Q", places="Q")
     assert lapse(form.at + timedelta(minutes=8)) == 0
     assert lapse(form.at + timedelta(minutes=10)) == 1
-
-
-WEEKS = [
-    CoveredWindow("P", TODAY + timedelta(weeks=n), TODAY + timedelta(weeks=n, days=6)) for n in range(13)
-]
-
-
-class Calendar(Form):
-    """A form with one place, whose weeks are read in turn, one with each visit."""
-
-    def read_week(self, number: int, *hours: Slot) -> int:
-        """Read a week that shows these hours, or none; the place is open. Return how many detections that made."""
-        made = self.look(*(hours or (P,)), covered=(WEEKS[number],), places=("P",))
-        lapse(self.at + timedelta(seconds=30))
-        return made
-
-
-@pytest.fixture
-def calendar(planned_desks: Callable[..., dict[str, Desk]]) -> Calendar:
-    planned_desks(a=HOST)
-    made = Calendar()
-    assert made.read_week(0) == 1, "the place opens"
-    assert made.read_week(1, NEAR) == 0, "its hours supersede it in silence"
-    for number in range(2, 12):
-        assert made.read_week(number) == 0
-    assert gone_reasons() == {"P": {GoneReason.SUPERSEDED, GoneReason.LAPSED}}
-    return made
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_stayed_open_while_its_hours_lapsed_is_not_detected_again(calendar: Calendar) -> None:
-    assert calendar.read_week(12) == 0
-    with session() as rows:
-        (place,) = rows.query(SlotRow).filter_by(moment="open")
-        assert (place.gone_at, place.seen_at) == (None, calendar.at)
-    assert calendar.read_week(0) == 0
-    assert calendar.read_week(1, NEAR) == 0
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_was_seen_empty_after_its_hours_lapsed_opens_anew(calendar: Calendar) -> None:
-    calendar.visit(covered="P", places="P")
-    assert calendar.read_week(12) == 1
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_was_not_visited_for_as_long_as_a_slot_lives_unseen_opens_anew(
-    calendar: Calendar,
-) -> None:
-    calendar.visit(places="Q", covered="Q", minutes=10)
-    assert calendar.read_week(12) == 1
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_whose_hours_were_taken_before_others_opened_and_lapsed_opens_anew(
-    calendar: Calendar,
-) -> None:
-    calendar.read_week(12)
-    calendar.read_week(1, NEAR)
-    calendar.visit(covered="P", places="P")
-    assert calendar.read_week(1, NEAR) == 1
-    for number in range(2, 12):
-        assert calendar.read_week(number) == 0
-    assert calendar.read_week(12) == 1
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_whose_hours_lapsed_one_after_the_other_is_not_detected_again(calendar: Calendar) -> None:
-    calendar.read_week(12)
-    calendar.read_week(1, NEAR)
-    assert [calendar.read_week(number) for number in range(2, 9)] == [0] * 7
-    assert calendar.read_week(9, Slot(Place("P"), HOUR + timedelta(weeks=7))) == 1
-    assert [calendar.read_week(number) for number in (10, 11, 12, 0, 2, 3, 4, 5, 6, 7, 8)] == [0] * 11
-    assert calendar.read_week(1, NEAR) == 0
