@@ -1,5 +1,6 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
+import select
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -158,15 +159,27 @@ def _tidy_up(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
 def _ping_idle(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
     """Ask a connection that was idle whether it works, and have the pool open new ones if it does not.
 
-    `pool_pre_ping` asks each time, which is a round trip for every session of a busy process.
+    `pool_pre_ping` asks each time, which is a round trip for every session of a busy process. A server that closed the
+    connection, or died, made its socket readable; one whose machine vanished, too, by its keepalives. So a silent
+    socket is not asked.
     """
     used = record.info.get(_USED)  # None: it has just been opened
-    if used is None or time.monotonic() - used < _PING_AFTER:
+    if used is None or time.monotonic() - used < _PING_AFTER or not _is_readable(connection):
         return
     try:
         engine().dialect.do_ping(connection)
     except psycopg2.Error:
         raise sa.exc.InvalidatePoolError from None
+
+
+def _is_readable(connection: Any) -> bool:
+    """Whether the server sent something unasked: its farewell, the end of the connection, or a notice."""
+    looked = select.poll()  # select() would refuse descriptors beyond 1023
+    try:
+        looked.register(connection.fileno(), select.POLLIN)
+    except psycopg2.InterfaceError:  # our side closed it
+        return True
+    return bool(looked.poll(0))
 
 
 def server_answers() -> bool:
