@@ -57,13 +57,17 @@ def push(
     name: str, function: str, arguments: tuple[object, ...], job_id: str, *, seconds: int, kept: int
 ) -> None:
     """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that id already is enough."""
+    later = redis().pipeline(
+        transaction=False
+    )  # lists the queue: a round trip for which the job need not wait
     try:
         queue(name).enqueue_call(
             func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,
-            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id,
+            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id, pipeline=later,
         )  # fmt: skip
     except DuplicateJobError:
         log.debug("already nudged", job=job_id)
+    later.execute()
 
 
 def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:

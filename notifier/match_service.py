@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
 from api.models.desk import DeskState
+from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.settings import settings
 from notifier import match_batches
@@ -40,6 +41,8 @@ from notifier.matching import (
 from notifier.notification_writer import MatchResult, next_nudge, write
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
+
+SeenSlot = tuple[SlotRow, list[int], list[int]]  # with its earlier openings
 
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
 
@@ -252,16 +255,21 @@ def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Dete
     Matching is done one at a time per desk: the second sees what the first wrote. Row, mark and lock are one statement,
     as each statement is a tenth of the time from the commit of a detection to its messages.
     """
+    given = {"detection_id": detection_id, "now": now}
+    row = session.execute(_take_detection(), given).first()
+    return row[0] if row else None
+
+
+@lru_cache(maxsize=1)
+def _take_detection() -> sa.Executable:
     mine = (
         sa.update(Detection)
-        .where(Detection.id == detection_id, Detection.matched_at.is_(None))
+        .where(Detection.id == sa.bindparam("detection_id"), Detection.matched_at.is_(None))
         .where(DeskState.id == Detection.desk_id, DeskState.held_at.is_(None))
-        .values(matched_at=now)
+        .values(matched_at=sa.bindparam("now", type_=sa.DateTime(timezone=True)))
         .returning(Detection, _lock(Detection.desk_id))
-        .execution_options(synchronize_session=False)
     )
-    row = session.execute(mine).first()
-    return row[0] if row else None
+    return mine.execution_options(synchronize_session=False, prepare=True)
 
 
 def _write_result(
@@ -277,9 +285,11 @@ def _write_result(
         _log_nothing(session, detection)
         return []
     since, alert_ids = _retold_since(now), {each.alert_id for each in found}
-    rows = read_seen_slots(session, detection, since)
+    rows, was_matched = read_seen_slots(session, detection, since, in_crowd=in_crowd)
     slots = _describe_slots(detection, rows)
-    announced = read_announced(session, detection.desk_id, slots, alert_ids, since)
+    announced = {}
+    if was_matched or not _are_new(detection, rows):
+        announced = read_announced(session, detection.desk_id, slots, alert_ids, since)
     gone = slots.find_bits({slot.id for slot, _, _ in rows if slot.gone_at})
     known = {each: announced.get(each, Announced()).known | gone for each in alert_ids}
     wishes = select_slots(found, slots, known)
@@ -315,23 +325,38 @@ def _log_nothing(session: Session, detection: Detection) -> None:
 
 
 def read_seen_slots(
-    session: Session, detection: Detection, since: datetime
-) -> list[tuple[SlotRow, list[int], list[int]]]:
+    session: Session, detection: Detection, since: datetime, *, in_crowd: bool = False
+) -> tuple[list[SeenSlot], bool]:
     """Return the slots that a detection saw, in their order, with their `earlier_openings`.
 
     Those that are gone are among them, except an unknown hour that was replaced by known ones: another detection has
-    these.
+    these. Second, whether anything may have been matched with this detection or a later one of its desk; in a crowd
+    other parts have been.
     """
     given = describe_gone(since) | {"detection_id": detection.id}
-    return [(row[0], row[1], row[2]) for row in session.execute(_select_seen(), given)]
+    later = {} if in_crowd else {"desk_id": detection.desk_id, "seen_at": detection.seen_at}
+    rows = session.execute(_select_seen(in_crowd=in_crowd), given | later).all()
+    return [(row[0], row[1], row[2]) for row in rows], any(row[3] for row in rows)
 
 
-@lru_cache(maxsize=1)
-def _select_seen() -> sa.Select[SlotRow, list[int], list[int]]:
+def _are_new(detection: Detection, rows: Sequence[SeenSlot]) -> bool:
+    """Whether only what was matched with this detection, or a later one of its desk, can have announced the slots."""
+    return not any(same or unknown or slot.opened_at < detection.seen_at for slot, same, unknown in rows)
+
+
+@lru_cache(maxsize=2)
+def _select_seen(*, in_crowd: bool) -> sa.Select[SlotRow, list[int], list[int], bool]:
     saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == sa.bindparam("detection_id"))
     replaced = SlotRow.gone_reason.is_not_distinct_from(GoneReason.SUPERSEDED)
-    query = sa.select(SlotRow, *earlier_openings()).where(SlotRow.id.in_(saw), ~replaced)
+    was_matched = sa.true() if in_crowd else _was_matched()
+    query = sa.select(SlotRow, *earlier_openings(), was_matched).where(SlotRow.id.in_(saw), ~replaced)
     return query.order_by(SlotRow.id).execution_options(prepare=True)
+
+
+def _was_matched() -> sa.ColumnElement[bool]:
+    instant = sa.bindparam("seen_at", type_=sa.DateTime(timezone=True))
+    later = Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= instant
+    return sa.exists().where(Match.detection_id == Detection.id, *later).correlate(None)
 
 
 def _wishes(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
 from api.models.notification import FORGOTTEN, OUTLIVES, Notification, Priority, State
+from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.logs import EachOf
@@ -42,6 +43,9 @@ _HELD_PRIORITY = sa.case(
     (Notification.priority == Priority.CRITICAL, sa.literal(Priority.SCHEDULED, Notification.priority.type)),
     else_=Notification.priority,
 )
+
+# The table: to update by its class takes half as long again, with every message.
+_ROWS = cast("sa.Table", Notification.__table__)
 
 log = structlog.get_logger(__name__)
 
@@ -232,9 +236,9 @@ def _capped(sent: Sent, ours: Collection[UUID]) -> set[UUID]:
 
 def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryDecision) -> set[UUID]:
     """Write what becomes of notifications where the lease is still this token's; return which those are."""
-    mine = sa.update(Notification).where(is_any_of(Notification.id, ids), Notification.lease_token == token)
-    changed = mine.values(_columns(decision)).returning(Notification.id)
-    return set(opened.scalars(changed, execution_options={"synchronize_session": False}))
+    mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token)
+    changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
+    return set(opened.scalars(changed, execution_options={"prepare": len(ids) <= FEW}))
 
 
 def forget_addresses(opened: Session, rows: Sequence[ClaimedRow]) -> None:

@@ -133,6 +133,18 @@ def test_matching_and_catching_up_at_once_tell_once() -> None:
     assert len(notifications()) == 1
 
 
+@pytest.mark.rule("3.4")
+def test_slots_that_an_alert_caught_up_with_are_not_told_by_the_detections_that_opened_them() -> None:
+    now = clock()
+    waiting, other = alert(person()), alert(person())
+    first = detection(slots(place="1", seen_at=now), seen_at=now)
+    later = now + timedelta(seconds=1)
+    second = detection(slots(place="2", seen_at=later), seen_at=later)
+    assert len(rearm(waiting)) == 1  # of both, with the later one
+    assert [get(Notification, each).user_id for each in matched(first)] == [get(Alert, other).user_id]
+    assert [get(Notification, each).user_id for each in matched(second)] == [get(Alert, other).user_id]
+
+
 def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
     who = person(channels=ALL)
     first = alert(who, {"desk_id": DESK, "weekdays": [4]})
