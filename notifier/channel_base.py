@@ -112,8 +112,6 @@ class Acceptance:
 class Channel(ABC):
     """A way to reach a person. One file in `notifier/channels/` defines one channel."""
 
-    MOST: ClassVar[int] = 1  # messages of one content that are claimed for one call of a provider
-
     SENDS_ASIDE: ClassVar[bool] = False  # no worker waits for its answers (notifier/web_push/push_lane.py)
 
     @abstractmethod

@@ -23,7 +23,7 @@ from notifier.nudges import WaitingWork
 from notifier.web_push.push_lane import find_lane
 from notifier.workers import rate_limits
 
-_CALLS = 3  # that this worker makes of what it wrote: those of a part
+_INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +155,7 @@ def _inline_claim() -> InlineClaim | None:
     """Return a claim on what this worker will write, for a channel that takes many at once and is not slow."""
     for channel in Channel:
         if (most := most_at_once(channel)) > 1 and not is_open(channel):
-            return InlineClaim(channel, most * _CALLS, clock())
+            return InlineClaim(channel, max(most, _INLINE), clock())
     return None
 
 

@@ -20,7 +20,8 @@ from api.models.user import Grant
 from configs.plan import PlanName, rank_plan
 from notifier.matching import WantedSlots, describe_wait, select_waiting
 
-_PEOPLE = 300  # in one part: three full calls of mail, some 100 ms of work
+_PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
+_FEWEST = 2  # parts, one for each of the usual workers
 
 
 def open_parts(session: Session, detection_id: UUID) -> list[int]:
@@ -35,13 +36,21 @@ def make_parts(session: Session, detection: Detection) -> list[int]:
     People with higher plans are in the first parts, which leave first.
     """
     person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
-    query = sa.select(Alert.id, sa.cast(person // _PEOPLE, sa.Integer).label("part"))
-    found = select_waiting(query).params(describe_wait(detection, detection.seen_at)).subquery()
+    query = select_waiting(sa.select(Alert.id, person.label("person")))
+    found = query.params(describe_wait(detection, detection.seen_at)).subquery()
+    part = sa.select(found.c.id, _number_part(found.c.person).label("part")).subquery()
     shared = sa.select(
-        sa.literal(detection.id, sa.Uuid()), found.c.part, sa.func.array_agg(sa.distinct(found.c.id))
-    ).group_by(found.c.part)
+        sa.literal(detection.id, sa.Uuid()), part.c.part, sa.func.array_agg(sa.distinct(part.c.id))
+    ).group_by(part.c.part)
     made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
     return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+
+
+def _number_part(person: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """Return the part of a person, who has a place from 0 on: as few parts as hold all, of the same size."""
+    people = sa.func.max(person).over() + 1
+    parts = sa.func.greatest(_FEWEST, (people + _PEOPLE - 1) // _PEOPLE)
+    return sa.cast(person * parts // people, sa.Integer)
 
 
 def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:

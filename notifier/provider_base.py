@@ -17,6 +17,8 @@ class Provider(ABC):
         False  # its messages are answered one after the other, as `hand_over` yields them
     )
 
+    MOST: ClassVar[int] = 1  # messages of one content that are claimed for one call
+
     HAS_OWN_BREAKERS: ClassVar[bool] = False  # it decides itself whom it leaves alone
 
     @abstractmethod

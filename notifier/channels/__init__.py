@@ -40,5 +40,5 @@ def sends_aside(name: str) -> bool:
 
 
 def most_at_once(name: str) -> int:
-    """Return how many messages a channel hands over in one call."""
-    return channel(name).MOST
+    """Return how many messages a channel hands over in one call of the provider that it tries first."""
+    return max((provider.MOST for _, provider in providers_of(name)[:1]), default=1)

@@ -8,7 +8,6 @@ from notifier.channel_base import Channel
 class Push(Channel):
     """One message a device, all of a call at the same time."""
 
-    MOST = 10  # to claim and encrypt these takes less time than a call of the same worker may wait
     SENDS_ASIDE = True
 
     def provider_names(self) -> Sequence[str]:

@@ -83,6 +83,10 @@ def _api() -> SendGridAPIClient:
 class SendGrid(OneCallProvider):
     """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
 
+    # It takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
+    # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
+    MOST = 250
+
     def warm_up(self) -> None:
         """Build the client."""
         _ = _api().client.mail.send

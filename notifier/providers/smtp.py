@@ -44,6 +44,7 @@ _GONE = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 class Smtp(Provider):
     """All mails of a call on one connection, one after the other; each is answered alone."""
 
+    MOST = 100
     IS_SEQUENTIAL = True
 
     def warm_up(self) -> None:

@@ -10,6 +10,7 @@ from notifier.provider_base import Answer, Provider
 class WebPush(Provider):
     """The messages of a call are handed over at the same time, and each is answered for itself."""
 
+    MOST = 10  # to claim and encrypt these takes less time than a call of the same worker may wait
     HAS_OWN_BREAKERS = True
 
     def warm_up(self) -> None:

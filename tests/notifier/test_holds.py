@@ -160,12 +160,13 @@ def test_parts_of_a_crowd_stay_until_the_hold_ends(settings_env: Callable[..., N
         alert(each)
     seen = detection()
     with session() as s:
-        assert match_service.match_or_part(s, seen, clock()).parts == [0]
+        assert match_service.match_or_part(s, seen, clock()).parts == [0, 1]
     hold()
     match_part(str(seen), 0)
-    assert (len(all_of(MatchPart)), notifications(), get(Detection, seen).matched_at) == (1, [], None)
+    assert (len(all_of(MatchPart)), notifications(), get(Detection, seen).matched_at) == (2, [], None)
     release()
     match_part(str(seen), 0)
+    match_part(str(seen), 1)
     assert (all_of(MatchPart), len(notifications())) == ([], 3)
     assert get(Detection, seen).matched_at is not None
 

@@ -126,6 +126,8 @@ def test_no_call_begins_whose_answer_could_outlive_the_lease(
 class Refusing(OneCallProvider):
     """A provider that refuses a call as a whole for its bad addresses, and may say which they are."""
 
+    MOST = 100
+
     def __init__(self) -> None:
         self.bad: set[str] = set()
         self.names = False
@@ -185,6 +187,7 @@ def test_a_batch_that_another_provider_takes_is_answered_as_one(
 class OneByOne(Provider):
     """A provider that answers one message after the other, and is stopped after some."""
 
+    MOST = 100
     IS_SEQUENTIAL = True
 
     def __init__(self, most: int, error: Exception) -> None:

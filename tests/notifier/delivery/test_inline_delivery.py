@@ -193,6 +193,7 @@ def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
     whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "most_at_once", lambda channel: 1 + (channel is Channel.EMAIL))
+    monkeypatch.setattr(jobs, "_INLINE", 6)
     for number in range(8):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
     match(str(detection()))
