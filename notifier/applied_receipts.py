@@ -42,12 +42,14 @@ _CONTACT_STATES = {
 log = structlog.get_logger(__name__)
 
 
-def apply_due(opened: Session, now: datetime, *, one_by_one: bool = False) -> int:
-    """Apply the receipts that wait, at most AT_ONCE; return how many were read.
+def apply_due(
+    opened: Session, now: datetime, *, one_by_one: bool = False, except_delivered: bool = False
+) -> int:
+    """Apply the receipts that wait, at most AT_ONCE, or those among them that are about a failure; return how many.
 
     One by one, those that raise an error wait for _WAIT_AFTER_ERROR.
     """
-    events = lock_due_events(opened, now)
+    events = lock_due_events(opened, now, except_delivered=except_delivered)
     ids = find_message_ids(opened, events)
     rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
     may_change = {each.contact_id for each in events if each.contact_id and each.kind in _CONTACT_STATES}

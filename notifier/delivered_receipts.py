@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from notifier.match_log import log_each
-from notifier.receipt_locks import AT_ONCE
+
+MOST = 1000  # in one transaction; more of them would slow down alerts meanwhile
 
 # A receipt of another attempt names another message of the provider's. Rows that something else holds are skipped: it
 # may wait for what we hold. Of two receipts for one message the second stays, and is read like any other.
@@ -39,8 +40,8 @@ RETURNING delivered.id, delivered.channel, delivered.provider, delivered.detecti
 
 
 def apply_delivered(opened: Session, now: datetime) -> int:
-    """Mark accepted messages as delivered whose receipts wait, at most AT_ONCE; return how many were."""
-    applied = opened.execute(_APPLY, {"now": now, "most": AT_ONCE}).all()
+    """Mark accepted messages as delivered whose receipts wait, at most MOST; return how many were."""
+    applied = opened.execute(_APPLY, {"now": now, "most": MOST}).all()
     log_each(opened, "delivered", [(row.id, _describe(row)) for row in applied])
     return len(applied)
 

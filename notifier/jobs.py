@@ -17,6 +17,7 @@ from configs.clock import clock
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, sends_aside
 from notifier.delivery import delivery
+from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.slow_channels import is_open
 from notifier.nudges import WaitingWork
@@ -118,16 +119,17 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
 
 @_patient
 def apply_receipts() -> None:
-    """Apply receipts that wait: AT_ONCE of the usual kind at most, and as many others.
+    """Apply receipts that wait: those of the usual kind by one statement, and some others row by row.
 
-    The sweep asks again each second while there are more. A worker that applies 10,000 without a pause makes alerts
-    1.4 times as slow meanwhile (docs/benchmarks.md).
+    While more of the usual kind wait than one statement takes, they are not read row by row. The sweep asks again each
+    second while there are more. A worker that applies 10,000 without a pause makes alerts 1.4 times as slow meanwhile
+    (docs/benchmarks.md).
     """
     try:
         with session() as opened:
-            delivered_receipts.apply_delivered(opened, clock())
+            more_wait = delivered_receipts.apply_delivered(opened, clock()) == delivered_receipts.MOST
         with session() as opened:
-            applied_receipts.apply_due(opened, clock())
+            applied_receipts.apply_due(opened, clock(), except_delivered=more_wait)
     except (OperationalError, InterfaceError, JobTimeoutException):
         raise
     except Exception:
@@ -173,11 +175,12 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
 
 def _hand_over(mine: InlineClaim) -> None:
     """Send call by call; what is no longer fresh is put back, to be read again before it is sent."""
-    most, renderer = most_at_once(mine.channel), delivery.Renderer()
-    for start in range(0, len(mine.messages), most):
-        messages = mine.messages[start : start + most]
+    rest, renderer = mine.messages, delivery.Renderer()
+    while rest:
+        size = choose_call_size(mine.channel)
+        messages, rest = rest[:size], rest[size:]
         if mine.is_fresh:
-            delivery.hand_over(messages, renderer)
+            record_call(mine.channel, delivery.hand_over(messages, renderer))
         else:
             delivery.put_back(messages, "put back: what was read of it has become old")
 

@@ -18,12 +18,16 @@ from notifier.receipt_base import MOST_IDS
 AT_ONCE = 500
 
 
-def lock_due_events(opened: Session, now: datetime) -> Sequence[ProviderEvent]:
+def lock_due_events(
+    opened: Session, now: datetime, *, except_delivered: bool = False
+) -> Sequence[ProviderEvent]:
     """Lock the receipts that wait, at most AT_ONCE, after the users of the losses among them."""
     event = ProviderEvent
     due = sa.select(event.id, event.kind, event.contact_id, event.notification_ids).where(
         event.next_attempt_at <= now
     )
+    if except_delivered:
+        due = due.where(event.kind != ReceiptKind.DELIVERED)
     found = opened.execute(due.order_by(event.next_attempt_at).limit(AT_ONCE)).all()
     losses = [row for row in found if row.kind is not ReceiptKind.DELIVERED]
     if losses:

@@ -80,8 +80,14 @@ def write_array(values: Iterable[object]) -> str:
     As one constant it is parsed at once. psycopg2 writes a list as an expression, with a cast for each element.
     https://www.postgresql.org/docs/18/arrays.html#ARRAYS-IO
     """
-    texts = ["NULL" if each is None else _quote(str(each)) for each in values]
-    return "{" + ",".join(texts) + "}"
+    return "{" + ",".join([_write_element(each) for each in values]) + "}"
+
+
+def _write_element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    # Without its hyphens a UUID takes a quarter of the time, and PostgreSQL takes it, too.
+    return f"{value.int:032x}" if type(value) is UUID else _quote(str(value))
 
 
 def _quote(text: str) -> str:

@@ -63,10 +63,16 @@ def deliver(ids: Sequence[UUID]) -> None:
     hand_over(claim(ids))
 
 
-def hand_over(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> None:
-    """Send what is claimed; record each answer as it comes. Calls that share a renderer share their texts."""
+def hand_over(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> str | None:
+    """Send what is claimed; record each answer as it comes. Calls that share a renderer share their texts.
+
+    Return the provider that took all of it; None where not one took all.
+    """
+    took = set()
     for sent in send(claimed, renderer):
+        took.add(sent.answer.provider if isinstance(sent.answer, Acceptance) else None)
         record(sent)
+    return took.pop() if len(took) == 1 else None
 
 
 def put_back(claimed: Sequence[ClaimedMessage], reason: str) -> None:

@@ -85,7 +85,7 @@ class SendGrid(OneCallProvider):
 
     # It takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
-    MOST = 250
+    MOST = 500
 
     def warm_up(self) -> None:
         """Build the client."""

@@ -26,13 +26,13 @@ def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
     settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
 
 
-def send_two() -> list[UUID]:
-    """Send a slot alert to two people; return the ids of both."""
-    for _ in range(2):
+def send_to(people: int) -> list[UUID]:
+    """Send a slot alert to so many people; return its ids."""
+    for _ in range(people):
         alert(person(channels=[Channel.EMAIL]))
     keys = matched(detection())
     deliver(*map(str, keys))
-    assert len(keys) == 2
+    assert len(keys) == people
     return keys
 
 
@@ -42,7 +42,7 @@ def apply_once() -> int:
 
 
 def test_messages_that_were_accepted_are_delivered_at_once() -> None:
-    keys = send_two()
+    keys = send_to(2)
     send_events(*map(event_of, keys))
     assert apply_once() == 2
     assert [state_of(each) for each in keys] == [State.DELIVERED, State.DELIVERED]
@@ -92,9 +92,23 @@ def test_a_message_that_has_ended_otherwise_is_left(state: State) -> None:
 
 
 def test_a_message_that_something_holds_is_left_without_waiting() -> None:
-    keys = send_two()
+    keys = send_to(2)
     send_events(*map(event_of, keys))
     with session() as s:
         s.get_one(Notification, keys[0], with_for_update=True)
         assert apply_once() == 1
     assert [state_of(each) for each in keys] == [State.SENT, State.DELIVERED]
+
+
+def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("notifier.delivered_receipts.MOST", 1)
+    first, second, third = send_to(3)
+    send_events(event_of(first), event_of(second), event_of(third, event="bounce", type="bounce"))
+    apply_receipts()
+    assert state_of(third) is State.BOUNCED
+    assert {state_of(first), state_of(second)} == {State.DELIVERED, State.SENT}
+    apply_receipts()
+    apply_receipts()
+    assert {state_of(first), state_of(second)} == {State.DELIVERED}

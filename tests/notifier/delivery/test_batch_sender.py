@@ -17,6 +17,7 @@ from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import BatchSender, batches
 from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
 from notifier.provider_base import Answer, OneCallProvider, Provider
+from notifier.providers.sendgrid import SendGrid
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -42,8 +43,8 @@ def handed(several: Sequence[OutgoingMessage]) -> dict[str, Answer]:
     return {message.address: answer for group, answer in answers for message in group}
 
 
-def test_a_hundred_leave_in_one_call_each_with_its_own_links_and_ids(sandbox: "Running") -> None:
-    several = messages(250)
+def test_many_leave_in_one_call_each_with_its_own_links_and_ids(sandbox: "Running") -> None:
+    several = messages(2 * SendGrid.MOST + 50)
     answers = handed(several)
     mails = {mail.to: mail for mail in sandbox.messages("email")}
     assert len({mail.provider_id for mail in mails.values()}) == 3

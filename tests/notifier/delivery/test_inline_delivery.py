@@ -122,7 +122,7 @@ def test_a_channel_that_rests_is_left_to_its_own_workers(whole: "Running") -> No
 def test_after_a_call_that_took_long_the_others_are_looked_at_again(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "most_at_once", lambda channel: 2 if channel is Channel.EMAIL else 1)
+    monkeypatch.setattr(jobs, "choose_call_size", lambda _channel: 2)
     people = [person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(5)]
     for each in people:
         alert(each)
@@ -193,6 +193,7 @@ def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
     whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "most_at_once", lambda channel: 1 + (channel is Channel.EMAIL))
+    monkeypatch.setattr(jobs, "choose_call_size", lambda _channel: 2)
     monkeypatch.setattr(jobs, "_INLINE", 6)
     for number in range(8):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
