@@ -15,7 +15,8 @@ class GoneReason(StrEnum):
     """Why a slot is no longer open.
 
     `taken`: a reading covered its place and date without it. `past`: its moment came. `lapsed`: no check confirmed
-    it for too long. `superseded`: an `open` slot whose place now shows its hours.
+    it for too long. `superseded`: an `open` slot whose place now shows its hours; when these lapse, it may be open
+    again.
     """
 
     TAKEN = "taken"

@@ -49,12 +49,14 @@ class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
+    `still_open`: places that the page called open at an unknown hour, while hours of theirs are open.
     """
 
     news: tuple[Slot, ...] = ()
     quiet: tuple[Slot, ...] = ()
     again: tuple[tuple[int, Slot], ...] = ()
     gone: tuple[tuple[int, GoneReason], ...] = ()
+    still_open: tuple[str, ...] = ()
 
 
 def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
@@ -71,6 +73,7 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
+    still_open = tuple(place for place, moment in shown if moment == OPEN and place in busy - was_open)
     opened = {
         key: slot for key, slot in shown.items() if key not in rows and (key[1] != OPEN or key[0] not in busy)
     }
@@ -79,6 +82,7 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
         quiet=tuple(slot for key, slot in opened.items() if key[0] in was_open),
         again=tuple((rows[key], slot) for key, slot in shown.items() if key in rows),
         gone=gone,
+        still_open=still_open,
     )
 
 

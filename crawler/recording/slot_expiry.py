@@ -1,5 +1,11 @@
-"""Expiry of open slots that no check confirms any more. A slot that is seen again later is news."""
+"""Expiry of open slots that no check confirms any more. A slot that is seen again later is news.
 
+A calendar of many weeks is read in turn, over more visits than a slot lives unseen. The first hours supersede the
+`open` slot of their place, then they lapse, and the page has said at each visit that the place is open. The hours may
+be there still, so nothing has opened: the superseded slot is open again, and its alerts are not notified twice.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -44,7 +50,27 @@ FROM unseen u WHERE s.id = u.id AND NOT CASE
                  coalesce(u.coverage -> u.place_key, '[]') || coalesce(u.coverage -> :everywhere, '[]')) AS w (days)
                WHERE CAST(w.days ->> 2 AS timestamptz) > u.since
                  AND CAST(w.days ->> 0 AS date) <= u.first AND CAST(w.days ->> 1 AS date) >= u.last) END
-RETURNING s.id
+RETURNING s.desk_id, s.place_key, u.since
+""")
+
+# The place was called open after its hours were seen last (`_STILL_OPEN` in crawler/recording/slot_writer.py), and its
+# slots left no instant without one since its `open` slot opened: `reached` is until when those before were open.
+_RESUMED = sa.text("""
+UPDATE slots s SET gone_at = NULL, gone_reason = NULL
+FROM unnest(CAST(:desks AS text[]), CAST(:places AS text[]), CAST(:sinces AS timestamptz[]))
+  AS n(desk_id, place_key, since)
+CROSS JOIN LATERAL (
+  SELECT o.id, o.gone_at FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = 'open'
+  ORDER BY o.id DESC LIMIT 1
+) AS newest
+WHERE s.id = newest.id AND s.gone_reason = 'superseded' AND s.seen_at > n.since
+  AND NOT EXISTS (SELECT FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.gone_at IS NULL)
+  AND (SELECT bool_and(hours.opened_at <= greatest(hours.reached, newest.gone_at)) FROM (
+    SELECT h.opened_at, max(h.gone_at) OVER (
+      ORDER BY h.opened_at, h.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
+    FROM slots h
+    WHERE h.desk_id = n.desk_id AND h.place_key = n.place_key AND h.moment <> 'open' AND h.gone_at >= newest.gone_at
+  ) AS hours)
 """)
 
 
@@ -57,7 +83,8 @@ def lapse_span(*intervals: float | None) -> timedelta:
 def close_unproven(session: Session, now: datetime) -> int:
     """Close open slots that were not seen, nor their place and day covered, for LAPSE_SECONDS and five intervals.
 
-    Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone count. Returns how many closed.
+    Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone count. Returns how many closed. Places
+    that were called open since then keep their `open` slot.
     """
     current = settings()
     unseen = session.execute(
@@ -82,5 +109,16 @@ def close_unproven(session: Session, now: datetime) -> int:
             "zones": [desk.time_zone if desk else "UTC" for desk in files],
             "horizons": [desk.horizon if desk else 0 for desk in files],
         },
-    )
-    return len(closed.all())
+    ).all()
+    if closed:
+        _resume_places(session, {(row.desk_id, row.place_key, row.since) for row in closed})
+    return len(closed)
+
+
+def _resume_places(session: Session, lapsed: Iterable[tuple[str, str, datetime]]) -> None:
+    """Open the superseded slots of places again that were never seen closed.
+
+    `lapsed`: desks and places with a slot that lapsed, and since when it was neither seen nor covered.
+    """
+    desk_ids, places, sinces = map(list, zip(*lapsed, strict=True))
+    session.execute(_RESUMED, {"desks": desk_ids, "places": places, "sinces": sinces})

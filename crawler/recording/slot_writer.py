@@ -33,6 +33,17 @@ FROM unnest(CAST(:id AS bigint[]), CAST(:at AS timestamptz[]), CAST(:seats AS in
   AS n(id, at, seats, url)
 WHERE s.id = n.id
 """)
+# The slot was superseded by hours that are open: see crawler/recording/slot_expiry.py.
+_STILL_OPEN = sa.text("""
+UPDATE slots s SET seen_at = greatest(n.at, s.seen_at)
+FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:at AS timestamptz[]))
+  AS n(desk_id, place_key, at)
+CROSS JOIN LATERAL (
+  SELECT o.id FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = 'open'
+  ORDER BY o.id DESC LIMIT 1
+) AS newest
+WHERE s.id = newest.id AND s.gone_reason = 'superseded'
+""")
 _OPENED = sa.text("""
 INSERT INTO slots (desk_id, place_key, place_label, moment, starts_at, seats, url, opened_at, seen_at)
 SELECT desk_id, place_key, place_label, moment, starts_at, seats, url, at, at
@@ -97,6 +108,7 @@ def write_slots(session: Session, looks: Iterable[SlotComparison], now: datetime
     changes = [(look, compare_slots(look.known, look.seen)) for look in looks]
     _close(session, changes)
     _see_again(session, changes)
+    _confirm_superseded(session, changes)
     ids = _open(session, changes)
     return _detect(session, [(look, change.news) for look, change in changes if change.news], ids, now)
 
@@ -115,6 +127,12 @@ def _see_again(session: Session, changes: Sequence[tuple[SlotComparison, SlotCha
     ]
     if rows:
         session.execute(_AGAIN, _columns(("id", "at", "seats", "url"), rows))
+
+
+def _confirm_superseded(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
+    rows = [(look.desk.id, place, look.seen.now) for look, change in changes for place in change.still_open]
+    if rows:
+        session.execute(_STILL_OPEN, _columns(("desk_id", "place_key", "at"), rows))
 
 
 def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> Ids:

@@ -124,6 +124,10 @@ class Model:
     detections: list[Seen] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    # By desk and place. `behind`: the `open` slot of which the place's hours are the rest; it was never without a slot
+    # since. `went`: when one of its slots was gone last.
+    behind: dict[tuple[str, str], Opening] = field(default_factory=dict)
+    went: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     # Seen opens, covered closes.
 
@@ -138,6 +142,8 @@ class Model:
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}
         told_as_open = self._close(check, at, shown, timed)
+        for place in {place for place, _ in shown}:
+            self._follow(check.desk_id, place, at, called_open=(place, None) in shown)
         opened = [
             self._open(check.desk_id, place, moment, at, told_as_open.get(place))
             for place, moment in shown
@@ -155,11 +161,24 @@ class Model:
                 slot.gone = "past"
             elif slot.moment is None and slot.place in timed:
                 slot.gone, told_as_open[slot.place] = "superseded", slot
+                self.behind[slot.desk, slot.place] = slot
             elif (slot.place, slot.moment) in shown:
                 slot.seen = at
             elif proves(check) and covers(check.covered, slot, at):
                 slot.gone = "taken"
+            if slot.gone:
+                self.went[slot.desk, slot.place] = at
         return told_as_open
+
+    def _follow(self, desk: str, place: str, at: datetime, *, called_open: bool) -> None:
+        """Take what a page shows of a place: whether that goes on from its `open` slot, or is another opening."""
+        before = self.behind.get((desk, place))
+        if before is None:
+            return
+        if self._at(desk, place):
+            before.seen = at if called_open else before.seen
+        elif called_open or at > self.went[desk, place]:
+            del self.behind[desk, place]
 
     def _open(self, desk: str, place: str, moment: Moment, at: datetime, instead: Opening | None) -> Opening:
         number = sum(each.key == (desk, place, moment) for each in self.slots)
@@ -173,10 +192,24 @@ class Model:
         return self.detections[-1]
 
     def lapse(self, now: datetime) -> None:
-        """Close what no check has been able to confirm: one that covered its place and day saw it, or closed it."""
-        for slot in self.slots:
-            if not slot.gone and slot.seen <= now - max(LAPSE, 5 * self.intervals[slot.desk]):
-                slot.gone = "lapsed"
+        """Close what no check has been able to confirm: one that covered its place and day saw it, or closed it.
+
+        A place whose last hours these are stays open where its page still called it so: they may be there unseen.
+        """
+        unseen = [
+            each for each in self.slots if not each.gone and each.seen <= self._lapse_limit(each.desk, now)
+        ]
+        for slot in unseen:
+            slot.gone = "lapsed"
+            self.went[slot.desk, slot.place] = now
+        for desk, place in {(each.desk, each.place) for each in unseen}:
+            before = self.behind.get((desk, place))
+            if before and not self._at(desk, place) and before.seen > self._lapse_limit(desk, now):
+                before.gone = None
+                del self.behind[desk, place]
+
+    def _lapse_limit(self, desk: str, now: datetime) -> datetime:
+        return now - max(LAPSE, 5 * self.intervals[desk])
 
     def open(self, desk: str) -> list[Opening]:
         return [each for each in self.slots if each.desk == desk and not each.gone]

@@ -154,6 +154,38 @@ class Telling(RuleBasedStateMachine):
         if told:
             self.work_all()
 
+    @rule(
+        between=st.lists(st.sampled_from(["closed", NIGHT, NIGHT, MORNING, THURSDAY, None]), max_size=3),
+        pauses=st.lists(st.sampled_from(PAUSES[1:4]), min_size=1, max_size=4),
+        late=st.booleans(),
+        told=st.booleans(),
+    )
+    def read_in_turn(
+        self, between: Sequence[Any], pauses: Sequence[timedelta], late: bool, told: bool
+    ) -> None:
+        """A place is open, its hours are seen, and its page calls it open until they lapse and after.
+
+        In `between` other hours are seen, or that there are none.
+        """
+        for shown in (None, NIGHT, *between):
+            self.read_place(shown)
+            if told:
+                self.work_all()
+        for pause in pauses:
+            self.traveller.shift(pause)
+            if not late:
+                self.lapse()
+            self.read_place(None)
+        self.lapse()
+        self.read_place(None)
+
+    def read_place(self, shown: datetime | date | str | None) -> None:
+        """Read a page that shows an hour of place 1, or says that it is open (None) or closed (any text)."""
+        if isinstance(shown, str):
+            self.read([(self.shown[0], (), Outcome.NO_SLOTS, (CoveredWindow("1"),))])
+        else:
+            self.read([(self.shown[0], (Slot(Place("1"), shown),), Outcome.SLOTS, ())])
+
     @rule(look=looks, behind=st.integers(0, 2), delay=st.sampled_from([0, 61, 125, 367]))
     def check_late(self, look: Look, behind: int, delay: int) -> None:
         """A result of the same or an older claim, or one that was long on its way, or the same one twice."""

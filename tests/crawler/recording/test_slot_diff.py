@@ -122,9 +122,16 @@ def test_a_moment_that_is_past_does_not_open() -> None:
 @pytest.mark.rule("3.3")
 def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
     assert look([], slot(None)) == SlotChanges(news=(slot(None),))
-    assert look([row(HOUR)], slot(None)) == SlotChanges()
+    assert look([row(HOUR)], slot(None)) == SlotChanges(still_open=("a",))
     assert look([row(HOUR)], slot(None, "b")) == SlotChanges(news=(slot(None, "b"),))
     assert look([], slot(None), slot(HOUR)) == SlotChanges(news=(slot(HOUR),))
+
+
+def test_a_place_is_called_open_beside_its_hours_only_while_they_are_open_and_not_shown() -> None:
+    assert look([row(HOUR), row(None, "b", 2)], slot(None), slot(None, "b")).still_open == ("a",)
+    assert look([row(HOUR)], slot(None), slot(HOUR)).still_open == ()
+    assert look([row(HOUR)], slot(None), covered=WHOLE).still_open == ()
+    assert look([row(HOUR)], slot(None), now=HOUR).still_open == ()
 
 
 def test_open_is_seen_again_while_nothing_more_is_known() -> None:

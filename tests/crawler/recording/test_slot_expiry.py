@@ -210,6 +210,7 @@ def gone_reasons() -> dict[str, set[GoneReason | None]]:
 
 
 P, Q = Slot(Place("P"), None), Slot(Place("Q"), HOUR)
+NEAR = Slot(Place("P"), HOUR - timedelta(days=3))
 
 
 @pytest.mark.rule("3.3")
@@ -240,3 +241,100 @@ def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Fo
     form.visit(covered="Q", places="Q")
     assert lapse(form.at + timedelta(minutes=8)) == 0
     assert lapse(form.at + timedelta(minutes=10)) == 1
+
+
+WEEKS = [
+    CoveredWindow("P", NOW.date() + timedelta(weeks=n), NOW.date() + timedelta(weeks=n, days=6))
+    for n in range(13)
+]
+
+
+class Calendar(Form):
+    """A form with one place, whose weeks are read in turn, one with each visit."""
+
+    def read_week(self, number: int, *hours: Slot) -> int:
+        """Read a week that shows these hours, or none; the place is open. Return how many detections that made."""
+        made = self.look(*(hours or (P,)), covered=(WEEKS[number],), places=("P",))
+        lapse(self.at + timedelta(seconds=30))
+        return made
+
+    def read_weeks(self, first: int, last: int) -> list[int]:
+        """Read weeks without hours, one after the other, the last included."""
+        return [self.read_week(number) for number in range(first, last + 1)]
+
+
+@pytest.fixture
+def calendar(planned_desks: Callable[..., dict[str, Desk]]) -> Calendar:
+    """Give a calendar whose place opened, and whose hours superseded that in silence with the last visit."""
+    planned_desks(a=HOST)
+    made = Calendar()
+    assert made.read_week(0) == 1
+    assert made.read_week(1, NEAR) == 0
+    return made
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_that_is_called_open_while_its_hours_lapse_is_not_detected_again(calendar: Calendar) -> None:
+    assert calendar.read_weeks(2, 12) == [0] * 11
+    assert gone_reasons() == {"P": {None, GoneReason.LAPSED}}
+    with session() as rows:
+        (place,) = rows.query(SlotRow).filter_by(moment="open")
+        assert (place.gone_at, place.seen_at) == (None, calendar.at)
+    assert [calendar.read_week(0), calendar.read_week(1, NEAR)] == [0, 0]
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_whose_weeks_bring_trouble_while_its_hours_lapse_is_not_detected_again(
+    calendar: Calendar,
+) -> None:
+    assert calendar.visit(P, places="P", minutes=15) == 0
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_that_was_seen_empty_after_its_hours_lapsed_opens_anew(calendar: Calendar) -> None:
+    calendar.read_weeks(2, 12)
+    calendar.visit(covered="P", places="P")
+    assert calendar.read_week(12) == 1
+
+
+@pytest.mark.rule("3.3")
+def test_a_place_that_is_not_called_open_while_its_hours_lapse_opens_anew(calendar: Calendar) -> None:
+    for number in range(2, 13):
+        calendar.look(covered=(WEEKS[number],), places=("P",))
+    assert lapse(calendar.at + timedelta(seconds=30)) == 1
+    assert gone_reasons() == {"P": {GoneReason.SUPERSEDED, GoneReason.LAPSED}}
+    assert calendar.read_week(12) == 1
+
+
+@pytest.mark.rule("3.3")
+def test_a_place_that_nobody_visits_after_its_hours_lapsed_lapses_too(calendar: Calendar) -> None:
+    calendar.read_weeks(2, 12)
+    calendar.visit(places="Q", covered="Q", minutes=11)
+    assert gone_reasons() == {"P": {GoneReason.LAPSED}}
+    assert calendar.read_week(12) == 1
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_whose_hours_were_taken_before_others_opened_and_lapsed_opens_anew(
+    calendar: Calendar,
+) -> None:
+    calendar.visit(covered="P", places="P")
+    assert calendar.read_week(1, NEAR) == 1
+    assert calendar.read_weeks(2, 11) == [0] * 10
+    assert calendar.read_week(12) == 1
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_whose_hours_are_taken_while_it_is_called_open_has_others_that_are_new(
+    calendar: Calendar,
+) -> None:
+    assert calendar.read_weeks(2, 5) == [0] * 4
+    assert calendar.read_week(1) == 1
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_whose_hours_lapse_one_after_the_other_is_not_detected_again(calendar: Calendar) -> None:
+    assert calendar.read_weeks(2, 8) == [0] * 7
+    assert calendar.read_week(9, Slot(Place("P"), HOUR + timedelta(weeks=8))) == 1
+    assert calendar.read_weeks(10, 12) + calendar.read_weeks(2, 8) == [0] * 10
+    assert gone_reasons() == {"P": {None, GoneReason.LAPSED}}
