@@ -1,6 +1,6 @@
 """Comparison of a check with a desk's open slots: shown slots open, covered ones close. Pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -49,7 +49,7 @@ class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
-    `still_open`: places that the page called open at an unknown hour, while hours of theirs are open.
+    `still_open`: places that the page called open at an unknown hour or on a day, while such hours of theirs are open.
     """
 
     news: tuple[Slot, ...] = ()
@@ -63,7 +63,8 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
-    was notified for ("at an unknown hour"); a second message would announce the same opening.
+    was notified for ("at an unknown hour"); a second message would announce the same opening. For the same reason no
+    slot opens that may be one of the open hours: `open` beside any of its place, a day beside those of that day.
     """
     shown = _index_shown(seen)
     timed = {place for place, moment in shown if moment != OPEN}
@@ -73,16 +74,19 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     left = [row for row in known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
-    still_open = tuple(place for place, moment in shown if moment == OPEN and place in busy - was_open)
-    opened = {
-        key: slot for key, slot in shown.items() if key not in rows and (key[1] != OPEN or key[0] not in busy)
+    timed_days = _index_days(left, shown, seen.zone)
+    known_hours = {
+        key
+        for key, slot in shown.items()
+        if key not in rows and (key[0] in busy if key[1] == OPEN else (key[0], slot.moment) in timed_days)
     }
+    opened = {key: slot for key, slot in shown.items() if key not in rows.keys() | known_hours}
     return SlotChanges(
         news=tuple(slot for key, slot in opened.items() if key[0] not in was_open),
         quiet=tuple(slot for key, slot in opened.items() if key[0] in was_open),
         again=tuple((rows[key], slot) for key, slot in shown.items() if key in rows),
         gone=gone,
-        still_open=still_open,
+        still_open=tuple(sorted({place for place, _ in known_hours} & busy)),
     )
 
 
@@ -95,6 +99,15 @@ def _index_shown(seen: CheckResult) -> dict[tuple[str, str], Slot]:
     }
     timed = {place for place, moment in slots if moment != OPEN}
     return {key: slot for key, slot in reversed(slots.items()) if key[1] != OPEN or key[0] not in timed}
+
+
+def _index_days(
+    left: Iterable[OpenSlot], shown: Mapping[tuple[str, str], Slot], zone: ZoneInfo
+) -> set[tuple[str, date]]:
+    """Return the places and local days of which an hour is open, or shown."""
+    hours = [(row.place_key, row.starts_at) for row in left]
+    hours += [(place, slot.starts_at) for (place, _), slot in shown.items()]
+    return {(place, at.astimezone(zone).date()) for place, at in hours if at}
 
 
 def _is_past(moment: datetime | date | None, seen: CheckResult) -> bool:

@@ -142,13 +142,13 @@ class Model:
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}
         told_as_open = self._close(check, at, shown, timed)
-        for place in {place for place, _ in shown}:
-            self._follow(check.desk_id, place, at, called_open=(place, None) in shown)
+        shown = {each for each in shown if each[1] not in self._moments(check.desk_id, each[0])}
+        vague = {each for each in shown if self._says_nothing_new(check.desk_id, *each, shown)}
+        for place, moment in shown:
+            self._follow(check.desk_id, place, moment, at, vague=(place, moment) in vague)
         opened = [
             self._open(check.desk_id, place, moment, at, told_as_open.get(place))
-            for place, moment in shown
-            if moment is not None or not self._at(check.desk_id, place)
-            if moment not in [each.moment for each in self._at(check.desk_id, place)]
+            for place, moment in shown - vague
         ]
         return self._detect(check.desk_id, at, [each for each in opened if each.instead is None])
 
@@ -170,14 +170,24 @@ class Model:
                 self.went[slot.desk, slot.place] = at
         return told_as_open
 
-    def _follow(self, desk: str, place: str, at: datetime, *, called_open: bool) -> None:
-        """Take what a page shows of a place: whether that goes on from its `open` slot, or is another opening."""
+    def _says_nothing_new(
+        self, desk: str, place: str, moment: Moment, shown: set[tuple[str, Moment]]
+    ) -> bool:
+        """Whether what a page shows of a place may be one of its hours: that it is open, or open on their day."""
+        if moment is None:
+            return bool(self._at(desk, place))
+        hours = self._moments(desk, place) + [other for where, other in shown if where == place]
+        days = {each.astimezone(ZONE).date() for each in hours if isinstance(each, datetime)}
+        return not isinstance(moment, datetime) and moment in days
+
+    def _follow(self, desk: str, place: str, moment: Moment, at: datetime, *, vague: bool) -> None:
+        """Take what a page shows of a place: it goes on from its `open` slot, or is another opening."""
         before = self.behind.get((desk, place))
         if before is None:
             return
         if self._at(desk, place):
-            before.seen = at if called_open else before.seen
-        elif called_open or at > self.went[desk, place]:
+            before.seen = at if vague else before.seen
+        elif moment is None or at > self.went[desk, place]:
             del self.behind[desk, place]
 
     def _open(self, desk: str, place: str, moment: Moment, at: datetime, instead: Opening | None) -> Opening:
@@ -216,6 +226,9 @@ class Model:
 
     def _at(self, desk: str, place: str) -> list[Opening]:
         return [each for each in self.open(desk) if each.place == place]
+
+    def _moments(self, desk: str, place: str) -> list[Moment]:
+        return [each.moment for each in self._at(desk, place)]
 
     # Told once while it stays open, and to everyone who waits.
 

@@ -156,18 +156,19 @@ class Telling(RuleBasedStateMachine):
 
     @rule(
         between=st.lists(st.sampled_from(["closed", NIGHT, NIGHT, MORNING, THURSDAY, None]), max_size=3),
-        pauses=st.lists(st.sampled_from(PAUSES[1:4]), min_size=1, max_size=4),
+        named=st.sampled_from([None, THURSDAY]),
+        pauses=st.lists(st.sampled_from(PAUSES[2:4]), min_size=1, max_size=3),
         late=st.booleans(),
         told=st.booleans(),
     )
     def read_in_turn(
-        self, between: Sequence[Any], pauses: Sequence[timedelta], late: bool, told: bool
+        self, between: Sequence[Any], named: date | None, pauses: Sequence[timedelta], late: bool, told: bool
     ) -> None:
         """A place is open, its hours are seen, and its page calls it open until they lapse and after.
 
-        In `between` other hours are seen, or that there are none.
+        In `between` other hours are seen, or that there are none. `named`: the day that the page names with it.
         """
-        for shown in (None, NIGHT, *between):
+        for shown in (None, MORNING if named else NIGHT, *between):
             self.read_place(shown)
             if told:
                 self.work_all()
@@ -175,9 +176,9 @@ class Telling(RuleBasedStateMachine):
             self.traveller.shift(pause)
             if not late:
                 self.lapse()
-            self.read_place(None)
+            self.read_place(named)
         self.lapse()
-        self.read_place(None)
+        self.read_place(named)
 
     def read_place(self, shown: datetime | date | str | None) -> None:
         """Read a page that shows an hour of place 1, or says that it is open (None) or closed (any text)."""

@@ -127,6 +127,18 @@ def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
     assert look([], slot(None), slot(HOUR)) == SlotChanges(news=(slot(HOUR),))
 
 
+@pytest.mark.rule("3.4")
+def test_a_day_without_its_hour_opens_only_where_no_hour_of_it_is_open() -> None:
+    late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # 00:30 on 1 December in Paris
+    day = slot(date(2026, 12, 1))
+    assert look([row(late)], day) == SlotChanges(still_open=("a",))
+    assert look([row(late, "b")], day) == SlotChanges(news=(day,))
+    assert look([row(late - timedelta(hours=1))], day) == SlotChanges(news=(day,))
+    assert look([row(late)], day, covered=WHOLE).news == (day,)
+    assert look([], day, slot(late)) == SlotChanges(news=(slot(late),))
+    assert look([row(day.moment)], day, slot(late)).again == ((1, day),)
+
+
 def test_a_place_is_called_open_beside_its_hours_only_while_they_are_open_and_not_shown() -> None:
     assert look([row(HOUR), row(None, "b", 2)], slot(None), slot(None, "b")).still_open == ("a",)
     assert look([row(HOUR)], slot(None), slot(HOUR)).still_open == ()
@@ -220,12 +232,17 @@ def test_seeing_the_same_again_changes_nothing(looks: list[CheckResult], last: C
 
 @given(st.lists(seen, max_size=3), seen)
 def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult], last: CheckResult) -> None:
-    rows = {(each.place_key, each.moment) for each in table([*looks, last])}
+    found = table([*looks, last])
+    rows = {(each.place_key, each.moment) for each in found}
+    timed_days = {
+        (each.place_key, each.starts_at.astimezone(PARIS).date()) for each in found if each.starts_at
+    }
     for shown in last.slots:
         ahead = shown.moment is not None and (
             shown.moment > NOW if isinstance(shown.moment, datetime) else shown.moment >= TODAY
         )
-        assert not ahead or (shown.place.key, shown.moment_text) in rows
+        key = shown.place.key, shown.moment_text
+        assert not ahead or key in rows or (shown.place.key, shown.moment) in timed_days
         assert shown.moment is not None or any(place == shown.place.key for place, _ in rows)
 
 

@@ -338,3 +338,10 @@ def test_a_place_whose_hours_lapse_one_after_the_other_is_not_detected_again(cal
     assert calendar.read_week(9, Slot(Place("P"), HOUR + timedelta(weeks=8))) == 1
     assert calendar.read_weeks(10, 12) + calendar.read_weeks(2, 8) == [0] * 10
     assert gone_reasons() == {"P": {None, GoneReason.LAPSED}}
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_whose_hours_lapse_while_their_day_is_named_is_not_detected_again(calendar: Calendar) -> None:
+    day = Slot(Place("P"), (HOUR - timedelta(days=3)).date())
+    assert calendar.visit(day, places="P", minutes=15) == 0
+    assert gone_reasons() == {"P": {None, GoneReason.LAPSED, GoneReason.SUPERSEDED}}
