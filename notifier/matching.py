@@ -237,7 +237,7 @@ def read_announced(
     given = {
         "desk_id": desk_id, "alert_ids": alert_ids, "since": since,
         "until": since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER,
-        "wanted": write_ranges(slots.with_earlier), "places_before": slots.places_before, "oldest": slots.oldest,
+        "wanted": write_ranges(slots.with_earlier), "earlier": slots.earlier, "oldest": slots.oldest,
         "longest": timedelta(seconds=settings().retell_seconds), "has_earlier": bool(slots.same),
     }  # fmt: skip
     rows: list[Any] = list(
@@ -318,14 +318,15 @@ def _instant(name: str) -> sa.BindParameter[datetime]:
 
 
 def _first_teller() -> sa.ColumnElement[datetime]:
-    """Return when the first detection was seen whose matches may name one of these slots.
+    """Return when the first detection was seen whose matches may name one of these slots, or an earlier opening.
 
-    They belong to the detection that opened the slot, or to a later one, the newest of its desk.
+    They belong to the detection that opened it, however late that was matched, or to a later one, the newest of its
+    desk.
     """
-    places = sa.select(sa.func.min(SlotRow.opened_at)).where(
-        SlotRow.id == sa.any_(sa.bindparam("places_before", type_=ARRAY(sa.BigInteger())))
+    earlier = sa.select(sa.func.min(SlotRow.opened_at)).where(
+        SlotRow.id == sa.any_(sa.bindparam("earlier", type_=ARRAY(sa.BigInteger())))
     )
-    oldest = sa.func.least(_instant("oldest"), places.scalar_subquery())
+    oldest = sa.func.least(_instant("oldest"), earlier.scalar_subquery())
     before = oldest - sa.cast(sa.bindparam("longest", type_=sa.Interval()), sa.Interval())
     newest = sa.select(sa.func.max(Detection.seen_at)).where(
         Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at <= before

@@ -55,12 +55,12 @@ class OpenSlots:
     @property
     def with_earlier(self) -> list[int]:
         """Return the ids of the slots and of all that count as the same."""
-        return [*self.ids, *self._same, *self._unknown_hours]
+        return [*self.ids, *self.earlier]
 
     @property
-    def places_before(self) -> list[int]:
-        """Return the ids of places that were open at unknown hours: they opened before the slots."""
-        return list(self._unknown_hours)
+    def earlier(self) -> list[int]:
+        """Return the ids of all that count as the same: they opened before the slots."""
+        return [*self._same, *self._unknown_hours]
 
     def find_passing(self, limits: Limits) -> int:
         """Return the slots that limits let pass."""

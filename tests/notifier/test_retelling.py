@@ -154,3 +154,19 @@ def test_half_an_hour_begins_when_this_slot_was_told_not_another_of_its_match(
     assert len(matched(detection(slots([MORNING])))) == 1
     gone([two])
     assert matched(detection(slots([MORNING + timedelta(hours=1)]))) == []
+
+
+@pytest.mark.rule("3.4")
+def test_half_an_hour_counts_from_the_message_although_its_detection_was_matched_late(
+    frozen: time_machine.Traveller,
+) -> None:
+    alert(person())
+    first = detection(opened := slots([MORNING]))
+    frozen.shift(timedelta(seconds=1))
+    detection(slots([MORNING + timedelta(hours=1)]))
+    frozen.shift(timedelta(minutes=15))
+    confirm(opened)
+    told(matched(first))
+    gone(opened)
+    frozen.shift(timedelta(minutes=16))
+    assert matched(detection(slots([MORNING]))) == []
