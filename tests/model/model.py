@@ -290,9 +290,17 @@ class Model:
                     self.send(each, now)
 
     def send(self, message: Message, now: datetime) -> None:
-        """Send it, unless its slots are gone or were not seen for long, or it has no contact any more."""
+        """Send it, unless its slots are gone or were not seen for long, or it has no contact any more.
+
+        Of a place that was open at an unknown hour it names the hours that were seen meanwhile.
+        """
         waiting = [(alert, slot) for alert, slot in message.of if alert.waits]
-        here = [slot for _, slot in waiting if not slot.gone]
+        here = [
+            each
+            for _, slot in waiting
+            for each in self.slots
+            if slot in (each, each.instead) and not each.gone
+        ]
         if message.contact in self.off or not waiting:
             message.state = "skipped"
         elif not here:
