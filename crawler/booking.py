@@ -1,16 +1,14 @@
 """The check of a desk, shared by all booking systems: each check ends in exactly one outcome."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from twisted.internet.defer import AlreadyCalledError
 
 from configs.clock import clock
 from configs.desk import Desk, Fetch
@@ -40,6 +38,9 @@ from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.identity import process_name
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
+
+if TYPE_CHECKING:
+    from crawler.fetching.downloader import DirectDownloader
 
 log = logging.getLogger(__name__)
 
@@ -184,16 +185,8 @@ class BookingSpider(Spider):
         return not self.once and self.predictor.is_likely(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
-        """Ask Scrapy's downloader.
-
-        Raises:
-            asyncio.CancelledError: the engine stops. Scrapy then fails with AlreadyCalledError on the second request
-                that a running check still makes (scrapy/core/engine.py, _maybe_fire_closing).
-        """
-        try:
-            return await self.crawler.engine.download_async(request)
-        except AlreadyCalledError as error:
-            raise asyncio.CancelledError from error
+        downloader = cast("DirectDownloader", self.crawler.engine.downloader)  # crawler/settings.py
+        return await downloader.download(request)
 
     def _session(self, desk: Desk, budget: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")

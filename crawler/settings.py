@@ -10,7 +10,7 @@ SPIDER_MODULES = ["crawler.spiders"]
 NEWSPIDER_MODULE = "crawler.spiders"
 COMMANDS_MODULE = "crawler.commands"
 
-# A check is one coroutine of engine.download_async on asyncio. Not on uvloop, though it made the whole path a sixth
+# A check is one coroutine on asyncio, down to the sockets. Not on uvloop, though it made the whole path a sixth
 # faster: under Twisted's reactor it never reports a connection that is reset in the middle of a page, and the check
 # waits for its deadline (tests/crawler/test_outcomes.py, mode "reset").
 TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"

@@ -5,6 +5,7 @@ back: the dispatcher counts the places, and budgets are in Redis. A check that i
 Interface: https://docs.scrapy.org/en/latest/topics/settings.html#downloader
 """
 
+import logging
 from asyncio import ensure_future
 
 from scrapy import Request, Spider
@@ -12,13 +13,33 @@ from scrapy.core.downloader import Downloader
 from scrapy.http import Response
 from twisted.internet.defer import Deferred
 
+log = logging.getLogger(__name__)
+
 
 class DirectDownloader(Downloader):
     """Sends no signals of its own: nothing listens for a request that reaches the downloader or leaves it."""
 
+    async def download(self, request: Request) -> Response:
+        """Ask by the middlewares and handlers of all requests, and return the answer.
+
+        A check awaits it here: the engine's `download_async` makes two Deferreds, a task and a signal of each request.
+
+        Raises:
+            TypeError: a middleware wants another request made instead.
+        """
+        answer = await self._ask(request)
+        if not isinstance(answer, Response):
+            raise TypeError(f"a middleware answers {request} by {answer}: a check follows redirects itself")
+        log.debug("%d %s %s", answer.status, request.method, request.url)
+        return answer
+
     def fetch(self, request: Request, spider: Spider | None = None) -> Deferred[Response | Request]:  # noqa: ARG002 -- Scrapy's signature
         """Ask at once; the engine calls it."""
+        return Deferred.fromFuture(ensure_future(self._ask(request)))
+
+    async def _ask(self, request: Request) -> Response | Request:
         self.active.add(request)
-        answer = ensure_future(self.middleware.download_async(self.handlers.download_request_async, request))
-        answer.add_done_callback(lambda _: self.active.remove(request))  # before the engine goes on
-        return Deferred.fromFuture(answer)
+        try:
+            return await self.middleware.download_async(self.handlers.download_request_async, request)
+        finally:
+            self.active.remove(request)

@@ -5,12 +5,10 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from twisted.internet.defer import AlreadyCalledError
 
 from configs.outcome import Outcome
 from configs.strict_yaml import ConfigFileError
@@ -44,17 +42,6 @@ def test_an_exception_in_a_platform_ends_in_one_outcome(
     assert (item.outcome, item.slots) == (Outcome.UNREADABLE, ())
     assert "KeyError" in item.reason
     assert "a reader's bug" in item.reason
-
-
-def test_an_answer_that_a_stopping_engine_swallowed_proves_nothing_of_the_desk(
-    held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def swallowed(_: object) -> None:
-        raise AlreadyCalledError
-
-    monkeypatch.setattr(held.spider.crawler.engine, "download_async", swallowed)
-    with pytest.raises(CancelledError):
-        held.check(make_desk())
 
 
 def test_slots_that_were_seen_before_a_fault_are_kept(

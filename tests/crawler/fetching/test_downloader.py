@@ -1,29 +1,46 @@
 """DirectDownloader: nothing stays behind a request, and a cancelled one ends its download."""
 
 import asyncio
+import logging
 import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import pytest
 from scrapy import Request
 from scrapy.exceptions import DownloadFailedError
+from scrapy.http import Response
 
+from crawler.fetching.downloader import DirectDownloader
+from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, silent, wire
 from tests.waiting import PATIENCE, until
 
+Ask = Callable[[Request], Coroutine[Any, Any, Response]]
 
-def test_nothing_stays_behind_after_an_answer_or_a_failure(held: Held) -> None:
-    engine = held.spider.crawler.engine
+
+def downloader(held: Held) -> DirectDownloader:
+    return cast("DirectDownloader", held.spider.crawler.engine.downloader)
+
+
+@pytest.fixture(params=["a check's way", "the engine's way"])
+def ask(held: Held, request: pytest.FixtureRequest) -> Ask:
+    by_engine = request.param == "the engine's way"
+    return held.spider.crawler.engine.download_async if by_engine else downloader(held).download
+
+
+def test_nothing_stays_behind_after_an_answer_or_a_failure(held: Held, ask: Ask) -> None:
     with wire(answer(b"")) as site:
-        held.run(engine.download_async(Request(site.address)))
+        held.run(ask(Request(site.address)))
     with wire(lambda connection, _: connection.close()) as site, pytest.raises(DownloadFailedError):
-        held.run(engine.download_async(Request(site.address)))
-    assert (engine.downloader.active, engine.downloader.slots) == (set(), {})
+        held.run(ask(Request(site.address)))
+    assert (downloader(held).active, downloader(held).slots) == (set(), {})
 
 
 @pytest.mark.rule("3.7")
-def test_a_check_that_is_cancelled_closes_its_connection(held: Held) -> None:
-    engine, left = held.spider.crawler.engine, []
+def test_a_check_that_is_cancelled_closes_its_connection(held: Held, ask: Ask) -> None:
+    left = []
 
     def wait(connection: socket.socket, request: bytes) -> None:
         silent(connection, request)
@@ -31,7 +48,7 @@ def test_a_check_that_is_cancelled_closes_its_connection(held: Held) -> None:
 
     async def ask_and_leave() -> None:
         request = Request(site.address, meta={"download_timeout": 2 * PATIENCE})
-        asking = asyncio.create_task(engine.download_async(request))
+        asking = asyncio.ensure_future(ask(request))
         await asyncio.to_thread(until, lambda: site.requests)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
@@ -40,4 +57,25 @@ def test_a_check_that_is_cancelled_closes_its_connection(held: Held) -> None:
     with wire(wait) as site:
         held.run(ask_and_leave())
         until(lambda: left)
-    assert engine.downloader.active == set()
+    assert downloader(held).active == set()
+
+
+@pytest.mark.rule("3.11")
+def test_neither_way_leaves_this_machine(held: Held, ask: Ask) -> None:
+    with pytest.raises(AddressRefused):
+        held.run(ask(Request("https://www.essonne.gouv.fr/")))
+
+
+def test_requests_of_checks_are_logged_for_debugging(held: Held, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "crawler.fetching.downloader"), wire(answer(b"")) as site:
+        held.run(downloader(held).download(Request(site.address)))
+    assert f"200 GET {site.address}" in caplog.text
+
+
+def test_a_check_makes_no_request_of_a_middlewares_own(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def by_request(*_: object) -> Request:
+        return Request("http://127.0.0.1:1/")
+
+    monkeypatch.setattr(downloader(held).middleware, "download_async", by_request)
+    with pytest.raises(TypeError, match="a middleware answers"):
+        held.run(downloader(held).download(Request("http://127.0.0.1:1/")))
