@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
@@ -157,6 +158,23 @@ def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
         assert first.token
 
     run(test())
+
+
+def test_the_garbage_collector_runs_seldom_while_checks_are_made(
+    spider: Spider, desks: dict[str, Desk]
+) -> None:
+    before = gc.get_threshold()
+
+    async def test() -> None:
+        put(desks, "a")
+        async with aclosing(serve(spider)) as checks:
+            await anext(checks)
+        assert gc.get_threshold() == dispatcher.COLLECT_AFTER
+
+    try:
+        run(test())
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_all_checks_that_ended_meanwhile_are_one_item_each_with_its_own_instant(
