@@ -1,5 +1,6 @@
 """URL policy of a check: which redirects stay on the site, what may be asked at all."""
 
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from configs.hosts import host_of, is_loopback
@@ -10,6 +11,7 @@ class AddressRefused(Exception):
     """An address that this environment does not let us ask; the text says which and what to do."""
 
 
+@lru_cache(1 << 12)
 def same_site(here: str, there: str) -> bool:
     """Tell whether a redirect stays on the site: same name (`www.` aside) and port, or from HTTP up to HTTPS.
 

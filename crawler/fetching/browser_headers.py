@@ -5,7 +5,7 @@ It is a browser of the pool (configs/user_agents.yaml), or ourselves where the h
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -26,6 +26,9 @@ _ODD_VERSIONS = ("8", "99", "24")
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
+_REMEMBERED = 1 << 14  # addresses; each request names two, and the next check of its desk names them again
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAgent:
     """One agent: `name` is its User-Agent, `words` fill in its headers."""
@@ -33,6 +36,10 @@ class HttpAgent:
     name: str
     headers: Headers
     words: Mapping[str, str]
+    # What it always sends, made once: (header, its name in lower case, value), by `_defaults`.
+    _made: dict[tuple[Kind, str, bool], tuple[tuple[str, str, str], ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def build_headers(
         self, kind: Kind, method: str, url: str, own: Mapping[str, str], page: str | None
@@ -43,19 +50,24 @@ class HttpAgent:
         where a person opens one.
         """
         given = {name.lower(): value for name, value in own.items()}
-        told, words = (
-            _build_page_headers(kind, method, url, page),
-            {**self.words, "site": _fetch_site(url, page)},
-        )
-        hidden = () if _is_trusted(url) else _GUARDED
+        told = _build_page_headers(kind, method, url, page)
         sent: dict[str, str] = {}
-        for name, value in self.headers.of(kind).items():
-            lowered = name.lower()
-            if found := given.pop(lowered, None) or told.get(name):
-                sent[name] = found
-            elif value and not lowered.startswith(hidden):
-                sent[name] = value.format_map(words)
+        for name, lowered, default in self._defaults(kind, _fetch_site(url, page), guarded=_is_trusted(url)):
+            if value := given.pop(lowered, None) or told.get(name) or default:
+                sent[name] = value
         return sent | {name: value for name, value in own.items() if name.lower() in given}
+
+    def _defaults(self, kind: Kind, site: str, *, guarded: bool) -> tuple[tuple[str, str, str], ...]:
+        """Return each header in its order, with the value that it has of itself; empty where a request gives it."""
+        key = kind, site, guarded
+        if (made := self._made.get(key)) is None:
+            words, hidden = {**self.words, "site": site}, () if guarded else _GUARDED
+            made = self._made[key] = tuple(
+                (name, lowered, "" if lowered.startswith(hidden) else value.format_map(words))
+                for name, value in self.headers.of(kind).items()
+                for lowered in (name.lower(),)
+            )
+        return made
 
 
 def agent_for(host: str) -> HttpAgent:
@@ -83,6 +95,7 @@ def pool() -> tuple[HttpAgent, ...]:
     )
 
 
+@lru_cache(_REMEMBERED)
 def origin_of(url: str) -> str:
     """Return an address's origin as a browser writes it: scheme and host, the port where it is not the scheme's."""
     parts = urlsplit(url)
@@ -121,6 +134,7 @@ def _build_page_headers(kind: Kind, method: str, url: str, page: str | None) -> 
     return told
 
 
+@lru_cache(_REMEMBERED)
 def _fetch_site(url: str, page: str | None) -> str:
     """Return `Sec-Fetch-Site`: how the page that asks and what it asks for belong together."""
     if page is None:
@@ -136,6 +150,7 @@ def _registered_name(url: str) -> str:
     return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
 
 
+@lru_cache(_REMEMBERED)
 def _is_trusted(url: str) -> bool:
     """Whether the connection is protected against others (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
     return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

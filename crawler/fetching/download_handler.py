@@ -31,7 +31,9 @@ from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import NoHTTP
 from crawler.fetching.proxy_errors import ask_by_proxy, connection_trace
 
-_UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
+UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
+# What it adds where a request has none; the last one to those with a body only.
+_BY_AIOHTTP = (b"Accept", b"Accept-Encoding", b"User-Agent", b"Content-Type")
 _UNWATCHED = aiohttp.ClientTimeout(
     total=None, sock_connect=None
 )  # the request's time is watched here, to the end
@@ -51,6 +53,7 @@ class AiohttpHandler(BaseDownloadHandler):
     lazy = True  # aiohttp's parts want a loop that runs: `scrapy shell` makes its engine before there is one
     middlewares: ClassVar[tuple[ClientMiddlewareType, ...]] = ()
     names: ClassVar[type[DnsResolver]] = DnsResolver
+    unasked: ClassVar[tuple[str, ...] | None] = None  # each request says it, see `_unasked`
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
@@ -102,7 +105,7 @@ class AiohttpHandler(BaseDownloadHandler):
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),  # each check has its own
             auto_decompress=False,  # crawler/fetching/decompression.py proves the page whole
-            skip_auto_headers=_UNASKED,
+            skip_auto_headers=self.unasked,
             middlewares=self.middlewares,
             **how,
         )
@@ -133,6 +136,7 @@ class AiohttpHandler(BaseDownloadHandler):
             URL(request.url, encoded=True),  # Scrapy has quoted it
             data=request.body or None,
             headers=spell_headers(request),
+            skip_auto_headers=_unasked(request),
             allow_redirects=False,
             proxy=request.meta.get("proxy"),
         ) as answer:
@@ -141,9 +145,15 @@ class AiohttpHandler(BaseDownloadHandler):
 
 def spell_headers(request: Request) -> list[tuple[str, str]]:
     """Return the request's headers as browsers spell them: Scrapy capitalises client hints."""
-    return [
-        (_spell_name(name), value.decode()) for name, values in request.headers.items() for value in values
-    ]
+    # The dictionary below the headers: their own `items` normalizes each name again.
+    given: dict[bytes, list[bytes]] = request.headers
+    return [(_spell_name(name), value.decode()) for name, values in dict.items(given) for value in values]
+
+
+def _unasked(request: Request) -> tuple[str, ...] | None:
+    """Return the headers that aiohttp must not add; None where it has none to add, which saves it a copy of all."""
+    added = _BY_AIOHTTP if request.body else _BY_AIOHTTP[:-1]
+    return None if all(dict.get(request.headers, name) for name in added) else UNASKED
 
 
 @lru_cache(1000)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from scrapy import Request
 from scrapy.http import Headers
+from w3lib.url import safe_url_string
 
 from configs.settings import settings
 from configs.user_agents import Kind
@@ -30,12 +31,20 @@ class RequestStep:
 
     def request(self, agent: HttpAgent, left: float) -> Request:
         """Return it as Scrapy sends it, as this agent would, with the seconds it has."""
-        meta = {"download_timeout": left, "until": self.until}
-        request = Request(self.url, method=self.method, body=self.body, meta=meta, dont_filter=True)
+        # Quoted here, once, and not by Scrapy for each request.
+        meta = {"download_timeout": left, "until": self.until, "verbatim_url": True}
+        request = Request(quote(self.url), method=self.method, body=self.body, meta=meta, dont_filter=True)
         named = agent.build_headers(self.kind, self.method, self.url, self.headers, self.page)
         # Like Headers(named), which normalizes each name again for each request: 29 against 17 µs.
         dict.update(request.headers, {_spell(name): [value.encode()] for name, value in named.items()})
         return request
+
+
+@lru_cache(1 << 14)
+def quote(url: str) -> str:
+    """Return an address as browsers send it."""
+    quoted: str = safe_url_string(url)
+    return quoted
 
 
 @lru_cache(1000)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from time import monotonic
 from urllib.parse import urljoin
 
@@ -26,6 +27,7 @@ from crawler.url_policy import same_site
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
+_REMEMBERED = 1 << 12  # redirects; most pages send each check to the same address
 _BELT = 1.0  # seconds by which our own time-out follows that of the download
 
 Download = Callable[[Request], Awaitable[Response]]
@@ -170,7 +172,7 @@ class Session:
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
         request = step.request(self._agent, left)
-        if self._cookies:
+        if self._cookies is not None:
             self._cookies.add_cookie_header(request)
         if self._way:
             request.meta["proxy"] = (await self._way.proxy()).url
@@ -180,7 +182,7 @@ class Session:
         if self._way:
             await self._way.worked()
         if "Set-Cookie" in response.headers:
-            self._cookies = self._cookies or CookieJar()
+            self._cookies = CookieJar() if self._cookies is None else self._cookies
             self._cookies.extract_cookies(response, request)
         return response
 
@@ -213,6 +215,12 @@ def _routed(request: Request) -> Request:
     return routed
 
 
+@lru_cache(_REMEMBERED)
+def _resolve(url: str, location: bytes) -> str:
+    """Return a redirect's target; raises ValueError for what is no address."""
+    return urljoin(url, safe_url_string(location)).partition("#")[0]
+
+
 def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> str | None:
     """Return where the answer redirects to, None where it does not.
 
@@ -226,7 +234,7 @@ def _target(url: str, response: Response, same: Callable[[str, str], bool]) -> s
     if not location:
         return None
     try:
-        target = urljoin(url, safe_url_string(location)).partition("#")[0]
+        target = _resolve(url, location)
         stays = same(url, target)
     except ValueError as error:
         raise FetchError(

@@ -15,7 +15,7 @@ from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response, TextResponse
 from yarl import URL
 
-from crawler.fetching.download_handler import AiohttpHandler, read_answer
+from crawler.fetching.download_handler import UNASKED, AiohttpHandler, read_answer
 from crawler.parsing.websocket_frames import CUT_OFF, body_of
 
 SWITCHED = 101  # the status of a handshake that was accepted
@@ -55,6 +55,7 @@ class SocketHandler(AiohttpHandler):
     """A connection of its own for each request, closed as soon as its answer has ended."""
 
     middlewares = (_accept_socket_only,)
+    unasked = UNASKED  # of each handshake
 
     async def _ask(self, request: Request) -> Response:
         ends = asyncio.get_running_loop().time() + self._seconds_left(request) - _SPARE

@@ -89,3 +89,14 @@ def test_the_shell_shows_a_page_though_it_makes_its_engine_before_a_loop_runs() 
         look = [sys.executable, "-m", "scrapy", "shell", "-c", "response.css('h1::text').get()", site.address]
         said = subprocess.run(look, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert said.stdout.strip() == "Bonjour", said.stderr
+
+
+@pytest.mark.parametrize("missing", ["Accept", "Accept-Encoding", "User-Agent", "Content-Type"])
+def test_nothing_is_added_for_a_header_that_a_request_leaves_out(held: Held, missing: str) -> None:
+    """Not by aiohttp, which is told what to leave out only where something is missing."""
+    given = dict.fromkeys(("Accept", "Accept-Encoding", "User-Agent", "Content-Type"), "1")
+    with wire(answer(b"")) as site:
+        ask(held, site.address, method="POST", body=b"x", headers=given | {missing: None})
+        head = site.requests[0].decode().lower()
+    assert f"\r\n{missing.lower()}:" not in head
+    assert all(f"\r\n{name.lower()}: 1" in head for name in given if name != missing)
