@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -58,14 +59,25 @@ _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
 
+# Short texts in which nothing was found: ids of desks and names of loggers stand in line after line. A text in which
+# something was found is never kept.
+_CLEAN: set[str] = set()
+_MOST, _SHORT = 8192, 100  # texts; characters
+
+
 def mask_text(text: str) -> str:
     """Return the text without e-mail addresses (their domain stays), phone numbers (two digits stay), keys."""
     text = str(text)  # a StrEnum would keep its class
-    if not _NEEDED.search(text):
+    if text in _CLEAN or not _NEEDED.search(text):
         return text
+    masked = text
     for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+        masked = pattern.sub(replacement, masked)
+    if masked == text and len(text) <= _SHORT:
+        if len(_CLEAN) >= _MOST:
+            _CLEAN.clear()
+        _CLEAN.add(text)
+    return masked
 
 
 def remove_personal_data(text: str) -> str:
@@ -102,8 +114,13 @@ def mask(value: Any, depth: int = 0) -> Any:
     return mask_text(repr(value) if isinstance(value, BaseException) else str(value))
 
 
+@lru_cache(1000)
+def _names_secret(key: str) -> bool:
+    return bool(_SECRET_KEY.search(key))
+
+
 def mask_entry(key: object, value: Any, depth: int = 0) -> Any:
     """Return a value as `mask` does, or nothing of it where its key says that it is a secret."""
-    if _SECRET_KEY.search(str(key)) and not isinstance(value, _PLAIN):
+    if not isinstance(value, _PLAIN) and _names_secret(str(key)):
         return MASK
     return mask(value, depth)

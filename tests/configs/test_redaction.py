@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs import redaction
 from configs.redaction import MASK, mask, mask_entry, mask_text
 from configs.signing import sign
 
@@ -144,3 +145,15 @@ def test_no_spelling_saves_a_phone_number(kind: str, rest: str, gap: str) -> Non
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     once = mask_text(text)
     assert mask_text(once) == once
+
+
+def test_only_short_texts_without_a_finding_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean: set[str] = set()
+    monkeypatch.setattr(redaction, "_CLEAN", clean)
+    monkeypatch.setattr(redaction, "_MOST", 2)
+    texts = ["evry_91/bench-1", "jean@example.fr", f"a_{'b' * 200}", "evry_91/bench-2"]
+    for text in texts * 2:
+        mask_text(text)
+    assert clean == {"evry_91/bench-1", "evry_91/bench-2"}
+    assert mask_text("evry_91/bench-3") == "evry_91/bench-3"
+    assert clean == {"evry_91/bench-3"}  # what is remembered is bounded
