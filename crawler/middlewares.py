@@ -1,10 +1,36 @@
-"""Downloader middleware: the loopback guard, the last one before a request leaves."""
+"""Downloader middlewares: headers of requests that bring none, and the loopback guard, the last before the wire."""
+
+from collections.abc import Mapping
+from typing import Self
 
 from scrapy import Request
+from scrapy.crawler import Crawler
 
 from configs.hosts import resolve_stand_in
 from configs.settings import settings
 from crawler.url_policy import ensure_allowed
+
+
+class MissingHeaders:
+    """Adds USER_AGENT and DEFAULT_REQUEST_HEADERS where a request has no agent; a check's brings all of its own.
+
+    In place of two of Scrapy's, which write each header of each request anew.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build it as Scrapy asks for it."""
+        given = crawler.settings.getdict("DEFAULT_REQUEST_HEADERS")
+        return cls(given | {"User-Agent": crawler.settings["USER_AGENT"]})
+
+    def process_request(self, request: Request) -> None:
+        """Complete the request, or let it pass."""
+        if not dict.get(request.headers, b"User-Agent"):  # as its key is kept: `in` would spell it anew
+            for name, value in self._headers.items():
+                request.headers.setdefault(name, value)
 
 
 class LoopbackGuard:

@@ -85,11 +85,14 @@ _OFF = (
     "cookies.CookiesMiddleware",
     "httpproxy.HttpProxyMiddleware",
     "httpcache.HttpCacheMiddleware",
+    "defaultheaders.DefaultHeadersMiddleware",  # MissingHeaders, below, does what these two do
+    "useragent.UserAgentMiddleware",
     "stats.DownloaderStats",  # weighs every header of every request; a check's row counts its requests
 )
 # Each middleware costs every request a call, so what is switched off above is not loaded either.
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     **{f"scrapy.downloadermiddlewares.{name}": None for name in _OFF},
+    "crawler.middlewares.MissingHeaders": 400,
     "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
