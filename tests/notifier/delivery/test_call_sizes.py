@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,8 @@ def test_what_another_provider_took_says_nothing_of_the_first(settings_env: Call
 
 def test_after_a_while_the_next_call_is_small_again(monkeypatch: pytest.MonkeyPatch) -> None:
     record_call(Channel.EMAIL, "sendgrid")
-    later = call_sizes.time.monotonic() + 6
-    monkeypatch.setattr(call_sizes.time, "monotonic", lambda: later)
+    later = time.monotonic() + 6
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert choose_call_size(Channel.EMAIL) == SMALL
 
 
