@@ -60,7 +60,7 @@ _DEEPEST = 8
 
 
 # Short texts in which nothing was found: ids of desks and names of loggers stand in line after line. A text in which
-# something was found is never kept.
+# the search found a secret is never kept.
 _CLEAN: set[str] = set()
 _MOST, _SHORT = 8192, 100  # texts; characters
 

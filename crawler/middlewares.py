@@ -28,7 +28,8 @@ class MissingHeaders:
 
     def process_request(self, request: Request) -> None:
         """Complete the request, or let it pass."""
-        if not dict.get(request.headers, b"User-Agent"):  # as its key is kept: `in` would spell it anew
+        # By its normalized key: `in` would normalize it again.
+        if not dict.get(request.headers, b"User-Agent"):
             for name, value in self._headers.items():
                 request.headers.setdefault(name, value)
 
