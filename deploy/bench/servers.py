@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -75,9 +75,10 @@ class Servers:
         """Return the CPU seconds that the planner, PostgreSQL and Redis have used."""
         spent = 0.0
         for process in psutil.Process().children(recursive=True):
-            line = " ".join(process.cmdline())
-            if any(program in line for program in _PROGRAMS):
-                spent += cpu(process)
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                line = " ".join(process.cmdline())
+                if any(program in line for program in _PROGRAMS):
+                    spent += cpu(process)
         return spent
 
 
