@@ -182,7 +182,8 @@ def earlier_openings() -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[li
     """Return two columns for an open slot: the ids of gone slots that count as the same. See `describe_gone`.
 
     First the earlier openings of the same desk, place and moment that were open lately.
-    Then those of its place that was open, at unknown hours, until this hour was seen.
+    Then those of its place that was open, at unknown hours, until this hour was seen; and of a place that is open at
+    unknown hours again, the hours that lapsed meanwhile (docs/decisions/superseded-slots.md).
     """
     before = aliased(SlotRow)
     same = before.moment == SlotRow.moment, before.gone_at > _instant("gone_since")
@@ -191,7 +192,14 @@ def earlier_openings() -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[li
         before.gone_reason == GoneReason.SUPERSEDED,
         before.gone_at >= SlotRow.opened_at,
     )
-    return _gone_ids(before, *same), _gone_ids(before, *unknown_hours)
+    lapsed = (
+        before.moment != "open",
+        before.gone_reason == GoneReason.LAPSED,
+        before.opened_at >= SlotRow.opened_at,
+    )
+    # By CASE: for an hour, which most slots are, the rows of its place are not read.
+    known_hours = sa.case((SlotRow.moment == "open", _gone_ids(before, *lapsed)))
+    return _gone_ids(before, *same), _gone_ids(before, *unknown_hours).op("||")(known_hours)
 
 
 def describe_gone(since: datetime) -> dict[str, Any]:

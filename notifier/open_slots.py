@@ -23,7 +23,8 @@ class OpenSlots:
     """Slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
 
     An alert that was notified of `same`, earlier openings of the same moment, is not notified again for a while. One
-    that was notified of `unknown_hours`, that its place was open then, is not notified again at all.
+    that was notified of `unknown_hours`, that its place was open then, is not notified again at all. Those of a place
+    that is open at unknown hours again are the hours that lapsed meanwhile.
     """
 
     moments: Mapping[int, Moment]
@@ -59,7 +60,7 @@ class OpenSlots:
 
     @property
     def earlier(self) -> list[int]:
-        """Return the ids of all that count as the same: they opened before the slots."""
+        """Return the ids of all that count as the same."""
         return [*self._same, *self._unknown_hours]
 
     def find_passing(self, limits: Limits) -> int:

@@ -70,15 +70,22 @@ class Watch:
 
 
 @pytest.fixture
-def watch(
+def hours(
     sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller, tmp_path: Path
 ) -> Watch:
-    """Give a desk whose place was announced as open; its hours were seen then, and have lapsed."""
+    """Give a desk whose place was announced as open, and whose hours were seen then."""
     (tmp_path / "evry_91.yaml").write_text(FILE)
     settings_env(PREFECTURES_DIR=tmp_path)
     made = Watch(frozen, sandbox)
     assert made.read_week(0) == ["0@example.org"]
     assert made.read_week(1, Slot(Place("1"), clock() + timedelta(days=9))) == []
+    return made
+
+
+@pytest.fixture
+def watch(hours: Watch) -> Watch:
+    """Give that desk when its hours have lapsed."""
+    made = hours
     assert [made.read_week(number) for number in range(2, 13)] == [[]] * 11
     with session() as rows:
         gone = set(rows.scalars(sa.select(SlotRow.gone_reason).where(SlotRow.moment != "open")))
@@ -117,3 +124,25 @@ def test_a_place_is_announced_once_to_a_user_who_comes_after_its_hours_lapsed(
     watch.subscribe(1)
     assert [each for number in range(2, 13) for each in watch.read_week(number)] in ([], ["1@example.org"])
     assert [each.to for each in sandbox.messages("email")] == ["0@example.org", "1@example.org"]
+
+
+@pytest.mark.rule("3.4")
+def test_a_place_is_announced_once_to_a_user_who_came_while_its_hours_were_open(
+    hours: Watch, sandbox: "Running"
+) -> None:
+    hours.subscribe(1)
+    assert [hours.read_week(number) for number in range(2, 13)] == [[]] * 11
+    with session() as rows:
+        (place,) = rows.scalars(sa.select(SlotRow).where(SlotRow.gone_at.is_(None)))
+    assert place.moment == "open"
+    assert [each.to for each in sandbox.messages("email")] == ["0@example.org", "1@example.org"]
+
+
+@pytest.mark.rule("3.4")
+def test_a_user_who_was_told_of_hours_is_told_when_their_place_opens_anew(
+    hours: Watch, frozen: time_machine.Traveller
+) -> None:
+    hours.subscribe(1)
+    assert hours.visit(covered=CoveredWindow("1")) == []
+    frozen.shift(timedelta(minutes=30))
+    assert sorted(hours.read_week(0)) == ["0@example.org", "1@example.org"]
