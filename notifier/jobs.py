@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
-from notifier.channels import most_at_once, sends_aside
+from notifier.channels import most_at_once, most_in_job, sends_aside
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
@@ -206,6 +206,6 @@ def _deliver(waiting: Sequence[WaitingWork]) -> None:
         lane.deliver(aside)
     # What its contact's hourly cap holds back is put off when it is claimed: it takes no place of a provider's rate.
     allowed = [each.id for each in waiting if each.capped or rate_limits.allow(each)]
-    most = max((most_at_once(each.channel) for each in waiting), default=1)
+    most = max((most_in_job(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call
         delivery.deliver(allowed[start : start + most])

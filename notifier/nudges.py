@@ -23,7 +23,7 @@ from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
 from configs.settings import settings
 from notifier import hourly_cap
-from notifier.channels import most_at_once
+from notifier.channels import most_in_job
 from notifier.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.message_kinds import SLOT_DETECTED
 
@@ -165,7 +165,7 @@ def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
 
 
 def deliver(several: Iterable[WaitingWork]) -> None:
-    """Have notifications delivered: as many in a job as leave in one call.
+    """Have notifications delivered: as many in a job as a channel puts into one.
 
     Fresh slot alerts that few get go in front of the queue of their channel, where a crowd's may wait for their turn.
     """
@@ -175,7 +175,7 @@ def deliver(several: Iterable[WaitingWork]) -> None:
         by_queue[each.channel, each.priority, in_front].append(each)
     with _forgiving("deliver"):
         for (channel, priority, in_front), mine in by_queue.items():
-            most = most_at_once(channel)
+            most = most_in_job(channel)
             batches = [mine[start : start + most] for start in range(0, len(mine), most)]
             # The last one that is put in front is the first.
             batches = batches[::-1] if in_front else batches

@@ -39,6 +39,11 @@ def sends_aside(name: str) -> bool:
     return channel(name).SENDS_ASIDE
 
 
+def most_in_job(name: str) -> int:
+    """Return how many messages of a channel are put into one job, and claimed for one call of it."""
+    return channel(name).MOST_IN_JOB
+
+
 def most_at_once(name: str) -> int:
     """Return how many messages a channel hands over in one call of the provider that it tries first."""
     return max((provider.MOST for _, provider in providers_of(name)[:1]), default=1)

@@ -8,6 +8,7 @@ from notifier.channel_base import Channel
 class Push(Channel):
     """One message a device, all of a call at the same time."""
 
+    MOST_IN_JOB = 10  # as in a call
     SENDS_ASIDE = True
 
     def provider_names(self) -> Sequence[str]:

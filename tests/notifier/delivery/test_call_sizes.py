@@ -1,14 +1,16 @@
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
-from api.models.notification import State
+from api.models.notification import Priority, State
 from api.models.user import Channel
 from notifier.delivery import call_sizes
 from notifier.delivery.call_sizes import SMALL, choose_call_size, record_call
 from notifier.jobs import match
+from notifier.nudges import WaitingWork, deliver
 from notifier.providers.sendgrid import SendGrid
 from tests.notifier.world import alert, detection, notifications, person
 
@@ -79,3 +81,11 @@ def test_where_a_provider_refuses_the_next_call_is_small_too(
     match(str(detection()))
     assert len(notifications(State.PENDING)) == 5
     assert choose_call_size(Channel.EMAIL) == 2
+
+
+def test_a_job_has_no_more_messages_than_a_first_call(
+    queued: Callable[[str], list[tuple[str, list[Any]]]],
+) -> None:
+    mails = 2 * SMALL + 50
+    deliver(WaitingWork(uuid4(), Channel.EMAIL, Priority.SCHEDULED, None) for _ in range(mails))
+    assert [len(keys) for _, keys in queued("email-scheduled")] == [SMALL, SMALL, 50]
