@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
+from configs.settings import settings
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, most_in_job, sends_aside
 from notifier.delivery import delivery
@@ -101,7 +102,7 @@ def rearm(desk_id: str) -> None:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
-        _tell_open(desk_id, found[0], in_crowd=len(found) > 1)
+        _tell_open(desk_id, found[0], in_crowd=sum(map(len, found)) > settings().crowd_alerts)
 
 
 @_patient

@@ -15,7 +15,7 @@ from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from notifier import match_batches
-from notifier.jobs import match, match_part
+from notifier.jobs import match, match_part, rearm
 from notifier.match_service import match_or_part
 from notifier.nudges import WaitingWork, deliver, waiting
 from notifier.sweep import Sweep
@@ -287,6 +287,18 @@ def test_the_messages_of_a_crowd_are_marked_and_those_of_few_are_not(
     few = matched(detection(slots([MORNING], desk_id=DESK, place="2")))
     assert few
     assert not any(each.in_crowd for each in waiting(few))
+
+
+def test_many_whom_a_round_of_rearming_finds_are_marked_though_they_are_one_part(
+    whole: "Running", settings_env: Callable[..., None]
+) -> None:
+    matched(detection())
+    for number in range(3):
+        alert(person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"}))
+    settings_env(CROWD_ALERTS="2")
+    rearm(DESK)
+    asked = waiting([row.id for row in notifications(State.PENDING)])
+    assert [each.in_crowd for each in asked] == [True, True]  # the first has left
 
 
 def test_a_fresh_alert_of_few_goes_in_front_of_a_crowd(queued: Queued, whole: "Running") -> None:
