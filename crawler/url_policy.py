@@ -1,17 +1,17 @@
 """URL policy of a check: which redirects stay on the site, what may be asked at all."""
 
-from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from configs.hosts import host_of, is_loopback
 from configs.settings import Settings
+from crawler.address_cache import cache_short
 
 
 class AddressRefused(Exception):
     """An address that this environment does not let us ask; the text says which and what to do."""
 
 
-@lru_cache(1 << 12)
+@cache_short
 def same_site(here: str, there: str) -> bool:
     """Tell whether a redirect stays on the site: same name (`www.` aside) and port, or from HTTP up to HTTPS.
 

@@ -14,6 +14,7 @@ from configs.hosts import host_of, is_loopback
 from configs.prefecture import host_rules
 from configs.settings import settings
 from configs.user_agents import HONEST, Browser, Headers, Kind, agents
+from crawler.address_cache import cache_short
 from crawler.fetching.decompression import ENCODINGS
 
 _SECURE = ("https", "wss")
@@ -24,9 +25,6 @@ _GUARDED = ("sec-ch-", "sec-fetch-")
 _ODD_CHARACTERS = (" ", "(", ":", "-", ".", "/", ")", ";", "=", "?", "_")
 _ODD_VERSIONS = ("8", "99", "24")
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-
-
-_REMEMBERED = 1 << 14  # addresses; each request names two, and the next check of its desk names them again
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def pool() -> tuple[HttpAgent, ...]:
     )
 
 
-@lru_cache(_REMEMBERED)
+@cache_short
 def origin_of(url: str) -> str:
     """Return an address's origin as a browser writes it: scheme and host, the port where it is not the scheme's."""
     parts = urlsplit(url)
@@ -134,7 +132,7 @@ def _build_page_headers(kind: Kind, method: str, url: str, page: str | None) -> 
     return told
 
 
-@lru_cache(_REMEMBERED)
+@cache_short
 def _fetch_site(url: str, page: str | None) -> str:
     """Return `Sec-Fetch-Site`: how the page that asks and what it asks for belong together."""
     if page is None:
@@ -150,7 +148,7 @@ def _registered_name(url: str) -> str:
     return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
 
 
-@lru_cache(_REMEMBERED)
+@cache_short
 def _is_trusted(url: str) -> bool:
     """Whether the connection is protected against others (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
     return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

@@ -11,6 +11,7 @@ from w3lib.url import safe_url_string
 
 from configs.settings import settings
 from configs.user_agents import Kind
+from crawler.address_cache import cache_short
 from crawler.fetching.browser_headers import HttpAgent
 from crawler.reading import PageRequest
 
@@ -40,7 +41,7 @@ class RequestStep:
         return request
 
 
-@lru_cache(1 << 14)
+@cache_short
 def quote(url: str) -> str:
     """Return an address as browsers send it."""
     quoted: str = safe_url_string(url)

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from time import monotonic
 from urllib.parse import urljoin
 
@@ -15,6 +14,7 @@ from w3lib.url import safe_url_string
 from configs.desk import Desk
 from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from crawler.address_cache import cache_short
 from crawler.fetching.browser_headers import HttpAgent, honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
@@ -27,7 +27,6 @@ from crawler.url_policy import same_site
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
-_REMEMBERED = 1 << 12  # redirects; most pages send each check to the same address
 _BELT = 1.0  # seconds by which our own time-out follows that of the download
 
 Download = Callable[[Request], Awaitable[Response]]
@@ -215,7 +214,7 @@ def _routed(request: Request) -> Request:
     return routed
 
 
-@lru_cache(_REMEMBERED)
+@cache_short
 def _resolve(url: str, location: bytes) -> str:
     """Return a redirect's target; raises ValueError for what is no address."""
     return urljoin(url, safe_url_string(location)).partition("#")[0]
