@@ -5,17 +5,24 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psutil
+from babel.dates import format_date
 
 from configs.desk import Desk
 from tests.crawler.held import make_desk
 from tests.crawler.wire import Say, Wire, answer, wire
 
+PARIS = ZoneInfo("Europe/Paris")
+_WORDS = "EEEE d MMMM y"
 RULES = {"available": "li.libre", "date": ".", "no_slot_text": "Plus rien"}
-SLOT = "<li class=libre>mardi 24 novembre 2026 à 10h30"
+# A browser's clock is the machine's: moments of a fixed day are past one day.
+DAYS = [datetime.now(PARIS).date() + timedelta(days=ahead) for ahead in (3, 4)]
+SLOT = f"<li class=libre>{format_date(DAYS[0], _WORDS, locale='fr')} à 10h30"
 NONE = "<p>Plus rien"
 _OUTSIDE = """
 import asyncio, sys
@@ -34,6 +41,11 @@ async def main(url):
 
 asyncio.run(main(sys.argv[1]))
 """
+
+
+def name_days() -> list[str]:
+    """Return DAYS as a French page names them."""
+    return [format_date(day, _WORDS, locale="fr") for day in DAYS]
 
 
 def page(body: str, **headers: str) -> Say:

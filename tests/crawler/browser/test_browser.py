@@ -1,6 +1,7 @@
 """Checks by a real Chromium: the context, the limits, the end."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -22,11 +23,13 @@ from crawler.fetching.request_budget import RequestBudget
 from crawler.reading import PageRequest, VisitContext
 from crawler.url_policy import AddressRefused
 from tests.crawler.browser.browser_page import (
+    DAYS,
     NONE,
     RULES,
     SLOT,
     browsers,
     desk_at,
+    name_days,
     outside,
     page,
     paths,
@@ -308,13 +311,14 @@ motif.onchange = () => setTimeout(() => fetch("/hours").then(said => said.text()
 
 
 def test_pages_that_only_a_script_turns_are_all_seen(held: Held) -> None:
-    turning = """<ul id=l></ul><button id=next>Suivant</button><script>
-let at = 0; const days = ["mardi 24 novembre 2026 à 9h00", "mercredi 25 novembre 2026 à 9h00"];
-const show = () => { l.innerHTML = `<li class=libre>${days[at]}</li>`; next.hidden = at == 1 };
-next.onclick = () => { at++; show() }; show();</script>"""
+    days = [f"{day} à 9h00" for day in name_days()]
+    turning = f"""<ul id=l></ul><button id=next>Suivant</button><script>
+let at = 0; const days = {json.dumps(days)};
+const show = () => {{ l.innerHTML = `<li class=libre>${{days[at]}}</li>`; next.hidden = at == 1 }};
+next.onclick = () => {{ at++; show() }}; show();</script>"""
     with site({"/": page(turning)}) as served:
         item = held.check(desk_at(served.address, {**RULES, "next_page": "#next"}))
-    assert [slot.moment_text[:10] for slot in item.slots] == ["2026-11-24", "2026-11-25"]
+    assert [slot.moment_text[:10] for slot in item.slots] == [day.isoformat() for day in DAYS]
 
 
 def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
