@@ -26,6 +26,7 @@ from notifier.web_push.push_lane import find_lane
 from notifier.workers import rate_limits
 
 _INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
+_CALLS = 3  # in which they leave
 
 log = structlog.get_logger(__name__)
 
@@ -158,7 +159,7 @@ def _inline_claim() -> InlineClaim | None:
     """Return a claim on what this worker will write, for a channel that takes many at once and is not slow."""
     for channel in Channel:
         if (most := most_at_once(channel)) > 1 and not is_open(channel):
-            return InlineClaim(channel, max(most, _INLINE), clock())
+            return InlineClaim(channel, min(_INLINE, _CALLS * most), clock())
     return None
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, session
@@ -129,6 +130,8 @@ def render_messages(
     for message in claimed:
         try:
             rendered.append((message, used.render(message)))
+        except JobTimeoutException:
+            raise  # the leases run out
         except Exception as error:
             # The boundary: a text that cannot be made has not left, so that a mended one may follow.
             log.exception("no text", notification=str(message.first.id), kind=message.first.kind)
