@@ -57,9 +57,7 @@ def push(
     name: str, function: str, arguments: tuple[object, ...], job_id: str, *, seconds: int, kept: int
 ) -> None:
     """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that id already is enough."""
-    later = redis().pipeline(
-        transaction=False
-    )  # lists the queue: a round trip for which the job need not wait
+    later = redis().pipeline(transaction=False)  # RQ lists the queue in it: the job need not wait for that
     try:
         queue(name).enqueue_call(
             func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,

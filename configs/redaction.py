@@ -59,8 +59,8 @@ _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
 
-# Short texts in which nothing was found: ids of desks and names of loggers stand in line after line. A text in which
-# the search found a secret is never kept.
+# Short texts without anything to mask: ids of desks and names of loggers stand in line after line. A text with
+# something to mask is never kept.
 _CLEAN: set[str] = set()
 _MOST, _SHORT = 8192, 100  # texts; characters
 

@@ -45,9 +45,9 @@ log = structlog.get_logger(__name__)
 def apply_due(
     opened: Session, now: datetime, *, one_by_one: bool = False, except_delivered: bool = False
 ) -> int:
-    """Apply the receipts that wait, at most AT_ONCE, or those among them that are about a failure; return how many.
+    """Apply the receipts that wait, at most AT_ONCE; return how many were read.
 
-    One by one, those that raise an error wait for _WAIT_AFTER_ERROR.
+    `except_delivered` leaves out those that say so. One by one, those that raise an error wait for _WAIT_AFTER_ERROR.
     """
     events = lock_due_events(opened, now, except_delivered=except_delivered)
     ids = find_message_ids(opened, events)

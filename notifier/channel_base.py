@@ -112,7 +112,8 @@ class Acceptance:
 class Channel(ABC):
     """A way to reach a person. One file in `notifier/channels/` defines one channel."""
 
-    MOST_IN_JOB: ClassVar[int] = 1  # messages that a job names. Programs that nudge have no SDK of a provider
+    # Messages that a job names. Programs that nudge have no SDK, and cannot ask a provider how many it takes.
+    MOST_IN_JOB: ClassVar[int] = 1
 
     SENDS_ASIDE: ClassVar[bool] = False  # no worker waits for its answers (notifier/web_push/push_lane.py)
 

@@ -26,7 +26,7 @@ from notifier.web_push.push_lane import find_lane
 from notifier.workers import rate_limits
 
 _INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
-_CALLS = 3  # in which they leave
+_CALLS = 3  # in which they leave, the first of which may be small
 
 log = structlog.get_logger(__name__)
 
@@ -123,9 +123,9 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
 def apply_receipts() -> None:
     """Apply receipts that wait: those of the usual kind by one statement, and some others row by row.
 
-    While more of the usual kind wait than one statement takes, they are not read row by row. The sweep asks again each
-    second while there are more. A worker that applies 10,000 without a pause makes alerts 1.4 times as slow meanwhile
-    (docs/benchmarks.md).
+    While more of the usual kind wait than one statement takes, only others are read row by row. The sweep asks again
+    each second while there are more. A worker that applies 10,000 without a pause makes alerts 1.4 times as slow
+    meanwhile (docs/benchmarks.md).
     """
     try:
         with session() as opened:

@@ -256,12 +256,12 @@ def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Dete
     as each statement is a tenth of the time from the commit of a detection to its messages.
     """
     given = {"detection_id": detection_id, "now": now}
-    row = session.execute(_take_detection(), given).first()
+    row = session.execute(_update_unmatched(), given).first()
     return row[0] if row else None
 
 
 @lru_cache(maxsize=1)
-def _take_detection() -> sa.Executable:
+def _update_unmatched() -> sa.Executable:
     mine = (
         sa.update(Detection)
         .where(Detection.id == sa.bindparam("detection_id"), Detection.matched_at.is_(None))

@@ -17,7 +17,7 @@ class Provider(ABC):
         False  # its messages are answered one after the other, as `hand_over` yields them
     )
 
-    MOST: ClassVar[int] = 1  # messages of one content that are claimed for one call
+    MOST: ClassVar[int] = 1  # messages of one content in one call
 
     HAS_OWN_BREAKERS: ClassVar[bool] = False  # it decides itself whom it leaves alone
 

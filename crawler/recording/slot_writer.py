@@ -68,6 +68,10 @@ WITH made AS (
 INSERT INTO detection_slots (detection_id, slot_id)
 SELECT * FROM unnest(CAST(:detection_id AS uuid[]), CAST(:slot_id AS bigint[]))
 """)
+_OF_DETECTION = (
+    "id", "desk_id", "prefecture_id", "procedures", "label", "site", "booking_url", "seen_at", "proof_key",
+)  # fmt: skip
+_OF_SLOT = ("detection_id", "slot_id")
 
 Ids = dict[tuple[str, str, str], int]
 
@@ -161,17 +165,6 @@ def _detect(
         for look, news in looks
     ]
     rows = [_describe_detection(each, look) for each, (look, _) in zip(found, looks, strict=True)]
-    names = (
-        "id",
-        "desk_id",
-        "prefecture_id",
-        "procedures",
-        "label",
-        "site",
-        "booking_url",
-        "seen_at",
-        "proof_key",
-    )
     slots = [
         (str(each.id), ids[look.desk.id, slot.place.key, slot.moment_text])
         for each, (look, news) in zip(found, looks, strict=True)
@@ -181,7 +174,7 @@ def _detect(
         "source": Source.CHECK.value, "committed_at": clock(),
         "next_nudge_at": now + timedelta(seconds=settings().nudge_seconds),
     }  # fmt: skip
-    session.execute(_DETECTED, given | _columns(names, rows) | _columns(("detection_id", "slot_id"), slots))
+    session.execute(_DETECTED, given | _columns(_OF_DETECTION, rows) | _columns(_OF_SLOT, slots))
     return found
 
 

@@ -10,7 +10,7 @@ from api.models.user import Channel
 from notifier.channels import most_at_once, providers_of
 
 SMALL = 100  # messages
-_KNOWN_SECONDS = 5.0  # for which one that was taken says that the next will be
+_KNOWN_SECONDS = 5.0  # after a call that was taken, in which the next ones are large
 
 _taken_at: dict[Channel, float] = {}  # when the last call was taken, by time.monotonic()
 

@@ -67,7 +67,7 @@ def deliver(ids: Sequence[UUID]) -> None:
 def hand_over(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> str | None:
     """Send what is claimed; record each answer as it comes. Calls that share a renderer share their texts.
 
-    Return the provider that took all of it; None where not one took all.
+    Return the provider that accepted all of it; None where there is no such one.
     """
     took = set()
     for sent in send(claimed, renderer):

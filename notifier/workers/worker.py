@@ -37,7 +37,7 @@ from notifier.workers.queues import WORK, names_of
 
 _CROWDS_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 # Objects that were made and live on, after which garbage is collected. By default 700: a message of a crowd leaves
-# some, and collections took a tenth of a part's time. https://docs.python.org/3/library/gc.html#gc.set_threshold
+# some, and collections took a fifteenth of a part's time. https://docs.python.org/3/library/gc.html#gc.set_threshold
 _COLLECT_AFTER = 10_000
 log = structlog.get_logger(__name__)
 

@@ -93,7 +93,7 @@ def test_the_shell_shows_a_page_though_it_makes_its_engine_before_a_loop_runs() 
 
 @pytest.mark.parametrize("missing", ["Accept", "Accept-Encoding", "User-Agent", "Content-Type"])
 def test_nothing_is_added_for_a_header_that_a_request_leaves_out(held: Held, missing: str) -> None:
-    """aiohttp adds its own unless it is told not to."""
+    """Without `skip_auto_headers` aiohttp adds its own."""
     given = dict.fromkeys(("Accept", "Accept-Encoding", "User-Agent", "Content-Type"), "1")
     with wire(answer(b"")) as site:
         ask(held, site.address, method="POST", body=b"x", headers=given | {missing: None})
