@@ -59,8 +59,7 @@ _PLAIN = (int, float, type(None))
 _DEEPEST = 8
 
 
-# Short texts without anything to mask: ids of desks and names of loggers stand in line after line. A text with
-# something to mask is never kept.
+# Short texts that need no mask, such as ids of desks and names of loggers: each line repeats them.
 _CLEAN: set[str] = set()
 _MOST, _SHORT = 8192, 100  # texts; characters
 
