@@ -168,7 +168,7 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     waiting = nudges.waiting(written) if written else []
     here = _here(waiting, mine)
     taken = {each.id for each in here}
-    nudges.deliver(each for each in waiting if each.id not in taken)
+    nudges.deliver(rate_limits.line_up([each for each in waiting if each.id not in taken]))
     if mine:
         _hand_over(mine)
     nudges.show_notices()  # after what leaves here: that is never delayed by it. A notice may be all that was written

@@ -54,8 +54,8 @@ class PushLane:
     def deliver(self, waiting: Sequence[WaitingWork]) -> None:
         """Claim messages and let them leave; put them off for a second where too many are under way."""
         if self._under_way + len(waiting) > settings().push_under_way:
-            for each in waiting:
-                rate_limits.put_off(each, clock() + timedelta(seconds=_FULL_SECONDS))
+            again = clock() + timedelta(seconds=_FULL_SECONDS)
+            rate_limits.put_off({each.id: again for each in waiting})
             return
         rendered, failed = delivery.render_messages(delivery.claim([each.id for each in waiting]))
         for sent in failed:

@@ -1,17 +1,23 @@
 """Rate limits of providers, shared by all processes: messages a second, and seconds between two of one chat."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
+from typing import cast
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from redis import Redis
+from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.exceptions import RedisError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Priority
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import redis
@@ -19,6 +25,16 @@ from configs.settings import settings
 from notifier.nudges import WaitingWork
 
 _REMEMBERED_SECONDS = 60
+# As far ahead as the place of one that may leave at once (lua/take_rate_token.lua).
+_SOON = timedelta(milliseconds=1)
+# In the order of ids, and without rows that somebody holds: whoever has them decides.
+_PUT_OFF = sa.text("""
+WITH turns AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:turns AS timestamptz[])) AS t(id, turn)),
+free AS (
+  SELECT n.id, turn FROM turns JOIN notifications n USING (id) WHERE n.state = 'pending'
+  ORDER BY n.id FOR UPDATE OF n SKIP LOCKED
+)
+UPDATE notifications n SET next_nudge_at = free.turn FROM free WHERE n.id = free.id""")
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +70,45 @@ def allow(waiting: WaitingWork) -> bool:
     turn = find_turn(waiting)
     if turn is None or turn <= clock():
         return True
-    put_off(waiting, turn)
+    put_off({waiting.id: turn})
     return False
+
+
+def line_up(several: Sequence[WaitingWork]) -> list[WaitingWork]:
+    """Give those of a crowd their places in line; return, in their order, all that are to be nudged now.
+
+    The sweep nudges the others when it is their turn. A job for each of thousands, only to learn when to come again,
+    took more time than to send what may leave.
+    """
+    now = clock()
+    turns = _find_places([each for each in several if each.in_crowd and not each.capped], now)
+    later = {key: turn for key, turn in turns.items() if turn > now + _SOON}
+    if later:
+        try:
+            put_off(later)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("not put off, their jobs will", because=type(error.orig).__name__)
+            return [*several]
+    return [each for each in several if each.id not in later]
+
+
+def _find_places(crowd: Sequence[WaitingWork], now: datetime) -> dict[UUID, datetime]:
+    """Return when each with a limited channel may leave; no token is taken. Without Redis their jobs find that out."""
+    limited = [(each, rate) for each in crowd if (rate := rate_of(each.channel))]
+    if not limited:
+        return {}
+    asking = redis().pipeline(transaction=False)
+    for each, rate in limited:
+        _ask(asking, each, rate, now, place_only=True)
+    try:
+        instants = asking.execute()
+    except RedisError as error:
+        log.warning("no places in line: Redis is away", because=type(error).__name__)
+        return {}
+    return {
+        each.id: datetime.fromtimestamp(float(instant), now.tzinfo)
+        for (each, _), instant in zip(limited, instants, strict=True)
+    }
 
 
 def find_turn(waiting: WaitingWork) -> datetime | None:
@@ -65,14 +118,17 @@ def find_turn(waiting: WaitingWork) -> datetime | None:
         return None
     now = clock()
     try:
-        return datetime.fromtimestamp(float(_take(waiting, rate, now)), now.tzinfo)
+        return datetime.fromtimestamp(float(_ask(redis(), waiting, rate, now)), now.tzinfo)
     except RedisError as error:
         # The provider itself refuses what is too much.
         log.warning("no rate tokens: Redis is away", because=type(error).__name__)
         return None
 
 
-def _take(waiting: WaitingWork, rate: Rate, now: datetime) -> bytes:
+def _ask(
+    client: Redis | Pipeline, waiting: WaitingWork, rate: Rate, now: datetime, *, place_only: bool = False
+) -> bytes:
+    """Ask for a token, or only for a place in line; a pipeline answers later."""
     line = f"rate:{waiting.channel.value}"
     critical = waiting.priority is Priority.CRITICAL
     lines = [f"{line}:line", f"{line}:crowd:line"]
@@ -88,8 +144,9 @@ def _take(waiting: WaitingWork, rate: Rate, now: datetime) -> bytes:
         str((critical and waiting.contact_id) or waiting.id),
         min(rate.reserved, rate.per_second // 2),
         int(critical and waiting.in_crowd),
+        int(place_only),
     ]
-    return bytes(_script()(keys=keys, args=arguments, client=redis()))
+    return cast("bytes", _script()(keys=keys, args=arguments, client=client))
 
 
 @lru_cache(maxsize=1)
@@ -99,8 +156,8 @@ def _script() -> Script:
     )
 
 
-def put_off(waiting: WaitingWork, turn: datetime) -> None:
-    """Put off the nudge, not the attempt: another message to the contact meanwhile carries this one too."""
-    due = sa.update(Notification).where(Notification.id == waiting.id, Notification.state == State.PENDING)
+def put_off(turns: Mapping[UUID, datetime]) -> None:
+    """Put off nudges, not attempts: another message to the contact meanwhile carries this one too."""
+    after = [turn + _SOON for turn in turns.values()]
     with session() as opened:
-        opened.execute(due.values(next_nudge_at=turn + timedelta(milliseconds=1)))
+        opened.execute(_PUT_OFF, {"ids": [str(each) for each in turns], "turns": after})

@@ -10,6 +10,7 @@ import redis
 import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from api.models.notification import Notification, Priority, State
@@ -182,6 +183,64 @@ def test_a_crowd_keeps_the_order_in_which_it_came(frozen: time_machine.Traveller
     assert max(found[each.id] for each in first) <= min(found[each.id] for each in later)
 
 
+def line_up(
+    crowd: list[WaitingWork], monkeypatch: pytest.MonkeyPatch
+) -> tuple[set[UUID], dict[UUID, datetime]]:
+    """Return whose jobs are due at once, and when the others are nudged; their rows are not there."""
+    later = dict[UUID, datetime]()
+    monkeypatch.setattr(rate_limits, "put_off", later.update)
+    return {each.id for each in rate_limits.line_up(crowd)}, later
+
+
+def test_a_crowd_is_lined_up_at_once_and_leaves_in_its_order_at_its_rate(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd, others = crowd_of(110), [message(), message(Channel.EMAIL, in_crowd=True)]
+    at_once, later = line_up([*crowd, *others], monkeypatch)
+    assert at_once == {each.id for each in [*crowd[:25], *others]}
+    assert [round((later[each.id] - clock()).total_seconds()) for each in crowd[25:]] == [1] * 25 + [
+        2
+    ] * 25 + [3] * 25 + [4] * 10
+    assert all(leaves(each) for each in crowd[:25])
+    assert sum(leaves(message()) for _ in range(20)) == 5
+    found = take(crowd[25:], 5, frozen)
+    assert len(found) == 85
+    assert all(found[each.id] >= later[each.id] - timedelta(milliseconds=1) for each in crowd[25:])
+    assert most_in_a_second(list(found.values())) <= 25
+
+
+def test_a_crowd_that_is_lined_up_again_keeps_its_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = crowd_of(60)
+    assert line_up(crowd, monkeypatch) == line_up(crowd, monkeypatch)
+
+
+def test_what_the_hourly_cap_holds_back_takes_no_place_in_line(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [each._replace(capped=True) for each in crowd_of(60)]
+    assert line_up(held, monkeypatch) == ({each.id for each in held}, {})
+    assert redis_server.keys("rate:*") == []
+
+
+def test_without_redis_a_crowd_is_nudged_as_a_whole(
+    settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    crowd = crowd_of(60)
+    with capture_logs() as logs:
+        assert line_up(crowd, monkeypatch) == ({each.id for each in crowd}, {})
+    assert [each["event"] for each in logs] == ["no places in line: Redis is away"]
+
+
+def test_without_the_database_a_crowd_is_nudged_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_turns: object) -> None:
+        raise OperationalError("UPDATE", {}, OSError("away"))
+
+    monkeypatch.setattr(rate_limits, "put_off", fail)
+    crowd = crowd_of(60)
+    assert rate_limits.line_up(crowd) == crowd
+
+
 def test_without_single_alerts_a_rate_of_one_is_all_a_crowds(
     settings_env: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
@@ -202,19 +261,27 @@ def test_turns_that_were_missed_are_not_all_granted_at_once(frozen: time_machine
 @pytest.mark.rule("6.8")
 @given(
     st.lists(
-        st.tuples(st.integers(0, 40), st.sampled_from(["bulk", "single", "crowd"]), st.integers(0, 20)),
+        st.tuples(
+            st.integers(0, 40), st.sampled_from(["bulk", "single", "crowd", "lined"]), st.integers(0, 20)
+        ),
         max_size=25,
     )
 )
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_second_holds_more_than_the_rate_whatever_comes(
-    redis_server: redis.Redis, frozen: time_machine.Traveller, moves: list[tuple[int, str, int]]
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+    moves: list[tuple[int, str, int]],
 ) -> None:
     redis_server.flushdb()
     waiting, granted = list[WaitingWork](), list[datetime]()
     for number, what, tenths in moves:
         priority = Priority.BULK if what == "bulk" else Priority.CRITICAL
-        waiting += [message(priority=priority, in_crowd=what == "crowd") for _ in range(number)]
+        come = [message(priority=priority, in_crowd=what in ("crowd", "lined")) for _ in range(number)]
+        if what == "lined":
+            line_up(come, monkeypatch)
+        waiting += come
         allowed = [each for each in waiting if leaves(each)]
         granted += [clock()] * len(allowed)
         waiting = [each for each in waiting if each.id not in {one.id for one in allowed}]
@@ -260,6 +327,21 @@ def test_without_redis_the_provider_says_what_is_too_much(settings_env: Callable
 def waits(who: Person, desk_id: str) -> UUID:
     (made,) = matched(detection(slots(desk_id=desk_id), desk_id=desk_id))
     return made
+
+
+def test_a_row_that_is_put_off_waits_unless_it_is_being_sent_already(
+    sandbox: "Running", frozen: time_machine.Traveller
+) -> None:
+    who, other = person(channels=(Channel.TELEGRAM,)), person(channels=(Channel.TELEGRAM,))
+    alert(who, {"desk_id": DESK})
+    alert(other, {"desk_id": OTHER_DESK})
+    waiting, sent = waits(who, DESK), waits(other, OTHER_DESK)
+    deliver(str(sent))
+    before = get(Notification, sent).next_nudge_at
+    turn = clock() + timedelta(seconds=90)
+    rate_limits.put_off({waiting: turn, sent: turn, uuid4(): turn})
+    assert get(Notification, sent).next_nudge_at == before
+    assert turn <= get(Notification, waiting).next_nudge_at <= turn + timedelta(milliseconds=1)
 
 
 def test_a_job_without_a_token_costs_no_attempt_and_comes_again_by_the_sweep(
