@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -66,8 +66,11 @@ class SendGrid(Provider):
 
     def _send_events(self, says: str, provider_id: str, drafts: list[OutboxDraft]) -> None:
         to = self.receipts
-        body = json.dumps(make_events(says, provider_id, drafts)).encode()
-        to.send(f"{to.hooks}/sendgrid", body, partial(_sign, to.secret, body))
+        to.send(
+            f"{to.hooks}/sendgrid",
+            lambda: json.dumps(make_events(says, provider_id, drafts)).encode(),
+            partial(_sign, to.secret),
+        )
 
     async def reset(self) -> None:
         """Forget who reported spam, too."""
@@ -143,9 +146,22 @@ def _setting(mail: dict[str, Any], name: str) -> bool:
     return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
 
 
+class _Shared(NamedTuple):
+    """What all personalizations of a call share; `contents` by MIME type."""
+
+    sender: str
+    contents: dict[str, str]
+    custom: dict[str, str]
+    headers: dict[str, str]
+
+
 def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
-    sender = _person(mail.get("from"), "from")
-    contents = _contents(mail)
+    of_all = _Shared(
+        _person(mail.get("from"), "from"),
+        _contents(mail),
+        _texts(mail.get("custom_args"), "custom_args"),
+        _headers(mail, "headers"),
+    )
     people = mail.get("personalizations")
     if not isinstance(people, list) or not people:
         raise _bad("The personalizations field is required and must have at least one.", "personalizations")
@@ -155,7 +171,7 @@ def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
     for place, one in enumerate(people):
         if not isinstance(one, dict):
             raise _bad("Each personalization must be an object.", f"personalizations.{place}")
-        for draft in _of_personalization(mail, one, f"personalizations.{place}", sender, contents):
+        for draft in _of_personalization(mail, one, f"personalizations.{place}", of_all):
             _meet_once(draft, met)
             yield draft
 
@@ -171,7 +187,7 @@ def _meet_once(draft: OutboxDraft, met: set[str]) -> None:
 
 
 def _of_personalization(
-    mail: dict[str, Any], one: dict[str, Any], where: str, sender: str, contents: dict[str, str]
+    mail: dict[str, Any], one: dict[str, Any], where: str, of_all: _Shared
 ) -> Iterator[OutboxDraft]:
     subject = one.get("subject", mail.get("subject"))
     if not isinstance(subject, str) or not subject:
@@ -181,18 +197,16 @@ def _of_personalization(
         raise _bad(
             "The substitutions of one personalization may not exceed 10000 bytes.", f"{where}.substitutions"
         )
-    custom = _texts(mail.get("custom_args"), "custom_args") | _texts(
-        one.get("custom_args"), f"{where}.custom_args"
-    )
-    headers = _headers(mail, "headers") | _headers(one, f"{where}.headers")
+    custom = of_all.custom | _texts(one.get("custom_args"), f"{where}.custom_args")
+    headers = of_all.headers | _headers(one, f"{where}.headers")
     for address, field_name in _recipients(one, where):
         yield OutboxDraft(
             to=address,
             field_name=field_name,
-            sender=sender,
+            sender=of_all.sender,
             subject=subject,
-            text=contents.get("text/plain", ""),
-            html=contents.get("text/html"),
+            text=of_all.contents.get("text/plain", ""),
+            html=of_all.contents.get("text/html"),
             seen_at=seen_at(custom.get("seen_at")),
             custom=custom,
             headers=headers,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 from email.utils import format_datetime
-from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -58,7 +57,8 @@ class Twilio(TwilioApi):
 
     def _send_form(self, address: str, form: dict[str, str]) -> None:
         url = address.partition("#")[0]  # behind it are wishes to Twilio: it repeats what failed anyway
-        self.receipts.send(url, urlencode(form).encode(), partial(sign_form, self.token, url, form))
+        token = self.token
+        self.receipts.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
 
     async def _show(self, request: web.Request) -> web.Response:
         """Answer what became of a message: only now it has a price."""

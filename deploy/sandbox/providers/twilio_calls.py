@@ -126,7 +126,7 @@ class TwilioCalls(TwilioApi):
         if made.status in _ENDED:
             url = message.custom["StatusCallback"].partition("#")[0]
             form = about | {"CallStatus": made.status, "CallDuration": "0"}
-            self.receipts.send(url, urlencode(form).encode(), partial(sign_form, token, url, form))
+            self.receipts.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
 
     async def _ask(self, address: str, form: dict[str, str], token: str) -> str:
         """Ask the product what to say; nothing where it does not answer, which Twilio ends the call for."""

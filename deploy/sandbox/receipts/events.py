@@ -33,17 +33,17 @@ _STATES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 
 def make_events(says: str, provider_id: str, drafts: Sequence[OutboxDraft]) -> list[dict[str, Any]]:
     """Return SendGrid's events about the mails of one call."""
-    at = int(now().timestamp())
+    at, call = int(now().timestamp()), secrets.token_urlsafe(16)
     return [
         draft.custom
         | {
             "email": draft.to,
             "timestamp": at,
-            "sg_event_id": secrets.token_urlsafe(16),
+            "sg_event_id": f"{call}-{number}-{event['event']}",
             "sg_message_id": f"{provider_id}.recvd-sandbox-1",
         }
         | event
-        for draft in drafts
+        for number, draft in enumerate(drafts)
         for event in _EVENTS[says]
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
@@ -47,12 +48,13 @@ class ReceiptSender:
         """Return what a receipt says: delivered, bounced, refused or spam."""
         return self.mode.name if self.mode.name in {"bounced", "refused", "spam"} else "delivered"
 
-    def send(self, url: str, body: bytes, sign: Callable[[], dict[str, str]]) -> None:
-        """Send a call as the mode says; it is signed when it leaves."""
+    def send(self, url: str, write: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]]) -> None:
+        """Send a call as the mode says; its body is written and signed when it leaves. Repeated, it is the same."""
         if not self.hooks or self.mode.name == "lost":
             return
         wait = self.mode.number("seconds") if self.mode.name == "late" else 0
         times = int(self.mode.number("times")) if self.mode.name == "repeated" else 1
+        body = cache(write)
         for _ in range(times):
             self._run(self._deliver(url, body, sign, wait))
 
@@ -76,10 +78,12 @@ class ReceiptSender:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, url: str, body: bytes, sign: Callable[[], dict[str, str]], wait: float) -> None:
+    async def _deliver(
+        self, url: str, body: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]], wait: float
+    ) -> None:
         for seconds in (wait, *_RETRY_SECONDS):
             await asyncio.sleep(seconds)
-            if await self._try(url, body, sign()):
+            if await self._try(url, body(), sign(body())):
                 return
 
     async def _try(self, url: str, body: bytes, headers: dict[str, str]) -> bool:
