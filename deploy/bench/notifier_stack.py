@@ -40,6 +40,9 @@ _DELAYS = sa.text("""
 SELECT extract(epoch FROM n.accepted_at - n.seen_at) FROM notifications n
 WHERE n.accepted_at IS NOT NULL AND n.params->>'detection_id' = ANY(:detections)""")
 _UNAPPLIED = sa.text("SELECT EXISTS (SELECT FROM provider_events WHERE next_attempt_at IS NOT NULL)")
+_UNRECEIVED = sa.text(
+    "SELECT EXISTS (SELECT FROM notifications WHERE state = 'sent' AND receipt_due_at IS NOT NULL)"
+)
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,15 @@ class NotifierStack:
             newest = json.load(answer)[-1:]
         return int(newest[0]["number"]) if newest else 0
 
-    def set_receipts(self, provider: str, mode: str) -> None:
-        """Let a stand-in send its receipts in this mode."""
+    def wait_received(self) -> None:
+        """Wait until each message that is to have a receipt has it."""
+        self._wait(lambda: not self._ask(_UNRECEIVED), "receipts")
+
+    def set_receipts(self, provider: str, mode: str, **parameters: float) -> None:
+        """Let a stand-in send its receipts in this mode (deploy/sandbox/receipts/sender.py)."""
         request = urllib.request.Request(  # noqa: S310 -- loopback
             f"{self._inbox}/providers/{provider}/receipts",
-            json.dumps({"mode": mode}).encode(),
+            json.dumps({"mode": mode, **parameters}).encode(),
             {"Content-Type": "application/json"},
         )
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 -- loopback

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def _parts(table: str) -> dict[str, list[str]]:
 
 def _part(command: str, title: str, part: Sequence[Figure]) -> list[str]:
     told = describe_machine()
-    machine = f"{told['cores']} cores, {told['memory_gb']} GB, Python {told['python']}"
+    machine = f"{told['cores']} cores, {told['memory_gb']} GB, {told['python']}"
     said = f"`{command}`, {told['date'][:16].replace('T', ' ')} UTC: {machine}"
     return [f"| **{title}** ({said}) | | | |", *("| " + " | ".join(_row(figure)) + " |" for figure in part)]
 
@@ -74,12 +75,17 @@ def _row(figure: Figure) -> tuple[str, str, str, str]:
     return figure.name, str(figure.goal or ""), figure.shown, figure.verdict
 
 
+def _describe_python() -> str:
+    """Return the interpreter's version, and whether it is the system's: others may be slower builds."""
+    return f"Python {platform.python_version()}{' of the system' if sys.base_prefix == '/usr' else ''}"
+
+
 def describe_machine() -> dict[str, Any]:
     """Return what figures depend on: when and where they were taken."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": clock().isoformat(),
-        "python": platform.python_version(),
+        "python": _describe_python(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(memory / 2**30),
         "system": platform.platform(terse=True),
