@@ -165,10 +165,10 @@ def _inline_claim() -> InlineClaim | None:
 
 def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     """Deliver here what leaves in few calls, as everything is warm; other workers take the rest meanwhile."""
-    waiting = nudges.waiting(written) if written else []
-    here = _here(waiting, mine)
+    ready = rate_limits.line_up(nudges.waiting(written)) if written else []
+    here = _here(ready, mine)
     taken = {each.id for each in here}
-    nudges.deliver(rate_limits.line_up([each for each in waiting if each.id not in taken]))
+    nudges.deliver(each for each in ready if each.id not in taken)
     if mine:
         _hand_over(mine)
     nudges.show_notices()  # after what leaves here: that is never delayed by it. A notice may be all that was written
