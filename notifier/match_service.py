@@ -287,9 +287,10 @@ def _write_result(
     since, alert_ids = _retold_since(now), {each.alert_id for each in found}
     rows, was_matched = read_seen_slots(session, detection, since, in_crowd=in_crowd)
     slots = _describe_slots(detection, rows)
+    first = detection.seen_at if _are_new(detection, rows) else None
     announced = {}
-    if was_matched or not _are_new(detection, rows):
-        announced = read_announced(session, detection.desk_id, slots, alert_ids, since)
+    if was_matched or first is None:
+        announced = read_announced(session, detection.desk_id, slots, alert_ids, since, first=first)
     gone = slots.find_bits({slot.id for slot, _, _ in rows if slot.gone_at})
     known = {each: announced.get(each, Announced()).known | gone for each in alert_ids}
     wishes = select_slots(found, slots, known)

@@ -52,8 +52,7 @@ class OpenedSlot(NamedTuple):
 AnySlot = SlotRow | OpenedSlot
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One target of an entitled alert that is about the desk; its limits are not looked at yet."""
 
     alert_id: UUID
@@ -233,7 +232,13 @@ def already_notified(
 
 
 def read_announced(
-    session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
+    session: Session,
+    desk_id: str,
+    slots: OpenSlots,
+    alert_ids: Collection[UUID],
+    since: datetime,
+    *,
+    first: datetime | None = None,
 ) -> dict[UUID, Announced]:
     """Return by alert why open slots of a desk need no notification.
 
@@ -241,22 +246,25 @@ def read_announced(
     of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
     or were skipped told nobody; one that its provider would not take, nobody since `since`. What a clock that was
     ahead decided in the future was not decided since then.
+    `first` is when the first detection was seen that can have announced the slots, where that is known.
     """
     given = {
-        "desk_id": desk_id, "alert_ids": alert_ids, "since": since,
+        "desk_id": desk_id, "alert_ids": alert_ids, "since": since, "first": first,
         "until": since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER,
         "wanted": write_ranges(slots.with_earlier), "earlier": slots.earlier, "oldest": slots.oldest,
         "longest": timedelta(seconds=settings().retell_seconds), "has_earlier": bool(slots.same),
     }  # fmt: skip
     rows: list[Any] = list(
-        session.execute(_select_notified(), given, execution_options=_plan_once(alert_ids))
+        session.execute(
+            _select_notified(first_known=first is not None), given, execution_options=_plan_once(alert_ids)
+        )
     )
     told = (row for row in rows if row.before or row.late)
     return {row.id: _announced(slots, row.before or "", row.late or "") for row in told}
 
 
-@lru_cache(maxsize=1)
-def _select_notified() -> sa.Select[*tuple[Any, ...]]:
+@lru_cache(maxsize=2)
+def _select_notified(*, first_known: bool) -> sa.Select[*tuple[Any, ...]]:
     lately = MatchSlot.decided_at.between(_instant("since"), _instant("until"))
     message = sa.join(NotificationMatch, Notification, Notification.id == NotificationMatch.notification_id)
     said = (
@@ -299,8 +307,9 @@ def _select_notified() -> sa.Select[*tuple[Any, ...]]:
         .table_valued("id", name="asked")
         .render_derived()
     )
+    first = _instant("first") if first_known else _first_teller()
     openings = sa.select(Detection.id).where(
-        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= _first_teller()
+        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= first
     )
     told = (
         sa.select(before, late)

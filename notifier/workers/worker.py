@@ -88,7 +88,8 @@ def _warm_up_database() -> None:
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
         match_service.read_seen_slots(opened, nowhere, now)
-        matching.already_notified(opened, "", OpenSlots({0: Moment()}, now), [nobody], now)
+        for first in (None, now):
+            matching.read_announced(opened, "", OpenSlots({0: Moment()}, now), [nobody], now, first=first)
         recipients(opened, [nobody], now)
         notification_writer.write(opened, notification_writer.MatchResult(nowhere, (), (), now), now)
         row = ClaimedRow(

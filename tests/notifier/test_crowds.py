@@ -1,6 +1,7 @@
 """A detection that very many wait for is matched in parts, beside the single ones."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
+from api.models.alert import Alert
 from api.models.base import new_id, session
 from api.models.notification import Match, MatchPart, Notification, Priority, State
 from api.models.slot import Detection
@@ -15,7 +17,7 @@ from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from notifier import match_batches
-from notifier.jobs import match, match_part, rearm
+from notifier.jobs import catch_up, match, match_part, rearm
 from notifier.match_service import match_or_part
 from notifier.nudges import WaitingWork, deliver, waiting
 from notifier.sweep import Sweep
@@ -199,6 +201,24 @@ def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_
     assert get(Detection, seen).matched_at is not None
 
 
+@pytest.mark.rule("3.4")
+@pytest.mark.parametrize("is_later", [False, True])
+def test_alerts_that_catch_up_while_their_parts_wait_are_told_once(
+    crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller, *, is_later: bool
+) -> None:
+    """By the detection of the parts, or by a later one of the desk, which names its open slots too."""
+    seen = detection()
+    match(str(seen))
+    frozen.shift(1)
+    if is_later:
+        detection(slots(place="2"))
+    for each in all_of(Alert):
+        catch_up(str(each.id))
+    assert len(whole.messages("email")) == 9
+    work(queued)
+    assert len(whole.messages("email")) == 9
+
+
 def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Person]) -> None:
     seen = detection()
     matched = in_one_transaction(match_or_part, seen, clock())
@@ -274,6 +294,23 @@ def test_within_a_crowd_the_higher_plans_go_first(mixed: list[str], queued: Queu
     # The first of each part leaves by the worker that matched it.
     assert chats(notifications(State.DELIVERED)) == [mixed[0], mixed[2]]
     assert told == [mixed[1], mixed[3]]
+
+
+def test_of_a_crowd_beyond_the_rate_only_those_have_jobs_whose_turn_it_is(
+    mixed: list[str], queued: Queued, settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(TELEGRAM_PER_SECOND="3", TELEGRAM_RESERVED="1")
+    match(str(detection()))
+    work(queued)
+    assert chats(notifications(State.DELIVERED)) == mixed[:1]
+    ((_, (key,)),) = queued("telegram-critical")
+    assert chats([get(Notification, UUID(key))]) == mixed[1:2]
+    later = [row for row in notifications(State.PENDING) if str(row.id) != key]
+    assert chats(later) == mixed[2:]
+    assert all(row.next_nudge_at > clock() + timedelta(seconds=0.9) for row in later)
+    frozen.shift(1.1)
+    Sweep().turn()
+    assert {each for _, (each,) in queued("telegram-critical")} == {key, *(str(row.id) for row in later)}
 
 
 def test_the_messages_of_a_crowd_are_marked_and_those_of_few_are_not(
