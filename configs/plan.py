@@ -1,7 +1,7 @@
 """The plans that are sold, as plans.yaml says."""
 
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,6 +31,7 @@ class PlanName(StrEnum):
     URGENCE_TOTAL = "URGENCE_TOTAL"
 
 
+@cache
 def rank_plan(name: PlanName | str) -> int:
     """Return a plan's place among them, the cheapest first."""
     return list(PlanName).index(PlanName(name))

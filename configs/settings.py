@@ -138,12 +138,17 @@ class Settings(Periods, LegalNames, ServingSettings, SendingSettings, StoreSetti
         Raises:
             SettingMissing: it has none; the text says which variable to set.
         """
-        values = tuple(value.strip() for value in self.require(name).split(",") if value.strip())
+        values = _split(self.require(name))
         if not values:
             raise SettingMissing(
                 f"{name.upper()} holds no value: set it in the environment (see .env.example)"
             )
         return values
+
+
+@lru_cache(maxsize=32)
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(value.strip() for value in text.split(",") if value.strip())
 
 
 def load(**overrides: object) -> Settings:

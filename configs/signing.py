@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -10,7 +11,6 @@ from itsdangerous import (
     HMACAlgorithm,
     Signer,
     TimestampSigner,
-    URLSafeSerializer,
     URLSafeTimedSerializer,
 )
 from itsdangerous.encoding import base64_encode
@@ -20,6 +20,8 @@ from configs.settings import settings
 
 SKEW = 60  # seconds that the clocks of two machines may differ
 _SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
+# As itsdangerous writes JSON; it makes an encoder for each token.
+_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LinkRefused(ValueError):
@@ -61,8 +63,8 @@ class _Serializer(URLSafeTimedSerializer):
         return super().make_signer(salt) if salt else self._own_signer
 
     def dump_payload(self, obj: Any) -> bytes:
-        json = URLSafeSerializer.default_serializer.dumps(obj).encode()
-        return base64_encode(json) if len(json) < _SHORT else super().dump_payload(obj)
+        text = _write_json(obj).encode()
+        return base64_encode(text) if len(text) < _SHORT else super().dump_payload(obj)
 
 
 def read_signing_keys() -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from api.models.base import is_any_of, write_array
+from api.models.base import is_any_of, read_ids, write_array
 from api.models.notification import Notification, State
 from api.models.prepared import FEW
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
@@ -32,7 +32,8 @@ _full_at = Contact.alert_budget_full_at
 _TAKING = sa.text("""
 WITH owners AS (
   SELECT u.id, u.alert_budget_full_at FROM users u
-  WHERE u.id IN (SELECT user_id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))) ORDER BY u.id FOR NO KEY UPDATE
+  WHERE u.id = ANY(ARRAY(SELECT user_id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))))
+  ORDER BY u.id FOR NO KEY UPDATE
 ),
 asked AS (
   SELECT k.id, k.user_id, b.refill, b.span, k.alert_budget_full_at AS full_at, u.alert_budget_full_at AS user_full_at,
@@ -133,7 +134,8 @@ def take_turns(session: Session, contact_ids: Collection[UUID], now: datetime) -
         "channels": write_array(CONTACT_CHANNELS), "refills": write_array(each.refill for each in buckets),
         "spans": write_array(each.span for each in buckets),
     }  # fmt: skip
-    return set(session.scalars(_TAKING, given, execution_options={"prepare": len(contact_ids) <= FEW}))
+    taken = session.execute(_TAKING, given, execution_options={"prepare": len(contact_ids) <= FEW})
+    return read_ids(taken, contact_ids)
 
 
 def users_full_at() -> sa.ColumnElement[datetime | None]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import new_id, write_array
+from api.models.base import new_id, read_ids, write_array
 from api.models.notification import Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
@@ -99,7 +99,9 @@ RETURNING id
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 _OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
-_OF_RECIPIENT = ("id", "user_id", "contact_id", "channel", "language", "dedupe_key", "held_until", "reason")
+_OF_RECIPIENT = (
+    "id", "user_id", "contact_id", "channel", "language", "dedupe_key", "leased", "held_until", "reason",
+)  # fmt: skip
 _LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
 
@@ -127,16 +129,19 @@ class MatchResult:
             found[wish.user_id].append(wish)
         return found
 
-    def key(self, wishes: Iterable[WantedSlots], now: datetime) -> str:
-        """Return how the dedupe keys of a user's notifications begin.
+    def keys(self, wishes_of: Mapping[UUID, Iterable[WantedSlots]], now: datetime) -> dict[UUID, str]:
+        """Return by user how the dedupe keys of the notifications begin.
 
         A late notification may follow another late one of the same detection: for another alert of the same person,
         or where the first was never sent (its slots were unconfirmed, the alert paused).
         """
         if not self.late:
-            return f"slot:{self.detection.id}"
-        what = short_hash(f"{wish.alert_id}:{write_ranges(wish.slots)}" for wish in wishes)
-        return f"open:{self.detection.id}:{what}:{now:%Y%m%dT%H%M%S.%f}"
+            return dict.fromkeys(wishes_of, f"slot:{self.detection.id}")
+        begin, at = f"open:{self.detection.id}", f"{now:%Y%m%dT%H%M%S.%f}"
+        return {
+            user_id: f"{begin}:{short_hash(f'{each.alert_id}:{write_ranges(each.slots)}' for each in wishes)}:{at}"
+            for user_id, wishes in wishes_of.items()
+        }
 
 
 def short_hash(names: Iterable[object]) -> str:
@@ -172,28 +177,32 @@ def write(
     at_once = [to for to in result.recipients if to.contact_id not in holds] if holds else result.recipients
     contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
     leased = inline.columns() if inline else {}
-    lease = {name: leased.get(name) for name in _LEASE}
     of_all = _columns_of_all(result, now)
+    keys = result.keys(wishes_of, now)
     rows = [
-        of_all
-        | _columns_of_recipient(result, each, wishes_of[each.user_id], now)
-        | _columns_of_hold(holds.get(each.contact_id))
-        | (leased if each.contact_id in contacts else {})
+        _columns_of_recipient(
+            each,
+            wishes_of[each.user_id],
+            f"{keys[each.user_id]}:{each.contact_id}",
+            holds.get(each.contact_id),
+            leased=each.contact_id in contacts,
+        )
         for each in result.recipients
     ]
     waiting = {to.user_id for to in result.recipients if to.contact_id in holds}
     contents = inline.contents if inline else ContentCache()
     notices = _build_notices(session, result, wishes_of, now, waiting=waiting, contents=contents)
-    new = _write(session, result, rows, of_all, lease | notices.list_parameters())
+    others = {name: leased.get(name) for name in _LEASE} | notices.list_parameters()
+    new = _write(session, result, rows, of_all, others)
+    written = [each for each in zip(rows, result.recipients, strict=True) if each[0]["id"] in new]
     if inline:
-        slots = {slot.id: slot for slot in result.slots}
-        for row, to in zip(rows, result.recipients, strict=True):
-            if row["id"] in new and to.contact_id in contacts:
-                inline.add(row, to.address, result.detection, wishes_of[to.user_id], slots)
-    written = [row for row in rows if row["id"] in new and row["contact_id"] not in holds]
+        of_leased, slots = of_all | leased, {slot.id: slot for slot in result.slots}
+        for row, to in written:
+            if row["leased"]:
+                inline.add(of_leased | row, to.address, result.detection, wishes_of[to.user_id], slots)
     return WrittenNotifications(
-        [row["id"] for row in written if row["contact_id"] not in contacts],
-        [row["id"] for row in written if row["contact_id"] in contacts],
+        [row["id"] for row, _ in written if not row["leased"] and row["held_until"] is None],
+        [row["id"] for row, _ in written if row["leased"]],
     )
 
 
@@ -214,7 +223,6 @@ def _write(
         "limits_versions": (wish.limits_version for wish in wishes),
         "first_slots": (wish.slots[0] for wish in wishes),
         "slots": (ranges[wish.slots] for wish in wishes),
-        "leased": (row["state"] is State.SENDING for row in rows),
         **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
     }
     parameters = {
@@ -222,7 +230,8 @@ def _write(
         "held_priority": Priority.SCHEDULED, **others, **{name: of_all[name] for name in _OF_ALL},
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
-    return set(session.scalars(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW}))
+    made = session.execute(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW})
+    return read_ids(made, [row["id"] for row in rows])
 
 
 def _build_notices(
@@ -265,17 +274,14 @@ def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
 
 
 def _columns_of_recipient(
-    result: MatchResult, to: Recipient, wishes: list[WantedSlots], now: datetime
+    to: Recipient, wishes: Sequence[WantedSlots], dedupe_key: str, hold: Hold | None, *, leased: bool
 ) -> dict[str, Any]:
+    """Return the columns that differ; `leased` is whether the worker that writes the row sends it."""
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
-        "language": to.pick_language(wishes[0].language),
-        "dedupe_key": f"{result.key(wishes, now)}:{to.contact_id}",
+        "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key, "leased": leased,
+        "held_until": hold and hold.until, "reason": hold and hold.reason,
     }  # fmt: skip
-
-
-def _columns_of_hold(hold: Hold | None) -> dict[str, Any]:
-    return {"held_until": hold and hold.until, "reason": hold and hold.reason}
 
 
 def create_notifications(

@@ -1,13 +1,13 @@
 """The store of receipts: a row for each, without its address."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of, new_id
+from api.models.base import is_any_of, new_id, write_array
 from api.models.contact_lookup import find_contact
 from api.models.notification import Notification
 from api.models.provider_event import ReceiptKind
@@ -37,19 +37,18 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: date
     if not unique:
         return 0
     contacts = _find_contacts(opened, unique, now)
-    given = {
-        "now": now,
-        "provider": provider,
-        "ids": [new_id() for _ in unique],
-        "event_ids": [each.event_id for each in unique],
-        "message_ids": [each.message_id for each in unique],
-        "notification_ids": [f"{{{','.join(map(str, each.notification_ids))}}}" for each in unique],
-        "contact_ids": [contacts.get(each.event_id) for each in unique],
-        "kinds": [each.kind.value for each in unique],
-        "codes": [each.code for each in unique],
-        "at": [each.at for each in unique],
+    arrays: dict[str, Iterable[object]] = {
+        "ids": (new_id() for _ in unique),
+        "event_ids": (each.event_id for each in unique),
+        "message_ids": (each.message_id for each in unique),
+        "notification_ids": (write_array(each.notification_ids) for each in unique),
+        "contact_ids": (contacts.get(each.event_id) for each in unique),
+        "kinds": (each.kind.value for each in unique),
+        "codes": (each.code for each in unique),
+        "at": (each.at for each in unique),
     }
-    return len(opened.scalars(_STORING, given).all())
+    columns = {name: write_array(values) for name, values in arrays.items()}
+    return len(opened.scalars(_STORING, {"now": now, "provider": provider, **columns}).all())
 
 
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:

@@ -1,13 +1,13 @@
 """Recipients: the contacts that a slot alert may go to."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_given
@@ -21,9 +21,8 @@ from notifier.message_kinds import SLOT_DETECTED
 from notifier.message_times import Hold, MessageTimes, read_times, select_times
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """A contact that may get a slot alert."""
+class Recipient(NamedTuple):
+    """A contact that may get a slot alert: one of thousands that are looked at together."""
 
     contact_id: UUID
     user_id: UUID
@@ -84,7 +83,7 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             sa.type_coerce(Contact.address, sa.Text),
             waiting,
             Contact.select_after_report(),
-            sa.func.array_agg(Grant.plan.distinct()),
+            sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
             select_times(),
         )
         .join(User, User.id == Contact.user_id)

@@ -2,12 +2,12 @@
 
 import select
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg2
@@ -126,6 +126,14 @@ def is_any_given(
     A statement that is built once is a fifth of a request's CPU less than one that is built each time.
     """
     return column == sa.any_(sa.bindparam(name, type_=UuidArray()))
+
+
+def read_ids(result: sa.Result[Any], asked: Collection[UUID]) -> set[UUID]:
+    """Return the ids that a statement returns, of `asked`, each once; where it returns all of them none is read."""
+    if cast("sa.CursorResult[Any]", result).rowcount == len(asked):
+        result.close()
+        return {*asked}
+    return {*result.scalars()}
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from api.models.alert import Moment
 from api.models.slot import Detection
 from configs.unsubscribe_links import write_stop_token
+from notifier.channel_base import Choices
 from notifier.content.answer_choices import list_answer_choices
 from notifier.content.answer_links import ANSWER_TAGS, UNSIGNED
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
@@ -39,11 +40,11 @@ class SlotOpening:
     slots: tuple[AnySlot, ...]
     seen_at: datetime
     since: datetime | None = None
+    key: tuple[Any, ...] = field(init=False, compare=False, repr=False)  # what its values depend on
 
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Return what its values depend on."""
-        return self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at, self.since
+    def __post_init__(self) -> None:
+        key = self.detection.id, tuple(slot.id for slot in self.slots), self.seen_at, self.since
+        object.__setattr__(self, "key", key)
 
     def values(self, language: str) -> dict[str, Any]:
         """Return the values of the templates."""
@@ -74,11 +75,23 @@ class SlotOpening:
         return format_time(self.since, pattern, locale=language, tzinfo=where.zone)
 
 
+@dataclass(frozen=True, slots=True)
+class _SharedContent:
+    """What the contexts of messages share that say the same in one language of alerts with the same names."""
+
+    values: dict[str, Any]
+    url: str | None
+    key: tuple[Any, ...]
+    tags: tuple[str, ...]  # of the links to stop
+    choices: Choices
+
+
 @dataclass(slots=True)
 class ContentCache:
-    """Builds the template contexts of many messages; the values of an opening that several share are built once."""
+    """Builds the template contexts of many messages; what several share is built once."""
 
     made: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    shared: dict[tuple[Any, ...], _SharedContent] = field(default_factory=dict)
 
     def context(
         self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
@@ -87,27 +100,40 @@ class ContentCache:
 
         Those to answer get their addresses when the message is rendered: they name its notification.
         """
-        values = [self.values_of(opening, language) for opening in openings]
-        tags = [f"%stop{number}%" for number, _ in enumerate(stops)]
+        shared = self._share(openings, tuple(stop.name for stop in stops), language)
         tokens = [write_stop_token([stop.alert_id]) for stop in stops[:MOST_STOPS]]
-        links = {tag: link("stop", token) for tag, token in zip(tags, tokens, strict=False)}
-        names = tuple(stop.name for stop in stops)
+        links = {tag: link("stop", token) for tag, token in zip(shared.tags, tokens, strict=False)}
         return TemplateContext(
-            {
-                "openings": values,
-                "stops": list(zip(names, tags, strict=True)),
-                "answers": ANSWER_TAGS,
-                "sms_stop_page": sms_stop_page(),
-            },
-            openings[0].detection.booking_url if len(openings) == 1 else None,
+            shared.values,
+            shared.url,
             UNSIGNED | links,
-            (*(opening.key for opening in openings), names),
+            shared.key,
             (openings, stops),
             stop_token=tokens[0]
             if len(tokens) == 1
             else write_stop_token([stop.alert_id for stop in stops[:MOST_STOPS]]),
-            choices=list_answer_choices(language),
+            choices=shared.choices,
         )
+
+    def _share(
+        self, openings: Sequence[SlotOpening], names: tuple[str | None, ...], language: str
+    ) -> _SharedContent:
+        key = (*(opening.key for opening in openings), names)
+        if (known := self.shared.get((key, language))) is None:
+            tags = tuple(f"%stop{number}%" for number, _ in enumerate(names))
+            known = self.shared[key, language] = _SharedContent(
+                {
+                    "openings": [self.values_of(opening, language) for opening in openings],
+                    "stops": list(zip(names, tags, strict=True)),
+                    "answers": ANSWER_TAGS,
+                    "sms_stop_page": sms_stop_page(),
+                },
+                openings[0].detection.booking_url if len(openings) == 1 else None,
+                key,
+                tags,
+                list_answer_choices(language),
+            )
+        return known
 
     def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
         """Return the values of one opening."""

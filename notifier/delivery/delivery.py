@@ -12,7 +12,7 @@ import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of, session
+from api.models.base import is_any_of, read_ids, session
 from api.models.notification import FORGOTTEN, OUTLIVES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
@@ -247,7 +247,7 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
     """Write what becomes of notifications where the lease is still this token's; return which those are."""
     mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token)
     changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
-    return set(opened.scalars(changed, execution_options={"prepare": len(ids) <= FEW}))
+    return read_ids(opened.execute(changed, execution_options={"prepare": len(ids) <= FEW}), ids)
 
 
 def forget_addresses(opened: Session, rows: Sequence[ClaimedRow]) -> None:

@@ -44,6 +44,10 @@ class InlineClaim:
     now: datetime
     claim: MessageClaim = field(init=False)
     contents: ContentCache = field(default_factory=ContentCache, init=False)
+    # By their detection, when it was seen, and the slots that somebody wants: in a crowd most want the same.
+    _openings: dict[tuple[UUID, datetime, tuple[int, ...]], SlotOpening] = field(
+        default_factory=dict, init=False
+    )
 
     def __post_init__(self) -> None:
         earlier = settings().provider_switch_seconds * (len(providers_of(self.channel)) - 1)
@@ -102,8 +106,11 @@ class InlineClaim:
         """
         if address == UNREADABLE:
             return
-        wanted = sorted({slot for wish in wishes for slot in wish.slots})
-        opening = SlotOpening(detection, tuple(slots[each] for each in wanted), row["seen_at"])
+        wanted = tuple(sorted({slot for wish in wishes for slot in wish.slots}))
+        key = detection.id, row["seen_at"], wanted
+        if (opening := self._openings.get(key)) is None:
+            opened = tuple(slots[each] for each in wanted)
+            opening = self._openings[key] = SlotOpening(detection, opened, row["seen_at"])
         stops = [StopLink(wish.alert_id, wish.name) for wish in wishes]
         try:
             context = self.contents.context([opening], stops, row["language"])

@@ -32,9 +32,13 @@ def test_late_telling_is_told_apart_by_its_slots_its_alerts_and_its_time() -> No
     seen = Detection(id=uuid4())
     prompt = MatchResult(seen, [wish], [], NOW)
     late = MatchResult(seen, [wish], [], NOW, late=True)
-    assert prompt.key([wish], NOW) == prompt.key([other], NOW) == f"slot:{seen.id}"
-    keys = {late.key([each], NOW) for each in (wish, other, second)} | {
-        late.key([wish], NOW + timedelta(seconds=1))
+
+    def key(result: MatchResult, *wishes: WantedSlots, at: datetime = NOW) -> str:
+        return result.keys({wish.user_id: wishes}, at)[wish.user_id]
+
+    assert key(prompt, wish) == key(prompt, other) == f"slot:{seen.id}"
+    keys = {key(late, each) for each in (wish, other, second)} | {
+        key(late, wish, at=NOW + timedelta(seconds=1))
     }
-    assert len(keys - {prompt.key([wish], NOW)}) == 4
-    assert late.key([second, wish], NOW) == late.key([wish, second], NOW)
+    assert len(keys - {key(prompt, wish)}) == 4
+    assert key(late, second, wish) == key(late, wish, second)
