@@ -13,8 +13,11 @@ import structlog
 from redis import Redis
 from redis.client import Pipeline
 from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.models.base import session
 from api.models.notification import Priority
@@ -25,14 +28,12 @@ from configs.settings import settings
 from notifier.nudges import WaitingWork
 
 _REMEMBERED_SECONDS = 60
-# As far ahead as the place of one that may leave at once (lua/take_rate_token.lua).
-_SOON = timedelta(milliseconds=1)
 # In the order of ids, and without rows that somebody holds: whoever has them decides.
 _PUT_OFF = sa.text("""
 WITH turns AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:turns AS timestamptz[])) AS t(id, turn)),
 free AS (
   SELECT n.id, turn FROM turns JOIN notifications n USING (id) WHERE n.state = 'pending'
-  ORDER BY n.id FOR UPDATE OF n SKIP LOCKED
+  ORDER BY n.id FOR NO KEY UPDATE OF n SKIP LOCKED
 )
 UPDATE notifications n SET next_nudge_at = free.turn FROM free WHERE n.id = free.id""")
 
@@ -81,33 +82,46 @@ def line_up(several: Sequence[WaitingWork]) -> list[WaitingWork]:
     took more time than to send what may leave.
     """
     now = clock()
-    turns = _find_places([each for each in several if each.in_crowd and not each.capped], now)
-    later = {key: turn for key, turn in turns.items() if turn > now + _SOON}
-    if later:
-        try:
-            put_off(later)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("not put off, their jobs will", because=type(error.orig).__name__)
-            return [*several]
+    limited = {each.id: rate for each in several if _has_line(each) and (rate := rate_of(each.channel))}
+    try:
+        turns = _find_places([each for each in several if each.id in limited], limited, now)
+    except (RedisUnreachable, RedisTimeout) as error:  # no job could be queued either
+        log.warning("not nudged, the sweep will", because=type(error).__name__)
+        return [each for each in several if each.id not in limited]
+    except RedisError as error:
+        log.warning("no places in line: their jobs ask for tokens", because=type(error).__name__)
+        return [*several]
+    later = {key: turn for key, turn in turns.items() if turn > now}
+    try:
+        put_off(later)
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        log.warning("not put off, their jobs will", because=type(error).__name__)
+        return [*several]
     return [each for each in several if each.id not in later]
 
 
-def _find_places(crowd: Sequence[WaitingWork], now: datetime) -> dict[UUID, datetime]:
-    """Return when each with a limited channel may leave; no token is taken. Without Redis their jobs find that out."""
-    limited = [(each, rate) for each in crowd if (rate := rate_of(each.channel))]
-    if not limited:
+def _has_line(waiting: WaitingWork) -> bool:
+    """Whether a message is lined up with others; what its contact's cap holds back takes no place."""
+    return waiting.in_crowd and not waiting.capped
+
+
+def _find_places(
+    crowd: Sequence[WaitingWork], rates: Mapping[UUID, Rate], now: datetime
+) -> dict[UUID, datetime]:
+    """Return when each may leave; no token is taken.
+
+    Raises:
+        redis.RedisError: Redis is away, or refuses one of them.
+    """
+    if not crowd:
         return {}
     asking = redis().pipeline(transaction=False)
-    for each, rate in limited:
-        _ask(asking, each, rate, now, place_only=True)
-    try:
-        instants = asking.execute()
-    except RedisError as error:
-        log.warning("no places in line: Redis is away", because=type(error).__name__)
-        return {}
+    for each in crowd:
+        _ask(asking, each, rates[each.id], now, place_only=True)
+    instants = asking.execute()
     return {
         each.id: datetime.fromtimestamp(float(instant), now.tzinfo)
-        for (each, _), instant in zip(limited, instants, strict=True)
+        for each, instant in zip(crowd, instants, strict=True)
     }
 
 
@@ -158,6 +172,8 @@ def _script() -> Script:
 
 def put_off(turns: Mapping[UUID, datetime]) -> None:
     """Put off nudges, not attempts: another message to the contact meanwhile carries this one too."""
-    after = [turn + _SOON for turn in turns.values()]
+    if not turns:
+        return
+    after = [turn + timedelta(milliseconds=1) for turn in turns.values()]
     with session() as opened:
         opened.execute(_PUT_OFF, {"ids": [str(each) for each in turns], "turns": after})

@@ -26,7 +26,7 @@
 local id, now, rate, apart = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local kept, critical, place = tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7]
 local reserved, crowd, place_only = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10] == '1'
-local soon = 0.001  -- seconds: as far ahead as the place of one that may leave at once
+local clocks_differ = 0.25  -- seconds
 local limit = crowd and rate - reserved or rate
 local function text(instant) return string.format('%.6f', instant) end
 for _, grants in ipairs({KEYS[1], KEYS[5]}) do
@@ -40,7 +40,7 @@ local function instant_of(key, latest)
   return instant <= now + latest and instant or 0
 end
 local mine = redis.call('ZSCORE', KEYS[2], place)
-if mine and (place_only or tonumber(mine) > now + soon) then return mine end
+if mine and (place_only or tonumber(mine) > now) then return mine end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now - kept))
 local function places(line) return mine and 0 or redis.call('ZCOUNT', line, text(now - 2), '(' .. text(now + 1)) end
 local granted, to_crowds, ahead_now = redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[5]), places(KEYS[2])
@@ -51,7 +51,12 @@ if crowd then free_now = free_now and to_crowds + ahead_now < limit
 elseif critical then free_now = free_now or (granted < rate and granted - to_crowds + ahead_now < reserved) end
 local chat = apart > 0 and instant_of(KEYS[4], 5) + apart or 0
 redis.call('ZREM', KEYS[2], place)
-if free_now and chat <= now and not place_only then
+if free_now and chat <= now and place_only then
+  redis.call('ZADD', KEYS[2], text(now - clocks_differ), place)  -- due at once, also by a clock that is behind
+  redis.call('EXPIRE', KEYS[2], math.max(kept, redis.call('TTL', KEYS[2])))
+  return text(now)
+end
+if free_now and chat <= now then
   for _, grants in ipairs({KEYS[1], crowd and KEYS[5] or nil}) do
     redis.call('ZADD', grants, text(now), id .. ':' .. text(now))
     redis.call('EXPIRE', grants, kept)
@@ -71,7 +76,7 @@ if ahead >= limit then before = redis.call('ZREVRANGE', KEYS[2], limit - 1, limi
 else
   before = redis.call('ZREVRANGE', crowd and KEYS[5] or KEYS[1], limit - ahead - 1, limit - ahead - 1, 'WITHSCORES')
 end
-local free = math.max(chat, now + soon)
+local free = math.max(chat, now + 0.001)
 if before[2] then free = math.max(free, tonumber(before[2]) + 1)
 elseif not free_now then free = math.max(free, now + 1) end
 redis.call('ZADD', KEYS[2], text(free), place)
