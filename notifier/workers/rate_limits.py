@@ -28,7 +28,7 @@ from configs.settings import settings
 from notifier.nudges import WaitingWork
 
 _REMEMBERED_SECONDS = 60
-# In the order of ids, and without rows that somebody holds: whoever has them decides.
+# In the order of ids, and without locked rows: the worker that holds them decides.
 _PUT_OFF = sa.text("""
 WITH turns AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:turns AS timestamptz[])) AS t(id, turn)),
 free AS (
