@@ -129,7 +129,10 @@ def is_any_given(
 
 
 def read_ids(result: sa.Result[Any], asked: Collection[UUID]) -> set[UUID]:
-    """Return the ids that a statement returns, of `asked`, each once; where it returns all of them none is read."""
+    """Return the ids that a statement returns, of `asked`, each once; where it returns all of them none is read.
+
+    The statement is text or of a table: a query of the mapper's has no count of rows.
+    """
     if cast("sa.CursorResult[Any]", result).rowcount == len(asked):
         result.close()
         return {*asked}
