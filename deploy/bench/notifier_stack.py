@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
 _PROGRAMS = ("sandbox", "api", "notifier")
 _PATIENCE = 600.0
 _STEP = 0.02
+_AT_WORK = re.compile(r"[ \"](working|sweeping)[ \"]")  # in a line of either LOG_FORMAT
 # By indexes alone: waiting rows are counted many times while a crowd is told.
 _UNDONE = sa.text("""
 SELECT EXISTS (SELECT FROM detections WHERE id = ANY(CAST(:detections AS uuid[])) AND matched_at IS NULL)
@@ -147,4 +149,4 @@ def run_notifier() -> Iterator[NotifierStack]:
 
 def _works(log: Path) -> bool:
     said = log.read_text("utf-8")
-    return said.count(" working ") + said.count(" sweeping ") == len(CHILDREN) or "http" in said
+    return len(_AT_WORK.findall(said)) == len(CHILDREN) or "http" in said
