@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id, read_ids, write_array
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, Priority
 from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
@@ -261,15 +261,14 @@ def _build_notices(
 
 
 def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
-    """Return the columns that are the same in all rows, and the state of those that are not leased."""
+    """Return the columns that are the same in all rows."""
     detection = result.detection
     return {
         "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
         "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id}
         | ({IN_CROWD: True} if result.in_crowd else {}),
         "seen_at": result.seen_at, "committed_at": None if result.late else detection.committed_at,
-        "matched_at": now, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
-        "state": State.PENDING, "attempts": 0, "lease_token": None, "lease_until": None,
+        "matched_at": now, "created_at": now, "next_nudge_at": next_nudge(now),
     }  # fmt: skip
 
 

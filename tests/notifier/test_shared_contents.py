@@ -1,4 +1,4 @@
-"""What the messages of one job share is never another person's name, language or slots."""
+"""Shared contents of a part's messages: never another person's name of an alert, language or slots."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
