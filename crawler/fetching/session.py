@@ -8,7 +8,6 @@ from urllib.parse import urljoin
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
 from configs.desk import Desk
@@ -16,6 +15,7 @@ from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.address_cache import cache_short
 from crawler.fetching.browser_headers import HttpAgent, honest
+from crawler.fetching.cookies import Cookies
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.proxies import ProxySession
@@ -27,7 +27,6 @@ from crawler.url_policy import same_site
 REDIRECTS = 5
 RETRIES = 3
 _RETRY_PAUSE = 0.2  # seconds, doubled each time: a connection lost by chance is there again at once
-_BELT = 1.0  # seconds by which our own time-out follows that of the download
 
 Download = Callable[[Request], Awaitable[Response]]
 
@@ -69,7 +68,8 @@ class Clock:
 class Session:
     """What belongs to one check and ends with it; nothing in it is ever shared with another.
 
-    `deadline` is in seconds, `largest` in bytes, unpacked; `budget` pays for each request, redirects and second
+    `download` ends within a request's `download_timeout` (seconds), by its own watch. `deadline` is in seconds,
+    `largest` in bytes, unpacked; `budget` pays for each request, redirects and second
     tries too; `agent`: who we say we are in all of them (None: ourselves); `way`: the proxy that all go by (None: no
     proxy); `stays` says which redirects (from, to) are followed.
     """
@@ -97,7 +97,7 @@ class Session:
         self._agent = agent or honest()
         self._way = way
         self._largest = largest
-        self._cookies: CookieJar | None = None  # none before the first cookie: most answers bring none
+        self._cookies: Cookies | None = None  # none before the first cookie: most answers bring none
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
 
@@ -172,17 +172,16 @@ class Session:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
         request = step.request(self._agent, left)
         if self._cookies is not None:
-            self._cookies.add_cookie_header(request)
+            self._cookies.add_to(request)
         if self._way:
             request.meta["proxy"] = (await self._way.proxy()).url
         self.requests += 1
-        async with asyncio.timeout(left + _BELT):
-            response = await self._download(_routed(request))
+        response = await self._download(_routed(request))
         if self._way:
             await self._way.worked()
-        if "Set-Cookie" in response.headers:
-            self._cookies = CookieJar() if self._cookies is None else self._cookies
-            self._cookies.extract_cookies(response, request)
+        if dict.get(response.headers, b"Set-Cookie"):  # by its normalized key: `in` would normalize it again
+            self._cookies = self._cookies or Cookies()
+            self._cookies.keep(response, request)
         return response
 
     def _page(self, url: str, response: Response, ask: PageRequest, visit: VisitContext) -> Page:

@@ -244,17 +244,6 @@ def test_no_second_try_begins_that_the_deadline_would_cut_off() -> None:
     assert ours.requests == 1
 
 
-def test_a_download_that_does_not_keep_its_own_time_is_ended() -> None:
-    async def hang(_: Request) -> Response:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    ours = session(hang, deadline=0.01)
-    with pytest.raises(FetchError, match="in time") as raised:
-        fetch(ours)
-    assert raised.value.outcome is Outcome.UNREACHABLE
-
-
 def test_nothing_is_asked_when_the_time_is_up() -> None:
     site = Site(page())
     ours = session(site, deadline=0.001)
