@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DownloadFailedError
+from scrapy.exceptions import DownloadFailedError, NotSupported
 from scrapy.http import Response
 
 from crawler.fetching.downloader import DirectDownloader
@@ -72,10 +72,27 @@ def test_requests_of_checks_are_logged_for_debugging(held: Held, caplog: pytest.
     assert f"200 GET {site.address}" in caplog.text
 
 
-def test_a_check_makes_no_request_of_a_middlewares_own(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def by_request(*_: object) -> Request:
-        return Request("http://127.0.0.1:1/")
-
-    monkeypatch.setattr(downloader(held).middleware, "download_async", by_request)
+@pytest.mark.parametrize("instead", [Request("http://127.0.0.1:1/"), Response("http://127.0.0.1:1/")])
+def test_a_middleware_answers_no_check(
+    held: Held, monkeypatch: pytest.MonkeyPatch, instead: Request | Response
+) -> None:
+    methods = {"process_request": [lambda **_: instead]}
+    monkeypatch.setattr(downloader(held).middleware, "methods", methods)
     with pytest.raises(TypeError, match="a middleware answers"):
         held.run(downloader(held).download(Request("http://127.0.0.1:1/")))
+    assert downloader(held).active == set()
+
+
+def test_middlewares_of_checks_look_at_requests_only(held: Held) -> None:
+    """A check's way calls nothing else of them."""
+    methods = downloader(held).middleware.methods
+    assert [bool(methods[each]) for each in ("process_request", "process_response", "process_exception")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_address_without_a_handler_is_refused(held: Held, ask: Ask) -> None:
+    with pytest.raises(NotSupported, match="gopher"):
+        held.run(ask(Request("gopher://127.0.0.1:1/")))
