@@ -38,10 +38,13 @@ def resolve_stand_in(url: str, stand_ins: Mapping[str, str]) -> str:
     """
     if not stand_ins:
         return url
+    host = host_of(url)
+    stand_in = stand_ins.get(host) or stand_ins.get(host.rpartition(":")[0])
+    if not stand_in:
+        return url
     parts = urlsplit(url)
-    stand_in = stand_ins.get(host_of(url)) or stand_ins.get(parts.hostname or "")
     plain = "ws" if parts.scheme in ("ws", "wss") else "http"
-    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in)) if stand_in else url
+    return urlunsplit(parts._replace(scheme=plain, netloc=stand_in))
 
 
 @lru_cache(_REMEMBERED)

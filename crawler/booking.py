@@ -231,8 +231,8 @@ async def visit(
     chosen = platform(name)
     while session.clock.left > 0 and (ask := state.next()):
         capture = None
-        if session.requests:
-            await session.clock.pause(human_delay())
+        if session.requests and (delay := human_delay()):
+            await session.clock.pause(delay)
         try:
             page = await session.fetch(ask, seen, chosen.is_forbidden)
         except BudgetExhausted:

@@ -41,10 +41,14 @@ def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
     Raises:
         AddressRefused: says how to allow more.
     """
-    host = urlsplit(url).hostname or ""
-    if settings.loopback_only and not is_loopback(host):
+    if settings.loopback_only and not is_loopback(host := _name_of(url)):
         here = f"is not on this machine, and APP_ENV={settings.app_env} asks nothing else"
         raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
+
+
+@cache_short
+def _name_of(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _way_out(settings: Settings) -> str:

@@ -167,7 +167,9 @@ class VisitState:
         return slot.moment is not None and slot.moment < self._now.date()
 
     def _push(self, ask: PageRequest) -> bool:
-        key = f"{ask.method} {ask.url} {sorted(ask.form.items())} {ask.json} {ask.text} {ask.acts}"
+        key = (
+            f"{ask.method} {ask.url} {ask.form and sorted(ask.form.items())} {ask.json} {ask.text} {ask.acts}"
+        )
         if key in self._known:
             return False
         self._known.add(key)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from configs.host_rule import Agent as Rule
@@ -48,12 +49,13 @@ class HttpAgent:
         where a person opens one.
         """
         given = {name.lower(): value for name, value in own.items()}
-        told = _build_page_headers(kind, method, url, page)
+        asked = _relate(url, page)
+        told = _build_page_headers(kind, method, asked)
         sent: dict[str, str] = {}
-        for name, lowered, default in self._defaults(kind, _fetch_site(url, page), guarded=_is_trusted(url)):
+        for name, lowered, default in self._defaults(kind, asked.site, guarded=asked.trusted):
             if value := given.pop(lowered, None) or told.get(name) or default:
                 sent[name] = value
-        return sent | {name: value for name, value in own.items() if name.lower() in given}
+        return sent | {name: value for name, value in own.items() if name.lower() in given} if given else sent
 
     def _defaults(self, kind: Kind, site: str, *, guarded: bool) -> tuple[tuple[str, str, str], ...]:
         """Return each header in its order, with the value that it has of itself; empty where a request gives it."""
@@ -121,25 +123,43 @@ def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
     return HttpAgent(name, agents().headers[browser.headers], words)
 
 
-def _build_page_headers(kind: Kind, method: str, url: str, page: str | None) -> dict[str, str]:
-    """Return the headers that name the asking page (https://www.w3.org/TR/referrer-policy/, its default)."""
-    if page is None:
-        return {}
-    origin, same = origin_of(page), origin_of(page) == origin_of(url)
-    told = {} if _is_trusted(page) and not _is_trusted(url) else {"Referer": page if same else f"{origin}/"}
-    if kind == "socket" or method != "GET" or (kind == "script" and not same):
-        told["Origin"] = origin
+class _Relation(NamedTuple):
+    """What is asked, as the page that asks sees it: `site` is `Sec-Fetch-Site`, the rest what may be told of the page.
+
+    `trusted`: the connection is protected. `origin`: the page's; empty where a person opens one.
+    """
+
+    site: str
+    trusted: bool
+    origin: str = ""
+    referer: str = ""
+
+
+def _build_page_headers(kind: Kind, method: str, asked: _Relation) -> dict[str, str]:
+    """Return the headers that name the asking page."""
+    told = {"Referer": asked.referer} if asked.referer else {}
+    if asked.origin and (
+        kind == "socket" or method != "GET" or (kind == "script" and asked.site != "same-origin")
+    ):
+        told["Origin"] = asked.origin
     return told
 
 
 @cache_short
-def _fetch_site(url: str, page: str | None) -> str:
-    """Return `Sec-Fetch-Site`: how the page that asks and what it asks for belong together."""
+def _relate(url: str, page: str | None) -> _Relation:
+    """Return how the page that asks and what it asks for belong together.
+
+    What it is told by a page's address is the default of https://www.w3.org/TR/referrer-policy/.
+    """
+    trusted = _is_trusted(url)
     if page is None:
-        return "none"
-    if origin_of(page) == origin_of(url):
-        return "same-origin"
-    return "same-site" if _registered_name(page) == _registered_name(url) else "cross-site"
+        return _Relation("none", trusted)
+    origin, same = origin_of(page), origin_of(page) == origin_of(url)
+    referer = "" if _is_trusted(page) and not trusted else page if same else f"{origin}/"
+    if same:
+        return _Relation("same-origin", trusted, origin, referer)
+    related = _registered_name(page) == _registered_name(url)
+    return _Relation("same-site" if related else "cross-site", trusted, origin, referer)
 
 
 def _registered_name(url: str) -> str:
@@ -148,7 +168,6 @@ def _registered_name(url: str) -> str:
     return ".".join(name.split(".")[-3 if name.endswith(".gouv.fr") else -2 :])
 
 
-@cache_short
 def _is_trusted(url: str) -> bool:
     """Whether the connection is protected against others (https://www.w3.org/TR/secure-contexts/#is-origin-trustworthy)."""
     return urlsplit(url).scheme in _SECURE or is_loopback(host_of(url).rpartition(":")[0])

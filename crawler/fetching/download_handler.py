@@ -5,6 +5,7 @@ Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
@@ -176,11 +177,26 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
         body += chunk
         if len(body) > largest:
             raise DownloadCancelledError(f"there are more than {largest} bytes")
-    headers = Headers(answer.raw_headers)  # as bytes: not every site writes UTF-8
+    headers = _read_headers(answer.raw_headers)
     kind = responsetypes.from_args(headers=headers, url=url, body=body)
     response = kind(url, status=answer.status, body=body)
     response.headers = headers  # given to it they would be copied, name by name
     return response
+
+
+def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return an answer's headers as Scrapy's, in bytes: not every site writes UTF-8."""
+    headers = Headers()
+    named: dict[bytes, list[bytes]] = {}
+    for name, value in raw:
+        named.setdefault(_normalize_name(name), []).append(value)
+    dict.update(headers, named)  # its own `update` normalizes each name again, of each answer
+    return headers
+
+
+@lru_cache(1000)
+def _normalize_name(name: bytes) -> bytes:
+    return Headers().normkey(name)
 
 
 def _translate_error(error: aiohttp.ClientError) -> Exception:

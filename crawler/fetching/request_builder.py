@@ -1,8 +1,8 @@
 """Builder of HTTP requests: a page request as a browser or a script would send it, or where it was redirected to."""
 
 import json
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from scrapy import Request
@@ -18,8 +18,7 @@ from crawler.reading import PageRequest
 _MOVED_AS_GET = (301, 302, 303)  # what browsers do, https://fetch.spec.whatwg.org/#http-redirect-fetch
 
 
-@dataclass(frozen=True)
-class RequestStep:
+class RequestStep(NamedTuple):
     """What is asked now: the ask itself, or where it was redirected to."""
 
     url: str
@@ -91,5 +90,5 @@ def follow_redirect(step: RequestStep, status: int, target: str) -> RequestStep:
     """Return what is asked where an answer of this status redirects to, as browsers do."""
     if status in _MOVED_AS_GET and step.method != "GET":
         kept = {name: value for name, value in step.headers.items() if name.lower() != "content-type"}
-        return replace(step, url=target, method="GET", body=b"", headers=kept)
-    return replace(step, url=target)
+        return step._replace(url=target, method="GET", body=b"", headers=kept)
+    return step._replace(url=target)
