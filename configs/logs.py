@@ -19,12 +19,13 @@ from configs.redaction import mask_entry
 from configs.settings import AWAY_FROM_LIFE, settings
 
 LONGEST, _END = 20_000, 8_000  # characters of a value; of its end, where a traceback names the error
+_AT = "at"  # the time of a line, written by ourselves over what may stand there
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.PositionalArgumentsFormatter(),
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key=_AT),
     structlog.processors.StackInfoRenderer(),
 )
 
@@ -141,7 +142,7 @@ def _formatter(fixed: dict[str, str]) -> logging.Formatter:
 
 def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask every value of a log line; its traceback is text by now, so it is masked too."""
-    return {key: mask_entry(key, value) for key, value in event.items()}
+    return {key: value if key == _AT else mask_entry(key, value) for key, value in event.items()}
 
 
 def escape_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -179,6 +180,6 @@ def _renderer() -> Processor:
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(),
-        timestamp_key="at",
+        timestamp_key=_AT,
         exception_formatter=structlog.dev.plain_traceback,  # a frame's variables may hold anything
     )
