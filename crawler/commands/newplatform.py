@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 _LEFT = """\
 Fill in what says "Fill in", then:
   pages with hours also as slots_of_the_autumn_clock_change, slots_of_the_spring_clock_change and slots_overseas
-  GOLDEN=write pytest tests/crawler/test_golden.py -k {name}     # read what it writes before you commit it
+  GOLDEN=write pytest tests/crawler/test_golden.py     # read what it writes before you commit it
   a desk of the stand-in in deploy/sandbox/prefectures/ with its host's budget (hosts),
   generated answers in tests/crawler/platforms/test_{name}.py,
   what proves its answers in tests/mutation/oracle.py (EVIDENCE)
