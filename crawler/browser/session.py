@@ -23,8 +23,6 @@ from crawler.fetching.request_builder import RequestStep, first_step
 from crawler.fetching.session import Download, Session, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
-_BELT = 1.0  # seconds; see crawler/fetching/session.py
-
 
 class BrowserSession(Session):
     """Opens each request in the check's page, which keeps its cookies, does its actions and reads the page.

@@ -5,6 +5,8 @@ address anew for each rule of each cookie: a twelfth of all that a page costs.
 """
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from http.cookiejar import Cookie, eff_request_host, request_path, request_port  # type: ignore[attr-defined] # undocumented
 from time import time
 from typing import NamedTuple
@@ -26,27 +28,29 @@ class Cookies:
 
     def __init__(self) -> None:
         self._jar = CookieJar()
-        self._kept: list[Cookie] = []  # longest path first, as they are sent
+        self._kept: list[Cookie] = []
 
     def keep(self, response: Response, request: Request) -> None:
         """Take the cookies that this answer may set."""
         self._jar.extract_cookies(response, request)
-        self._kept = sorted(self._jar, key=lambda cookie: len(cookie.path), reverse=True)
+        self._kept = list(self._jar)
 
     def add_to(self, request: Request) -> None:
         """Send with a request what belongs to it; one that brings cookies of its own keeps those."""
         asked, now = _read_address(request.url), int(time())
-        sent = [_write(cookie) for cookie in self._kept if _goes_with(cookie, asked, now)]
+        sent = [cookie for cookie in self._kept if _goes_with(cookie, asked, now)]
+        if len(sent) > 1:
+            sent.sort(key=lambda cookie: (-len(cookie.path), asked.domains[cookie.domain]))
         if sent:
             # By its normalized key: Scrapy's own methods would normalize it again.
-            dict.setdefault(request.headers, _KEY, ["; ".join(sent).encode()])
+            dict.setdefault(request.headers, _KEY, ["; ".join(map(_write, sent)).encode()])
 
 
 class _Address(NamedTuple):
-    """An address as cookies see it; `domains` are those whose cookies go there."""
+    """An address as cookies see it; `domains` are those whose cookies go there, with their places in the order."""
 
     protected: bool
-    domains: frozenset[str]
+    domains: Mapping[str, int]
     path: str
     port: str
 
@@ -54,22 +58,22 @@ class _Address(NamedTuple):
 @cache_short
 def _read_address(url: str) -> _Address:
     opened, host = WrappedRequest(Request(url, meta={"verbatim_url": True})), urlsplit(url).hostname
-    named = _named(host) if host else []
-    ending = f".{eff_request_host(opened)[1]}"
+    domains = _domains(host, eff_request_host(opened)[1]) if host else {}
     return _Address(
-        opened.type in _PROTECTED,
-        frozenset(domain for domain in named if ending.endswith(f".{domain.removeprefix('.')}")),
-        request_path(opened),
-        request_port(opened) if host else "",
+        opened.type in _PROTECTED, domains, request_path(opened), request_port(opened) if host else ""
     )
 
 
-def _named(host: str) -> list[str]:
-    """Return the domains whose cookies may go to a host; a name without a dot is one of `.local`."""
+@lru_cache(1 << 12)
+def _domains(host: str, effective: str) -> Mapping[str, int]:
+    """Return the domains whose cookies go to a host, in the order in which these are sent."""
     if _IPV4.search(host):
-        return [host, f".{host}"]
-    named = potential_domain_matches(host)
-    return named if "." in host else named + potential_domain_matches(f"{host}.local")
+        named = [host, f".{host}"]
+    else:
+        named = potential_domain_matches(host)
+        named += [] if "." in host else potential_domain_matches(f"{host}.local")
+    sent = [domain for domain in named if f".{effective}".endswith(f".{domain.removeprefix('.')}")]
+    return {domain: place for place, domain in enumerate(sent)}
 
 
 def _goes_with(cookie: Cookie, asked: _Address, now: int) -> bool:

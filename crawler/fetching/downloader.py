@@ -7,11 +7,10 @@ Interface: https://docs.scrapy.org/en/latest/topics/settings.html#downloader
 
 import logging
 from asyncio import ensure_future
+from collections.abc import Awaitable, Callable
 
 from scrapy import Request, Spider
 from scrapy.core.downloader import Downloader
-from scrapy.core.downloader.handlers import DownloadHandlerProtocol
-from scrapy.exceptions import NotSupported
 from scrapy.http import Response
 from twisted.internet.defer import Deferred
 
@@ -37,22 +36,16 @@ class DirectDownloader(Downloader):
                     raise TypeError(
                         f"a middleware answers {request} by {instead}: a check follows redirects itself"
                     )
-            answer = await self._handler(request).download_request(request)
+            answer = await self._asker(request)(request)
         finally:
             self.active.remove(request)
         log.debug("%d %s %s", answer.status, request.method, request.url)
         return answer
 
-    def _handler(self, request: Request) -> DownloadHandlerProtocol:
-        """Return who asks. Scrapy's own way to it parses the address of each request anew.
-
-        Raises:
-            scrapy.exceptions.NotSupported: no handler is set for such an address.
-        """
-        scheme = request.url.partition(":")[0]
-        if handler := self.handlers._get_handler(scheme):  # noqa: SLF001 -- there is no public way
-            return handler
-        raise NotSupported(f"no download handler is set for {scheme}: addresses")
+    def _asker(self, request: Request) -> Callable[[Request], Awaitable[Response]]:
+        """Return who asks. Scrapy's own way to it parses the address of each request anew, and says what is missing."""
+        handler = self.handlers._get_handler(request.url.partition(":")[0])  # noqa: SLF001 -- there is no public way
+        return handler.download_request if handler else self.handlers.download_request_async
 
     def fetch(self, request: Request, spider: Spider | None = None) -> Deferred[Response | Request]:  # noqa: ARG002 -- Scrapy's signature
         """Ask at once; the engine calls it."""

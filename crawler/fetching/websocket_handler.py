@@ -24,6 +24,7 @@ _LOST = 1006
 _GOODBYE = ClientWSTimeout(
     ws_close=0.5
 )  # seconds that a server has to answer our close; nothing depends on it
+_CLOSES_WITHIN = 1.0  # seconds after a request's time-out: the close reads on while a server sends
 _SPARE = 0.1  # seconds before the request's own time-out: what came until then is kept
 _HTTP_ONLY = ("Content-Type", "Accept")  # headers that no browser sends with a handshake
 
@@ -56,6 +57,10 @@ class SocketHandler(AiohttpHandler):
 
     middlewares = (_accept_socket_only,)
     unasked = UNASKED  # of each handshake
+
+    async def _ask_in_time(self, request: Request) -> Response:
+        async with asyncio.timeout(self._seconds_left(request) + _CLOSES_WITHIN):
+            return await super()._ask_in_time(request)
 
     async def _ask(self, request: Request) -> Response:
         ends = asyncio.get_running_loop().time() + self._seconds_left(request) - _SPARE

@@ -11,6 +11,7 @@ from typing import Any
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 TEXT, BYTES, CLOSE = 1, 2, 8
+PING = b"\x89\x7d" + b"p" * 125  # one frame
 
 
 @dataclass
@@ -27,13 +28,7 @@ class Talk:
     closed: list[int] = field(default_factory=list)
 
     def __call__(self, connection: socket.socket, request: bytes) -> None:
-        key = re.search(rb"(?i)sec-websocket-key: (\S+)", request)
-        assert key, request
-        accept = base64.b64encode(hashlib.sha1(key[1] + _MAGIC, usedforsecurity=False).digest())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
+        accept_socket(connection, request)
         self.heard.append(json.loads(_frame(connection)[1]))
         for each in self.frames:
             raw = each.encode() if isinstance(each, str) else each
@@ -47,6 +42,17 @@ class Talk:
         if kind == CLOSE:
             self.closed.append(struct.unpack(">H", said[:2])[0])
             connection.sendall(_framed(CLOSE, said))
+
+
+def accept_socket(connection: socket.socket, request: bytes) -> None:
+    """Answer a handshake."""
+    key = re.search(rb"(?i)sec-websocket-key: (\S+)", request)
+    assert key, request
+    accept = base64.b64encode(hashlib.sha1(key[1] + _MAGIC, usedforsecurity=False).digest())
+    connection.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
 
 
 def _framed(kind: int, raw: bytes) -> bytes:

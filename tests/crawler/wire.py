@@ -29,8 +29,13 @@ class Wire:
 
 
 @contextmanager
-def wire(say: Say, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
-    """Serve until the block ends. `say(connection, request)` answers; the connection is then closed."""
+def wire(
+    say: Say, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, *, buffered: int | None = None
+) -> Iterator[Wire]:
+    """Serve until the block ends. `say(connection, request)` answers; the connection is then closed.
+
+    `buffered`: bytes that the kernel takes of a visitor before they are read.
+    """
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -45,6 +50,8 @@ def wire(say: Say, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -
 
     server = socketserver.ThreadingTCPServer((host, 0), Handler)
     server.daemon_threads = True
+    if buffered:
+        server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffered)
     server.block_on_close = False
     scheme = "https" if tls else "http"
     served = Wire(f"{scheme}://{host}:{server.server_address[1]}")

@@ -1,7 +1,10 @@
 """A socket's answer on its way from the wire to a page; ANTS' reading of it is tested in platforms/."""
 
 import json
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -17,7 +20,7 @@ from scrapy.http import Response
 
 from crawler.fetching.errors import NoHTTP
 from tests.crawler.held import Held
-from tests.crawler.socket_wire import Talk
+from tests.crawler.socket_wire import PING, Talk, accept_socket
 from tests.crawler.wire import Say, answer, wire
 
 END = '{"step": "end_of_search"}'
@@ -98,6 +101,25 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
 def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error: type[Exception]) -> None:
     with wire(say) as site, pytest.raises(error):
         ask(held, site.address, seconds=1 if error is DownloadTimeoutError else 60)
+
+
+@pytest.mark.rule("3.7")
+def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> None:
+    """Our answers to its pings fill the connection; the time-out then finds aiohttp while it writes one."""
+    ended = threading.Event()
+
+    def ping(connection: socket.socket, request: bytes) -> None:
+        accept_socket(connection, request)
+        with suppress(OSError):  # until the client goes
+            while not ended.is_set():
+                connection.sendall(PING * 100)
+
+    with wire(ping, buffered=2048) as site:
+        try:
+            with pytest.raises(DownloadTimeoutError):
+                ask(held, site.address, seconds=2)
+        finally:
+            ended.set()
 
 
 def test_one_frame_that_is_too_large_is_not_read(held: Held) -> None:
