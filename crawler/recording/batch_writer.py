@@ -41,6 +41,9 @@ _WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
 LINGER = 0.1  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
 BEHIND = 400  # checks not yet written from which on nothing more is claimed
+_MOST_UNSENT = (
+    1000  # ends of visits that are kept while Redis is away: BEHIND, and those of a spider's places
+)
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
 _FAILURES = 3  # of any kind, after which a batch is written row by row as soon as the server answers
 
@@ -121,11 +124,12 @@ class Writer:
         """Wait for checks and take them. Empty: the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ends_at is not None)
-        self._hurry.wait(LINGER)
+        if len(self._waiting) < LARGEST:
+            self._hurry.wait(LINGER)
         with self._changed:
-            if self._ends_at is None:
-                self._hurry.clear()
             batch = take_batch(self._waiting)
+            if self._ends_at is None and not self._waiting:
+                self._hurry.clear()
             self._writing = len(batch)
             return batch
 
@@ -167,7 +171,7 @@ class Writer:
 
     def _finish(self, visits: list[VisitEnd]) -> None:
         """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
-        self._unsent = (self._unsent + visits)[-LARGEST:]
+        self._unsent = (self._unsent + visits)[-_MOST_UNSENT:]
         if not self._unsent and not self._dropped:
             return
         try:
