@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -48,9 +47,6 @@ BETWEEN_CLAIMS = 0.01
 # Objects that a check holds are freed when it ends, without the collector. By default it looks at them all after each
 # 700 that are new: 64 checks hold more, and every few looks it went through all connections too, for 20 to 30 ms.
 COLLECT_AFTER = (10_000, 5, 5)
-# Seconds for which a thread that computes may keep another waiting. By default 5 ms: a slot's way to the database, by
-# fifteen answers of it, took half as long again beside a crawl at full speed.
-SWITCH_AFTER = 0.0005
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
@@ -118,7 +114,6 @@ class Dispatcher:
         """Start acquiring a lease and claiming."""
         gc.freeze()  # what is loaded stays; a full collection of it delayed running checks
         gc.set_threshold(*COLLECT_AFTER)
-        sys.setswitchinterval(SWITCH_AFTER)
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
-LINGER = 0.1  # seconds; a transaction costs as much as a check, for one check or for fifty
+LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
-BEHIND = 400  # checks not yet written from which on nothing more is claimed
+BEHIND = 200  # checks not yet written from which on nothing more is claimed
 _MOST_UNSENT = (
     1000  # ends of visits that are kept while Redis is away: BEHIND, and those of a spider's places
 )
