@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,10 +32,6 @@ log = logging.getLogger("crawler.proofs")  # run as a program, the module is cal
 
 TRIES = 3  # of each picture; a page may be one that no browser survives
 _LONGEST_PAUSE = 60.0  # seconds
-_CALM, _CALM_WITHIN = (
-    3.0,
-    60.0,
-)  # seconds without a new proof before a picture is taken, and how long that is awaited
 _CLEANED = "cleaned"
 _CLEAN_EACH = 3600.0  # seconds
 _RENEWED_AFTER = 50  # pictures by one browser
@@ -150,8 +146,9 @@ class UploadWorker:
                 alive()
                 if not ship(entry, self._source, self._blobs):
                     self._counters.gave_up()
-            # A picture takes long: what came meanwhile is stored before the next one.
-            for entry in unpictured[:1] if _is_calm([*waiting, *unpictured], time.time()) else ():
+            for entry in unpictured[
+                :1
+            ]:  # a picture takes long: what came meanwhile is stored before the next one
                 alive()
                 self._picture(entry)
         except StoreAway as error:
@@ -181,15 +178,6 @@ class UploadWorker:
     def _give_up_picture(self, entry: SpoolEntry) -> None:
         self._source.drop(entry)
         self._counters.pictureless()
-
-
-def _is_calm(entries: Iterable[SpoolEntry], now: float) -> bool:
-    """Tell whether pictures may be taken: slots open together, and a browser takes a fifth of a core from alerts.
-
-    `now` is in unix seconds. What a clock that was set back dates in the future delays nothing.
-    """
-    ages = [age for entry in entries if (age := now - entry.left_at) >= 0]
-    return not ages or min(ages) >= _CALM or max(ages) >= _CALM_WITHIN
 
 
 def introduce(folder: Path) -> None:

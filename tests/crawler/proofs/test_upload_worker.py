@@ -1,7 +1,6 @@
 """From the spool to the store, whatever the store does, and out of both in time."""
 
 import os
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +34,6 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return not doing["fails"]
 
     monkeypatch.setattr(Camera, "take", take)
-    monkeypatch.setattr(upload_worker, "_CALM", 0)
     monkeypatch.setattr(upload_worker, "missing_browser", lambda: None)
     return doing
 
@@ -148,32 +146,6 @@ def test_whoever_is_killed_while_storing_leaves_it_to_the_next(
         assert META not in blobs.names(KEY)
     worked(source, blobs)
     assert blobs.names(KEY) == [BODY, META, PICTURE]
-
-
-@pytest.mark.parametrize(
-    ("ages", "taken"),
-    [((1, 1), False), ((4, 4), True), ((61, 1), True), ((59, 1), False), ((1, -9), False), ((-9, -9), True)],
-)
-def test_a_picture_waits_until_no_more_slots_open(
-    source: Spool,
-    blobs: Blobs,
-    camera: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    ages: tuple[int, int],
-    taken: bool,
-) -> None:
-    """Ages of the proofs in seconds; below zero: a clock was set back."""
-    monkeypatch.setattr(upload_worker, "_CALM", 3)
-    for age in ages:
-        known = {entry.folder for entry in source.waiting()}
-        keep(source, proof(new_key(NOW)))
-        (made,) = {entry.folder for entry in source.waiting()} - known
-        changed = time.time() - age
-        os.utime(made, (changed, changed))
-    for _ in range(2):
-        UploadWorker(source, blobs).work_once()
-    assert bool(camera["asked"]) is taken
 
 
 def test_a_picture_that_the_check_took_is_not_taken_again(
