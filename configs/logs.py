@@ -19,7 +19,7 @@ from configs.redaction import mask_entry
 from configs.settings import AWAY_FROM_LIFE, settings
 
 LONGEST, _END = 20_000, 8_000  # characters of a value; of its end, where a traceback names the error
-_AT = "at"  # the time of a line, written by ourselves over what may stand there
+_AT = "at"  # the time of a line, ours, whatever a record brings under that name
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,

@@ -37,8 +37,8 @@ def _digest(page: Page) -> tuple[object, ...]:
     return (
         page.url,
         page.status,
-        # Of 64 bits, keyed anew in each process (https://docs.python.org/3/library/functions.html#hash): another page
-        # of the same length has the same once in 10^19. BLAKE2 took a sixteenth of all that a page costs.
+        # A hash of 64 bits, keyed anew in each process: pages of one length share it once in 10^19 changes. BLAKE2 took
+        # a sixteenth of a page's time. https://docs.python.org/3/reference/datamodel.html#object.__hash__
         hash(page.body),
         len(page.body),
         [page.headers.get(name) for name in HEADERS],

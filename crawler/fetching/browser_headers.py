@@ -124,7 +124,7 @@ def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
 
 
 class _Relation(NamedTuple):
-    """What is asked, as the page that asks sees it: `site` is `Sec-Fetch-Site`, the rest what may be told of the page.
+    """How an address and the page that asks for it belong together; `site` is `Sec-Fetch-Site`.
 
     `trusted`: the connection is protected. `origin`: the page's; empty where a person opens one.
     """
