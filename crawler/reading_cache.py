@@ -37,8 +37,8 @@ def _digest(page: Page) -> tuple[object, ...]:
     return (
         page.url,
         page.status,
-        # A hash of 64 bits, keyed anew in each process: pages of one length share it once in 10^19 changes. BLAKE2 took
-        # a sixteenth of a page's time. https://docs.python.org/3/reference/datamodel.html#object.__hash__
+        # 64 bits, keyed anew in each process: two pages of one length have the same hash once in 10^19. BLAKE2 took a
+        # sixteenth of a page's time. https://docs.python.org/3/reference/datamodel.html#object.__hash__
         hash(page.body),
         len(page.body),
         [page.headers.get(name) for name in HEADERS],

@@ -43,7 +43,7 @@ class DirectDownloader(Downloader):
         return answer
 
     def _asker(self, request: Request) -> Callable[[Request], Awaitable[Response]]:
-        """Return the handler's method. Scrapy's own look-up parses each address anew; it is asked where there is none."""
+        """Return the method that downloads: the handler's, found by the scheme without parsing the address."""
         handler = self.handlers._get_handler(request.url.partition(":")[0])  # noqa: SLF001 -- there is no public way
         return handler.download_request if handler else self.handlers.download_request_async
 
