@@ -37,7 +37,7 @@ def _digest(page: Page) -> tuple[object, ...]:
     return (
         page.url,
         page.status,
-        # 64 bits, keyed anew in each process: two pages of one length have the same hash once in 10^19. BLAKE2 took a
+        # 64 bits, keyed by each process: two pages of one length have the same hash once in 10^19. BLAKE2 took a
         # sixteenth of a page's time. https://docs.python.org/3/reference/datamodel.html#object.__hash__
         hash(page.body),
         len(page.body),

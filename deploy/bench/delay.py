@@ -14,7 +14,7 @@ from deploy.local.seed import seed
 from deploy.local.stack import running, wait_ready
 from deploy.sample_desk_files import only
 
-_BUSY = BenchFixture(hosts=300, desks=300)  # each due every second: more than one spider can ask
+_BUSY = BenchFixture(hosts=1500, desks=1500)  # each due every second: three pages each, more than one spider can ask
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
