@@ -18,7 +18,7 @@ from deploy.sample_desk_files import only
 # server holds; 1,500 are more than one spider can ask.
 _FULL_SPEED = BenchFixture(hosts=300, desks=300)
 _TOO_MANY = BenchFixture(hosts=1500, desks=1500)
-# They fall due together, and the alert's desk keeps its place among them: each stack has another one.
+# They fall due in one burst each second. The alert's desk keeps its moment in it, another one in each stack.
 _STACKS = 3
 
 
