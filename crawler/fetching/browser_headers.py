@@ -126,7 +126,8 @@ def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
 class _Relation(NamedTuple):
     """How an address and the page that asks for it belong together; `site` is `Sec-Fetch-Site`.
 
-    `trusted`: the connection is protected. `origin`: the page's; empty where a person opens one.
+    `trusted`: the connection is protected. `origin` and `referer`: what may be said of the page; empty where
+    a person opens one.
     """
 
     site: str
@@ -149,7 +150,7 @@ def _build_page_headers(kind: Kind, method: str, asked: _Relation) -> dict[str, 
 def _relate(url: str, page: str | None) -> _Relation:
     """Return how the page that asks and what it asks for belong together.
 
-    What it is told by a page's address is the default of https://www.w3.org/TR/referrer-policy/.
+    What a request says of its page is the default of https://www.w3.org/TR/referrer-policy/.
     """
     trusted = _is_trusted(url)
     if page is None:

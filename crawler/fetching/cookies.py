@@ -39,9 +39,8 @@ class Cookies:
         """Send with a request what belongs to it; one that brings cookies of its own keeps those."""
         asked, now = _read_address(request.url), int(time())
         sent = [cookie for cookie in self._kept if _goes_with(cookie, asked, now)]
-        if len(sent) > 1:
-            sent.sort(key=lambda cookie: (-len(cookie.path), asked.domains[cookie.domain]))
         if sent:
+            sent.sort(key=lambda cookie: (-len(cookie.path), asked.domains[cookie.domain]))
             # By its normalized key: Scrapy's own methods would normalize it again.
             dict.setdefault(request.headers, _KEY, ["; ".join(map(_write, sent)).encode()])
 
@@ -70,8 +69,8 @@ def _domains(host: str, effective: str) -> Mapping[str, int]:
     if _IPV4.search(host):
         named = [host, f".{host}"]
     else:
-        named = potential_domain_matches(host)
-        named += [] if "." in host else potential_domain_matches(f"{host}.local")
+        local = [] if "." in host else potential_domain_matches(f"{host}.local")
+        named = potential_domain_matches(host) + local
     sent = [domain for domain in named if f".{effective}".endswith(f".{domain.removeprefix('.')}")]
     return {domain: place for place, domain in enumerate(sent)}
 

@@ -31,6 +31,7 @@ from configs.settings import settings
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import NoHTTP
 from crawler.fetching.proxy_errors import ask_by_proxy, connection_trace
+from crawler.fetching.request_builder import normalize_name
 
 UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
 # What it adds where a request has none; the last one to those with a body only.
@@ -189,14 +190,9 @@ def _read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     headers = Headers()
     named: dict[bytes, list[bytes]] = {}
     for name, value in raw:
-        named.setdefault(_normalize_name(name), []).append(value)
+        named.setdefault(normalize_name(name), []).append(value)
     dict.update(headers, named)  # its own `update` normalizes each name again, of each answer
     return headers
-
-
-@lru_cache(1000)
-def _normalize_name(name: bytes) -> bytes:
-    return Headers().normkey(name)
 
 
 def _translate_error(error: aiohttp.ClientError) -> Exception:

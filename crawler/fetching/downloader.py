@@ -36,13 +36,13 @@ class DirectDownloader(Downloader):
                     raise TypeError(
                         f"a middleware answers {request} by {instead}: a check follows redirects itself"
                     )
-            answer = await self._asker(request)(request)
+            answer = await self._find_download(request)(request)
         finally:
             self.active.remove(request)
         log.debug("%d %s %s", answer.status, request.method, request.url)
         return answer
 
-    def _asker(self, request: Request) -> Callable[[Request], Awaitable[Response]]:
+    def _find_download(self, request: Request) -> Callable[[Request], Awaitable[Response]]:
         """Return the method that downloads: the handler's, found by the scheme without parsing the address."""
         handler = self.handlers._get_handler(request.url.partition(":")[0])  # noqa: SLF001 -- there is no public way
         return handler.download_request if handler else self.handlers.download_request_async

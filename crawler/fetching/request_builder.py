@@ -36,7 +36,9 @@ class RequestStep(NamedTuple):
         request = Request(quote(self.url), method=self.method, body=self.body, meta=meta, dont_filter=True)
         named = agent.build_headers(self.kind, self.method, self.url, self.headers, self.page)
         # Like Headers(named), which normalizes each name again for each request: 29 against 17 µs.
-        dict.update(request.headers, {_spell(name): [value.encode()] for name, value in named.items()})
+        dict.update(
+            request.headers, {normalize_name(name): [value.encode()] for name, value in named.items()}
+        )
         return request
 
 
@@ -48,7 +50,8 @@ def quote(url: str) -> str:
 
 
 @lru_cache(1000)
-def _spell(name: str) -> bytes:
+def normalize_name(name: str | bytes) -> bytes:
+    """Return a header's name as the key of Scrapy's headers, which normalize it each time."""
     return Headers().normkey(name)
 
 

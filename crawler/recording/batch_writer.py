@@ -41,9 +41,8 @@ _WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
 LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
 BEHIND = 200  # checks not yet written from which on nothing more is claimed
-_MOST_UNSENT = (
-    1000  # ends of visits that are kept while Redis is away: BEHIND, and those of a spider's places
-)
+# Ends of visits that are kept while Redis is away: those of BEHIND checks and of a spider's places.
+_MOST_UNSENT = 1000
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
 _FAILURES = 3  # of any kind, after which a batch is written row by row as soon as the server answers
 

@@ -14,8 +14,8 @@ from deploy.local.seed import seed
 from deploy.local.stack import running, wait_ready
 from deploy.sample_desk_files import only
 
-# Desks due every second, three pages each. 300 of them are what 10,000 desks make that are due each 30 s, as many as a
-# server holds; 1,500 are more than one spider can ask.
+# Desks due every second, three pages each. 300 make about as many checks as the 10,000 that a server holds at 30 s;
+# 1,500 are more than one spider can ask.
 _FULL_SPEED = BenchFixture(hosts=300, desks=300)
 _TOO_MANY = BenchFixture(hosts=1500, desks=1500)
 # They fall due in one burst each second. The alert's desk keeps its moment in it, another one in each stack.

@@ -1,16 +1,18 @@
 """The cache of readings: what it returns is what reading the page again would."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from configs.strict_model import Strict
 from crawler import reading_cache
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot
+from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
 from crawler.reading_cache import ReadingCache
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import page
@@ -78,6 +80,39 @@ def test_whatever_a_reading_depends_on_has_it_read_again(
     cache.classify(platform("ezbooking"), seen)
     cache.classify(platform("ezbooking"), replace(seen, **changed))
     assert reader.read == 2
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("kind", [Page, VisitContext])
+def test_every_field_but_the_turn_has_it_read_again(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Page] | type[VisitContext]
+) -> None:
+    """A field that is not named here is new: it belongs to what the cache compares, too."""
+    seen = _page(FULL)
+    others: dict[str, Any] = {
+        "url": f"{seen.url}/other",
+        "status": 503,
+        "body": FULL + b" ",
+        "visit": replace(seen.visit, url=f"{seen.visit.url}/other"),
+        "ask": replace(seen.ask, form={"planning": "7"}),
+        "headers": {"retry-after": "30"},
+        "skipped_actions": 1,
+        "failed_action": "the element was covered",
+        "today": seen.visit.today + timedelta(days=1),
+        "zone": ZoneInfo("Indian/Reunion"),
+        "parameters": Strict(),
+        "horizon": timedelta(days=1),
+        "browser": True,
+    }
+    for name in {each.name for each in fields(kind)} - {"turn"}:
+        cache, reader = ReadingCache(), Reader(monkeypatch)
+        changed = {name: others[name]}
+        other = (
+            replace(seen, **changed) if kind is Page else replace(seen, visit=replace(seen.visit, **changed))
+        )
+        for each in (seen, seen, other):
+            cache.classify(platform("ezbooking"), each)
+        assert reader.read == 2, name
 
 
 def test_the_next_day_has_it_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

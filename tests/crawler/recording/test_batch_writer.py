@@ -740,6 +740,28 @@ def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_h
     assert batches[1:] == [["evry_91/a"]]
 
 
+@pytest.mark.parametrize(
+    ("largest", "checks"),
+    [(500, [check("a", 1), check("a", 2, slot())]), (2, [check("a", 1), check("b", 1)])],
+    ids=["a slot behind an earlier check of its desk", "as many as a transaction takes"],
+)
+def test_what_need_not_wait_is_written_at_once(
+    desks: dict[str, Desk],
+    nudged: list[UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    largest: int,
+    checks: list[CheckItem],
+) -> None:
+    monkeypatch.setattr(batch_writer, "LINGER", 60)
+    monkeypatch.setattr(batch_writer, "LARGEST", largest)
+    writer = batch_writer.Writer("prefenligne")
+    with writer._changed:  # both are there when it looks
+        for each in checks:
+            writer.put(each)
+    until(lambda: len(rows_of(Check)) == 2, 30)
+    writer.close(5)
+
+
 def test_a_redis_that_is_away_is_said_once(
     desks: dict[str, Desk],
     nudged: list[UUID],
