@@ -6,10 +6,18 @@ same. A handshake that is refused comes back as the plain HTTP answer that it is
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from socket import SHUT_RDWR
 from typing import NamedTuple
 
-import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientWSTimeout, WSMsgType
+from aiohttp import (
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
+    WSMsgType,
+)
 from scrapy import Request
 from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response, TextResponse
@@ -64,15 +72,8 @@ class SocketHandler(AiohttpHandler):
 
     async def _ask(self, request: Request) -> Response:
         ends = asyncio.get_running_loop().time() + self._seconds_left(request) - _SPARE
-        headers = [pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY]
         try:
-            async with self._client_of(request).ws_connect(
-                URL(request.url, encoded=True),
-                headers=headers,
-                timeout=_GOODBYE,
-                max_msg_size=self._largest,
-                proxy=request.meta.get("proxy"),
-            ) as socket:
+            async with self._connect(request) as socket:
                 await socket.send_str(request.body.decode())
                 heard = await self._receive_frames(socket, request.meta.get("until", ""), ends)
         except _HandshakeRefused as refused:
@@ -82,8 +83,31 @@ class SocketHandler(AiohttpHandler):
         kind = {"Content-Type": "application/x-ndjson; charset=utf-8"}
         return TextResponse(request.url, status=SWITCHED, headers=kind | cut_off, body=body_of(heard.frames))
 
+    @asynccontextmanager
+    async def _connect(self, request: Request) -> AsyncIterator[ClientWebSocketResponse]:
+        """Hold a connection for the block. It ends with the block, whatever the server has not read by then.
+
+        asyncio alone keeps a closed connection until the server has read what was sent, which it may never do:
+        https://docs.python.org/3/library/asyncio-protocol.html#asyncio.BaseTransport.close
+        """
+        connection = None
+        try:
+            async with self._client_of(request).ws_connect(
+                URL(request.url, encoded=True),
+                headers=[pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY],
+                timeout=_GOODBYE,
+                max_msg_size=self._largest,
+                proxy=request.meta.get("proxy"),
+            ) as socket:
+                connection = socket.get_extra_info("socket")
+                yield socket
+        finally:
+            if connection:
+                with suppress(OSError):  # it has ended
+                    connection.shutdown(SHUT_RDWR)
+
     async def _receive_frames(
-        self, socket: aiohttp.ClientWebSocketResponse, until: str, ends: float
+        self, socket: ClientWebSocketResponse, until: str, ends: float
     ) -> _ReceivedFrames:
         """Listen until a frame holds `until`, the server closes, or there is no more time (`ends`, the loop's).
 
@@ -111,7 +135,7 @@ class SocketHandler(AiohttpHandler):
         return _ReceivedFrames(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
 
 
-async def _texts(socket: aiohttp.ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:
+async def _texts(socket: ClientWebSocketResponse, ends: float) -> AsyncIterator[str]:
     """Yield text frames until the socket ends; a frame of bytes ends it too."""
     loop = asyncio.get_running_loop()
     while True:

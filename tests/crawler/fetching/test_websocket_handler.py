@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -22,6 +21,7 @@ from crawler.fetching.errors import NoHTTP
 from tests.crawler.held import Held
 from tests.crawler.socket_wire import PING, Talk, accept_socket
 from tests.crawler.wire import Say, answer, wire
+from tests.waiting import PATIENCE
 
 END = '{"step": "end_of_search"}'
 ASKED = {"department_code": "91"}
@@ -106,20 +106,20 @@ def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error
 @pytest.mark.rule("3.7")
 def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> None:
     """Our answers to its pings fill the connection; the time-out then finds aiohttp while it writes one."""
-    ended = threading.Event()
+    left = threading.Event()
 
     def ping(connection: socket.socket, request: bytes) -> None:
         accept_socket(connection, request)
-        with suppress(OSError):  # until the client goes
-            while not ended.is_set():
+        try:
+            while True:
                 connection.sendall(PING * 100)
+        except OSError:
+            left.set()
 
     with wire(ping, buffered=2048) as site:
-        try:
-            with pytest.raises(DownloadTimeoutError):
-                ask(held, site.address, seconds=2)
-        finally:
-            ended.set()
+        with pytest.raises(DownloadTimeoutError):
+            ask(held, site.address, seconds=2)
+        assert left.wait(PATIENCE)
 
 
 def test_one_frame_that_is_too_large_is_not_read(held: Held) -> None:
