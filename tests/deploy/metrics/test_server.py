@@ -47,8 +47,11 @@ def connect(server: MetricsServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.server_port), 10)
 
 
-def count_threads() -> int:
-    return sum("process_request_thread" in each.name for each in threading.enumerate())
+@pytest.fixture
+def count_threads(server: MetricsServer) -> Callable[[], int]:
+    """Return how to count the threads that serve a client, without those that were there before."""
+    before = set(threading.enumerate())
+    return lambda: sum("process_request_thread" in each.name for each in {*threading.enumerate()} - before)
 
 
 def test_it_answers_a_scrape_and_a_check(server: MetricsServer) -> None:
@@ -74,7 +77,9 @@ def test_huge_headers_are_refused(server: MetricsServer) -> None:
     assert ask(server, path="/" + "x" * 70_000)[0] == 414
 
 
-def test_two_hundred_silent_clients_keep_no_scrape_away_and_few_threads(server: MetricsServer) -> None:
+def test_two_hundred_silent_clients_keep_no_scrape_away_and_few_threads(
+    server: MetricsServer, count_threads: Callable[[], int]
+) -> None:
     with ExitStack() as clients:
         for _ in range(200):
             clients.enter_context(connect(server))
@@ -83,7 +88,7 @@ def test_two_hundred_silent_clients_keep_no_scrape_away_and_few_threads(server: 
 
 
 def test_a_client_that_asks_byte_by_byte_is_left(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+    server: MetricsServer, count_threads: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_module, "_SECONDS", 0.3)
     with connect(server) as client:
@@ -103,7 +108,7 @@ def test_a_client_that_asks_byte_by_byte_is_left(
 
 
 def test_a_client_that_goes_away_leaves_no_traceback(
-    server: MetricsServer, capfd: pytest.CaptureFixture[str]
+    server: MetricsServer, count_threads: Callable[[], int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with connect(server) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # reset

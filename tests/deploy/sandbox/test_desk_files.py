@@ -23,7 +23,7 @@ IDS = [
 
 @pytest.fixture
 def prefectures(settings_env: Callable[..., None]) -> dict[str, Prefecture]:
-    settings_env(ANTS_TOKEN="sandbox-token")
+    settings_env(ANTS_TOKEN="sandbox-token", BROWSER_PATH="/bin/sh")
     return load_prefectures(FOLDER)
 
 
