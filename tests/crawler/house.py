@@ -186,13 +186,19 @@ def checked_by(process: str) -> list[Check]:
     return [each for each in checks() if each.process == process]
 
 
-def overlaps() -> list[tuple[Check, Check]]:
-    """Return checks of one desk that began before the one before them had ended."""
+def overlaps(since: datetime | None = None) -> list[str]:
+    """Name checks of one desk that began before the one before them had ended, all or those begun since then."""
     last: dict[str, Check] = {}
-    found = []
+    found = list[str]()
     for each in checks():
+        if since and each.started_at < since:
+            continue
         before = last.get(each.desk_id)
         if before and (each.started_at - before.started_at).total_seconds() * 1000 < before.milliseconds:
-            found.append((before, each))
+            found.append(" then ".join(_describe(check) for check in (before, each)))
         last[each.desk_id] = each
     return found
+
+
+def _describe(check: Check) -> str:
+    return f"{check.desk_id} at {check.started_at} for {check.milliseconds} ms by {check.process}"
