@@ -177,7 +177,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
         rows.add(HostState(host=HOST, rests_until=later))
     planner.run_once(NOW + timedelta(seconds=1))
     assert (score(client, "a") or later) < later
-    redis_server.flushall()
+    redis_server.flushdb()
     for key, value in older.items():
         redis_server.restore(key, 0, value)
     for second in (2, 3):
