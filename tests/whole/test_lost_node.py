@@ -187,9 +187,7 @@ def test_a_node_that_stood_still_in_a_transaction_goes_on(stack: Stack, second: 
     assert overlaps() == []
     told = len(slot_messages(stack))
     with stopped_while_writing(second):
-        stopped = (
-            clock()
-        )  # a check of another desk may stand still, too, with its request made: it ends 100 s later
+        stopped = clock()
         open_slot(stack)
         until(lambda: len(slot_messages(stack)) > told)
         late = clock() - stopped
@@ -201,6 +199,7 @@ def test_a_node_that_stood_still_in_a_transaction_goes_on(stack: Stack, second: 
     assert late <= LATEST + measure_slowness(stack)
     check_gaps(stack, "stood still for 100 s", stopped, settled)
     assert len(slot_messages(stack)) == told + 4
+    # Another desk's check may have stood still, too, its request made: it began before and ended 100 s later.
     assert overlaps(stopped) == []
 
 

@@ -51,7 +51,7 @@ def connect(server: MetricsServer) -> socket.socket:
 def count_threads(server: MetricsServer) -> Callable[[], int]:
     """Return how to count the threads that serve a client, without those that were there before."""
     before = set(threading.enumerate())
-    return lambda: sum("process_request_thread" in each.name for each in {*threading.enumerate()} - before)
+    return lambda: sum("process_request_thread" in each.name for each in set(threading.enumerate()) - before)
 
 
 def test_it_answers_a_scrape_and_a_check(server: MetricsServer) -> None:
