@@ -101,7 +101,7 @@ def detect_block_page(page: Page) -> Reading | None:
 
 def classify_page(platform: Platform, page: Page) -> Reading:
     """Read a page: an outcome, or further requests. Never silent, never raises, within crawler/bounds.py."""
-    return bound_reading(_interpret(platform, page), page.visit.today)
+    return bound_reading(_interpret(platform, page), page.visit, page.ask.window)
 
 
 def _interpret(platform: Platform, page: Page) -> Reading:

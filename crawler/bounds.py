@@ -10,7 +10,8 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from configs.formatting import CONTROL, pluralize, truncate_line
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot
+from crawler.parsing.date_windows import day_of
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
 LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
@@ -18,6 +19,8 @@ REQUEST = 8000  # characters of an address that is asked: servers refuse longer 
 _HOST = 253  # characters of a host's name, https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 _SEATS = 100_000
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead
+_LAST_WEEK = timedelta(days=6)  # how far the last week of a calendar reaches behind the last watched day
+BEYOND = "beyond the `horizon`"  # in the reason of a check that saw such a moment
 _READABLE = 100  # characters of a long key that stand before its hash
 
 
@@ -35,37 +38,62 @@ def bound_key(key: str) -> str:
     )
 
 
-def bound_reading(reading: Reading, today: date) -> Reading:
-    """Return a reading within all bounds. `today` is the desk's local date.
+def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | None = None) -> Reading:
+    """Return a reading within all bounds; `asked` is the window of its request.
 
-    A moment that no site opens yet (ten years ahead) is no slot, and its page proves no absence. An address that
-    cannot be asked leaves its place without an answer: the reading is `unreadable`, what else it says stands.
+    A moment beyond the desk's horizon is no slot. An address that cannot be asked leaves its place without an answer:
+    the reading is `unreadable`, what else it says stands.
     """
-    slots, fallback = _bound_slots(reading.slots, today), _bound_slots(reading.fallback, today)
-    far = len(reading.slots) + len(reading.fallback) - len(slots) - len(fallback)
     asks = tuple(ask for ask in reading.asks if _may_be_asked(ask))
     bounded = replace(
-        reading,
-        reason=clean_text(reading.reason, REASON),
-        slots=slots,
-        fallback=fallback,
-        covered=() if far else tuple(map(_bound_window, reading.covered)),
+        _within_horizon(reading, visit, asked),
         asks=asks,
         frames=tuple(filter(_may_be_embedded, reading.frames)),
-        next_at=None if _is_far(reading.next_at, today) else reading.next_at,
-        releases_at=None if _is_far(reading.releases_at, today) else reading.releases_at,
+        next_at=None if _is_far(reading.next_at, visit) else reading.next_at,
+        releases_at=None if _is_far(reading.releases_at, visit) else reading.releases_at,
     )
-    if far and not slots and bounded.outcome in (None, Outcome.SLOTS, Outcome.NO_SLOTS):
-        return replace(
-            bounded, outcome=Outcome.UNREADABLE, reason=f"shows {pluralize(far, 'moment')} too far ahead"
-        )
+    bounded = replace(
+        bounded,
+        reason=clean_text(bounded.reason, REASON),
+        slots=tuple(map(_bound_slot, bounded.slots)),
+        fallback=tuple(map(_bound_slot, bounded.fallback)),
+        covered=tuple(map(_bound_window, bounded.covered)),
+    )
     if len(asks) < len(reading.asks) and bounded.outcome is None:
         return replace(bounded, outcome=Outcome.UNREADABLE, reason="leads to an address that cannot be asked")
     return bounded
 
 
-def _bound_slots(slots: tuple[Slot, ...], today: date) -> tuple[Slot, ...]:
-    return tuple(_bound_slot(slot) for slot in slots if not _is_far(slot.moment, today))
+def _within_horizon(reading: Reading, visit: VisitContext, asked: CoveredWindow | None) -> Reading:
+    """Return a reading without the slots beyond the desk's horizon, which its reason then names.
+
+    Without another slot its page proves no absence: such a moment may be misread. Only the last week of a calendar
+    may end behind the horizon, and does so in silence.
+    """
+    slots, fallback = (
+        tuple(slot for slot in each if not _is_beyond(slot, visit))
+        for each in (reading.slots, reading.fallback)
+    )
+    beyond = sorted(
+        each.moment_text for each in (*reading.slots, *reading.fallback) if _is_beyond(each, visit)
+    )
+    if not beyond:
+        return reading
+    left, ends = replace(reading, slots=slots, fallback=fallback), visit.last_day + _LAST_WEEK
+    if asked and (asked.last or ends) >= visit.last_day and beyond[-1][:10] <= f"{ends}":
+        return replace(left, outcome=Outcome.NO_SLOTS if reading.covered else None) if not slots else left
+    said = f"{pluralize(len(beyond), 'moment')} {BEYOND} of {visit.horizon.days} days, the first {beyond[0]}"
+    if slots or fallback or reading.outcome not in (None, Outcome.SLOTS, Outcome.NO_SLOTS):
+        garbage = any(_is_far(slot.moment, visit) for slot in reading.slots)
+        covered = () if garbage else reading.covered
+        return replace(left, beyond=said, covered=covered, reason=f"{reading.reason}; {said}")
+    return replace(left, outcome=Outcome.UNREADABLE, reason=f"shows {said}", beyond=said, covered=())
+
+
+def _is_beyond(slot: Slot, visit: VisitContext) -> bool:
+    if slot.moment is None:
+        return False
+    return _is_far(slot.moment, visit) or day_of(slot.moment, visit.zone) > visit.last_day
 
 
 def _bound_slot(slot: Slot) -> Slot:
@@ -80,9 +108,9 @@ def _bound_window(window: CoveredWindow) -> CoveredWindow:
     return window if window.place_key is None else replace(window, place_key=bound_key(window.place_key))
 
 
-def _is_far(moment: datetime | date | None, today: date) -> bool:
+def _is_far(moment: datetime | date | None, visit: VisitContext) -> bool:
     day = moment.date() if isinstance(moment, datetime) else moment
-    return day is not None and day > today + _YEARS
+    return day is not None and day > visit.today + _YEARS
 
 
 def _may_be_opened(url: str) -> bool:

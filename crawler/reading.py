@@ -219,6 +219,7 @@ class Reading:
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
     frames: tuple[str, ...] = ()  # embedded addresses: another platform may continue the visit there
+    beyond: str = ""  # the moments that it shows beyond the desk's horizon, in words
 
     @property
     def silent(self) -> bool:

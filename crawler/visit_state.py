@@ -61,6 +61,7 @@ class VisitState:
         self._proofs: list[str] = []
         self._troubles: list[Reading] = []
         self._releases: list[datetime] = []
+        self._beyond = ""
         self._push(first)
 
     @property
@@ -87,6 +88,7 @@ class VisitState:
         self._out.remove(ask)
         ahead = [slot for slot in reading.slots if not self._is_past(slot)]
         self._past += len(reading.slots) - len(ahead)
+        self._beyond = self._beyond or reading.beyond
         self._seen |= {(slot.place.key, slot.moment_text): slot for slot in ahead}
         self._covered |= dict.fromkeys(reading.covered)
         self._fallback |= {slot.place.key: slot for slot in reading.fallback}
@@ -117,6 +119,8 @@ class VisitState:
         slots, covered = self._slots(), tuple(self._covered)
         trouble = self._troubles[0] if self._troubles else None
         outcome, reason = self._outcome(slots, trouble)
+        if self._beyond and self._beyond not in reason:
+            reason = f"{reason}; {self._beyond}"
         release = min(self._releases, default=None)
         return VisitResult(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places), release)
 

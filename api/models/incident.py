@@ -30,6 +30,7 @@ class IncidentReason(StrEnum):
     HOME = "home"
     RETITLED = "retitled"
     SILENT = "silent"
+    HORIZON = "horizon"  # the last check saw moments that lie beyond the desk's horizon
     PROVIDER_DOWN = "provider_down"
     OLD_QUEUE = "old_queue"
     QUOTA = "quota"

@@ -16,6 +16,7 @@ _NAMES = {
     IncidentReason.HOME: "page qui mène à l’accueil",
     IncidentReason.RETITLED: "page au titre changé",
     IncidentReason.SILENT: "aucune réponse sûre",
+    IncidentReason.HORIZON: "créneaux au-delà de l’horizon",
     IncidentReason.PROVIDER_DOWN: "prestataire d’envoi en panne",
     IncidentReason.OLD_QUEUE: "messages en attente",
     IncidentReason.QUOTA: "quota d’un prestataire atteint",

@@ -15,6 +15,7 @@ from api.models.incident import IncidentReason
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
+from crawler.bounds import BEYOND
 from crawler.incidents import moved_pages
 from crawler.scheduling.desk_budgets import captcha_expected
 
@@ -36,6 +37,12 @@ FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AN
    AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
      ELSE o.outcome <> d.last_outcome END), :since)
 WHERE d.last_outcome IN ('overloaded', 'unreadable') AND d.last_check_at > :since GROUP BY d.id
+""")
+_BEYOND = sa.text("""
+SELECT d.id AS desk_id, c.started_at AS since FROM desks d CROSS JOIN LATERAL (
+  SELECT started_at, evidence FROM checks WHERE desk_id = d.id AND started_at > :since
+  ORDER BY started_at DESC LIMIT 1) c
+WHERE d.last_check_at > :since AND c.evidence LIKE :words
 """)
 _SEEN = sa.text("""
 INSERT INTO incidents (subject, reason, starts_at, seen_at)
@@ -77,7 +84,7 @@ class _Sign:
 def find_incidents(session: Session, now: datetime) -> list[FoundIncident]:
     """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
     together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
-    for sign in [*_outages(session), *_runs(session, now), *_drifts(session)]:
+    for sign in [*_outages(session), *_runs(session, now), *_beyond(session, now), *_drifts(session)]:
         together[sign.subject, sign.reason].append(sign)
     return [
         FoundIncident(subject, reason, min(sign.since for sign in signs), _desks(signs))
@@ -115,6 +122,13 @@ def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
         enough = long if reason is IncidentReason.OVERLOADED else row.times >= _LAYOUT_CHANGED
         if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
             yield _Sign(desk, reason, row.since)
+
+
+def _beyond(session: Session, now: datetime) -> Iterable[_Sign]:
+    """Return the desks whose last check saw moments beyond their horizon: it may be too short, or they are misread."""
+    for desk_id, since in session.execute(_BEYOND, {"since": now - _LOOK_BACK, "words": f"%{BEYOND}%"}):
+        if (desk := desks().get(desk_id)) and desk.schedulable:
+            yield _Sign(desk, IncidentReason.HORIZON, since)
 
 
 def _drifts(session: Session) -> Iterable[_Sign]:

@@ -4,8 +4,9 @@ A text with two days, or with two hours that are no span, names no moment: it is
 """
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,13 +54,16 @@ _LEADS = r"[\s:]*(?:le\s+)?"  # between an announcement and its moment
 _LONGEST = 2000  # characters of a text that names one moment
 _NOON = 12
 _CENTURY = 2000
+_LEAP_YEAR = 2000
+_LEAP_YEARS_APART = 8  # at most: 1896 and 1904
+_LATELY = timedelta(days=183)  # a day without a year that lies nearer behind than ahead has passed
 
 
 def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date | None:
     """Return the instant (UTC) that a text names, or its date if it has no hour; None if it names none.
 
-    `hour` is a separate text with the hour, which it then must contain. A date without a year is the first one from
-    `today` on. A text of more than 2,000 characters names none.
+    `hour` is a separate text with the hour, which it then must contain. A date without a year is the one of the last
+    half year, else the next one. A text of more than 2,000 characters names none.
     """
     if len(day) + len(hour or "") > _LONGEST:
         return None
@@ -155,7 +159,7 @@ def _day(match: re.Match[str], today: date) -> date | None:
         month = _MONTHS[named["word"]] if named["word"] else int(numbered)
         year = named["year"] or named["late"] or named["its"]
         if year is None:
-            found = _next(int(named["day"]), month, today)
+            found = _nearest(int(named["day"]), month, today)
         else:
             found = date(int(year) + (_CENTURY if len(year) == 2 else 0), month, int(named["day"]))  # noqa: PLR2004
     except ValueError:
@@ -164,9 +168,16 @@ def _day(match: re.Match[str], today: date) -> date | None:
     return found if said is None or _WEEKDAYS[found.weekday()] == said else None
 
 
-def _next(day: int, month: int, today: date) -> date:
-    found = date(today.year, month, day)
-    return found if found >= today else date(today.year + 1, month, day)
+def _nearest(day: int, month: int, today: date) -> date:
+    """Return the date without a year that a page means today: one of the last months, else the next one.
+
+    29 February is tried in all years up to the next leap year; a day that no year has raises ValueError.
+    """
+    if day > monthrange(_LEAP_YEAR, month)[1]:
+        raise ValueError(f"no year has day {day} in month {month}")
+    years = range(today.year - 1, today.year + _LEAP_YEARS_APART + 1)
+    dates = [date(year, month, day) for year in years if day <= monthrange(year, month)[1]]
+    return next(found for found in dates if found > today - _LATELY)
 
 
 def _hour(match: re.Match[str]) -> time | None:

@@ -193,14 +193,13 @@ class _CalendarAnswer:
         return reports_failure(self.page) or speaks_of_trouble(message_of(self.page))
 
     def read_slots(self) -> Reading:
-        found, slots, window = self.found, self.slots, self._shown_window()
+        found, slots, window, visit = self.found, self.slots, self._shown_window(), self.page.visit
+        near = [slot for slot in slots if slot.moment and day_of(slot.moment, visit.zone) <= visit.last_day]
         told = found.total in (None, len(slots)) and not self.astray and not found.odd and not self.troubled
         whole = (
             told
             and len(slots) == len(found.moments)
-            and within(
-                window if self.page.ask.window else self._window_until(None), slots, self.page.visit.zone
-            )
+            and within(window if self.page.ask.window else self._window_until(None), near, visit.zone)
         )
         reason = f"{len(slots)} of {len(found.moments)} moments read"
         return Reading(Outcome.SLOTS, reason, slots, (window,) if whole else (), self._later(window))

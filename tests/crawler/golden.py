@@ -1,12 +1,13 @@
 """Golden pages: a folder per case, tests/golden/<platform>/<case>/. Adding one needs no code.
 
 `page.html` (.json, .ndjson, .txt) is the answer, and `expected.json` what the reader must say of it. There, `given`
-is what the page does not say itself: url, status, headers, today, parameters, ask {step, place, window}. A case that
-differs from another by a few words has no page: its `page` names the other case (`of`) and what to `replace` in it.
+is what the page does not say itself: url, status, headers, today, horizon (days), parameters,
+ask {step, place, window}. A case that differs from another by a few words has no page: its `page` names the other
+case (`of`) and what to `replace` in it.
 """
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,7 @@ def load(case: Path) -> Page:
         today,
         zone,
         reader.Parameters(**told.get("parameters", reader.EXAMPLE_PARAMETERS)),
+        timedelta(days=told.get("horizon", 90)),
     )
     return Page(
         url,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -15,13 +16,13 @@ from api.models.slot import SlotRow
 from configs.desk import Desk
 from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
 from crawler.items import FinishedCheck
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.crawler.rdv_service_public_pages import read
 
-TODAY = date(2026, 11, 20)
+VISIT = VisitContext("https://a.invalid/", date(2026, 11, 20))
 LONG = " ".join(f"mairie{number}" for number in range(900))  # an index takes 2,704 bytes, this has 9 kB
 words = st.text(max_size=20) | st.text(alphabet="\0\x1b\ud800\u202eé a", max_size=9) | st.just(LONG)
 moments = st.none() | st.dates() | st.datetimes(timezones=st.just(UTC))
@@ -51,7 +52,7 @@ def test_control_characters_are_taken_out(text: str) -> None:
 
 def test_a_link_that_no_browser_opens_is_left_to_the_desk_s_own() -> None:
     for url in ("https://a.invalid/" + "x" * LINK, "javascript:alert(1)", "https://a.invalid/\0"):
-        (shown,) = bound_reading(Reading(Outcome.SLOTS, slots=(Slot(Place("1"), HOUR, url),)), TODAY).slots
+        (shown,) = bound_reading(Reading(Outcome.SLOTS, slots=(Slot(Place("1"), HOUR, url),)), VISIT).slots
         assert shown == Slot(Place("1"), HOUR)
 
 
@@ -60,29 +61,54 @@ def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_
         PageRequest("https://a.invalid/?" + "x" * 9000, place=Place("1")),
         PageRequest("https://a.invalid/2", place=Place("2")),
     )
-    reading = bound_reading(Reading(asks=asks), TODAY)
+    reading = bound_reading(Reading(asks=asks), VISIT)
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, asks[1:])
 
 
-def test_a_moment_ten_years_ahead_is_no_slot_and_proves_no_absence() -> None:
-    far, near = Slot(Place("1"), datetime.max.replace(tzinfo=UTC)), Slot(Place("1"), HOUR)
-    said = Reading(Outcome.SLOTS, "two", (far, near), (CoveredWindow("1"),))
-    assert bound_reading(said, TODAY) == replace(said, slots=(near,), covered=())
-    alone = bound_reading(replace(said, slots=(far,)), TODAY)
+@pytest.mark.parametrize(
+    ("moment", "covers"),
+    [
+        (datetime(2027, 2, 18, 23, tzinfo=UTC), True),  # midnight in Paris
+        (date(2027, 2, 19), True),
+        (date(2027, 11, 19), True),
+        (datetime.max.replace(tzinfo=UTC), False),
+    ],
+)
+def test_a_moment_beyond_the_horizon_is_no_slot_and_alone_proves_no_absence(
+    *, moment: date, covers: bool
+) -> None:
+    far, near = Slot(Place("1"), moment), Slot(Place("1"), HOUR)
+    both = Reading(Outcome.SLOTS, "two", (far, near), (CoveredWindow("1"),))
+    left = bound_reading(both, VISIT)
+    assert (left.outcome, left.slots, bool(left.covered)) == (Outcome.SLOTS, (near,), covers)
+    alone = bound_reading(replace(both, slots=(far,)), VISIT)
     assert (alone.outcome, alone.slots, alone.covered) == (Outcome.UNREADABLE, (), ())
+    for said in (left, alone):
+        assert f"1 moment beyond the `horizon` of 90 days, the first {far.moment_text}" in said.reason
+    state = VisitState(PageRequest("https://a.invalid/"), limit=1, now=NOW)
+    state.add_reading(cast("PageRequest", state.next()), left)
+    assert state.result().reason.endswith(f"{far.moment_text}")
+
+
+@pytest.mark.parametrize(("day", "outcome"), [(19, Outcome.NO_SLOTS), (25, Outcome.UNREADABLE)])
+def test_the_last_week_of_a_calendar_may_end_behind_the_horizon(day: int, outcome: Outcome) -> None:
+    last = CoveredWindow("1", date(2027, 2, 12), date(2027, 2, 18))
+    shown = Reading(Outcome.SLOTS, "a week", (Slot(Place("1"), date(2027, 2, day)),), (last,))
+    assert bound_reading(shown, VISIT, last).outcome is outcome
+    assert bound_reading(shown, VISIT).outcome is Outcome.UNREADABLE
 
 
 def test_frames_of_hosts_that_no_name_server_knows_are_left_out() -> None:
     frames = ("https://" + "a" * 300 + ".invalid/", "https://[", "https://a.invalid/")
-    assert bound_reading(Reading(frames=frames), TODAY).frames == frames[2:]
+    assert bound_reading(Reading(frames=frames), VISIT).frames == frames[2:]
 
 
 @given(st.lists(slots, max_size=4), words, st.lists(st.builds(CoveredWindow, st.none() | words), max_size=2))
 def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_nothing(
     shown: list[Slot], reason: str, covered: list[CoveredWindow]
 ) -> None:
-    bounded = bound_reading(Reading(None, reason, tuple(shown), tuple(covered)), TODAY)
-    assert bound_reading(bounded, TODAY) == bounded
+    bounded = bound_reading(Reading(None, reason, tuple(shown), tuple(covered)), VISIT)
+    assert bound_reading(bounded, VISIT) == bounded
     assert len(bounded.reason) <= REASON
     for slot in bounded.slots:
         assert len(slot.place.key) <= KEY
@@ -100,7 +126,7 @@ def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], 
     state = VisitState(first, limit=9, now=NOW)
     asked = state.next()
     assert asked is first
-    state.add_reading(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), TODAY))
+    state.add_reading(asked, bound_reading(Reading(asks=(later,), fallback=(Slot(Place(key), None),)), VISIT))
     assert state.next() is later
     result = state.result()
     assert [slot.place.key for slot in result.slots] == [bound_key(key)]
@@ -111,7 +137,7 @@ def test_a_place_keeps_its_key_from_the_form_to_its_calendar(shown: list[Slot], 
 def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str, Desk]]) -> None:
     planned_desks(a=HOST)
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
-    said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), TODAY)
+    said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), VISIT)
     record([FinishedCheck(check("a", 1, *said.slots, reason=said.reason, covered=said.covered), 1, NOW)])
     with session() as rows:
         (row,) = rows.scalars(sa.select(SlotRow))

@@ -17,7 +17,8 @@ close slots. A claim is false where
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -124,7 +125,7 @@ def _within(part: CoveredWindow, whole: CoveredWindow) -> bool:
 
 def _in(hour: date, window: CoveredWindow, mutant: Mutant) -> bool:
     day = day_of(hour, mutant.page.visit.zone)
-    return (window.first or date.min) <= day <= (window.last or date.max)
+    return (window.first or date.min) <= day <= min(window.last or date.max, mutant.page.visit.last_day)
 
 
 _HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea|title)\b.*?</\1>")
@@ -329,14 +330,13 @@ def _words(markup: str) -> str:
 def _written(found: re.Match[str], page: Page) -> date | None:
     weekday, day, month, year, hour, minute = found.groups()
     number = int(month) if month.isdecimal() else 11 if month == "nov." else _FRENCH.index(month) + 1
-    today = page.visit.today
-    try:
-        moment = datetime(int(year or today.year), number, int(day), int(hour or 0), int(minute or 0))  # noqa: DTZ001
-    except ValueError:
-        return None
-    if not year and moment.date() < today:
-        moment = moment.replace(year=today.year + 1)
-    if moment.date() < today or (weekday and _WEEKDAYS[moment.weekday()] != weekday):
+    today, moment = page.visit.today, None
+    for each in [int(year)] if year else range(today.year, today.year + 5):
+        with suppress(ValueError):
+            moment = datetime(each, number, int(day), int(hour or 0), int(minute or 0))  # noqa: DTZ001
+        if moment and (year or moment.date() >= today - timedelta(days=182)):
+            break
+    if moment is None or moment.date() < today or (weekday and _WEEKDAYS[moment.weekday()] != weekday):
         return None
     return moment.replace(tzinfo=page.visit.zone).astimezone(UTC) if hour else moment.date()
 

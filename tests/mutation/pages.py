@@ -77,7 +77,8 @@ def same_question(one: Original, other: Original) -> bool:
         return True
     of_those_days = there.body.lstrip()[:1] in (b"{", b"[") or (here.ask.window and there.ask.window)
     listed = here.ask.window if of_those_days else there.ask.window
-    return here.visit.today == there.visit.today and listed == there.ask.window
+    days = [(each.visit.today, each.visit.last_day) for each in (here, there)]
+    return days[0] == days[1] and listed == there.ask.window
 
 
 def _golden(case: Path) -> Original:

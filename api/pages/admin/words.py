@@ -54,6 +54,7 @@ INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.HOME: "Renvoi à l’accueil",
     IncidentReason.RETITLED: "Page renommée",
     IncidentReason.SILENT: "Page sans rendez-vous",
+    IncidentReason.HORIZON: "Créneaux au-delà de l’horizon",
     IncidentReason.PROVIDER_DOWN: "Fournisseur en panne",
     IncidentReason.OLD_QUEUE: "File en retard",
     IncidentReason.QUOTA: "Quota bientôt épuisé",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible
+from crawler.parsing.date_windows import day_of
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.unmatched_dates import has_unmatched_dates
 from crawler.platform_base import Platform
@@ -79,8 +80,10 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
     broken = b"<html" in page.lowered and b"</html" not in page.lowered  # the last slot may be cut
     slots = [wanted.slot(page, each) for each in (free[:-1] if broken else free)]
     read = tuple(filter(None, slots))
-    if free and not read:
-        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which can be read")
+    ahead = tuple(slot for slot in read if not _is_past(slot, page))
+    if free and not ahead:
+        why = "lies ahead" if read else "can be read"
+        return Reading(Outcome.UNREADABLE, f"shows {len(free)} free slots, none of which {why}")
     timeless = any(slot.moment is None for slot in read)
     doubts = bool(progress(page).doubts) or len(read) < len(free) or (not timeless and _astray(page, read))
     following = next_page(page, wanted, _marks(wanted), doubts=doubts)
@@ -88,7 +91,11 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
         return _nothing(page, said, doubts=doubts)
     covered = (CoveredWindow(),) if free and not (following or doubts or timeless) else ()
     outcome = Outcome.SLOTS if free else None
-    return Reading(outcome, f"{len(read)} of {len(free)} free slots read", read, covered, following)
+    return Reading(outcome, f"{len(read)} of {len(free)} free slots read", ahead, covered, following)
+
+
+def _is_past(slot: Slot, page: Page) -> bool:
+    return slot.moment is not None and day_of(slot.moment, page.visit.zone) < page.visit.today
 
 
 def _nothing(page: Page, said: str, *, doubts: bool) -> Reading:

@@ -50,13 +50,13 @@ def watched(slug: str, at: datetime) -> None:
         )
 
 
-def checked(slug: str, *ends: tuple[Outcome, datetime]) -> None:
+def checked(slug: str, *ends: tuple[Outcome, datetime], evidence: str = "test") -> None:
     """Write checks, oldest first, and what they make of the desk's row."""
     with session() as rows:
         for outcome, at in ends:
             rows.add(
                 Check(
-                    started_at=at, desk_id=desk(slug), outcome=outcome, evidence="test", milliseconds=1, requests=1,
+                    started_at=at, desk_id=desk(slug), outcome=outcome, evidence=evidence, milliseconds=1, requests=1,
                     slots_seen=0, covered=[], process="test:1",
                 )
             )  # fmt: skip

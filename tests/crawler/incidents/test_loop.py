@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +18,10 @@ from api.models.notification import State
 from api.models.user import Channel, Contact, Role
 from configs.outcome import Outcome
 from configs.settings import settings
+from crawler.bounds import bound_reading
 from crawler.incidents import loop, outage_notices
 from crawler.incidents.loop import IncidentLoop
+from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (
     HOUR,
     MINUTE,
@@ -108,6 +110,20 @@ def test_a_page_that_is_not_understood_is_told_at_the_second_in_a_row() -> None:
     assert [each.params["reason"] for each in told(NOW)] == ["unreadable"]
     out("a", OutageReason.UNREADABLE, NOW + 3 * MINUTE)  # the pause, at the fifth, is the same trouble
     assert told(NOW + 4 * MINUTE) == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SLOTS, Outcome.UNREADABLE])
+def test_moments_beyond_the_horizon_are_told_at_once_until_a_check_sees_none(outcome: Outcome) -> None:
+    person(Role.ADMIN)
+    slot = Slot(ANYWHERE, date(2027, 11, 24))
+    reading = bound_reading(Reading(Outcome.SLOTS, "", (slot,)), VisitContext("", NOW.date()))
+    checked("a", (outcome, NOW), evidence=reading.reason)
+    (row,) = told(NOW)
+    assert (row.params["reason"], row.params["desks"]) == ("horizon", ["evry_91/a"])
+    assert told(NOW + MINUTE) == []
+    checked("a", (Outcome.NO_SLOTS, NOW + 2 * MINUTE))
+    assert told(NOW + 10 * HOUR) == []
+    assert [each.ends_at for each in incidents()] == [NOW + MINUTE]
 
 
 def test_a_site_in_trouble_is_told_once_for_all_its_desks() -> None:

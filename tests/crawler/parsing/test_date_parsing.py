@@ -86,9 +86,29 @@ def test_an_hour_of_its_own_has_to_be_there() -> None:
     assert moment_of("23 novembre", "complet", TODAY, PARIS) is None
 
 
-def test_a_date_without_a_year_is_the_next_one() -> None:
-    assert moment_of("20 novembre", None, TODAY, PARIS) == TODAY
-    assert moment_of("19 novembre", None, TODAY, PARIS) == date(2027, 11, 19)
+@pytest.mark.parametrize(
+    ("text", "today", "meant"),
+    [
+        ("20 novembre", TODAY, TODAY),
+        ("19 novembre", TODAY, date(2026, 11, 19)),
+        ("15 septembre", TODAY, date(2026, 9, 15)),
+        ("3 janvier", TODAY, date(2027, 1, 3)),
+        ("15 avril", TODAY, date(2027, 4, 15)),
+        ("31/12", date(2027, 1, 1), date(2026, 12, 31)),
+        ("29 février", date(2027, 12, 15), date(2028, 2, 29)),
+        ("29/02", TODAY, date(2028, 2, 29)),
+        ("29/02", date(2028, 3, 1), date(2028, 2, 29)),
+        ("29/02", date(2097, 1, 1), date(2104, 2, 29)),
+        ("mardi 29 février", date(2027, 12, 15), date(2028, 2, 29)),
+        ("30 février", TODAY, None),
+        ("0/12", TODAY, None),
+        ("12/00", TODAY, None),
+    ],
+)
+def test_a_date_without_a_year_is_one_of_the_last_months_or_the_next_one(
+    text: str, today: date, meant: date | None
+) -> None:
+    assert moment_of(text, None, today, PARIS) == meant
 
 
 @pytest.mark.parametrize(
