@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
@@ -98,28 +99,28 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime | None:
     return instant if instant.astimezone(zone).replace(tzinfo=None) == wall else None
 
 
-def french_day(text: Any) -> date | None:
-    """Return the date of `23/11/2026`; None for anything else."""
-    try:
-        return datetime.strptime(text, "%d/%m/%Y").date()  # noqa: DTZ007 -- a day alone
-    except (TypeError, ValueError):
-        return None
+def day_in_figures(text: Any) -> date | None:
+    """Return the date of `23/11/2026` or `2026-11-23`; None for anything else."""
+    for form in ("%d/%m/%Y", "%Y-%m-%d"):
+        with suppress(TypeError, ValueError):
+            return datetime.strptime(text, form).date()  # noqa: DTZ007 -- a day alone
+    return None
 
 
 def days_from(place: Place, first: Any, days: Any) -> CoveredWindow | None:
-    """Return the window of some days from `23/11/2026` on; None if either value is anything else."""
-    day = french_day(first)
+    """Return the window of some days from `23/11/2026` or `2026-11-23` on; None if either value is anything else."""
+    day = day_in_figures(first)
     if day is None or not isinstance(days, int) or not 0 < days <= _MOST_DAYS:
         return None
     return CoveredWindow(place.key, day, day + timedelta(days=days - 1))
 
 
-def french_moment(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
-    """Return the instant (UTC) of `23/11/2026` and a local hour: `HH:MM`, or minutes after midnight.
+def moment_in_figures(day: Any, hour: Any, zone: ZoneInfo) -> date | None:
+    """Return the instant (UTC) of `23/11/2026` or `2026-11-23` and a local hour: `HH:MM`, or minutes after midnight.
 
     Without a readable hour, or with one that a clock change skips, it is the date; without a readable day, None.
     """
-    date_of, found = french_day(day), _HOUR.fullmatch(hour) if isinstance(hour, str) else None
+    date_of, found = day_in_figures(day), _HOUR.fullmatch(hour) if isinstance(hour, str) else None
     minutes = 60 * int(found[1]) + int(found[2]) if found else hour
     if isinstance(minutes, str) and minutes.isascii() and minutes.isdecimal():
         minutes = int(minutes[:_LONGEST_NUMBER])

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator
 from configs.desk import Text
 from configs.formatting import pluralize
 from configs.strict_model import Strict
-from crawler.parsing.date_windows import french_day
+from crawler.parsing.date_windows import day_in_figures
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
 from crawler.parsing.json_models import Key
@@ -110,7 +110,7 @@ def _values(page: Page, motive: str) -> tuple[Any, ...]:
         return False, {motive: 1}
     site, service, hour, day = (field_value(page.root, each) for each in _FIELDS)
     chosen = {"siteKey": site, "serviceKey": service, "startHour": hour, "endHour": hour}
-    chosen["dateSelected"] = f"{french_day(day) or page.visit.today}"
+    chosen["dateSelected"] = f"{day_in_figures(day) or page.visit.today}"
     return False, False, {motive: 1}, chosen
 
 

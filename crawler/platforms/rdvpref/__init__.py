@@ -14,7 +14,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moments_behind, parse_state_moment
-from crawler.parsing.date_windows import days_from, earliest, french_moment
+from crawler.parsing.date_windows import days_from, earliest, moment_in_figures
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import (
     CONCEALED,
@@ -58,6 +58,7 @@ _CAPTCHA = (
 )
 _HOURS = f"//input[@name='trhId'][starts-with(@id, 'trhId_')][not(@disabled or {UNSEEN} or ancestor::*[{CONCEALED}])]"
 _STATE = "vui-init-data"
+_PUBLISHED = "instantPublication"  # of a release: no slot's moment
 _NONE_LEFT = "Aucun créneau disponible à partir de cette date"
 _NEXT = "Prochaine disponibilité"
 _RELEASE = "Prochaine mise en ligne de nouveaux rendez-vous"
@@ -147,9 +148,10 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     if not free and [] not in values(data, "tranches") and unread:
         return None
     found = Listing(
-        [french_moment(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
+        [moment_in_figures(row.get("dateLocale"), row.get("minutesDebut"), visit.zone) for row in free],
         next_at=earliest(named, visit.zone),
         final=none_left or only(data, "isCurrentMaxWeek") is True or "" in first,
+        others=sum(map(_is_iso, values(data, _PUBLISHED))),
     )
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = read_self_contained_listing(page, found, window, data, said=none_left)
@@ -162,10 +164,15 @@ def _hides_calendar(data: Any, said: list[str]) -> bool:
     return only(data, "isDisplayCalendar") is False or by_words
 
 
+def _is_iso(value: Any) -> bool:
+    """Tell whether a release is written in ISO, as the site's framework does since March 2025."""
+    return isinstance(value, str) and value[4:5] == "-"
+
+
 def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
     """Return the next release of hours, if the page names it."""
     planned = only(data, "prochainePub")
-    text = planned.get("instantPublication") if isinstance(planned, dict) else None
+    text = planned.get(_PUBLISHED) if isinstance(planned, dict) else None
     said: list[date | None] = (
         [parse_state_moment(text, visit)] if text else moments_behind(_RELEASE, told, visit)
     )

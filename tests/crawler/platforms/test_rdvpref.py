@@ -1,5 +1,8 @@
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
+from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import ANYWHERE, CoveredWindow, Page, Slot
 from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
+from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import TODAY
 from tests.crawler.rdvpref_pages import DESK, agenda, choice, read, tranche, visit
 from tests.crawler.recordings import PARIS
+from tests.in_turn import in_turn
 
 RDVPREF = platform("rdvpref")
 
@@ -100,7 +107,7 @@ def test_an_hour_that_cannot_be_read_leaves_the_day(minutes: object) -> None:
     assert moments(choice(agenda([tranche(NINE) | {"minutesDebut": minutes}]))) == ["2026-11-23"]
 
 
-@pytest.mark.parametrize("day", [None, "", "2026-11-23", "31/11/2026", 5, ["23/11/2026"]])
+@pytest.mark.parametrize("day", [None, "", "2026-11-32", "31/11/2026", 5, ["23/11/2026"]])
 def test_a_slot_without_a_day_covers_nothing(day: object) -> None:
     odd = tranche(NINE) | {"dateLocale": day}
     assert read(choice(agenda([odd]))).outcome is Outcome.UNREADABLE
@@ -149,6 +156,52 @@ def test_what_the_state_holds_is_what_is_read(
     }
     assert reading.outcome is (Outcome.SLOTS if walls else Outcome.NO_SLOTS)
     assert reading.covered == ((WEEK,) if walls else (TO_HORIZON,))
+
+
+# The site's framework writes dates in ISO since March 2025, its older script in French.
+
+
+def other_spelling(body: bytes) -> bytes:
+    def turn(found: re.Match[str]) -> str:
+        if found["iso"]:
+            year, month, day = found["iso"].split("-")
+            return f"{day}/{month}/{year}" + (f" {found['late']}" if found["late"] else "")
+        day, month, year = found["french"].split("/")
+        return f"{year}-{month}-{day}" + (f"T{found['hour']}" if found["hour"] else "")
+
+    iso = r"(?P<iso>20\d\d-\d\d-\d\d)(?:[T ](?P<late>\d\d:\d\d))?"
+    french = r"(?P<french>\d\d/\d\d/20\d\d)(?: (?P<hour>\d\d:\d\d))?"
+    return re.sub(f"{iso}|{french}", turn, body.decode()).encode()
+
+
+@in_turn("case", [case for case in CASES if case.parent.name == "rdvpref"], name_of)
+def test_a_golden_page_means_the_same_in_either_spelling_of_its_dates(case: Path) -> None:
+    page = load(case)
+    for body in (page.body, other_spelling(page.body)):
+        said = describe(classify_page(RDVPREF, replace(page, body=body)), page.visit.zone)
+        assert said == expected(case)
+
+
+PUBLISHED = {"dateMin": "2026-11-27", "dateMax": "2026-12-03", "instantPublication": "2026-11-24T11:58"}
+
+
+@pytest.mark.parametrize("first", ["20/11/2026", "2026-11-20"])
+def test_the_moments_of_publications_are_no_slots(first: str) -> None:
+    told = agenda(isCurrentMaxWeek=True, prochainePub=PUBLISHED, precedentePub=PUBLISHED, premierJour=first)
+    reading = read(choice(told))
+    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
+    assert reading.releases_at == datetime(2026, 11, 24, 10, 58, tzinfo=UTC)
+    another = read(choice({**told, "libre": "2026-11-24T09:00"}))
+    assert (another.outcome, another.covered) == (Outcome.UNREADABLE, ())
+
+
+def test_the_sentence_for_none_stands_below_the_hours_of_the_last_published_week() -> None:
+    week = [tranche(NINE), {**tranche(NINE, 1), "dateLocale": "2026-11-25"}]
+    told = agenda(week, isCurrentMaxWeek=True, precedentePub=PUBLISHED)
+    hours = "<ul><li class='radio-card'><input type='radio' name='trhId' id='trhId_7000'/></li></ul>"
+    for content in (rdv.NONE_LEFT, f"{hours}<div>{rdv.NONE_LEFT}</div>"):
+        reading = read(choice(told, content=f"<div>{content}</div>"))
+        assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 2, (WEEK,))
 
 
 # Their absence
