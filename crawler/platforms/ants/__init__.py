@@ -1,11 +1,12 @@
 """ANTS, the national search for passport and identity card slots: one answer for all town halls of an area.
 
-A socket's answer ends with the number of editors that failed. The plain list has no such number, so its absence of
-slots is doubtful.
+A socket's answer ends with the number of editors that failed, without those that never answered; the plain list has
+no such number. So an absence of slots is always doubtful.
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.error_pages import error_message
 from crawler.parsing.forms import in_query
+from crawler.parsing.html_text import normalize
 from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parse_json
 from crawler.parsing.url_patterns import api_of
 from crawler.parsing.websocket_frames import frames_of, read_unended
@@ -80,8 +82,20 @@ class _Meeting(JsonModel):
 class _Hall(JsonModel):
     id: Annotated[str, Field(min_length=1, max_length=100)] | int
     name: OrNone[Annotated[str, Field(max_length=300)]] = None
+    public_entry_address: OrNone[Annotated[str, Field(max_length=300)]] = None
+    zip_code: OrNone[Annotated[str, Field(max_length=20)] | int] = None
     city_name: OrNone[Annotated[str, Field(max_length=300)]] = None
     available_slots: Annotated[list[OrNone[_Meeting]], Field(max_length=20_000)]
+
+    @property
+    def place(self) -> Place:
+        """The town hall's place: its number changes with each of the server's daily collections, two may share one."""
+        name = self.name or self.public_entry_address
+        known = (
+            (name, self.zip_code, self.city_name) if name else (f"{self.id}", self.zip_code, self.city_name)
+        )
+        key = " / ".join(normalize(f"{each}") for each in known if each)
+        return Place(key, ", ".join(filter(None, (self.name, self.city_name))) or None)
 
 
 class _EndFrame(JsonModel):
@@ -120,6 +134,9 @@ class Ants(Platform):
             return _read_refusal(page)
         heard = _SOCKET in page.url or any(word in page.body for word in _HEARD)  # the latter for saved files
         reading = _read_frames(page) if heard else _read_lists(page, [page], doubt=_DOUBT)
+        # The server counts no editor that was silent: what one answer lacks may be there.
+        covered = tuple(replace(each, doubtful=True) for each in reading.covered)
+        reading = replace(reading, covered=covered)
         more = page.ask.rank + 1 < len(_points(page.visit.parameters))
         return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
@@ -187,9 +204,8 @@ def _read_lists(
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
     """Return a town hall's slots, None for each that is unreadable."""
-    place = Place(str(hall.id), ", ".join(filter(None, (hall.name, hall.city_name))) or None)
     told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
-    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]
+    found = [Slot(hall.place, hour, each.callback_url) if hour else None for each, hour in told]
     unread = len(hall.available_slots) - len(told)
     return found + [None] * unread
 

@@ -223,15 +223,44 @@ def test_one_hour_of_one_town_hall_is_one_slot_whoever_names_it() -> None:
         [hall(1, "2026-12-19T10:00:00Z"), hall(2, "2026-12-19T10:00Z")],
         end(2),
     )
-    assert [slot.place.key for slot in reading.slots] == ["1", "2"]
+    assert [slot.place.key for slot in reading.slots] == ["mairie 1 / lyon", "mairie 2 / lyon"]
     assert reading.slots[0].place.label == "Mairie 1, LYON"
     assert reading.slots[0].url == "https://mairie.invalid/2026-12-19T10:00:00Z"
 
 
-def test_by_socket_the_silence_of_all_is_sure_and_by_the_plain_list_it_is_doubtful() -> None:
-    (sure,), (doubtful,) = heard([], [], end(2)).covered, listed().covered
-    assert (sure.doubtful, doubtful.doubtful) == (False, True)
-    assert sure.last == doubtful.last == date(2027, 1, 19)
+def test_the_silence_of_all_is_doubtful_because_the_end_counts_no_editor_that_never_answered() -> None:
+    for reading in (heard([], [], end(2)), listed(), heard([hall(1, "2026-12-19T10:00Z")], end(2))):
+        (window,) = reading.covered
+        assert (window.doubtful, window.last) == (True, date(2027, 1, 19))
+
+
+TOWN_HALL = {
+    "name": "Mairie",
+    "zip_code": "69001",
+    "city_name": "LYON",
+    "public_entry_address": "1 place Foch",
+}
+HOURS = {"available_slots": [{"datetime": "2026-12-19T10:00Z"}]}
+
+
+@pytest.mark.parametrize(
+    ("others", "places"),
+    [
+        ({"id": "4711"}, 1),
+        ({"id": 4712, "name": "MAIRIE ", "zip_code": 69001, "city_name": "Lyon"}, 1),
+        ({"name": "Mairie annexe"}, 2),
+        ({"zip_code": "69002"}, 2),
+        ({"city_name": "Bron"}, 2),
+        ({"name": None}, 2),
+        ({"name": None, "public_entry_address": None}, 2),
+        ({"name": None, "zip_code": None, "city_name": None, "public_entry_address": None}, 2),
+    ],
+)
+def test_a_town_hall_is_known_by_its_name_post_code_and_town(others: dict[str, Any], places: int) -> None:
+    one = {"id": "201", **TOWN_HALL, **HOURS}
+    reading = heard([one], [one | others], end(2))
+    assert len({slot.place.key for slot in reading.slots}) == places
+    assert len(reading.slots) == places
 
 
 @pytest.mark.rule("3.2")
@@ -329,7 +358,7 @@ def test_what_is_generated_is_what_is_read(
         for each in editors
     ]
     meant = {
-        (str(key), at.replace(tzinfo=zone).astimezone(UTC))
+        (f"mairie {key} / lyon", at.replace(tzinfo=zone).astimezone(UTC))
         for each in editors
         for key, hours in each.items()
         for at, _ in hours

@@ -1,3 +1,4 @@
+import json
 import random
 import string
 import threading
@@ -5,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 import redis
@@ -24,8 +26,11 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.dropped_checks import read_dropped
 from configs.outcome import Outcome
+from crawler.block_pages import classify_page
 from crawler.items import CheckItem, FinishedCheck
-from crawler.reading import CoveredWindow, Slot
+from crawler.parsing.websocket_frames import body_of
+from crawler.platforms import example, platform
+from crawler.reading import CoveredWindow, Page, PageRequest, Slot
 from crawler.recording import batch_writer
 from crawler.recording.check_transaction import Written
 from crawler.recording.row_replay import is_row_fault
@@ -219,6 +224,32 @@ def test_where_absence_is_doubtful_a_slot_goes_at_the_second_answer_in_a_row_wit
     assert gone(4) == [None]
     assert gone(5, outcome=Outcome.OVERLOADED) == [None]
     assert gone(6) == [GoneReason.TAKEN]
+
+
+@pytest.mark.rule("3.3")
+def test_a_town_hall_with_another_number_is_the_same_and_closes_at_the_second_answer_without_it(
+    write: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    ants = platform("ants")
+    visit = example(ants, clock().date(), ZoneInfo("Europe/Paris"))
+    hours = [{"datetime": "2026-12-01T09:30:00Z"}]
+    hall = {"name": "Mairie", "zip_code": "91000", "city_name": "EVRY", "available_slots": hours}
+    end = {"step": "end_of_search", "editors_number": 25, "editor_errors_number": 0}
+
+    def after(token: int, *halls: dict[str, Any]) -> tuple[list[GoneReason | None], int]:
+        frozen.shift(30)
+        body = body_of(map(json.dumps, (halls, [], end)))
+        page = Page(visit.url, 101, body, visit, PageRequest(visit.url))
+        found = classify_page(ants, page)
+        write(check("a", token, *found.slots, covered=found.covered, started_at=clock()))
+        return [row.gone_reason for row in rows_of(SlotRow)], len(rows_of(Detection))
+
+    assert after(1, hall | {"id": "201"}) == ([None], 1)
+    assert after(2, hall | {"id": "417"}) == ([None], 1)
+    assert after(3) == ([None], 1)
+    assert after(4, hall | {"id": "302"}) == ([None], 1)
+    assert after(5) == ([None], 1)
+    assert after(6) == ([GoneReason.TAKEN], 1)
 
 
 def test_several_desks_of_a_batch_get_a_detection_each(
