@@ -6,7 +6,7 @@ https://core.telegram.org/bots/api#setmycommands
 from configs.languages import FRENCH, MESSAGE_LANGUAGES
 from notifier.content.messages import write_words
 
-COMMANDS = ("alerts", "pause", "resume", "stop", "language", "help")
+COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"  # whose words describe them
 _PRIVATE = {"type": "all_private_chats"}
 

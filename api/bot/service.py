@@ -17,6 +17,7 @@ from api.middleware.shared_counts import count_request
 from api.models.base import session
 from api.models.contact_lookup import find_contact, hash_address
 from api.models.user import Channel, User
+from api.users.contact_ownership import drop_contact
 from api.users.telegram_linking import note_start
 from configs.bot_buttons import AlertButton, AnswerButton, LanguageButton, read_button
 from configs.languages import FRENCH, MESSAGE_LANGUAGES, read_language
@@ -24,6 +25,7 @@ from configs.languages import FRENCH, MESSAGE_LANGUAGES, read_language
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w{1,64})?(?:\s+(.*))?", re.ASCII | re.DOTALL)
 _RULE = "30 per minute"  # commands and presses of one chat
 _VIEWS = frozenset({"alerts", "language", "help"})
+_UNLINK = "unlink"
 
 
 def handle_update(body: bytes) -> BotCall | None:
@@ -53,15 +55,18 @@ def _handle_command(message: IncomingMessage, key: str) -> BotCall | None:
         return None
     language = message.sender.language if message.sender else FRENCH
     if not chat.is_private:
-        return write_to_chat(chat, language, "not_private") if command in {*DONE, *_VIEWS} else None
+        return write_to_chat(chat, language, "not_private") if command in {*DONE, *_VIEWS, _UNLINK} else None
     if not _has_turn(chat):
         return None
     outcome = BotOutcome()
     with session() as s:
-        if linked := _find_linked(s, chat, outcome):
-            _obey(linked, command, key)
-        else:
+        linked = _find_linked(s, chat, outcome)
+        if linked is None:
             outcome.call = write_to_chat(chat, language, "not_linked")
+        elif command == _UNLINK:
+            _unlink(linked, chat)
+        else:
+            _obey(linked, command, key)
     return _finish(outcome)
 
 
@@ -77,6 +82,14 @@ def _obey(chat: LinkedChat, command: str, key: str) -> None:
         chat.reply(command, key)
     else:
         chat.reply("alerts", key, event=act_on(chat, command, candidates))
+
+
+def _unlink(linked: LinkedChat, chat: Chat) -> None:
+    """Take the chat from its account: its holder may never have wanted it there. The answer to the webhook says so."""
+    contact = find_contact(linked.session, Channel.TELEGRAM, str(chat.id))
+    if contact is not None:
+        linked.outcome.messages += drop_contact(linked.session, contact, "unlinked")
+    linked.outcome.call = write_to_chat(chat, read_language(linked.user.language), "unlinked")
 
 
 def _handle_press(press: ButtonPress) -> BotCall | None:

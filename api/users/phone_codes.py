@@ -13,10 +13,11 @@ from api.accounts.consents import give_consent
 from api.errors import ApiError, invalid
 from api.models.base import new_id
 from api.models.contact_linking import PhoneCode
-from api.models.contact_lookup import claim_address, hash_address
+from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.schemas import FieldError
+from api.users.contact_ownership import free_address, take_address
 from configs.clock import clock
 from configs.contact_addresses import group_network_address, receives_sms, shorten_address
 from configs.encryption import encrypt, lookup_hash, lookup_hashes
@@ -100,10 +101,7 @@ def _refuse_code(whose: str, now: datetime, oldest: datetime | None) -> ApiError
 def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError | None, list[UUID]]:
     """Confirm the user's new number if the code is right; return the refusal, or the notifications to nudge.
 
-    Commit in both cases: a wrong code costs a try.
-
-    Raises:
-        api.errors.ApiError: 409 number-taken; roll back then.
+    Commit in both cases: a wrong code costs a try. Another account that had the number loses it, and is told.
     """
     mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS)
     contact = session.scalars(mine.with_for_update(key_share=True)).one_or_none()
@@ -116,8 +114,9 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError 
         sent.wrong_tries += 1
         return _refuse_wrong_code(_TRIES - sent.wrong_tries), []
     sent.used_at = clock()
+    told = free_address(session, user_id, Channel.SMS, number)
     _take_number(session, contact, number)
-    return None, _notify_change(session, contact, number)
+    return None, told + _notify_change(session, contact, number)
 
 
 def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode | None:
@@ -151,8 +150,7 @@ def _take_number(session: Session, contact: Contact, number: str) -> None:
     contact.address, contact.new_address = number, None
     contact.verified_at, contact.enabled, contact.state = clock(), True, ContactState.OK
     give_consent(contact, "phone_code")
-    if not claim_address(session, contact):
-        raise ApiError(409, "number-taken", "this number belongs to another account: remove it there first")
+    take_address(session, contact)
 
 
 def _notify_change(session: Session, contact: Contact, number: str) -> list[UUID]:

@@ -1,6 +1,5 @@
 """Changes to a user's profile and to the channels that are switched on."""
 
-from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,9 +10,9 @@ from api.accounts.email_change import request_new_email
 from api.accounts.entitlement import find_entitlement, list_plans_above
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
-from api.models.notification import Notification
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
+from api.users.contact_ownership import lock_messages
 from api.users.phone_codes import send_code
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
@@ -37,7 +36,8 @@ def change_profile(
     """
     emptied = {name for name in change.model_fields_set if getattr(change, name) is None}
     unlinked = [channel for name, channel in _UNLINKED.items() if name in emptied]
-    _lock_messages(session, user_id, unlinked)
+    goes = sa.select(Contact.id).where(Contact.user_id == user_id, Contact.channel.in_(unlinked))
+    lock_messages(session, session.scalars(goes).all())
     if change.time_zone:
         wake_held(session, user_id)
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
@@ -138,14 +138,6 @@ def _check_plan(session: Session, user_id: UUID) -> None:
 
 def _unlink(session: Session, user_id: UUID, channel: Channel) -> None:
     session.execute(sa.delete(Contact).where(Contact.user_id == user_id, Contact.channel == channel))
-
-
-def _lock_messages(session: Session, user_id: UUID, channels: Collection[Channel]) -> None:
-    """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
-    if channels:
-        contacts = sa.select(Contact.id).where(Contact.user_id == user_id, Contact.channel.in_(channels))
-        mine = sa.select(Notification.id).where(Notification.contact_id.in_(contacts))
-        session.execute(mine.order_by(Notification.id).with_for_update())
 
 
 def _lock_contacts(session: Session, user_id: UUID) -> None:

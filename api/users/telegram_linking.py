@@ -14,10 +14,11 @@ import notifier
 from api.accounts.consents import give_consent
 from api.errors import ApiError
 from api.models.contact_linking import TelegramLink
-from api.models.contact_lookup import claim_address
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, User
+from api.users.contact_ownership import free_address, take_address
 from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
 from configs.clock import clock
+from configs.contact_addresses import shorten_address
 from configs.encryption import encrypt
 from configs.settings import settings
 
@@ -68,12 +69,15 @@ def read_link(session: Session, user_id: UUID) -> TelegramLinkState:
 def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
     """Make the chat that pressed Start the user's; return the notifications to nudge.
 
+    The account and the chat are told, and another account that had the chat.
+
     Raises:
-        api.errors.ApiError: 409 no-chat where none did in time, 409 chat-taken where another account has it.
+        api.errors.ApiError: 409 no-chat where none did in time.
     """
     link = _find_link(session, user_id, lock=True)
     if link is None or link.chat_id is None:
         raise ApiError(409, "no-chat", "no chat pressed Start in time: POST /api/users/telegram-link again")
+    told = free_address(session, user_id, Channel.TELEGRAM, link.chat_id)
     params = {"chat_name": encrypt(link.chat_name or "")}
     contact = session.scalars(
         sa.select(Contact)
@@ -87,10 +91,19 @@ def confirm_link(session: Session, user_id: UUID) -> list[UUID]:
     contact.enabled, contact.state = True, ContactState.OK
     give_consent(contact, "telegram_link")
     session.delete(link)
-    if not claim_address(session, contact):
-        raise ApiError(409, "chat-taken", "this chat belongs to another account: unlink it there first")
+    take_address(session, contact)
     key = f"telegram_linked:{contact.id}:{clock().isoformat()}"
-    return notifier.create_notifications(session, user_id, "telegram_linked", params, key)
+    told += notifier.create_notifications(session, user_id, "telegram_linked", params, key)
+    return told + _tell_chat(session, user_id, key)
+
+
+def _tell_chat(session: Session, user_id: UUID, key: str) -> list[UUID]:
+    """Write to a chat whose account it is now: its holder may have pressed Start for somebody else."""
+    account = shorten_address(session.get_one(User, user_id).email)
+    params = {"view": "help", "event": "linked", "account": account}
+    return notifier.create_notifications(
+        session, user_id, "bot_reply", params, key, channels=[Channel.TELEGRAM]
+    )
 
 
 def drop_old_links(session: Session) -> int:

@@ -23,7 +23,8 @@ _LANGUAGES_IN_ROW = 3
 class BotReply(MessageKind):
     """Params: `view` (`alerts`, `pause`, `resume`, `stop`, `language`, `help`) and, where there is one, `event`.
 
-    `event` is the word of what was done just now; `replaces` the provider's id of the reply that it takes the place of.
+    `event` is the word of what was done just now; `account` the address, shortened, that a chat was linked to;
+    `replaces` the provider's id of the reply that it takes the place of.
     """
 
     languages = tuple(MESSAGE_LANGUAGES)
@@ -41,10 +42,8 @@ class BotReply(MessageKind):
         view = row.params["view"]
         alerts = _list_for(session, contact, view, now) if view not in ("language", "help") else []
         context = _describe(view, alerts, row.language)
-        event = row.params.get("event")
-        return replace(
-            context, values=context.values | {"event": event}, replaces=row.params.get("replaces", "")
-        )
+        said = {name: row.params.get(name) for name in ("event", "account")}
+        return replace(context, values=context.values | said, replaces=row.params.get("replaces", ""))
 
 
 def _list_for(session: Session, contact: Contact, view: str, now: datetime) -> list[ListedAlert]:

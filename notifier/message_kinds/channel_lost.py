@@ -11,7 +11,10 @@ from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateCo
 
 
 class ChannelLost(MessageKind):
-    """Says which channel and why. Params: `channel`, `state` (of its contact)."""
+    """Says which channel and why.
+
+    Params: `channel`, `state` (of its contact; or `moved` to another account, `unlinked` in the chat).
+    """
 
     def accepts_contact(self, contact: Contact) -> bool:
         """Whether it can be reached; a confirmed e-mail address also where alerts by mail are switched off."""

@@ -34,11 +34,9 @@ CODE_TEXTS: Texts = {
     ("code", "string_pattern_mismatch"): _l("Le code a six chiffres."),
     ("code", "wrong_code"): _l("Ce code est faux. Après cinq essais, il faut en demander un autre."),
     "no-code": _l("Plus aucun code n’attend : demandez-en un autre."),
-    "number-taken": _l("Ce numéro appartient à un autre compte : retirez-le d’abord là-bas."),
 }
 TELEGRAM_TEXTS = {
     "no-chat": _l("Aucune conversation n’attend : le lien est trop vieux, ou il a déjà servi."),
-    "chat-taken": _l("Cette conversation appartient à un autre compte : retirez-la d’abord là-bas."),
 }
 _NO_SUBSCRIPTION = _l(
     "Ce navigateur ne s’est pas inscrit auprès d’un service de notifications que nous connaissons."

@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.user import Channel, Grant, User
+from api.models.user import Channel, Contact, Grant, User
 from configs.bot_buttons import ALL, write_alert_button, write_language_button
 from configs.plan import PlanName
 from tests.api.bot.chats import BotUser, link_chat, replies
 from tests.api.world import Door, Person, desk_state, rows, wait_for
 
-COMMANDS = ["/alerts", "/pause", "/resume", "/stop", "/language", "/help"]
+COMMANDS = ["/alerts", "/pause", "/resume", "/stop", "/language", "/unlink", "/help"]
 
 
 def get_alert(key: UUID) -> Alert:
@@ -198,6 +198,25 @@ def test_the_language_is_changed(client: FlaskClient, chat: BotUser, camille: Pe
     assert rows(User)[0].language == "hi"
     (reply,) = [each for each in rows(Notification) if each.kind == "bot_reply"]
     assert (reply.language, reply.params["view"], reply.params["event"]) == ("hi", "help", "language")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "n’est plus liée"), ("ar", "لم تعد"), ("hi", "जुड़ी नहीं")]
+)
+def test_a_chat_leaves_its_account_by_a_command(
+    chat: BotUser, camille: Person, language: str, words: str
+) -> None:
+    with session() as s:
+        s.execute(sa.update(User).values(language=language))
+    said = chat.write("/unlink")
+    assert (said["method"], said["chat_id"]) == ("sendMessage", chat.chat)
+    assert words in said["text"]
+    assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]
+    (told,) = rows(Notification)
+    assert (told.kind, told.channel) == ("channel_lost", Channel.EMAIL)
+    assert told.params == {"channel": "telegram", "state": "unlinked"}
+    assert chat.repeat()["method"] == "sendMessage"
+    assert len(rows(Notification)) == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

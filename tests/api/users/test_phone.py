@@ -174,16 +174,22 @@ def test_a_code_is_for_one_number_and_one_account(
         assert refused(verify(client, camille, code)) == (422, "wrong-code")
 
 
-def test_a_number_belongs_to_one_account(client: FlaskClient, camille: Person, person: People) -> None:
+def test_a_number_belongs_to_its_newest_proof_and_the_account_before_is_told(
+    client: FlaskClient, person: People
+) -> None:
+    camille = person(plan=PlanName.URGENCE_24H, confirmed=True)
     verify(client, camille, asked(client, camille))
-    robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
-    code = asked(client, robin, network="192.0.2.2")
-    assert refused(verify(client, robin, code)) == (409, "number-taken")
-    client.patch("/api/users/profile", json={"phone": None}, headers=camille.headers)
-    assert verify(client, robin, code).status_code == 200
+    robin = person("robin@example.org", plan=PlanName.URGENCE_24H, confirmed=True)
+    shown = verify(client, robin, asked(client, robin, network="192.0.2.2")).json
+    assert (shown["phone"], shown["phoneVerified"]) == (PHONE, True)
+    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert (shown["phone"], shown["notifySms"]) == (None, False)
+    (told,) = [each for each in rows(Notification) if each.kind == "channel_lost"]
+    assert (told.user_id, told.channel) == (camille.id, Channel.EMAIL)
+    assert told.params == {"channel": "sms", "state": "moved"}
 
 
-def test_of_two_who_confirm_one_number_at_once_one_gets_it(app: Flask, person: People) -> None:
+def test_of_three_who_confirm_one_number_at_once_the_last_one_has_it(app: Flask, person: People) -> None:
     people = [person(f"p{number}@example.org", plan=PlanName.URGENCE_24H) for number in range(3)]
     codes = [
         asked(app.test_client(), each, network=f"192.0.2.{number}") for number, each in enumerate(people)
@@ -194,8 +200,8 @@ def test_of_two_who_confirm_one_number_at_once_one_gets_it(app: Flask, person: P
         return status
 
     with ThreadPoolExecutor(3) as pool:
-        assert sorted(pool.map(confirm, zip(people, codes, strict=True))) == [200, 409, 409]
-    assert sum(contact.verified_at is not None for contact in rows(Contact)) == 1
+        assert list(pool.map(confirm, zip(people, codes, strict=True))) == [200, 200, 200]
+    assert sum(each.channel is Channel.SMS for each in rows(Contact)) == 1
 
 
 def test_tries_at_once_are_all_counted(app: Flask, camille: Person) -> None:

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import ContactLookup
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
@@ -91,10 +92,12 @@ def test_a_chat_is_linked_by_start_and_confirmation(client: FlaskClient, camille
     assert (shown["telegramChatId"], shown["notifyTelegram"]) == (True, True)
     assert chats() == ["9876543210"]
     assert state(client, camille) == ("none", None)
-    (mail,) = rows(Notification)
+    mail, said = sorted(rows(Notification), key=lambda row: row.id)
     assert (mail.kind, mail.channel) == ("telegram_linked", Channel.EMAIL)
     assert decrypt(mail.params["chat_name"]) == "Camille Martin"
-    assert door.nudged == [mail.id]
+    assert (said.kind, said.channel) == ("bot_reply", Channel.TELEGRAM)
+    assert said.params == {"view": "help", "event": "linked", "account": "c…@example.org"}
+    assert door.nudged == [mail.id, said.id]
 
 
 def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, camille: Person) -> None:
@@ -160,25 +163,30 @@ def test_only_private_chats_are_linked(client: FlaskClient, camille: Person, kin
     assert state(client, camille) == ("waiting", None)
 
 
-def test_a_chat_belongs_to_one_account(client: FlaskClient, camille: Person, person: People) -> None:
+def test_a_chat_belongs_to_its_newest_proof_and_the_account_before_is_told(
+    client: FlaskClient, camille: Person, person: People
+) -> None:
     press(client, ask(client, camille))
     confirm(client, camille)
-    robin = person("robin@example.org")
+    robin = person("robin@example.org", confirmed=True)
     press(client, ask(client, robin))
-    answer = confirm(client, robin)
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "chat-taken")
-    client.patch("/api/users/profile", json={"telegram": None}, headers=camille.headers)
     assert confirm(client, robin).status_code == 200
-    assert len(chats()) == 1
+    (chat,) = [each for each in rows(Contact) if each.channel is Channel.TELEGRAM]
+    assert chat.user_id == robin.id
+    (told,) = [each for each in rows(Notification) if each.kind == "channel_lost"]
+    assert (told.user_id, told.channel) == (camille.id, Channel.EMAIL)
+    assert told.params == {"channel": "telegram", "state": "moved"}
+    assert not client.get("/api/auth/me", headers=camille.headers).json["telegramChatId"]  # type: ignore[index]
 
 
-def test_of_two_who_confirm_one_chat_at_once_one_gets_it(app: Flask, person: People) -> None:
+def test_of_three_who_confirm_one_chat_at_once_the_last_one_has_it(app: Flask, person: People) -> None:
     people = [person(f"p{number}@example.org") for number in range(3)]
     for each in people:
         press(app.test_client(), ask(app.test_client(), each))
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda each: confirm(app.test_client(), each).status_code, people))
-    assert sorted(answers) == [200, 409, 409]
+    assert answers == [200, 200, 200]
+    assert len(chats()) == len(rows(ContactLookup)) == 1
 
 
 def test_confirming_twice_at_once_is_once(app: Flask, camille: Person) -> None:
@@ -186,7 +194,7 @@ def test_confirming_twice_at_once_is_once(app: Flask, camille: Person) -> None:
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: confirm(app.test_client(), camille).status_code, range(3)))
     assert sorted(answers) == [200, 409, 409]
-    assert [row.kind for row in rows(Notification)] == ["telegram_linked"]
+    assert sorted(row.kind for row in rows(Notification)) == ["bot_reply", "telegram_linked"]
 
 
 def test_another_chat_replaces_the_one_before(client: FlaskClient, camille: Person) -> None:

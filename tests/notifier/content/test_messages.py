@@ -117,7 +117,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "is_found": False,
     },
     "bot_reply": {
-        "event": "paused",
+        "event": "linked",
+        "account": "c…@example.org",
         "view": "alerts",
         "alerts": [{"number": 1, "place": "Essonne (91)", "name": "Maman", "state": "active"}],
         "more": True,

@@ -1,0 +1,59 @@
+"""Ownership of numbers and chats: each belongs to the account that proved it last, and its holder can take it back."""
+
+from collections.abc import Collection
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.errors import ApiError
+from api.models.contact_lookup import claim_address, find_contact, hash_address
+from api.models.notification import Notification
+from api.models.user import Channel, Contact
+from configs.clock import clock
+
+
+def free_address(session: Session, user_id: UUID, channel: Channel, address: str) -> list[UUID]:
+    """Take a proven number or chat from the account that had it, and tell that one; return what to nudge.
+
+    Two accounts that prove one address at once wait for each other.
+    """
+    first = int.from_bytes(hash_address(channel, address)[0][:8], signed=True)
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(first)))
+    former = find_contact(session, channel, address)
+    return [] if former is None or former.user_id == user_id else drop_contact(session, former, "moved")
+
+
+def take_address(session: Session, contact: Contact) -> None:
+    """Make a proven address the contact's; free_address comes before.
+
+    Raises:
+        api.errors.ApiError: 503, a program with another LOOKUP_KEY takes it at this moment.
+    """
+    if not claim_address(session, contact):
+        raise ApiError(503, "busy", "another account proves this at the moment: try again")
+
+
+def drop_contact(session: Session, contact: Contact, why: Literal["moved", "unlinked"]) -> list[UUID]:
+    """Delete a contact, and tell its account on the other channels; return the notifications to nudge."""
+    lock_messages(session, [contact.id])
+    told = notifier.create_notifications(
+        session,
+        contact.user_id,
+        kind="channel_lost",
+        params={"channel": contact.channel.value, "state": why},
+        dedupe_key=f"channel_lost:{contact.id}:{clock().isoformat()}",
+        channels=[each.value for each in Channel if each is not contact.channel],
+    )
+    session.delete(contact)
+    session.flush()
+    return told
+
+
+def lock_messages(session: Session, contact_ids: Collection[UUID]) -> None:
+    """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
+    if contact_ids:
+        mine = sa.select(Notification.id).where(Notification.contact_id.in_(contact_ids))
+        session.execute(mine.order_by(Notification.id).with_for_update())
