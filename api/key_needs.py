@@ -20,6 +20,8 @@ from configs.settings import settings
 _AT_ONCE = 1000  # rows
 # Codes by SMS are limited by the day, and counted under the hash of then.
 _LOOKUPS_COUNT = timedelta(days=1)
+# Of the links in order mails those are needed that withdraw: in the period of 14 days, and some days to be sure.
+_WITHDRAWAL = timedelta(days=20)
 # https://docs.stripe.com/webhooks#roll-endpoint-secrets
 _STRIPE_SIGNS = timedelta(days=1)
 
@@ -45,7 +47,7 @@ def describe_need(
 
 
 _TIMED = {
-    "jwt_secret": "links of messages",
+    "link_key": "links of messages",
     "lookup_key": "codes by SMS",
     "stripe_webhook_secret": "events that Stripe signs with it, a day at most,",
 }
@@ -53,7 +55,7 @@ _TIMED = {
 
 def _wait(name: str) -> timedelta:
     waits = {
-        "jwt_secret": timedelta(seconds=settings().link_seconds),
+        "link_key": max(timedelta(seconds=settings().link_seconds), _WITHDRAWAL),
         "lookup_key": _LOOKUPS_COUNT,
         "stripe_webhook_secret": _STRIPE_SIGNS,
     }

@@ -1,7 +1,7 @@
 """Encryption of personal data at rest, and the keyed hashes by which it is found again.
 
 DATA_KEYS encrypt (Fernet: AES-128-CBC with HMAC-SHA256), LOOKUP_KEY hashes. Both take several values, newest first:
-the first one writes, all of them read. Outside production, JWT_SECRET stands in for a key that is not set.
+the first one writes, all of them read.
 """
 
 import base64
@@ -29,7 +29,7 @@ def encrypt(text: str) -> str:
     Raises:
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
-    return _build_cipher(_read_secrets("data_keys")).encrypt(text.encode()).decode("ascii")
+    return _build_cipher(settings().require_all("data_keys")).encrypt(text.encode()).decode("ascii")
 
 
 def decrypt(text: str) -> str:
@@ -40,7 +40,7 @@ def decrypt(text: str) -> str:
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
     try:
-        return _build_cipher(_read_secrets("data_keys")).decrypt(text).decode()
+        return _build_cipher(settings().require_all("data_keys")).decrypt(text).decode()
     except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
         raise DecryptionFailed("no key of DATA_KEYS decrypts this") from None
 
@@ -53,7 +53,7 @@ def renew_encryption(text: str) -> str:
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
     try:
-        _build_cipher(_read_secrets("data_keys")[:1]).decrypt(text)
+        _build_cipher(settings().require_all("data_keys")[:1]).decrypt(text)
     except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
         return encrypt(decrypt(text))
     return text
@@ -65,7 +65,7 @@ def find_data_key(text: str) -> int | None:
     Raises:
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
-    for place, secret in enumerate(_read_secrets("data_keys")):
+    for place, secret in enumerate(settings().require_all("data_keys")):
         with suppress(InvalidToken, ValueError):  # ValueError: a text that is not ASCII
             _build_cipher((secret,)).decrypt(text)
             return place
@@ -111,14 +111,8 @@ def lookup_hashes(text: str) -> list[bytes]:
     Raises:
         configs.settings.SettingMissing: LOOKUP_KEY is not set.
     """
-    keys = (_derive_key(secret, b"lookup") for secret in _read_secrets("lookup_key"))
+    keys = (_derive_key(secret, b"lookup") for secret in settings().require_all("lookup_key"))
     return [hmac.digest(key, text.encode(), hashlib.sha256) for key in keys]
-
-
-def _read_secrets(name: str) -> tuple[str, ...]:
-    known = settings()
-    stands_in = getattr(known, name) is None and known.app_env != "production"
-    return known.require_all("jwt_secret" if stands_in else name)
 
 
 @lru_cache(maxsize=8)

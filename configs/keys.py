@@ -17,6 +17,7 @@ ROTATE_AFTER = timedelta(days=365)  # the age that docs/keys.md recommends to re
 # Settings that take several values, with commas between them: the first one signs, encrypts or is sent, all are valid.
 SEVERAL = (
     "jwt_secret",
+    "link_key",
     "data_keys",
     "lookup_key",
     "stripe_webhook_secret",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 from configs.contact_addresses import is_french_mobile
 from configs.database_tls import find_unverified
 from configs.hosts import is_loopback
-from configs.keys import ADDRESSES, SEVERAL, read_password
+from configs.keys import ADDRESSES, SEVERAL, read_keys, read_password
 from configs.keys import read_text as _text
 from configs.legal_names import LegalNames, is_sample
 from configs.mail_server import MAIL_PROVIDERS
@@ -25,8 +26,10 @@ VARIETY = 6  # different characters that even 16 random hexadecimal digits have
 BYTES_OF_KEY = 32
 BCRYPT_COST = 12
 STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
+_OWN = ("jwt_secret", "link_key", "data_keys", "lookup_key")  # keys that we draw, each for one purpose
 _STRONG = {
     "jwt_secret": BYTES_OF_KEY,
+    "link_key": BYTES_OF_KEY,
     "data_keys": BYTES_OF_KEY,
     "lookup_key": BYTES_OF_KEY,
     "jwt_secret_previous": BYTES_OF_KEY,
@@ -107,6 +110,7 @@ def problems_in_production(settings: "Settings") -> list[str]:
     return [
         *_missing(settings),
         *_weak(settings),
+        *_shared(settings),
         *_invented(settings),
         *_unlawful(settings),
         *_hasty(settings),
@@ -149,6 +153,14 @@ def _weak(settings: "Settings") -> Iterator[str]:
         yield "STRIPE_SECRET_KEY is no live key: everybody could pay with a test card"
     if settings.bcrypt_cost < BCRYPT_COST:
         yield f"BCRYPT_COST is below {BCRYPT_COST}"
+
+
+def _shared(settings: "Settings") -> Iterator[str]:
+    """Name keys that have a value of another one: the programs that hold the one must not hold the other."""
+    found = read_keys(settings)
+    for name, other in combinations(_OWN, 2):
+        if set(found.get(name, ())) & set(found.get(other, ())):
+            yield f"{other.upper()} has a value of {name.upper()}: draw one of its own"
 
 
 def _weakness(what: str, secret: str, least: int) -> Iterator[str]:

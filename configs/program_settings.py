@@ -26,6 +26,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "proxy_hops",
         "api_url",
         "jwt_secret",
+        "link_key",
         "data_keys",
         "lookup_key",
         "stripe_secret_key",
@@ -41,13 +42,21 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "backup_url",  # a migration asks for a dump where there is one
     ),
     # It sends the mail that confirms an order itself, before any alert leaves, and exports phone numbers readably.
-    "background": (*_SERVERS, "api_url", "data_keys", "stripe_secret_key", "sendgrid_api_key", *_SELLER),
+    "background": (
+        *_SERVERS,
+        "api_url",
+        "link_key",
+        "data_keys",
+        "stripe_secret_key",
+        "sendgrid_api_key",
+        *_SELLER,
+    ),
     "backup": ("database_url", "backup_url", "backup_recipients"),
     "crawler": (*_SERVERS, "scrapyd_password"),
     "notifier": (
         *_SERVERS,
         "api_url",
-        "jwt_secret",  # signs the links in messages
+        "link_key",
         "data_keys",
         "lookup_key",
         "sendgrid_api_key",

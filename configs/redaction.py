@@ -7,7 +7,9 @@ from typing import Any
 
 MASK = "***"
 _GAP = " \u00a0\u2009\u202f.\u2010-\u2013-"  # between the digits of a phone number, in any typography
-_SECRET_KEY = re.compile(r"passw|secret|authorization|api_?key|(^|_)token$|cookie", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"passw|secret|authorization|api_?key|(data|link|lookup)_keys?$|(^|_)token$|cookie", re.IGNORECASE
+)
 # Each pattern begins where a run of its characters does, and takes the run as a whole: tried at each character of a
 # long text it would take time that grows with the square of its length.
 _PATTERNS = (

@@ -1,4 +1,7 @@
-"""Signed tokens for links: good for one purpose (scope) and for a time; they hide nothing."""
+"""Signed tokens: good for one purpose (scope) and for a time; they hide nothing.
+
+JWT_SECRET signs what the API hands out and reads itself, LINK_KEY the links in messages (configs/signed_links.py).
+"""
 
 import hashlib
 import hmac
@@ -18,6 +21,7 @@ from itsdangerous.encoding import base64_encode
 from configs.clock import clock
 from configs.settings import settings
 
+SigningKey = Literal["jwt_secret", "link_key"]
 SKEW = 60  # seconds that the clocks of two machines may differ
 _SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
 # As itsdangerous writes JSON; it makes an encoder for each token.
@@ -67,14 +71,14 @@ class _Serializer(URLSafeTimedSerializer):
         return base64_encode(text) if len(text) < _SHORT else super().dump_payload(obj)
 
 
-def read_signing_keys() -> tuple[str, ...]:
-    """Return the values of JWT_SECRET and, last, JWT_SECRET_PREVIOUS: the first one signs, all verify.
+def read_signing_keys(key: SigningKey = "jwt_secret") -> tuple[str, ...]:
+    """Return the values of a key, of JWT_SECRET with JWT_SECRET_PREVIOUS last: the first one signs, all verify.
 
     Raises:
-        configs.settings.SettingMissing: JWT_SECRET is not set.
+        configs.settings.SettingMissing: the key is not set.
     """
-    previous = settings().jwt_secret_previous
-    return (*settings().require_all("jwt_secret"), *([previous.get_secret_value()] if previous else []))
+    previous = settings().jwt_secret_previous if key == "jwt_secret" else None
+    return (*settings().require_all(key), *([previous.get_secret_value()] if previous else []))
 
 
 @lru_cache(maxsize=64)
@@ -91,23 +95,23 @@ def _serializer(keys: tuple[str, ...], scope: str) -> _Serializer:
     )
 
 
-def sign(scope: str, payload: Any) -> str:
+def sign(scope: str, payload: Any, key: SigningKey = "jwt_secret") -> str:
     """Return a token that carries the payload (plain JSON values) and the moment; safe in an address.
 
     Raises:
-        configs.settings.SettingMissing: JWT_SECRET is not set.
+        configs.settings.SettingMissing: the key is not set.
     """
-    return str(_serializer(read_signing_keys(), scope).dumps(payload))
+    return str(_serializer(read_signing_keys(key), scope).dumps(payload))
 
 
-def unsign(scope: str, token: str, max_age_seconds: float) -> Any:
-    """Return the payload of a token signed for this scope at most that long ago.
+def unsign(scope: str, token: str, max_age_seconds: float | None, key: SigningKey = "jwt_secret") -> Any:
+    """Return the payload of a token signed for this scope at most that long ago; None: at any time.
 
     Raises:
         LinkRefused: it is expired or forged.
-        configs.settings.SettingMissing: JWT_SECRET is not set.
+        configs.settings.SettingMissing: the key is not set.
     """
-    serializer = _serializer(read_signing_keys(), scope)
+    serializer = _serializer(read_signing_keys(key), scope)
     try:
         payload, signed_at = serializer.loads(token, return_timestamp=True)
     except (BadData, UnicodeError):  # UnicodeError: a lone surrogate is no token either
@@ -115,6 +119,6 @@ def unsign(scope: str, token: str, max_age_seconds: float) -> Any:
     age = (clock() - signed_at).total_seconds()
     if age < -SKEW:
         raise LinkRefused("forged")
-    if age > max_age_seconds:
+    if max_age_seconds is not None and age > max_age_seconds:
         raise LinkRefused("expired")
     return payload

@@ -13,6 +13,7 @@ _DRAWN = (
     "data_keys",
     "db_password",
     "jwt_secret",
+    "link_key",
     "lookup_key",
     "redis_password",
     "scrapyd_password",

@@ -10,10 +10,8 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from configs.settings import settings
-from configs.signing import LinkRefused, sign, unsign
-
-_SCOPE = "call"
-_GOOD_FOR = 3600.0  # seconds: Twilio may queue a call, and tries a report again
+from configs.signed_links import AnswerCall, read_token, write_token
+from configs.signing import LinkRefused
 
 
 class CallStep(StrEnum):
@@ -38,9 +36,9 @@ def write_call_token(notification_id: UUID, language: str) -> str:
     """Return the token of the addresses of a call.
 
     Raises:
-        configs.settings.SettingMissing: JWT_SECRET is not set.
+        configs.settings.SettingMissing: LINK_KEY is not set.
     """
-    return sign(_SCOPE, [str(notification_id), language])
+    return write_token(AnswerCall(notification_id, language))
 
 
 def call_address(step: CallStep, token: str) -> str:
@@ -58,13 +56,12 @@ def read_call(query: str) -> CallRequest:
 
     Raises:
         configs.signing.LinkRefused: the token is expired or forged.
-        configs.settings.SettingMissing: JWT_SECRET is not set.
+        configs.settings.SettingMissing: LINK_KEY is not set.
     """
     given = dict(parse_qsl(query))
     token = given.get("call", "")
-    payload = unsign(_SCOPE, token, _GOOD_FOR)
+    call = read_token(AnswerCall, token)
     try:
-        notification_id, language = payload
-        return CallRequest(CallStep(given.get("step", "")), UUID(notification_id), str(language), token)
-    except (ValueError, TypeError, AttributeError):
+        return CallRequest(CallStep(given.get("step", "")), call.notification, call.language, token)
+    except ValueError:
         raise LinkRefused("forged") from None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.languages import FRENCH_AND_ENGLISH, read_language
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from notifier.channel_base import Choices
 
 

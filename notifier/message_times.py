@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from api.models.notification import DIGEST, QUIET_HOURS
 from api.models.user import SlotRhythm, User
 from configs.desk import zone_or_home
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from configs.withdrawal_period import is_holiday
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)

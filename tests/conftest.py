@@ -47,6 +47,9 @@ _FIXED = {
     "DISCOVERY_PROCESSES": "0",  # a keeper starts no walk that a test did not ask for
     "INTERVAL_JITTER": "0",
     "JWT_SECRET": "0123456789abcdef-0123456789abcdef-tests",
+    "LINK_KEY": "0123456789abcdef-0123456789abcdef-links",
+    "DATA_KEYS": "0123456789abcdef-0123456789abcdef-data",
+    "LOOKUP_KEY": "0123456789abcdef-0123456789abcdef-lookup",
     "SENDGRID_API_KEY": "SG.tests",
     "TWILIO_ACCOUNT_SID": "AC0123456789abcdef0123456789abcdef",
     "TWILIO_AUTH_TOKEN": "tests-token",

@@ -19,7 +19,7 @@ from api.models.appointment import Appointment
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 
 SPREAD = timedelta(minutes=10)
 _LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out

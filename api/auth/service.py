@@ -23,7 +23,7 @@ from api.accounts.queries import find_pending_hash, has_address
 from api.accounts.schemas import Registration
 from api.accounts.service import register_account
 from api.alerts.service import wake_alerts
-from api.auth.tokens import NEW, RESET, VERIFY, find_contact, find_unconfirmed, sign_reset
+from api.auth.tokens import find_contact, find_unconfirmed, sign_reset
 from api.errors import invalid
 from api.logins.second_factor import remove_second_factor
 from api.logins.service import LoginChange, end_all_logins, renew_login
@@ -34,6 +34,7 @@ from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.settings import settings
+from configs.signed_links import ResetPassword, VerifyAddress
 
 _SOON = 3  # mails a day that may follow each other within minutes
 
@@ -57,17 +58,17 @@ def confirm_address(session: Session, token: str) -> AccountChange:
         api.errors.ApiError: 409 address-taken.
         configs.signing.LinkRefused: the token is expired or forged.
     """
-    contact, claims = find_contact(session, VERIFY, token, settings().link_seconds, lock=True)
+    contact, claims = find_contact(session, VerifyAddress, token, lock=True)
     if contact is None or find_unconfirmed(contact, claims) is None:
         return AccountChange(contact)
-    if NEW in claims:
+    if claims.new is not None:
         mails = apply_new_email(session, contact)
         return AccountChange(
             contact, alerts=wake_alerts(session, contact.user_id, "address confirmed"), mails=mails
         )
     user = session.get_one(User, contact.user_id)
     is_new = contact.verified_at is None
-    is_clear = not is_new or _take_registration(session, user, claims.get("registration"))
+    is_clear = not is_new or _take_registration(session, user, claims.registration)
     if contact.enabled:
         give_consent(contact, "email_confirmation")
     contact.verified_at, contact.state = clock(), ContactState.OK
@@ -142,7 +143,7 @@ def reset_by_token(token: str, password: str) -> AccountChange:
         api.errors.ApiError: 422, the password can be guessed; 503, no turn came to hash it.
     """
     with open_session() as s:
-        contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+        contact, _ = find_contact(s, ResetPassword, token)
     if contact is None:
         return AccountChange(None)
     check_strength(password, contact.address)
@@ -194,7 +195,7 @@ def check_strength(password: str, email: str) -> None:
 
 
 def _reset_password(session: Session, token: str, password_hash: str) -> AccountChange:
-    contact, _ = find_contact(session, RESET, token, settings().password_reset_seconds, lock=True)
+    contact, _ = find_contact(session, ResetPassword, token, lock=True)
     if contact is None:
         return AccountChange(None)
     user = session.get_one(User, contact.user_id)
@@ -212,7 +213,7 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
     return AccountChange(contact, None, alerts, mails + _report_password(session, user))
 
 
-def _take_registration(session: Session, user: User, registration_id: object) -> bool:
+def _take_registration(session: Session, user: User, registration_id: UUID | None) -> bool:
     """Give the account the password of the registration whose mail was confirmed; return whether it has one now.
 
     None fits where a later registration got no mail of its own: then the mailbox's owner, who may be behind that one,
@@ -233,12 +234,12 @@ def _take_registration(session: Session, user: User, registration_id: object) ->
 
 
 def _choose_registration(
-    pending: list[PendingRegistration], registration_id: object
+    pending: list[PendingRegistration], registration_id: UUID | None
 ) -> PendingRegistration | None:
     """Return the registration of a mail; None where it is not certain that the mail's reader made it."""
     if registration_id is None and len(pending) == 1:
         return pending[0]
-    chosen = next((each for each in pending if str(each.id) == registration_id), None)
+    chosen = next((each for each in pending if each.id == registration_id), None)
     without_mail = [each.created_at for each in pending if each.password_hash is None]
     if chosen is None or any(at >= chosen.created_at for at in without_mail):
         return None

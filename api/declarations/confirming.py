@@ -10,23 +10,6 @@ from sqlalchemy.orm import Session
 from api.declarations.applying import link_order, lock_declaration
 from api.models.declaration import Declaration
 from configs.clock import clock
-from configs.signing import LinkRefused, unsign
-
-SCOPE = "declaration"
-_MAX_AGE = 400 * 86400  # seconds; after it was applied the page says so
-
-
-def read_token(token: str) -> UUID:
-    """Return the declaration that a link is about.
-
-    Raises:
-        configs.signing.LinkRefused: it is expired or forged.
-    """
-    payload = unsign(SCOPE, token, _MAX_AGE)
-    try:
-        return UUID(payload["declaration"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise LinkRefused("forged") from None
 
 
 def confirm_declaration(session: Session, declaration_id: UUID) -> Declaration | None:

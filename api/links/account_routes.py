@@ -6,19 +6,19 @@ from flask import render_template, request
 
 import notifier
 from api.auth.service import confirm_address, read_new_password, reset_by_token
-from api.auth.tokens import RESET, VERIFY, find_contact, find_unconfirmed
+from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of
 from api.middleware.rate_limits import remember_address
 from api.models.base import session
-from configs.settings import settings
+from configs.signed_links import ResetPassword, VerifyAddress
 
 
 @blueprint.get("/verify/<token>")
 def ask_verify(token: str) -> str:
     """Show the address that would be confirmed."""
     with session() as s:
-        contact, claims = find_contact(s, VERIFY, token, settings().link_seconds)
+        contact, claims = find_contact(s, VerifyAddress, token)
         use_language_of(s, contact)
         unconfirmed = find_unconfirmed(contact, claims) if contact else None
         address = unconfirmed or (contact.address if contact else None)
@@ -42,7 +42,7 @@ def verify(token: str) -> str:
 def ask_password(token: str) -> str:
     """Show the form to choose a new password."""
     with session() as s:
-        contact, _ = find_contact(s, RESET, token, settings().password_reset_seconds)
+        contact, _ = find_contact(s, ResetPassword, token)
         use_language_of(s, contact)
         return render_template("reset.html", address=contact.address if contact else None)
 

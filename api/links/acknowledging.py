@@ -9,7 +9,7 @@ from api.models.incident import Incident
 from api.models.user import Role, User
 from api.operations.alarms import acknowledge
 from configs.clock import clock
-from configs.incident_links import read_incident_token
+from configs.signed_links import AcknowledgeIncident, read_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ def find_alarm(session: Session, token: str) -> LinkedAlarm | None:
     Raises:
         configs.signing.LinkRefused: it is expired or forged.
     """
-    link = read_incident_token(token)
-    user, incident = session.get(User, link.user_id), session.get(Incident, link.incident_id)
+    link = read_token(AcknowledgeIncident, token)
+    user, incident = session.get(User, link.user), session.get(Incident, link.incident)
     if user is None or incident is None or user.role is Role.USER:
         return None
     return LinkedAlarm(incident, user)

@@ -21,21 +21,21 @@ from api.links.answering import (
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import session
-from configs.alert_answer_links import read_alert_answer_token
+from configs.signed_links import AnswerAlert, read_token
 
 
 @blueprint.get("/answer/<token>")
 def ask_answer(token: str) -> str:
     """Show the answer to a slot alert that would be stored."""
     with session() as s:
-        asked = find_asked(s, read_alert_answer_token(token))
+        asked = find_asked(s, read_token(AnswerAlert, token).notification)
         return _render_question(asked, token, AnswerForm(read_value(request.args.get("value"))))
 
 
 @blueprint.post("/answer/<token>")
 def answer_alert(token: str) -> tuple[str, int]:
     """Store an answer to a slot alert; a repetition changes nothing."""
-    notification_id, form = read_alert_answer_token(token), _read_answer_form()
+    notification_id, form = read_token(AnswerAlert, token).notification, _read_answer_form()
     try:
         with session() as s:
             asked = find_asked(s, notification_id)

@@ -8,22 +8,24 @@ from api.links.appointments import LinkedAppointment, UnknownChoice, find_appoin
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import session
-from configs.appointment_links import read_answer_token, read_reminder_token
 from configs.clock import clock
+from configs.signed_links import MoveReminders, TellHowItWent, read_token
 
 
 @blueprint.get("/reminder/<token>")
 def ask_reminders(token: str) -> str:
     """Show when the reminders of an appointment come."""
     with session() as s:
-        return _render_reminders(find_appointment(s, read_reminder_token(token)), done=False)
+        return _render_reminders(
+            find_appointment(s, read_token(MoveReminders, token).appointment), done=False
+        )
 
 
 @blueprint.post("/reminder/<token>")
 def set_reminders(token: str) -> tuple[str, int]:
     """Move the reminders, or switch them off; a repetition changes nothing."""
     with session() as s:
-        found = find_appointment(s, read_reminder_token(token))
+        found = find_appointment(s, read_token(MoveReminders, token).appointment)
         try:
             chosen = [read_choice(request.form.get(step, ""), step) for step in Step]
         except UnknownChoice:
@@ -53,19 +55,19 @@ def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: b
 def ask_went(token: str) -> str:
     """Show the answer that would be stored."""
     with session() as s:
-        answer = read_answer_token(token)
-        return _render_answer(find_appointment(s, answer.appointment_id), done=False, well=answer.went_well)
+        answer = read_token(TellHowItWent, token)
+        return _render_answer(find_appointment(s, answer.appointment), done=False, well=answer.well)
 
 
 @blueprint.post("/went/<token>")
 def take_answer(token: str) -> str:
     """Store how an appointment went; a repetition changes nothing."""
-    answer = read_answer_token(token)
+    answer = read_token(TellHowItWent, token)
     with session() as s:
-        found = find_appointment(s, answer.appointment_id)
+        found = find_appointment(s, answer.appointment)
         if found:
-            store_answer(found.row, went_well=answer.went_well)
-        return _render_answer(found, done=True, well=answer.went_well)
+            store_answer(found.row, went_well=answer.well)
+        return _render_answer(found, done=True, well=answer.well)
 
 
 def _render_answer(found: LinkedAppointment | None, *, done: bool, well: bool) -> str:

@@ -1,8 +1,5 @@
 """Blueprint of /l, and what the routes of all its links share."""
 
-from typing import Any
-from uuid import UUID
-
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
@@ -26,15 +23,3 @@ def use_language_of(s: Session, owned: Contact | Alert | None) -> None:
     user = s.get(User, owned.user_id) if owned else None
     if user:
         use_account_language(user.language)
-
-
-def read_uuid(payload: Any, key: str) -> UUID:
-    """Return an id that a token carries.
-
-    Raises:
-        LinkRefused: the token carries no such id.
-    """
-    try:
-        return UUID(payload[key])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise LinkRefused("forged") from None

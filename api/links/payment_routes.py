@@ -12,21 +12,19 @@ from api.billing.closed_desk_refunds import quote_closed_desk, refund_closed_des
 from api.billing.quote_words import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
-from api.links.blueprint import blueprint, read_uuid, use_language_of
+from api.links.blueprint import blueprint, use_language_of
 from api.middleware.languages import read_language
 from api.models.base import session
 from api.models.user import User
 from api.payments.refunds import ask_for_refund
-from configs.settings import settings
-
-PORTAL, CLOSED_DESK = "portal", "closed-desk"
+from configs.signed_links import OpenPortal, RefundClosedDesk
 
 
 @blueprint.get("/portal/<token>")
 def ask_portal(token: str) -> str:
     """Show the button that opens Stripe's portal."""
     with session() as s:
-        contact, _ = find_contact(s, PORTAL, token, settings().link_seconds)
+        contact, _ = find_contact(s, OpenPortal, token)
         use_language_of(s, contact)
         return render_template("portal.html", known=contact is not None)
 
@@ -35,7 +33,7 @@ def ask_portal(token: str) -> str:
 def open_portal(token: str) -> tuple[str, int, dict[str, str]]:
     """Open a session of the portal and lead to it, by a header: the policy allows no form to lead elsewhere."""
     with session() as s:
-        contact, _ = find_contact(s, PORTAL, token, settings().link_seconds)
+        contact, _ = find_contact(s, OpenPortal, token)
         user = s.get_one(User, contact.user_id) if contact else None
         use_language_of(s, contact)
     if user is None:
@@ -77,5 +75,5 @@ def _render_refund_page(refund: ClosedDeskRefund | None, *, done: bool) -> str:
 
 def _read_choice(s: Session, token: str) -> tuple[UUID | None, UUID]:
     """Return the user whom a token was sent to, None where the address is no longer theirs, and the alert."""
-    contact, claims = find_contact(s, CLOSED_DESK, token, settings().link_seconds)
-    return contact.user_id if contact else None, read_uuid(claims, "alert")
+    contact, refund = find_contact(s, RefundClosedDesk, token)
+    return contact.user_id if contact else None, refund.alert

@@ -11,7 +11,7 @@ from api.alerts.service import may_reopen
 from api.alerts.stopping import has_waiting, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.errors import ApiError
-from api.links.blueprint import blueprint, read_uuid, use_language_of
+from api.links.blueprint import blueprint, use_language_of
 from api.links.unsubscribing import (
     UnsubscribeSubject,
     find_owner,
@@ -23,9 +23,7 @@ from api.middleware.languages import use_account_language
 from api.models.alert import Alert
 from api.models.base import session
 from configs.prefecture import prefectures
-from configs.settings import settings
-from configs.signing import unsign
-from configs.unsubscribe_links import STOP_ALERT
+from configs.signed_links import StopAlerts, read_token
 
 
 @blueprint.get("/stop/<token>")
@@ -107,8 +105,7 @@ def _render_unsubscribe_page(
 
 
 def _read_alert_id(token: str) -> UUID:
-    payload = unsign(STOP_ALERT, token, settings().link_seconds)
-    return read_uuid(payload if isinstance(payload, dict) else {"alert": payload}, "alert")
+    return read_token(StopAlerts, token).alerts[0]
 
 
 def _render_stop_page(s: Session, alert: Alert | None, token: str, *, done: bool) -> str:

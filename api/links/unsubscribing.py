@@ -13,8 +13,9 @@ from api.models.alert import Alert
 from api.models.user import Contact, User
 from configs.clock import clock
 from configs.contact_addresses import digest
+from configs.message_groups import MessageGroup
 from configs.prefecture import Prefecture, prefectures
-from configs.unsubscribe_links import MessageGroup, read_unsubscription
+from configs.signed_links import StopAlerts, read_unsubscription
 
 
 @dataclass(slots=True)
@@ -64,13 +65,12 @@ def find_subject(session: Session, token: str) -> UnsubscribeSubject:
         configs.signing.LinkRefused: it is expired or forged.
     """
     wish = read_unsubscription(token)
-    found = (session.get(Alert, each) for each in wish.alert_ids)
-    subject = UnsubscribeSubject(wish.group, [alert for alert in found if alert])
-    if wish.contact_id:
-        contact = session.get(Contact, wish.contact_id, with_for_update={"key_share": True})
-        if contact and digest(contact.address) == wish.address_digest:
-            subject.contact = contact
-    return subject
+    if isinstance(wish, StopAlerts):
+        found = (session.get(Alert, each) for each in wish.alerts)
+        return UnsubscribeSubject(MessageGroup.SLOTS, [alert for alert in found if alert])
+    contact = session.get(Contact, wish.contact, with_for_update={"key_share": True})
+    is_same = contact is not None and digest(contact.address) == wish.address
+    return UnsubscribeSubject(wish.group, contact=contact if is_same else None)
 
 
 def stop_subject(session: Session, subject: UnsubscribeSubject) -> list[UUID]:

@@ -33,8 +33,8 @@ from api.models.user import User
 from configs.contact_addresses import fold_address, group_network_address
 from configs.redis import redis_client
 from configs.settings import settings
+from configs.signed_links import read_unsubscription
 from configs.signing import LinkRefused
-from configs.unsubscribe_links import read_unsubscription
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"

@@ -1,7 +1,7 @@
 """Checks for keys that were taken out too early: what is stored under them can be neither read nor found any more."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +21,6 @@ from configs.keys import fingerprint_key, read_keys
 from configs.settings import settings
 
 _SAMPLED = 10  # contacts of each channel, from each end of an index
-_SIGNING = "jwt_secret"
 log = structlog.get_logger(__name__)
 
 
@@ -75,24 +74,32 @@ def find_lost_lookup_keys(s: Session) -> list[str]:
 
 
 def find_lost_signing_keys(s: Session) -> list[str]:
-    """Return a line where logins are alive that a value of JWT_SECRET signed which is not there any more."""
-    prints = [fingerprint_key(_SIGNING, value) for value in read_keys(settings()).get(_SIGNING, ())]
-    rows = s.scalars(sa.select(KeySighting).where(KeySighting.name == _SIGNING)).all()
+    """Return lines where a value of JWT_SECRET or LINK_KEY is gone that signed logins or links which are still good."""
+    lines = []
+    if since := _find_lost_since(s, "jwt_secret"):
+        ended = count_logins_before(s, since)
+        lines += [_describe_loss("JWT_SECRET", since, pluralize(ended, "login"))] if ended else []
+    since = _find_lost_since(s, "link_key")
+    if since and since + timedelta(seconds=settings().link_seconds) > clock():
+        lines.append(_describe_loss("LINK_KEY", since, "the links of messages"))
+    return lines
+
+
+def _find_lost_since(s: Session, name: str) -> datetime | None:
+    """Return until when the value of a key signed that was taken out last; None where none lacks."""
+    prints = [fingerprint_key(name, value) for value in read_keys(settings()).get(name, ())]
+    rows = s.scalars(sa.select(KeySighting).where(KeySighting.name == name)).all()
     first = [row.first_since for row in rows if row.first_since and row.fingerprint in prints[:1]]
-    since = max(first, default=None)
-    before = max(
-        (row for row in rows if row.fingerprint not in prints[:1]),
-        key=lambda row: row.started_at,
-        default=None,
+    others = (row for row in rows if row.fingerprint not in prints[:1])
+    before = max(others, key=lambda row: row.started_at, default=None)
+    return None if before is None or before.fingerprint in prints else max(first, default=None)
+
+
+def _describe_loss(variable: str, since: datetime, refused: str) -> str:
+    return (
+        f"{variable} lacks the value that signed until {since:%Y-%m-%d %H:%M}, and refuses {refused}; give it back"
+        " behind the present one, unless it leaked"
     )
-    if since is None or before is None or before.fingerprint in prints:
-        return []
-    ended = count_logins_before(s, since)
-    line = (
-        f"JWT_SECRET lacks the value that signed until {since:%Y-%m-%d %H:%M}: {pluralize(ended, 'login')} and the"
-        " links of messages are refused; give it back behind the present one, unless it leaked"
-    )
-    return [line] if ended else []
 
 
 def count_logins_before(s: Session, since: datetime) -> int:

@@ -163,7 +163,7 @@ class Contact(Base):
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
     alert_budget_full_at: Mapped[datetime | None]
-    # groups of messages that its reader stopped (configs/unsubscribe_links.py)
+    # groups of messages that its reader stopped (configs/message_groups.py)
     stopped_groups: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     summary_since: Mapped[datetime | None]  # since when its reader wants the weekly summary there
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)

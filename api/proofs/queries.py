@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from api.models.slot import Detection
 from configs.clock import clock
-from configs.proof_links import read_proof_token, write_proof_link
 from configs.proofs import NoProof, is_kept, is_key
 from configs.settings import settings
+from configs.signed_links import ShowProof, read_token, write_proof_link
 
 
 def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
@@ -27,7 +27,7 @@ def find_proof(session: Session, token: str) -> tuple[Detection, str]:
         configs.signing.LinkRefused: the link is expired or forged.
         configs.proofs.NoProof: the detection is gone, or has no proof.
     """
-    detection = session.get(Detection, read_proof_token(token))
+    detection = session.get(Detection, read_token(ShowProof, token).detection)
     if detection is None or not detection.proof_key or not is_key(detection.proof_key):
         raise NoProof("missing", "no proof was kept of this detection")
     return detection, detection.proof_key

@@ -21,7 +21,7 @@ from api.users.preference_schemas import (
     QuietHoursState,
 )
 from configs.clock import clock
-from configs.unsubscribe_links import SWITCHABLE, MessageGroup
+from configs.message_groups import SWITCHABLE, MessageGroup
 
 HOW_TO_LINK = {
     Channel.EMAIL: "confirm the address of the account first",

@@ -18,8 +18,8 @@ from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
 from api.users.schemas import ProfileChange
 from configs.clock import clock
+from configs.message_groups import MessageGroup
 from configs.plan import PlanName
-from configs.unsubscribe_links import MessageGroup
 
 # By the field of a profile that is null then.
 _UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}

@@ -19,6 +19,7 @@ class ServingSettings(BaseSettings):
     frontend_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
     live_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
     jwt_secret: SecretStr | None = None
+    link_key: SecretStr | None = None
     data_keys: SecretStr | None = None
     lookup_key: SecretStr | None = None
     jwt_secret_previous: SecretStr | None = None

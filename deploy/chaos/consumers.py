@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from configs.clock import clock
-from configs.order_links import write_withdrawal_token
+from configs.signed_links import WithdrawOrder, write_token
 from deploy.chaos.shop_api import ShopApi
 from deploy.chaos.subscribers import SHOPPERS
 
@@ -102,7 +102,7 @@ class Consumers:
         fields = {"name": "Camille"}  # not the buyer's: it stays with the declaration
         if buyer not in self.buyers:
             fields["email"] = f"later-{payment_id}{SHOPPERS}"
-        path = f"/l/withdraw/{write_withdrawal_token(payment_id)}"
+        path = f"/l/withdraw/{write_token(WithdrawOrder(payment_id))}"
         _click(lambda: self.api.send_form(path, fields))
 
 

@@ -16,6 +16,9 @@ from deploy.sandbox.receipts.signatures import make_public_key
 
 _DRAWN = (
     "JWT_SECRET",
+    "LINK_KEY",
+    "DATA_KEYS",
+    "LOOKUP_KEY",
     "SCRAPYD_PASSWORD",
     "SENDGRID_API_KEY",
     "TWILIO_AUTH_TOKEN",
@@ -35,8 +38,6 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
     receipts = kept_secret(state / "secrets" / "SENDGRID_RECEIPT_SECRET", "sandbox-")
     return {
         **{name: kept_secret(state / "secrets" / name, "sandbox-") for name in _DRAWN},
-        # JWT_SECRET would stand in, but the background program is not given it. The same value reads older rows.
-        "DATA_KEYS": os.environ.get("DATA_KEYS") or kept_secret(state / "secrets" / "JWT_SECRET", "sandbox-"),
         "APP_ENV": "sandbox",
         "STATE_DIR": str(state),
         "DATABASE_URL": database_url,

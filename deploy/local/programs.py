@@ -20,6 +20,8 @@ _GUNICORN = (
 )
 
 _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
+# Secrets of the stand-ins, which sign what they send to us; the former is no setting of ours.
+_OF_STAND_INS = frozenset({"sendgrid_receipt_secret", "stripe_webhook_secret"})
 # unix(7) allows 108 bytes; supervisord puts its process id behind the name while it binds.
 _LONGEST_SOCKET = 90
 
@@ -56,10 +58,14 @@ def database_programs() -> dict[str, Program]:
     }  # fmt: skip
 
 
-def build_environment(own: Program) -> dict[str, str]:
-    """Return the variables of a program: which one it is, and nothing in place of the secrets that others read."""
-    withheld = (name for name in list_secrets(Settings.model_fields) if name not in list_allowed(own))
-    return {"PROGRAM": own, **{name.upper(): "" for name in withheld}}
+def build_environment(own: Program | None) -> dict[str, str]:
+    """Return the variables of a program: which one it is, and nothing in place of the secrets that others read.
+
+    Each program has an address of the database for itself. Only migrations have the owner's.
+    """
+    given = list_allowed(own) - {"database_url"} if own else _OF_STAND_INS
+    withheld = {*list_secrets(Settings.model_fields), *_OF_STAND_INS} - given
+    return ({"PROGRAM": own} if own else {}) | {name.upper(): "" for name in sorted(withheld)}
 
 
 def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:
@@ -98,8 +104,7 @@ def _socket(folder: Path) -> str:
 
 
 def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
-    own = database_programs().get(name)
-    variables = build_environment(own) if own else {}
+    variables = build_environment(database_programs().get(name))
     log = _literal(_literal(folder / f"{name}.log"))  # it expands the names of these logs twice
     return {
         "command": " ".join(_quoted(part) for part in with_parent(command)),

@@ -6,9 +6,15 @@ from uuid import UUID
 
 from playwright.sync_api import Page
 
-from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import find_newest_version
-from configs.signing import sign
+from configs.signed_links import (
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    StopAlerts,
+    WithdrawOrder,
+    write_token,
+)
 from deploy.screenshots.money_rows import CUSTOMER, DETECTION, EVENT, GRANT
 from deploy.screenshots.payment_rows import name_notice
 from deploy.screenshots.people_rows import PASSWORD, WATCHED, People, Who
@@ -72,7 +78,7 @@ def _list_public() -> list[Shot]:
 
 
 def _list_sign_in(people: People) -> list[Shot]:
-    stop = sign("stop-alert", str(people.alerts["active"]))
+    stop = write_token(StopAlerts((people.alerts["active"],)))
     return [
         Shot("login", "/login"),
         Shot("login-error", "/login", act=sign_in_as(Who.NEW, "a wrong password")),
@@ -145,7 +151,7 @@ def _list_account() -> list[Shot]:
 
 
 def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
-    notice = str(name_notice(payment_id))
+    notice = ConfirmCancellation(name_notice(payment_id))
     return [
         Shot("plan", "/formule", Who.CAMILLE),
         Shot("plan-new", "/formule", Who.NEW),
@@ -161,11 +167,11 @@ def _list_plans(payment_id: UUID, invoice_id: UUID) -> list[Shot]:
         Shot("withdrawal", f"/formule/retractation/{payment_id}", Who.CAMILLE),
         Shot("withdrawal-form", "/l/retractation"),
         Shot("cancellation-form", "/l/resilier"),
-        Shot("cancellation-link", f"/l/cancel/{write_cancellation_token(payment_id)}"),
-        Shot("cancellation-notice", f"/l/resiliation/{sign('cancellation', {'declaration': notice})}"),
+        Shot("cancellation-link", f"/l/cancel/{write_token(CancelOrder(payment_id))}"),
+        Shot("cancellation-notice", f"/l/resiliation/{write_token(notice)}"),
         Shot("withdrawal-form-error", "/l/retractation", act=_declare_wrongly),
-        Shot("withdrawal-link", f"/l/withdraw/{write_withdrawal_token(payment_id)}"),
-        Shot("declaration", f"/l/declaration/{sign('declaration', {'declaration': str(payment_id)})}"),
+        Shot("withdrawal-link", f"/l/withdraw/{write_token(WithdrawOrder(payment_id))}"),
+        Shot("declaration", f"/l/declaration/{write_token(ConfirmDeclaration(payment_id))}"),
         Shot("payment", f"/formule/paiements/{payment_id}", Who.CAMILLE),
         Shot("invoices", "/formule/factures", Who.CAMILLE),
         Shot("invoices-empty", "/formule/factures", Who.NEW),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, load_only
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.user import Contact
-from configs.incident_links import write_incident_token
+from configs.signed_links import AcknowledgeIncident, write_token
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.message_links import link
 from notifier.content.operators import is_operator_no_more
@@ -66,4 +66,4 @@ def _has_link(row: ClaimedRow) -> bool:
 def _write_link(row: ClaimedRow, contact: Contact) -> str | None:
     if not _has_link(row):
         return None
-    return link("incident", write_incident_token(row.params["incident"], contact.user_id))
+    return link("incident", write_token(AcknowledgeIncident(row.params["incident"], contact.user_id)))

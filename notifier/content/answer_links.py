@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from api.models.answer import AnswerValue
-from configs.alert_answer_links import write_alert_answer_token
+from configs.signed_links import AnswerAlert, write_token
 from notifier.content.message_links import link
 
 # Placeholder of each answer's address in a text that many readers share.
@@ -24,4 +24,4 @@ def write_date_link(notification_ids: Sequence[UUID]) -> str:
 
 
 def _write_page(notification_ids: Sequence[UUID]) -> str:
-    return link("answer", write_alert_answer_token(notification_ids[0]))
+    return link("answer", write_token(AnswerAlert(notification_ids[0])))

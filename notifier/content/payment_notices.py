@@ -12,9 +12,9 @@ from api.models.notification import State
 from api.models.payment import Payment
 from api.models.user import Channel, Contact, User
 from configs.desk import zone_or_home
+from configs.message_groups import MessageGroup
 from configs.plan import PlanName, name_plan, plan
 from configs.settings import settings
-from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_message_content import since_values
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 

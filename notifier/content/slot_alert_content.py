@@ -10,7 +10,7 @@ from babel.dates import format_date, format_skeleton, format_time
 
 from api.models.alert import Moment
 from api.models.slot import Detection
-from configs.unsubscribe_links import write_stop_token
+from configs.signed_links import StopAlerts, write_token
 from notifier.channel_base import Choices
 from notifier.content.answer_choices import list_answer_choices
 from notifier.content.answer_links import ANSWER_TAGS, UNSIGNED
@@ -101,7 +101,7 @@ class ContentCache:
         Those to answer get their addresses when the message is rendered: they name its notification.
         """
         shared = self._share(openings, tuple(stop.name for stop in stops), language)
-        tokens = [write_stop_token([stop.alert_id]) for stop in stops[:MOST_STOPS]]
+        tokens = [write_token(StopAlerts((stop.alert_id,))) for stop in stops[:MOST_STOPS]]
         links = {tag: link("stop", token) for tag, token in zip(shared.tags, tokens, strict=False)}
         return TemplateContext(
             shared.values,
@@ -111,7 +111,7 @@ class ContentCache:
             (openings, stops),
             stop_token=tokens[0]
             if len(tokens) == 1
-            else write_stop_token([stop.alert_id for stop in stops[:MOST_STOPS]]),
+            else write_token(StopAlerts(tuple(stop.alert_id for stop in stops[:MOST_STOPS]))),
             choices=shared.choices,
         )
 

@@ -6,7 +6,9 @@ https://www.rfc-editor.org/rfc/rfc8058
 from dataclasses import replace
 
 from api.models.user import Channel
-from configs.unsubscribe_links import STOPPABLE, write_group_token
+from configs.contact_addresses import digest
+from configs.message_groups import STOPPABLE
+from configs.signed_links import StopGroup, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
@@ -19,7 +21,7 @@ def add_stop_link(row: ClaimedRow, address: str, context: TemplateContext) -> Te
     group = kind_of(row.kind).group
     if row.channel is not Channel.EMAIL or group not in STOPPABLE or row.contact_id is None:
         return context
-    token = write_group_token(group, row.contact_id, address)
+    token = write_token(StopGroup(row.contact_id, digest(address), group))
     return replace(
         context,
         values={**context.values, "stop_url": _TAG},

@@ -18,8 +18,8 @@ from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.logs import EachOf
+from configs.message_groups import SWITCHABLE
 from configs.settings import settings
-from configs.unsubscribe_links import SWITCHABLE
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.contact_loss import change_state, lock_contacts

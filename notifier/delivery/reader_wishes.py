@@ -14,7 +14,7 @@ from api.models.base import is_any_given
 from api.models.notification import HELD, State
 from api.models.user import Channel, Contact, User
 from configs.desk import zone_or_home
-from configs.unsubscribe_links import SWITCHABLE, MessageGroup
+from configs.message_groups import SWITCHABLE, MessageGroup
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.delivery.retry_policy import UNKNOWN
 from notifier.held_back import GONE

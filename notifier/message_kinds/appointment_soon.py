@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session, load_only
 from api.models.appointment import Appointment
 from api.models.notification import State
 from api.models.user import Contact
-from configs.appointment_links import write_reminder_token
 from configs.languages import FRENCH
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
+from configs.signed_links import MoveReminders, write_token
 from notifier.content.desk_location import location_of
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.message_links import link
@@ -61,7 +61,7 @@ class AppointmentSoon(MessageKind):
 def _describe(found: Appointment, at: datetime, row: ClaimedRow) -> TemplateContext:
     home = location_of("", row.params["prefecture"])
     local = at.astimezone(home.zone)
-    url = link("reminder", write_reminder_token(found.id))
+    url = link("reminder", write_token(MoveReminders(found.id)))
     values = {
         "where": f"{home.name} ({home.department})",
         "place": found.place or "",

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from notifier.call_series import KEY_PRESSED, read_series
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.slot_call import (

@@ -10,7 +10,7 @@ from api.models.notification import OUTLIVES
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.plan import name_plan
-from configs.signing import sign
+from configs.signed_links import ConfirmCancellation, write_token
 from notifier.content.cancellation_words import write_end, write_latest, write_wish
 from notifier.content.declaration_notices import DeclarationNotice, write_day
 from notifier.content.message_links import link
@@ -41,7 +41,7 @@ class CancelNoticed(DeclarationNotice):
     def describe(self, session: Session, declared: Declaration, language: str) -> dict[str, Any]:
         """Return the wish, the end, and the link that confirms or undoes."""
         order = session.get(Payment, declared.payment_id) if declared.payment_id else None
-        url = link("resiliation", sign("cancellation", {"declaration": str(declared.id)}))
+        url = link("resiliation", write_token(ConfirmCancellation(declared.id)))
         return {
             "own": True,
             "plan": name_plan(order.plan) if order else "",

@@ -1,6 +1,7 @@
 """The choice after the desks of a paid alert closed for good: other desks, or the remaining time refunded."""
 
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.models.user import Contact
 from configs.contact_addresses import digest
 from configs.prefecture import prefectures
-from configs.signing import sign
+from configs.signed_links import RefundClosedDesk, write_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice
 from notifier.message_kind_base import ClaimedRow
@@ -27,5 +28,5 @@ class DeskClosedChoice(PaymentNotice):
 
     def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
         """Return the page where the refund is chosen."""
-        claims = {"contact": str(contact.id), "address": digest(contact.address)}
-        return link("closed-desk", sign("closed-desk", claims | {"alert": row.params["alert"]}))
+        refund = RefundClosedDesk(contact.id, digest(contact.address), UUID(row.params["alert"]))
+        return link("closed-desk", write_token(refund))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models.user import Contact
 from configs.languages import FRENCH
-from configs.proof_links import write_proof_link
+from configs.signed_links import write_proof_link
 from notifier.content.alarm_message import AlarmMessage
 from notifier.content.desk_message_content import desk_infos, since_at_home
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext

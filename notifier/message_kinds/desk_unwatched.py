@@ -8,7 +8,7 @@ from api.models.incident import Incident
 from api.models.notification import State
 from api.models.user import Contact
 from configs.languages import MESSAGE_LANGUAGES
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 

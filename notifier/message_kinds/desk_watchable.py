@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext

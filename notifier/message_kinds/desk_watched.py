@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
 from notifier.content.desk_message_content import outage_values, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, load_only
 from api.models.appointment import Appointment
 from api.models.notification import State
 from api.models.user import Channel, Contact
-from configs.appointment_links import Answer, write_answer_token
-from configs.unsubscribe_links import MessageGroup
+from configs.message_groups import MessageGroup
+from configs.signed_links import TellHowItWent, write_token
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -41,7 +41,7 @@ class HowItWent(MessageKind):
         """Return the links."""
         appointment_id = UUID(row.params["appointment"])
         urls = {
-            name: link("went", write_answer_token(Answer(appointment_id, went_well)))
+            name: link("went", write_token(TellHowItWent(appointment_id, went_well)))
             for name, went_well in (("yes_url", True), ("no_url", False))
         }
         return TemplateContext(urls, urls["yes_url"])

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact
-from configs.unsubscribe_links import write_stop_token
+from configs.signed_links import StopAlerts, write_token
 from notifier.content.account_notices import AccountNotice
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
@@ -35,7 +35,9 @@ class LastWayStopped(AccountNotice):
         found = super().prepare(session, row, contact, row.created_at)
         if isinstance(found, Skip):
             return found
-        undo = link("unsubscribe", write_stop_token([UUID(each) for each in row.params["alerts"]]))
+        undo = link(
+            "unsubscribe", write_token(StopAlerts(tuple(UUID(each) for each in row.params["alerts"])))
+        )
         return replace(
             found, values=found.values | {"undo_url": undo, "url": account_page("dashboard")}, url=undo
         )

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, Grant
-from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
+from configs.signed_links import CancelOrder, WithdrawOrder, write_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -28,7 +28,7 @@ class Order(PaymentNotice):
 
     def sign_url(self, session: Session, row: ClaimedRow, contact: Contact) -> str:  # noqa: ARG002 -- as its base says
         """Return the page where the reader withdraws without signing in, also after the account is gone."""
-        return link("withdraw", write_withdrawal_token(UUID(row.params["payment"])))
+        return link("withdraw", write_token(WithdrawOrder(UUID(row.params["payment"]))))
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return what was ordered and for how long."""
@@ -42,7 +42,7 @@ class Order(PaymentNotice):
         names = name_seller(row.language if row.language in LANGUAGES else BINDING)
         return {
             **describe_payment(session, row.params["payment"], row.language),
-            "cancel_url": link("cancel", write_cancellation_token(payment.id))
+            "cancel_url": link("cancel", write_token(CancelOrder(payment.id)))
             if payment.subscription_id
             else "",
             "form_url": link("retractation"),

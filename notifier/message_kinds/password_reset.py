@@ -9,7 +9,7 @@ from api.models.notification import State
 from api.models.user import Channel, Contact, User
 from configs.contact_addresses import digest
 from configs.settings import settings
-from configs.signing import sign
+from configs.signed_links import ResetPassword, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -32,9 +32,7 @@ class PasswordReset(MessageKind):
         if not contact.takes_account_mail:
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         password_hash = session.scalars(sa.select(User.password_hash).where(User.id == contact.user_id)).one()
-        claims = {
-            "contact": str(contact.id), "address": digest(contact.address), "password": digest(password_hash or ""),
-        }  # fmt: skip
-        url = link("reset", sign("reset-password", claims))
+        reset = ResetPassword(contact.id, digest(contact.address), digest(password_hash or ""))
+        url = link("reset", write_token(reset))
         minutes = max(1, round(settings().password_reset_seconds / _MINUTE))
         return TemplateContext({"url": url, "minutes": minutes}, url)

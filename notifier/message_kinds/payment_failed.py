@@ -11,7 +11,7 @@ from api.models.payment import Payment
 from api.models.user import Contact, Grant
 from configs.clock import clock
 from configs.contact_addresses import digest
-from configs.signing import sign
+from configs.signed_links import OpenPortal, write_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -40,9 +40,7 @@ class PaymentFailed(PaymentNotice):
         """Return the page that opens Stripe's portal, for a renewal; a session of the portal itself ends in minutes."""
         if not _is_renewal(session, row):
             return ""
-        return link(
-            "portal", sign("portal", {"contact": str(contact.id), "address": digest(contact.address)})
-        )
+        return link("portal", write_token(OpenPortal(contact.id, digest(contact.address))))
 
 
 def _is_renewal(session: Session, row: ClaimedRow) -> bool:

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Contact
 from configs.languages import FRENCH, MESSAGE_LANGUAGES
+from configs.message_groups import MessageGroup
 from configs.prefecture import desks
-from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_location import name_city
 from notifier.content.desk_message_content import desk_infos, skip_unreachable
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment, Subscription
 from api.models.user import Contact
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.order_links import write_cancellation_token
 from configs.plan import name_plan, plan
+from configs.signed_links import CancelOrder, write_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, write_amount, write_instant
 from notifier.message_kind_base import ClaimedRow
@@ -30,7 +30,7 @@ class RenewalSoon(PaymentNotice):
             Payment.subscription_id == UUID(row.params["subscription"]), Payment.consented_at.is_not(None)
         )
         order_id = session.scalar(orders.limit(1))
-        return link("cancel", write_cancellation_token(order_id)) if order_id else ""
+        return link("cancel", write_token(CancelOrder(order_id))) if order_id else ""
 
     def describe(self, session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
         """Return when it renews and the price."""

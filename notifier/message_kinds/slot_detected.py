@@ -17,8 +17,8 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
 from configs.languages import MESSAGE_LANGUAGES
+from configs.message_groups import MessageGroup
 from configs.settings import settings
-from configs.unsubscribe_links import MessageGroup
 from notifier.content import slot_alert_content
 from notifier.content.announcements import (
     read_announcements,

@@ -1,6 +1,7 @@
 """The mail that verifies an address: it goes to addresses that are not verified yet."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -9,7 +10,7 @@ from api.models.user import Channel, Contact, ContactState
 from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import settings
-from configs.signing import sign
+from configs.signed_links import VerifyAddress, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -39,7 +40,6 @@ class VerifyEmail(MessageKind):
             return Skip(State.SKIPPED, "already verified")
         if contact.state is not ContactState.OK and not (has_bounced and row.params.get("asked")):
             return Skip(State.SKIPPED, f"address {contact.state.value}")
-        claims = {"contact": str(contact.id), "address": digest(contact.address)}
-        claims |= {key: row.params[key] for key in ("registration",) if key in row.params}
-        url = link("verify", sign("verify-email", claims))
+        registration = UUID(row.params["registration"]) if "registration" in row.params else None
+        url = link("verify", write_token(VerifyAddress(contact.id, digest(contact.address), registration)))
         return TemplateContext({"url": url, "days": max(1, round(settings().link_seconds / _DAY))}, url)

@@ -8,7 +8,7 @@ from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.contact_addresses import digest
 from configs.settings import settings
-from configs.signing import sign
+from configs.signed_links import VerifyAddress, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -34,7 +34,7 @@ class VerifyNewEmail(MessageKind):
         address = contact.new_address
         if address is None or digest(address) != row.params["address"]:
             return Skip(State.SKIPPED, "the change was made, ended or replaced")
-        claims = {"contact": str(contact.id), "address": digest(address), "new": row.params["version"]}
-        url = link("verify", sign("verify-email", claims))
+        confirmed = VerifyAddress(contact.id, digest(address), new=row.params["version"])
+        url = link("verify", write_token(confirmed))
         days = max(1, round(settings().link_seconds / _DAY))
         return TemplateContext({"url": url, "days": days}, url, address=address)

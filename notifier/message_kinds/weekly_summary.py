@@ -14,8 +14,8 @@ from api.models.base import is_any_of
 from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.languages import FRENCH
+from configs.message_groups import MessageGroup
 from configs.prefecture import desks
-from configs.unsubscribe_links import MessageGroup
 from notifier.content.desk_location import DeskLocation, location_of, name_city
 from notifier.content.desk_message_content import since_values, skip_unreachable
 from notifier.content.message_links import account_page

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.models.declaration import Declaration, DeclaredBy
-from configs.signing import sign
+from configs.signed_links import ConfirmDeclaration, write_token
 from notifier.content.declaration_notices import DeclarationNotice, write_day
 from notifier.content.message_links import link
 
@@ -17,5 +17,5 @@ class WithdrawalReceived(DeclarationNotice):
         """Return the link that confirms, and until when it waits for that; both empty where nothing is to confirm."""
         if declared.made_by is not DeclaredBy.FORM or declared.takes_effect_at is None:
             return {"confirm_url": "", "applied_on": "", "url": None}
-        url = link("declaration", sign("declaration", {"declaration": str(declared.id)}))
+        url = link("declaration", write_token(ConfirmDeclaration(declared.id)))
         return {"confirm_url": url, "applied_on": write_day(declared.takes_effect_at, language), "url": url}

@@ -14,7 +14,7 @@ from api.models.notification import Notification
 from api.models.user import Contact
 from configs.contact_addresses import digest
 from configs.settings import SettingMissing, settings
-from configs.signing import sign
+from configs.signed_links import VerifyAddress, write_token
 from notifier.workers.queues import WORK, names_of
 from tests.api.world import PASSWORD, PREFECTURES, rows
 
@@ -52,7 +52,7 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     token = (client.post("/api/auth/login", json=account).json or {})["token"]
     headers = {"Authorization": f"Bearer {token}"}
     (contact,) = rows(Contact)
-    token = sign("verify-email", {"contact": str(contact.id), "address": digest(contact.address)})
+    token = write_token(VerifyAddress(contact.id, digest(contact.address)))
     assert client.post(f"/l/verify/{token}").status_code == 200
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
     assert client.post("/api/alerts", json=wish, headers=headers).status_code == 402

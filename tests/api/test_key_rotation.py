@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -15,7 +16,8 @@ from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
 from configs.clock import clock
 from configs.encryption import DecryptionFailed, decrypt
-from configs.signing import LinkRefused, sign, unsign
+from configs.signed_links import ConfirmDeclaration, read_token, write_token
+from configs.signing import LinkRefused
 from tests.api.pages.accounts import create_account, forget_access, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD
@@ -39,18 +41,19 @@ def become(app: Flask, settings_env: Put, monkeypatch: pytest.MonkeyPatch) -> Be
 
 @pytest.mark.parametrize(("one", "other"), BESIDE)
 def test_a_link_of_one_program_is_good_at_the_other(one: str, other: str, settings_env: Put) -> None:
-    settings_env(JWT_SECRET=one)
-    token = sign("stop", {"alert": "1"})
-    settings_env(JWT_SECRET=other)
-    assert unsign("stop", token, 60) == {"alert": "1"}
+    settings_env(LINK_KEY=one)
+    link = ConfirmDeclaration(UUID(int=1))
+    token = write_token(link)
+    settings_env(LINK_KEY=other)
+    assert read_token(ConfirmDeclaration, token) == link
 
 
 def test_a_link_under_the_old_value_is_refused_in_the_end(settings_env: Put) -> None:
-    settings_env(JWT_SECRET=STEPS[0])
-    token = sign("stop", 1)
-    settings_env(JWT_SECRET=STEPS[-1])
+    settings_env(LINK_KEY=STEPS[0])
+    token = write_token(ConfirmDeclaration(UUID(int=1)))
+    settings_env(LINK_KEY=STEPS[-1])
     with pytest.raises(LinkRefused):
-        unsign("stop", token, 60)
+        read_token(ConfirmDeclaration, token)
 
 
 def log_in(client: FlaskClient) -> dict[str, Any]:

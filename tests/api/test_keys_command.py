@@ -39,7 +39,7 @@ People = Callable[..., Person]
 
 @pytest.fixture(autouse=True)
 def _keys(app: Flask, settings_env: Put) -> None:
-    settings_env(JWT_SECRET=OLD, DATA_KEYS=OLD, LOOKUP_KEY=OLD)
+    settings_env(JWT_SECRET=OLD, LINK_KEY=OLD, DATA_KEYS=OLD, LOOKUP_KEY=OLD)
 
 
 @pytest.fixture
@@ -116,38 +116,49 @@ def test_a_value_that_no_program_has_started_with_is_said(start: Start, settings
 
 
 def test_each_step_of_a_rotation_says_what_is_next(
-    start: Start, settings_env: Put, person: People, frozen: time_machine.Traveller
+    start: Start, settings_env: Put, frozen: time_machine.Traveller
 ) -> None:
     start("api", "notifier")
-    person()
     frozen.shift(60)
-    settings_env(JWT_SECRET=f"{OLD},{NEW}")
-    assert values("JWT_SECRET") == [(1, "good", ""), (2, "restart", "restart api, notifier")]
+    settings_env(LINK_KEY=f"{OLD},{NEW}")
+    assert values("LINK_KEY") == [(1, "good", ""), (2, "restart", "restart api, notifier")]
     start("api")
-    assert values("JWT_SECRET")[1] == (2, "restart", "restart notifier")
+    assert values("LINK_KEY")[1] == (2, "restart", "restart notifier")
     start("notifier")
-    assert values("JWT_SECRET")[1] == (2, "next", "all programs accept it: put it first")
+    assert values("LINK_KEY")[1] == (2, "next", "all programs accept it: put it first")
 
     frozen.shift(60)
-    start("api", JWT_SECRET=f"{NEW},{OLD}")
-    assert values("JWT_SECRET") == [(1, "restart", "restart notifier"), (2, "restart", "restart notifier")]
+    start("api", LINK_KEY=f"{NEW},{OLD}")
+    assert values("LINK_KEY") == [(1, "restart", "restart notifier"), (2, "restart", "restart notifier")]
     frozen.shift(60)
     start("notifier")
-    assert values("JWT_SECRET") == [
+    assert values("LINK_KEY") == [
         (1, "good", ""),
-        (2, "needed", "1 login, links of messages until 2026-12-20 09:03"),
+        (2, "needed", "links of messages until 2026-12-20 09:03"),
     ]
     frozen.shift(timedelta(days=31))
-    assert values("JWT_SECRET")[1] == (2, "removable", "nothing needs it: take it out")
+    assert values("LINK_KEY")[1] == (2, "removable", "nothing needs it: take it out")
 
-    settings_env(JWT_SECRET=NEW)
-    assert values("JWT_SECRET") == [
+    settings_env(LINK_KEY=NEW)
+    assert values("LINK_KEY") == [
         (1, "good", ""),
         (None, "restart", "not in these settings: restart api, notifier"),
     ]
     start("api", "notifier")
-    assert values("JWT_SECRET") == [(1, "good", "")]
+    assert values("LINK_KEY") == [(1, "good", "")]
     assert losses() == []
+
+
+def test_the_old_key_of_logins_is_needed_while_they_live(
+    start: Start, settings_env: Put, person: People, frozen: time_machine.Traveller
+) -> None:
+    start("api")
+    person()
+    frozen.shift(60)
+    start("api", JWT_SECRET=f"{NEW},{OLD}")
+    assert values("JWT_SECRET")[1] == (2, "needed", "1 login")
+    frozen.shift(timedelta(days=31))
+    assert values("JWT_SECRET")[1] == (2, "removable", "nothing needs it: take it out")
 
 
 def test_an_old_data_key_is_needed_until_its_rows_are_renewed(start: Start, person: People) -> None:
@@ -212,21 +223,22 @@ def test_a_key_that_was_taken_out_too_early_is_said_by_the_command_and_at_start(
     add_number(person())
     start("api")
     frozen.shift(60)
-    start("api", JWT_SECRET=NEW, DATA_KEYS=NEW)
-    jwt = (
-        "JWT_SECRET lacks the value that signed until 2026-11-20 09:01: 1 login and the links of messages are"
-        " refused; give it back behind the present one, unless it leaked"
-    )
-    assert losses() == [jwt, "1 row that no key of DATA_KEYS decrypts: give it back the key that it lost"]
+    start("api", JWT_SECRET=NEW, LINK_KEY=NEW, DATA_KEYS=NEW)
+    lost = [
+        f"{name} lacks the value that signed until 2026-11-20 09:01, and refuses {what}; give it back behind the present"
+        " one, unless it leaked"
+        for name, what in (("JWT_SECRET", "1 login"), ("LINK_KEY", "the links of messages"))
+    ]
+    assert losses() == [*lost, "1 row that no key of DATA_KEYS decrypts: give it back the key that it lost"]
     with capture_logs() as logs:
         app.extensions[BEFORE_FORK][-1]()
     assert [each["event"] for each in logs] == [
         "phone numbers or chats cannot be decrypted: give DATA_KEYS back the key that it lost",
-        jwt,
+        *lost,
     ]
     start("api", DATA_KEYS=OLD, LOOKUP_KEY=NEW)
     assert "give LOOKUP_KEY back the value that it lost, or run `flask rekey`" in losses()[0]
-    start("api", JWT_SECRET=f"{NEW},{OLD}", LOOKUP_KEY=f"{NEW},{OLD}")
+    start("api", JWT_SECRET=f"{NEW},{OLD}", LINK_KEY=f"{NEW},{OLD}", LOOKUP_KEY=f"{NEW},{OLD}")
     assert losses() == []
 
 

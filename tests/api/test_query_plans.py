@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api.models.base import engine, session
 from api.models.prepared import _number_places
-from configs.alert_answer_links import write_alert_answer_token
+from configs.signed_links import AnswerAlert, write_token
 from tests.api.world import Person
 
 # The person has 520 of 30,000 alerts, all but 20 of them closed, and 5,000 notifications.
@@ -108,7 +108,7 @@ def test_reads_of_a_person_with_many_rows_use_indexes_and_read_little(
         ),
     }
     message = scalar("SELECT id FROM notifications WHERE user_id = :me LIMIT 1", crowded)
-    ids["token"] = write_alert_answer_token(message)
+    ids["token"] = write_token(AnswerAlert(message))
     assert scalar("SELECT count(*) FROM notifications WHERE user_id = :me", crowded) >= 5_000
     seen = [(path, *each) for path in PATHS for each in recorded(client, path.format(**ids), crowded)]
     assert any(is_prepared for *_, is_prepared in seen)

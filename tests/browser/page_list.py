@@ -12,14 +12,26 @@ from werkzeug.routing import Rule
 from api.models.base import session
 from api.models.user import Channel, Contact, Grant
 from api.pages.area import Access
-from configs.alert_answer_links import write_alert_answer_token
-from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.contact_addresses import digest
-from configs.incident_links import write_incident_token
-from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.prefecture import desks
-from configs.signing import sign
-from configs.unsubscribe_links import write_stop_token
+from configs.signed_links import (
+    AcknowledgeIncident,
+    AnswerAlert,
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    Link,
+    MoveReminders,
+    OpenPortal,
+    RefundClosedDesk,
+    ResetPassword,
+    ShowProof,
+    StopAlerts,
+    TellHowItWent,
+    VerifyAddress,
+    WithdrawOrder,
+    write_token,
+)
 from tests.browser.content import DESK, HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
@@ -114,7 +126,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         **_list_money_samples(content),
         **{name: ({"token": token},) for name, token in _sign_links(content).items()},
         "links.ask_answer": tuple(
-            {"token": write_alert_answer_token(content.message)} | each for each in ({"value": "found"}, {})
+            {"token": write_token(AnswerAlert(content.message))} | each for each in ({"value": "found"}, {})
         ),
     }
 
@@ -169,21 +181,21 @@ def _sign_links(content: Content) -> dict[str, str]:
     with session() as s:
         mail = sa.select(Contact).filter_by(user_id=content.user.id, channel=Channel.EMAIL)
         contact = s.scalars(mail).one()
-        claims = {"contact": str(contact.id), "address": digest(contact.address)}
-    password = {"password": digest(content.user.password_hash or "")}
-    return {
-        "links.ask_stop": write_stop_token([content.alert]),
-        "links.ask_unsubscribe": write_stop_token([content.alert]),
-        "links.ask_verify": sign("verify-email", claims),
-        "links.ask_password": sign("reset-password", claims | password),
-        "links.ask_portal": sign("portal", claims),
-        "links.ask_acknowledge": write_incident_token(content.incident, content.operator),
-        "links.ask_reminders": write_reminder_token(content.appointment),
-        "links.ask_went": write_answer_token(Answer(content.appointment, went_well=True)),
-        "links.ask_refund": sign("closed-desk", claims | {"alert": str(content.alert)}),
-        "declaration_pages.show_order": write_withdrawal_token(content.payment),
-        "cancellation_pages.show_contract": write_cancellation_token(content.payment),
-        "cancellation_pages.show_notice": sign("cancellation", {"declaration": str(content.notice)}),
-        "declaration_pages.show_declaration": sign("declaration", {"declaration": str(content.declaration)}),
-        "proofs.show": sign("proof", {"detection": str(content.detection)}),
+        sent = contact.id, digest(contact.address)
+    links: dict[str, Link] = {
+        "links.ask_stop": StopAlerts((content.alert,)),
+        "links.ask_unsubscribe": StopAlerts((content.alert,)),
+        "links.ask_verify": VerifyAddress(*sent),
+        "links.ask_password": ResetPassword(*sent, digest(content.user.password_hash or "")),
+        "links.ask_portal": OpenPortal(*sent),
+        "links.ask_acknowledge": AcknowledgeIncident(content.incident, content.operator),
+        "links.ask_reminders": MoveReminders(content.appointment),
+        "links.ask_went": TellHowItWent(content.appointment, well=True),
+        "links.ask_refund": RefundClosedDesk(*sent, content.alert),
+        "declaration_pages.show_order": WithdrawOrder(content.payment),
+        "cancellation_pages.show_contract": CancelOrder(content.payment),
+        "cancellation_pages.show_notice": ConfirmCancellation(content.notice),
+        "declaration_pages.show_declaration": ConfirmDeclaration(content.declaration),
+        "proofs.show": ShowProof(content.detection),
     }
+    return {page: write_token(each) for page, each in links.items()}

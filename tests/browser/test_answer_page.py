@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
-from configs.alert_answer_links import write_alert_answer_token
+from configs.signed_links import AnswerAlert, write_token
 from tests.api.world import rows
 from tests.browser.arrival import check_arrival
 from tests.browser.content import Content, write_content
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 
 def open_link(page: Page, content: Content, value: str, language: str) -> None:
-    page.goto(f"/l/answer/{write_alert_answer_token(content.message)}?value={value}")
+    page.goto(f"/l/answer/{write_token(AnswerAlert(content.message))}?value={value}")
     check_page(page, f"answer-{value}-{language}", language)
 
 

@@ -15,7 +15,6 @@ from configs.encryption import (
     renew_encryption,
 )
 from configs.settings import SettingMissing
-from tests.configs.test_settings import PRODUCTION
 
 Put = Callable[..., None]
 OLD = "old-key-old-key-old-key-old-key-old-key"
@@ -88,21 +87,8 @@ def test_the_keys_of_both_purposes_differ(settings_env: Put) -> None:
     assert lookup_hash(PHONE) == first
 
 
-def test_development_needs_no_keys_of_its_own(bare: Put) -> None:
-    bare(JWT_SECRET="a-developers-secret")
-    assert decrypt(encrypt(PHONE)) == PHONE
-    assert lookup_hash(PHONE) == lookup_hash(PHONE)
-
-
-def test_without_any_secret_there_is_no_default(bare: Put) -> None:
-    for act in (encrypt, lookup_hash):
-        with pytest.raises(SettingMissing, match="JWT_SECRET is not set"):
-            act(PHONE)
-
-
-def test_production_does_not_fall_back(bare: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("configs.settings.problems_in_production", lambda _: [])
-    bare(**PRODUCTION | {"DATA_KEYS": "", "LOOKUP_KEY": ""})
+def test_no_other_key_stands_in(bare: Put) -> None:
+    bare(JWT_SECRET=OLD, LINK_KEY=OLD)
     with pytest.raises(SettingMissing, match="DATA_KEYS is not set"):
         encrypt(PHONE)
     with pytest.raises(SettingMissing, match="LOOKUP_KEY is not set"):

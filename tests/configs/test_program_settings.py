@@ -70,12 +70,19 @@ def test_who_sends_no_link_needs_no_address_of_ours(bare: Put, program: str) -> 
 
 
 def test_who_visits_sites_and_who_makes_backups_can_open_nothing_else() -> None:
-    tokens = {"jwt_secret", "data_keys", "lookup_key", "stripe_secret_key", "stripe_webhook_secret"}
+    tokens = {
+        "jwt_secret",
+        "link_key",
+        "data_keys",
+        "lookup_key",
+        "stripe_secret_key",
+        "stripe_webhook_secret",
+    }
     providers = {"sendgrid_api_key", "twilio_auth_token", "telegram_bot_token", "telegram_webhook_secret"}
     for program in ("backup", "crawler"):
         assert not list_allowed(program) & (tokens | providers)
     assert not list_allowed("background") & {"jwt_secret", "lookup_key", "stripe_webhook_secret"}
-    assert not list_allowed("notifier") & {"stripe_secret_key", "stripe_webhook_secret"}
+    assert not list_allowed("notifier") & {"jwt_secret", "stripe_secret_key", "stripe_webhook_secret"}
     # Twilio signs its calls with the account's token: there is no other.
     assert not list_allowed("api") & (providers - {"telegram_webhook_secret", "twilio_auth_token"})
 

@@ -96,7 +96,18 @@ def test_values_are_masked_all_the_way_down(value: Any, masked: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["password", "JWT_SECRET", "Authorization", "api_key", "token", "access_token", "Cookie"]
+    "key",
+    [
+        "password",
+        "JWT_SECRET",
+        "LINK_KEY",
+        "data_keys",
+        "Authorization",
+        "api_key",
+        "token",
+        "access_token",
+        "Cookie",
+    ],
 )
 def test_a_key_that_names_a_secret_hides_its_value(key: str) -> None:
     assert mask_entry(key, "x") == MASK

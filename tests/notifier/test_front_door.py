@@ -172,5 +172,5 @@ def test_who_writes_a_message_needs_no_key_of_the_addresses(
 ) -> None:
     """The planner and the background program have none, and tell people with a phone number all the same."""
     who = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
-    settings_env(JWT_SECRET="", DATA_KEYS="", LOOKUP_KEY="")
+    settings_env(JWT_SECRET="", LINK_KEY="", DATA_KEYS="", LOOKUP_KEY="")
     assert in_one_transaction(notifier.create_notifications, who.id, "test_message", {}, "key")

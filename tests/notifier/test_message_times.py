@@ -10,7 +10,7 @@ from api.models.base import session
 from api.models.notification import DIGEST, QUIET_HOURS
 from api.models.user import SlotRhythm, User
 from configs.desk import zone_or_home
-from configs.unsubscribe_links import SWITCHABLE, MessageGroup
+from configs.message_groups import SWITCHABLE, MessageGroup
 from notifier.message_times import Hold, MessageTimes, find_hold_of_news, read_times, select_times
 from tests.notifier.world import change, person
 

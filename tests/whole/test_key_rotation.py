@@ -41,7 +41,7 @@ _GUNICORN = (
     "--workers 1 --threads 4 --preload --no-control-socket --graceful-timeout 3"
     " --config python:configs.gunicorn_hooks"
 )
-_KEYS = ("JWT_SECRET", "DATA_KEYS", "LOOKUP_KEY")
+_KEYS = ("JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY")
 _PASSWORD = "vingt-deux-tramways-bleus"
 _SECONDS = 60
 

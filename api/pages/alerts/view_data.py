@@ -22,10 +22,10 @@ from api.pages.message_words import CHANNEL_NAMES, describe_state
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
-from configs.appointment_links import write_reminder_token
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import desks, prefectures
+from configs.signed_links import MoveReminders, write_token
 
 _l = lazy_gettext
 _MOST = 20  # detections and messages on the page
@@ -110,7 +110,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         detections=sorted(detections, key=lambda each: not each.slots_open),
         messages=[_describe_message(each) for each in messages],
         has_plan=plan.name is not PlanName.NONE,
-        reminder_token=write_reminder_token(appointment_id) if appointment_id else None,
+        reminder_token=write_token(MoveReminders(appointment_id)) if appointment_id else None,
     )
 
 

@@ -17,10 +17,10 @@ from api.middleware.rate_limits import count_declaration
 from api.models.base import new_id
 from api.models.declaration import DeclaredBy
 from api.pages.area import Access, Area
-from api.pages.cancellations.view_data import find_contract, find_notice, find_owner, read_token
+from api.pages.cancellations.view_data import find_contract, find_notice, find_owner
 from api.pages.cancellations.words import TEXTS, list_ends
 from api.pages.forms import Form
-from configs.order_links import read_cancellation_token
+from configs.signed_links import CancelOrder, ConfirmCancellation, read_token
 
 area = Area("cancellation_pages", __name__)
 _INVALID, _GONE = 422, 410
@@ -50,14 +50,14 @@ def send_form() -> ResponseReturnValue:
 @area.page("/l/cancel/<token>", Access.VISITOR)
 def show_contract(token: str) -> ResponseReturnValue:
     """Show the contract that a mail's link is about, with the ends to choose from; then the choice once more."""
-    contract = find_contract(find_owner(read_cancellation_token(token)))
+    contract = find_contract(find_owner(read_token(CancelOrder, token).payment))
     return _render_contract(contract, Form(CancellationChoice))
 
 
 @area.action("/l/cancel/<token>", Access.VISITOR, one_click=True)
 def cancel(token: str) -> ResponseReturnValue:
     """Cancel the contract; a repetition changes nothing."""
-    user_id = find_owner(read_cancellation_token(token))
+    user_id = find_owner(read_token(CancelOrder, token).payment)
     form, status = Form.read(CancellationChoice, TEXTS), 200
     if user_id is None:
         return _render_contract(None, form)
@@ -82,7 +82,7 @@ def show_notice(token: str) -> ResponseReturnValue:
 def answer_notice(token: str) -> ResponseReturnValue:
     """Confirm a notice, or undo it; a repetition changes nothing."""
     change = cancellation_service.undo if "undo" in request.form else cancellation_service.confirm
-    change(read_token(token))
+    change(read_token(ConfirmCancellation, token).declaration)
     return _render_notice(token)
 
 
@@ -99,5 +99,5 @@ def _render_contract(
 
 
 def _render_notice(token: str) -> ResponseReturnValue:
-    state = find_notice(read_token(token))
+    state = find_notice(read_token(ConfirmCancellation, token).declaration)
     return render_template("cancellations/notice.html", state=state), 200 if state else _GONE

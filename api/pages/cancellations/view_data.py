@@ -11,22 +11,6 @@ from api.declarations.cancellation_queries import (
 )
 from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
-from configs.signing import LinkRefused, unsign
-
-_MAX_AGE = 500 * 86400  # seconds; afterwards the form is there
-
-
-def read_token(token: str) -> UUID:
-    """Return the notice that a link is about.
-
-    Raises:
-        configs.signing.LinkRefused: it is expired or forged.
-    """
-    payload = unsign("cancellation", token, _MAX_AGE)
-    try:
-        return UUID(payload["declaration"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        raise LinkRefused("forged") from None
 
 
 def find_owner(payment_id: UUID) -> UUID | None:

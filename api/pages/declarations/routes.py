@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from api.declarations import service
 from api.declarations.acknowledgements import choose_message_language
-from api.declarations.confirming import read_token
 from api.declarations.queries import OrderState
 from api.declarations.schemas import LinkedWithdrawal, WithdrawalForm
 from api.declarations.withdrawals import Author
@@ -21,7 +20,7 @@ from api.pages.area import Access, Area
 from api.pages.declarations.view_data import find_declaration, find_order
 from api.pages.declarations.words import REFUSALS, TEXTS
 from api.pages.forms import Form
-from configs.order_links import read_withdrawal_token
+from configs.signed_links import ConfirmDeclaration, WithdrawOrder, read_token
 
 area = Area("declaration_pages", __name__)
 _INVALID, _GONE = 422, 410
@@ -51,13 +50,13 @@ def send_form() -> ResponseReturnValue:
 @area.page("/l/withdraw/<token>", Access.VISITOR)
 def show_order(token: str) -> ResponseReturnValue:
     """Show the order that an order mail's link is about, and what a withdrawal would give back."""
-    return _render_order(find_order(read_withdrawal_token(token)), Form(LinkedWithdrawal))
+    return _render_order(find_order(read_token(WithdrawOrder, token).payment), Form(LinkedWithdrawal))
 
 
 @area.action("/l/withdraw/<token>", Access.VISITOR, one_click=True)
 def withdraw(token: str) -> ResponseReturnValue:
     """Withdraw from the order; a repetition changes nothing."""
-    payment_id = read_withdrawal_token(token)
+    payment_id = read_token(WithdrawOrder, token).payment
     form, state = Form.read(LinkedWithdrawal, TEXTS), find_order(payment_id)
     if state is None:
         return _render_order(None, form)
@@ -79,14 +78,14 @@ def withdraw(token: str) -> ResponseReturnValue:
 @area.page("/l/declaration/<token>", Access.VISITOR)
 def show_declaration(token: str) -> ResponseReturnValue:
     """Show a declaration that waits to be confirmed, or what came of it."""
-    return _render_declaration(find_declaration(read_token(token)))
+    return _render_declaration(find_declaration(read_token(ConfirmDeclaration, token).declaration))
 
 
 @area.action("/l/declaration/<token>", Access.VISITOR, one_click=True)
 def confirm_declaration(token: str) -> ResponseReturnValue:
     """Confirm a declaration, or undo it; a repetition changes nothing."""
     change = service.undo if "undo" in request.form else service.confirm
-    return _render_declaration(change(read_token(token)))
+    return _render_declaration(change(read_token(ConfirmDeclaration, token).declaration))
 
 
 def _render_order(

@@ -22,7 +22,7 @@ from api.models.user import Channel, Contact
 from api.operations.alarms import acknowledge
 from configs.clock import clock
 from configs.prefecture import desks
-from configs.proof_links import read_proof_token
+from configs.signed_links import ShowProof, read_token
 from configs.signing import LinkRefused
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
@@ -280,12 +280,12 @@ def test_the_alarm_leads_to_the_proofs(channel: Channel, frozen: time_machine.Tr
     (entry,) = (IncidentEntry.of(each) for each in rows(Incident))
     with session() as s:
         known = set(s.scalars(sa.select(Match.detection_id).where(Match.id.in_(proven))))
-    assert {read_proof_token(link.rpartition("/")[2]) for link in entry.proofs} <= known
+    assert {read_token(ShowProof, link.rpartition("/")[2]).detection for link in entry.proofs} <= known
     frozen.shift(timedelta(days=2))
     with pytest.raises(LinkRefused):
-        read_proof_token(entry.proofs[0].rpartition("/")[2])
+        read_token(ShowProof, entry.proofs[0].rpartition("/")[2])
     (again,) = (IncidentEntry.of(each) for each in rows(Incident))
-    assert read_proof_token(again.proofs[0].rpartition("/")[2]) in known
+    assert read_token(ShowProof, again.proofs[0].rpartition("/")[2]).detection in known
 
 
 def test_a_desk_that_is_not_watched_any_more_is_released(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.clock import clock
-from configs.order_links import read_withdrawal_token
 from configs.plan import PlanName
+from configs.signed_links import WithdrawOrder, read_token
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
@@ -43,11 +43,11 @@ def test_the_day_of_the_order_is_that_of_its_payment(till: Till) -> None:
 def test_the_program_that_sends_it_needs_no_key_of_logins(
     till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The background program hands the mail over before any alert, and has DATA_KEYS only."""
+    """The background program hands the mail over before any alert, and has LINK_KEY only."""
     till.buy(PlanName.URGENCE_24H)
     monkeypatch.delenv("JWT_SECRET")
-    settings_env(DATA_KEYS="a key of the background program's")
+    settings_env(LINK_KEY="a key of the background program's", DATA_KEYS="")
     found = re.search(r"/l/withdraw/(\S+)", read_mail("order", "fr"))
     assert found
     (order,) = rows(Payment)
-    assert read_withdrawal_token(found[1]) == order.id
+    assert read_token(WithdrawOrder, found[1]).payment == order.id

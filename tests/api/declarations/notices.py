@@ -13,7 +13,7 @@ from api.declarations.withdrawals import Author
 from api.models.declaration import Declaration, DeclaredBy
 from api.payments import jobs as payment_jobs
 from configs.plan import PlanName
-from configs.signing import sign
+from configs.signed_links import ConfirmCancellation, write_token
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants
 from tests.api.world import rows
@@ -29,7 +29,7 @@ def send(till: Till, number: str | None, email: str = "camille@example.org", **f
 
 
 def press(client: FlaskClient, row: Declaration, which: str) -> TestResponse:
-    token = sign("cancellation", {"declaration": str(row.id)})
+    token = write_token(ConfirmCancellation(row.id))
     return client.post(f"/l/resiliation/{token}", data={which: "true"})
 
 

@@ -11,14 +11,13 @@ from werkzeug.test import TestResponse
 
 from api.background import jobs
 from api.declarations import applying
-from api.declarations.confirming import SCOPE
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
 from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant
 from configs.clock import clock
 from configs.encryption import encrypt
-from configs.order_links import write_withdrawal_token
+from configs.signed_links import ConfirmDeclaration, WithdrawOrder, write_token
 from configs.signing import sign
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
@@ -50,7 +49,7 @@ def press(till: Till, which: str = "confirm") -> TestResponse:
     """Press a button behind the link of the newest acknowledgement."""
     row = read_declarations()[-1]
     return till.shop.client.post(
-        f"/l/declaration/{sign(SCOPE, {'declaration': str(row.id)})}", data={which: "true"}
+        f"/l/declaration/{write_token(ConfirmDeclaration(row.id))}", data={which: "true"}
     )
 
 
@@ -364,7 +363,7 @@ def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
 
 def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{write_withdrawal_token(order.id)}"
+    path = f"/l/withdraw/{write_token(WithdrawOrder(order.id))}"
     till.shop.pass_time(days=1)
     delete_account(till.person.id)
     client = till.shop.client
@@ -397,7 +396,7 @@ def test_after_the_account_is_gone_the_form_needs_the_press(till: Till) -> None:
 
 def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{write_withdrawal_token(order.id)}"
+    path = f"/l/withdraw/{write_token(WithdrawOrder(order.id))}"
     page = till.shop.client.get(path).text
     assert all(part in page for part in (str(order.order_number), "14,99\u00a0€", "vendredi 4 décembre 2026"))
     assert ">confirmer la rétractation</button>" in page
@@ -410,13 +409,13 @@ def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) ->
 def test_links_of_what_does_not_exist_say_so(client: FlaskClient) -> None:
     gone = str(new_id())
     for path in (
-        f"/l/withdraw/{write_withdrawal_token(UUID(gone))}",
-        f"/l/declaration/{sign('declaration', {'declaration': gone})}",
+        f"/l/withdraw/{write_token(WithdrawOrder(UUID(gone)))}",
+        f"/l/declaration/{write_token(ConfirmDeclaration(UUID(gone)))}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (410, 410)
     for path in (
         "/l/withdraw/x",
         f"/l/withdraw/{encrypt(gone)}",
-        f"/l/declaration/{sign('withdraw', {})}",
+        f"/l/declaration/{sign('declaration', {}, 'link_key')}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (400, 400)

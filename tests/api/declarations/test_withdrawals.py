@@ -17,8 +17,8 @@ from api.models.payment import Payment, PaymentStatus
 from api.payments import jobs as payment_jobs
 from api.payments.ledger import lock_payment
 from configs.clock import clock
-from configs.order_links import write_withdrawal_token
 from configs.plan import PlanName
+from configs.signed_links import WithdrawOrder, write_token
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (
@@ -120,7 +120,7 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
     (order,) = rows(Payment)
     till.shop.pass_time(days=31)
-    page = till.shop.client.get(f"/l/withdraw/{write_withdrawal_token(order.id)}")
+    page = till.shop.client.get(f"/l/withdraw/{write_token(WithdrawOrder(order.id))}")
     assert "59,98\u00a0€" in page.text
     with session() as s:
         author = Author(DeclaredBy.ACCOUNT, "fr")

@@ -9,10 +9,9 @@ from flask.testing import FlaskClient
 
 import notifier
 from api.accounts.passwords import hash_password
-from api.auth.tokens import VERIFY, sign_reset
+from api.auth.tokens import sign_reset
 from api.exports import jobs as exports
 from api.exports.archive import write_archive
-from api.links.payment_routes import CLOSED_DESK, PORTAL
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
@@ -33,10 +32,15 @@ from api.payments.objects.checkout_session import CheckoutSession
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.object_store import Blobs
-from configs.order_links import write_withdrawal_token
 from configs.plan import PlanName
-from configs.signing import sign
-from configs.unsubscribe_links import STOP_ALERT
+from configs.signed_links import (
+    OpenPortal,
+    RefundClosedDesk,
+    StopAlerts,
+    VerifyAddress,
+    WithdrawOrder,
+    write_token,
+)
 from notifier import match_service, notification_writer
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
@@ -202,7 +206,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
     assert delete(client, camille, {"understood": True}).status_code == 204
     shop.pass_time(days=2)
     form = {"name": "Camille", "email": "later@example.org"}
-    path = f"/l/withdraw/{write_withdrawal_token(payment)}"
+    path = f"/l/withdraw/{write_token(WithdrawOrder(payment))}"
     answer = client.post(path, data=form)
     assert answer.status_code == (200 if refunds else 409)
     assert [each.amount_cents for each in rows(Refund)] == refunds, answer.text
@@ -215,13 +219,13 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
         user.password_hash = hash_password(PASSWORD)
         contact = s.query(Contact).filter_by(user_id=camille.id).one()
         reset = sign_reset(contact, user)
-    claims = {"contact": str(contact.id), "address": digest(camille.email)}
+    sent = contact.id, digest(camille.email)
     links = {
-        "verify": sign(VERIFY, claims),
+        "verify": write_token(VerifyAddress(*sent)),
         "reset": reset,
-        "stop": sign(STOP_ALERT, {"alert": str(alert)}),
-        "portal": sign(PORTAL, claims),
-        "closed-desk": sign(CLOSED_DESK, claims | {"alert": str(alert)}),
+        "stop": write_token(StopAlerts((alert,))),
+        "portal": write_token(OpenPortal(*sent)),
+        "closed-desk": write_token(RefundClosedDesk(*sent, alert)),
     }
     delete(client, camille)
     left = [each.id for each in rows(Notification)]

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel, Role, User
 from configs.clock import clock
-from configs.incident_links import write_incident_token
+from configs.signed_links import AcknowledgeIncident, write_token
 from configs.signing import sign
 from tests.api.operations.operators import add_operator, get_incident
 from tests.api.world import add_incident, rows
@@ -28,7 +28,7 @@ def admin(client: FlaskClient) -> UUID:
 
 
 def link(user_id: UUID, incident_id: int) -> str:
-    return LINK + write_incident_token(incident_id, user_id)
+    return LINK + write_token(AcknowledgeIncident(incident_id, user_id))
 
 
 def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, admin: UUID) -> None:
@@ -100,15 +100,15 @@ def test_forged_and_old_links_are_refused(
     client: FlaskClient, admin: UUID, frozen: time_machine.Traveller
 ) -> None:
     number = add_incident()
-    good = write_incident_token(number, admin)
+    good = write_token(AcknowledgeIncident(number, admin))
     scope, who = "acknowledge-incident", str(admin)
     payloads: tuple[object, ...] = (
         "x", 7, None, [], {"incident": number}, {"incident": str(number), "user": who},
         {"incident": 0, "user": who}, {"incident": 2**63, "user": who}, {"incident": True, "user": who},
         {"incident": number, "user": 5},
     )  # fmt: skip
-    strange = [sign(scope, each) for each in payloads]
-    other = sign("stop-alert", {"incident": number, "user": who})
+    strange = [sign(scope, each, "link_key") for each in payloads]
+    other = sign("stop-alert", {"incident": number, "user": who}, "link_key")
     for token in ("x", good[:-1], good[1:], other, "%00", *strange):
         for method in ("GET", "POST"):
             assert client.open(LINK + token, method=method).status_code == 400, token

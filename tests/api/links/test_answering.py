@@ -16,9 +16,9 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.notification import Match, NotificationMatch
 from api.models.user import User
-from configs.alert_answer_links import write_alert_answer_token
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.signed_links import AnswerAlert, write_token
 from configs.signing import sign
 from tests.api.answers.announcing import Announcement, announce, read_answer
 from tests.api.world import Door, Person, rows, wait_for
@@ -33,7 +33,7 @@ def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Pe
 
 
 def link(told: Announcement, value: str = "") -> str:
-    return f"/l/answer/{write_alert_answer_token(told.message)}" + (f"?value={value}" if value else "")
+    return f"/l/answer/{write_token(AnswerAlert(told.message))}" + (f"?value={value}" if value else "")
 
 
 def announce_to_two(owner: UUID) -> Announcement:
@@ -250,10 +250,10 @@ def test_forged_and_expired_links_store_nothing(
     frozen: time_machine.Traveller, client: FlaskClient, camille: Person
 ) -> None:
     told = announce(camille.id)
-    good = write_alert_answer_token(told.message)
-    payloads: tuple[object, ...] = (7, None, "x", [], {"notification": str(told.message)})
-    strange = [sign("answer-alert", each) for each in payloads]
-    other = sign("stop-alert", str(told.message))
+    good = write_token(AnswerAlert(told.message))
+    payloads: tuple[object, ...] = (7, None, "x", [], {"message": str(told.message)})
+    strange = [sign("answer-alert", each, "link_key") for each in payloads]
+    other = sign("stop-alert", {"notification": str(told.message)}, "link_key")
     for token in ("x", good[:-1], good[1:], other, "%00", "é", *strange):
         for method in ("GET", "POST"):
             page = client.open(f"/l/answer/{token}?value=found", method=method)

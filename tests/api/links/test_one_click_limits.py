@@ -7,7 +7,7 @@ from api.middleware import rate_limits
 from api.models.alert import Alert
 from api.models.notification import Notification
 from configs.plan import PlanName
-from configs.unsubscribe_links import write_stop_token
+from configs.signed_links import StopAlerts, write_token
 from tests.api.links.test_unsubscribing import ONE_CLICK, UNDO, People, stop
 from tests.api.world import rows, wait_for
 
@@ -17,7 +17,7 @@ def test_an_address_that_opened_very_many_links_still_stops_one(
     client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(rate_limits, "GENERAL", "3 per 15 minutes")
-    link = f"/l/{path}/{write_stop_token([wait_for(person().id)])}"
+    link = f"/l/{path}/{write_token(StopAlerts((wait_for(person().id),)))}"
     assert [client.get(link).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert client.post(f"{link}x", data=ONE_CLICK).status_code == 429, "a forged one counts by its address"
     assert client.post(link, data=ONE_CLICK).status_code == 200

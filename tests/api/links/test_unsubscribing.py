@@ -18,9 +18,11 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from api.users.service import restart_groups
 from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.message_groups import MessageGroup
 from configs.plan import PlanName
+from configs.signed_links import StopAlerts, StopGroup, write_token
 from configs.signing import sign
-from configs.unsubscribe_links import MessageGroup, write_group_token, write_stop_token
 from tests.api.world import Door, Person, rows, wait_for
 
 People = Callable[..., Person]
@@ -29,7 +31,7 @@ UNDO = {"undo": "true"}
 
 
 def stop(*alerts: UUID) -> str:
-    return f"/l/unsubscribe/{write_stop_token(alerts)}"
+    return f"/l/unsubscribe/{write_token(StopAlerts(tuple(alerts)))}"
 
 
 def mail_contact(who: Person) -> Contact:
@@ -40,7 +42,7 @@ def mail_contact(who: Person) -> Contact:
 
 def stop_group(who: Person, group: MessageGroup = MessageGroup.REMINDERS) -> str:
     contact = mail_contact(who)
-    return f"/l/unsubscribe/{write_group_token(group, contact.id, contact.address)}"
+    return f"/l/unsubscribe/{write_token(StopGroup(contact.id, digest(contact.address), group))}"
 
 
 def test_opening_the_link_changes_nothing(client: FlaskClient, person: People) -> None:
@@ -119,7 +121,7 @@ def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskCli
 
 
 def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: People) -> None:
-    token = write_stop_token([wait_for(person(plan=PlanName.URGENCE_7J).id)])
+    token = write_token(StopAlerts((wait_for(person(plan=PlanName.URGENCE_7J).id),)))
     assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
     for page in (client.post(f"/l/stop/{token}").text, client.get(f"/l/stop/{token}").text):
         assert f'action="/l/unsubscribe/{token}"' in page
@@ -141,7 +143,7 @@ def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: Pe
 
 def test_the_stop_link_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    link = f"/l/stop/{write_stop_token([wait_for(camille.id)])}"
+    link = f"/l/stop/{write_token(StopAlerts((wait_for(camille.id),)))}"
     assert "C’est votre seule alerte" in client.get(link).text
     assert "Vos autres alertes continuent" not in client.post(link).text
     wait_for(camille.id)
@@ -204,13 +206,14 @@ def test_the_link_of_the_weekly_summary_stops_it_and_asks_for_it_again(
 def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, person: People) -> None:
     camille = person()
     contact = mail_contact(camille)
-    token = write_group_token(MessageGroup.DESK, contact.id, "before@example.org")
+    token = write_token(StopGroup(contact.id, digest("before@example.org"), MessageGroup.DESK))
     assert "n’existe plus" in client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).text
     assert mail_contact(camille).stopped_groups == []
 
 
 def test_a_forged_link_is_refused(client: FlaskClient) -> None:
-    for token in ("x", f"{write_stop_token([uuid4()])}x", sign("stop-group", {"group": "slots"})):
+    good, strange = write_token(StopAlerts((uuid4(),))), sign("stop-group", {"group": "slots"}, "link_key")
+    for token in ("x", f"{good}x", strange):
         assert client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).status_code == 400
 
 
@@ -239,7 +242,7 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
 
 def test_the_stop_link_of_the_text_confirms_it_too(client: FlaskClient, person: People) -> None:
     alert_id = wait_for(person(plan=PlanName.URGENCE_7J, confirmed=True).id)
-    client.post(f"/l/stop/{write_stop_token([alert_id])}")
+    client.post(f"/l/stop/{write_token(StopAlerts((alert_id,)))}")
     assert len(notices()) == 1
 
 

@@ -229,5 +229,5 @@ def test_a_key_that_is_missing_is_said_and_no_error(
     settings_env(DATA_KEYS="another-key-another-key-another-key")
     answer = finish(client, text, code_of(factor[0]))
     assert (answer.status_code, word(answer)) == (503, "unavailable")
-    settings_env(DATA_KEYS="another-key-another-key-another-key,0123456789abcdef-0123456789abcdef-tests")
+    settings_env(DATA_KEYS="another-key-another-key-another-key,0123456789abcdef-0123456789abcdef-data")
     assert finish(client, text, code_of(factor[0])).status_code == 200

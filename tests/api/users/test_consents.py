@@ -22,7 +22,7 @@ from api.users.service import change_notifications, change_profile
 from api.users.telegram_linking import confirm_link
 from configs.clock import clock
 from configs.contact_addresses import digest
-from configs.signing import sign
+from configs.signed_links import VerifyAddress, write_token
 from tests.api.world import Person, rows
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -57,9 +57,8 @@ def test_a_registration_is_a_consent_and_its_confirmation_another(frozen: time_m
     }  # fmt: skip
     frozen.shift(MINUTE)
     (contact,) = rows(Contact)
-    claims = {"contact": str(contact.id), "address": digest(contact.address)}
     with session() as s:
-        confirm_address(s, sign("verify-email", claims))
+        confirm_address(s, write_token(VerifyAddress(contact.id, digest(contact.address))))
     assert consent_of(Channel.EMAIL)["place"] == "email_confirmation"
     assert consent_of(Channel.EMAIL)["given_at"] == clock().isoformat()
 

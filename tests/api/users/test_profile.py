@@ -20,7 +20,7 @@ from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
 from configs.plan import PlanName
-from configs.signing import sign
+from configs.signed_links import VerifyAddress, write_token
 from tests.api.world import Door, Person, rows, wait_for
 
 People = Callable[..., Person]
@@ -52,8 +52,7 @@ def link(who: Person, address: str) -> str:
     contact = contact_of(who, Channel.EMAIL)
     with session() as s:
         version = s.get_one(User, who.id).token_version
-    claims = {"contact": str(contact.id), "address": digest(address), "new": version}
-    return f"/l/verify/{sign('verify-email', claims)}"
+    return f"/l/verify/{write_token(VerifyAddress(contact.id, digest(address), new=version))}"
 
 
 def contact_of(who: Person, channel: Channel) -> Contact:

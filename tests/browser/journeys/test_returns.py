@@ -1,14 +1,14 @@
 """Steps that are taken twice: the way back after a payment, a double click, a link that was used or is too old."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import time_machine
 from playwright.sync_api import expect
 
 from configs.clock import clock
 from configs.settings import settings
-from configs.signing import sign
-from configs.unsubscribe_links import STOP_ALERT
+from configs.signed_links import StopAlerts, write_token
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
     ARABIC_NARROW,
@@ -94,6 +94,6 @@ def test_a_link_that_is_too_old_or_cut_says_so(make_person: MakePerson, watch: W
     watch.expect(_GONE, _BAD)
     person = make_person(seat)
     with time_machine.travel(clock() - timedelta(seconds=settings().link_seconds + 60)):
-        old = sign(STOP_ALERT, {"alert": "01890000-0000-7000-8000-000000000000"})
+        old = write_token(StopAlerts((UUID("01890000-0000-7000-8000-000000000000"),)))
     person.open(f"/l/stop/{old}", "Ce lien a expiré")
     person.open(f"/l/stop/{old[:-5]}", "Ce lien n’est pas valable")

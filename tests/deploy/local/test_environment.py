@@ -13,10 +13,11 @@ from configs.legal_names import LegalNames, is_sample
 from configs.program_settings import list_allowed, list_secrets
 from configs.sales_terms import name_seller
 from configs.settings import Program, Settings, load
-from deploy.local.environment import sandbox_environment, write_desk_files
+from deploy.local.environment import program_addresses, sandbox_environment, write_desk_files
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import keep, read_kept
 from deploy.local.programs import commands, database_programs, write_supervisor
+from tests.deploy.compose_files import services
 
 
 def made(state: Path) -> dict[str, str]:
@@ -97,16 +98,51 @@ def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
     assert set(database_programs()) == set(commands(StackPorts())) - {"sandbox"}
 
 
+def held_by(state: Path, name: str) -> dict[str, str]:
+    """Return the whole environment of a program of `make run`."""
+    own = made(state)
+    addresses = program_addresses(state, own["DATABASE_URL"])
+    own |= {f"DATABASE_URL_{program.upper()}": address for program, address in addresses.items()}
+    conf = configparser.RawConfigParser()
+    conf.read(write_supervisor(state, commands(StackPorts()), state))
+    return own | dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
+
+
+def secrets_of(environment: dict[str, str]) -> set[str]:
+    names = {*list_secrets(Settings.model_fields), "sendgrid_receipt_secret"}
+    return {name for name in names if environment.get(name.upper())}
+
+
 @pytest.mark.parametrize(("name", "own"), database_programs().items())
 def test_a_program_is_given_the_secrets_that_production_gives_it(
     tmp_path: Path, name: str, own: Program
 ) -> None:
-    conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path, commands(StackPorts()), tmp_path))
-    variables = dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
-    withheld = {key.lower() for key, value in variables.items() if value == ""}
-    assert withheld == set(list_secrets(Settings.model_fields)) - list_allowed(own)
-    assert variables["PROGRAM"] == own
+    environment = held_by(tmp_path, name)
+    assert environment["PROGRAM"] == own
+    held = secrets_of(environment)
+    assert held <= list_allowed(own) - {"database_url"}
+    for services_of in (services("production"), services("development")):
+        service = services_of.get("node" if name in ("keeper", "proofs", "scrapyd") else name)
+        assert service is None or set(service["secrets"]) - held == set(), name
+
+
+def test_the_stand_ins_hold_what_they_sign_with(tmp_path: Path) -> None:
+    assert secrets_of(held_by(tmp_path, "sandbox")) == {"stripe_webhook_secret", "sendgrid_receipt_secret"}
+
+
+@pytest.mark.parametrize("name", commands(StackPorts()))
+def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
+    """So a program without JWT_SECRET has it under no other name either."""
+    key = made(tmp_path)["JWT_SECRET"].removeprefix("sandbox-")
+    environment = held_by(tmp_path, name)
+    assert [at for at, value in environment.items() if key in value] == (
+        ["JWT_SECRET"] if database_programs().get(name) == "api" else []
+    )
+    held = [environment[secret.upper()] for secret in secrets_of(environment)]
+    assert len(set(held)) == len(held)
+    drawn = {name: value for name, value in made(tmp_path).items() if value.startswith("sandbox-")}
+    assert {"JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY"} <= drawn.keys()
+    assert len(set(drawn.values())) == len(drawn)
 
 
 def test_a_quiet_world_is_asked_for_in_words() -> None:

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, format_timedelta
 
+from configs.message_groups import STOPPABLE
 from configs.prefecture import prefectures
-from configs.unsubscribe_links import STOPPABLE
 from notifier.content.answer_choices import list_answer_choices
 from notifier.content.desk_location import name_city
 from notifier.content.desk_message_content import DeskInfo

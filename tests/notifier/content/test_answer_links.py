@@ -12,7 +12,7 @@ from api.answers.matches import find_matches
 from api.models.answer import AnswerValue
 from api.models.notification import Match, Notification
 from api.models.user import Channel
-from configs.alert_answer_links import read_alert_answer_token
+from configs.signed_links import AnswerAlert, read_token
 from notifier.content.answer_links import ANSWER_TAGS
 from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver
@@ -47,7 +47,7 @@ def open_desk(desk_id: str = DESK) -> list[UUID]:
 def read_links(text: str) -> tuple[set[UUID], list[str]]:
     """Return which messages the links of a text answer, and the answers in their order."""
     found = _LINK.findall(text)
-    return {read_alert_answer_token(token) for token, _ in found}, [value for _, value in found]
+    return {read_token(AnswerAlert, token).notification for token, _ in found}, [value for _, value in found]
 
 
 @pytest.mark.parametrize("provider", ["sendgrid", "smtp"])

@@ -10,7 +10,9 @@ import notifier
 from api.models.alert import Alert
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
-from configs.unsubscribe_links import STOPPABLE, MessageGroup, Unsubscription, read_unsubscription
+from configs.contact_addresses import digest
+from configs.message_groups import STOPPABLE, MessageGroup
+from configs.signed_links import StopAlerts, StopGroup, read_unsubscription
 from notifier.content.messages import TEMPLATES, find_path, languages_of
 from notifier.content.stop_headers import add_stop_link, write_stop_headers
 from notifier.jobs import deliver
@@ -52,7 +54,7 @@ def headers(sandbox: "Running") -> dict[str, str]:
     return mail.draft.headers
 
 
-def stopped_by(found: dict[str, str]) -> Unsubscription:
+def stopped_by(found: dict[str, str]) -> StopAlerts | StopGroup:
     address = found["List-Unsubscribe"]
     assert address.startswith("<http")
     assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -70,14 +72,14 @@ def test_every_provider_writes_our_id_and_the_headers_to_stop(
     found = headers(sandbox)
     assert found["Message-ID"] == f"<{made}@rdvpriority.fr>"
     assert found["Auto-Submitted"] == "auto-generated"
-    assert stopped_by(found).alert_ids == (all_of(Alert)[0].id,)
+    assert stopped_by(found) == StopAlerts((all_of(Alert)[0].id,))
 
 
 def test_one_click_on_a_slot_alert_stops_its_alert(sandbox: "Running") -> None:
     who = person()
     (made,) = opened_for(who, DESK)
     deliver(str(made))
-    assert stopped_by(headers(sandbox)) == Unsubscription(MessageGroup.SLOTS, (all_of(Alert)[0].id,))
+    assert stopped_by(headers(sandbox)) == StopAlerts((all_of(Alert)[0].id,))
 
 
 def test_each_person_of_a_crowd_stops_their_own_alert(sandbox: "Running") -> None:
@@ -86,8 +88,8 @@ def test_each_person_of_a_crowd_stops_their_own_alert(sandbox: "Running") -> Non
     deliver(*map(str, matched(detection())))
     mails = sandbox.messages("email")
     assert len({mail.provider_id for mail in mails}) == 1  # one call
-    assert {mail.to: stopped_by(mail.draft.headers).alert_ids for mail in mails} == {
-        to: (alert_id,) for to, alert_id in alerts.items()
+    assert {mail.to: stopped_by(mail.draft.headers) for mail in mails} == {
+        to: StopAlerts((alert_id,)) for to, alert_id in alerts.items()
     }
     assert len({mail.draft.headers["Message-ID"] for mail in mails}) == 3
 
@@ -97,7 +99,9 @@ def test_one_click_on_a_mail_of_several_alerts_stops_them_all(sandbox: "Running"
     alerts = {alert(who, {"desk_id": desk}) for desk in (DESK, OTHER_DESK)}
     made = [matched(detection(slots(desk_id=desk), desk_id=desk))[0] for desk in (DESK, OTHER_DESK)]
     deliver(*map(str, made))
-    assert set(stopped_by(headers(sandbox)).alert_ids) == alerts
+    wish = stopped_by(headers(sandbox))
+    assert isinstance(wish, StopAlerts)
+    assert set(wish.alerts) == alerts
 
 
 def written(who: Person, kind: str) -> Notification:
@@ -116,7 +120,7 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
         row = ClaimedRow.of(written(who, kind))
         context = add_stop_link(row, "camille@example.org", TemplateContext())
         wish = stopped_by(write_stop_headers(context))
-        assert (wish.group, wish.contact_id) == (group, who.contacts[Channel.EMAIL])
+        assert wish == StopGroup(who.contacts[Channel.EMAIL], digest("camille@example.org"), group)
 
 
 @pytest.mark.parametrize("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))

@@ -15,8 +15,8 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Grant, SlotRhythm, User
 from api.users.preferences import wake_held
 from configs.clock import clock
+from configs.message_groups import MessageGroup
 from configs.plan import PlanName
-from configs.unsubscribe_links import MessageGroup
 from notifier import sms_budget
 from notifier.clock_steps import has_times_ahead
 from notifier.delivery import slow_channels

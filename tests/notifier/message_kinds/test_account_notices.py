@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.settings import settings
-from configs.unsubscribe_links import read_unsubscription
+from configs.signed_links import StopAlerts, read_unsubscription
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
@@ -117,4 +117,4 @@ def test_the_mail_about_the_last_alert_carries_the_link_that_undoes_it(prepare: 
     assert isinstance(found, TemplateContext)
     assert found.values["undo_url"] in text("last_way_stopped", found)
     token = found.values["undo_url"].rpartition("/l/unsubscribe/")[2]
-    assert read_unsubscription(token).alert_ids == (alert_id,)
+    assert read_unsubscription(token) == StopAlerts((alert_id,))

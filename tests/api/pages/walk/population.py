@@ -20,15 +20,26 @@ from api.models.notification import Notification, NotificationMatch, Priority, S
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
-from configs.alert_answer_links import write_alert_answer_token
-from configs.appointment_links import Answer, write_answer_token, write_reminder_token
 from configs.clock import clock
 from configs.contact_addresses import digest
-from configs.incident_links import write_incident_token
-from configs.order_links import write_cancellation_token, write_withdrawal_token
 from configs.plan import PlanName
 from configs.proofs import new_key
-from configs.signing import sign
+from configs.signed_links import (
+    AcknowledgeIncident,
+    AnswerAlert,
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    MoveReminders,
+    OpenPortal,
+    RefundClosedDesk,
+    ResetPassword,
+    StopAlerts,
+    TellHowItWent,
+    VerifyAddress,
+    WithdrawOrder,
+    write_token,
+)
 from tests.api.pages.accounts import build_device, create_account
 from tests.api.pages.browser import Browser
 from tests.api.world import add_payment, add_stripe_event, desk_state, match, rows, see, wait_for
@@ -142,9 +153,9 @@ def _write_alerts(user_id: UUID) -> dict[str, str]:
         s.flush()
         s.add(NotificationMatch(notification_id=message.id, match_id=found))
         links = {
-            "reminder": write_reminder_token(appointment.id),
-            "went": write_answer_token(Answer(appointment.id, went_well=True)),
-            "answer": write_alert_answer_token(message.id),
+            "reminder": write_token(MoveReminders(appointment.id)),
+            "went": write_token(TellHowItWent(appointment.id, well=True)),
+            "answer": write_token(AnswerAlert(message.id)),
         }
     return links | {"alert": str(alert), "closed": str(closed), "detection": str(detection)}
 
@@ -208,10 +219,10 @@ def _declare(payment_id: str) -> dict[str, str]:
         )  # fmt: skip
         s.add_all([row, notice])
     return {
-        "withdraw": write_withdrawal_token(UUID(payment_id)),
-        "cancel": write_cancellation_token(UUID(payment_id)),
-        "notice": sign("cancellation", {"declaration": str(notice.id)}),
-        "declaration": sign("declaration", {"declaration": str(row.id)}),
+        "withdraw": write_token(WithdrawOrder(UUID(payment_id))),
+        "cancel": write_token(CancelOrder(UUID(payment_id))),
+        "notice": write_token(ConfirmCancellation(notice.id)),
+        "declaration": write_token(ConfirmDeclaration(row.id)),
     }
 
 
@@ -221,13 +232,13 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         user = s.get_one(User, user_id)
         (email,) = (each for each in user.contacts if each.channel is Channel.EMAIL)
         email.stopped_groups = ["news"]  # by a link in a mail
-        claims = {"contact": str(email.id), "address": digest(email.address)}
-        password = {"password": digest(user.password_hash or "")}
+        sent = email.id, digest(email.address)
+        password = digest(user.password_hash or "")
     return {
-        "stop": sign("stop-alert", alert),
-        "verify": sign("verify-email", claims),
-        "reset": sign("reset-password", claims | password),
-        "portal": sign("portal", claims),
-        "closed_desk": sign("closed-desk", claims | {"alert": alert}),
-        "incident": write_incident_token(1, user_id),
+        "stop": write_token(StopAlerts((UUID(alert),))),
+        "verify": write_token(VerifyAddress(*sent)),
+        "reset": write_token(ResetPassword(*sent, password)),
+        "portal": write_token(OpenPortal(*sent)),
+        "closed_desk": write_token(RefundClosedDesk(*sent, UUID(alert))),
+        "incident": write_token(AcknowledgeIncident(1, user_id)),
     }
