@@ -64,6 +64,12 @@ def contains_phrase(text: str, sentence: str) -> bool:
     return _wording(sentence).search(normalize(_plain_punctuation(text))) is not None
 
 
+def around_phrase(text: str, sentence: str) -> list[tuple[str, str]]:
+    """Return what stands before and behind each occurrence of a sentence (`contains_phrase`), normalized."""
+    plain = normalize(_plain_punctuation(text))
+    return [(plain[: found.start()], plain[found.end() :]) for found in _wording(sentence).finditer(plain)]
+
+
 def _plain_punctuation(text: str) -> str:
     """Return a text with plain apostrophes and hyphens; `str.translate` takes a hundred times as long."""
     for printed, typed in _PRINTED.items():

@@ -7,7 +7,8 @@ There is no complete list of such messages. A message counts if a denial is dire
 import re
 from html import unescape
 
-from crawler.parsing.html_text import normalize
+from crawler.parsing.html_text import around_phrase, normalize
+from crawler.parsing.narrowed_sentences import CONDITIONS, DAYS, is_narrowed
 
 _WHAT = (
     r"(?:creneaux?|disponibilites?|rendez.vous|rdv|plages?(?: horaires?)?+|places?|horaires?|dates?(?! de))\b"
@@ -61,19 +62,25 @@ _BESIDE = re.compile(
     r"|\bpar (?:telephone|internet|courrier|courriel|e-?mail|mail)\b|\b(?:annule|modifie|enregistre|confirme)e?s?\b"
 )
 # A waiting room, a log-in, an exception, another place: the message is not about the whole calendar.
+_WAITING = r"salle d'attente|file d'attente|patient(?:ez|er)|(?:re)?connect\w*|redirig\w*"
 _ELSEWHERE = re.compile(
-    r"\b(?:salle d'attente|file d'attente|patient(?:ez|er)|(?:re)?connect\w*|sans compte|redirig\w*"
+    rf"\b(?:{_WAITING}|sans compte"
     r"|hormis|sauf|except\w*|autres? (?:centres?|sites?|lieux?|motifs?|mairies?|guichets?))\b"
 )
-_CONDITION = re.compile(r"\b(?:si|s'il|s'ils|lorsqu\w*|quand|if|when)\b")
+_CONDITION = re.compile(rf"\b(?:{CONDITIONS})\b")
 _END = re.compile(r"[.!?]")  # of a sentence
 _TODAY = re.compile(
     r"\b(?:aujourd'hui|ce jour|du jour|de la journee|cette journee|ce (?:matin|soir|midi)|cet(?:te)? apres.midi"
     r"|today|this day|tonight)\b"
 )
-_SOME_DAYS = re.compile(
-    r"\d|\b(?:semaines?|mois|periodes?|jours?|demain|week|weeks|month|day|days|tomorrow)\b"
-    r"|(?<!a partir de )(?<!a compter de )\bcette date\b"
+_SOME_DAYS = re.compile(rf"\d|\b(?:{DAYS})\b|(?<!a partir de )(?<!a compter de )\bcette date\b")
+# Words of trouble that state none: how to report one, how long files take, when to come back.
+_TROUBLES = "(?:erreurs?|errors?|problemes?|problems?|incidents?|bugs?|pannes?|difficultes?)"
+_NO_TROUBLE = re.compile(
+    r"\b(?:signal\w*|declar\w*|rapport\w*|report(?:ing)?|en cas d(?:e |')|si vous \w+|pour (?:toute?|tout)|sans"
+    rf"|pas d(?:e |')) ?(?:une? |d(?:e |')|an? |the )?(?:\w+ )?{_TROUBLES}"
+    r"|\bdelais?\b(?! (?:\w+ )?(?:depasse|expire|ecoule))|\b(?:heures?|temps) de connexion\b"
+    r"|\b(?:re)?connect\w* (?:plus tard|ulterieurement|regulierement|dans|demain|a nouveau)"
 )
 # A message in a wrong charset may have lost words that revoke its denial.
 _GARBLED = re.compile(
@@ -87,13 +94,16 @@ _EMOJI = re.compile(
     "[\u231a\u231b\u23e9-\u23fa\u2600-\u27bf\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u200d\ufe0f]+"
 )
 _LONGEST = 2000  # characters; a longer text is a document, and too slow for the expressions above
+_TROUBLED_PAGE = re.compile(
+    rf"{_TROUBLE.pattern}|\b(?:{_WAITING}|loading|please wait|waiting room|queues?)\b"
+)
 
 
 def says_none(message: str, *, every_day: bool = False) -> bool:
     """Tell whether a message says that no slot is free, and names neither a day with slots nor a problem.
 
     A message about today only does not count, nor one of more than 2,000 characters. With `every_day`, a message
-    about a week, a month or a date does not count either.
+    about some days or places does not count either; one about the motive that was asked for does.
     """
     if len(message) > _LONGEST:
         return False
@@ -103,7 +113,7 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
         return False
     if _CONDITION.search(_END.split(text[: said.start()])[-1]):
         return False
-    return not (every_day and _SOME_DAYS.search(text))
+    return not (every_day and (_SOME_DAYS.search(text) or is_narrowed(text, said[0], asked="motifs?")))
 
 
 def speaks_of_trouble(message: str) -> bool:
@@ -116,6 +126,28 @@ def speaks_of_trouble(message: str) -> bool:
     if _TROUBLE.search(text) or re.search(_NOT_FOUND, text) or _GARBLED.search(text):
         return True
     return bool(_MORE_OR_NO_MORE.search(_NONE.sub(" ", text)))
+
+
+def find_denial(text: str) -> str:
+    """Return the first words of a text that deny slots; empty without any."""
+    found = _NONE.search(_fold_message(text)) if len(text) <= _LONGEST else None
+    return found[0] if found else ""
+
+
+def without_denials(text: str) -> str:
+    """Return a normalized text without its denials of slots."""
+    return _NONE.sub(" ", text)
+
+
+def speaks_of_page_trouble(text: str, sentence: str) -> str:
+    """Return the word of trouble in a part of a page beside its sentence for none; empty without one.
+
+    How to report an error, or how long a file takes, is no trouble.
+    """
+    parts = around_phrase(text, sentence)
+    told = f"{parts[0][0]} {parts[-1][1]}" if parts else _fold_message(text)
+    found = _TROUBLED_PAGE.search(_NO_TROUBLE.sub(" ", told))
+    return found[0] if found else ""
 
 
 def _fold_message(message: str) -> str:

@@ -16,7 +16,7 @@ _MOST = 10_000  # moments of a page
 
 
 def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ()) -> bool:
-    """Tell whether the page names a future moment that is none of these slots.
+    """Tell whether the page names a future moment within the horizon that is none of these slots.
 
     Moments in the parts `aside` do not count. A day without an hour counts only if the slots are days, too. A page
     with more than 10,000 moments counts as one that does.
@@ -29,7 +29,9 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
     outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
     left = (Counter(named) - Counter(_find_moments(page, outer))).keys() - {slot.moment for slot in slots}
     return any(
-        day_of(each, visit.zone) > visit.today for each in left if isinstance(each, datetime) or not timed
+        visit.today < day_of(each, visit.zone) <= visit.last_day
+        for each in left
+        if isinstance(each, datetime) or not timed
     )
 
 

@@ -309,7 +309,7 @@ def selectors(text: str, page: Page) -> Evidence:
     words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
     told = _words(shown).replace("\u2011", "-")
-    full = "aucun rendez-vous n'est disponible pour le moment" in told or 'class="ferme"' in shown
+    full = page.visit.parameters.no_slot_text.lower().rstrip(".") in told or 'class="ferme"' in shown
     return Evidence(
         found,
         frozenset(each for each in found if isinstance(each, datetime))

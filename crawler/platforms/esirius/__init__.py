@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 from configs.desk import Text
 from configs.formatting import pluralize
 from configs.strict_model import Strict
+from crawler.parsing.absence import doubt_of
 from crawler.parsing.date_windows import day_in_figures
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.html_text import choices, collapse_whitespace, contains_phrase, field_value
@@ -114,6 +115,11 @@ def _values(page: Page, motive: str) -> tuple[Any, ...]:
     return False, False, {motive: 1}, chosen
 
 
+def _says_own(message: str, own: str) -> bool:
+    """Tell whether a message says the site's own words for none of all that was asked: a motive."""
+    return contains_phrase(message, own) and not doubt_of(message, own, asked="motifs?")
+
+
 def _read_reply(page: Page) -> Reading:
     said = reply(page.text)
     if said is None or said.error:
@@ -126,7 +132,7 @@ def _read_reply(page: Page) -> Reading:
     message = collapse_whitespace(words) if isinstance(words, str) else ""
     own = page.visit.parameters.no_slot_text
     if value == [] or (
-        found is False and (says_none(message, every_day=True) or (own and contains_phrase(message, own)))
+        found is False and (says_none(message, every_day=True) or (own and _says_own(message, own)))
     ):
         covered = (
             CoveredWindow(place.key or None, doubtful=value == []),

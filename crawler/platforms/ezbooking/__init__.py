@@ -12,6 +12,7 @@ from lxml import etree
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.strict_model import Strict
+from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_windows import ask_weeks, week
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status
 from crawler.parsing.html_text import HIDDEN, rendered_text
@@ -155,9 +156,13 @@ def _full(page: Page) -> Reading | None:
         return trouble
     if page.root.xpath(_LEADS_ON) and not errors:
         return None
+    said = (form + errors)[0]
+    words = next(found[0] for found in [_FULL.match(said)] if found)
+    if doubt := doubt_of(said, words) or check_page(page, Statement(words)).doubt:
+        return Reading(Outcome.UNREADABLE, f"says {words!r} {doubt}")
     key = _place(page).key
     whole = CoveredWindow(None if key == _desk(page.visit).form else key)
-    return Reading(Outcome.NO_SLOTS, (form + errors)[0][:200], covered=(whole,))
+    return Reading(Outcome.NO_SLOTS, said[:200], covered=(whole,))
 
 
 def _shows_open_desk(page: Page) -> bool:

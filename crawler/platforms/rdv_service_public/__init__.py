@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
+from crawler.parsing.absence import Statement, check_page
 from crawler.parsing.date_parsing import moment_of, moments_in
 from crawler.parsing.date_windows import covered_by_answer, week
 from crawler.parsing.error_pages import read_error_status
@@ -109,8 +110,7 @@ class RdvServicePublic(Platform):
         if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
             return Reading(Outcome.UNREADABLE, doubt)
         if none:
-            said = none[:_LONGEST].replace(" ,", ",")
-            return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(page.ask.place.key or None),))
+            return _nothing(page, none[:_LONGEST].replace(" ,", ","))
         if workshops:
             return _seats(page, workshops)
         named = max(told.count(_NEXT), page.text.count(_NEXT), len(set(_AHEAD.findall(page.text))))
@@ -219,6 +219,12 @@ def _none(page: Page) -> str:
         each for node in regrets for each in islice((node, *node.iterancestors()), _AROUND)
     )
     return next((text for text in map(rendered_text, around) if _NONE.fullmatch(normalize(text))), "")
+
+
+def _nothing(page: Page, said: str) -> Reading:
+    if doubt := check_page(page, Statement(said)).doubt:
+        return Reading(Outcome.UNREADABLE, f"says {said!r} {doubt}")
+    return Reading(Outcome.NO_SLOTS, said, covered=(CoveredWindow(page.ask.place.key or None),))
 
 
 def _read_closure(page: Page) -> Reading:

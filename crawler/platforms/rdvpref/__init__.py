@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml.html import HtmlElement
 
+from crawler.parsing.absence import doubt_of, find_page_trouble
 from crawler.parsing.date_parsing import moments_behind, parse_state_moment
 from crawler.parsing.date_windows import days_from, earliest, moment_in_figures
 from crawler.parsing.error_pages import read_error_status
@@ -132,7 +133,8 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
         return Reading(Outcome.UNREADABLE, f"shows more than {_MOST_FORMS} forms, which no page does")
     data, visit, told = read_state(page, _STATE, "vueData"), page.visit, " ".join(map(rendered_text, boxes))
     said = [rendered_text(each) for box in boxes for each in _SAID(box)]
-    free, none_left = rows(data, "trhId"), _stands(said, _NONE_LEFT) or _hides_calendar(data, said)
+    whole = [each for each in said if not doubt_of(each, _NONE_LEFT)]
+    free, none_left = rows(data, "trhId"), _stands(whole, _NONE_LEFT) or _hides_calendar(data, said)
     first = values_called(data, _FIRST)
     named = [parse_state_moment(each, visit) for each in first if each not in (None, "")]
     ahead = [each for each in said if normalize(each).startswith(normalize(_NEXT))]
@@ -155,6 +157,8 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     )
     window = days_from(ANYWHERE, only(data, "premierJour"), only(data, "nombreDeJour"))
     reading = read_self_contained_listing(page, found, window, data, said=none_left)
+    if reading.outcome is Outcome.NO_SLOTS and (trouble := find_page_trouble(page, _NONE_LEFT)):
+        return Reading(Outcome.UNREADABLE, f"{reading.reason}, beside words of trouble: {trouble!r}")
     return replace(reading, releases_at=_release(data, told, visit))
 
 

@@ -8,10 +8,10 @@ from pydantic import model_validator
 
 from configs.desk import Text
 from configs.strict_model import Strict
+from crawler.parsing.absence import Statement, find_statement, read_mark
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible, one_text
 from crawler.parsing.date_parsing import moment_of
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import contains_phrase, rendered_text, visible_text
 from crawler.reading import ANYWHERE, Page, Place, Slot
 
 _LONGEST = 200  # characters of a name, and of a quote of the page
@@ -77,9 +77,8 @@ class AbsenceRules(Strict):
             raise ValueError("name no_slot_text or no_slot: without a rule for it, no slots cannot be proven")
         return self
 
-    def none(self, page: Page) -> str:
-        """Return the page's visible statement that nothing is free, empty without one."""
+    def none(self, page: Page) -> Statement | None:
+        """Return the page's visible statement that nothing is free; None without one."""
         if self.no_slot and (marks := find_visible(page.root, self.no_slot)):
-            return visible_text(marks[0])[:_LONGEST] or self.no_slot
-        words = self.no_slot_text
-        return words if words and contains_phrase(rendered_text(page.root), words) else ""
+            return read_mark(marks[0], self.no_slot)
+        return find_statement(page.root, self.no_slot_text) if self.no_slot_text else None

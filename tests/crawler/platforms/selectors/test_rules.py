@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from crawler.parsing.absence import Statement
 from crawler.platforms.selectors.rules import AbsenceRules, SlotRules
 from tests.crawler.pages import page
 
@@ -44,11 +45,11 @@ def test_a_hidden_slot_is_not_free_but_there_and_a_row_to_be_copied_neither() ->
 
 def test_an_absence_is_said_by_a_mark_or_by_words_where_they_are_seen() -> None:
     both = AbsenceRules(no_slot="p.none", no_slot_text="Complet")
-    assert both.none(page("<p class=none>Plus rien</p>")) == "Plus rien"
-    assert both.none(page("<p class=none></p>")) == "p.none"
-    assert both.none(page("<p>COMPLET</p>")) == "Complet"
+    assert both.none(page("<p class=none>Plus rien</p>")) == Statement("Plus rien")
+    assert both.none(page("<p class=none></p>")) == Statement("p.none")
+    assert both.none(page("<p>COMPLET</p>")) == Statement("Complet")
     for body in ("<p hidden>Complet</p>", "<div hidden><p class=none>x</p></div>", "<p>Incomplet</p>"):
-        assert both.none(page(body)) == ""
+        assert both.none(page(body)) is None
 
 
 def test_rules_that_cannot_hold_are_refused() -> None:

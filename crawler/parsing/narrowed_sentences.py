@@ -1,0 +1,96 @@
+"""Sentences for none that do not speak of everything: they name a day, a place or a choice, set a condition, quote.
+
+`Aucun rendez-vous n'est disponible` proves that nothing is free, `… le matin` and `Si aucun …` do not.
+"""
+
+import re
+
+from crawler.parsing.html_text import around_phrase
+
+WEEKDAY = "(?:(?:lun|mar|mercre|jeu|vendre|same)dis?|dimanches?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)"
+DAYS = (
+    rf"{WEEKDAY}|semaines?|mois|periodes?|jours?|journees?|demain|hier|matin(?:ee)?s?|midi|apres.midis?|soir(?:ee)?s?"
+    r"|week.?ends?|weeks?|months?|days?|tomorrow|mornings?|afternoons?|evenings?|annees?|trimestres?|vacances|heures?"
+    r"|janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre|decembre"
+    r"|avant|apres|jusqu'\w+|d'ici"
+)
+CONDITIONS = (
+    r"si|s'ils?|lorsqu\w*|quand|tant qu\w*|(?:au|dans le) cas ou|en cas d\w*|a moins d\w*"
+    r"|if|when\w*|unless|once"
+)
+_TODAY = r"aujourd'hui|today|tonight"
+_PLACES = (
+    r"centres?|sites?|lieux?|mairies?|guichets?|agences?|bureaux?|(?:sous.)?prefectures?|antennes?|annexes?|communes?"
+    r"|villes?|departements?|etablissements?|salles?|adresses?|arrondissements?|quartiers?|maisons?|etages?|postes?"
+    r"|accueils?|offices?|locations?|centers?|counters?|desks?|ici|here"
+)
+_CHOICES = (
+    r"motifs?|demarches?|prestations?|services?|procedures?|categories?|types?|durees?|personnes?|choix|options?"
+    r"|criteres?|filtres?|selection\w*|choisi\w*|select\w*|chosen|agents?|conseill\w+|interlocut\w+|langues?|modes?"
+    r"|visio\w*|presentiel|telephone|horaires?|dates?|creneaux?|plages?|tranches?|durations?|reasons?|times?"
+)
+_EXCEPTIONS = r"hormis|sauf|except\w*|hors|en dehors|a l'exception|other than|besides"
+_MENTIONS = r"messages?|mentions?|libelles?|signifi\w*|veut dire|affich\w*|appara\w*|means?|says"
+_NARROWS = re.compile(
+    rf"\d|\b(?:{DAYS}|{_TODAY}|{_PLACES}|{_CHOICES}|{CONDITIONS}|{_EXCEPTIONS}|{_MENTIONS})\b"
+    r"|\b(?:cet?|cette|ces|this|these|that|those)\b"
+)
+# The sentence goes on with what it is limited to: `pour …`, `n'est disponible avec …`.
+_LIMITED = re.compile(
+    r"^\W*(?:(?:n'(?:est|a|y a)|ne sont|n'ont|is|are) )?"
+    r"(?:(?:plus|pas|ete|available|disponibles?|libres?|trouvee?s?|possibles?|ouverte?s?|proposee?s?|restante?s?) ?)*"
+    r"\b(?:pour|aux?|a|dans|en|sur|chez|avec|sans|entre|depuis|pendant|durant|lors|parmi|selon|les?|la|l'|du|des|de|d'"
+    r"|chaque|tous|toute?s?|for|on|at|in|before|after|until|between|during|by|with|from)\b"
+)
+# What limits it to nothing.
+_UNLIMITED = re.compile(
+    r"\b(?:pour le moment|pour l'instant|a l'heure actuelle|en ce moment|a present|dans l'immediat|actuellement"
+    r"|(?:pour|correspondant a|repondant a) votre (?:demande|recherche)(?: de rendez.vous)?"
+    r"|a (?:partir|compter) de cette date|en ligne|sur internet|sur (?:le|notre|ce) site (?:internet|web)"
+    r"|a (?:la |vous )?(?:reservation|proposer|prise de rendez.vous)|a venir|at (?:the|this) (?:moment|time)|for now"
+    r"|right now|at present|currently|de libres?|encore|malheureusement)\b"
+)
+_ADVICE = re.compile(
+    r"\b(?:merci|veuillez|priere|re?essa\w+|reven\w+|reconnect\w*|rappel\w*|consult\w*|nous vous|vous (?:pouvez|etes)"
+    r"|(?:de )?(?:nouveaux?|nombreux)|please|try again|(?:check|come) back|sorry)\b"
+)
+_ANOTHER = (
+    r"dates?|semaines?|mois|creneaux?|horaires?|centres?|sites?|lieux?|motifs?|mairies?|guichets?|communes?|agences?"
+    r"|durees?|periodes?"
+)
+_OTHER_CHOICE = re.compile(
+    r"\b(?:choisi\w*|selectionn\w*|opte[rz]|essaye[rz]|cherche[rz]|change[rz]|modifie[rz]|pick|choose|select|try|change)"
+    r"\b[^.!?]*\b(?:autres?|differente?s?|another|other|different|suivante?s?|next)\b"
+    rf"|\b(?:change[rz]|modifie[rz]) (?:de|la|le|les|vos|votre) (?:{_ANOTHER}|jours?|criteres?|recherche)\b"
+    rf"|\bautres? (?:{_ANOTHER})\b"
+)
+_ENDS = re.compile(r"[.!?](?= |$|[\"\u00bb)])")
+_OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "(": ")", "[": "]"}
+
+
+def is_narrowed(text: str, sentence: str, *, asked: str = "") -> bool:
+    """Tell whether a text narrows, conditions, questions or quotes a sentence for none wherever it says it.
+
+    Each occurrence is read to the end of its sentence. `asked`: words (a regular expression) for the only thing that
+    was asked for, to which the sentence may limit itself.
+    """
+    return all(_is_narrowed_at(before, after, asked) for before, after in around_phrase(text, sentence))
+
+
+def _is_narrowed_at(before: str, after: str, asked: str) -> bool:
+    begin, end = _ENDS.split(before)[-1], _ENDS.split(after)[0]
+    if after[len(end) :].startswith("?") or _is_quoted(before):
+        return True
+    if _OTHER_CHOICE.search(after) or re.search(rf"\b(?:{_EXCEPTIONS})\b", end):
+        return True
+    if asked:
+        end = re.sub(rf"\bpour (?:ces?|les?|votre) (?:{asked})(?: (?:selectionne|choisi)\w*)?\b", "", end)
+    begin, end = _UNLIMITED.sub(" ", begin), _UNLIMITED.sub(" ", _ADVICE.split(end)[0])
+    return any(
+        words is not None for words in (_NARROWS.search(begin), _NARROWS.search(end), _LIMITED.search(end))
+    )
+
+
+def _is_quoted(before: str) -> bool:
+    opened = any(before.rfind(mark) > before.rfind(end) for mark, end in _OPENED.items())
+    return opened or before.count('"') % 2 == 1

@@ -1,0 +1,241 @@
+"""What takes a sentence for none back, on pages that a desk's YAML describes."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.block_pages import classify_page
+from crawler.platforms import platform
+from crawler.reading import Page, PageRequest, Reading, VisitContext
+
+SELECTORS = platform("selectors")
+URL = "https://mairie.example/rdv"
+NONE = "Aucun rendez-vous n'est disponible"
+TODAY = date(2026, 11, 25)  # a Wednesday
+
+
+def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **rules: Any) -> Reading:
+    given = {"available": "li.libre > a", "date": ".", "no_slot_text": NONE} | rules
+    visit = VisitContext(URL, TODAY, parameters=SELECTORS.Parameters(**given))
+    body = (
+        f"<!DOCTYPE html><html lang='fr'><head><meta charset='utf-8'><title>{title}</title></head><body>{head}"
+        f"<h1>Prendre rendez-vous</h1><main>{content}</main>"
+        "<footer><p>Mairie ouverte du lundi au vendredi de 9h à 12h et de 14h à 17h30.</p></footer></body></html>"
+    )
+    return classify_page(SELECTORS, Page(URL, 200, body.encode(), visit, PageRequest(URL, "0 1 0 0")))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{NONE}.",
+        NONE,
+        f"{NONE} !",
+        f"{NONE} pour le moment.",
+        f"{NONE} pour l'instant, merci de réessayer plus tard.",
+        f"{NONE} actuellement.",
+        f"{NONE} pour le moment, veuillez réessayer dans quelques jours.",
+        f"{NONE}. Veuillez consulter régulièrement cette page, chaque lundi à 9h.",
+        f"{NONE} en ligne pour le moment.",
+        f"{NONE} pour votre demande.",
+        f"{NONE}, revenez demain.",
+        f"{NONE}, merci de vous reconnecter ultérieurement.",
+        f"Malheureusement, {NONE.lower()}.",
+        f"Désolé ! {NONE}.",
+        f"<b>{NONE}</b> <i>pour le moment</i>.",
+        f"{NONE} pour le moment mais de nombreux créneaux vont être mis en ligne.",
+        f"{NONE}. Si vous êtes pressé, appelez-nous.",
+        f"Le matin, il y a foule. {NONE}.",
+    ],
+)
+def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) -> None:
+    reading = read(f"<p>{said}</p>")
+    assert (reading.outcome, len(reading.covered)) == (Outcome.NO_SLOTS, 1), reading.reason
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{NONE} {limit}."
+        for limit in (
+            "ce jour", "ce jour-là", "aujourd'hui", "demain", "cette semaine", "ce mois-ci", "en décembre", "le lundi",
+            "pour cette date", "à cette date et à cette heure", "à cette heure", "l'après-midi", "le matin", "en soirée",
+            "avant le 15", "avant janvier", "d'ici Noël", "jusqu'à nouvel ordre pour les mineurs", "entre 9h et 12h",
+            "dans ce centre", "pour ce centre", "au guichet 2", "dans cette mairie", "sur ce site", "à la sous-préfecture",
+            "ici", "pour ce motif", "pour cette démarche", "pour cette durée", "pour ce service", "pour 2 personnes",
+            "avec cet agent", "pour les mineurs", "selon vos critères", "pour la période choisie", "par téléphone",
+            "sauf le mardi", "hormis au guichet 3", "si vous êtes mineur", "lorsque le planning est fermé",
+            "pour le moment dans ce centre", ", le matin", "for this date", "on this day", "at this location",
+            "in the morning", "unless you call", "pour le créneau choisi", "sur cette plage horaire", "ces jours-ci",
+        )
+    ]
+    + [
+        f"Si {NONE.lower()}, revenez plus tard.",
+        f"Lorsqu'{NONE.lower()}, une liste d'attente ouvre.",
+        f"Quand {NONE.lower()}, patience.",
+        f"Au cas où {NONE.lower()}, écrivez-nous.",
+        f"Le matin, {NONE.lower()}.",
+        f"Mardi 1er décembre : {NONE.lower()}.",
+        f"Guichet 2 : {NONE.lower()}.",
+        f"Pour ce motif, {NONE.lower()}.",
+        f"{NONE} ?",
+        f"« {NONE} »",
+        f"Le message « {NONE}. » veut dire que tout est pris.",
+        f'Le message "{NONE}" apparaît alors.',
+        f"Naturalisation ({NONE.lower()})",
+        f"({NONE.lower()} ?)",
+        f"<q>{NONE}</q>",
+        f"{NONE}. Choisissez un autre jour.",
+        f"{NONE}. Veuillez sélectionner une autre date.",
+        f"{NONE}. Essayez un autre centre.",
+        f"{NONE}. Please choose another date.",
+        f"<b>{NONE}</b> <i>le matin</i>.",
+        f"<span>{NONE}</span><br>pour cette date",
+    ],
+)  # fmt: skip
+def test_a_sentence_that_is_narrowed_conditioned_or_quoted_proves_nothing(said: str) -> None:
+    reading = read(f"<p>{said}</p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"<table><tr><th>mardi</th><td>{NONE}</td></tr></table>",
+        f"<blockquote><p>{NONE}.</p></blockquote>",
+    ],
+)
+def test_what_stands_around_the_sentence_may_narrow_it(content: str) -> None:
+    assert read(content).outcome is Outcome.UNREADABLE
+
+
+def test_a_second_sentence_that_speaks_of_everything_is_enough() -> None:
+    assert read(f"<p>{NONE} le matin.</p><p>{NONE}.</p>").outcome is Outcome.NO_SLOTS
+
+
+def test_a_narrowed_sentence_stands_beside_free_slots() -> None:
+    free = "<ul><li class='libre'><a href='/1'>jeudi 26 novembre à 14h</a></li></ul>"
+    reading = read(f"<p>{NONE} le matin.</p>{free}")
+    assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
+    assert read(f"<p>{NONE}.</p>{free}").outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize("limit", ["pour cette date", "le matin", "dans ce centre"])
+def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
+    mark: dict[str, Any] = {"no_slot": "p.vide", "no_slot_text": None}
+    assert read("<p class='vide'>Aucun créneau disponible.</p>", **mark).outcome is Outcome.NO_SLOTS
+    assert read("<p class='vide'><img alt=''></p>", **mark).outcome is Outcome.NO_SLOTS
+    said = f"<p class='vide'>Aucun créneau disponible {limit}.</p>"
+    assert read(said, **mark).outcome is Outcome.UNREADABLE
+    own = f"Aucun créneau disponible {limit}"  # the operator wrote it so
+    assert read(said, no_slot_text=own).outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Prochaine disponibilité : mardi 15 décembre",
+        "Prochaine disponibilité : <strong>mardi 15 décembre</strong>",
+        "Prochaine disponibilité : mercredi 15 décembre",  # it is a Tuesday
+        "Prochaines disponibilités le 15/12/2026",
+        "Prochain rendez-vous disponible le 15/12",
+        "Prochain créneau disponible : demain à 9h00",
+        "Prochain créneau : après-demain",
+        "Prochain créneau lundi",
+        "Prochain créneau libre : la semaine prochaine",
+        "Prochaine date disponible dans 3 jours",
+        "Prochaine disponibilité : bientôt",
+        "Prochaine disponibilité le …",
+        "Premier créneau disponible : 15 déc.",
+        "Mardi 15 décembre : prochain créneau",
+        "Demain, des créneaux seront ouverts.",
+        "Des rendez-vous seront disponibles à partir du 15 décembre.",
+        "À partir du 15 décembre, de nouveaux créneaux seront proposés.",
+        "Réouverture le 15 décembre.",
+        "Ouverture des réservations le lundi 30 novembre.",
+        "Ouverture des rendez-vous demain.",
+        "Prochaine ouverture : lundi",
+        "Prochaine mise en ligne le 30 novembre",
+        "Les réservations rouvriront le 30/11.",
+        "Next available: Dec 15",
+        "Next available appointment: December 15, 2026",
+        "Next availability: tomorrow",
+        "Next slot on Monday",
+        "Earliest appointment: 15 December",
+        "Available from December 15",
+        "Bookings open on Monday",
+        "</p><dl><dt>Prochaine disponibilité</dt><dd>15/12/2026</dd></dl><p>",
+        "Prochaine disponibilité : 20/11/2026",
+    ],
+)
+def test_an_announced_next_availability_is_never_an_absence(told: str) -> None:
+    for content in (f"<p>{NONE}.</p><p>{told}</p>", f"<p>{told}</p><p>{NONE}.</p>"):
+        reading = read(content)
+        assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ()), reading.reason
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Prochaine disponibilité : mardi 15 juin 2027",
+        "Prochaine disponibilité : 15/06/2027 à 9h30",
+        "Prochain rendez-vous le 1er avril",
+        "Next available: June 15, 2027",
+    ],
+)
+def test_a_next_availability_beyond_the_horizon_is_an_absence_with_that_reason(told: str) -> None:
+    reading = read(f"<p>{NONE}.</p><p>{told}</p>")
+    assert reading.outcome is Outcome.NO_SLOTS
+    assert [each.last for each in reading.covered] == [date(2027, 2, 23)]
+    assert "the next availability is 2027-" in reading.reason
+    assert "beyond the 90 days" in reading.reason
+
+
+def test_an_announcement_to_ignore_is_none() -> None:
+    told = f"<p>{NONE}.</p><p class='annonce'>Prochaine ouverture : lundi 30 novembre</p>"
+    assert read(told).outcome is Outcome.UNREADABLE
+    assert read(told, ignore="p.annonce").outcome is Outcome.NO_SLOTS
+
+
+TROUBLES = (
+    "Une erreur technique est survenue.",
+    "Erreur technique",
+    "Votre session a expiré.",
+    "Session expirée",
+    "Vous êtes dans la file d'attente.",
+    "Calendrier en cours de chargement…",
+    "Chargement en cours",
+    "Veuillez patienter",
+    "Le service est momentanément indisponible.",
+    "Maintenance en cours",
+    "Trop de requêtes",
+    "Impossible de charger le calendrier.",
+    "An error occurred",
+    "Please wait",
+    "Loading…",
+)
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_words_of_trouble_take_the_sentence_back(trouble: str) -> None:
+    pages = (
+        read(f"<p>{trouble} {NONE}.</p>"),
+        read(f"<div>{NONE}. <b>{trouble}</b></div>"),
+        read(f"<p>{NONE}.</p>", head=f"<div role='alert'><p>{trouble}</p></div>"),
+        read(f"<p>{NONE}.</p>", head=f"<div role=status>{trouble}</div>"),
+        read(f"<p>{NONE}.</p>", title=trouble),
+    )
+    assert [page.outcome for page in pages[:4]] == [Outcome.UNREADABLE] * 4
+    assert not pages[4].outcome or not pages[4].outcome.conclusive
+    assert not any(page.covered for page in pages)
+
+
+def test_an_alert_that_is_not_shown_or_speaks_of_none_is_no_trouble() -> None:
+    assert read(f"<p>{NONE}.</p><p role='alert' hidden>Session expirée</p>").outcome is Outcome.NO_SLOTS
+    assert read(f"<p role='alert'>{NONE}.</p>").outcome is Outcome.NO_SLOTS
