@@ -10,7 +10,7 @@ from dataclasses import replace
 from configs.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
 from crawler.parsing.embedded_platform import embedded_visit
-from crawler.parsing.error_pages import error_page
+from crawler.parsing.error_pages import error_page, find_damage
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.platform_base import Platform
 from crawler.reading import Outcome, Page, Reading
@@ -108,7 +108,7 @@ def _interpret(platform: Platform, page: Page) -> Reading:
     try:
         reading = find_wall(page) or platform.read_page(page)
         if _proves(page, reading):
-            return _require_proof(reading)
+            return _require_proof(page, reading)
         return find_captcha(page) or _unrecognised(page, reading)
     except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
         log.exception("the reader failed on %s", page.url)
@@ -235,12 +235,18 @@ def _describe_unread(page: Page) -> Reading:
     return Reading(Outcome.UNREADABLE, f"understood by no rule: {what}{moved}")
 
 
-def _require_proof(reading: Reading) -> Reading:
-    """Make a conclusive reading without its proof `unreadable`: a platform bug must not become a false answer."""
+def _require_proof(page: Page, reading: Reading) -> Reading:
+    """Make a conclusive reading without its proof `unreadable`: a platform bug must not become a false answer.
+
+    Damaged text proves no absence: a date, or words that revoke a denial, may be lost in it. Slots stand.
+    """
     if reading.outcome is Outcome.SLOTS and not reading.slots:
         return Reading(Outcome.UNREADABLE, f"slots without a slot: {reading.reason}")
     if reading.outcome is Outcome.NO_SLOTS and (reading.slots or not reading.covered):
         return Reading(Outcome.UNREADABLE, f"no slots without saying for what: {reading.reason}")
+    if reading.covered and (damage := find_damage(page)):
+        outcome = reading.outcome if reading.slots else Outcome.UNREADABLE
+        return replace(reading, outcome=outcome, reason=f"{reading.reason}; {damage}", covered=())
     return reading
 
 

@@ -7,13 +7,15 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
-from lxml import etree, html
-from w3lib.encoding import html_body_declared_encoding, html_to_unicode, http_content_type_encoding
+from lxml import html
+from w3lib.url import safe_url_string
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
+from crawler.parsing.charset import decode
+from crawler.parsing.html_text import parse_document
 
 T = TypeVar("T")
 
@@ -21,12 +23,14 @@ GONE = (404, 410)  # HTTP statuses of a page that does not exist, or no longer
 MOVED = (301, 302, 303, 307, 308)  # HTTP statuses of a redirect
 _ERROR = 400
 _END = re.compile(r"(?i)</html\s*>")
-# The charsets that browsers read (https://encoding.spec.whatwg.org/#names-and-labels), by Python's names. Python has
-# more codecs. Some take quadratic time (punycode), some turn visible text into markup (unicode_escape).
-_CHARSET = re.compile(
-    r"utf-(?:8|16(?:-[bl]e)?)|cp(?:125[0-8]|866|874|932|949)|iso8859-(?:[2-8]|1[03-6])|koi8-[ru]|mac-roman|gb18030"
-    r"|big5hkscs|euc_jp|iso2022_jp"
-)
+_WIDE = (b"\xfe\xff", b"\xff\xfe")  # byte order marks of UTF-16
+# Parts of addresses in pages, as browsers read them: https://url.spec.whatwg.org/#url-parsing
+_BLANKS = "".join(map(chr, range(33)))
+_BREAKS = re.compile(r"[\t\r\n]")
+_OTHER_SCHEME = re.compile(r"(?i)(?!https?:)[a-z][a-z\d+.-]*:")
+_QUERY = re.compile(r"[?#]")
+_HOST = re.compile(r"(?i)^(https?:)?//+")
+_TO_ESCAPE = re.compile(r"[^!-~]|[\"<>`]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +173,30 @@ class Page:
     @property
     def is_html(self) -> bool:
         """Whether its body is markup, whatever its content type says."""
-        return is_html(self.body)
+        return is_html(self._in_bytes)
 
     @cached_property
     def text(self) -> str:
-        """Return the body decoded as a browser would (header, then meta, then UTF-8), never raising."""
-        named = http_content_type_encoding(self.headers.get("content-type"))
-        charset = named or html_body_declared_encoding(self.body) or ""
-        known = charset if _CHARSET.fullmatch(charset) else "utf-8"
-        return html_to_unicode(f"text/html; charset={known}", self.body)[1]
+        """Return the body decoded as a browser would, never raising (crawler/parsing/charset.py)."""
+        return self._decoded[0]
 
     @cached_property
     def lowered(self) -> bytes:
         """Return the body in lower case (ASCII), for searches without parsing."""
-        return self.body.lower()
+        return self._in_bytes.lower()
+
+    @cached_property
+    def _decoded(self) -> tuple[str, str]:
+        return decode(self.body, self.headers.get("content-type"), markup=is_html(self.body))
+
+    @property
+    def _in_bytes(self) -> bytes:
+        """Return the body with one byte for each ASCII character, which two bytes a character (UTF-16) are not."""
+        return (
+            self.text.encode("utf-8", "replace")
+            if b"\0" in self.body[:4] or self.body[:2] in _WIDE
+            else self.body
+        )
 
     @cached_property
     def root(self) -> html.HtmlElement:
@@ -190,18 +204,40 @@ class Page:
         text = self.text.replace("\0", "").strip()
         if not self.lowered.rstrip().endswith(b"</html>") or self.lowered.count(b"</html") > 1:
             text = _END.sub("", text)  # browsers read on after it, libxml2 does not
-        parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
-        try:
-            root = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
-        except etree.ParserError:
-            return html.document_fromstring("<html></html>")
-        if b"<template" in self.lowered:
-            etree.strip_elements(root, "template", with_tail=False)
-        return root
+        return parse_document(text, scripts_ran=self.visit.browser)
 
     def link(self, href: str) -> str:
-        """Return the absolute address of a link."""
-        return urljoin(self.url, href)
+        """Return the absolute address of a link, of a form's action or of a frame, as a browser asks for it.
+
+        It is relative to the page's `<base>`. Blanks and accents are escaped, those of a query in the page's charset.
+
+        Raises:
+            ValueError: it is no address.
+        """
+        url = urljoin(self._base, _plain_address(href))
+        if not _TO_ESCAPE.search(url) or urlsplit(url).scheme not in ("http", "https"):
+            return url
+        charset = self._decoded[1]
+        return safe_url_string(url, encoding="utf-8" if charset.startswith("utf-16") else charset)
+
+    @cached_property
+    def _base(self) -> str:
+        given = self.root.xpath("string(//base[@href][1]/@href)") if self.is_html else ""
+        try:
+            base = urljoin(self.url, _plain_address(given))
+        except ValueError:
+            return self.url
+        return base if urlsplit(base).scheme in ("http", "https") else self.url
+
+
+def _plain_address(href: str) -> str:
+    """Return a written address as browsers take it: without breaks, and with slashes for the backslashes of a path."""
+    href = _BREAKS.sub("", href.strip(_BLANKS))
+    if _OTHER_SCHEME.match(href):
+        return href
+    path = _QUERY.search(href)
+    end = path.start() if path else len(href)
+    return _HOST.sub(r"\1//", href[:end].replace("\\", "/")) + href[end:]
 
 
 @dataclass(frozen=True, slots=True)

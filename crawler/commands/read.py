@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
 from scrapy.commands import ScrapyCommand
@@ -93,7 +92,7 @@ def _traces(page: Page) -> Iterator[str]:
     yield from own_addresses(page)
     for trace in page.root.xpath("//a/@href"):
         with suppress(ValueError):  # pages link to all kinds of things, http://[ among them
-            yield urljoin(page.url, str(trace))
+            yield page.link(str(trace))
 
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:

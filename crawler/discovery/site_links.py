@@ -10,7 +10,7 @@ from w3lib.url import canonicalize_url
 from configs.desk import Desk
 from configs.hosts import host_of
 from crawler.parsing.html_text import normalize
-from crawler.platform_detection.booking_links import BOOKING, FILE, base, link_text, resolve_address
+from crawler.platform_detection.booking_links import BOOKING, FILE, link_text, resolve_address
 from crawler.platform_detection.identify import by_address
 from crawler.reading import Page
 
@@ -40,9 +40,9 @@ class Link:
 
 def links(page: Page) -> Iterator[Link]:
     """Yield a page's web links in its order, each address once."""
-    start, seen = base(page), set[str]()
+    seen = set[str]()
     for node in page.root.xpath(_HREFS)[:_MOST]:
-        url = resolve_address(start, node.get("href") or node.get("src"))
+        url = resolve_address(page, node.get("href") or node.get("src"))
         if url and url not in seen:
             seen.add(url)
             yield Link(url, link_text(node))

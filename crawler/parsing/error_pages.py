@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from lxml.html import HtmlElement
 
-from crawler.parsing.html_text import rendered_text, visible_text
+from crawler.parsing.charset import is_damaged, shows_escapes, unescape_json
+from crawler.parsing.html_text import raw_text, rendered_text, visible_text
 from crawler.parsing.json_models import parse_json
 from crawler.reading import GONE, Outcome, Page, Reading
 
@@ -80,7 +81,7 @@ _SCRIPTS = (
 
 def error_page(page: Page) -> Reading | None:
     """Read a page that only reports an error, a refusal or maintenance; None for any other page."""
-    if not page.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or page.root.xpath(_POSTS):
+    if not page.is_html or page.root.xpath(_POSTS):
         return None
     if len(visible_text(page.root)) > _LONGEST_ERROR_PAGE:
         return None
@@ -91,6 +92,22 @@ def _asks_the_browser(page: Page) -> Reading | None:
     scripts = [str(each) for each in page.root.xpath("//script/@src")]
     found = [(outcome, host) for outcome, host in _SCRIPTS if any(host in each for each in scripts)]
     return Reading(found[0][0], f"a script of {found[0][1]} stands before the site") if found else None
+
+
+def find_damage(page: Page) -> str:
+    """Say whether text that an answer is read from has lost letters to a wrong charset; empty if it has not.
+
+    Of HTML that is its text and its JSON, not its comments and scripts.
+    """
+    if not page.is_html:
+        texts = [unescape_json(page.text)]
+    else:
+        told = raw_text(page.root)
+        states = page.root.xpath("//script[contains(@type, 'json')]/text()")
+        texts = [told, *(unescape_json(str(each)) for each in states)]
+        if shows_escapes(told):
+            return "its text is escaped twice"
+    return "its text is damaged: a wrong charset" if any(map(is_damaged, texts)) else ""
 
 
 def read_error_status(page: Page, *, entry: bool = False, gone: str = "") -> Reading | None:

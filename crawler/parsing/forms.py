@@ -25,7 +25,7 @@ def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
     if not href:
         return None
     try:
-        target = page.link(href.strip()).partition("#")[0]
+        target = page.link(href).partition("#")[0]
         return target if urlsplit(target).hostname and same_site(page.url, target) else None
     except ValueError:
         return None
@@ -44,7 +44,7 @@ def build_request(
     chosen = _choice(match, act.option) if act.option is not None else _button_field(match)
     if form is None or chosen is None:
         return None
-    url = address_of(page, form.get("action") or page.url)
+    url = address_of(page, match.get("formaction") or form.get("action") or page.url)
     if url is None:
         return None
     sent = {**_standing(form), **chosen, **act.fields}

@@ -1,9 +1,11 @@
-"""Text of HTML pages: visible text, phrases regardless of spelling, labels and fields, French periods."""
+"""Text of HTML pages: what a person sees, in one normal form; phrases regardless of spelling, fields, French periods.
+
+Every reader takes a page's text from here, so that all see the same words and hide the same parts.
+"""
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
@@ -19,35 +21,170 @@ _MONTH = "|".join(_MONTHS)
 _DATE = rf"(\d{{1,2}})(?:er)?(?:[ /.]+(\d{{1,2}}|{_MONTH}))?(?:[ /.]+(\d{{4}}))?"
 _WEEKDAY = r"(?:(?:lun|mar|mercre|jeu|vendre|same)di\s+|dimanche\s+)?"
 _DAY = re.compile(rf"\bsemaine \d|(?<![\w/.])\d{{1,2}}(?:er)?(?: ?[/.-] ?\d{{1,2}}\b| (?:{_MONTH})\b)")
-_CODE = ("script", "style", "noscript")
-_ASIDE = ("noscript", "textarea", "title")  # text outside the page's own text
-UNSEEN = " or ".join(f"ancestor::{each}" for each in _ASIDE)
-_VUE = ("v-if", "v-else", "v-else-if", "v-show")  # elements that a script may hide
-# Elements hidden by HTML or by their own style. Style sheets are not read here.
-_STYLE = "translate(., 'DISPLAYNOEVBTH \t\r\n', 'displaynoevbth')"
-_HIDES = " or ".join(f"contains({_STYLE}, {each!r})" for each in ("display:none", "visibility:hidden"))
-CONCEALED = f"@hidden or @style[{_HIDES}]"
-_UNSURE = f"{CONCEALED} or {' or '.join(f'@{each}' for each in _VUE)}"
-HIDDEN = f"{UNSEEN} or ancestor-or-self::*[{CONCEALED}]"  # XPath: an invisible element
-_TEXTS = etree.XPath(".//text()", smart_strings=False)
-_UNSURE_WITHIN = etree.XPath(f".//*[@*][{_UNSURE}]")
-_UNSURE_AROUND = etree.XPath(f"boolean(ancestor-or-self::*[{_UNSURE}])")
-_MARKS = re.compile("[\u0300-\u036f]")  # combining accents
-_PRINTED = (
-    dict.fromkeys("\u2018\u02bc", "'") | dict.fromkeys("\u2010\u2011\u2012", "-") | {"\xad": "", "\u200b": ""}
-)
+_PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _LONGEST = 100  # characters of a heading
-_PERIOD = re.compile(rf"{_WEEKDAY}{_DATE}\s*(?:au|à|-)\s*{_WEEKDAY}{_DATE}")
+
+_MARK = "_hidden_"  # the attribute that `parse_document` gives to each element that is not shown
+CONCEALED = f"@{_MARK}"
+_ASIDE = ("noscript", "textarea", "title")  # text outside the page's own text
+UNSEEN = " or ".join(f"ancestor::{each}" for each in _ASIDE)
+HIDDEN = f"{UNSEEN} or ancestor-or-self::*[{CONCEALED}]"  # XPath: an invisible element
+# Elements without content in a browser, and elements that are hidden or show other content than their own:
+# https://html.spec.whatwg.org/#hidden-elements, https://html.spec.whatwg.org/#embedded-content
+_EMPTY = ("iframe", "noembed", "noframes")
+_NEVER_SHOWN = (
+    "audio", "canvas", "datalist", "fencedframe", "meter", "object", "progress", "rp", "video",
+    "defs", "desc", "metadata", "symbol",  # of SVG
+)  # fmt: skip
+_STYLE = re.compile(
+    r"(?<![\w-])(?:display:none|visibility:(?:hidden|collapse)|content-visibility:hidden"
+    r"|opacity:(?:0*\.)?0+%?(?:!|;|$))"
+)
+_STYLED = etree.XPath("//*[@hidden or @style]")
+_STYLE_BLANK = re.compile(r"\s+|/\*.*?\*/")
+# Directives by which a script shows an element or does not. Vue removes its own once it has run. Other frameworks
+# leave theirs, and set a style or a class.
+_VUE = ("v-if", "v-else", "v-else-if", "v-show", "v-for", "v-bind:hidden", ":hidden")
+_ANGULAR = ("ng-", "ng:", "data-ng-", "x-ng-")
+_LEFT = (
+    *(
+        f"{prefix}{name}"
+        for prefix in _ANGULAR
+        for name in ("if", "show", "hide", "repeat", "repeat-start", "switch-when", "switch-default")
+    ),
+    *("x-show", "x-show.important", "x-show.transition", "x-bind:hidden", "*ngif", "*ngfor", "[hidden]"),
+    *("if.bind", "show.bind", "hide.bind", "repeat.for"),
+)
+_BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
+_HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
+
+_SEAM = "\ufdd0"  # stands in extracted text where an inline element begins or ends; no character of any text
+_BLOCKS = (
+    "address|article|aside|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
+    "|fieldset|figcaption|figure|footer|form|frame|frameset|h1|h2|h3|h4|h5|h6|head|header|hgroup|hr|html|iframe|img"
+    "|input|legend|li|listing|main|menu|nav|object|ol|optgroup|option|p|plaintext|pre|search|section|select|summary"
+    "|table|tbody|td|textarea|tfoot|th|thead|title|tr|ul|video|xmp"
+)
+_SHEET = '<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">{}</xsl:stylesheet>'
+_CODE = "script|style|noscript|comment()|processing-instruction()"
+# XSLT reads a page's text several times as fast as a walk in Python.
+_TO_TEXT = """<xsl:output method="text"/>
+<xsl:template match="{blocks}"><xsl:text> </xsl:text><xsl:apply-templates/><xsl:text> </xsl:text></xsl:template>
+<xsl:template match="wbr"><xsl:apply-templates/></xsl:template>
+<xsl:template match="*" priority="-1">{seam}<xsl:apply-templates/>{seam}</xsl:template>
+<xsl:template match="details[not(@open)]" priority="1">{closed}</xsl:template>
+<xsl:template match="{left_out}" priority="2"/>"""
+_SUMMARY = '<xsl:text> </xsl:text><xsl:apply-templates select="{}"/><xsl:text> </xsl:text>'
+
+
+def _text_reader(left_out: str, closed: str) -> etree.XSLT:
+    """Return what reads the text of a node without some elements; of closed `details` it takes some children."""
+    rules = _TO_TEXT.format(blocks=_BLOCKS, seam=_SEAM, left_out=left_out, closed=_SUMMARY.format(closed))
+    return etree.XSLT(etree.XML(_SHEET.format(rules)))
+
+
+_ALL_TEXT = _text_reader(_CODE, "node()")
+_SHOWN_TEXT = _text_reader(f"{_CODE}|textarea|title|*[{CONCEALED}]", "summary[1]")
+_ATTRIBUTES = etree.XSLT(  # the names of all attributes
+    etree.XML(
+        _SHEET.format(
+            '<xsl:output method="text"/><xsl:template match="/"><xsl:for-each select="//@*">'
+            '<xsl:value-of select="name()"/><xsl:text> </xsl:text></xsl:for-each></xsl:template>'
+        )
+    )
+)
+_IN_CODE = etree.XPath("boolean(ancestor-or-self::*[self::script or self::style or self::noscript])")
+_IN_HIDDEN = etree.XPath(
+    f"boolean(ancestor-or-self::*[self::script or self::style or self::noscript or self::textarea or self::title"
+    f" or {CONCEALED}])"
+)
+_GOES_ON = re.compile(r"(?i)(?:er|ere|ère|re|e|eme|ème|nde?|h|o|st|th|am|pm)(?![^\W\d_])")  # `1er`, `9h`
+_CLOSES = ".!?;:,)\u00bb"
+
+_MARKS = re.compile("[\u0300-\u036f]")  # combining accents
+_APOSTROPHES, _HYPHENS = "\u2018\u2019\u201b\u02bc\u00b4\u2032", "\u2010\u2011\u2012\u2212"
+_TYPED = dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_HYPHENS, "-")
+# Signs that are not printed: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+_NOT_PRINTED = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
+_ODD = re.compile(f"[{_APOSTROPHES}{_HYPHENS}{_NOT_PRINTED}]")
+_ENDLESS = re.compile(
+    r"[^\x00-\u02ff\s]{200,}"
+)  # accents without end: composing takes the square of their number
+
+
+def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
+    """Return the parsed HTML without its templates; each element that is not shown is marked (`CONCEALED`).
+
+    `scripts_ran`: a browser saved the page, so that directives of scripts have done what they do.
+    """
+    source = text.encode("utf-8", "replace")
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=False)
+    try:
+        root = html.document_fromstring(source, parser=parser)
+    except etree.ParserError:
+        return html.document_fromstring("<html></html>")
+    if next(root.iter("template"), None) is not None:
+        etree.strip_elements(root, "template", with_tail=False)
+    for each in root.iter(*_EMPTY):
+        del each[:]
+        each.text = None
+    names = frozenset(str(_ATTRIBUTES(root)).split())
+    for each in (*_hidden_by_html(root, names), *_hidden_by_script(names & _HIDING, scripts_ran)(root)):
+        each.set(_MARK, "")
+    return root
+
+
+def _hidden_by_html(root: html.HtmlElement, names: frozenset[str]) -> Iterator[html.HtmlElement]:
+    """Yield the elements that HTML, or their own style, does not show. Style sheets are not read."""
+    yield from root.iter(*_NEVER_SHOWN)
+    yield from (each for each in root.iter("dialog") if "open" not in each.attrib)
+    for each in root.iter("details"):
+        if "open" not in each.attrib:
+            summary = each.find("summary")
+            yield from (child for child in each.iterchildren("*") if child is not summary)
+    for each in _STYLED(root) if names & {"hidden", "style"} else ():
+        style = _STYLE_BLANK.sub("", each.get("style", "").lower())
+        if "hidden" in each.attrib or _STYLE.search(style):
+            yield each
+
+
+@lru_cache(maxsize=256)
+def _hidden_by_script(names: frozenset[str], ran: bool) -> etree.XPath:
+    """Return the XPath of the elements that a script opens or may hide, in a page with these attributes."""
+    directives = names.intersection(_VUE if ran else (*_VUE, *_LEFT))
+    tests = [f"@*[{' or '.join(f'name()={name!r}' for name in sorted(directives))}]"] if directives else []
+    if "popover" in names:
+        tests.append("@popover[not(parent::dialog[@open])]")
+    if any(name.startswith(_ANGULAR) for name in names):
+        tests.append("contains(concat(' ', normalize-space(@class), ' '), ' ng-hide ')")
+    if "data-bind" in names and not ran:
+        tests += [
+            f"@data-bind[contains(concat(' ', translate(., ',{{', '  ')), ' {name}:')]" for name in _BOUND
+        ]
+    return etree.XPath(f"//*[{' or '.join(tests)}]" if tests else "/..")
 
 
 def collapse_whitespace(text: str) -> str:
-    """Collapse white space, replace typographic apostrophes, remove control characters.
+    """Return a text in the one normal form of all comparisons; it can be printed on a terminal.
 
-    The result can be compared, and printed on a terminal.
+    Characters are composed (NFKC), white space is one blank, apostrophes and hyphens are those of a keyboard. What is
+    not printed (soft hyphens, marks of direction, controls) is left out.
     """
-    text = " ".join(text.replace("\u2019", "'").split())
+    text = " ".join(text.split())
+    if not text.isascii():
+        plain = _ODD.sub(lambda odd: _TYPED.get(odd[0], ""), text)
+        plain = _ENDLESS.sub(_leave_accents_out, plain)
+        composed = "\u2026".join(unicodedata.normalize("NFKC", each) for each in plain.split("\u2026"))
+        text = text if composed == text else " ".join(composed.split())
     return text if text.isprintable() else " ".join(CONTROL.sub(" ", text).split())
+
+
+def _leave_accents_out(found: re.Match[str]) -> str:
+    return "".join(each for each in found[0] if not unicodedata.combining(each))
 
 
 def normalize(text: str) -> str:
@@ -61,25 +198,18 @@ def contains_phrase(text: str, sentence: str) -> bool:
     Case, accents, white space, kinds of apostrophes and hyphens, and white space before punctuation do not matter.
     Words are whole: `incomplet` does not contain `complet`.
     """
-    return _wording(sentence).search(normalize(_plain_punctuation(text))) is not None
+    return _wording(sentence).search(normalize(text)) is not None
 
 
 def around_phrase(text: str, sentence: str) -> list[tuple[str, str]]:
     """Return what stands before and behind each occurrence of a sentence (`contains_phrase`), normalized."""
-    plain = normalize(_plain_punctuation(text))
+    plain = normalize(text)
     return [(plain[: found.start()], plain[found.end() :]) for found in _wording(sentence).finditer(plain)]
-
-
-def _plain_punctuation(text: str) -> str:
-    """Return a text with plain apostrophes and hyphens; `str.translate` takes a hundred times as long."""
-    for printed, typed in _PRINTED.items():
-        text = text.replace(printed, typed)
-    return text
 
 
 @lru_cache(maxsize=2048)
 def _wording(sentence: str) -> re.Pattern[str]:
-    pieces = _PIECE.findall(normalize(_plain_punctuation(sentence)))
+    pieces = _PIECE.findall(normalize(sentence))
     if not pieces:
         return re.compile(r"(?!)")
     # The look-behind comes after the first piece, so that `re` finds that piece fast.
@@ -90,37 +220,45 @@ def _wording(sentence: str) -> re.Pattern[str]:
 
 
 def visible_text(node: html.HtmlElement) -> str:
-    """Return a node's text without scripts and styles, which may quote any sentence."""
-    return collapse_whitespace(" ".join(_texts(node, _CODE)))
+    """Return a node's whole text without scripts and styles, which may quote any sentence."""
+    return collapse_whitespace(raw_text(node))
+
+
+def raw_text(node: html.HtmlElement) -> str:
+    """Return a node's whole text as `visible_text` does, with the characters and the white space of its source."""
+    return "" if _IN_CODE(node) else _join_inline(str(_ALL_TEXT(node)))
 
 
 def rendered_text(node: html.HtmlElement) -> str:
-    """Return the text of a node that a person sees: without editable and hidden text.
+    """Return the text of a node that a person sees: without editable and hidden text."""
+    return "" if _IN_HIDDEN(node) else collapse_whitespace(_join_inline(str(_SHOWN_TEXT(node))))
 
-    Elements that a script (Vue) may hide count as hidden.
+
+def _join_inline(text: str) -> str:
+    """Join the texts of inline elements: `1<sup>er</sup>` is one word.
+
+    Pages part elements by style sheets, too, so a blank stays where both sides could be no one word:
+    `<span>15</span><span>décembre</span><span>09:30</span>`.
     """
-    return (
-        ""
-        if _UNSURE_AROUND(node)
-        else collapse_whitespace(" ".join(_texts(node, (*_CODE, *_ASIDE), _UNSURE_WITHIN)))
-    )
+    if _SEAM not in text:
+        return text
+    joined: list[str] = []
+    for part in filter(None, text.split(_SEAM)):
+        if joined and _are_two_words(joined[-1][-1], part):
+            joined.append(" ")
+        joined.append(part)
+    return "".join(joined)
 
 
-def _texts(node: html.HtmlElement, left_out: Sequence[str], hidden: etree.XPath | None = None) -> list[str]:
-    """Return the texts of a node without those in elements of these names, or in matches of an XPath.
-
-    The elements are removed from a copy: checking the ancestors of each text takes ten times as long.
-    """
-    if any(each.tag in left_out for each in (node, *node.iterancestors())):
-        return []
-    kept = node
-    if len(node):
-        kept = deepcopy(node)
-        etree.strip_elements(kept, *left_out, with_tail=False)
-        for each in reversed(hidden(kept) if hidden else ()):  # inner elements first: none is moved twice
-            each.clear(keep_tail=True)
-    texts: list[str] = _TEXTS(kept)
-    return texts
+def _are_two_words(last: str, part: str) -> bool:
+    first = part[0]
+    if first.isdigit():
+        return last.isalnum()
+    if not first.isalpha():
+        return False
+    if last.isdigit():
+        return _GOES_ON.match(part) is None
+    return last in _CLOSES or (last.islower() and first.isupper())
 
 
 def title(root: html.HtmlElement) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from lxml import html
 
@@ -53,28 +53,25 @@ def find_leads(page: Page) -> list[Lead]:
 
 
 def _find_frames(page: Page) -> Iterator[Lead]:
-    start = base(page)
     for source in page.root.xpath(_FRAMES):
-        if url := resolve_address(start, str(source)):
+        if url := resolve_address(page, str(source)):
             yield Lead(0, url, "", frame=True)
 
 
 def _find_refreshes(page: Page) -> Iterator[Lead]:
     """Yield the target of `<meta http-equiv="refresh" content="0; url=…">`."""
-    start = base(page)
     for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
         if (
             (found := _REFRESH.search(str(said_so)))
-            and (url := resolve_address(start, found[1]))
+            and (url := resolve_address(page, found[1]))
             and url != page.url
         ):
             yield Lead(0, url, "")
 
 
 def _find_links(page: Page) -> Iterator[Lead]:
-    start = base(page)
     for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
-        url, text = resolve_address(start, str(link.get("href"))), link_text(link)
+        url, text = resolve_address(page, str(link.get("href"))), link_text(link)
         if not url or url == page.url:
             continue
         if by_address(url):
@@ -100,19 +97,10 @@ def link_text(link: html.HtmlElement) -> str:
     return next((each for each in texts if each and each != text), trim_label(text))
 
 
-def base(page: Page) -> str:
-    """Return the base of relative links: the page's `<base>`, as in browsers."""
-    given = page.root.xpath("string(//base/@href)").strip()
-    try:
-        return urljoin(page.url, given) if given else page.url
-    except ValueError:
-        return page.url
-
-
-def resolve_address(start: str, href: str) -> str | None:
+def resolve_address(page: Page, href: str) -> str | None:
     """Return the absolute web address of a link without its fragment; None if it is none."""
     try:
-        url = urljoin(start, href.strip()).partition("#")[0]
+        url = page.link(href).partition("#")[0]
     except ValueError:  # http://[ among them
         return None
     return url if is_web(url) else None

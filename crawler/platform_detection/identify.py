@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -155,7 +155,7 @@ def own_addresses(page: Page) -> Iterator[str]:
     yield from _SAVED_FROM.findall(page.text)
     for trace in page.root.xpath(_OWN)[:_MOST]:
         with suppress(ValueError):  # pages contain addresses such as http://[
-            yield urljoin(page.url, str(trace))
+            yield page.link(str(trace))
 
 
 def understands(reader: Platform, url: str) -> bool:

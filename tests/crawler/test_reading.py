@@ -30,7 +30,7 @@ def test_only_what_browsers_read_is_a_charset(charset: str) -> None:
         ("latin-1", "cp1252"),
         ("ISO-8859-15", "iso8859-15"),
         ("windows-1252", "cp1252"),
-        ("UTF-16", "utf-16-be"),
+        ("UTF-16", "utf-16-le"),
     ],
 )
 def test_a_page_is_read_in_the_charset_that_it_names(charset: str, codec: str) -> None:

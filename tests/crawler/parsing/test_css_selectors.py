@@ -3,6 +3,7 @@ from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
 from crawler.parsing.css_selectors import Selector, element_selector, find_matches, find_visible, one_text
+from tests.crawler import pages
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -77,9 +78,9 @@ def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
 
 
 def test_what_the_page_hides_is_found_and_not_shown() -> None:
-    page = html.document_fromstring(
+    page = pages.page(
         "<p class=x title=t>a</p><div style='display:none'><p class=x>b</p></div><p class=x hidden>c</p><i>e</i>tail"
-    )
+    ).root
     assert [each.text for each in find_matches(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
     for selector in ("p.x", "p.x::text", "//p[@class='x']/text()", "p::attr(title)"):
         assert [each.text for each in find_visible(page, selector)] == ["a"], selector

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lxml import html
+from lxml.html import HtmlElement
 
 from crawler.parsing.html_text import (
     choices,
@@ -17,6 +17,12 @@ from crawler.parsing.html_text import (
     title,
     visible_text,
 )
+from tests.crawler.pages import page
+
+
+def document(body: str) -> HtmlElement:
+    return page(body).root
+
 
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
@@ -95,18 +101,16 @@ def test_plain_text_compares() -> None:
 
 
 def test_visible_text_leaves_out_what_nobody_sees() -> None:
-    node = html.fragment_fromstring(
-        "<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>"
-    )
+    node = document("<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>")
     assert visible_text(node) == "a e"
 
 
 def test_a_document_without_a_title_has_an_empty_one() -> None:
-    assert title(html.document_fromstring("<p>x</p>")) == ""
+    assert title(document("<p>x</p>")) == ""
 
 
 def test_what_a_page_offers_is_read_with_its_labels() -> None:
-    root = html.document_fromstring(
+    root = document(
         "<input name=m id=a value=2><label for=a>Deux</label><input name=m value=1><input name=m value=2>"
         "<input name=x value=3><input name=m>"
     )
@@ -114,26 +118,24 @@ def test_what_a_page_offers_is_read_with_its_labels() -> None:
 
 
 def test_what_stands_in_a_field_is_its_value_or_its_chosen_option() -> None:
-    root = html.document_fromstring(
+    root = document(
         "<select id=s><option value=1>a<option value=2 selected>b</select><input id=i value=x><textarea id=t>y</textarea>"
     )
     assert [field_value(root, each) for each in ("s", "i", "t", "none")] == ["2", "x", "y", ""]
 
 
 def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
-    root = html.document_fromstring("<label for='a'>Guichet <b>A</b></label>")
+    root = document("<label for='a'>Guichet <b>A</b></label>")
     assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
 
 
 @pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
 def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
-    assert "complet" not in rendered_text(
-        html.fromstring(f"<html><{name}>complet</{name}><p>ouvert</p></html>")
-    )
+    assert "complet" not in rendered_text(document(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
 
 
 def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
-    root = html.fromstring(
+    root = document(
         "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
     )
     assert rendered_text(root) == "a f"
@@ -150,7 +152,7 @@ def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
     ],
 )
 def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
-    root = html.document_fromstring(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
+    root = document(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
     assert rendered_text(root) == "a d"
 
 
@@ -158,7 +160,7 @@ def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
     "shown", ["aria-hidden='true'", "style='display:block'", "class='hidden'", "style=''"]
 )
 def test_what_it_does_not_hide_is_rendered(shown: str) -> None:
-    assert rendered_text(html.document_fromstring(f"<p {shown}>a</p>")) == "a"
+    assert rendered_text(document(f"<p {shown}>a</p>")) == "a"
 
 
 @pytest.mark.parametrize(
@@ -210,13 +212,9 @@ def test_no_text_breaks_the_comparison(text: str, sentence: str) -> None:
     assert not contains_phrase(text, sentence) or any(not each.isspace() for each in sentence)
 
 
-@pytest.mark.parametrize(
-    "written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\u202eb", "a\x07 b", "a\u2028b"]
-)
+@pytest.mark.parametrize("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])
 def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str) -> None:
-    root = html.document_fromstring(
-        f"<html><head><title>{written}</title></head><body>{written}</body></html>"
-    )
+    root = document(f"<html><head><title>{written}</title></head><body>{written}</body></html>")
     assert (title(root)[:2], title(root)[-1]) == ("a ", "b")
     assert title(root).isprintable()
     assert visible_text(root).isprintable()

@@ -1,0 +1,134 @@
+"""Charset of an answer: how a browser decodes its bytes, and signs that its text was written or read in a wrong one.
+
+https://html.spec.whatwg.org/#determining-the-character-encoding, https://encoding.spec.whatwg.org/#names-and-labels
+"""
+
+import re
+from codecs import getincrementaldecoder
+
+from w3lib.encoding import http_content_type_encoding, resolve_encoding
+
+# The charsets that browsers read, by Python's names. Python has more codecs. Some take quadratic time (punycode), some
+# turn visible text into markup (unicode_escape).
+_CHARSET = re.compile(
+    r"utf-(?:8|16(?:-[bl]e)?)|cp(?:125[0-8]|866|874|932|949)|iso8859-(?:[2-8]|1[03-6])|koi8-[ru]|mac-roman|gb18030"
+    r"|big5hkscs|euc_jp|iso2022_jp"
+)
+_LABELS = {  # of browsers, which w3lib does not know
+    **dict.fromkeys(("x-cp1252", "iso88591", "x-user-defined"), "cp1252"),
+    **dict.fromkeys(("csisolatin9", "iso885915"), "iso8859-15"),
+    **dict.fromkeys(("unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8", "x-unicode20utf8"), "utf-8"),
+    **dict.fromkeys(("mac", "csmacintosh", "x-mac-roman"), "mac-roman"),
+    **dict.fromkeys(("unicode", "ucs-2", "iso-10646-ucs-2", "utf-16"), "utf-16-le"),
+}
+_BEGINNINGS = (  # of a body: byte order marks, and a declaration of XML in two bytes a character
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"<\0?\0x\0", "utf-16-le"),
+    (b"\0<\0?\0x", "utf-16-be"),
+)
+_XML = re.compile(rb"(?i)\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]+)")
+_PART = re.compile(rb"<!--|<script[\s>]|<meta[\s/]([^<>]*)")
+_ENDS = {b"<!--": b"-->", b"<scr": b"</script"}
+_ATTRIBUTE = re.compile(
+    rb"(?<![a-z-])(charset|content|http-equiv)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))"
+)
+_IN_CONTENT = re.compile(rb"(?i)charset\s*+=\s*+[\"']?([^\s\"';]+)")
+
+
+def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str, str]:
+    """Return a body's text and its charset: of its byte order mark, its header, or its markup, as in browsers.
+
+    Without a known one markup is UTF-8 if it is valid, else windows-1252; anything else is UTF-8. What cannot be
+    decoded is U+FFFD.
+    """
+    charset = (
+        next((name for mark, name in _BEGINNINGS if body.startswith(mark)), "")
+        or _known(http_content_type_encoding(content_type) or _label_of(content_type))
+        or (markup and _declared(body))
+        or ("cp1252" if markup and not _is_utf8(body) else "utf-8")
+    )
+    return body.decode(charset, "replace").removeprefix("\ufeff"), charset
+
+
+def _label_of(content_type: str | None) -> str:
+    found = _IN_CONTENT.search((content_type or "").encode("utf-8", "replace"))
+    return found[1].decode("ascii", "replace") if found else ""
+
+
+def _known(label: str) -> str:
+    """Return the charset of a label by Python's name; empty for one that browsers do not know."""
+    name = _LABELS.get(label.strip().lower()) or resolve_encoding(label) or ""
+    name = _LABELS.get(name, name)
+    return name if _CHARSET.fullmatch(name) else ""
+
+
+def _declared(body: bytes) -> str:
+    """Return the charset that markup declares, wherever it does: a browser reads a page again for a late one."""
+    at, lowered = 0, body.lower()
+    while found := _PART.search(lowered, at):
+        at = found.end()
+        if found[1] is None:
+            at = lowered.find(_ENDS[found[0][:4]], at - 2)  # `<!-->` is a whole comment
+            if at < 0:
+                break
+        elif charset := _known_in_markup(_label_in(found[1])):
+            return charset
+    xml = _XML.match(body)
+    return _known_in_markup(xml[1]) if xml else ""
+
+
+def _label_in(attributes: bytes) -> bytes:
+    named = {each[0]: b"".join(each[1:]) for each in reversed(_ATTRIBUTE.findall(attributes))}
+    if b"charset" in named or named.get(b"http-equiv", b"").strip() != b"content-type":
+        return named.get(b"charset", b"")
+    found = _IN_CONTENT.search(named.get(b"content", b""))
+    return found[1] if found else b""
+
+
+def _known_in_markup(label: bytes) -> str:
+    name = _known(label.decode("ascii", "replace"))
+    return "utf-8" if name.startswith("utf-16") else name  # it was read byte by byte to find the label
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        getincrementaldecoder("utf-8")().decode(body)  # the last character may be cut off
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# Letters of French texts in UTF-8, as other charsets read their bytes.
+_TWICE = {
+    letter.encode().decode(charset, "replace")
+    for letter in "àâäçéèêëîïôöùûüÿœæÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŒ\u2019\u2018\u201c\u201d\u2013\u2014\u2026\u20ac\xab\xbb\xb0\xa0"
+    for charset in ("cp1252", "latin-1", "iso8859-15", "mac-roman", "cp850")
+}
+_LOWER, _UPPER = "a-zß-öø-ÿœ", "À-ÖØ-ÞŒŠŽŸ"
+_DAMAGE = re.compile(
+    "\ufffd|[\x80-\x84\x86-\x9f]|(?<!\\w)Ã(?!\\w)|"
+    + "|".join(map(re.escape, sorted(_TWICE)))
+    # A capital letter with an accent, a sign or a letter of another script inside of a word.
+    + f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u259f"
+    f"\u2c00-\ud7ff\uf900-\ufaff\uff66-\uffdc][{_LOWER}]"
+)
+_RARE = re.compile(r"[^\x00-\x7fàâçéèêîïôùûœ\xa0\xab\xbb\xb0\u2013\u2019\u2026\u20ac]")  # in every damage
+_ESCAPED = re.compile(r"(?i)&(?:[a-z](?:acute|grave|circ|cedil|uml)|#\d{2,5}|#x[\da-f]{2,4});")
+_JSON_ESCAPE = re.compile(r"\\u([\da-fA-F]{4})")
+
+
+def is_damaged(text: str) -> bool:
+    """Tell whether a text has lost letters: it was decoded or written in a wrong charset, or encoded twice."""
+    return _RARE.search(text) is not None and _DAMAGE.search(text) is not None
+
+
+def shows_escapes(text: str) -> bool:
+    """Tell whether a text that people read shows letters as escapes of HTML: it was escaped twice."""
+    return "&" in text and _ESCAPED.search(text) is not None
+
+
+def unescape_json(text: str) -> str:
+    """Return a text of JSON or JavaScript with the characters that it escapes."""
+    return _JSON_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text) if "\\u" in text else text

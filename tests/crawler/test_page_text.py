@@ -1,0 +1,243 @@
+"""What a saved page says, as a browser shows it: its words, its hidden parts, its charset, its addresses."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.block_pages import classify_page
+from crawler.platforms import example, platform
+from crawler.reading import Page, PageRequest, Reading
+from tests.crawler.pages import TODAY
+
+PARIS = ZoneInfo("Europe/Paris")
+URL = "https://mairie.example/rdv/jour"
+NONE = "Aucun rendez-vous n'est disponible."
+SLOT = "<a class=libre href=/r/1>mardi 15 décembre 2026 à 9h30</a>"
+RULES = {"available": "a.libre", "date": ".", "no_slot_text": NONE}
+MOMENT = datetime(2026, 12, 15, 8, 30, tzinfo=UTC)
+
+
+def read(body: str | bytes, *, browser: bool = False, content_type: str = "") -> Reading:
+    reader = platform("selectors")
+    visit = example(reader, TODAY, PARIS, URL)
+    visit = replace(visit, parameters=reader.Parameters(**RULES), browser=browser)
+    raw = body.encode() if isinstance(body, str) else body
+    ask = PageRequest(URL, "0 1 0 0")
+    return classify_page(reader, Page(URL, 200, raw, visit, ask, {"content-type": content_type}))
+
+
+def moments(reading: Reading) -> list[object]:
+    return [slot.moment for slot in reading.slots]
+
+
+NOT_SHOWN = [
+    *("<dialog>{}</dialog>", "<div popover>{}</div>", "<div popover=manual>{}</div>", "<dialog popover>{}</dialog>"),
+    *("<datalist>{}</datalist>", "<details>{}</details>", "<details><summary>Plus</summary>{}</details>"),
+    "<details><summary>Plus</summary><p>Ou</p><div>{}</div></details>",
+    *("<iframe src=x>{}</iframe>", "<noframes>{}</noframes>", "<noembed>{}</noembed>", "<object data=x>{}</object>"),
+    *("<canvas>{}</canvas>", "<video src=x>{}</video>", "<audio src=x>{}</audio>", "<progress>{}</progress>"),
+    *("<ruby>a<rp>{}</rp></ruby>", "<svg><desc>{}</desc></svg>", "<template>{}</template>", "<textarea>{}</textarea>"),
+    *("<div hidden>{}</div>", "<div hidden=until-found>{}</div>", "<div style='visibility: collapse'>{}</div>"),
+    *("<div style='DISPLAY:/**/none'>{}</div>", "<div style='color:red;content-visibility:hidden'>{}</div>"),
+    *("<div style='opacity: 0'>{}</div>", "<div style='opacity:0.0;color:red'>{}</div>"),
+    *("<div v-if=a>{}</div>", "<div v-show=a>{}</div>", "<div :hidden=a>{}</div>", "<div v-for='a in b'>{}</div>"),
+    *("<div ng-show=a>{}</div>", "<div ng-hide=a>{}</div>", "<div data-ng-if=a>{}</div>", "<div ng:show=a>{}</div>"),
+    *("<div x-show=a>{}</div>", "<div x-show.important=a>{}</div>", "<div ng-if=a class='b ng-hide'>{}</div>"),
+    *("<div data-bind='visible: a'>{}</div>", "<div data-bind='text: b, if: a'>{}</div>", "<div *ngIf=a>{}</div>"),
+]  # fmt: skip
+SHOWN = [
+    *("<dialog open>{}</dialog>", "<dialog open popover>{}</dialog>", "<details open>{}</details>"),
+    *("<details><summary>{}</summary></details>", "<div style='opacity:0.5'>{}</div>", "<div aria-hidden=true>{}</div>"),
+    *("<div style='display:block;--display:none'>{}</div>", "<div class=hidden>{}</div>", "<div v-cloak>{}</div>"),
+    *("<div ng-app><p>{}</p></div>", "<div x-data='{{}}'>{}</div>", "<div data-bind='text: a'>{}</div>", "<div inert>{}</div>"),
+]  # fmt: skip
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("around", NOT_SHOWN)
+def test_what_a_browser_does_not_show_proves_nothing_and_holds_no_slot(around: str) -> None:
+    assert read(around.format(f"<p>{NONE}</p>")).outcome is Outcome.UNREADABLE
+    assert read(around.format(NONE)).outcome is Outcome.UNREADABLE
+    assert read(around.format(SLOT)).slots == ()
+
+
+@pytest.mark.parametrize("around", SHOWN)
+def test_what_a_browser_shows_counts(around: str) -> None:
+    assert read(around.format(f"<b>{NONE}</b>")).outcome is Outcome.NO_SLOTS
+    assert moments(read(around.format(SLOT))) == [MOMENT]
+
+
+@pytest.mark.parametrize(
+    "around", ["<div ng-show=a>{}</div>", "<div x-show=a>{}</div>", "<p data-bind='if: a'>{}</p>"]
+)
+def test_directives_hide_nothing_in_a_page_whose_scripts_have_run(around: str) -> None:
+    assert read(around.format(NONE), browser=True).outcome is Outcome.NO_SLOTS
+    assert moments(read(around.format(SLOT), browser=True)) == [MOMENT]
+    hidden = around.replace(">{}", " class=ng-hide style='display:none'>{}")
+    assert read(hidden.format(SLOT), browser=True).slots == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Aucun rendez-vous n'est dispo<font color=red>nible</font>.",
+        "<span class=lettrine>A</span>ucun rendez-vous n'est disponible.",
+        "Aucun <b>rendez</b>-vous n'est disponible.",
+        "Aucun rendez-vous n'est dispo<wbr>nible.",
+        "Aucun rendez-vous n'est dispo&shy;nible.",
+        "Aucun ren\u200bdez\u2011vous n\u2019est dispo\u2060nible\ufeff.",
+        "Aucun\u202frendez\u2010vous\xa0n\u02bcest &rlm;disponible.",
+        "Aucun rendez-vous n'est disponible<!-- pas -->.",
+        "<b>Aucun</b><br>rendez-vous<div>n'est disponible.</div>",
+        "<td>Aucun</td><td>rendez-vous</td> <i>n'est disponible</i>.",
+        "<a>\uff21ucun rendez-vous n\u00b4est disponible.</a><span>Revenez plus tard.</span>",
+    ],
+)  # fmt: skip
+def test_a_sentence_is_read_however_it_is_set(body: str) -> None:
+    assert read(body).outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("mardi 1<sup>er</sup> décembre 2026", 1),
+        ("mardi 1\u1d49\u02b3 décembre 2026", 1),
+        ("mardi 15 de\u0301cembre 2026", 15),
+        ("mardi 15 d&eacute;&shy;cembre 2026", 15),
+        ("<b>m</b>ardi 15 déc<wbr>embre 2026", 15),
+        ("<span>mardi</span> <span>15</span><span>décembre</span><span>2026</span>", 15),
+        ("<div>mardi</div><div>15</div><div>décembre</div><div>2026</div>", 15),
+        ("mardi \uff11\uff15 décembre 2026", 15),
+        ("mardi 15 \u202adécembre\u202c\xa02026", 15),
+        ("mardi 15\u202fdécembre\u20092026", 15),
+        ("2026\u201112\u201115", 15),
+    ],
+)
+def test_a_date_is_read_however_it_is_set(written: str, day: int) -> None:
+    """As a slot's date, and as a moment beside the words for none, which then prove nothing."""
+    at = datetime(2026, 12, day, 8, 30, tzinfo=UTC)
+    assert moments(read(f"<a class=libre>{written}<span> à 9<b>h</b>30</span></a>")) == [at]
+    assert moments(read(f"<a class=libre>{written}<div>09:30</div></a>")) == [at]
+    assert read(f"<p>{NONE}</p><p>{written} à 9h30</p>").outcome is Outcome.UNREADABLE
+
+
+META = "<html><head><meta charset={}></head><body>{}</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (SLOT.encode(), ""),
+        (SLOT.encode("cp1252"), ""),
+        (SLOT.encode("cp1252"), "text/html; charset=inconnu-1"),
+        (SLOT.encode("iso8859-15"), "text/html; charset=iso885915"),
+        (META.format("iso-8859-1", SLOT).encode("cp1252"), "text/html"),
+        (META.format("utf-16", SLOT).encode(), "text/html"),
+        (META.format("windows-1252", SLOT).encode(), "text/html; charset=utf-8"),
+        (META.format("latin1", SLOT).encode("utf-8-sig"), "text/html; charset=latin1"),
+        (f"<!-- <meta charset=utf-8> -->{SLOT}".encode("cp1252"), ""),
+        (f"<head>{'<!-- -->' * 500}<meta charset=koi8-r></head>{SLOT}".encode("utf-8-sig"), ""),
+        (f"<head>{'<link href=a>' * 200}<meta http-equiv=Content-Type content='text/html; charset=mac'>{SLOT}".encode("mac-roman"), ""),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?>" + SLOT.encode("cp1252"), ""),
+        (b"\xff\xfe" + SLOT.encode("utf-16-le"), "text/html; charset=utf-8"),
+        (b"\xfe\xff" + SLOT.encode("utf-16-be"), ""),
+        (SLOT.encode("utf-16-le"), "text/html; charset=utf-16"),
+        (SLOT.encode() + "<p>é".encode()[:-1], ""),
+    ],
+)  # fmt: skip
+def test_a_page_is_decoded_as_a_browser_does(body: bytes, content_type: str) -> None:
+    assert moments(read(body, content_type=content_type)) == [MOMENT]
+
+
+DATED = f"<p>{NONE} Prochaine ouverture le mardi 15 décembre.</p>"
+DAMAGED = [
+    META.format("utf-8", DATED).encode("cp1252"),
+    META.format("utf-8", DATED.encode().decode("cp1252")).encode(),
+    META.format("utf-8", DATED.replace("é", "Ã\x83Â©")).encode(),
+    META.format("latin1", DATED).encode(),
+    META.format("macintosh", DATED).encode("cp1252"),
+    META.format("cp1252", DATED).encode("mac-roman"),
+    META.format("windows-1251", DATED).encode("cp1252"),
+    META.format("gb18030", DATED).encode("cp1252"),
+    META.format("utf-8", DATED.replace("é", "&Atilde;&copy;")).encode(),
+    META.format("utf-8", DATED.replace("é", "&#xFFFD;")).encode(),
+    META.format("utf-8", DATED.replace("é", "&amp;eacute;")).encode(),
+    META.format(
+        "utf-8", f"{NONE}<script type=application/json>{json.dumps({'a': 'dÃ©cembre'})}</script>"
+    ).encode(),
+]
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("body", DAMAGED)
+def test_damaged_text_proves_no_absence(body: bytes) -> None:
+    assert read(body).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["\ufffd", "dÃ©cembre", "S\u00c3O PAULO, MAÇÃ", "<!-- d\ufffdbut -->", "<script>// dÃ©but</script>"],
+)
+def test_damage_takes_no_slot_away_and_harmless_signs_are_none(beside: str) -> None:
+    seen = read(f"{SLOT}<p>{beside}</p>")
+    assert moments(seen) == [MOMENT]
+    harmless = not beside.startswith(("\ufffd", "d"))
+    assert bool(seen.covered) is harmless
+    none = read(f"<p>{NONE}</p><p>Été, cœur, ÉVRY, 10 µg, русский العربية 预约, CÔTÉ\xa0! {beside}</p>")
+    assert none.outcome is (Outcome.NO_SLOTS if harmless else Outcome.UNREADABLE)
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("said", ["d\\ufffdbut", "dÃ©but", "d\\u00c3\\u00a9but", "d\ufffdbut"])
+@pytest.mark.parametrize("name", ["maiia", "doctolib"])
+def test_damaged_json_proves_no_absence(name: str, said: str) -> None:
+    empty = {"maiia": '{{"items": [], "total": 0{}}}', "doctolib": '{{"availabilities": [], "total": 0{}}}'}[
+        name
+    ]
+    reader = platform(name)
+    visit = example(reader, TODAY, PARIS)
+    ask = reader.first_request(visit)
+
+    def covers(more: str) -> bool:
+        answer = Page(ask.url, 200, empty.format(more).encode(), visit, ask)
+        return bool(classify_page(reader, answer).covered)
+
+    assert not covers(f', "note": "{said}"')
+
+
+@pytest.mark.parametrize(
+    ("base", "href", "url"),
+    [
+        ("", "reservation/1", "https://mairie.example/rdv/reservation/1"),
+        ("<base href='/rendez-vous/'>", "1", "https://mairie.example/rendez-vous/1"),
+        ("<base href='../a/'><base href='/b/'>", "1", "https://mairie.example/a/1"),
+        ("<base target=_top><base href='/b/'>", "1", "https://mairie.example/b/1"),
+        ("<base href='\\b\\'>", "?d=1", "https://mairie.example/b/?d=1"),
+        ("<base href='javascript:1'>", "1", "https://mairie.example/rdv/1"),
+        ("<base href='http://[x'>", "1", "https://mairie.example/rdv/1"),
+        ("<base href='https://ailleurs.example/'>", "1", URL),
+        ("<base href='https://ailleurs.example/'>", "https://mairie.example/1", "https://mairie.example/1"),
+        ("", " /r/motif séjour?x=a b\n#haut", "https://mairie.example/r/motif%20s%C3%A9jour?x=a%20b"),
+        ("", "/r/d%C3%A9j%20\t1?a[]=1|2", "https://mairie.example/r/d%C3%A9j%201?a[]=1|2"),
+        ("", "\\r\\1?a=\\", "https://mairie.example/r/1?a=\\"),
+        ("", "https:\\\\mairie.example\\1", "https://mairie.example/1"),
+        ("", "\\\\ailleurs.example\\1", URL),
+        ("", "/\\ailleurs.example/1", URL),
+        ("", "///ailleurs.example/1", URL),
+        ("", "javascript:void('\\\\')", URL),
+    ],
+)
+def test_an_address_is_the_one_that_a_browser_asks(base: str, href: str, url: str) -> None:
+    slot = SLOT.replace("href=/r/1", f'href="{href}"')
+    (seen,) = read(f"<html><head>{base}</head><body>{slot}</body></html>").slots
+    assert seen.url == url
+
+
+def test_a_query_is_escaped_in_the_charset_of_its_page() -> None:
+    body = META.format("iso-8859-1", SLOT.replace("/r/1", "/é?a=é")).encode("cp1252")
+    assert read(body).slots[0].url == "https://mairie.example/%C3%A9?a=%E9"
