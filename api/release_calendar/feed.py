@@ -1,14 +1,18 @@
-"""iCalendar feed of known releases (RFC 5545): hours of the prefecture's time zone, the same bytes all day."""
+"""iCalendar feed of known releases (RFC 5545): instants in UTC, the same bytes all day.
+
+Outlook reads no zone whose changes of the clock are a list of dates, and is an hour off in summer; every program shows
+an instant in UTC by its reader's clock.
+"""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, Timezone
 
 from api.prefectures.releases import KnownRelease
 from api.release_calendar.schemas import FeedLanguage
 from configs.clock import clock
-from configs.desk import zone_of
 from configs.prefecture import Prefecture, Procedure
 
 CALENDAR_TYPE = "text/calendar"
@@ -49,25 +53,27 @@ def write_feed(
         prodid=f"-//RDVPriority//{_DOMAIN}//{language.upper()}",
         name=_TITLES[language] + place.name,
         uid=f"{place.id}-{procedure.value.lower()}@{_DOMAIN}",
-        refresh_interval=_REFRESH,
     )
+    # its type has no default (RFC 7986, 5.7), and the library names none
+    calendar.add("REFRESH-INTERVAL", _REFRESH, parameters={"VALUE": "DURATION"})
     for each in releases:
         calendar.add_component(_build_event(each, place, language))
-    year = clock().year
-    calendar.add_missing_timezones(first_date=date(year - 1, 1, 1), last_date=date(year + 2, 1, 1))
+    if not releases:
+        # A calendar has one component at least (RFC 5545, 3.6): programs refuse to subscribe to an empty one.
+        calendar.add_component(Timezone.from_tzinfo(ZoneInfo("UTC")))
     body: bytes = calendar.to_ical()
     return body
 
 
 def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguage) -> Event:
-    desk, zone = release.desk, zone_of(place.time_zone)
+    desk = release.desk
     return Event.new(
         # An announcement that moves is another event, and the old one is no longer in the feed.
         uid=f"{release.begins_at:%Y%m%dT%H%M%SZ}-{desk.id.replace('/', '-')}@{_DOMAIN}",
         # When it was last revised: each day. With the instant of the request no two answers would be the same.
         stamp=datetime.combine(clock().astimezone(UTC).date(), time(), UTC),
-        start=release.begins_at.astimezone(zone),
-        end=(release.ends_at or release.begins_at + _NO_END).astimezone(zone),
+        start=release.begins_at.astimezone(UTC),
+        end=(release.ends_at or release.begins_at + _NO_END).astimezone(UTC),
         summary=_SUMMARIES[language] + desk.message_label,
         description=f"{_ANNOUNCED[language][release.announced_by]}\n{desk.url}",
         location=desk.site or place.name,

@@ -1,6 +1,6 @@
 """The appointment that a user found: its form, in the time of the prefecture, and its event for a calendar."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -77,7 +77,7 @@ def write_event(alert: AlertAnswer) -> bytes:
         raise not_found("appointment")
     place = prefectures()[alert.prefecture_id]
     calendar = Calendar.new(prodid=f"-//RDVPriority//{_DOMAIN}//")
-    starts_at = known.at.astimezone(zone_of(place.time_zone))
+    starts_at = known.at.astimezone(UTC)  # as in the feed of releases: Outlook misreads our zones
     calendar.add_component(
         Event.new(
             uid=f"{alert.id}@{_DOMAIN}",
@@ -88,7 +88,6 @@ def write_event(alert: AlertAnswer) -> bytes:
             location=known.place or place.name,
         )
     )
-    calendar.add_missing_timezones()
     body: bytes = calendar.to_ical()
     return body
 

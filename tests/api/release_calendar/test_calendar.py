@@ -107,19 +107,25 @@ def test_what_does_not_exist_is_refused(client: FlaskClient) -> None:
     assert {path: client.get(path).status_code for path in paths} == paths
 
 
-def test_a_feed_has_the_hours_of_the_prefecture_and_its_time_zone(client: FlaskClient) -> None:
+def test_a_feed_has_instants_that_every_program_reads(client: FlaskClient) -> None:
     body, events = feed(client)
     assert len(events) == 8
-    assert (
-        b"DTSTART;TZID=Indian/Reunion:20261123T160000\r\nDTEND;TZID=Indian/Reunion:20261123T190000\r\n"
-        in body
-    )
-    assert b"BEGIN:VTIMEZONE\r\nTZID:Indian/Reunion\r\n" in body
+    assert b"DTSTART:20261123T120000Z\r\nDTEND:20261123T150000Z\r\n" in body
+    assert b"TZID" not in body, "Outlook is an hour off in summer by a zone with a list of dates"
+    assert b"\r\nREFRESH-INTERVAL;VALUE=DURATION:PT1H\r\n" in body
     assert max(len(line) for line in body.split(b"\r\n")) <= 75
     first = events[0]
     assert first["SUMMARY"] == 'Mise en ligne de créneaux : Titre de séjour, carte; "étudiant"'
     assert first.start.astimezone(UTC) == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert first["URL"] == "http://127.77.0.97:8800/booking/create/48803"
+
+
+def test_a_feed_without_releases_has_a_component(client: FlaskClient) -> None:
+    desk_state(HIDDEN, last_outcome=Outcome.CLOSED)
+    body, events = feed(client)
+    assert events == []
+    (only,) = Calendar.from_ical(body).subcomponents
+    assert (only.name, only["TZID"]) == ("VTIMEZONE", "UTC")
 
 
 def test_texts_are_escaped(client: FlaskClient) -> None:

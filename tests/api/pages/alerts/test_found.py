@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, timedelta
 from uuid import UUID
 
 import pytest
@@ -35,7 +35,9 @@ def test_it_closes_the_alert_and_keeps_the_appointment_for_the_calendar(
     (entry,) = Calendar.from_ical(event.text).walk("VEVENT")
     (kept,) = rows(Appointment)
     starts_at = entry.decoded("DTSTART")
-    assert (starts_at, f"{starts_at:%H:%M}") == (kept.at, "09:30")
+    assert starts_at == kept.at
+    assert f"DTSTART:{kept.at.astimezone(UTC):%Y%m%dT%H%M%SZ}" in event.text, "as every program reads it"
+    assert "VTIMEZONE" not in event.text
     assert entry["LOCATION"] == "Guichet 4, Bobigny"
     assert event.mimetype == "text/calendar"
     assert event.headers["Cache-Control"] == "no-store"
