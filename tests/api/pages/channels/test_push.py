@@ -1,5 +1,7 @@
 """Browsers that get push messages on the page of the channels, and the service worker."""
 
+import re
+import zlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -11,6 +13,7 @@ from flask.testing import FlaskClient
 from api.models.base import session
 from api.models.user import Channel, Contact, Grant, User
 from api.pages.asset_files import compute_version
+from configs.brand import BRAND
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.plan import PlanName
@@ -181,12 +184,25 @@ def test_the_worker_serves_the_whole_site_and_loads_nothing(client: FlaskClient)
 
 
 def test_a_phone_can_put_the_site_on_its_home_screen(client: FlaskClient, camille: Browser) -> None:
-    assert 'rel="manifest"' in camille.get("/canaux").html
-    answer: Any = client.get(f"/static/{compute_version()}/channels/app.webmanifest")
+    for page in ("/", "/login", "/canaux"):
+        html = camille.get(page).html
+        assert 'rel="manifest"' in html, "whichever page is put there"
+        touch = re.search(r'<link rel="apple-touch-icon" href="([^"]+)">', html)
+        assert touch, "iPhones draw no picture of a manifest, and no SVG"
+        assert read_size(client.get(touch[1]).data) == (192, 192)
+    static = f"/static/{compute_version()}"
+    answer: Any = client.get(f"{static}/app.webmanifest")
     assert answer.mimetype == "application/manifest+json"
     given = answer.get_json(force=True)
     assert (given["display"], given["scope"]) == ("standalone", "/")
-    assert (
-        client.get(f"/static/{compute_version()}/{given['icons'][0]['src'].removeprefix('../')}").status_code
-        == 200
-    )
+    for icon in given["icons"]:
+        picture = client.get(f"{static}/{icon['src']}")
+        assert (picture.status_code, picture.mimetype) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            assert "{}x{}".format(*read_size(picture.data)) == icon["sizes"]
+
+
+def read_size(picture: bytes) -> tuple[int, int]:
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert zlib.decompress(picture[picture.index(b"IDAT") + 4 :])[1:4].hex() == BRAND.removeprefix("#")
+    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
