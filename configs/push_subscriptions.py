@@ -7,7 +7,7 @@ address comes from outside: only hosts of PUSH_HOSTS are taken, which are the br
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 LONGEST_ENDPOINT = 1000  # the longest known are Microsoft's, of some 600
 # Nothing that two parsers of addresses could read in two ways: a user, a backslash, a fragment, another port.
@@ -24,15 +24,22 @@ class PushSubscription:
     endpoint: str
     p256dh: str  # the browser's public key, a point of P-256
     auth: str  # the secret that only the browser and we know
+    server_key: str = (
+        ""  # our public key for which it subscribed; a service takes nothing that another one signed
+    )
 
     @property
     def host(self) -> str:
         """The name of the push service."""
         return read_host(self.endpoint)
 
+    def is_of_former_key(self, public_key: str | None) -> bool:
+        """Return whether it was made for another key than ours of now: nothing reaches it any more."""
+        return bool(self.server_key and public_key) and self.server_key != public_key
+
     def as_address(self) -> str:
         """Return it as the address of a contact: JSON without `@`, by which addresses of mail are known."""
-        text = json.dumps({"endpoint": self.endpoint, "p256dh": self.p256dh, "auth": self.auth})
+        text = json.dumps(asdict(self))
         return text.replace("@", "\\u0040")
 
 
@@ -44,7 +51,8 @@ def read_subscription(address: str) -> PushSubscription:
     """
     try:
         found = json.loads(address)
-        return PushSubscription(str(found["endpoint"]), str(found["p256dh"]), str(found["auth"]))
+        given = str(found["endpoint"]), str(found["p256dh"]), str(found["auth"])
+        return PushSubscription(*given, str(found.get("server_key", "")))
     except (KeyError, TypeError) as error:
         raise ValueError("no subscription to web push") from error
 

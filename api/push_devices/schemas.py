@@ -52,8 +52,9 @@ class NewDevice(Body):
 
     @property
     def subscription(self) -> PushSubscription:
-        """The subscription itself."""
-        return PushSubscription(self.endpoint, self.keys.p256dh, self.keys.auth)
+        """The subscription itself, for our key of now."""
+        key = settings().vapid_public_key or ""
+        return PushSubscription(self.endpoint, self.keys.p256dh, self.keys.auth, key)
 
 
 class DeviceAnswer(Answer):

@@ -33,14 +33,14 @@ class AddedDevice:
 
 
 def list_devices(session: Session, user_id: UUID) -> DeviceList:
-    """Return a user's devices, those whose browser ended its subscription left out."""
+    """Return a user's devices; those whose subscription ended, by the browser or by a new key of ours, left out."""
     sent = _select_last_sent().correlate(Contact).scalar_subquery()
     mine = sa.select(Contact, sent).where(*_is_device_of(user_id), Contact.state == ContactState.OK)
     found = session.execute(mine.order_by(Contact.created_at, Contact.id))
     return DeviceList(
         public_key=settings().vapid_public_key,
         limit=PUSH_DEVICES,
-        devices=[_describe(contact, at) for contact, at in found],
+        devices=[_describe(contact, at) for contact, at in found if not _has_ended(contact)],
     )
 
 
@@ -61,7 +61,7 @@ def add_device(session: Session, user_id: UUID, wish: NewDevice) -> AddedDevice:
     known = _free_endpoint(session, user_id, subscription)
     _drop_ended(session, user_id, known)
     contact = known or _build_contact(session, user_id)
-    was_reachable = known is not None and known.reachable
+    was_reachable = known is not None and known.reachable and not _has_ended(known)
     contact.address, contact.device_name = subscription.as_address(), wish.name
     contact.verified_at = contact.verified_at or clock()
     if not was_reachable or contact.consented_at is None:
@@ -109,6 +109,12 @@ def _is_device_of(user_id: UUID) -> tuple[sa.ColumnElement[bool], sa.ColumnEleme
     return Contact.user_id == user_id, Contact.channel == Channel.PUSH
 
 
+def _has_ended(device: Contact) -> bool:
+    if device.state is not ContactState.OK:
+        return True
+    return read_subscription(device.address).is_of_former_key(settings().vapid_public_key)
+
+
 def _select_last_sent(device_id: UUID | None = None) -> sa.Select[datetime | None]:
     of = Contact.id if device_id is None else device_id
     return sa.select(sa.func.max(Notification.accepted_at)).where(Notification.contact_id == of)
@@ -118,8 +124,12 @@ def _lock_owners(session: Session, user_id: UUID, subscription: PushSubscription
     """Lock what may change: messages to devices that go, then their owners, in the order in which workers do."""
     other = find_contact(session, Channel.PUSH, subscription.as_address())
     taken = other is not None and other.user_id != user_id
-    ended = sa.select(Contact.id).where(*_is_device_of(user_id), Contact.state != ContactState.OK)
-    lock_messages(session, [*session.scalars(ended), *([other.id] if other and taken else [])])
+    ended = [
+        each.id
+        for each in session.scalars(sa.select(Contact).where(*_is_device_of(user_id)))
+        if _has_ended(each)
+    ]
+    lock_messages(session, [*ended, *([other.id] if other and taken else [])])
     owners = {user_id, *([other.user_id] if other else [])}
     locked = sa.select(User.id).where(User.id.in_(owners)).order_by(User.id)
     session.execute(locked.with_for_update(key_share=True))
@@ -138,7 +148,7 @@ def _free_endpoint(session: Session, user_id: UUID, subscription: PushSubscripti
     known = find_contact(session, Channel.PUSH, subscription.as_address())
     if known is None or known.user_id == user_id:
         return known
-    if known.state is ContactState.OK and read_subscription(known.address) != subscription:
+    if not _has_ended(known) and read_subscription(known.address) != subscription:
         raise _refuse_taken()
     session.delete(known)
     session.flush()
@@ -153,9 +163,8 @@ def _refuse_taken() -> ApiError:
 
 def _drop_ended(session: Session, user_id: UUID, known: Contact | None) -> None:
     """Delete the devices whose subscription ended: they count no more."""
-    ended = sa.select(Contact).where(*_is_device_of(user_id), Contact.state != ContactState.OK)
-    for contact in session.scalars(ended):
-        if contact is not known:
+    for contact in session.scalars(sa.select(Contact).where(*_is_device_of(user_id))):
+        if contact is not known and _has_ended(contact):
             session.delete(contact)
     session.flush()
 

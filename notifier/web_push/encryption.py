@@ -11,6 +11,7 @@ from typing import Any
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
+from configs.push_keys import read_private_key, write_public_key
 from configs.push_subscriptions import PushSubscription
 from configs.settings import settings
 
@@ -48,6 +49,17 @@ def _sign(private_key: str, audience: str, hour: int, contact: str) -> str:
     claims: dict[str, Any] = {"aud": audience, "exp": hour * _HOUR + _SIGNED_FOR, "sub": contact}
     signed: dict[str, str] = Vapid02.from_raw(private_key.encode()).sign(claims)
     return signed["Authorization"]
+
+
+def read_own_key() -> str | None:
+    """Return the public key of the pair by which messages are signed; None where there is none."""
+    key = settings().vapid_private_key
+    return _derive(key.get_secret_value()) if key else None
+
+
+@lru_cache(maxsize=2)
+def _derive(private_key: str) -> str:
+    return write_public_key(read_private_key(private_key))
 
 
 def _find_contact() -> str:

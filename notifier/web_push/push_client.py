@@ -28,7 +28,7 @@ from notifier.errors import (
 )
 from notifier.provider_base import Answer
 from notifier.web_push.answers import sort_answer
-from notifier.web_push.encryption import ENCODING, encrypt, sign
+from notifier.web_push.encryption import ENCODING, encrypt, read_own_key, sign
 from notifier.web_push.guarded_resolver import GuardedResolver, PrivateAddress
 from notifier.web_push.payload import build_payload, build_topic
 
@@ -97,6 +97,8 @@ class PushClient:
 def _encrypt(message: OutgoingMessage) -> tuple[PushSubscription, bytes]:
     try:
         subscription = read_subscription(message.address)
+        if subscription.is_of_former_key(read_own_key()):
+            raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
         return subscription, encrypt(subscription, build_payload(message))
     except ValueError as error:
         raise PermanentError(

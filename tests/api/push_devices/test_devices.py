@@ -203,6 +203,33 @@ def test_a_device_whose_subscription_ended_is_listed_no_more_and_counts_no_more(
     assert ended.id not in {each.id for each in devices()}
 
 
+def test_devices_of_a_former_key_have_ended_and_a_renewed_one_comes_back(
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
+) -> None:
+    def use_new_keys() -> None:
+        private, public = draw_keys()
+        settings_env(VAPID_PRIVATE_KEY=private, VAPID_PUBLIC_KEY=public)
+
+    def list_names() -> list[str]:
+        answer: Any = client.get("/api/users/push-devices", headers=camille.headers).json
+        return [each["name"] for each in answer["devices"]]
+
+    use_new_keys()
+    old = [subscribe() for _ in range(5)]
+    for wish in old:
+        assert (
+            client.post(
+                "/api/users/push-devices", json=wish | {"name": "old"}, headers=camille.headers
+            ).status_code
+            == 201
+        )
+    use_new_keys()
+    assert list_names() == []
+    again = client.post("/api/users/push-devices", json=old[0] | {"name": "new"}, headers=camille.headers)
+    assert again.status_code in (200, 201), "those of the former key count no more"
+    assert list_names() == ["new"]
+
+
 def test_an_ended_subscription_that_comes_back_is_renewed(
     client: FlaskClient, camille: Person, door: Door
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from api.models.base import new_id
 from api.models.user import ContactState
 from configs.circuit_breaker import FAILURES, CircuitBreaker
-from configs.push_subscriptions import PushSubscription
+from configs.push_keys import draw_keys
+from configs.push_subscriptions import PushSubscription, read_subscription
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.errors import (
     AddressBusy,
@@ -70,6 +72,17 @@ def test_each_answer_has_its_meaning(
     assert getattr(answer, "contact_state", None) is state
     if mode == "rate_limited":
         assert getattr(answer, "retry_after", None) == 5
+
+
+def test_a_device_of_a_former_key_ends_and_nothing_is_sent(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    private, public = draw_keys()
+    settings_env(VAPID_PRIVATE_KEY=private, VAPID_PUBLIC_KEY=public)
+    mine = read_subscription(browser_address("camille"))
+    answers = send(*(replace(mine, server_key=key).as_address() for key in (draw_keys()[1], public)))
+    assert [getattr(each, "contact_state", None) for each in answers] == [ContactState.BLOCKED, None]
+    assert isinstance(answers[1], Acceptance)
 
 
 def test_an_endpoint_that_never_answers_is_waited_for_so_long(
