@@ -2,7 +2,7 @@
 
 import click
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.accounts.queries import find_user, has_confirmed_mailbox
@@ -11,6 +11,7 @@ from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role, User
 from configs.database import database_url
+from configs.database_errors import is_away
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
@@ -33,7 +34,9 @@ def admin_command(email: str, *, another: bool) -> None:
         click.echo(_make_admin(email, another=another))
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"nothing was changed: {error}{_LOCAL}") from None
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"nothing was changed, the database does not answer: {why}") from None
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.deletion.access import delete_named
@@ -14,6 +14,7 @@ from api.errors import ApiError
 from api.models.base import session
 from api.models.user import User
 from configs.database import database_url
+from configs.database_errors import is_away
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 
@@ -26,7 +27,9 @@ def forget_command(ids: TextIO) -> None:
     try:
         known = set(_list_known(ids))
         kept = sorted(str(each) for each in known if not _forget(each))
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"not all are deleted, the database does not answer: {why}") from None
     click.echo(f"{len(known) - len(kept)} accounts deleted")

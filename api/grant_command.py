@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 import notifier
@@ -16,6 +16,7 @@ from api.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import session
 from configs.database import database_url
+from configs.database_errors import is_away
 from configs.logs import set_up_logs
 from configs.plan import PlanName
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -41,7 +42,9 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
         given, started = _give_to_address(email, name, choose_length(name, days), source)
     except ApiError as error:
         raise click.ClickException(f"nothing was given: {error}") from None
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
     notifier.nudge(started.mails)

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 import click
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from api.key_report import KeyValue, report_keys
 from api.models.base import session
 from configs.clock import clock
 from configs.database import database_url
+from configs.database_errors import is_away
 from configs.formatting import pluralize
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
@@ -30,7 +31,9 @@ def keys_command(*, as_json: bool) -> None:
             values, losses = report_keys(s)
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(str(error)) from None
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"the database does not answer: {why}") from None
     if as_json:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- defines all tables
 from api.models.base import Base, session
@@ -13,6 +13,7 @@ from api.models.contact_lookup import ContactLookup, claim_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact
 from configs.database import database_url
+from configs.database_errors import is_away
 from configs.encryption import DecryptionFailed, renew_encryption
 from configs.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
@@ -30,7 +31,9 @@ def rekey_command() -> None:
         changed, unreadable, taken = _renew_tables()
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"nothing was changed: {error}") from None
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(
             f"stopped, the database does not answer: {why}; run it again to go on"

@@ -6,21 +6,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import redis
-import sqlalchemy as sa
 
+from configs.database_errors import passes
 from configs.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# Errors of a server that does not answer: logged as one line, without a traceback.
-AWAY = (
-    sa.exc.OperationalError,
-    sa.exc.InterfaceError,
-    sa.exc.TimeoutError,
-    redis.ConnectionError,
-    redis.TimeoutError,
-)
+_REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
 
 
 class PartFailures:
@@ -48,7 +41,7 @@ class PartFailures:
     def _note(self, part: str, error: Exception) -> None:
         if not self._failing[part].begin(str(error), type(error)):
             return
-        if isinstance(error, AWAY):
+        if isinstance(error, _REDIS_AWAY) or passes(error):  # one line, without a traceback
             log.warning("%s: waits until its server answers: %s", part, str(error).partition("\n")[0])
         else:
             log.error("%s: fails, it is tried again at the next look", part, exc_info=error)

@@ -13,12 +13,12 @@ from uuid import UUID
 
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, object_session
 
 from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState
+from configs.database_errors import passes
 from configs.settings import settings
 from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
@@ -71,9 +71,9 @@ def _try_alone(opened: Session, event: ProviderEvent, rows: Sequence[Notificatio
     try:
         with opened.begin_nested():
             _apply(opened, event, rows, now, set())
-    except (OperationalError, InterfaceError, JobTimeoutException):
-        raise
-    except Exception:
+    except Exception as error:
+        if passes(error) or isinstance(error, JobTimeoutException):
+            raise
         log.exception("a receipt cannot be applied", receipt=str(event.id))
         return False
     return True

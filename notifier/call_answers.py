@@ -8,11 +8,12 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
 from api.models.notification import Notification
 from configs.clock import clock
+from configs.database_errors import passes
 from notifier import receipt_store
 from notifier.call_addresses import CallRequest, CallStep, call_address, read_call
 from notifier.call_wishes import is_answered
@@ -50,7 +51,9 @@ def _begin(call: CallRequest, body: bytes, query: str, now: datetime) -> str:
     try:
         _store(body, query, now)
         return _say_slots(call, language, now)
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not passes(error):
+            raise
         log.warning("database away, a call says little", because=type(error.orig).__name__)
         return write_farewell(language, read_words(SLOT_CALL, language)["in_general"])
 

@@ -4,16 +4,16 @@ import functools
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-import sqlalchemy as sa
 import structlog
 from psycopg2.errors import ForeignKeyViolation
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
+from configs.database_errors import is_away, passes
 from configs.settings import settings
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, most_in_job, sends_aside
@@ -38,25 +38,18 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
     def run(*keys: object) -> None:
         try:
             job(*keys)
-        except (OperationalError, InterfaceError) as error:
-            log.warning(
-                "database away, the sweep will ask again",
-                job=job.__name__,
-                key=keys[:1],
-                because=_name(error),
-            )
-        except IntegrityError as error:
-            if not isinstance(error.orig, ForeignKeyViolation):
+        except DBAPIError as error:
+            about = {"job": job.__name__, "key": keys[:1], "because": type(error.orig).__name__}
+            if isinstance(error.orig, ForeignKeyViolation):
+                log.warning("an account was deleted meanwhile, the sweep will ask again", **about)
+            elif is_away(error):
+                log.warning("database away, the sweep will ask again", **about)
+            elif passes(error):
+                log.warning("another transaction was met, the sweep will ask again", **about)
+            else:
                 raise
-            log.warning(
-                "an account was deleted meanwhile, the sweep will ask again", job=job.__name__, key=keys[:1]
-            )
 
     return run
-
-
-def _name(error: sa.exc.DBAPIError) -> str:
-    return type(error.orig).__name__
 
 
 @_patient
@@ -132,9 +125,9 @@ def apply_receipts() -> None:
             more_wait = delivered_receipts.apply_delivered(opened, clock()) == delivered_receipts.MOST
         with session() as opened:
             applied_receipts.apply_due(opened, clock(), except_delivered=more_wait)
-    except (OperationalError, InterfaceError, JobTimeoutException):
-        raise
-    except Exception:
+    except Exception as error:
+        if passes(error) or isinstance(error, JobTimeoutException):
+            raise
         # The boundary: whatever one receipt raises holds up no other.
         log.exception("receipts are applied one by one")
         with session() as opened:

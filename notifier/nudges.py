@@ -12,12 +12,13 @@ import sqlalchemy as sa
 import structlog
 from redis.exceptions import RedisError
 from rq import Queue
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from api.models.base import is_any_of, session
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.job_queues import KEPT_SECONDS, push, queue
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
@@ -62,7 +63,9 @@ def _forgiving(what: str) -> Iterator[None]:
         yield
     except RedisError as error:
         log.warning("not nudged, the sweep will", what=what, because=type(error).__name__)
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not passes(error):
+            raise
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 

@@ -11,12 +11,12 @@ from itertools import chain
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.settings import settings
 from notifier import RestoredMessage, Withheld
 from notifier.channel_base import RenderedMessage
@@ -76,9 +76,9 @@ def _read_again(session: Session, kind: str, seen: Seen) -> list[TemplateContext
     """Return what each message is filled with; None where what it was about is gone."""
     try:
         found = kind_of(kind).restore_all(session, seen)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
+    except Exception as error:
+        if passes(error):
+            raise
         # The boundary: what a row makes its kind raise is that row's alone.
         if len(seen) > 1:
             return [found for each in seen for found in _read_again(session, kind, [each])]

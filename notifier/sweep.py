@@ -10,14 +10,15 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from psycopg2.errors import ForeignKeyViolation
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from api.models.base import session
+from api.models.base import session, takes_writes
 from api.models.hold import is_held
 from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from configs.clock import clock
+from configs.database_errors import is_away, passes
 from configs.logs import set_up_logs
 from configs.outage_log import OutageLog
 from configs.process_age import on_stop_signals, repeat_until_old
@@ -208,14 +209,18 @@ class Sweep:
         try:
             if not self._waits(clock()):
                 self.turn()
-        except (OperationalError, InterfaceError) as error:
-            if self.database.begin(str(error)):
+        except DBAPIError as error:
+            if not passes(error):
+                raise
+            if not is_away(error):
+                log.warning("a round met others, the next one begins anew", because=type(error.orig).__name__)
+            elif self.database.begin(str(error)):
                 log.warning("database away, trying again", because=type(error.orig).__name__)
 
     def _waits(self, now: datetime) -> bool:
         if self.database.is_open:
-            with session() as opened:
-                opened.execute(sa.select(1))
+            if not takes_writes():
+                return True
             log.info("database back")
             self.database.end()
             self.back_at = now + timedelta(seconds=settings().head_start_seconds)

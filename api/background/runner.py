@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from api.background import job_store, jobs
@@ -14,6 +14,7 @@ from api.background.job_store import MOST_ATTEMPTS, LeasedRun
 from api.models.base import engine, session
 from api.payments.objects import types_by_event
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.prefecture import prefectures
 from configs.settings import settings
 
@@ -35,7 +36,9 @@ def warm_up_before_fork() -> None:
     warm_up()
     try:
         engine().connect().close()
-    except OperationalError as error:
+    except DBAPIError as error:
+        if not passes(error):
+            raise
         log.warning("database away: each child builds its engine", because=type(error.orig).__name__)
     engine().dispose()
 
@@ -50,7 +53,9 @@ def run_job(run_id: str) -> None:
             run = job_store.take_lease(s, UUID(run_id), clock())
         if run:
             _do(run)
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not passes(error):
+            raise
         log.warning("database away, the sweep enqueues again", run=run_id, because=type(error.orig).__name__)
 
 

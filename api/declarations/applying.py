@@ -10,7 +10,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.declarations.acknowledgements import tell_result
@@ -29,6 +28,7 @@ from api.payments.refunds import ask_for_refund
 from api.payments.withdrawal import withdraw
 from api.payments.withdrawal_periods import was_informed
 from configs.clock import clock
+from configs.database_errors import passes
 
 RESULT = "withdrawn"  # the kind of the message about what came of it
 _AT_ONCE = 100  # between two looks at what is due
@@ -69,9 +69,10 @@ def apply_due() -> dict[str, int]:
 def _try(declaration_id: UUID) -> bool:
     try:
         apply_declaration(declaration_id)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:  # whatever one meets, the others have their turn
+    except Exception as error:
+        if passes(error):
+            raise
+        # whatever one meets, the others have their turn
         log.exception("a declaration is not applied", declaration=str(declaration_id))
         return False
     return True

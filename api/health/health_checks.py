@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Lock
@@ -25,7 +26,7 @@ from api.health.payment_overview import (
     read_payments,
 )
 from api.health.queue_health import CLOCKS_DIFFER, check_queues
-from api.models.base import session
+from api.models.base import session, takes_writes
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.job_run import JOB_QUEUES
@@ -33,6 +34,7 @@ from api.models.key_losses import find_lost_data_keys
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
 from configs.clock import clock
+from configs.database_errors import read_refusal
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
 from configs.loop_report import BACKGROUND, FRESH, STREAM, read_report
@@ -142,7 +144,7 @@ def find_worst_state(findings: Mapping[str, PartFinding]) -> PartState:
 def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
     """Return the check of each part."""
     return {
-        "database": _check_database,
+        "database": lambda: _check_database(redis),
         "redis": lambda: _check_redis(redis),
         "keys": _check_keys,
         "eviction": lambda: _check_eviction(redis),
@@ -163,9 +165,12 @@ def list_health_checks(redis: Redis) -> dict[str, HealthCheck]:
     }
 
 
-def _check_database() -> str:
-    with session() as s:
-        s.execute(sa.text("SELECT 1"))
+def _check_database(redis: Redis) -> str:
+    if not takes_writes():
+        raise PartDown("takes no writes: it is a standby, or set read-only")
+    with suppress(RedisError):  # the part `redis` reports it
+        if refused := read_refusal(redis):
+            raise PartDown(f"a write was refused within the last minute ({refused})")
     return "answers"
 
 

@@ -4,10 +4,10 @@ import time
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.invoices.due_documents import Issue, list_due
 from api.models.base import session as open_session
+from configs.database_errors import passes
 
 _AT_ONCE = 200  # documents between two looks at what is due
 
@@ -40,8 +40,9 @@ def _issue_one(issue: Issue, row_id: UUID) -> bool | None:
     try:
         with open_session() as s:
             return issue(s, row_id) is not None
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:  # its transaction took no number
+    except Exception as error:
+        if passes(error):
+            raise
+        # its transaction took no number
         log.exception("a document is not issued", row=str(row_id))
         return None

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, current_app, g, make_response, request
 from gunicorn.http.errors import ParseException
 from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import (
     HTTPException,
@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
 
 from api.errors import ApiError, invalid
 from api.schemas import FieldError, Problem
+from configs.database_errors import passes, refuses_writes
 from configs.encryption import DecryptionFailed
 
 TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
@@ -103,8 +104,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(ParseException, lambda _: _answer_broken_body())
     app.register_error_handler(IntegrityError, _answer_deleted_account)
-    app.register_error_handler(OperationalError, _answer_database_error)
-    app.register_error_handler(InterfaceError, _answer_database_error)
+    app.register_error_handler(DBAPIError, _answer_database_error)
     app.register_error_handler(PoolTimeout, _answer_database_error)
     app.register_error_handler(DecryptionFailed, _answer_missing_key)
     app.register_error_handler(Exception, _answer_unexpected_error)
@@ -140,10 +140,12 @@ def _answer_broken_body() -> Response:
 
 
 def _answer_database_error(error: Exception) -> Response:
-    log.error("the database does not answer", error=type(error).__name__)
-    return build_response(
-        ApiError(503, "unavailable", "the database does not answer: try again", headers={"Retry-After": "5"})
-    )
+    if not passes(error):
+        return _answer_unexpected_error(error)
+    cause = getattr(error, "orig", None) or error
+    said = "the database takes no writes" if refuses_writes(error) else "the database does not answer"
+    log.error(said, error=type(cause).__name__)
+    return build_response(ApiError(503, "unavailable", f"{said}: try again", headers={"Retry-After": "5"}))
 
 
 def _answer_deleted_account(error: IntegrityError) -> Response:

@@ -14,6 +14,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from configs.database import owner_url
+from configs.database_errors import refuses_writes
 
 LOCK_SECONDS = 2.0
 PAUSE_SECONDS = 3.0
@@ -101,7 +102,7 @@ def _describe_passing(error: Exception) -> str | None:
         return str(error)
     if getattr(orig, "pgcode", None) in _LOCKED:
         return f"a lock was not free within {LOCK_SECONDS:g} s{_describe_oldest()}"
-    if isinstance(orig, psycopg2.OperationalError) and _AWAY.search(str(orig)):
+    if refuses_writes(error) or (isinstance(orig, psycopg2.OperationalError) and _AWAY.search(str(orig))):
         return f"PostgreSQL is away: {first_line(error)}"
     return None
 

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 from api.models.prepared import prepare_reads
 from api.models.session_options import set_session_options
 from configs.database import connection_limit, database_url
+from configs.database_errors import judge_connection
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
@@ -33,6 +34,7 @@ _CONNECTION = {
 _KEPT = 8
 _PING_AFTER = 1.0  # seconds without use, after which a connection is asked whether it still works
 _USED = "used"
+_READ_ONLY = sa.text("SHOW transaction_read_only")
 
 
 class Base(orm.DeclarativeBase):
@@ -162,6 +164,7 @@ def engine() -> sa.Engine:
     sa.event.listen(made, "connect", set_session_options)
     sa.event.listen(made, "checkin", _tidy_up)
     sa.event.listen(made, "checkout", _ping_idle)
+    sa.event.listen(made, "handle_error", judge_connection)
     prepare_reads(made)
     return made
 
@@ -219,6 +222,19 @@ def session() -> Iterator[orm.Session]:
     """
     with orm.Session(engine(), expire_on_commit=False) as open_session, open_session.begin():
         yield open_session
+
+
+def takes_writes() -> bool:
+    """Return whether the server is no standby, and not set read-only.
+
+    A connection keeps what it was opened with, so those of the pool are given up where one says no.
+    """
+    with session() as opened:
+        if opened.scalar(_READ_ONLY) == "off":
+            return True
+    engine().dispose()
+    with session() as opened:
+        return bool(opened.scalar(_READ_ONLY) == "off")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
 from api.payments import notices
@@ -27,6 +27,7 @@ from api.payments.event_store import (
 )
 from api.payments.objects import types_by_event
 from api.payments.refunds import ask_for_refund, find_due_refunds
+from configs.database_errors import passes
 from configs.job_queues import queue
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
@@ -46,7 +47,9 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
     def run(*keys: str) -> None:
         try:
             job(*keys)
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
+            if not passes(error):
+                raise
             log.warning("database away, the sweep will ask again", because=type(error.orig).__name__)
 
     return run
@@ -98,9 +101,10 @@ def _attempt(ask: Callable[[UUID], None], row_id: UUID) -> None:
     """Ask for one row; what it meets must not keep the others from their turn."""
     try:
         ask(row_id)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:  # its next attempt is written already
+    except Exception as error:
+        if passes(error):
+            raise
+        # its next attempt is written already
         log.exception("a row that waits for Stripe failed", row=str(row_id))
 
 
@@ -116,12 +120,12 @@ def apply_object(object_id: str) -> bool:
         except StripeAway as error:
             _put_back(claim, error, away=True)
             return False
-        except (OperationalError, InterfaceError):
-            raise
         except LeaseLost:
             log.warning("reading an object took longer than its lease", object=object_id)
             return True
-        except Exception as error:  # whatever an object meets, its events say so # noqa: BLE001
+        except Exception as error:  # whatever an object meets, its events say so
+            if passes(error):
+                raise
             _put_back(claim, error)
             return True
         effects.run(ask_for_refund)

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
@@ -31,6 +30,7 @@ from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, fi
 from api.payments.refunds import ask_for_refund
 from api.payments.settle import settle_expired
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.settings import settings
 
 DAYS = 3
@@ -268,9 +268,10 @@ def _sync(kind: str, object_id: str) -> Any:
     except (UnknownOwner, IdConflict, StripeRefused) as error:
         log.warning("an object is not applied", object=object_id, because=str(error))
         return None
-    except (StripeAway, OperationalError, InterfaceError):
-        raise
-    except Exception:  # it is reported with both sides, and the others have their turn
+    except Exception as error:
+        if isinstance(error, StripeAway) or passes(error):
+            raise
+        # it is reported with both sides, and the others have their turn
         log.exception("an object cannot be applied", object=object_id)
         return None
     effects.run(ask_for_refund)

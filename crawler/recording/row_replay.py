@@ -13,6 +13,7 @@ import psycopg2.errors
 import sqlalchemy as sa
 
 from configs.clock import clock
+from configs.database_errors import refuses_writes
 from configs.outcome import Outcome
 from crawler.bounds import ERROR, clean_text
 from crawler.items import FinishedCheck
@@ -120,11 +121,14 @@ class _Replay:
         try:
             self.written.add(self._record([row]))
         except Exception as error:  # whatever it is, the other rows are kept
-            if _waits_for_day(error, row) or (not is_row_fault(error) and not self._answers()):
+            if self._is_away(error) or _waits_for_day(error, row):
                 raise _ServerAway from error
             return error
         self.stored += 1
         return None
+
+    def _is_away(self, error: Exception) -> bool:
+        return refuses_writes(error) or (not is_row_fault(error) and not self._answers())
 
 
 def _plain_row(row: FinishedCheck, error: Exception) -> FinishedCheck:

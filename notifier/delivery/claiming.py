@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
+from configs.database_errors import passes
 from configs.settings import settings
 from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
@@ -144,9 +144,9 @@ def _read_again(
     try:
         with opened.begin_nested():
             return [*prepare_all(kind, opened, seen, now)]
-    except (OperationalError, InterfaceError, JobTimeoutException):
-        raise
     except Exception as error:
+        if passes(error) or isinstance(error, JobTimeoutException):
+            raise
         if len(seen) > 1:
             return [found for each in seen for found in _read_again(kind, opened, [each], now)]
         # The boundary: whatever a row makes its kind raise is that row's alone.

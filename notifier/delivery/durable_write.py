@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.exc import InterfaceError, OperationalError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_fixed
+
+from configs.database_errors import passes
 
 T = TypeVar("T")
 _AGAIN = 0.2  # seconds: well within the head start that the sweep gives when the database is back
@@ -17,17 +18,23 @@ log = structlog.get_logger(__name__)
 
 
 def retry_until_written(write: Callable[[], T]) -> T:
-    """Write, again and again while the database is away or RQ's time for the job is up; return what `write` does.
+    """Write, again and again while the database is away or takes no writes, or RQ's time for the job is up.
+
+    Returns what `write` does.
 
     However long that takes: as long as the database is away nobody can take the row over and send it again.
     """
     patience = Retrying(
-        retry=retry_if_exception_type((OperationalError, InterfaceError, JobTimeoutException)),
+        retry=retry_if_exception(_passes),
         wait=wait_fixed(_AGAIN),
         sleep=_doze,
         before_sleep=_say_once,
     )
     return patience(write)
+
+
+def _passes(error: BaseException) -> bool:
+    return passes(error) or isinstance(error, JobTimeoutException)
 
 
 def _doze(seconds: float) -> None:

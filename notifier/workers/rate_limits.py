@@ -16,13 +16,14 @@ from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.models.base import session
 from api.models.notification import Priority
 from api.models.user import Channel
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.job_queues import redis
 from configs.settings import settings
 from notifier.nudges import WaitingWork
@@ -94,7 +95,9 @@ def line_up(several: Sequence[WaitingWork]) -> list[WaitingWork]:
     later = {key: turn for key, turn in turns.items() if turn > now}
     try:
         put_off(later)
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (DBAPIError, PoolTimeout) as error:
+        if not passes(error):
+            raise
         log.warning("not put off, their jobs will", because=type(error).__name__)
         return [*several]
     return [each for each in several if each.id not in later]

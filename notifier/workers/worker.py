@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 import structlog
 from babel.dates import format_date, format_time
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.alert import Moment
@@ -18,6 +18,7 @@ from api.models.notification import Priority
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
+from configs.database_errors import passes
 from configs.job_queues import connect
 from configs.job_worker import run_worker
 from configs.prefecture import prefectures
@@ -60,7 +61,9 @@ def warm_up() -> None:
     preload()
     try:
         _warm_up_database()
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not passes(error):
+            raise
         log.warning("database away: the first job connects", because=type(error.orig).__name__)
 
 

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -27,6 +28,7 @@ from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
 from configs.refused_files import publish_refusal, withdraw_refusal
 from tests.api.world import BOBIGNY, Person, desk_state
+from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
 pytestmark = pytest.mark.xdist_group("health")
@@ -361,6 +363,32 @@ def test_a_database_that_is_away_is_named_and_the_rest_is_told(
         "database": "does not answer (OperationalError)",
         "checks": "does not answer (OperationalError)",
     }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (read_only, "takes no writes: it is a standby, or set read-only"),
+        (disk_full, "a write was refused within the last minute (DiskFull)"),
+    ],
+)
+def test_a_database_that_takes_no_writes_is_named_and_routes_say_later(
+    whole: FlaskClient,
+    redis_server: redis.Redis,
+    refusal: Callable[[], AbstractContextManager[None]],
+    said: str,
+) -> None:
+    person = {"email": "camille@example.org", "password": "correct horse battery staple"}
+    with refusal():
+        answer = whole.post("/api/auth/register", json=person)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert whole.get("/api/prefectures").status_code == 200
+        assert parts(whole)["database"] == said
+    # A connection that was opened to what took no writes is met once, and all of the pool are given up with it.
+    whole.post("/api/auth/register", json=person)
+    assert whole.post("/api/auth/register", json=person).status_code == 202
+    redis_server.delete("database:refused")  # as a minute later
+    parts(whole, 200)
 
 
 def test_a_redis_that_is_away_is_named_and_the_rest_is_told(

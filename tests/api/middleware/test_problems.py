@@ -7,6 +7,7 @@ from werkzeug.exceptions import ImATeapot
 
 from api.errors import ApiError
 from api.middleware.problems import TYPE
+from api.models.base import session
 from api.schemas import FieldError, PlanAnswer
 from configs.plan import PlanName, plan
 
@@ -49,6 +50,25 @@ def test_a_database_that_does_not_answer_is_503(failing: Callable[[Exception], F
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
         assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("08006", 503), ("25006", 503), ("53100", 503), ("53300", 503), ("57P01", 503), ("57P03", 503),
+        ("55P03", 503), ("40001", 503), ("40P01", 503), ("57014", 503),
+        ("25P02", 500), ("42P01", 500), ("22001", 500), ("P0001", 500), ("XX000", 500),
+    ],
+)  # fmt: skip
+def test_what_passes_by_itself_is_503_and_no_fault_of_ours(
+    failing: Callable[[Exception], Flask], database: str, state: str, status: int
+) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as caught, session() as s:
+        s.execute(sa.text(f"DO $$ BEGIN RAISE 'secret' USING ERRCODE = '{state}'; END $$"))
+    answer = failing(caught.value).test_client().get("/api/fail")
+    assert answer.status_code == status
+    assert ("Retry-After" in answer.headers) is (status == 503)
+    assert "secret" not in answer.text
 
 
 def test_a_person_who_clicked_gets_a_page_in_french(failing: Callable[[Exception], Flask]) -> None:
