@@ -3,11 +3,14 @@
 import hashlib
 import ipaddress
 import re
-from collections.abc import Collection
-from email.utils import formataddr, parseaddr
+from collections.abc import Collection, Iterator
+from email.headerregistry import Address
+from email.utils import parseaddr
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+
+from configs.typed_text import clean_typed
 
 REGION = "FR"
 # France with its overseas regions and territories: a phone number tells which of them it belongs to.
@@ -23,19 +26,38 @@ _SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 # Atoms and dots around an @ (RFC 5322, 3.4.1). To parse it takes forty times as long, for each mail of a crowd.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_PHONE = re.compile(r"(?:tel:)?([(+]*[0-9][0-9 ().+/-]{2,38}[0-9])")  # letters would be read as their keys
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
+class LetterNotSent(ValueError):
+    """The part before the @ of an address holds a `letter` that no provider of ours sends to."""
+
+    def __init__(self, letter: str) -> None:
+        super().__init__(
+            f"not an e-mail address that mail can be sent to: no {letter!r} may stand before the @"
+        )
+        self.letter = letter
+
+
 def email_address(text: str) -> str:
-    """Return the address normalised: NFC, domain in lower case, at most 254 characters. DNS is not asked.
+    """Return the address in plain signs, its domain in lower case, at most 254 characters. DNS is not asked.
 
     Raises:
+        LetterNotSent: SendGrid and most servers take only ASCII before the @.
         ValueError: it is no address; the text says why.
     """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("not an e-mail address: it is too long")
+    typed = clean_typed(text)
+    for each in typed.rpartition("@")[0]:
+        if not each.isascii() and each.isprintable():
+            raise LetterNotSent(each)
     try:
-        return validate_email(text.strip(), check_deliverability=False, strict=True).normalized
+        found = validate_email(typed, check_deliverability=False, strict=True, allow_smtputf8=False)
     except EmailNotValidError as error:
         raise ValueError(f"not an e-mail address: {error}") from None
+    return found.normalized
 
 
 def ascii_address(text: str) -> str:
@@ -59,17 +81,17 @@ def ascii_address(text: str) -> str:
     return found
 
 
-def normalize_address(text: str) -> str:
-    """Return an e-mail address as `email_address` does; what is none stays as it is, without blanks around it."""
-    try:
-        return email_address(text) if len(text) <= _LONGEST_TEXT else text.strip()
-    except ValueError:
-        return text.strip()
-
-
 def fold_address(text: str) -> str:
-    """Return what all spellings of an address have in common: by it accounts are found and counted."""
-    return normalize_address(text).casefold()
+    """Return what all spellings of an e-mail address have in common: by it people are found, told apart and counted.
+
+    Capitals before the @ do not count; tags and dots do: whether a provider ignores them is not known. What is no
+    address is folded by its letters.
+    """
+    try:
+        local, at, domain = email_address(text).rpartition("@")
+    except ValueError:
+        return text.strip().casefold()
+    return f"{local.lower()}{at}{domain}"
 
 
 def digest(address: str) -> str:
@@ -78,18 +100,34 @@ def digest(address: str) -> str:
 
 
 def phone_number(text: str) -> str:
-    """Return the number as E.164 (`+33612345678`); without a country code it is French.
+    """Return the number as E.164 (`+33612345678`); without a country code it is French, overseas included.
 
     Raises:
         ValueError: no such number can exist.
     """
+    typed = _PHONE.fullmatch(clean_typed(text).rstrip(" .,;"))
     try:
-        number = phonenumbers.parse(text, REGION)
+        number = phonenumbers.parse(typed[1] if typed else "", REGION)
     except phonenumbers.NumberParseException:
         raise ValueError("not a phone number: write it as 06 12 34 56 78 or +33612345678") from None
-    if not phonenumbers.is_valid_number(number):
+    found = next(filter(phonenumbers.is_valid_number, (number, *_list_overseas(number))), None)
+    if found is None:
         raise ValueError("not a phone number that exists: check its digits and country code")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _list_overseas(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
+    """Yield what a French number can mean overseas: five country codes share one plan of ten digits.
+
+    People write `0692 …`, and `+33 692 …` where their telephone does. Saint-Pierre-et-Miquelon is `0508 …`.
+    """
+    if number.country_code not in _FRENCH_CODES:
+        return
+    digits = str(number.national_number)
+    for code in sorted(_FRENCH_CODES):
+        yield phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+    if digits.startswith("508"):
+        yield phonenumbers.PhoneNumber(country_code=508, national_number=int(digits[3:] or 0))
 
 
 def receives_sms(number: str, countries: Collection[str]) -> bool:
@@ -192,5 +230,5 @@ def sender(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds a line break or another control character")
     name, address = parseaddr(text)
-    checked = email_address(address)
-    return formataddr((name, checked)) if name.isascii() else f"{name} <{checked}>"
+    local, _, domain = email_address(address).rpartition("@")
+    return str(Address(name, local, domain))  # quotes a name with a comma

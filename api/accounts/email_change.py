@@ -32,7 +32,7 @@ def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
         .where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
         .with_for_update(key_share=True)
     ).one()
-    if fold_address(email) == fold_address(user.email):
+    if fold_address(email) == user.email_folded:
         contact.new_address = None
         return []
     mails = count_mails(session, contact, _KIND)

@@ -11,23 +11,17 @@ from api.accounts.entitlement import find_entitlement
 from api.accounts.schemas import Account
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.clock import clock
-from configs.contact_addresses import fold_address, normalize_address
+from configs.contact_addresses import fold_address
 
 
 def find_user(session: Session, email: str) -> User | None:
-    """Return the user of that address, in any capitalisation, composed or decomposed, its domain in either form.
-
-    The database's index folds more letters than `fold_address` (`İ` to `i`), which counts guesses at an account.
-    An address that only the index finds is refused: otherwise each spelling would have its own count of guesses.
-    """
-    user = session.scalars(sa.select(User).where(has_address(normalize_address(email)))).one_or_none()
-    return user if user and fold_address(user.email) == fold_address(email) else None
+    """Return the user of that address, in any of its spellings."""
+    return session.scalars(sa.select(User).where(has_address(email))).one_or_none()
 
 
 def has_address(email: str) -> sa.ColumnElement[bool]:
-    """Return the condition that a row of `users` has this address."""
-    # The database folds both sides: Python folds a few letters differently, and the index belongs to the database.
-    return sa.func.lower(User.email) == sa.func.lower(email)
+    """Return the condition that a row of `users` has this address, in any of its spellings."""
+    return User.email_folded == fold_address(email)
 
 
 def has_confirmed_mailbox(session: Session, user_id: UUID) -> bool:

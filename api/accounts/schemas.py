@@ -4,20 +4,33 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
 from api.models.user import OutageCredit
 from api.schemas import Answer, Body, name_rule
-from configs.contact_addresses import email_address, phone_number
+from configs.contact_addresses import LetterNotSent, email_address, phone_number
 from configs.languages import Language
 from configs.plan import PlanName
 
-# Rough checks; configs/contact_addresses.py is stricter about letters beyond ASCII. Blanks around are removed.
-_EMAIL = r"^\s*[^@\s\x00]{1,64}@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
+# Rough checks; configs/contact_addresses.py is stricter about domains. Blanks around are removed.
+_EMAIL = r"^\s*[!-?A-~]{1,64}@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
 _NO_MAIL: JsonDict = {"pattern": r"\.(arpa|invalid|local|localhost|onion|test)\s*$"}  # RFC 6761
+
+
+def _check_email(text: str) -> str:
+    try:
+        return email_address(text)
+    except LetterNotSent as error:
+        raise PydanticCustomError(
+            "email_letter", "{why}", {"why": str(error), "letter": error.letter}
+        ) from None
+    except ValueError as error:
+        raise PydanticCustomError("email", "{why}", {"why": str(error)}) from None
+
+
 Email = Annotated[
     str,
     Field(
@@ -25,7 +38,7 @@ Email = Annotated[
         examples=["camille@example.org"],
         json_schema_extra={"format": "email", "pattern": _EMAIL, "not": _NO_MAIL},
     ),
-    name_rule("email", email_address),
+    AfterValidator(_check_email),
 ]
 NewPassword = Annotated[SecretStr, Field(min_length=SHORTEST, max_length=LONGEST)]
 PHONE_NOTICE = (
@@ -35,9 +48,9 @@ PHONE_NOTICE = (
 Phone = Annotated[
     str,
     Field(
-        pattern=r"^[\t-\r ]*\+?\(?[0-9][0-9\s().\-/\u2010-\u2015]{2,36}[0-9][\t-\r ]*$",
-        max_length=40,
+        max_length=60,
         examples=["06 12 34 56 78"],
+        json_schema_extra={"pattern": r"^\s*[(+]*[0-9][0-9\s().\-/\u2010-\u2015]{2,36}[0-9]\s*$"},
     ),
     name_rule("phone_number", phone_number),
 ]

@@ -16,6 +16,7 @@ from api.models.base import new_id
 from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 from configs.plan import PlanName, plan
 from configs.settings import settings
 
@@ -35,6 +36,7 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
         .values(
             id=new_id(),
             email=wish.email,
+            email_folded=fold_address(wish.email),
             password_hash=password_hash,
             wished_plan=wish.plan,
             language=wish.language or "fr",

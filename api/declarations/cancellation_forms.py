@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.queries import find_user
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import (
     LONGEST_NOTICE,
@@ -26,12 +27,11 @@ from api.declarations.schemas import CancellationForm
 from api.declarations.withdrawals import WrittenDeclaration
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
-from api.models.user import User
 from api.payments import notices
 from api.payments.cancellations import request_cancellation
 from api.payments.ledger import lock_payment
 from configs.clock import clock
-from configs.contact_addresses import normalize_address
+from configs.contact_addresses import fold_address
 
 LINKED_A_DAY = 3  # notices to one contract; more of them wait for an operator
 _DAY = timedelta(days=1)
@@ -88,7 +88,7 @@ def _count_lately(session: Session, row: Declaration) -> int:
     """
     lately = sa.select(sa.func.count()).where(
         Declaration.kind == DeclarationKind.CANCELLATION,
-        sa.func.lower(Declaration.email) == sa.func.lower(row.email),
+        sa.func.lower(Declaration.email) == fold_address(row.email or ""),
         Declaration.made_at > clock() - _DAY,
     )
     order = find_order(session, row.reference or "")
@@ -114,9 +114,8 @@ def _link_contract(session: Session, row: Declaration) -> Payment | None:
 
 
 def _find_order_by_address(session: Session, email: str) -> Payment | None:
-    folded = sa.func.lower(normalize_address(email))
-    user_id = session.scalar(sa.select(User.id).where(sa.func.lower(User.email) == folded))
-    contract = find_subscription(session, user_id) if user_id else None
+    user = find_user(session, email)
+    contract = find_subscription(session, user.id) if user else None
     return find_order_of(session, contract.id) if contract else None
 
 

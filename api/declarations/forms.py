@@ -22,6 +22,7 @@ from api.errors import ApiError
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 
 UNCONFIRMED_FOR = timedelta(days=3)
 ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail
@@ -68,7 +69,7 @@ def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
 
 def take_turn(session: Session, email: str) -> None:
     """Let those that name an address at once wait for each other."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(sa.func.lower(email)))))
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(email)))))
 
 
 def count_lately(session: Session, row: Declaration) -> int:
@@ -81,7 +82,7 @@ def count_lately(session: Session, row: Declaration) -> int:
     names_order = (Declaration.kind == DeclarationKind.WITHDRAWAL) & Declaration.payment_id.is_not(None)
     named = row.payment_id if row.kind is DeclarationKind.WITHDRAWAL else None
     lately = sa.select(sa.func.count()).where(
-        sa.func.lower(Declaration.email) == sa.func.lower(row.email),
+        sa.func.lower(Declaration.email) == fold_address(row.email or ""),
         Declaration.made_at > clock() - _DAY,
         names_order & (Declaration.payment_id == named) if named else ~names_order,
     )

@@ -6,9 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import has_address
 from api.models.payment import Payment
-from api.models.user import Channel, Contact
-from configs.contact_addresses import fold_address
+from api.models.user import User
 
 _NUMBER = re.compile(r"[2-9A-HJ-NP-Z]{10}")
 
@@ -27,7 +27,5 @@ def find_order(session: Session, reference: str) -> Payment | None:
 
 def is_address_of(session: Session, order: Payment, email: str) -> bool:
     """Return whether an e-mail address is that of the account which placed an order."""
-    mine = sa.select(Contact.address).where(
-        Contact.user_id == order.user_id, Contact.channel == Channel.EMAIL
-    )
-    return fold_address(email) in {fold_address(each) for each in session.scalars(mine)}
+    mine = sa.select(User.id).where(User.id == order.user_id, has_address(email))
+    return session.scalar(mine) is not None

@@ -29,6 +29,7 @@ from api.payments.grants import keep_use
 from api.payments.withdrawal_periods import note_order_mails
 from api.schemas import LostPlan
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +145,10 @@ def _take_names_from_declarations(session: Session, user_id: UUID, addresses: se
 
 
 def _list_addresses(session: Session, user: User) -> set[str]:
-    """Return the user's e-mail addresses, in lower case: the account's, and one that waits to be confirmed."""
+    """Return the user's e-mail addresses, folded: the account's, and one that waits to be confirmed."""
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user.id)).all()
     known = {user.email, *(text for each in contacts for text in (each.address, each.new_address) if text)}
-    return {each.lower() for each in known if "@" in each}
+    return {fold_address(each) for each in known if "@" in each}
 
 
 def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> None:

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from api.models.base import Base, enum_column, new_id
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 from configs.plan import PlanName
 
 _NOW = sa.func.now()
@@ -83,6 +84,7 @@ class User(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     email: Mapped[str]
+    email_folded: Mapped[str] = mapped_column(unique=True)  # what all spellings of it have in common
     password_hash: Mapped[str | None]
     role: Mapped[Role] = mapped_column(enum_column(Role, "role"), default=Role.USER, server_default="user")
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
@@ -117,7 +119,6 @@ class User(Base):
     grants: Mapped[list["Grant"]] = relationship(back_populates="user", passive_deletes=True)
 
     __table_args__ = (
-        sa.Index("uq_users_email", sa.func.lower(sa.text("email")), unique=True),
         sa.Index(
             "ix_users_email_prefix",
             sa.func.lower(sa.text("email")).label("folded"),
@@ -130,6 +131,11 @@ class User(Base):
             "(quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until", name="quiet_hours"
         ),
     )
+
+    @validates("email")
+    def _fold_email(self, _name: str, email: str) -> str:
+        self.email_folded = fold_address(email)
+        return email
 
     @property
     def has_second_factor(self) -> bool:

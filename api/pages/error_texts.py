@@ -15,6 +15,10 @@ _RULES: dict[str, LazyString] = {
     "string_too_long": _l("Il faut au plus %(max_length)s caractères."),
     "too_long": _l("C’est trop long."),
     "email": _l("Cette adresse n’est pas valable. Exemple : camille@exemple.fr"),
+    "email_letter": _l(
+        "Nos messages n’arrivent pas à une adresse qui a « %(letter)s » avant le @. Vérifiez-la ou donnez-en une"
+        " autre."
+    ),
     "phone_number": _l("Ce numéro n’est pas valable. Exemple : 06 12 34 56 78"),
     "guessable": _l("Ce mot de passe est facile à deviner : choisissez-en un plus long ou moins courant."),
     "length": _l("Un mot de passe a de 12 à 128 caractères."),
@@ -47,7 +51,7 @@ _REFUSED = _l("Cette demande n’a pas été acceptée.")
 def write_rule(field: str, rule: str, context: Mapping[str, Any], own: Texts) -> str:
     """Return what is wrong with a field."""
     text = own.get((field, rule)) or _FIELDS.get((field, rule)) or _RULES.get(rule) or _OTHER
-    values = {name: context.get(name, "") for name in ("min_length", "max_length")}
+    values = {name: context.get(name, "") for name in ("min_length", "max_length", "letter")}
     return str(text) % values
 
 

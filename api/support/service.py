@@ -13,6 +13,7 @@ from api.models.user import Role, User
 from api.schemas import FieldError
 from api.support.schemas import NewSupportRequest
 from configs.clock import clock
+from configs.contact_addresses import fold_address
 from configs.settings import settings
 
 _ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named
@@ -68,10 +69,10 @@ def _acknowledge(
         )
     # Requests that name one address at once are counted one after the other.
     session.execute(
-        sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(sa.func.lower(request.email))))
+        sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(request.email))))
     )
     lately = sa.select(sa.func.count()).where(
-        sa.func.lower(SupportRequest.email) == sa.func.lower(request.email),
+        sa.func.lower(SupportRequest.email) == fold_address(request.email),
         SupportRequest.user_id.is_(None),
         SupportRequest.created_at > clock() - _DAY,
     )

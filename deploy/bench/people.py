@@ -18,7 +18,9 @@ from configs.encryption import encrypt
 # `:prefix` keeps several crowds apart; ids are made from it and a number, so that each table finds the others. They
 # grow with the number, as the product's do with time.
 _ID = "(substr(md5(:prefix||'{0}'),1,16)||lpad(to_hex({1}),16,'0'))::uuid"
-_USERS = "INSERT INTO users (id, email) SELECT {user}, :prefix||n||'@example.org' FROM {people}"
+_USERS = """
+INSERT INTO users (id, email, email_folded)
+SELECT {user}, :prefix||n||'@example.org', lower(:prefix)||n||'@example.org' FROM {people}"""
 _CONTACTS = """
 INSERT INTO contacts (id, user_id, channel, address, verified_at, enabled)
 SELECT {contact}, {user}, :channel, coalesce((CAST(:addresses AS text[]))[n], :prefix||n||'@example.org'), now(), true

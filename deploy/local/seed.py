@@ -58,14 +58,14 @@ def seed(stack: Stack) -> None:
 
 def _is_known() -> bool:
     with session() as s:
-        return s.scalar(sa.select(sa.exists().where(sa.func.lower(User.email) == EMAIL))) or False
+        return s.scalar(sa.select(sa.exists().where(User.email_folded == EMAIL))) or False
 
 
 def _appoint() -> None:
     """Make the operator, who gets alarms by Telegram, then by mail; there is no sign-in for one here."""
     reached = {Channel.EMAIL: OPERATOR, Channel.TELEGRAM: OPERATORS_CHAT}
     with session() as s:
-        if s.scalar(sa.select(User.id).where(sa.func.lower(User.email) == OPERATOR)) is None:
+        if s.scalar(sa.select(User.id).where(User.email_folded == OPERATOR)) is None:
             contacts = [
                 Contact(channel=channel, address=address, verified_at=clock(), enabled=True)
                 for channel, address in reached.items()
@@ -77,7 +77,7 @@ def _entitle() -> bool:
     """Verify Camille's contacts (an SMS cannot be answered here) and grant a month; return whether alerts exist."""
     now = clock()
     with session() as s:
-        user = s.scalars(sa.select(User).where(sa.func.lower(User.email) == EMAIL)).one()
+        user = s.scalars(sa.select(User).where(User.email_folded == EMAIL)).one()
         known = {contact.channel: contact for contact in user.contacts}
         for channel, address in (_CONTACTS | {Channel.PUSH: _describe_browser()}).items():
             contact = known.get(channel) or Contact(user_id=user.id, channel=channel, address=address)

@@ -17,7 +17,8 @@ from tests.api.world import Person
 _SEED = """
 SET LOCAL session_replication_role = replica;
 INSERT INTO desks (id) VALUES ('bobigny_93/titre-sejour');
-INSERT INTO users (id, email) SELECT gen_random_uuid(), 'u'||n||'@example.org' FROM generate_series(1, 3000) n;
+INSERT INTO users (id, email, email_folded)
+  SELECT gen_random_uuid(), 'u'||n||'@example.org', 'u'||n||'@example.org' FROM generate_series(1, 3000) n;
 INSERT INTO alerts (id, user_id, created_at, closed_at, closed_because)
   SELECT gen_random_uuid(), id, now(), now(), 'stopped' FROM users, generate_series(1, 9) WHERE id <> :me;
 INSERT INTO alerts (id, user_id, created_at) SELECT gen_random_uuid(), id, now() FROM users WHERE id <> :me;

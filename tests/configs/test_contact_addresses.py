@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.contact_addresses import (
+    LetterNotSent,
+    ascii_address,
     digest,
     email_address,
     fold_address,
@@ -26,7 +28,10 @@ from configs.contact_addresses import (
         ("jean@EXAMPLE.fr", "jean@example.fr"),
         (" Jean.Dupont+rdv@example.fr\n", "Jean.Dupont+rdv@example.fr"),
         ("jean@BÜCHER.example.fr", "jean@bücher.example.fr"),
-        ("e\u0301lise@example.fr", "élise@example.fr"),
+        ("\uff4eadia\uff20example\uff0efr", "nadia@example.fr"),
+        ("\u202acamille@example.fr\u202c\u200b", "camille@example.fr"),
+        ("jean@stra\u00adße.example.de", "jean@straße.example.de"),
+        ("o\u2019brien@example.fr", "o'brien@example.fr"),
     ],
 )
 def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
@@ -35,10 +40,20 @@ def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["É.B@BÜCHER.example.fr", " e\u0301.b@bücher.example.fr ", "é.b@xn--bcher-kva.example.fr"],
+    [
+        "E.B@BÜCHER.example.fr",
+        " e.b@bu\u0308cher.example.fr\u200b",
+        "e.b@xn--bcher-kva.example.fr",
+        "\uff45.b@bücher.example.fr",
+    ],
 )
 def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
-    assert fold_address(spelling) == fold_address("é.b@bücher.example.fr")
+    assert fold_address(spelling) == "e.b@bücher.example.fr"
+
+
+@pytest.mark.parametrize("other", ["eb@example.fr", "e.b+x@example.fr", "e.b@strasse.de"])
+def test_addresses_that_providers_may_tell_apart_are_several(other: str) -> None:
+    assert fold_address(other) not in {fold_address("e.b@example.fr"), fold_address("e.b@straße.de")}
 
 
 @pytest.mark.parametrize("text", ["", " X ", "\ud800", "a" * 60_000 + "@example.fr", "a@" + "é." * 30_000])
@@ -93,6 +108,25 @@ def test_an_email_address_fits_its_column(length: int) -> None:
         ("00 33 6 12 34 56 78", "+33612345678"),
         ("+262 692 12 34 56", "+262692123456"),
         ("+32 470 12 34 56", "+32470123456"),
+        ("(+33) 6 12 34 56 78", "+33612345678"),
+        ("0033 (0)6.12.34.56.78", "+33612345678"),
+        ("06/12/34/56/78.", "+33612345678"),
+        ("06\u201012\u201234\u201356\u221278", "+33612345678"),
+        ("06\u202f12\u00a034\u200956\u200b78", "+33612345678"),
+        ("\u2068\u202a06 12 34 56 78\u202c\u2069", "+33612345678"),
+        ("٠٦١٢٣٤٥٦٧٨", "+33612345678"),
+        ("۰۶۱۲۳۴۵۶۷۸", "+33612345678"),
+        ("०६१२३४५६७८", "+33612345678"),
+        ("\uff10\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18", "+33612345678"),
+        ("tel:+33612345678", "+33612345678"),
+        ("0690 62 90 42", "+590690629042"),
+        ("0694 20 12 34", "+594694201234"),
+        ("0696 12 34 56", "+596696123456"),
+        ("06 92 12 34 56", "+262692123456"),
+        ("0639 69 12 34", "+262639691234"),
+        ("+33 690 62 90 42", "+590690629042"),
+        ("+590 692 12 34 56", "+262692123456"),
+        ("0508 55 12 34", "+508551234"),
     ],
 )
 def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
@@ -100,7 +134,20 @@ def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "06", "hello", "0012", "+33 6 12 34 56", "06123456789", "+999612345678", "\0", "1" * 400]
+    "text",
+    [
+        "",
+        "06",
+        "hello",
+        "0012",
+        "+33 6 12 34 56",
+        "06123456789",
+        "+999612345678",
+        "\0",
+        "1" * 400,
+        "0612ABCDEF",
+        "06 12 34 56 78 / 07 12 34 56 78",
+    ],
 )
 def test_what_is_no_phone_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a phone number"):
@@ -112,6 +159,27 @@ def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
         return reader(text), ""
     except ValueError as error:
         return None, str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("zoé@example.fr", "é"),
+        ("Élodie.m@example.fr", "É"),
+        ("nad\u0130a@example.fr", "\u0130"),
+        ("🎈@example.fr", "🎈"),
+    ],
+)
+def test_an_address_that_no_provider_takes_is_refused_by_its_letter(text: str, letter: str) -> None:
+    with pytest.raises(LetterNotSent) as refusal:
+        email_address(text)
+    assert refusal.value.letter == letter
+
+
+@given(st.emails() | st.from_regex(r"[a-zé.'!]{1,9}@[a-zßé]{1,9}\.fr", fullmatch=True))
+def test_each_address_that_is_taken_can_be_sent_to(text: str) -> None:
+    kept, _ = _read(email_address, text)
+    assert kept is None or ascii_address(kept).isascii()
 
 
 @given(st.text(max_size=40))

@@ -472,7 +472,8 @@ def make_crowd(size: int) -> None:
     for hours in range(100):
         see(f"{MONDAY + hours * DAY:%Y-%m-%d}", at=MONDAY - hours * HOUR)
     made = """
-        WITH u AS (INSERT INTO users (id, email) SELECT gen_random_uuid(), n || '@example.org'
+        WITH u AS (INSERT INTO users (id, email, email_folded)
+            SELECT gen_random_uuid(), n || '@example.org', n || '@example.org'
             FROM generate_series(1, :size) n RETURNING id),
         c AS (INSERT INTO contacts (id, user_id, channel, address, verified_at, enabled, summary_since)
             SELECT gen_random_uuid(), id, 'email', id || '@example.org', :then, true, :then FROM u),

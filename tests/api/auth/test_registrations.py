@@ -257,3 +257,45 @@ def test_the_mail_that_is_asked_for_again_confirms_the_same_registration(client:
     confirm(client, token)
     assert client.get("/api/auth/me", headers=headers).status_code == 200
     assert log_in(client, OWNER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "spelling", ["CAMILLE@example.org", "\uff43amille@example.org", "camille@EXAMPLE.org\u200b"]
+)
+def test_a_registration_by_another_spelling_is_one_of_the_same_account(
+    client: FlaskClient, spelling: str
+) -> None:
+    register(client, STRANGER, email=spelling)
+    register(client, OWNER)
+    confirm(client, tokens()[1])
+    assert [each.email_folded for each in rows(User)] == [EMAIL]
+    assert log_in(client, OWNER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "other", ["camille+rdv@example.org", "cam.ille@example.org", "camille@example.org.fr"]
+)
+def test_a_tag_or_a_dot_makes_another_account(client: FlaskClient, other: str) -> None:
+    register(client, STRANGER, email=other)
+    register(client, OWNER)
+    assert {each.email for each in rows(User)} == {other, EMAIL}
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "é"])
+@pytest.mark.parametrize(
+    ("request_line", "fields"),
+    [
+        ("POST /api/auth/register", {"password": STRANGER}),
+        ("PATCH /api/users/profile", {}),
+        ("POST /api/support", {"message": "Bonjour"}),
+    ],
+)
+def test_an_address_that_no_provider_takes_is_refused_by_its_letter(
+    client: FlaskClient, camille: Person, letter: str, request_line: str, fields: dict[str, str]
+) -> None:
+    method, path = request_line.split()
+    body = {"email": f"cam{letter}lle@example.org", **fields}
+    answer = client.open(path, method=method, json=body, headers=camille.headers)
+    (error,) = answer.get_json()["errors"]
+    assert (answer.status_code, error["path"], error["rule"]) == (422, "email", "email_letter")
+    assert letter in error["detail"]

@@ -6,7 +6,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.middleware import shared_counts
-from configs.contact_addresses import fold_address
 from tests.api.world import Person
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -38,28 +37,23 @@ def test_an_account_is_tried_ten_times_from_one_address(client: FlaskClient) -> 
     assert log_in(client, "robin@example.org") == 401
 
 
-@pytest.mark.parametrize("letter", ["\u0130", "\u212a"])  # that some databases fold to `i` and to `k`
-def test_an_address_whose_guesses_are_counted_apart_finds_no_account(
-    client: FlaskClient, letter: str
-) -> None:
-    account = {"email": "kamille@example.org", "password": "the owner's own password"}
-    client.post("/api/auth/register", json=account)
-    plain = "i" if letter == "\u0130" else "k"
-    other = account["email"].replace(plain, letter)
-    for email, password in ((account["email"], "x"), (other, "x"), (other, account["password"])):
-        answer = client.post("/api/auth/login", json={"email": email, "password": password})
-    reached = answer.status_code == 200
-    assert reached == (fold_address(other) == account["email"])
-
-
 def test_all_spellings_of_an_address_sign_in_and_are_counted_together(client: FlaskClient) -> None:
-    account = {"email": "e\u0301lise@bücher.example.org", "password": "the owner's own password"}
+    account = {"email": "kamille@bu\u0308cher.example.org", "password": "the owner's own password"}
     client.post("/api/auth/register", json=account)
     assert client.post("/api/auth/login", json=account).status_code == 200
-    composed = "Élise@xn--bcher-kva.example.org"
-    assert client.post("/api/auth/login", json=account | {"email": composed}).status_code == 200
-    tries = [log_in(client, each) for each in [account["email"], composed] * 6]
+    others = ["Kamille@xn--bcher-kva.example.org", "\u212aamille@BÜCHER.example.org\u200b"]
+    for each in others:
+        assert client.post("/api/auth/login", json=account | {"email": each}).status_code == 200
+    tries = [log_in(client, each) for each in [account["email"], *others] * 4]
     assert tries == [401] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "\u0131"])  # that some databases fold to `i`
+def test_a_letter_that_others_fold_finds_no_account(client: FlaskClient, letter: str) -> None:
+    account = {"email": "camille@example.org", "password": "the owner's own password"}
+    client.post("/api/auth/register", json=account)
+    other = account | {"email": account["email"].replace("i", letter)}
+    assert client.post("/api/auth/login", json=other).status_code == 401
 
 
 def test_an_ipv6_subscriber_is_one_address(client: FlaskClient) -> None:

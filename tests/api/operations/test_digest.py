@@ -125,7 +125,8 @@ def test_ten_thousand_events_are_one_message_of_the_usual_size() -> None:
     with session() as s:
         s.execute(
             sa.text(
-                "INSERT INTO users (id, email, created_at) SELECT gen_random_uuid(), n || '@example.org', :at"
+                "INSERT INTO users (id, email, email_folded, created_at)"
+                " SELECT gen_random_uuid(), n || '@example.org', n || '@example.org', :at"
                 " FROM generate_series(1, 10000) AS n"
             ),
             {"at": clock() - HOUR},

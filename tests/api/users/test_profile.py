@@ -147,6 +147,13 @@ def test_the_address_that_one_has_ends_the_change(client: FlaskClient, camille: 
     assert contact_of(camille, Channel.EMAIL).address == camille.email
 
 
+def test_another_spelling_of_the_address_that_one_has_is_no_change(
+    client: FlaskClient, camille: Person
+) -> None:
+    assert changed(client, camille, email="CAMILLE@example.org\u200b")["newEmail"] is None
+    assert rows(Notification) == []
+
+
 def test_an_address_of_another_account_shows_only_to_its_owner(
     client: FlaskClient, camille: Person, person: People
 ) -> None:

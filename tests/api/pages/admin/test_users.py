@@ -75,8 +75,8 @@ def test_a_search_has_pages_whose_address_stays_out_of_the_url(admin: Browser) -
     with session() as s:
         s.execute(
             sa.text(
-                "INSERT INTO users (id, email) SELECT gen_random_uuid(), 'many' || n || '@example.org' "
-                "FROM generate_series(1, 10000) n"
+                "INSERT INTO users (id, email, email_folded) SELECT gen_random_uuid(), "
+                "'many' || n || '@example.org', 'many' || n || '@example.org' FROM generate_series(1, 10000) n"
             )
         )
     admin.get(LIST)

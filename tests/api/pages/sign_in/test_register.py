@@ -45,6 +45,7 @@ def test_a_known_address_gets_the_same_answer(visitor: Browser) -> None:
     ("fields", "text"),
     [
         ({"email": "camille", "password": PASSWORD}, "Cette adresse n’est pas valable."),
+        ({"email": "zoé@exemple.fr", "password": PASSWORD}, "une adresse qui a « é » avant le @"),
         ({"email": EMAIL, "password": "short"}, "Il faut au moins 12 caractères."),
         ({"email": EMAIL, "password": "password1234"}, "Ce mot de passe est facile à deviner"),
         ({"email": EMAIL, "password": PASSWORD, "plan": "GOLD"}, "Cette valeur n’est pas valable."),
