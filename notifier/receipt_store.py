@@ -59,8 +59,9 @@ def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) 
     for each in about:
         if each.notification_ids:
             contact, written_at = contacts.get(each.notification_ids[0], (None, now))
-        else:  # a person's own message: only phones send one
-            contact, written_at = find_contact(opened, Channel.SMS, each.address), each.at
+        else:  # a person's own SMS, or a mailbox that answered late: its bounce carries no ids
+            channel = Channel.EMAIL if "@" in each.address else Channel.SMS
+            contact, written_at = find_contact(opened, channel, each.address), each.at
         if contact and _is_news(contact, each, written_at, now):
             found[each.event_id] = contact.id
     return found

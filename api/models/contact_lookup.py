@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from api.models.base import Base
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
+from configs.contact_addresses import fold_address
 from configs.encryption import lookup_hashes
 from configs.push_subscriptions import read_subscription
 
@@ -38,7 +39,10 @@ def hash_address(channel: Channel, address: str) -> list[bytes]:
 
 
 def find_contact(session: Session, channel: Channel, address: str) -> Contact | None:
-    """Return the verified contact that has a phone number, a chat or a browser's subscription."""
+    """Return the verified contact that has a number, chat or browser's subscription, or the account's mailbox."""
+    if channel is Channel.EMAIL:
+        mailbox = sa.select(Contact).join(User).where(Contact.channel == channel)
+        return session.scalars(mailbox.where(User.email_folded == fold_address(address))).one_or_none()
     found = sa.select(ContactLookup.contact_id).where(ContactLookup.hash.in_(hash_address(channel, address)))
     return session.scalars(sa.select(Contact).where(Contact.id.in_(found))).one_or_none()
 

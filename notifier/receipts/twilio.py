@@ -28,7 +28,10 @@ _KINDS = {
 _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
 )
-_NO_LETTERS = re.compile(r"[\W\d_]+")
+_ALONE = frozenset({"arreter", "arretez", "stopper", "stoppez"})  # "arrêtez de plaisanter" asks for nothing
+_UNSUBSCRIBE = ("desabo", "desinscri", "unsubscri")  # beginnings of words, wherever they stand
+_NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont", "never"})
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def callback_address(query: str = "") -> str:
@@ -68,13 +71,19 @@ class TwilioReceipts(ReceiptReader):
 
 def _read_answer(form: Mapping[str, str], sid: str, now: datetime) -> list[Receipt]:
     """Return that a person answered STOP; Twilio names it where the account manages opt-outs."""
-    stops = form.get("OptOutType") == "STOP" or _fold_words(form.get("Body", "")) in _STOP_WORDS
+    stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
     return [Receipt(f"{sid}:stop", ReceiptKind.STOPPED, now, form.get("From", ""))] if stops else []
 
 
-def _fold_words(text: str) -> str:
-    """Return the letters of a text, small and without accents: people write « Stop ! » and STOP SMS."""
-    return _NO_LETTERS.sub("", unicodedata.normalize("NFKD", text)).casefold()
+def _asks_to_stop(text: str) -> bool:
+    """Return whether an SMS asks to stop: people write « Stop. Merci », S.T.O.P. and « Désabonnez-moi »."""
+    apart = unicodedata.normalize("NFKD", text)
+    words = _WORD.findall("".join(each for each in apart if not unicodedata.combining(each)).casefold())
+    if not words:
+        return False
+    if words[0] in _STOP_WORDS or "".join(words) in _STOP_WORDS | _ALONE:
+        return True
+    return not _NEGATIONS.intersection(words) and any(each.startswith(_UNSUBSCRIBE) for each in words)
 
 
 def _kind_of(form: Mapping[str, str]) -> ReceiptKind | None:

@@ -264,6 +264,30 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
     assert losses() == []
 
 
+@pytest.mark.parametrize(
+    ("event", "fields", "state"),
+    [
+        ("bounce", {"type": "bounce", "status": "5.1.10"}, ContactState.BOUNCED),
+        ("dropped", {"reason": "Bounced Address"}, ContactState.BOUNCED),
+        ("spamreport", {}, ContactState.UNSUBSCRIBED),
+        ("bounce", {"type": "blocked", "status": "5.7.1"}, ContactState.OK),
+        ("delivered", {}, ContactState.OK),
+    ],
+)
+def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
+    event: str, fields: dict[str, str], state: ContactState
+) -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    bare = {"sg_message_id": "", "notification_id": ""} | fields
+    send_events(event_of(key, event, email="stranger@example.org", **bare))
+    apply_receipts()
+    assert contact_of(key).state is ContactState.OK
+    send_events(event_of(key, event, email="CAMILLE@Example.org", **bare))
+    apply_receipts()
+    assert contact_of(key).state is state
+    assert len(losses()) == (state is not ContactState.OK)
+
+
 def test_a_spam_report_ends_mail_and_proves_its_delivery() -> None:
     key = sent(Channel.EMAIL, Channel.SMS)
     send_events(event_of(key, "spamreport"))

@@ -146,13 +146,19 @@ def test_the_same_events_at_once_in_two_orders_are_stored_once() -> None:
     assert len(stored()) == len(events)
 
 
-@pytest.mark.parametrize(
-    "words", ["stop\r\n", "«\xa0STOP\xa0»", "Stop SMS", "ARRÊT", "arre\u0302t !", "STOP ALL"]
-)
+_STOPS = """stop\r
+«\xa0STOP\xa0»|Stop SMS|ARRÊT|arre\u0302t !|STOP ALL|S.T.O.P.|\u200eSTOP\u200e|STOP36180|opt out|Arrêtez !
+STOP merci|Stop. Merci|STOP svp|Stop RDVPriority|STOP au 36180|STOP\u202f!|Arrêt des SMS svp
+Désabonner|désinscription|Désabonnez-moi|DESABONNEMENT|Je me désabonne|merci de me désinscrire|please unsubscribe"""
+_GOES_ON = "arrêtez de plaisanter|unstop|START|ne stoppez pas|non, pas stop|Je ne veux pas de STOP|ne me désabonnez pas"
+
+
+@pytest.mark.parametrize("words", [*_STOPS.replace("\n", "|").split("|"), "STOP\n\nEnvoyé de mon iPhone"])
 def test_stop_is_understood_as_people_write_it(words: str) -> None:
     key = sent(Channel.SMS)
     assert in_one_transaction(claim_address, get(Contact, contact_of(key).id))
-    answer_sms(ADDRESSES[Channel.SMS], "arrêtez de plaisanter")
+    for each in _GOES_ON.split("|"):
+        answer_sms(ADDRESSES[Channel.SMS], each)
     assert stored() == []
     answer_sms(ADDRESSES[Channel.SMS], words)
     apply_receipts()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import new_id, session
+from api.models.contact_lookup import find_contact
 from api.models.desk import DeskState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
@@ -50,17 +51,19 @@ def person(
     enabled: bool = True,
     addresses: dict[Channel, str] | None = None,
 ) -> Person:
-    """Make a user who holds a plan from yesterday on."""
-    now = clock()
+    """Make a user who holds a plan from yesterday on. Of several with one e-mail address the first has it."""
+    now, known = clock(), addresses or ADDRESSES
     with session() as s:
-        user = User(email=f"{uuid4().hex}@example.org")
+        mailbox = known[Channel.EMAIL] if Channel.EMAIL in channels else ""
+        is_free = mailbox and find_contact(s, Channel.EMAIL, mailbox) is None
+        user = User(email=mailbox if is_free else f"{uuid4().hex}@example.org")
         s.add(user)
         s.flush()
         contacts = {
             each: Contact(
                 user_id=user.id,
                 channel=each,
-                address=(addresses or ADDRESSES)[each],
+                address=known[each],
                 verified_at=now if verified else None,
                 enabled=enabled,
                 device_name="Firefox" if each is Channel.PUSH else None,
