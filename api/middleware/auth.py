@@ -140,7 +140,15 @@ def register_auth(app: Flask) -> None:
     manager.user_lookup_error_loader(
         lambda *_: _refuse_token("token-revoked", "this login ended: log in again")
     )
+    app.before_request(_spell_scheme)
     app.before_request(_require_declared_sign_in)
+
+
+def _spell_scheme() -> None:
+    """Write the scheme as the extension compares it: it has no case (RFC 9110, 11.1)."""
+    scheme, blank, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer{blank}{token}"
 
 
 def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:

@@ -1,5 +1,6 @@
 """The language of a page: that of its link (`?lang=`), of the account, or of the browser, in this order."""
 
+import re
 from typing import Any
 
 from flask import Flask, current_app, g, request
@@ -31,7 +32,9 @@ def choose_language() -> str:
     account: str | None = g.get("account_language")
     if found := find_linked_language() or (account if account in LANGUAGES else None):
         return found
-    return request.accept_languages.best_match(list(LANGUAGES), _DEFAULT)
+    # The first one wanted, whatever its region: best_match() would prefer `en` of low quality to `fr-FR`.
+    wanted = (re.split("[-_]", tag)[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    return next((each for each in wanted if each in LANGUAGES), _DEFAULT)
 
 
 def use_account_language(language: str) -> None:

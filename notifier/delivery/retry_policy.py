@@ -85,10 +85,14 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
 
 
 def _retry_temporary(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
-    """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer."""
+    """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer.
+
+    It waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: its slots may be gone by then.
+    """
     if isinstance(error, Misconfigured | ProviderResting) or not attempt.lasting:
         return _retry_by_age(error, attempt, now)
-    return _pending(now, max(backoff(attempt.number), error.retry_after or 0.0), error.reason)
+    wait = max(backoff(attempt.number), error.retry_after or 0.0)
+    return _pending(now, min(wait, settings().retry_max_seconds), error.reason)
 
 
 def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
@@ -102,8 +106,8 @@ def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> Del
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
     wait = _wait_by_age(error, timedelta() if is_old else age)
-    if attempt.channel is Channel.VOICE:  # about slots that are open now
-        wait = max(min(wait, settings().retry_max_seconds), error.retry_after or 0.0)
+    if attempt.lasting or attempt.channel is Channel.VOICE:  # about slots that are open now
+        wait = min(wait, settings().retry_max_seconds)
     return _pending(now, wait, said, counts=is_old)
 
 

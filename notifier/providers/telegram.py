@@ -4,6 +4,7 @@ https://core.telegram.org/bots/api#sendmessage
 https://core.telegram.org/bots/api#editmessagetext
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from typing import Any
 from requests import Response
 
 from api.models.user import ContactState
+from configs.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_http import Transport, read_retry_after, travelling
@@ -41,7 +43,9 @@ _UNCHANGED = "message is not modified"  # it was edited so before
 _NOT_EDITABLE = ("message to edit not found", "message can't be edited", "message_id_invalid")
 # 401 and 404 are the answers to a token that is wrong: our fault, not the message's.
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
-_LONGEST_WAIT = 86400.0  # seconds; JSON has numbers that no float holds
+
+_MOST_UNITS, _MOST_BYTES = 4096, 9000  # of a text: UTF-16 code units that are shown, and bytes
+_TOKEN = re.compile(r"<(/?)([\w-]+)[^>]*>|&[#\w]+;|(.)", re.DOTALL)
 
 
 def _json(answer: Response) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def _wait(answer: Response) -> float | None:
     """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
     parameters = _json(answer).get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    return min(seconds, _LONGEST_WAIT) if isinstance(seconds, int | float) else read_retry_after(answer)
+    return parse_retry_after(str(seconds)) or read_retry_after(answer)
 
 
 @lru_cache(maxsize=2)
@@ -100,7 +104,7 @@ def _id_of(result: object) -> str:
 def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "chat_id": address,
-        "text": message.html,
+        "text": _shorten(message.html),
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
     }
@@ -109,6 +113,38 @@ def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, An
     if keyboard := _keyboard(message):
         body["reply_markup"] = {"inline_keyboard": keyboard}
     return body
+
+
+def _shorten(html: str) -> str:
+    """Return a text that Telegram takes: cut between two characters, with its open tags closed.
+
+    https://core.telegram.org/bots/api#sendmessage says 4,096 characters. It also refuses texts of more bytes than
+    _MOST_BYTES, markup included, which as many Chinese characters or entities have.
+    """
+    tokens = list(_TOKEN.finditer(html)) if len(html.encode()) > _MOST_UNITS else []
+    if len(html.encode()) <= _MOST_BYTES and sum(map(_count_units, tokens)) <= _MOST_UNITS:
+        return html
+    kept, open_tags = "", list[str]()
+    units, size = 1, len("…".encode())  # of what is shown, and of all with the tags that close it
+    for token in tokens:
+        units += _count_units(token)
+        tag = token[2] or ""
+        size += 0 if token[1] else len(token[0].encode()) + (len(f"</{tag}>") if tag else 0)
+        if units > _MOST_UNITS or size > _MOST_BYTES:
+            break
+        kept += token[0]
+        if token[1]:
+            open_tags.pop()
+        elif tag:
+            open_tags.append(tag)
+    return kept.rstrip() + "…" + "".join(f"</{each}>" for each in reversed(open_tags))
+
+
+def _count_units(token: re.Match[str]) -> int:
+    """Return how many UTF-16 code units are shown of a tag, an entity or a character."""
+    if token[2]:
+        return 0
+    return len(token[0].encode("utf-16-le", "replace")) // 2 if token[3] else 1
 
 
 def _keyboard(message: RenderedMessage) -> list[list[dict[str, str]]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
 _LONGEST: Final = 4096
+_LARGEST: Final = 9000  # bytes with the markup, of which Telegram says nothing
 _EDIT: Final = "editMessageText"
 _ANSWER: Final = "answerCallbackQuery"
 _LONGEST_DESCRIPTION: Final = 256  # of a command
@@ -222,7 +223,7 @@ def _visible(text: str, *, is_html: bool) -> str:
     visible, problem = visible_text(text) if is_html else (text, None)
     if problem is not None:
         raise _bad(f"can't parse entities: {problem}")
-    if len(visible) > _LONGEST:
+    if len(visible) > _LONGEST or len(text.encode()) > _LARGEST:
         raise _bad("message is too long")
     return visible
 

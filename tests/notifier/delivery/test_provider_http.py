@@ -160,7 +160,7 @@ def test_a_netrc_does_not_replace_our_authorization(
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30", 30), (" 5 ", 5), ("", None), ("soon", None), ("-3", None), ("1.5", None), ("²", None)],
+    [("30", 30), (" 5 ", 5), ("", None), ("soon", None), ("-3", None), ("1.5", 1.5), ("²", None)],
 )
 def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
     made = requests.Response()

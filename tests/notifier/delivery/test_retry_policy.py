@@ -17,6 +17,8 @@ from notifier.errors import (
     Misconfigured,
     OutcomeUnknown,
     PermanentError,
+    ProviderResting,
+    RateLimited,
     TemporaryError,
 )
 
@@ -65,6 +67,14 @@ def test_waits_between_attempts_double_up_to_a_longest_one() -> None:
 def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
     assert on_error(TemporaryError("429", 90), attempt(), NOW).at == NOW + timedelta(seconds=90)
     assert on_error(TemporaryError("429", 1), attempt(), NOW).at == NOW + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("error", [TemporaryError, RateLimited, AddressBusy, Misconfigured, ProviderResting])
+def test_no_provider_holds_a_slot_alert_longer_than_its_longest_wait(error: type[TemporaryError]) -> None:
+    for asked in (60, 86400, 10.0**12):
+        assert on_error(error("429", asked), slot_alert(), NOW).at - NOW == timedelta(seconds=45)
+    call = replace(attempt(), channel=Channel.VOICE)
+    assert on_error(error("429", 3600), call, NOW).at - NOW == timedelta(seconds=45)
 
 
 def test_an_address_that_is_busy_is_given_minutes_except_by_a_slot_alert() -> None:

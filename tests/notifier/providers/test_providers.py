@@ -138,6 +138,29 @@ def test_buttons_that_answer_stand_below_the_link_in_their_rows(sandbox: "Runnin
     assert (first.draft.buttons[0].url, first.draft.buttons[0].row) == ("https://www.essonne.example/", 0)
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<b>" + "创" * 4000 + "</b>",
+        "&lt;" * 4000,
+        '<a href="https://x.example">' + "<i>👩</i>" * 3000 + "</a>",
+        "x" * 4097,
+    ],
+)
+def test_a_telegram_message_that_is_too_long_is_shortened(sandbox: "Running", html: str) -> None:
+    send("telegram", replace(SAID, html=f"<b>Créneau détecté</b>\n{html}"))
+    (message,) = sandbox.messages("telegram")
+    assert message.text.startswith("Créneau détecté\n")
+    assert message.text.endswith("…")
+    assert message.draft.buttons
+
+
+def test_a_telegram_message_that_just_fits_is_sent_whole(sandbox: "Running") -> None:
+    html = "<b>" + "é" * 4096 + "</b>"
+    send("telegram", replace(SAID, html=html))
+    assert [each.html for each in sandbox.messages("telegram")] == [html]
+
+
 @pytest.mark.parametrize("name", CHANNELS)
 def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Running") -> None:
     send(name, RenderedMessage(text="a", html="a", subject="a"), seen_at=None)
@@ -352,8 +375,10 @@ def test_an_answer_of_telegram_that_is_none_says_no_time(body: bytes) -> None:
     assert telegram._wait(answer) is None
 
 
-@pytest.mark.parametrize(("seconds", "wait"), [("1" * 400, 86400), ("1e999", 86400), ("17.5", 17.5)])
-def test_a_wait_that_telegram_names_is_a_day_at_most(seconds: str, wait: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "wait"), [("1" * 400, 366 * 86400), ("NaN", None), ("17.5", 17.5), ('"60"', 60)]
+)
+def test_a_wait_that_telegram_names_is_bounded(seconds: str, wait: float | None) -> None:
     answer = Response()
     answer._content = f'{{"parameters": {{"retry_after": {seconds}}}}}'.encode()
     assert telegram._wait(answer) == wait
