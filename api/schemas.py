@@ -66,6 +66,11 @@ def _forbid_nul(schema: JsonSchemaValue) -> None:
         _forbid_nul(each)
 
 
+def clean_text(clean: Callable[[str], str]) -> BeforeValidator:
+    """Return a validator that cleans a text before it is checked; other values are left to the check."""
+    return BeforeValidator(lambda value: clean(value) if isinstance(value, str) else value)
+
+
 def name_rule(name: LiteralString, check: Callable[[T], T]) -> AfterValidator:
     """Return a validator whose refusals have this `rule`, with the text of the ValueError that `check` raises."""
 

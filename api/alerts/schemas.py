@@ -31,6 +31,7 @@ from configs.clock import clock
 from configs.desk import Text
 from configs.languages import Language
 from configs.prefecture import Procedure, WatchLevel
+from configs.typed_text import clean_typed
 
 _MOST = 50  # entries of a list: more than any prefecture has
 _FARTHEST = dt.timedelta(days=3 * 366)  # of an appointment, before or after now
@@ -44,8 +45,8 @@ def _require_format(example: str) -> BeforeValidator:
     """Return a validator that refuses what pydantic would guess: a number as a unix time, an hour with seconds."""
 
     def check(value: object) -> object:
-        if isinstance(value, str) and len(value) == len(example):
-            return value
+        if isinstance(value, str) and len(typed := clean_typed(value)) == len(example):
+            return typed
         raise ValueError(f"must be written as {example}")
 
     return BeforeValidator(check)

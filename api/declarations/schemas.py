@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from api.accounts.schemas import Email
 from api.billing.schemas import Cancellation
 from api.declarations.typed_text import (
+    LONGEST_LINE,
     LONGEST_NAME,
-    LONGEST_REFERENCE,
     clean_name,
     clean_reference,
     drop_empty_name,
@@ -22,7 +22,7 @@ Name = Annotated[str, Field(max_length=LONGEST_NAME), name_rule("name", clean_na
 OptionalName = Annotated[
     str, Field(max_length=LONGEST_NAME, examples=["Camille Martin"]), AfterValidator(drop_empty_name)
 ]
-OrderNumber = Annotated[str, Field(max_length=LONGEST_REFERENCE), name_rule("reference", clean_reference)]
+OrderNumber = Annotated[str, Field(max_length=LONGEST_LINE), name_rule("reference", clean_reference)]
 
 
 class Withdrawal(Body):

@@ -6,9 +6,18 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel, SecretStr
 
-from api.schemas import Answer, Body
+from api.schemas import Answer, Body, clean_text
+from configs.typed_text import join_code
 
-Code = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{4,22}[0-9A-Za-z]$", examples=["492039"])]
+Code = Annotated[
+    str,
+    clean_text(join_code),
+    Field(
+        pattern=r"^[0-9A-Za-z]{6,24}$",
+        examples=["492039"],
+        json_schema_extra={"pattern": r"^[0-9A-Za-z][0-9A-Za-z -]{4,22}[0-9A-Za-z]$"},
+    ),
+]
 
 
 class LoginBody(Body):

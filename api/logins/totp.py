@@ -8,6 +8,8 @@ from datetime import datetime
 import pyotp
 from pyotp.exceptions import OTPVerificationError
 
+from configs.typed_text import join_code
+
 _ISSUER = "RDVPriority"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike; pragma: allowlist secret
 _RECOVERY_CODES = 10
@@ -27,9 +29,7 @@ def build_address(secret: str, email: str) -> str:
 def find_step(secret: str, code: str, moment: datetime) -> int | None:
     """Return the 30-second step whose code this is, one earlier or later at most; None for a wrong code."""
     try:
-        return pyotp.TOTP(secret).verify_and_get_timecode(
-            code.replace(" ", ""), for_time=moment, valid_window=1
-        )
+        return pyotp.TOTP(secret).verify_and_get_timecode(code, for_time=moment, valid_window=1)
     except OTPVerificationError:
         return None
 
@@ -41,8 +41,7 @@ def create_recovery_codes() -> list[str]:
 
 def hash_recovery_code(secret: str, code: str) -> str:
     """Return what is stored of a recovery code: an HMAC whose key is the factor's secret, which is encrypted."""
-    text = code.replace("-", "").replace(" ", "").lower()
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), join_code(code).lower().encode(), hashlib.sha256).hexdigest()
 
 
 def _draw() -> str:

@@ -5,6 +5,7 @@ A field's name is its name in JSON: `email`, `limits.dateFrom`; `weekdays[]` whe
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from flask import request
@@ -14,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from api.errors import ApiError
 from api.pages.error_texts import Texts, write_problem, write_rule
+from configs.typed_text import clean_typed, write_day, write_hour
 
 M = TypeVar("M", bound=BaseModel)
 _TRUE = ("true", "on", "1")
@@ -143,11 +145,14 @@ def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:
         return text in _TRUE
     if not text:
         return None
+    if date in kinds or time in kinds:
+        return write_day(text) if date in kinds else write_hour(text)
     return _read_number(text) if kinds & {int, float} and str not in kinds else text
 
 
 def _read_number(text: str) -> Any:
-    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text
+    typed = clean_typed(text).replace(" ", "")
+    return int(typed) if re.fullmatch(r"-?\d{1,18}", typed, re.ASCII) else text
 
 
 def _list_fields(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.models.export import Export
 from api.models.user import OutageCredit
-from api.schemas import Answer, Body, Flag, name_rule
+from api.schemas import Answer, Body, Flag, clean_text, name_rule
 from configs.languages import Language
+from configs.typed_text import join_code
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 
@@ -104,7 +105,9 @@ class ExportAnswer(Answer):
 class CodeOfPhone(Body):
     """The code that the SMS had."""
 
-    code: str = Field(pattern=r"^[0-9]{6}$", examples=["042917"])
+    code: Annotated[str, clean_text(join_code)] = Field(
+        pattern=r"^[0-9]{6}$", examples=["042917"], json_schema_extra={"pattern": r"^\s*([0-9][\s.-]*){6}$"}
+    )
 
 
 class TelegramUrl(Answer):

@@ -8,13 +8,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.billing.schemas import PaymentEntry, RefundEntry
+from api.declarations.typed_text import find_number
 from api.invoices.numbering import PARIS
 from api.invoices.schemas import DailyTotal
 from api.models.declaration import DeclarationKind, DeclaredBy
 from api.models.payment import PaymentEventKind, PaymentStatus
 from api.models.stripe_event import StripeEventFlag
 from api.paging import MomentCursor, PageQuery
-from api.schemas import INTEGRAL, Answer, Body
+from api.schemas import INTEGRAL, Answer, Body, clean_text
 from configs.clock import clock
 from configs.desk import Text
 from configs.strict_model import IsoDate
@@ -22,7 +23,9 @@ from configs.strict_model import IsoDate
 _LONGEST_EXPORT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
 StripeName = Annotated[Text, Field(max_length=255)]
-OrderNumber = Annotated[str, Field(pattern="^[2-9A-HJ-NP-Z]{10}$", examples=["7KQ2M9XWPA"])]
+OrderNumber = Annotated[
+    str, clean_text(find_number), Field(pattern="^[2-9A-HJ-NP-Z]{10}$", examples=["7KQ2M9XWPA"])
+]
 
 
 class PaymentQuery(PageQuery):

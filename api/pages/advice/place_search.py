@@ -5,9 +5,10 @@ import unicodedata
 from difflib import get_close_matches
 
 from configs.prefecture import Prefecture, prefectures
+from configs.typed_text import clean_typed
 
 _LONGEST = 80  # characters of a search
-_POSTCODE = re.compile(r"\d{5}")
+_POSTCODE = re.compile(r"(?<!\d)\d(?: ?\d){4}(?! ?\d)")  # also of `93 000`, `F-93000`, `93200 Saint-Denis`
 _OVERSEAS = ("97", "98")
 _CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
 
@@ -26,10 +27,9 @@ def find_place(text: str) -> Prefecture | None:
 
 def search_places(text: str) -> list[Prefecture]:
     """Return the departments that a search means: all of them where it is empty, similar names where none fits."""
-    wanted = _simplify(text[:_LONGEST])
+    wanted = _simplify(clean_typed(text[:_LONGEST]))
     places = list_places()
-    if _POSTCODE.fullmatch(wanted):
-        code = _read_postcode(wanted)
+    if code := _find_code(wanted):
         return [place for place in places if place.department == code]
     if found := [place for place in places if any(wanted in name for name in _list_names(place))]:
         return found
@@ -39,6 +39,14 @@ def search_places(text: str) -> list[Prefecture]:
 
 def _list_names(place: Prefecture) -> list[str]:
     return [_simplify(each) for each in (place.name, place.department, place.chef_lieu)]
+
+
+def _find_code(wanted: str) -> str | None:
+    """Return the department of the post code that a search holds, or the one whose code is among its words."""
+    if found := _POSTCODE.search(wanted):
+        return _read_postcode(found[0].replace(" ", ""))
+    codes = {place.department for place in list_places()} & set(wanted.upper().split())
+    return codes.pop() if len(codes) == 1 else None
 
 
 def _read_postcode(text: str) -> str:

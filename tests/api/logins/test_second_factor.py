@@ -96,6 +96,18 @@ def test_a_login_needs_the_code_and_then_gives_tokens(
     assert shown["totpEnabled"] is True
 
 
+@pytest.mark.parametrize("between", [" ", "\u202f", "-", "\u2013", "."])
+def test_codes_are_taken_as_people_write_them(
+    client: FlaskClient, factor: tuple[str, list[str]], between: str
+) -> None:
+    code, recovery = code_of(factor[0]), factor[1][0]
+    arabic = "".join(chr(0x660 + int(each)) for each in code)
+    assert finish(client, challenge(client), f"{arabic[:3]}{between}{arabic[3:]}").status_code == 200
+    typed = recovery.upper().replace("-", between)
+    assert finish(client, challenge(client), f"\u200e {typed} ").status_code == 200
+    assert finish(client, challenge(client), recovery).status_code == 401
+
+
 def test_a_challenge_is_no_token(client: FlaskClient, factor: tuple[str, list[str]]) -> None:
     text = challenge(client)
     assert client.get("/api/auth/me", headers={"Authorization": f"Bearer {text}"}).status_code == 401

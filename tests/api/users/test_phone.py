@@ -91,6 +91,28 @@ def test_a_number_is_confirmed_by_its_code(client: FlaskClient, camille: Person,
     assert refused(verify(client, camille, code)) == (409, "no-code")
 
 
+SCRIPTS = {"arabic": "\u0660", "persian": "\u06f0", "devanagari": "\u0966", "full width": "\uff10"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{0} {1}", "{0}\u00a0{1}", "{0}\u202f{1}", " {0}{1}\n", "{0}-{1}", "{0}\u2011{1}", "{0}.{1}", "\u2066{0}{1}\u2069",
+     "«\u00a0{0}{1}\u00a0»", "\u200b{0}{1}"],
+)  # fmt: skip
+def test_a_code_is_taken_as_it_is_pasted(client: FlaskClient, camille: Person, written: str) -> None:
+    code = asked(client, camille)
+    assert verify(client, camille, written.format(code[:3], code[3:])).status_code == 200
+
+
+@pytest.mark.parametrize("zero", SCRIPTS.values(), ids=SCRIPTS)
+def test_figures_of_any_script_are_taken(client: FlaskClient, camille: Person, zero: str) -> None:
+    def write(text: str) -> str:
+        return "".join(chr(ord(zero) + int(each)) if each.isdigit() else each for each in text)
+
+    code = asked(client, camille, write("06 12 34 56 01"))
+    assert verify(client, camille, write(code)).json["phone"] == PHONE
+
+
 def test_a_change_is_reported_to_the_confirmed_address(client: FlaskClient, camille: Person) -> None:
     with session() as s:
         s.execute(sa.update(Contact).values(verified_at=clock()))
@@ -347,6 +369,8 @@ def test_without_a_plan_there_is_no_code(client: FlaskClient, person: People) ->
     [
         ("06 12 34 56 01", 200),
         ("+262692123456", 200),  # La Réunion
+        ("0692 12 34 56", 200),
+        ("+33 690 62 90 42", 200),  # Guadeloupe, as a French card dials it
         ("+262639012345", 200),  # Mayotte
         ("+590690001234", 200),  # Guadeloupe
         ("+687751234", 200),  # Nouvelle-Calédonie
@@ -374,7 +398,7 @@ def test_more_countries_may_be_allowed(
     assert ask(client, camille, "+447400123456").status_code == 422
 
 
-@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", "١٢٣٤٥٦", None, 123456, ["1"]])
+@pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", "١٢٣٤٥", None, 123456, ["1"]])
 def test_what_is_no_code_is_said(client: FlaskClient, camille: Person, code: object) -> None:
     answer = client.post("/api/users/phone/verify", json={"code": code}, headers=camille.headers)
     assert answer.status_code == 422

@@ -15,8 +15,9 @@ from api.pages.error_texts import Texts
 from api.schemas import Body
 from configs.desk import Text
 from configs.plan import name_plan
+from configs.typed_text import clean_typed
 
-_EUROS = re.compile(r"(\d{1,5})(?:[.,](\d{1,2}))?(?:\s*€)?", re.ASCII)
+_EUROS = re.compile(r"(\d{1,5})(?:[.,](\d{1,2}))?€?")
 _MOST = 10_000_000  # cents, as api.admin.payments.schemas.NewRefund
 _NO_REASON = "Écrivez la raison, pour les autres opérateurs."
 _TEXTS: Texts = {
@@ -54,7 +55,7 @@ def parse_amount(text: str | None, left: int) -> int | None:
     """Return an amount in cents; None where the text is none. Without a text, all that is left."""
     if not text:
         return left
-    found = _EUROS.fullmatch(text)
+    found = _EUROS.fullmatch(clean_typed(text).replace(" ", ""))
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else None
 
 
