@@ -110,24 +110,23 @@ def phone_number(text: str) -> str:
         number = phonenumbers.parse(typed[1] if typed else "", REGION)
     except phonenumbers.NumberParseException:
         raise ValueError("not a phone number: write it as 06 12 34 56 78 or +33612345678") from None
-    found = next(filter(phonenumbers.is_valid_number, (number, *_list_overseas(number))), None)
+    found = next(filter(phonenumbers.is_valid_number, _list_meanings(number)), None)
     if found is None:
         raise ValueError("not a phone number that exists: check its digits and country code")
     return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _list_overseas(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
-    """Yield what a French number can mean overseas: five country codes share one plan of ten digits.
+def _list_meanings(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
+    """Yield what a number can mean, overseas too: five country codes share one French plan of ten digits.
 
     People write `0692 …`, and `+33 692 …` where their telephone does. Saint-Pierre-et-Miquelon is `0508 …`.
     """
-    if number.country_code not in _FRENCH_CODES:
-        return
-    digits = str(number.national_number)
-    for code in sorted(_FRENCH_CODES):
-        yield phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
-    if digits.startswith("508"):
+    is_french, digits = number.country_code in _FRENCH_CODES, str(number.national_number)
+    if is_french and digits.startswith("508"):
         yield phonenumbers.PhoneNumber(country_code=508, national_number=int(digits[3:] or 0))
+    yield number
+    for code in sorted(_FRENCH_CODES) if is_french else ():
+        yield phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
 
 
 def receives_sms(number: str, countries: Collection[str]) -> bool:

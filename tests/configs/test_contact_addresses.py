@@ -195,6 +195,9 @@ def test_no_text_makes_either_fail_in_another_way(text: str) -> None:
         ("RDVPriority <alerte@RDVPRIORITY.fr>", "RDVPriority <alerte@rdvpriority.fr>"),
         ("alerte@rdvpriority.fr", "alerte@rdvpriority.fr"),
         ("Créneaux <alerte@rdvpriority.fr>", "Créneaux <alerte@rdvpriority.fr>"),
+        ('"Créneaux, alertes" <alerte@rdvpriority.fr>', '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
+        ('"Slots, alerts" <alerte@rdvpriority.fr>', '"Slots, alerts" <alerte@rdvpriority.fr>'),
+        ("RDV (alertes) <alerte@rdvpriority.fr>", '"RDV (alertes)" <alerte@rdvpriority.fr>'),
     ],
 )
 def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
@@ -202,7 +205,15 @@ def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "RDVPriority", "RDVPriority <>", "a <a@example.fr>\r\nBcc: b@example.fr"]
+    "text",
+    [
+        "",
+        "RDVPriority",
+        "RDVPriority <>",
+        "RDVPriority <zoé@rdvpriority.fr>",
+        "Créneaux, alertes <a@example.fr>",
+        "a <a@example.fr>\r\nBcc: b@example.fr",
+    ],
 )
 def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
     with pytest.raises(ValueError, match=r"not an e-mail|control character"):

@@ -220,6 +220,18 @@ def test_without_a_good_token_nothing_is_shown(client: FlaskClient) -> None:
         assert answer.mimetype == "application/problem+json"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bearer "])
+def test_the_scheme_of_a_token_has_no_case(
+    client: FlaskClient, person: Callable[..., Person], scheme: str
+) -> None:
+    token = person().headers["Authorization"].partition(" ")[2]
+    answer = client.get("/api/auth/me", headers={"Authorization": f"{scheme} {token}"})
+    assert answer.status_code == 200
+    for other in ("Basic", "Token", "Bearerx", ""):
+        headers = {"Authorization": f"{other} {token}"}
+        assert client.get("/api/auth/me", headers=headers).status_code == 401
+
+
 def test_a_new_token_version_ends_every_token_before(
     client: FlaskClient, person: Callable[..., Person]
 ) -> None:

@@ -11,6 +11,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
+from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import Acceptance, ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.channels import UnknownChannel, channel, channels
 from notifier.content.sms_text import fit_text
@@ -150,8 +151,10 @@ def test_buttons_that_answer_stand_below_the_link_in_their_rows(sandbox: "Runnin
 def test_a_telegram_message_that_is_too_long_is_shortened(sandbox: "Running", html: str) -> None:
     send("telegram", replace(SAID, html=f"<b>Créneau détecté</b>\n{html}"))
     (message,) = sandbox.messages("telegram")
-    assert message.text.startswith("Créneau détecté\n")
-    assert message.text.endswith("…")
+    shown, problem = visible_text(message.html or "")
+    assert problem is None
+    assert shown.startswith("Créneau détecté\n")
+    assert shown.endswith("…")
     assert message.draft.buttons
 
 

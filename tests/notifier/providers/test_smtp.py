@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from email import policy
+from email.headerregistry import Address
+from email.parser import BytesParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,6 +16,7 @@ import pytest
 
 from api.models.user import ContactState
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.content.mime_message import build_mime, split_sender
 from notifier.delivery import smtp_connection
 from notifier.delivery.call_time import within
 from notifier.errors import (
@@ -81,6 +85,16 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     message_id = f"<{mail.ids[0]}@rdvpriority.fr>"
     assert message.custom == {"notification_id": str(mail.ids[0]), "message_id": message_id}
     assert answer == Acceptance("smtp", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["RDVPriority", "Créneaux", "Slots, alerts", "Créneaux, alertes", 'Les "créneaux"']
+)
+def test_a_mail_has_the_sender_that_the_setting_names(settings_env: Put, name: str) -> None:
+    settings_env(EMAIL_FROM=str(Address(name, addr_spec="alerte@example.org")))
+    sent = BytesParser(policy=policy.default).parsebytes(build_mime(mails()[0]))
+    (shown,) = sent["From"].addresses
+    assert (shown.display_name, shown.addr_spec) == split_sender() == (name, "alerte@example.org")
 
 
 def test_each_person_of_a_batch_gets_their_own_link(sandbox: "Running") -> None:
