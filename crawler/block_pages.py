@@ -106,6 +106,8 @@ def classify_page(platform: Platform, page: Page) -> Reading:
 
 def _interpret(platform: Platform, page: Page) -> Reading:
     try:
+        if stale := _stale_answer(page):
+            return stale
         reading = find_wall(page) or platform.read_page(page)
         if _proves(page, reading):
             return _require_proof(page, reading)
@@ -113,6 +115,19 @@ def _interpret(platform: Platform, page: Page) -> Reading:
     except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
         log.exception("the reader failed on %s", page.url)
         return Reading(Outcome.UNREADABLE, f"the reader failed: {type(error).__name__}: {error}")
+
+
+def _stale_answer(page: Page) -> Reading | None:
+    """Read an answer that a cache has kept for too long: it says nothing of now.
+
+    https://www.rfc-editor.org/rfc/rfc9111#section-5.1
+    """
+    ages = [int(each) for each in re.findall(r"\d{1,9}", page.headers.get("age", ""))]
+    oldest = page.visit.oldest.total_seconds()
+    if max(ages, default=0) <= oldest:
+        return None
+    said = f"a cache answers with what is {max(ages)} s old; {oldest:.0f} s at most are believed"
+    return Reading(Outcome.UNREADABLE, said)
 
 
 def find_wall(page: Page) -> Reading | None:

@@ -4,6 +4,8 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from scrapy import Request, Spider
@@ -31,9 +33,9 @@ from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.proofs.selection import ProofPredictor
-from crawler.reading import Outcome, Page, Reading, VisitContext
+from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
-from crawler.scheduling.desk_budgets import visit_limit
+from crawler.scheduling.desk_budgets import own_interval, visit_limit
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.identity import process_name
 from crawler.url_policy import ensure_allowed
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from crawler.fetching.downloader import DirectDownloader
 
 log = logging.getLogger(__name__)
+
+_OLDEST_INTERVALS = 5  # as for open slots, which lapse after as many
 
 
 class BookingSpider(Spider):
@@ -149,7 +153,8 @@ class BookingSpider(Spider):
         started_at, state = clock(), None
         buffer = CaptureBuffer()
         try:
-            seen = visit_of(desk, turn=token or 0)
+            oldest = max(OLDEST, _OLDEST_INTERVALS * timedelta(seconds=own_interval(desk)))
+            seen = replace(visit_of(desk, turn=token or 0), oldest=oldest)
             state = start_visit(desk, seen)
             error = await visit(desk, seen, state, session, buffer=buffer, classify=self.readings.classify)
             result = state.result()

@@ -51,6 +51,7 @@ def _digest(page: Page) -> tuple[object, ...]:
         visit.parameters,
         visit.horizon,
         visit.browser,
+        visit.oldest,
     )
 
 

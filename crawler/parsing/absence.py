@@ -24,6 +24,7 @@ _INLINE = re.compile(
 )
 _QUOTES = ("q", "cite", "blockquote", "code", "pre", "dfn", "figcaption")
 _ALERTS = "//*[@role='alert' or @role='status' or @role='alertdialog']"
+_MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
 _MOST_BLOCKS = 50
 _LONGEST_BLOCK = 2000  # characters; a longer text is no paragraph
 _LONGEST_QUOTE = 200
@@ -87,9 +88,9 @@ def check_page(page: Page, said: Statement, aside: Sequence[HtmlElement] = ()) -
 def find_page_trouble(page: Page, sentence: str) -> str:
     """Return the word of trouble in a page's title or alerts, apart from its sentence for none; empty without one."""
     alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in page.root.xpath(_ALERTS)[:_MOST_BLOCKS])
-    return next(
-        filter(None, (speaks_of_page_trouble(each, sentence) for each in (title(page.root), *alerts))), ""
-    )
+    named = _MAINTENANCE.sub(" ", title(page.root))
+    found = (speaks_of_page_trouble(each, sentence) for each in (named, *alerts))
+    return next(filter(None, found), "")
 
 
 def _check_announcements(page: Page, said: Statement, aside: Sequence[HtmlElement]) -> Statement:

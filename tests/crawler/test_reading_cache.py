@@ -103,6 +103,7 @@ def test_every_field_but_the_turn_has_it_read_again(
         "parameters": Strict(),
         "horizon": timedelta(days=1),
         "browser": True,
+        "oldest": timedelta(days=1),
     }
     for name in {each.name for each in fields(kind)} - {"turn"}:
         cache, reader = ReadingCache(), Reader(monkeypatch)
