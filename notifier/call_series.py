@@ -20,7 +20,7 @@ from api.models.user import Channel
 from configs.settings import settings
 from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.message_kinds import SLOT_CALL
-from notifier.message_kinds.slot_detected import FALSE_ALARMS, UNCONFIRMED
+from notifier.message_kinds.slot_detected import UNCONFIRMED
 
 SERIES, ATTEMPT, HAS_KEY = "series", "attempt", "key"  # in the params of an attempt
 KEY_PRESSED = "key pressed"  # why an attempt is not made
@@ -75,8 +75,8 @@ def rang_lately(now: datetime) -> sa.ColumnElement[bool]:
 def is_coming() -> sa.ColumnElement[bool]:
     """Return the condition that an attempt is being made, or waits and nothing about its slots holds it back."""
     row = Notification
-    holds = sa.func.coalesce(row.reason, "").in_([FALSE_ALARMS.reason, UNCONFIRMED.reason])
-    return sa.or_(row.state == State.SENDING, sa.and_(row.state == State.PENDING, ~holds))
+    unconfirmed = sa.func.coalesce(row.reason, "") == UNCONFIRMED.reason
+    return sa.or_(row.state == State.SENDING, sa.and_(row.state == State.PENDING, ~unconfirmed))
 
 
 def of_user(user_id: InstrumentedAttribute[UUID] | UUID, now: datetime) -> sa.ColumnElement[bool]:

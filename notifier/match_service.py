@@ -1,8 +1,4 @@
-"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open.
-
-While the alerts of a desk are held (api/models/hold.py), its detections stay unmatched and nothing catches up. The
-sweep finds the detections again once the hold is over.
-"""
+"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +11,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
-from api.models.desk import DeskState
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.settings import settings
@@ -96,8 +91,7 @@ def match_part(
     detection = session.get(Detection, detection_id)
     if detection is None:
         return []
-    if _share_desk(session, detection.desk_id):
-        return []  # the part stays
+    session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
     return _write_result(session, detection, found, now, inline, in_crowd=True)
@@ -158,11 +152,7 @@ def _find_candidates(
     slot_ids: Collection[int] | None = None,
 ) -> tuple[Detection | None, list[WantedSlots]]:
     newest = (
-        sa.select(Detection)
-        .join(DeskState, DeskState.id == Detection.desk_id)
-        .where(Detection.desk_id == desk_id, DeskState.held_at.is_(None))
-        .order_by(Detection.seen_at.desc())
-        .limit(1)
+        sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
     )
     detection = session.scalar(newest)
     if detection is None:
@@ -242,15 +232,8 @@ def _lock(
     return lock(_LOCK, sa.func.hashtext(desk_id))
 
 
-def _share_desk(session: Session, desk_id: str) -> datetime | None:
-    """Take a desk's lock with others that match parts; return since when its alerts are held."""
-    query = sa.select(_lock(DeskState.id, shared=True), DeskState.held_at).where(DeskState.id == desk_id)
-    row = session.execute(query).first()
-    return row.held_at if row else None
-
-
 def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Detection | None:
-    """Take a detection that is to be matched, unless the alerts of its desk are held: it is matched with the commit.
+    """Take a detection that is to be matched: it is matched with the commit.
 
     Matching is done one at a time per desk: the second sees what the first wrote. Row, mark and lock are one statement,
     as each statement is a tenth of the time from the commit of a detection to its messages.
@@ -265,7 +248,6 @@ def _update_unmatched() -> sa.Executable:
     mine = (
         sa.update(Detection)
         .where(Detection.id == sa.bindparam("detection_id"), Detection.matched_at.is_(None))
-        .where(DeskState.id == Detection.desk_id, DeskState.held_at.is_(None))
         .values(matched_at=sa.bindparam("now", type_=sa.DateTime(timezone=True)))
         .returning(Detection, _lock(Detection.desk_id))
     )

@@ -13,7 +13,6 @@ from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from api.models.base import session, takes_writes
-from api.models.hold import is_held
 from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
@@ -41,10 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 def unmatched(now: datetime) -> list[tuple[UUID, int]]:
-    """Return unmatched detections, with their earlier nudges; each is due again after a longer wait.
-
-    Those of desks whose alerts are held are left out: they are found as soon as the hold is over.
-    """
+    """Return unmatched detections, with their earlier nudges; each is due again after a longer wait."""
     lost = sa.or_(
         Detection.next_nudge_at <= now,
         sa.and_(
@@ -54,7 +50,7 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
     )
     query = (
         sa.select(Detection)
-        .where(Detection.matched_at.is_(None), lost, ~is_held(Detection.desk_id))
+        .where(Detection.matched_at.is_(None), lost)
         .order_by(Detection.committed_at)
         .limit(_AT_ONCE)
         .with_for_update(skip_locked=True)

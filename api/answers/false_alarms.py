@@ -1,6 +1,7 @@
-"""Holds of desks' alerts: begun when three people report false alarms of a desk within an hour, each with an incident.
+"""Alarms about false alarms: raised when three people report them of one desk within an hour.
 
-Their end is the crawler's (crawler/recording/hold_release.py): it knows when the page has been proven again.
+The answers change nothing by themselves: anybody can have three accounts. An operator compares the page with the
+proofs, and may pause the desk.
 """
 
 from collections.abc import Sequence
@@ -14,24 +15,21 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.base import is_any_of
-from api.models.desk import DeskState
-from api.models.hold import Hold
 from api.models.incident import Incident, IncidentReason
 from api.models.slot import Detection
 from configs.clock import clock
-from configs.prefecture import desks
 
 _PEOPLE = 3
 _WITHIN = timedelta(hours=1)
 _PROOFS = 5  # in one incident, the newest
 _DAY = timedelta(days=1)
-_QUIET = _DAY  # after an alarm of a desk, in which another hold raises none
+_QUIET = _DAY  # after an alarm of a desk, in which other reports raise none
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _KIND = "desk_trouble"
 
-# What was sent or answered before the last hold was about what led to it. A match that is announced again, with other
-# slots, keeps the answer that it had. Where our own checks had seen all its slots go by then, the page rightly showed
-# nothing: the answer says no more than "too late".
+# What was sent or answered before the last reports was about what led to them. A match that is announced again, with
+# other slots, keeps the answer that it had. Where our own checks had seen all its slots go by then, the page rightly
+# showed nothing: the answer says no more than "too late".
 _REPORTED = sa.text("""
 SELECT d.desk_id, CAST(count(DISTINCT a.user_id) AS int) AS people, array_agg(DISTINCT d.id) AS detections
 FROM answers r
@@ -41,7 +39,8 @@ JOIN alerts a ON a.id = m.alert_id
 JOIN detections d ON d.id = m.detection_id
 WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since AND g.at <= :until
   AND NOT EXISTS (
-    SELECT FROM holds h WHERE h.desk_id = d.desk_id AND h.starts_at >= least(m.decided_at, g.at)
+    SELECT FROM incidents i WHERE i.subject = d.desk_id AND i.reason = 'false_alarms' AND i.seen_at <= :until
+      AND i.seen_at >= least(m.decided_at, g.at)
   )
   AND EXISTS (
     SELECT FROM match_slots k
@@ -53,29 +52,16 @@ GROUP BY d.desk_id HAVING count(DISTINCT a.user_id) >= :people ORDER BY d.desk_i
 """)
 
 
-def hold_desks(session: Session) -> list[UUID]:
-    """Hold the alerts of desks whose false alarms were reported; return the notifications of alarms, to nudge."""
+def report_false_alarms(session: Session) -> list[UUID]:
+    """Alarm operators of desks whose false alarms were reported; return the notifications, to nudge."""
     now = clock()
-    _release_lost(session, now)
-    _pull_back(session, now + _CLOCKS_DIFFER, now)
     since = now - _WITHIN
     given = {"earliest": since - _DAY, "since": since, "until": now + _CLOCKS_DIFFER, "people": _PEOPLE}
     written: list[UUID] = []
     for row in session.execute(_REPORTED, given).all():
-        if _begin_hold(session, row.desk_id, row.people, now):
-            proofs = _list_proofs(session, row.detections)
-            written += _open_incident(session, row.desk_id, row.people, proofs, now)
+        proofs = _list_proofs(session, row.detections)
+        written += _open_incident(session, row.desk_id, row.people, proofs, now)
     return written
-
-
-def _begin_hold(session: Session, desk_id: str, people: int, now: datetime) -> bool:
-    """Hold a desk's alerts from now on; return whether they were not held before."""
-    free = sa.update(DeskState).where(DeskState.id == desk_id, DeskState.held_at.is_(None))
-    if session.execute(free.values(held_at=now).returning(DeskState.id)).first() is None:
-        return False
-    session.add(Hold(desk_id=desk_id, starts_at=now, people=people))
-    session.flush()
-    return True
 
 
 def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[str, str]]:
@@ -90,7 +76,7 @@ def _list_proofs(session: Session, detection_ids: Sequence[UUID]) -> list[dict[s
 def _open_incident(
     session: Session, desk_id: str, people: int, proofs: list[dict[str, str]], now: datetime
 ) -> list[UUID]:
-    """Open the incident of a hold, and alarm operators; within a day of an alarm that one gets the new proofs."""
+    """Open the incident of a desk, and alarm operators; within a day of an alarm that one gets the new proofs."""
     known = Incident.subject == desk_id, Incident.reason == IncidentReason.FALSE_ALARMS
     is_old = Incident.told_at.is_(None) | (Incident.told_at <= now - _QUIET)
     old = sa.update(Incident).where(*known, Incident.ends_at.is_(None), is_old)
@@ -112,23 +98,3 @@ def _open_incident(
         incident.alarm_params = params
         return []
     return notifier.raise_alarm(session, incident, _KIND, params, now)
-
-
-def _release_lost(session: Session, now: datetime) -> None:
-    """End holds that no check will end: of desks that are not watched any more."""
-    watched = [desk.id for desk in desks().values() if desk.schedulable]
-    query = sa.select(Hold.desk_id).where(Hold.ends_at.is_(None), Hold.desk_id.not_in(watched))
-    if not (lost := session.scalars(query).all()):
-        return
-    session.execute(sa.update(DeskState).where(DeskState.id.in_(lost)).values(held_at=None))
-    ended = sa.update(Hold).where(Hold.desk_id.in_(lost), Hold.ends_at.is_(None))
-    session.execute(ended.values(ends_at=sa.func.greatest(Hold.starts_at, now)))
-
-
-def _pull_back(session: Session, latest: datetime, now: datetime) -> None:
-    """Have holds begin now that a clock which was ahead began later: no check would count for them until then."""
-    is_ahead = Hold.ends_at.is_(None), Hold.starts_at > latest
-    if not (ahead := session.scalars(sa.select(Hold.desk_id).where(*is_ahead)).all()):
-        return
-    session.execute(sa.update(DeskState).where(DeskState.id.in_(ahead)).values(held_at=now))  # locked first
-    session.execute(sa.update(Hold).where(Hold.desk_id.in_(ahead), *is_ahead).values(starts_at=now))

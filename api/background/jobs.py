@@ -330,9 +330,9 @@ def call_dead_mans_switch() -> Counts:
     return {"withheld": int(dead_mans_switch.call_switch())}
 
 
-def hold_desks() -> Counts:
-    """Hold the alerts of desks of which three people reported false alarms within an hour, and alarm operators."""
-    return _send(false_alarms.hold_desks)
+def report_false_alarms() -> Counts:
+    """Alarm operators of desks of which three people reported false alarms within an hour."""
+    return _send(false_alarms.report_false_alarms)
 
 
 def operations_digest() -> Counts:

@@ -91,7 +91,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("tell_rising_failures", timedelta(hours=1)),
         ScheduledJob("tell_hoarding", _DAY),
         ScheduledJob("tell_sms_cost", timedelta(minutes=5)),
-        ScheduledJob("hold_desks", timedelta(minutes=1)),
+        ScheduledJob("report_false_alarms", timedelta(minutes=1)),
         ScheduledJob("watch_operations", timedelta(minutes=1)),
         ScheduledJob("repeat_alarms", timedelta(minutes=1)),
         ScheduledJob("call_dead_mans_switch", timedelta(minutes=1)),

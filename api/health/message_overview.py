@@ -8,7 +8,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
-from api.models.hold import is_held
 from api.models.notification import Notification, State, waits_as_wished, was_put_off
 from api.models.slot import Detection
 from api.models.user import Channel
@@ -74,9 +73,7 @@ def read_messages() -> MessageOverview:
     since = sa.case((was_put_off(), n.next_attempt_at), else_=n.created_at)
     waits = sa.select(number, sa.func.min(since)).where(n.state.in_(_ON_THE_WAY))
     waits = waits.where(~sa.and_(waits_as_wished(), n.next_attempt_at > now))
-    unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(
-        Detection.matched_at.is_(None), ~is_held(Detection.desk_id)
-    )
+    unmatched = sa.select(number, sa.func.min(Detection.committed_at)).where(Detection.matched_at.is_(None))
     newest = sa.func.max(n.failed_at)
     dead = sa.select(n.channel, sa.func.coalesce(n.reason, ""), number, newest).where(n.state == State.FAILED)
     with read_session() as s:

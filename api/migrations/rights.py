@@ -97,11 +97,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # What is watched
     "desks": {
         "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",
-        "background": "SELECT, UPDATE (held_at)", "crawler": _CHANGE, "notifier": "SELECT (id, held_at)",
+        "background": _READ, "crawler": _CHANGE, "notifier": "SELECT (id)",
         "reader": _READ,
-    },
-    "holds": {
-        "api": _READ, "background": _CHANGE, "crawler": "SELECT, UPDATE (proven, ends_at)", "reader": _READ,
     },
     "hosts": {
         "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",

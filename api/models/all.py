@@ -18,7 +18,6 @@ from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
-from api.models.hold import Hold
 from api.models.incident import Incident
 from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
@@ -43,5 +42,5 @@ RECORDS: tuple[type[Base], ...] = (
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
     Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState, KeySighting, Declaration, Export,
-    FormerCustomer, Hold, AnswerFigure, SlotLife, FigureCursor,
+    FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

@@ -56,7 +56,6 @@ class DeskState(Base):
     due_queue: Mapped[str | None]
     paused_at: Mapped[datetime | None]  # since when an operator has it not checked
     pause_reason: Mapped[str | None]  # the operator's
-    held_at: Mapped[datetime | None]  # since when its alerts wait (api/models/hold.py)
 
     __table_args__ = (
         sa.CheckConstraint("inconclusive >= 0", name="inconclusive"),

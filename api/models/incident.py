@@ -37,7 +37,7 @@ class IncidentReason(StrEnum):
     SMS_CEILING = "sms_ceiling"
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
-    FALSE_ALARMS = "false_alarms"  # that people reported of a desk, whose alerts were held for it
+    FALSE_ALARMS = "false_alarms"  # that people reported of a desk
     PROMETHEUS_ALARM = (
         "prometheus_alarm"  # a rule of deploy/prometheus/rules.yaml; the subject begins with its name
     )

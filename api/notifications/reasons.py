@@ -17,7 +17,6 @@ class Reason(StrEnum):
     HOURLY_CAP = "hourly_cap"
     TRIED_AGAIN = "tried_again"
     UNCONFIRMED = "unconfirmed"
-    FALSE_ALARMS = "false_alarms"
     SLOTS_GONE = "slots_gone"
     TOLD_RECENTLY = "told_recently"
     ALERT_STOPPED = "alert_stopped"
@@ -69,7 +68,6 @@ _HELD_BACK: Mapping[str, Reason] = {
 _WAITING: Mapping[str, Reason] = {
     "hourly cap": Reason.HOURLY_CAP,
     "slots not confirmed lately": Reason.UNCONFIRMED,
-    "false alarms reported": Reason.FALSE_ALARMS,
     QUIET_HOURS: Reason.QUIET_HOURS,
     DIGEST: Reason.DIGEST,
 }
@@ -90,11 +88,6 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Ces créneaux n’ont pas été revus depuis un moment : nous attendons la prochaine visite de la page.",
         "en": "These slots were not seen again for a while: we wait for the next look at the page.",
         "ar": "لم تُرَ هذه المواعيد منذ فترة: ننتظر الزيارة التالية للصفحة.",
-    },
-    Reason.FALSE_ALARMS: {
-        "fr": "Plusieurs personnes n’ont vu aucun créneau sur cette page : nous la regardons encore deux fois avant.",
-        "en": "Several people saw no slot on this page: we look at it twice more before.",
-        "ar": "لم يجد عدة أشخاص أي موعد في هذه الصفحة: ننظر فيها مرتين أخريين قبل ذلك.",
     },
     Reason.SLOTS_GONE: {
         "fr": "Les créneaux étaient déjà pris au moment de l’envoi.",

@@ -17,13 +17,11 @@ from api.delivery_figures.queries import list_channel_deliveries
 from api.detections.queries import get_public_cutoff
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
-from api.models.hold import Hold
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import first_id_at
 from api.reliability.schemas import (
     ChannelDay,
     GivenBack,
-    HoldEntry,
     IntervalRatio,
     OutageEntry,
     OutageTotal,
@@ -36,7 +34,6 @@ CACHE_KEY = "reliability"
 _DAYS = 30
 _FEW = 5  # messages or payments: of fewer, no figure that could be one person's
 _MOST_OUTAGES = 200
-_MOST_HOLDS = 200
 _MONTHS, _MONTHS_BY_PLATFORM = 6, 2  # of answers
 _DAY = timedelta(days=1)
 _CURRENCY = "eur"
@@ -102,7 +99,6 @@ def build_ledger(session: Session) -> Reliability:
             for reason, number, about, seconds in session.execute(_TOTALS, given)
         ],
         given_back=_read_given_back(session, period),
-        holds=_read_holds(session, period),
         answers=list_answer_figures(session, Grouping.MONTH, _MONTHS),
         answers_by_platform=list_answer_figures(session, Grouping.PLATFORM, _MONTHS_BY_PLATFORM),
     )
@@ -172,22 +168,6 @@ def _build_outage(desk_id: str, reason: Any, starts_at: datetime, ends_at: datet
     return OutageEntry(
         prefecture_id=place, desk_id=desk_id, reason=reason, starts_at=starts_at, ends_at=ends_at
     )
-
-
-def _read_holds(session: Session, period: _Period) -> list[HoldEntry]:
-    lasted = sa.or_(Hold.ends_at.is_(None), Hold.ends_at > period.begins_at)
-    query = sa.select(Hold).where(lasted, Hold.starts_at <= get_public_cutoff())
-    newest = query.order_by(Hold.starts_at.desc(), Hold.id.desc()).limit(_MOST_HOLDS)
-    return [
-        HoldEntry(
-            prefecture_id=each.desk_id.partition("/")[0],
-            desk_id=each.desk_id,
-            people=each.people,
-            starts_at=each.starts_at,
-            ends_at=each.ends_at,
-        )
-        for each in session.scalars(newest)
-    ]
 
 
 def _read_given_back(session: Session, period: _Period) -> list[GivenBack]:

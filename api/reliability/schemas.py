@@ -61,19 +61,6 @@ class OutageTotal(Answer):
     seconds: int
 
 
-class HoldEntry(Answer):
-    """A time in which a desk's alerts waited, since `people` reported within an hour that its page shows no slot.
-
-    It ends with the second proven answer of the page; what is open then is sent. `endsAt` is null while it lasts.
-    """
-
-    prefecture_id: str
-    desk_id: str
-    people: int
-    starts_at: dt.datetime
-    ends_at: dt.datetime | None
-
-
 class GivenBack(Answer):
     """Paid time without watching that was given back: as `time`, taken off an `invoice`, or as a `refund`.
 
@@ -91,9 +78,8 @@ class GivenBack(Answer):
 class Reliability(Answer):
     """The ledger from `beginsOn` to `endsOn`, UTC days that are over.
 
-    `outages` are the newest 200 of the same time and since then; `outagesByReason` counts all. `holds` are the newest
-    200 of the same time, and since then with the delay of public pages. `answers` are figures of six months,
-    `answersByPlatform` of the last two.
+    `outages` are the newest 200 of the same time and since then; `outagesByReason` counts all. `answers` are figures of
+    six months, `answersByPlatform` of the last two.
     """
 
     begins_on: dt.date
@@ -104,6 +90,5 @@ class Reliability(Answer):
     outages: list[OutageEntry]
     outages_by_reason: list[OutageTotal]
     given_back: list[GivenBack]
-    holds: list[HoldEntry]
     answers: list[AnswerFigures]
     answers_by_platform: list[AnswerFigures]

@@ -114,7 +114,6 @@ TABLE_RULES: dict[str, Rule] = {
     ),
     # What is watched
     "desks": AtMost(50_000, "one for each desk of the files"),
-    "holds": _TROUBLES,
     "hosts": AtMost(50_000, "one for each host of the files"),
     "drained_nodes": AtMost(1_000, "one for each machine that takes no work"),
     "desk_changes": DroppedByAge(PLANNER, lambda _: _DAY, lambda limit: DeskChange.created_at < limit),

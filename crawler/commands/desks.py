@@ -1,4 +1,7 @@
-"""`scrapy desks`: what can be watched, as a table; with --state how it stands, which takes the database."""
+"""`scrapy desks`: what can be watched, as a table; with --state how it stands, which takes the database.
+
+It pauses one desk, too, and has it checked again, without the API.
+"""
 
 import argparse
 
@@ -6,13 +9,14 @@ from scrapy.commands import ScrapyCommand
 
 from configs.clock import clock
 from configs.desk import Desk
-from configs.prefecture import UnknownPrefecture, desks, prefecture, prefectures
+from configs.prefecture import UnknownDesk, UnknownPrefecture, desk, desks, prefecture, prefectures
 from configs.settings import SettingMissing, SettingsRefused
 from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.cli.robots_table import decision_table, describe_decision
 from crawler.cli.tables import aligned, show
 
+_CARRIED_OUT = "\nthe planner carries it out within two seconds"
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
 _HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
@@ -29,7 +33,8 @@ class Command(ScrapyCommand):
 
     def syntax(self) -> str:
         """Return the arguments."""
-        return "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
+        listed = "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
+        return f"{listed} | --pause DESK --reason TEXT | --resume DESK"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -40,6 +45,9 @@ class Command(ScrapyCommand):
         shown.add_argument("--state", action="store_true", help="how often each is asked, and how it stands")
         shown.add_argument("--why", action="store_true", help="why each is checked, or is not")
         shown.add_argument("--robots", action="store_true", help="whose robots.txt and terms nobody has read")
+        shown.add_argument("--pause", metavar="DESK", help="check this desk no more until it is resumed")
+        shown.add_argument("--resume", metavar="DESK", help="have a paused desk checked again, and now")
+        parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it paused")
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
@@ -47,11 +55,40 @@ class Command(ScrapyCommand):
             raise SystemExit(
                 f"scrapy desks: {args[0]!r} is no argument; use --prefecture ID or --system NAME"
             )
+        if bool(opts.pause) != bool(opts.reason):
+            raise SystemExit("scrapy desks: --pause DESK and --reason TEXT go together")
         try:
             check_catalogue()
+            if opts.pause or opts.resume:
+                show(_order(opts.pause, opts.reason, opts.resume))
+                return
             show(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why, robots=opts.robots))
         except (ConfigFileError, SettingMissing, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
             raise SystemExit(f"scrapy desks: {error}") from None
+
+
+def _order(pause: str | None, reason: str, resume: str | None) -> str:
+    """Pause or resume a desk; return how it stands.
+
+    Raises:
+        SystemExit: no such desk, or the database is away; the text says what to do.
+    """
+    import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
+
+    from crawler.cli.desk_status_table import desk_status_table  # noqa: PLC0415
+    from crawler.hosts import kill_switch  # noqa: PLC0415
+
+    try:
+        if pause:
+            kill_switch.pause_desk(pause, reason)
+        if resume:
+            kill_switch.resume_desk(resume)
+        return desk_status_table([desk(pause or resume or "")], clock()) + _CARRIED_OUT
+    except (UnknownDesk, ValueError) as error:
+        raise SystemExit(f"scrapy desks: {error}") from None
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        away = str(error).splitlines()[0]
+        raise SystemExit(f"scrapy desks: the database is away, nothing was changed: {away}") from None
 
 
 class UnknownSystem(LookupError):

@@ -1,4 +1,4 @@
-"""Kill switch of a host: nothing more is asked of it until an operator resumes it. Pauses of single desks, too.
+"""Kill switch of a host: nothing more is asked of it until an operator resumes it. The pause of a single desk, too.
 
 The row in `hosts` or `desks` is the truth, whoever wrote it: this command, or the API, which never calls the crawler.
 The planner carries the rows out (`apply_orders`), and restores what Redis lost.
@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from difflib import get_close_matches
+from typing import Any
 
 import redis
 import sqlalchemy as sa
@@ -15,9 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.desk import DeskState, DeskStatus, HostState, Outage, OutageReason
+from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from configs.clock import clock
-from configs.prefecture import desks
+from configs.prefecture import desk, desks
 from crawler import outages
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import desks_on
@@ -84,6 +85,38 @@ def resume(host: str) -> None:
             .values(stopped_at=None, stop_reason=None, updated_at=now)
         )
         _announce(due_queue.resume(host))
+
+
+def pause_desk(desk_id: str, reason: str) -> None:
+    """Check a desk no more until it is resumed: a row, which the planner carries out within two seconds.
+
+    Raises:
+        configs.prefecture.UnknownDesk: there is no such desk.
+        ValueError: it is not watched anyway, or the reason is empty.
+    """
+    if not reason.strip():
+        raise ValueError("say why: whoever finds the desk paused wants to know")
+    _order_desk(desk_id, paused_at=clock(), pause_reason=reason.strip())
+
+
+def resume_desk(desk_id: str) -> None:
+    """Have a paused desk checked again, and now.
+
+    Raises:
+        configs.prefecture.UnknownDesk: there is no such desk.
+        ValueError: it is not watched anyway.
+    """
+    _order_desk(desk_id, paused_at=None, pause_reason=None, check_requested_at=clock())
+
+
+def _order_desk(desk_id: str, **values: Any) -> None:
+    """Write an order about a desk, and a line for the planner."""
+    if because := desk(desk_id).unwatched_because:
+        raise ValueError(f"{desk_id} is not watched anyway: {because}")
+    with session() as rows:
+        made = insert(DeskState).values(id=desk_id, **values)
+        rows.execute(made.on_conflict_do_update(index_elements=["id"], set_=values))
+        rows.add(DeskChange(desk_id=desk_id, reason="an operator's order"))
 
 
 def stopped() -> dict[str, tuple[datetime, str]]:

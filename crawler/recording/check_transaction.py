@@ -25,7 +25,7 @@ from crawler.hosts.backoff import RESTING
 from crawler.items import FinishedCheck
 from crawler.proofs.selection import Proof, of_trouble
 from crawler.reading import CoveredWindow
-from crawler.recording import desk_state_update, hold_release, slot_writer
+from crawler.recording import desk_state_update, slot_writer
 from crawler.recording.check_log import describe_checks
 from crawler.recording.desk_state_update import StateChange
 from crawler.recording.slot_diff import CheckResult, OpenSlot
@@ -122,10 +122,6 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     counted = [end for end in ends if end.row]
     _write_coverage(session, counted, now)
     found = _write_slots(session, counted, now)
-    hold_release.count_proven_answers(
-        session,
-        [end.result for end in counted if end.row.held_at and end.result.check.outcome.conclusive],
-    )
     proofs = [each.proof for each in found if each.proof] + list(
         filter(None, map(_proof_of_trouble, counted))
     )

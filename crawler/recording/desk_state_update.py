@@ -68,7 +68,7 @@ LEFT JOIN drifts f ON f.desk_id = n.desk_id AND f.ends_at IS NULL AND n.slots = 
   AND NOT (n.proven AND f.reason <> 'unlinked')
 WHERE d.id = n.desk_id AND n.token > d.last_token AND n.seen_at >= :now
   - make_interval(secs => 2 * coalesce(greatest(d.wished_seconds, d.share_seconds), n.own))
-RETURNING d.id, d.held_at, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
+RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconclusive, d.releases_at,
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,

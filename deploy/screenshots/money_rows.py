@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
-from api.models.hold import Hold
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
@@ -39,7 +38,6 @@ def write_customer(desk_id: str) -> None:
         _add_detection(s, desk_id)
         s.add_all(_make_letters(contact.id))
         s.add_all(_make_events())
-        _add_hold(s, desk_id)
 
 
 def _add_customer(s: Session) -> Contact:
@@ -108,8 +106,3 @@ def _make_events() -> list[StripeEvent | PaymentDifference]:
             found_at=at, object_id="pi_1QxShown", ours={"amount": 1499}, stripe={"amount": 999}, repaired=False
         ),
     ]  # fmt: skip
-
-
-def _add_hold(s: Session, desk_id: str) -> None:
-    begins = clock() - 3 * _DAY
-    s.add(Hold(desk_id=desk_id, starts_at=begins, ends_at=begins + 9 * _MINUTE, people=3, proven=2))

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import is_any_of
-from api.models.desk import DeskState
 from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import announced_ids, read_ranges
@@ -86,14 +85,6 @@ def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:
 def read_detections(session: Session, ids: Collection[UUID]) -> dict[UUID, Detection]:
     """Return detections by id."""
     return {row.id: row for row in session.scalars(sa.select(Detection).where(is_any_of(Detection.id, ids)))}
-
-
-def read_detections_and_holds(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[Detection, bool]]:
-    """Return detections by id, each with whether the alerts of its desk are held now."""
-    held = DeskState.held_at.is_not(None)
-    query = sa.select(Detection, held).join(DeskState, DeskState.id == Detection.desk_id)
-    rows = session.execute(query.where(is_any_of(Detection.id, ids)))
-    return {detection.id: (detection, is_held) for detection, is_held in rows}
 
 
 def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]:

@@ -15,7 +15,6 @@ from notifier.content.announcements import read_announcements
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.slot_detected import (
-    FALSE_ALARMS,
     UNCONFIRMED,
     MatchedSlots,
     read_matched_slots,
@@ -105,8 +104,6 @@ def read_open(
         return STOPPED
     if not found.slots:
         return GONE
-    if found.is_held:
-        return FALSE_ALARMS
     confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
     if all(slot.seen_at < confirmed for slot in found.slots):
         return UNCONFIRMED

@@ -22,7 +22,7 @@ from configs.settings import settings
 from notifier.content import slot_alert_content
 from notifier.content.announcements import (
     read_announcements,
-    read_detections_and_holds,
+    read_detections,
     read_held_back,
     select_announced,
 )
@@ -30,7 +30,6 @@ from notifier.content.desk_location import location_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 
-FALSE_ALARMS = Skip(State.PENDING, "false alarms reported")
 UNCONFIRMED = Skip(State.PENDING, "slots not confirmed lately")
 
 
@@ -41,7 +40,6 @@ class MatchedSlots:
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)
-    is_held: bool = False  # whether the alerts of its desk wait for proven answers
 
 
 class SlotDetected(Mergeable):
@@ -114,13 +112,12 @@ def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
 def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     found = [tuple(row) for row in session.execute(select_announced(ids))]
-    detections = read_detections_and_holds(session, {row[1] for row in found})
+    detections = read_detections(session, {row[1] for row in found})
     open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
     matched: dict[UUID, MatchedSlots] = {}
     ranges_of: dict[UUID, set[str]] = defaultdict(set)
     for key, detection_id, alert_id, name, waiting, ranges in found:
-        detection, is_held = detections[detection_id]
-        mine = matched.setdefault(key, MatchedSlots(detection, is_held=is_held))
+        mine = matched.setdefault(key, MatchedSlots(detections[detection_id]))
         if waiting:
             mine.stops.append(StopLink(alert_id, name))
             ranges_of[key] |= set(ranges or ())
@@ -173,8 +170,6 @@ def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datet
         return Skip(State.SKIPPED, "alert stopped")
     if not found.slots:
         return Skip(State.EXPIRED, "slots gone")
-    if found.is_held:
-        return FALSE_ALARMS  # docs/notifications.md#false-alarms
     if all(slot.seen_at < confirmed_since for slot in found.slots):
         return UNCONFIRMED  # docs/decisions/unconfirmed-slots.md
     return None

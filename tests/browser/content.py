@@ -18,7 +18,6 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskStatus, Outage, OutageReason
-from api.models.hold import Hold
 from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
 from api.models.notice import Notice
@@ -122,7 +121,7 @@ def write_history() -> None:
 
 
 def write_answers() -> None:
-    """Let subscribers answer alerts for two months, and alerts be held once."""
+    """Let subscribers answer alerts for two months."""
     this = clock().date().replace(day=1)
     months = (this, (this - timedelta(days=1)).replace(day=1))
     with session() as s:
@@ -140,8 +139,6 @@ def write_answers() -> None:
                         updated_at=clock(),
                     )
                 )  # fmt: skip
-        begins = clock() - timedelta(days=3)
-        s.add(Hold(desk_id=DESK, starts_at=begins, ends_at=begins + timedelta(minutes=3), people=3, proven=2))
 
 
 def _make_figure(day: date, channel: Channel, sent: int) -> DeliveryFigure:

@@ -12,7 +12,6 @@ import time_machine
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
-from api.models.desk import DeskState
 from api.models.notification import Match, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import SlotRow
@@ -38,11 +37,11 @@ from tests.notifier.calls_world import (
     wanted_call,
 )
 from tests.notifier.world import (
-    DESK,
     OTHER_DESK,
     alert,
     all_of,
     change,
+    confirm,
     detection,
     get,
     matched,
@@ -62,6 +61,13 @@ def _api(whole: Any, settings_env: Callable[..., None]) -> None:
 
 def own(key: Any) -> str:
     return get(Notification, key).provider_id or ""
+
+
+def forget_slots() -> None:
+    """Have no slot seen for a while: calls wait for the next look at the page."""
+    before = clock() - timedelta(minutes=20)
+    with session() as s:
+        s.execute(sa.update(SlotRow).values(opened_at=before, seen_at=before))
 
 
 def make_due(key: UUID) -> None:
@@ -251,13 +257,13 @@ def test_a_call_that_is_held_back_does_not_keep_others_from_being_made() -> None
     alert(who, {"desk_id": OTHER_DESK}, **ALWAYS)
     matched(detection())
     (held,) = planned()
-    change(DeskState, DESK, held_at=clock())
+    forget_slots()
     deliver(str(held))
     matched(detection(desk_id=OTHER_DESK))
     (key,) = planned()
     deliver(str(key))
     assert get(Notification, key).state is State.SENT
-    change(DeskState, DESK, held_at=None)
+    confirm([each.id for each in all_of(SlotRow)])
     make_due(held)
     deliver(str(held))
     assert get(Notification, held).state is State.SKIPPED, "that hour has had its call"
@@ -268,9 +274,9 @@ def test_of_two_calls_that_wait_the_one_that_was_planned_last_is_made() -> None:
     alert(who, {"desk_id": OTHER_DESK}, **ALWAYS)
     matched(detection())
     (held,) = planned()
-    change(DeskState, DESK, held_at=clock())
+    forget_slots()
     deliver(str(held))
-    change(DeskState, DESK, held_at=None)
+    confirm([each.id for each in all_of(SlotRow)])
     matched(detection(desk_id=OTHER_DESK))
     (key,) = planned()
     make_due(held)
@@ -293,17 +299,9 @@ def test_a_call_that_may_have_rung_lately_counts_whenever_it_was_planned() -> No
 # Words that are true
 
 
-def test_a_call_about_a_desk_that_is_held_does_not_say_that_slots_are_gone() -> None:
-    key = placed_call()
-    change(DeskState, DESK, held_at=clock())
-    assert "plus disponibles" not in ask(key, CallStep.ANSWERED, AnsweredBy="human")
-
-
 def test_a_call_about_slots_not_seen_lately_does_not_say_that_they_are_gone() -> None:
     key = placed_call()
-    (slot,) = all_of(SlotRow)
-    before = clock() - timedelta(minutes=20)
-    change(SlotRow, slot.id, opened_at=before, seen_at=before)
+    forget_slots()
     assert "plus disponibles" not in ask(key, CallStep.ANSWERED, AnsweredBy="human")
 
 

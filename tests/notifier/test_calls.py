@@ -14,7 +14,6 @@ import notifier
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
-from api.models.desk import DeskState
 from api.models.notification import Match, Notification, NotificationMatch, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
@@ -40,7 +39,6 @@ from tests.notifier.calls_world import (
     wanted_call,
 )
 from tests.notifier.world import (
-    DESK,
     alert,
     all_of,
     change,
@@ -286,17 +284,6 @@ def test_an_alert_that_wants_no_call_any_more_ends_it(change_of: dict[str, bool]
     change(Alert, mine.id, **change_of)
     deliver(str(key))
     assert get(Notification, key).state is State.SKIPPED
-
-
-def test_a_desk_whose_alerts_are_held_brings_no_call_meanwhile() -> None:
-    key = wanted_call()
-    change(DeskState, DESK, held_at=clock())
-    deliver(str(key))
-    assert (get(Notification, key).state, get(Notification, key).reason) == (
-        State.PENDING,
-        "false alarms reported",
-    )
-    assert not waits_for_key(ask(key, CallStep.ANSWERED, AnsweredBy="human"))
 
 
 # The words

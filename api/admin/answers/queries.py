@@ -1,4 +1,4 @@
-"""Reads of answers for operators: counts by desk, holds, and reports of pages that showed nothing."""
+"""Reads of answers for operators: counts by desk, and reports of pages that showed nothing."""
 
 from datetime import date
 
@@ -12,21 +12,18 @@ from api.admin.answers.schemas import (
     FalseAlarm,
     FalseAlarmPage,
     FalseAlarmQuery,
-    HoldItem,
 )
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.answer_figure import AnswerFigure
-from api.models.hold import Hold
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page, read_cursor, write_cursor
 
-_MOST_HOLDS = 20
 _COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")
 
 
 def read_overview(session: Session, first: date) -> AnswerOverview:
-    """Return the counts since a month, given by its first day, and the newest holds."""
+    """Return the counts since a month, given by its first day."""
     sums = {name: sa.func.sum(getattr(AnswerFigure, name)).label(name) for name in _COUNTS}
     since = AnswerFigure.month >= first
     by_desk = sa.select(AnswerFigure.desk_id, *sums.values()).where(since).group_by(AnswerFigure.desk_id)
@@ -36,7 +33,6 @@ def read_overview(session: Session, first: date) -> AnswerOverview:
     return AnswerOverview(
         desks=[DeskAnswers.model_validate(dict(each)) for each in found],
         total=session.scalar(number) or 0,
-        holds=_list_holds(session),
     )
 
 
@@ -62,8 +58,3 @@ def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> FalseAlarmPa
     return FalseAlarmPage(
         items=items, next=write_cursor(items[-1].answered_at, items[-1].match_id) if more else None
     )
-
-
-def _list_holds(session: Session) -> list[HoldItem]:
-    newest = sa.select(Hold).order_by(Hold.ends_at.is_not(None), Hold.id.desc()).limit(_MOST_HOLDS)
-    return [HoldItem.model_validate(each) for each in session.scalars(newest)]

@@ -1,4 +1,4 @@
-"""Bodies of what operators see of answers: counts by desk, holds, and reports of pages that showed nothing."""
+"""Bodies of what operators see of answers: counts by desk, and reports of pages that showed nothing."""
 
 from datetime import datetime
 from uuid import UUID
@@ -23,23 +23,11 @@ class DeskAnswers(Answer):
     stopped: int
 
 
-class HoldItem(Answer):
-    """A time in which a desk's alerts wait. `people` reported it; `proven` conclusive checks followed."""
-
-    id: int
-    desk_id: str
-    starts_at: datetime
-    ends_at: datetime | None
-    people: int
-    proven: int
-
-
 class AnswerOverview(Answer):
-    """Desks with the most false alarms first, at most MOST_DESKS; and the newest holds, open ones first."""
+    """Desks with the most false alarms first, at most MOST_DESKS."""
 
     desks: list[DeskAnswers]
     total: int  # desks with alerts or answers
-    holds: list[HoldItem]
 
 
 class FalseAlarmQuery(Body):

@@ -160,7 +160,6 @@ def _build_desk(desk: Desk, now: WatchStates) -> DeskEntry:
         check_requested_at=state.check_requested_at,
         paused_at=state.paused_at,
         pause_reason=state.pause_reason,
-        held_at=state.held_at,
     )
 
 

@@ -48,7 +48,6 @@ class DeskEntry(DeskAnswer):
     check_requested_at: datetime | None
     paused_at: datetime | None
     pause_reason: str | None
-    held_at: datetime | None
 
 
 class DeskPage(Answer):

@@ -8,12 +8,12 @@ from typing import Self
 
 from api.delivery_figures.schemas import ChannelDelivery
 from api.models.user import Channel
-from api.reliability.schemas import ChannelDay, HoldEntry, OutageEntry, Reliability
+from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
 from configs.prefecture import desks, prefectures
 
 _DAY = timedelta(days=1)
 _WIDTH, _GAP, _HEIGHT = 16, 4, 100  # of a day's bars, in the units of the drawing
-_SHOWN = 30  # outages, or holds
+_SHOWN = 30  # outages
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ChannelArrivals:
 class NamedEntry:
     """An outage or a hold, and the place and the desk that it is of."""
 
-    entry: OutageEntry | HoldEntry
+    entry: OutageEntry
     place: str
     desk: str
     zone: str
@@ -80,7 +80,6 @@ class LedgerView:
     arrivals: list[ChannelArrivals]
     failures: list[ChannelDay]  # days on which an alert failed
     outages: list[NamedEntry]  # the newest
-    holds: list[NamedEntry]  # the newest
 
     @classmethod
     def build(cls, found: Reliability) -> Self:
@@ -100,7 +99,6 @@ class LedgerView:
             arrivals=_list_arrivals(found.arrivals),
             failures=[each for each in found.deliveries if each.failed],
             outages=[_name_entry(each) for each in found.outages[:_SHOWN]],
-            holds=[_name_entry(each) for each in found.holds[:_SHOWN]],
         )
 
 
@@ -146,8 +144,8 @@ def _draw_bar(at: int, seconds: float | None, top: float) -> str:
     return f"M{at} {_HEIGHT}h{_WIDTH}v-{high:g}h-{_WIDTH}z"
 
 
-def _name_entry(entry: OutageEntry | HoldEntry) -> NamedEntry:
-    """Return an outage or a hold with its names; a desk that the files no longer have goes by its id."""
+def _name_entry(entry: OutageEntry) -> NamedEntry:
+    """Return an outage with its names; a desk that the files no longer have goes by its id."""
     place, desk = prefectures().get(entry.prefecture_id), desks().get(entry.desk_id)
     return NamedEntry(
         entry,

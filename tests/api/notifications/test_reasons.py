@@ -37,7 +37,6 @@ POINTLESS = {
         (State.PENDING, CAP, Reason.HOURLY_CAP),
         (State.PENDING, f"sendgrid answered 500; {CAP}", Reason.HOURLY_CAP),
         (State.PENDING, "slots not confirmed lately", Reason.UNCONFIRMED),
-        (State.PENDING, "false alarms reported", Reason.FALSE_ALARMS),
         (State.SKIPPED, BUDGET, Reason.SMS_BUDGET),
         (State.SKIPPED, "address unsubscribed", Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", Reason.BOUNCED),

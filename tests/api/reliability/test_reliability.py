@@ -13,7 +13,6 @@ from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import Outage, OutageReason
-from api.models.hold import Hold
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.clock import clock
@@ -62,7 +61,7 @@ def outage(begins: datetime, ends: datetime | None, reason: OutageReason = Outag
 def test_without_any_rows_it_is_empty(client: FlaskClient) -> None:
     found = ledger(client)
     assert (found["beginsOn"], found["endsOn"]) == ("2026-10-21", "2026-11-19")
-    empty = ("deliveries", "intervals", "outages", "outagesByReason", "holds", "answers", "answersByPlatform")
+    empty = ("deliveries", "intervals", "outages", "outagesByReason", "answers", "answersByPlatform")
     assert [found[key] for key in empty] == [[]] * len(empty)
     assert {(each["payments"], each["amount"]) for each in found["givenBack"]} == {(0, 0)}
 
@@ -169,33 +168,6 @@ def test_nothing_in_it_names_a_person(client: FlaskClient, person: Callable[...,
     text = client.get("/api/reliability").text
     assert "nadia" not in text
     assert str(one.id) not in text
-
-
-def test_holds_are_those_of_the_period_that_the_public_may_know_of(client: FlaskClient) -> None:
-    desk_state()
-    begins = datetime(2026, 10, 21, tzinfo=UTC)
-
-    def hold(starts: datetime, ends: datetime | None) -> Hold:
-        return Hold(desk_id=BOBIGNY, starts_at=starts, ends_at=ends, people=3)
-
-    add(
-        hold(begins - 2 * HOUR, begins - HOUR),
-        hold(begins - 2 * HOUR, begins + HOUR),
-        hold(clock() - 2 * HOUR, None),
-    )
-    assert ledger(client)["holds"] == [
-        {"prefectureId": "bobigny_93", "deskId": BOBIGNY, "people": 3, "startsAt": starts, "endsAt": ends}
-        for starts, ends in (
-            ("2026-11-20T07:00:00Z", None),
-            ("2026-10-20T22:00:00Z", "2026-10-21T01:00:00Z"),
-        )
-    ]
-
-
-def test_a_hold_of_the_last_hour_is_not_told(client: FlaskClient) -> None:
-    desk_state()
-    add(Hold(desk_id=BOBIGNY, starts_at=clock() - HOUR + timedelta(seconds=1), people=3))
-    assert ledger(client)["holds"] == []
 
 
 def test_answers_are_told_by_month_and_by_platform(client: FlaskClient) -> None:

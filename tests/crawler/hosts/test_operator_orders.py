@@ -1,11 +1,13 @@
 """Orders of an operator that only wrote rows, as the API does: the planner carries them out within a run."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import redis
 import sqlalchemy as sa
+from scrapy.cmdline import execute
 
 from api.models.base import session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
@@ -13,6 +15,7 @@ from crawler.hosts import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW
+from tests.crawler.held import scrapy_settings
 
 SYSTEM = "prefenligne"
 A = "evry_91/a"
@@ -76,8 +79,35 @@ def test_a_host_whose_row_says_stopped_is_asked_nothing_until_the_row_says_go(
     assert claimed(client, 3601) & {"a", "b"}
 
 
-def test_a_paused_desk_leaves_the_queue_and_comes_back(plan: Planner, client: redis.Redis) -> None:
+def pause_by_row() -> None:
     order_desk(paused_at=NOW, pause_reason="its page changes tonight")
+
+
+def resume_by_row() -> None:
+    order_desk(paused_at=None, pause_reason=None)
+
+
+def run_command(*arguments: str) -> str | int | None:
+    with pytest.raises(SystemExit) as left:
+        execute(["scrapy", "desks", *arguments], scrapy_settings())
+    return left.value.code
+
+
+def pause_by_command() -> None:
+    assert run_command("--pause", A, "--reason", "its page is read wrong") == 0
+
+
+def resume_by_command() -> None:
+    assert run_command("--resume", A) == 0
+
+
+@pytest.mark.parametrize(
+    ("pause", "resume"), [(pause_by_row, resume_by_row), (pause_by_command, resume_by_command)]
+)
+def test_a_paused_desk_leaves_the_queue_and_comes_back(
+    plan: Planner, client: redis.Redis, pause: Callable[[], None], resume: Callable[[], None]
+) -> None:
+    pause()
     plan.run_once(later(1))
     assert queued(client) == {"b", "c"}
     assert outages() == [("a", OutageReason.STOPPED, later(1), None)]
@@ -86,12 +116,28 @@ def test_a_paused_desk_leaves_the_queue_and_comes_back(plan: Planner, client: re
         plan.run_once(later(second))
     assert queued(client) == {"b", "c"}
     assert (state().due_queue, state("evry_91/b").due_queue) == (None, SYSTEM)
-    order_desk(paused_at=None, pause_reason=None)
+    resume()
     for second in (4, 5):
         plan.run_once(later(second))
     assert queued(client) == {"a", "b", "c"}
     assert state().due_queue == SYSTEM
     assert outages() == [("a", OutageReason.STOPPED, later(1), later(4))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pause", A), "go together"),
+        (("--reason", "x"), "go together"),
+        (("--pause", A, "--reason", " "), "say why"),
+        (("--pause", "evry_91/aa", "--reason", "x"), "did you mean evry_91/a?"),
+        (("--resume", "evry_91/aa"), "did you mean evry_91/a?"),
+    ],
+)
+@pytest.mark.usefixtures("plan")
+def test_the_command_says_what_it_cannot_do(arguments: tuple[str, ...], said: str) -> None:
+    assert said in str(run_command(*arguments))
+    assert state().paused_at is None
 
 
 def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(

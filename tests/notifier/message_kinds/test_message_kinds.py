@@ -23,9 +23,9 @@ def contact(**values: Any) -> Contact:
     )
 
 
-def told(*seen_at: datetime, alerts: int = 1, held: bool = False) -> MatchedSlots:
+def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
     stops = [StopLink(uuid4(), None) for _ in range(alerts)]
-    return MatchedSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at], held)
+    return MatchedSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -101,9 +101,6 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
         (told(SINCE - timedelta(hours=1), NOW), {}, None),
         (told(SINCE - timedelta(seconds=1)), {}, Skip(State.PENDING, "slots not confirmed lately")),
         (told(), {}, Skip(State.EXPIRED, "slots gone")),
-        (told(NOW, held=True), {}, Skip(State.PENDING, "false alarms reported")),
-        (told(held=True), {}, Skip(State.EXPIRED, "slots gone")),
-        (told(NOW, alerts=0, held=True), {}, Skip(State.SKIPPED, "alert stopped")),
         (told(NOW, alerts=0), {}, Skip(State.SKIPPED, "alert stopped")),
         (told(NOW), {"enabled": False}, Skip(State.SKIPPED, "switched off")),
         (told(NOW), {"verified_at": None}, Skip(State.SKIPPED, "address not verified")),

@@ -1,4 +1,4 @@
-"""Operators' page of answers: how alerts of each desk ended, holds, and reports of pages that showed nothing."""
+"""Operators' page of answers: how alerts of each desk ended, and reports of pages that showed nothing."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ class AnswersQuery(FalseAlarmQuery):
 
 @area.page("/admin/reponses", Access.OPERATOR)
 def list_answers() -> str:
-    """Show what people answered: figures by desk, holds, and the newest reports of a page that showed nothing."""
+    """Show what people answered: figures by desk, and the newest reports of a page that showed nothing."""
     form = Form.read_query(AnswersQuery)
     wanted = form.value
     with audited("answers.list", "answer") as work:

@@ -1,4 +1,4 @@
-"""Operators' page of answers: figures by desk, holds, and reports of pages that showed nothing."""
+"""Operators' page of answers: figures by desk, and reports of pages that showed nothing."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -9,11 +9,10 @@ from api.answer_figures.queries import find_first_month
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.answer_figure import AnswerFigure
 from api.models.base import session
-from api.models.hold import Hold
 from configs.clock import clock
 from tests.api.pages.accounts import EMAIL, create_account
 from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, desk_state, match, see, statements, wait_for
+from tests.api.world import match, see, statements, wait_for
 
 PAGE = "/admin/reponses"
 
@@ -63,19 +62,6 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
     assert "Ce mois-ci, " in support.get(f"{PAGE}?months=1").text
     for query in ("months=0", "months=13", "months=x", "before=x"):
         assert support.get(f"{PAGE}?{query}").title.startswith("Erreur"), query
-
-
-def test_open_holds_stand_before_those_that_ended(support: Browser) -> None:
-    for desk in (BOBIGNY, "bobigny_93/naturalisation"):
-        desk_state(desk)
-    now = clock()
-    with session() as s:
-        s.add(Hold(desk_id=BOBIGNY, starts_at=now - timedelta(days=1), people=3, proven=1))
-        s.flush()
-        s.add(Hold(desk_id="bobigny_93/naturalisation", starts_at=now, ends_at=now, people=4, proven=2))
-    page = support.get(PAGE)
-    assert page.text.index(BOBIGNY) < page.text.index("bobigny_93/naturalisation")
-    assert "retenues" in page.text
 
 
 def test_ten_thousand_reports_and_many_desks_have_pages(admin: Browser) -> None:

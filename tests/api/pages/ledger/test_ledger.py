@@ -15,7 +15,6 @@ from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
-from api.models.hold import Hold
 from api.models.user import Channel
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
 from configs.clock import clock
@@ -162,18 +161,7 @@ def test_of_few_answers_it_shows_their_number_only(visitor: Browser) -> None:
     assert line == ["novembre 2026", "1 250", "4", "–", "–", "–", "–"]
 
 
-def test_it_shows_the_alerts_that_were_held(visitor: Browser) -> None:
-    desk_state(BOBIGNY)
-    hour = timedelta(hours=1)
-    add(Hold(desk_id=BOBIGNY, starts_at=clock() - 2 * hour, people=3))
-    add(Hold(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=clock() - 29 * hour, people=5))
-    shown = read_answers(visitor.get("/fiabilite").html, "Alertes retenues après de fausses alertes")
-    assert [(line[1], line[3]) for line in shown[:1]] == [("en cours", "3")]
-    assert shown[1][3] == "5"
-    assert "93 – Seine-Saint-Denis" in shown[0][2]
-
-
-def test_before_the_first_answer_and_hold_it_says_so(browse: Callable[..., Browser]) -> None:
+def test_before_the_first_answer_it_says_so(browse: Callable[..., Browser]) -> None:
     for language, text in (
         ("fr", "Personne n’a encore répondu"),
         ("en", "Nobody has answered an alert yet"),
