@@ -49,23 +49,20 @@ class GrantPath(UserPath):
 @blueprint.get("", responses={200: UserPage, **declare_errors(401, 403, 422)})
 def list_users(query: UserQuery) -> dict[str, Any]:
     """List users, by role; the newest first."""
-    return _list_users(query)
+    with audited("users.search", "user") as work:
+        found = queries.list_users(work.session, query, full=work.actor.sees_addresses)
+        work.note_seen(each.id for each in found.items)
+        return found.as_json()
 
 
 @blueprint.post("/search", responses={200: UserPage, **declare_errors(*BODY, 401, 403)})
 def search_users(body: UserSearch) -> dict[str, Any]:
-    """Search users by the beginning of their address; the newest first.
+    """Find the user who has an address, a whole one.
 
     The address is in the body: logs of proxies and shells keep URLs. Support may search.
     """
-    return _list_users(body)
-
-
-def _list_users(wanted: UserQuery | UserSearch) -> dict[str, Any]:
     with audited("users.search", "user") as work:
-        found = queries.list_users(work.session, wanted, full=work.actor.sees_addresses)
-        work.note_seen(each.id for each in found.items)
-        return found.as_json()
+        return queries.search_users(work, body).as_json()
 
 
 @blueprint.get("/<uuid:id>", responses={200: UserDetails, **declare_errors(401, 403, 404)})

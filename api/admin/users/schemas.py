@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.accounts.schemas import Account
+from api.accounts.schemas import Account, Email
 from api.models.user import Role
 from api.paging import PageQuery
 from api.schemas import INTEGRAL, Answer, Body
@@ -21,10 +21,10 @@ class UserQuery(PageQuery):
     role: Role | None = None
 
 
-class UserSearch(UserQuery):
-    """Users whose address begins with `email` (in any capitalisation), and who have the role."""
+class UserSearch(Body):
+    """The user who has this address, in any spelling: a whole one, so that nobody reads addresses by trying."""
 
-    email: str = Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$", min_length=3, max_length=254)
+    email: Email
 
 
 class UserEntry(Answer):

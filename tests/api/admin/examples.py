@@ -7,7 +7,7 @@ HOST = "127.77.0.93:8800"
 # By route: what to send for an answer without error, after {names} are filled in; the subject's type, action and id.
 EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | None]] = {
     ("GET", "/users"): (None, "user", "users.search", None),
-    ("POST", "/users/search"): ({"email": "camille@"}, "user", "users.search", None),
+    ("POST", "/users/search"): ({"email": "camille@example.org"}, "user", "users.search", None),
     ("GET", "/users/<uuid:id>"): (None, "user", "user.view", "{user}"),
     ("PATCH", "/users/<uuid:id>/role"): ({"role": "support"}, "user", "user.role", "{user}"),
     ("GET", "/users/<uuid:id>/grants"): (None, "user", "user.grants", "{user}"),

@@ -99,7 +99,7 @@ def test_pages_of_the_audit_follow_each_other(admin: Operator) -> None:
 
 
 def test_a_list_notes_whose_data_it_showed(support: Operator, stage: Stage) -> None:
-    support.do("POST", "/users/search", email="camille@")
+    support.do("POST", "/users/search", email="camille@example.org")
     (row,) = audit(action="users.search")
-    assert row.changes == {"seen": [str(stage.person.id)]}
+    assert row.changes == {"searched": "c…@example.org", "seen": [str(stage.person.id)]}
     assert row.actor_kind is ActorKind.SUPPORT

@@ -47,7 +47,7 @@ def test_an_operator_signs_in_stops_a_host_replays_a_letter_gives_a_grant_and_re
     letters = oscar.get("/dead-letters")["items"]
     oscar.do("POST", "/dead-letters/replay", ids=[letters[0]["id"]])
     assert stage.letter in door.nudged
-    (camille,) = oscar.do("POST", "/users/search", email="camille@")["items"]
+    (camille,) = oscar.do("POST", "/users/search", email="camille@example.org")["items"]
     oscar.do("POST", f"/users/{camille['id']}/grants", plan="URGENCE_TOTAL")
     done = [each["action"] for each in oscar.get("/audit", actorId=me["id"])["items"]]
     assert done[::-1] == [

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from api.admin.short_addresses import shorten_address, shorten_email, shorten_phone
-from api.admin.users.queries import begins_with
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskChange
@@ -42,18 +41,19 @@ def emails(operator: Operator, **query: Any) -> list[str]:
     return [each["email"] for each in found["items"]]
 
 
-def test_users_are_found_by_the_beginning_of_their_address(admin: Operator, person: People) -> None:
-    for name in ("Anna@example.org", "annabelle@example.org", "joanna@example.org", "an_na@example.org"):
+def test_a_user_is_found_by_the_whole_address_only(
+    admin: Operator, support: Operator, person: People
+) -> None:
+    for name in ("Anna@example.org", "annabelle@example.org", "an_na@example.org"):
         person(name)
-    assert emails(admin, email="anna") == ["annabelle@example.org", "Anna@example.org"]
-    assert emails(admin, email="ANNA@") == ["Anna@example.org"]
-    assert emails(admin, email="an_") == ["an_na@example.org"]
-    assert emails(admin, email="an%") == []
-    assert emails(admin, email="%%%") == emails(admin, email="\\\\\\") == []
+    assert emails(admin, email=" ANNA@example.org") == ["Anna@example.org"]
+    assert emails(support, email="annabelle@example.org") == ["a…@example.org"]
+    assert emails(admin, email="an%@example.org") == emails(admin, email="nn_na@example.org") == []
 
 
-@pytest.mark.parametrize("email", ["an", "", "x" * 255, "a\0b"])
-def test_a_search_that_is_too_wide_or_rubbish_is_refused(admin: Operator, email: str) -> None:
+@pytest.mark.parametrize("email", ["anna", "anna@", "anna@ex", "%@example.org%", "", "x" * 255, "a\0b"])
+def test_a_part_of_an_address_is_refused(admin: Operator, person: People, email: str) -> None:
+    person("anna@example.org")
     assert problem(admin.ask("POST", "/users/search", json={"email": email})) == (422, "invalid")
 
 
@@ -61,17 +61,6 @@ def test_no_address_is_taken_from_a_url(admin: Operator) -> None:
     query = {"email": "camille@example.org"}
     assert problem(admin.ask("GET", "/users", query_string=query)) == (422, "invalid")
     assert problem(admin.ask("POST", "/users/search", query_string=query)) == (422, "invalid")
-
-
-def test_the_search_by_address_uses_its_index(database: str) -> None:
-    query = sa.select(User.id).where(begins_with("anna@ex"))
-    with session() as s:
-        s.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        bound = query.compile(s.connection(), compile_kwargs={"literal_binds": True})
-        rows_of_plan = s.connection().exec_driver_sql(f"EXPLAIN {bound}")
-        plan = "\n".join(row[0] for row in rows_of_plan)
-    assert "ix_users_email_prefix" in plan
-    assert "Index Cond" in plan
 
 
 def test_operators_are_found_by_their_role(admin: Operator, support: Operator, person: People) -> None:
@@ -85,9 +74,7 @@ def test_pages_of_users_follow_each_other_without_gap_or_repetition(admin: Opera
     seen: list[str] = []
     before: str | None = None
     while True:
-        page = admin.do(
-            "POST", "/users/search", email="user", limit=2, **({"before": before} if before else {})
-        )
+        page = admin.get("/users", role="user", limit=2, **({"before": before} if before else {}))
         seen += [each["email"] for each in page["items"]]
         before = page["next"]
         if before is None:
@@ -106,7 +93,7 @@ def test_support_sees_addresses_shortened_and_an_admin_sees_them_whole(
     add_contact(stage.person, Channel.SMS, "+33612345612")
     short = support.get(f"/users/{stage.person.id}")
     assert (short["email"], short["phone"]) == ("c…@example.org", "+33…12")
-    assert emails(support, email="cam") == ["c…@example.org"]
+    assert emails(support, email="camille@example.org") == ["c…@example.org"]
     whole = admin.get(f"/users/{stage.person.id}")
     assert (whole["email"], whole["phone"]) == ("camille@example.org", "+33612345612")
     assert (whole["plan"], whole["role"], whole["openAlerts"]) == ("URGENCE_7J", "user", 1)

@@ -30,7 +30,7 @@ _LIST = "admin_users/users.html"
 
 @area.page("/admin/utilisateurs", Access.OPERATOR)
 def search_users() -> str:
-    """List users, the newest first, by role; its form searches by address."""
+    """List users, the newest first, by role; its form finds one by address."""
     form = Form.read_query(UserQuery)
     with audited("users.search", "user") as work:
         found = queries.list_users(work.session, form.value, full=work.actor.sees_addresses)
@@ -48,16 +48,13 @@ def search_users() -> str:
 
 @area.action("/admin/utilisateurs/recherche", Access.OPERATOR)
 def find_users() -> ResponseReturnValue:
-    """List the users whose address begins so. It is in the body, also for the next page: logs keep URLs."""
+    """Find the user who has an address. It is in the body: logs keep URLs."""
     form = Form.read(UserSearch, SEARCH_TEXTS)
     if form.errors:
         return render_template(_LIST, form=form, search=form, users=[], roles=ROLES), _INVALID
     with audited("users.search", "user") as work:
-        found = queries.list_users(work.session, form.value, full=work.actor.sees_addresses)
-        work.note_seen(each.id for each in found.items)
-    return render_template(
-        _LIST, form=form, search=form, users=found.items, roles=ROLES, searched=True, before=found.next
-    )
+        found = queries.search_users(work, form.value)
+    return render_template(_LIST, form=form, search=form, users=found.items, roles=ROLES, searched=True)
 
 
 @area.page("/admin/utilisateurs/<uuid:id>", Access.OPERATOR)

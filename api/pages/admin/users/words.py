@@ -16,7 +16,6 @@ GRANT_SOURCES: dict[str, str] = {
     "grace": "en attendant un paiement",
 }
 SEARCH_TEXTS: Texts = {
-    ("email", "missing"): "Écrivez le début de l’adresse.",
-    ("email", "string_too_short"): "Écrivez au moins trois caractères de l’adresse.",
-    ("email", "string_pattern_mismatch"): "Écrivez au moins trois caractères de l’adresse.",
+    ("email", "missing"): "Écrivez l’adresse.",
+    ("email", "email"): "Écrivez l’adresse entière.",
 }

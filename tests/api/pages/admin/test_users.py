@@ -57,7 +57,7 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
 ) -> None:
     create_account("somebody@example.org")
     admin.get(LIST)
-    page = admin.send(SEARCH, email="CAMILLE@exa")
+    page = admin.send(SEARCH, email="CAMILLE@example.org")
     assert admin.status == 200
     assert EMAIL in page.text
     assert "somebody@" not in page.text
@@ -65,13 +65,13 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
     assert not any("amille" in each for each in links)
     assert write_address(camille_id) in page.html
     (row,) = list_actions("users.search")[1:]
-    assert row.changes == {"seen": [str(camille_id)]}
+    assert row.changes == {"searched": "C…@example.org", "seen": [str(camille_id)]}
     written = "".join(capfd.readouterr())
     assert "/admin/utilisateurs/recherche" in written, "the request is logged"
     assert "amille" not in written
 
 
-def test_a_search_has_pages_whose_address_stays_out_of_the_url(admin: Browser) -> None:
+def test_ten_thousand_users_have_pages(admin: Browser) -> None:
     with session() as s:
         s.execute(
             sa.text(
@@ -79,25 +79,13 @@ def test_a_search_has_pages_whose_address_stays_out_of_the_url(admin: Browser) -
                 "'many' || n || '@example.org', 'many' || n || '@example.org' FROM generate_series(1, 10000) n"
             )
         )
-    admin.get(LIST)
-    page = admin.send(SEARCH, email="many")
-    seen: set[str] = set()
-    for _ in range(3):
-        shown = {at["href"] for tag, at in page.tags if tag == "a" and at["href"].startswith(f"{LIST}/")}
-        assert len(shown) == 50
-        assert not shown & seen
-        seen |= shown
-        form = page.forms[-1]
-        answer = admin.client.post(SEARCH, data=form["fields"], headers=admin.headers)
-        page = admin._show(answer)
-        assert admin.status == 200
     page = admin.get(LIST)
     assert page.html.count('<th scope="row">') == 50
     assert statements(lambda: admin.get(LIST)) < 10
 
 
-@pytest.mark.parametrize("email", ["", "ab", "  ", "a\0b@example.org", "x" * 300])
-def test_a_search_for_too_little_says_so(admin: Browser, email: str) -> None:
+@pytest.mark.parametrize("email", ["", "camille@", "camille@exa", "  ", "a\0b@example.org", "x" * 300])
+def test_a_search_for_a_part_of_an_address_says_so(admin: Browser, email: str) -> None:
     admin.get(LIST)
     page = admin.send(SEARCH, email=email)
     assert admin.status == 422
