@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from configs.contact_addresses import group_network_address
 from configs.settings import settings
 
 _PER_ADDRESS, _PER_PERSON = 50, 10
@@ -33,12 +34,12 @@ class StreamBounds:
 
 
 def find_address(request: Request) -> str:
-    """Return the client's network address, behind as many proxies as PROXY_HOPS says."""
+    """Return the network address to count a client by, behind as many proxies as PROXY_HOPS says: of IPv6 its /64."""
     hops = settings().proxy_hops or 0
     named = [each.strip() for each in request.headers.get("x-forwarded-for", "").split(",") if each.strip()]
     if hops and len(named) >= hops:
-        return named[-hops]
-    return request.client.host if request.client else "nobody"
+        return group_network_address(named[-hops])
+    return group_network_address(request.client.host) if request.client else "nobody"
 
 
 def name_origin(address: str) -> str:

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import http.server
+import ipaddress
 import re
 import shutil
 import socket
@@ -55,6 +56,23 @@ def test_the_api_believes_one_proxy_which_writes_the_address_anew() -> None:
     for header, value in (("For", "$remote_addr"), ("Host", "$host"), ("Proto", "$scheme")):
         assert re.findall(rf"proxy_set_header X-Forwarded-{header} (\S+);", CONF) == [value]
     assert "$proxy_add_x_forwarded_for" not in CONF
+
+
+def test_all_zones_count_an_ipv6_subscriber_as_one() -> None:
+    assert set(re.findall(r"limit_(?:req|conn)_zone (\S+) zone", CONF)) == {"$network"}
+    (pattern,) = re.findall(r'map \$binary_remote_addr \$network \{\n\s+"~(.+)" \$subscriber;', CONF)
+    find = re.compile(pattern.replace("(?<", "(?P<").replace("(?P<!", "(?<!").replace(r"\z", r"\Z").encode())
+
+    def count_by(address: str) -> bytes:
+        packed = ipaddress.ip_address(address).packed
+        found = find.fullmatch(packed)
+        return found["subscriber"] if found else packed
+
+    assert (
+        count_by("2001:db8:a0a:7::1") == count_by("2001:db8:a0a:7:a:b:c:d") != count_by("2001:db8:a0a:8::1")
+    )
+    assert count_by("192.0.2.1") != count_by("192.0.2.2")
+    assert count_by("::ffff:192.0.2.1") != count_by("::ffff:192.0.2.2")
 
 
 def test_only_the_pages_files_are_compressed() -> None:

@@ -308,6 +308,19 @@ def test_streams_are_bounded_by_person_and_by_address(
     assert response.status == 200
 
 
+def test_all_addresses_of_a_subscriber_of_ipv6_have_one_bound(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROXY_HOPS="1")
+    monkeypatch.setattr(bounds, "_PER_ADDRESS", 1)
+    camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
+    one, same, other = ({"X-Forwarded-For": f"2001:db8:5:{each}"} for each in ("7::1", "7:8:9::2", "8::1"))
+    with live.open(**camille.headers, **one), live.open(**robin.headers, **same) as refused:
+        assert refused.status == 429
+        with live.open(**alex.headers, **other) as response:
+            assert response.status == 200
+
+
 def test_while_the_database_is_away_clients_are_told_to_come_back(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
