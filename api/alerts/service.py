@@ -1,5 +1,6 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
+from api.models.payment import Payment
 from api.models.user import User
 from api.schemas import PlanAnswer
 from configs.clock import clock
@@ -21,18 +23,22 @@ from configs.plan import PlanName
 from configs.prefecture import prefecture
 from configs.settings import settings
 
+_DAY = timedelta(days=1)
+
 
 def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
     """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
 
     Raises:
-        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`.
+        api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
     """
     waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
     lock_user(session, user_id)
     if not waiting:
         check_plan(session, user_id, get_prefecture_id(targets))
     _check_alert_count(session, user_id)
+    _check_made_today(session, user_id)
+    _drop_oldest_closed(session, user_id)
     alert = Alert(
         user_id=user_id,
         name=wish.name,
@@ -209,6 +215,25 @@ def _check_prefecture_count(prefectures: set[str]) -> None:
     most = settings().fair_use_prefectures
     if len(prefectures) > most:
         raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
+
+
+def _drop_oldest_closed(session: Session, user_id: UUID) -> None:
+    """Delete the alerts of a user that were closed first, beyond as many as may wait; those of an order stay."""
+    closed = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.closed_at.is_not(None))
+    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(settings().fair_use_alerts)
+    ordered = sa.exists().where(Payment.alert_id == Alert.id)
+    session.execute(sa.delete(Alert).where(Alert.id.in_(oldest), ~ordered))
+
+
+def _check_made_today(session: Session, user_id: UUID) -> None:
+    """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
+    most = settings().fair_use_alerts
+    today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
+    if session.scalars(today).one() >= most:
+        detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
+        raise ApiError(
+            429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
+        )
 
 
 def _check_alert_count(session: Session, user_id: UUID) -> None:

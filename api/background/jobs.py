@@ -179,6 +179,11 @@ def erase_declarations() -> Counts:
     return {"erased": declarations.erase_declarations()}
 
 
+def drop_closed_alerts() -> Counts:
+    """Drop alerts that were closed a year ago, with their matches; those of an order stay with its books."""
+    return {"dropped": watch_records.drop_closed_alerts()}
+
+
 def drop_watch_records() -> Counts:
     """Drop the proof of what was watched with the books of the payments that it is about: after ten years."""
     return watch_records.drop_watch_records()

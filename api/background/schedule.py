@@ -69,6 +69,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_unverified_accounts", _DAY),
         ScheduledJob("end_unused_accounts", _DAY),
         ScheduledJob("erase_declarations", _DAY),
+        ScheduledJob("drop_closed_alerts", _DAY),
         ScheduledJob("drop_watch_records", _DAY),
         ScheduledJob("drop_audit", _DAY),
         ScheduledJob("make_exports", timedelta(minutes=1)),

@@ -84,7 +84,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "audit": {"api": _ADD, "background": "SELECT, DELETE"},
     # Alerts
     "alerts": {
-        "api": _ALL, "background": _CHANGE, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",
+        "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",
         "notifier": _READ, "reader": _READ,
     },
     "alert_targets": {

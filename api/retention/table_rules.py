@@ -25,6 +25,7 @@ from api.models.provider_event import ProviderEvent
 from api.models.slot import SlotRow
 from api.models.support import SupportRequest
 from api.paging import first_id_at
+from api.retention.watch_records import CLOSED_KEPT_FOR, was_closed_before
 from configs.settings import Settings
 
 _TEN_YEARS = timedelta(days=11 * 366)  # from the end of the year
@@ -107,7 +108,7 @@ TABLE_RULES: dict[str, Rule] = {
     "exports": DroppedByAge("drop_exports", lambda _: timedelta(), lambda limit: Export.expires_at < limit),
     "audit": DroppedByAge("drop_audit", lambda _: 3 * _YEAR + _DAY, lambda limit: AuditEntry.at < limit),
     # Alerts
-    "alerts": OwnedBy("users"),
+    "alerts": DroppedByAge("drop_closed_alerts", lambda _: CLOSED_KEPT_FOR, was_closed_before),
     "alert_targets": OwnedBy("alerts"),
     "appointments": DroppedByAge(
         "drop_appointments", lambda _: timedelta(), lambda limit: Appointment.dropped_at < limit
