@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, render_template
@@ -24,12 +25,28 @@ blueprint = Blueprint("docs", __name__, url_prefix="/api")
 @blueprint.get("/openapi.json")
 def document() -> Response:
     """Return the OpenAPI document."""
-    return answer_public(current_app.json.dumps(build_document(cast("OpenAPI", current_app))).encode())
+    return answer_public(_render_once("openapi.json", _render_json))
 
 
 @blueprint.get("/docs")
 def page() -> Response:
     """Show the OpenAPI document to a person."""
+    return answer_public(_render_once("docs", _render_page), "text/html")
+
+
+def _render_once(name: str, render: Callable[[], bytes]) -> bytes:
+    """Return a body that never changes while the process runs, made at the first request for it."""
+    made: dict[str, bytes] = current_app.extensions.setdefault("api-documents", {})
+    if name not in made:
+        made[name] = render()
+    return made[name]
+
+
+def _render_json() -> bytes:
+    return current_app.json.dumps(build_document(cast("OpenAPI", current_app))).encode()
+
+
+def _render_page() -> bytes:
     shown = build_document(cast("OpenAPI", current_app))
     html = render_template(
         "docs.html",
@@ -39,7 +56,7 @@ def page() -> Response:
         pretty=_format_json,
         said=_render_description,
     )
-    return answer_public(html.encode(), "text/html")
+    return html.encode()
 
 
 def build_document(app: OpenAPI) -> dict[str, Any]:

@@ -3,12 +3,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from flask_openapi3.openapi import OpenAPI
 from hypothesis import given, settings
 from hypothesis.strategies import emails
 from pydantic import ValidationError
 
 from api.accounts.schemas import Registration
 from api.alerts.schemas import NewAlert
+from api.middleware import openapi_docs
 from api.schemas import Body
 from tests.api.admin.examples import EXAMPLES
 from tests.fuzz import times
@@ -266,3 +268,19 @@ def takes(model: type[Body], body: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+@pytest.mark.parametrize("path", ["/api/openapi.json", "/api/docs"])
+def test_a_document_is_rendered_once_in_a_process(
+    client: FlaskClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    build = openapi_docs.build_document
+
+    def count(app: OpenAPI) -> dict[str, Any]:
+        made.append(app)
+        return build(app)
+
+    monkeypatch.setattr(openapi_docs, "build_document", count)
+    bodies = {client.get(path).data for _ in range(3)}
+    assert (len(bodies), len(made)) == (1, 1)
