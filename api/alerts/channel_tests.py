@@ -12,19 +12,22 @@ from api.alerts.service import get_open, lock_user
 from api.errors import ApiError
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification
+from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.settings import settings
 
 KIND = "test_message"
 _PER_HOUR = 3
-_HOUR = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_SMS_A_DAY = 3
 
 
 def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Channel]:
     """Write a test message for each linked channel; return the channel by notification, to nudge after the commit.
 
-    By SMS, which costs us, only while a plan lasts.
+    By SMS, which costs us, only while a plan lasts, three a day, and none once the day's SMS cost SMS_DAY_STOP.
 
     Raises:
         api.errors.ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
@@ -33,14 +36,14 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Ch
     alert = get_open(session, user_id, alert_id)
     _check_rate(session, user_id)
     test = str(new_id())
-    holds = find_entitlement(session, user_id, clock()).plan.name is not PlanName.NONE
+    by_sms = _may_cost(session, user_id)
     ids = notifier.create_notifications(
         session,
         user_id,
         KIND,
         {"alert": str(alert.id), "test": test},
         f"test:{test}",
-        channels=[each for each in Channel if holds or each is not Channel.SMS],
+        channels=[each for each in Channel if by_sms or each is not Channel.SMS],
         language=alert.language,
     )
     if not ids:
@@ -51,6 +54,17 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Ch
         sa.select(Notification.id, Notification.channel).where(is_any_of(Notification.id, ids))
     )
     return dict(iter(rows))
+
+
+def _may_cost(session: Session, user_id: UUID) -> bool:
+    now = clock()
+    if find_entitlement(session, user_id, now).plan.name is PlanName.NONE:
+        return False
+    today = sa.select(sa.func.count()).where(
+        Notification.user_id == user_id, Notification.created_at > now - _DAY, Notification.kind == KIND,
+        Notification.channel == Channel.SMS,
+    )  # fmt: skip
+    return session.scalars(today).one() < _SMS_A_DAY and sum_of_day(session, now) < settings().sms_day_stop
 
 
 def _check_rate(session: Session, user_id: UUID) -> None:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant
 from configs.clock import clock
 from configs.plan import PlanName
@@ -62,6 +62,31 @@ def test_an_sms_needs_a_plan_as_it_costs(client: FlaskClient, camille: Person) -
     with session() as s:
         s.execute(sa.delete(Grant))
     assert ask(client, camille, wait_for(camille.id)).json == {"channels": ["email", "telegram"]}
+
+
+def test_three_tests_a_day_go_by_sms(client: FlaskClient, camille: Person) -> None:
+    alert = wait_for(camille.id)
+
+    def ask_after(wait: timedelta) -> bool:
+        with session() as s:
+            s.execute(sa.update(Notification).values(created_at=Notification.created_at - wait))
+        return "sms" in ask(client, camille, alert).json["channels"]
+
+    by_sms = [ask_after(timedelta(minutes=30)) for _ in range(5)]
+    assert by_sms == [True, True, True, False, False]
+    assert ask_after(timedelta(days=1))
+
+
+def test_no_test_goes_by_sms_once_the_day_s_sms_cost_their_ceiling(
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_DAY_STOP="1")
+    alert = wait_for(camille.id)
+    assert "sms" in ask(client, camille, alert).json["channels"]
+    with session() as s:
+        paid = sa.update(Notification).where(Notification.channel == Channel.SMS)
+        s.execute(paid.values(cost=1, accepted_at=clock(), state=State.SENT))
+    assert ask(client, camille, alert).json == {"channels": ["email", "telegram"]}
 
 
 def test_it_speaks_the_language_of_the_alert(client: FlaskClient, camille: Person) -> None:
