@@ -206,8 +206,8 @@ def shorten_address(address: str) -> str:
     return f"{name[:1]}…@{domain}" if at else f"…{address[-2:]}"
 
 
-def group_network_address(address: str) -> str:
-    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has.
+def group_network_address(address: str, prefix: int = 64) -> str:
+    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has, or a wider range.
 
     A socket that serves both versions names a client of IPv4 as `::ffff:192.0.2.1`: that is its IPv4 address.
     """
@@ -217,7 +217,7 @@ def group_network_address(address: str) -> str:
         return address
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
-    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, prefix), strict=False))
 
 
 def sender(text: str) -> str:

@@ -1,6 +1,7 @@
-"""Turns at hashing passwords: PASSWORD_HASHES at a time on a machine, in all processes together.
+"""Turns at hashing passwords: PASSWORD_HASHES at a time on a machine, in all processes together, and a kept one.
 
-A hash takes a core for 0.2 s. Without turns a wave of sign-ins would leave no core to anything else.
+A hash takes a core for 0.2 s. Without turns a wave of sign-ins would leave no core to anything else. The kept turn is
+for people who are known (api/middleware/known_places.py) or signed in: a wave of strangers leaves it to them.
 """
 
 import fcntl
@@ -15,37 +16,43 @@ from api.errors import ApiError
 from configs.settings import settings
 
 _LOOK_SECONDS = 0.02
-_WAITING = 4  # threads of a process that may wait at once: the others of gunicorn's eight go on serving reads
-_places = threading.BoundedSemaphore(_WAITING)
+# Threads of a process that may wait at once, strangers' and others': with two that hash they leave one of gunicorn's
+# eight to reads.
+_WAITING = {False: 3, True: 2}
+_places = {kept: threading.BoundedSemaphore(most) for kept, most in _WAITING.items()}
+_KEPT = "kept"
 
 
 @contextmanager
-def take_turn() -> Iterator[None]:
+def take_turn(*, kept: bool = False) -> Iterator[None]:
     """Wait for a turn, and hold it while the block runs. A process that dies gives its turn back.
+
+    With `kept` it is the kept one or any other.
 
     Raises:
         api.errors.ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
     """
-    if not _places.acquire(blocking=False):
+    if not _places[kept].acquire(blocking=False):
         raise _build_refusal()
     try:
-        lock = _wait_for_lock()
+        lock = _wait_for_lock(kept=kept)
     finally:
-        _places.release()
+        _places[kept].release()
     try:
         yield
     finally:
         os.close(lock)
 
 
-def _wait_for_lock() -> int:
+def _wait_for_lock(*, kept: bool) -> int:
     """Return the open file whose lock is the turn."""
     folder = settings().state_dir / "password-hashes"
     folder.mkdir(parents=True, exist_ok=True)
+    names = [*([_KEPT] if kept else []), *map(str, range(settings().password_hashes))]
     until = time.monotonic() + settings().password_wait_seconds
     while True:
-        for number in range(settings().password_hashes):
-            if (lock := _try_lock(folder / str(number))) is not None:
+        for name in names:
+            if (lock := _try_lock(folder / name)) is not None:
                 return lock
         if time.monotonic() >= until:
             raise _build_refusal()

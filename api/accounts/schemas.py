@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from api.accounts.password_strength import LONGEST, SHORTEST, explain_weakness
+from api.accounts.password_strength import LONGEST, SHORTEST
 from api.models.user import OutageCredit
 from api.schemas import Answer, Body, name_rule
 from configs.contact_addresses import LetterNotSent, email_address, phone_number
@@ -71,14 +71,6 @@ class Registration(Body):
     language: Language | None = Field(
         None, description="Of messages, and of pages that speak it; French without one."
     )
-
-    @field_validator("password")
-    @classmethod
-    def _no_guess(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        email = info.data.get("email")  # None where the address is invalid: that error is enough
-        if email and (weakness := explain_weakness(password.get_secret_value(), email)):
-            raise PydanticCustomError("guessable", "{why}", {"why": weakness})
-        return password
 
 
 class Registered(Answer):

@@ -8,22 +8,22 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 import notifier
-from api.accounts.passwords import hash_password
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered, Registration
 from api.auth import service
 from api.auth.schemas import Confirmed, EmailBody, MailSent, PasswordBody, ResetBody, TokenBody
 from api.errors import ApiError, not_found
+from api.logins.access import hash_chosen_password
 from api.logins.schemas import SignedIn
 from api.middleware.auth import (
     current_login_id,
-    current_user,
     current_user_id,
     issue_tokens,
     require_recent_proof,
 )
+from api.middleware.known_places import remember_place
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
-from api.middleware.rate_limits import remember_address
+from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import autocommit_session, session
 from configs.signing import LinkRefused
 
@@ -76,10 +76,10 @@ def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
 def reset_password(body: ResetBody) -> tuple[str, int]:
     """Choose a new password by the token of a link. All logins end; the address counts as confirmed."""
     with _refused_links():
-        change = service.reset_by_token(body.token, body.password.get_secret_value())
+        change = service.reset_by_token(body.token, body.password.get_secret_value(), may_take_kept_turn)
     if change.contact is None:
         raise not_found("link: it was used, or the address or the password changed; ask for another one")
-    remember_address(change.contact.address)  # a wave of guesses must not keep the owner out
+    remember_place(change.contact.address)  # a wave of guesses must not keep the owner out
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
     notifier.nudge(change.mails)
@@ -92,9 +92,7 @@ def reset_password(body: ResetBody) -> tuple[str, int]:
 def change_password(body: PasswordBody) -> dict[str, Any]:
     """Set another password, after a recent proof. All other logins end; this one gets new tokens."""
     require_recent_proof()
-    password = body.password.get_secret_value()
-    service.check_strength(password, current_user().email)
-    hashed = hash_password(password)
+    hashed = hash_chosen_password(body.password.get_secret_value())
     with session() as s:
         user, change = service.change_password(s, current_user_id(), current_login_id(), hashed)
     notifier.nudge(change.mails)

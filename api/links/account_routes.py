@@ -9,7 +9,8 @@ from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of
-from api.middleware.rate_limits import remember_address
+from api.middleware.known_places import remember_place
+from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
 from configs.signed_links import ResetPassword, VerifyAddress
 
@@ -51,7 +52,8 @@ def ask_password(token: str) -> str:
 def choose_password(token: str) -> tuple[str, int]:
     """Set the new password, or show the form again with what is wrong with it."""
     try:
-        change = reset_by_token(token, read_new_password(request.form.get("password", "")))
+        password = read_new_password(request.form.get("password", ""))
+        change = reset_by_token(token, password, may_take_kept_turn)
     except ApiError as error:
         if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
@@ -60,7 +62,7 @@ def choose_password(token: str) -> tuple[str, int]:
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
     if change.contact:
-        remember_address(change.contact.address)
+        remember_place(change.contact.address)
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
 
 

@@ -7,7 +7,7 @@ import structlog
 from flask import request
 
 import notifier
-from api.accounts.passwords import verify_password
+from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user
 from api.errors import ApiError
 from api.logins import service
@@ -17,12 +17,13 @@ from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import take_code
 from api.logins.service import LoginChange
 from api.middleware.auth import current_identity, current_login_id, current_user, is_use
+from api.middleware.known_places import is_known_address, is_known_place, remember_place
 from api.middleware.rate_limits import (
+    count_password_work,
     count_wrong_code,
-    is_known_address,
     limit_codes,
     limit_guesses,
-    remember_address,
+    may_take_kept_turn,
 )
 from api.models.base import session
 from api.models.user import User
@@ -38,7 +39,8 @@ def check_password(body: LoginBody) -> User:
     """
     with session() as s:
         user = find_user(s, body.email)
-    fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None)
+    kept = is_known_place(body.email) and may_take_kept_turn(body.email)
+    fits = verify_password(body.password.get_secret_value(), user.password_hash if user else None, kept=kept)
     if user is None or not fits:
         log.info("sign-in refused", because="wrong-login", user=str(user.id) if user else None)
         raise ApiError(401, "wrong-login", "no account has this address and password")
@@ -70,7 +72,7 @@ def open_login(user: User) -> LoginChange:
         )
     log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_address=is_known)
     notifier.nudge(change.mails)
-    remember_address(user.email)
+    remember_place(user.email)
     return change
 
 
@@ -100,14 +102,27 @@ def prove_identity(body: ProofBody) -> datetime:
         api.errors.ApiError: 403 wrong-proof or code-needed; 429.
     """
     user = current_user()
+    count_password_work(user.id)
     with limit_guesses(user.id):
-        if not verify_password(body.password.get_secret_value(), user.password_hash):
+        kept = may_take_kept_turn(user.email)
+        if not verify_password(body.password.get_secret_value(), user.password_hash, kept=kept):
             log.info("proof refused", because="wrong-proof", user=str(user.id))
             raise ApiError(403, "wrong-proof", "this is not the account's password")
         if user.has_second_factor:
             _require_code(user.id, body.code)
     with session() as s:
         return service.note_proof(s, current_login_id())
+
+
+def hash_chosen_password(password: str) -> str:
+    """Return the hash of the password that the signed-in user chooses.
+
+    Raises:
+        api.errors.ApiError: 422, it can be guessed; 429; 503, no turn came to hash it.
+    """
+    user = current_user()
+    count_password_work(user.id)
+    return hash_new_password(password, user.email, kept=may_take_kept_turn(user.email))
 
 
 def _find_challenged(text: str) -> User:

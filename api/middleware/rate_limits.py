@@ -1,9 +1,9 @@
 """Rate limits by network address and by account, counted in Redis for all processes."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import partial
 from http import HTTPStatus
 from uuid import UUID
 
@@ -11,15 +11,22 @@ import structlog
 from flask import Flask, Response, g, request
 from flask_limiter import ApplicationLimit, HeaderNames, Limiter, RateLimitExceeded
 from limits.errors import StorageError
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ApiError
+from api.middleware.known_places import (
+    COOKIE,
+    digest_account,
+    digest_at,
+    find_browser,
+    forget_place,
+    get_network,
+    is_known_place,
+    read_browser_id,
+    read_email,
+)
 from api.middleware.limit_counters import (
-    PATIENCE,
     build_storage_options,
     build_storage_url,
     check_limit,
@@ -30,14 +37,15 @@ from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
 from api.middleware.shared_counts import Count, count_request, forget_requests
 from api.models.user import User
-from configs.contact_addresses import fold_address, group_network_address
-from configs.redis import redis_client
-from configs.settings import settings
+from configs.contact_addresses import group_network_address
 from configs.signed_links import read_unsubscription
 from configs.signing import LinkRefused
 
 GENERAL = "1000 per 15 minutes"
-AUTH = "100 per 15 minutes"
+AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of one account
+# One customer of a provider may have a /56 or a /48: the same doors from there, and from everywhere, by unknown places.
+AUTH_WIDER = {56: "200 per 15 minutes", 48: "400 per 15 minutes"}
+AUTH_IN_ALL = "240 per minute"  # hashing more takes a core for itself
 SUPPORT = "5 per day"
 ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
 DECLARATIONS = "20 per hour"  # without a login, from one network address
@@ -47,15 +55,19 @@ ACCOUNT = "100 per 15 minutes"
 USER = "300 per 5 minutes"
 CODES = "5 per 5 minutes"  # of one challenge
 WRONG_CODES = "30 per hour"  # of one account
-_KNOWN_SECONDS = 90 * 86400  # an account's sign-in addresses are remembered for so long
+PROOFS = "30 per 15 minutes"  # passwords that one signed-in account has proven or changed
+# Hashes in turns that are kept for known people; what is more waits with strangers.
+KEPT_BY_ACCOUNT, KEPT_BY_NETWORK = "60 per 15 minutes", "240 per 15 minutes"
 # Mail services post these for many readers, and none tries again: https://www.rfc-editor.org/rfc/rfc8058
 _ONE_CLICK_ROUTES = ("links.stop", "links.unsubscribe")
-# Routes that anyone may call to guess, or to cause a mail.
+# Routes that anyone may call to guess, to have a password hashed, or to cause a mail.
 _AUTH_ROUTES = (
     "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
     "logins.login", "logins.login_with_code",
     "sign_in.register", "sign_in.send_reset", "sign_in.sign_in", "sign_in.sign_in_with_code",
+    "links.choose_password",
 )  # fmt: skip
+_CODE_ROUTES = ("logins.login_with_code", "sign_in.sign_in_with_code")
 _WAIT = "X-RateLimit-Wait"
 log = structlog.get_logger(__name__)
 
@@ -75,7 +87,7 @@ def register_rate_limits(app: Flask) -> None:
     app.register_error_handler(RateLimitExceeded, _answer_too_many)
     app.before_request(_count_by_address)
     app.after_request(_tell_count)
-    strict = _build_limiter([ApplicationLimit(AUTH, scope="auth"), *_build_account_limits()])
+    strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
     strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _is_exempt())
     strict.init_app(app)
 
@@ -88,7 +100,7 @@ def _count_by_address() -> None:
         link = hashlib.sha256(request.path.encode()).hexdigest()
         g.counted = count_request(ONE_CLICK, link, "one-click")
     else:
-        g.counted = count_request(GENERAL, _get_address(), "general")
+        g.counted = count_request(GENERAL, get_network(), "general")
     if not g.counted.passes:
         raise g.counted.build_refusal()
 
@@ -116,7 +128,7 @@ def count_support_request() -> None:
     Raises:
         api.errors.ApiError: 429, this network address sent too many within a day.
     """
-    hit_limit(SUPPORT, "support", _get_address())
+    hit_limit(SUPPORT, "support", get_network())
 
 
 def count_declaration() -> None:
@@ -125,7 +137,7 @@ def count_declaration() -> None:
     Raises:
         api.errors.ApiError: 429, this network address sent too many within an hour.
     """
-    hit_limit(DECLARATIONS, "declaration", _get_address())
+    hit_limit(DECLARATIONS, "declaration", get_network())
 
 
 def count_new_email(email: str) -> None:
@@ -134,35 +146,75 @@ def count_new_email(email: str) -> None:
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day.
     """
-    hit_limit(NEW_EMAIL, "new-email", _digest_account(email))
+    hit_limit(NEW_EMAIL, "new-email", digest_account(email))
+
+
+def _build_address_limits() -> list[ApplicationLimit]:
+    """Return the limits by network address, by wider ranges of IPv6, and of all unknown places together.
+
+    A browser that the account knows is counted by itself, so that its network's other people do not keep it out.
+    """
+    wider = [
+        ApplicationLimit(
+            limit, key_function=partial(_get_wider_network, prefix), scope=f"auth-{prefix}",
+            exempt_when=lambda: ":" not in get_network() or _is_known(),
+        )
+        for prefix, limit in AUTH_WIDER.items()
+    ]  # fmt: skip
+    everywhere = ApplicationLimit(
+        AUTH_IN_ALL, key_function=lambda: "all", scope="auth-in-all", exempt_when=_is_known
+    )
+    return [ApplicationLimit(AUTH, key_function=_get_visitor, scope="auth"), *wider, everywhere]
+
+
+def _get_visitor() -> str:
+    """Return by what a visitor is counted: the account that knows the browser, or the network address."""
+    if COOKIE in request.cookies:
+        if request.endpoint in _CODE_ROUTES and (browser := read_browser_id()):
+            return f"browser {browser}"  # the challenge's tries are counted, too
+        if (email := _read_email()) and find_browser(email):
+            return f"account {digest_account(email)}"
+    return get_network()
+
+
+def _get_wider_network(prefix: int) -> str:
+    return group_network_address(request.remote_addr or "nobody", prefix)
+
+
+def _is_known() -> bool:
+    """Return whether the account that the request names is known at its place; asked once a request."""
+    if "is_known_place" not in g:
+        email = _read_email()
+        g.is_known_place = bool(email) and is_known_place(email)
+    return bool(g.is_known_place)
 
 
 def _build_account_limits() -> list[ApplicationLimit]:
     """Return the limits on guesses at one account.
 
-    One counts by address, the other all addresses together. The second leaves out addresses from which the account
-    has signed in, so that a stranger's guesses do not lock its owner out.
+    One counts by place, the other all places together. The second leaves out places at which the account is known, so
+    that a stranger's guesses do not lock its owner out.
     """
     here = ApplicationLimit(
         ACCOUNT_FROM_ADDRESS,
-        key_function=_get_account_and_address,
+        key_function=_get_account_and_place,
         scope=str,
-        exempt_when=lambda: not _get_account(),
+        exempt_when=lambda: not _read_email(),
         deduct_when=_is_guess,
     )
     anywhere = ApplicationLimit(
         ACCOUNT,
-        key_function=_get_account,
+        key_function=lambda: digest_account(_read_email()),
         scope=str,
-        exempt_when=lambda: not _get_account() or _may_not_be_locked(),
+        exempt_when=lambda: not _read_email() or _may_not_be_locked(),
         deduct_when=_is_guess,
     )
     return [here, anywhere]
 
 
 def _may_not_be_locked() -> bool:
-    """Return whether strangers must not use up a limit: of a known address, or of the way to a new password."""
-    return request.endpoint in ("auth.forgot_password", "sign_in.send_reset") or _is_known(_get_account())
+    """Return whether strangers must not use up a limit: of a known place, or of the way to a new password."""
+    return request.endpoint in ("auth.forgot_password", "sign_in.send_reset") or _is_known()
 
 
 def _is_guess(response: Response) -> bool:
@@ -172,12 +224,26 @@ def _is_guess(response: Response) -> bool:
     return request.endpoint != "logins.login" or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def remember_address(email: str) -> None:
-    """Remember the address from which the account with this e-mail address signed in, unless Redis is away."""
+def may_take_kept_turn(email: str) -> bool:
+    """Count a hash for somebody who is known, and return whether it may take a turn that is kept for them.
+
+    Beyond what a person needs it waits with strangers, who may have accounts of their own.
+    """
     try:
-        _get_redis().set(_build_known_key(_digest_account(email)), 1, ex=_KNOWN_SECONDS)
-    except RedisError as error:
-        log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
+        hit_limit(KEPT_BY_ACCOUNT, "kept-turn", digest_account(email))
+        hit_limit(KEPT_BY_NETWORK, "kept-turn", _get_wider_network(min(AUTH_WIDER)))
+    except ApiError:
+        return False
+    return True
+
+
+def count_password_work(user_id: UUID) -> None:
+    """Count a password that a signed-in user proves or changes, right or wrong: each takes a core for a while.
+
+    Raises:
+        api.errors.ApiError: 429.
+    """
+    hit_limit(PROOFS, "password-work", str(user_id))
 
 
 def count_request_of(user_id: UUID) -> None:
@@ -194,20 +260,22 @@ def count_request_of(user_id: UUID) -> None:
 def forget_counts(user_id: UUID, email: str) -> None:
     """Delete what is counted and remembered of an account that was deleted.
 
-    Left to run out: counts that other processes hold (5 min), and the digests of other network addresses (90 days).
+    Left to run out: counts that other processes hold (5 min), and the digests of other network addresses (30 days).
     """
-    account, name = _digest_account(email), str(user_id)
+    account, name = digest_account(email), str(user_id)
     forget_requests(USER, "user", name)
     counted = (
         (ACCOUNT_FROM_ADDRESS, "proof", name),
-        (ACCOUNT_FROM_ADDRESS, "code", name, _get_address()),
+        (ACCOUNT_FROM_ADDRESS, "code", name, get_network()),
         (WRONG_CODES, "codes", name),
+        (PROOFS, "password-work", name),
+        (KEPT_BY_ACCOUNT, "kept-turn", account),
         (NEW_EMAIL, "new-email", account),
     )
     try:
         for limit, *key in counted:
             clear_limit(limit, *key)
-        _get_redis().delete(_build_known_key(account))
+        forget_place(email)
     except (RedisError, StorageError) as error:
         log.warning("counts of a deleted account run out by themselves", because=str(error))
 
@@ -231,14 +299,14 @@ def limit_guesses(user_id: UUID) -> Iterator[None]:
 def limit_codes(challenge_id: str, user: User) -> None:
     """Count a try at the code of a second factor, and refuse one too many.
 
-    An address from which the account signed in before is spared from what strangers try.
+    A place at which the account is known is spared from what strangers try.
 
     Raises:
         api.errors.ApiError: 429.
     """
     hit_limit(CODES, "challenge", challenge_id)
-    check_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_address())
-    if not is_known_address(user.email):
+    check_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_place(user.email))
+    if not is_known_place(user.email):
         check_limit(WRONG_CODES, "codes", str(user.id))
 
 
@@ -248,41 +316,13 @@ def count_wrong_code(user: User) -> None:
     Raises:
         api.errors.ApiError: 429.
     """
-    hit_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_address())
+    hit_limit(ACCOUNT_FROM_ADDRESS, "code", str(user.id), _get_place(user.email))
     hit_limit(WRONG_CODES, "codes", str(user.id))
-
-
-def is_known_address(email: str) -> bool:
-    """Return whether the account with this e-mail address signed in from this network address before."""
-    return _is_known(_digest_account(email))
-
-
-def _is_known(account: str) -> bool:
-    try:
-        return bool(_get_redis().exists(_build_known_key(account)))
-    except RedisError:
-        return False  # the limiter meets the same error and answers it
-
-
-def _build_known_key(account: str) -> str:
-    return f"known-address:{_digest_with_address(account)}"
-
-
-@lru_cache(maxsize=2)
-def _get_client(_url: str) -> Redis:
-    client = redis_client()
-    client.set_retry(Retry(NoBackoff(), 0))
-    client.connection_pool.connection_kwargs["socket_timeout"] = PATIENCE
-    return client
-
-
-def _get_redis() -> Redis:
-    return _get_client(settings().require("redis_url"))
 
 
 def _build_limiter(limits: list[ApplicationLimit]) -> Limiter:
     return Limiter(
-        _get_address,
+        get_network,
         application_limits=list(limits),
         headers_enabled=True,
         # the limiter sets it on every response and would overwrite that of our own 503
@@ -292,36 +332,24 @@ def _build_limiter(limits: list[ApplicationLimit]) -> Limiter:
     )
 
 
-def _get_address() -> str:
-    """Return the network address to count by. Of IPv6 it is the subscriber's whole /64, who may use any of it."""
-    return group_network_address(request.remote_addr or "nobody")
-
-
-def _get_account() -> str:
-    """Return a digest of the account in the body: Redis must not hold addresses."""
+def _read_email() -> str:
+    """Return the e-mail address that the body names, whose account is meant; "" where there is none."""
     try:
         # The API's routes refuse a form by its type, which needs the body unread.
-        body = (
-            request.form if (request.endpoint or "").startswith("sign_in.") else request.get_json(silent=True)
-        )
+        is_form = (request.endpoint or "").startswith("sign_in.")
+        return read_email(request.form if is_form else request.get_json(silent=True))
     except RequestEntityTooLarge:  # the check of the body answers it, once the request is counted
         return ""
-    email = body.get("email") if isinstance(body, Mapping) else None
-    return _digest_account(email) if isinstance(email, str) else ""
 
 
-def _digest_account(email: str) -> str:
-    return hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
+def _get_place(email: str) -> str:
+    """Return where somebody tries an account: the browser that it knows, or the network address."""
+    return find_browser(email) or get_network()
 
 
-def _get_account_and_address() -> str:
-    account = _get_account()
-    return _digest_with_address(account) if account else ""
-
-
-def _digest_with_address(account: str) -> str:
-    """Return a digest of an account and the network address of the request: Redis must not hold addresses."""
-    return hashlib.sha256(f"{account} {_get_address()}".encode()).hexdigest()
+def _get_account_and_place() -> str:
+    email = _read_email()
+    return digest_at(digest_account(email), _get_place(email)) if email else ""
 
 
 def _is_exempt() -> bool:

@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 import notifier
-from api.accounts.passwords import hash_password
 from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
 from api.errors import ApiError
+from api.logins.access import hash_chosen_password
 from api.logins.schemas import TotpConfirmation
 from api.logins.second_factor import (
     FactorSetup,
@@ -131,8 +131,7 @@ def remove_factor() -> ResponseReturnValue:
 
 
 def _set_password(password: str) -> None:
-    accounts.check_strength(password, current_user().email)
-    hashed = hash_password(password)
+    hashed = hash_chosen_password(password)
     with session() as s:
         user, change = accounts.change_password(s, current_user_id(), current_login_id(), hashed)
     notifier.nudge(change.mails)

@@ -98,9 +98,13 @@ def show_registration() -> str:
 def register() -> ResponseReturnValue:
     """Open an account. The answer never tells whether the address was known."""
     form = Form.read(Registration)
+    if not form.errors:
+        try:
+            accounts.register(form.value.model_copy(update={"language": read_language()}))
+        except ApiError as error:
+            form.refuse(error, "password")
     if form.errors:
         return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
-    accounts.register(form.value.model_copy(update={"language": read_language()}))
     target = read_target(request.form.get("next"))
     return redirect(url_for("sign_in.show_confirmation", next=target), 303)
 

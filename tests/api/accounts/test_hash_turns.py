@@ -1,4 +1,4 @@
-"""One password is hashed at a time on a machine, in all threads and processes."""
+"""One password is hashed at a time on a machine, in all threads and processes, and one more of people who are known."""
 
 import subprocess
 import sys
@@ -79,11 +79,35 @@ def test_who_waits_too_long_is_told_to_come_back(client: FlaskClient) -> None:
     assert (answer.json or {})["type"].endswith(":busy")
 
 
+def fill_places(stack: ExitStack, *, kept: bool = False) -> None:
+    """Have as many threads wait as may."""
+    for _ in range(hash_turns._WAITING[kept]):
+        stack.callback(hash_turns._places[kept].release)
+        hash_turns._places[kept].acquire()
+
+
+def test_strangers_leave_a_turn_and_places_to_wait_to_people_who_are_known() -> None:
+    with ExitStack() as stack:
+        stack.enter_context(take_turn())
+        fill_places(stack)
+        with pytest.raises(ApiError), take_turn():
+            pass
+        with take_turn(kept=True), pytest.raises(ApiError), take_turn(kept=True):
+            pass
+    with take_turn(kept=True), take_turn(kept=True):  # any other turn serves them, too
+        pass
+
+
+def test_people_who_are_known_leave_a_turn_to_strangers() -> None:
+    with ExitStack() as stack:
+        stack.enter_context(take_turn(kept=True))
+        fill_places(stack, kept=True)
+        stack.enter_context(take_turn())
+
+
 def test_threads_stay_free_for_others() -> None:
     with ExitStack() as stack:
-        for _ in range(hash_turns._WAITING):
-            stack.callback(hash_turns._places.release)
-            hash_turns._places.acquire()
+        fill_places(stack)
         began = time.monotonic()
         with pytest.raises(ApiError), take_turn():
             pass

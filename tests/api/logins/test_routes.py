@@ -326,8 +326,9 @@ def test_only_a_wrong_password_or_code_counts_as_a_guess(
 ) -> None:
     headers = bearer(log_in(client)["token"])
     with monkeypatch.context() as patch:
-        patch.setattr(hash_turns, "_places", threading.BoundedSemaphore(1))
-        assert hash_turns._places.acquire()
+        places = {kept: threading.BoundedSemaphore(1) for kept in (False, True)}
+        patch.setattr(hash_turns, "_places", places)
+        assert all(each.acquire() for each in places.values())
         for _ in range(11):
             busy = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
             assert (busy.status_code, word(busy)) == (503, "busy")

@@ -28,7 +28,13 @@ def _check_cookies(response: TestResponse) -> None:
     """A cookie is for this host, for https, for no script, and not sent by forms of other sites."""
     for cookie in response.headers.getlist("Set-Cookie"):
         name, _, rest = cookie.partition("=")
-        assert name in ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice"), cookie
+        assert name in (
+            "__Host-access",
+            "__Host-refresh",
+            "__Host-visitor",
+            "__Host-notice",
+            "__Host-known",
+        ), cookie
         flags = {each.strip() for each in rest.split(";")[1:]}
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= flags, cookie
         assert not any(each.startswith("Domain") for each in flags), cookie

@@ -1,0 +1,149 @@
+"""Places at which an account is known: a browser with our signed cookie, or a network address of a recent sign-in.
+
+What strangers do uses up neither the tries of a known place nor its turn at hashing passwords. To be known proves
+nothing else: the password is asked for as everywhere. Programs that keep no cookie are known by their address.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Self
+
+import structlog
+from flask import Response, after_this_request, request
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from api.middleware.limit_counters import PATIENCE
+from configs.contact_addresses import fold_address, group_network_address
+from configs.encryption import lookup_hashes
+from configs.redis import redis_client
+from configs.settings import settings
+from configs.signing import LinkRefused, sign, unsign
+
+COOKIE = "__Host-known"
+_SCOPE = "known-browser"
+_COOKIE_SECONDS = 365 * 86400  # from the last sign-in
+_ADDRESS_SECONDS = 30 * 86400
+_MOST_ACCOUNTS = 5  # of one browser, the latest
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Browser:
+    """What the cookie says: the browser's own id, and the accounts that signed in there, by keyed hashes."""
+
+    id: str
+    accounts: tuple[str, ...]
+
+    @classmethod
+    def read(cls) -> Self:
+        """Return what the request's cookie says; a new browser where it has none that is ours."""
+        try:
+            claims = unsign(_SCOPE, request.cookies.get(COOKIE, ""), _COOKIE_SECONDS)
+            return cls(str(claims["id"]), tuple(map(str, claims["accounts"])))
+        except (LinkRefused, KeyError, TypeError):
+            return cls(secrets.token_hex(8), ())
+
+
+def read_browser_id() -> str | None:
+    """Return the id of a browser where some account signed in before."""
+    browser = _Browser.read()
+    return browser.id if browser.accounts else None
+
+
+def find_browser(email: str) -> str | None:
+    """Return the id of the request's browser where the account with this e-mail address signed in there before."""
+    if COOKIE not in request.cookies:
+        return None
+    browser = _Browser.read()
+    return browser.id if browser.accounts and set(browser.accounts) & set(_hash_account(email)) else None
+
+
+def is_known_place(email: str) -> bool:
+    """Return whether the account with this e-mail address signed in before, by this browser or from this address."""
+    return find_browser(email) is not None or is_known_address(email)
+
+
+def is_known_address(email: str) -> bool:
+    """Return whether the account signed in from this network address within 30 days."""
+    try:
+        return bool(_get_redis().exists(_build_key(email)))
+    except RedisError:
+        return False  # the limiter meets the same error and answers it
+
+
+def remember_place(email: str) -> None:
+    """Have the browser and the network address known to the account with this e-mail address, which signed in."""
+    browser = _Browser.read()
+    mine = _hash_account(email)
+    accounts = [mine[0], *(each for each in browser.accounts if each not in mine)][:_MOST_ACCOUNTS]
+    token = sign(_SCOPE, {"id": browser.id, "accounts": accounts})
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(
+            COOKIE, token, max_age=_COOKIE_SECONDS, path="/", secure=True, httponly=True, samesite="Lax"
+        )
+        return response
+
+    try:
+        _get_redis().set(_build_key(email), 1, ex=_ADDRESS_SECONDS)
+    except RedisError as error:
+        log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
+
+
+def forget_place(email: str) -> None:
+    """Forget this network address of an account that was deleted.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    _get_redis().delete(_build_key(email))
+
+
+def get_network() -> str:
+    """Return the network address to count by. Of IPv6 it is the subscriber's whole /64, who may use any of it."""
+    return group_network_address(request.remote_addr or "nobody")
+
+
+def read_email(body: object) -> str:
+    """Return the e-mail address that a body names; "" where it names none."""
+    email = body.get("email") if isinstance(body, Mapping) else None
+    return email if isinstance(email, str) else ""
+
+
+def digest_account(email: str) -> str:
+    """Return a digest of an account by its e-mail address: Redis must not hold addresses."""
+    return hashlib.sha256(fold_address(email).encode("utf-8", "replace")).hexdigest()
+
+
+def digest_at(account: str, place: str) -> str:
+    """Return a digest of an account and a place."""
+    return hashlib.sha256(f"{account} {place}".encode()).hexdigest()
+
+
+def _hash_account(email: str) -> list[str]:
+    """Return how the cookie names an account: its reader cannot find the address by trying."""
+    text = f"known-browser:{digest_account(email)}"
+    return [each.hex()[:16] for each in lookup_hashes(text)]
+
+
+def _build_key(email: str) -> str:
+    return f"known-address:{digest_at(digest_account(email), get_network())}"
+
+
+@lru_cache(maxsize=2)
+def _get_client(_url: str) -> Redis:
+    client = redis_client()
+    client.set_retry(Retry(NoBackoff(), 0))
+    client.connection_pool.connection_kwargs["socket_timeout"] = PATIENCE
+    return client
+
+
+def _get_redis() -> Redis:
+    return _get_client(settings().require("redis_url"))
