@@ -22,7 +22,7 @@ from crawler.reading import Page
 _INLINE = re.compile(
     "a|abbr|b|bd[io]|big|cite|code|data|dfn|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strong|su[bp]|time|tt|u|var"
 )
-_QUOTES = ("q", "cite", "blockquote", "code", "pre", "dfn", "figcaption")
+_QUOTES = ("q", "cite", "blockquote", "code", "pre", "dfn", "figcaption", "details")
 _ALERTS = "//*[@role='alert' or @role='status' or @role='alertdialog']"
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
 _MOST_BLOCKS = 50
@@ -132,14 +132,14 @@ def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:
 
 
 def _block_of(node: HtmlElement) -> HtmlElement:
-    """Return the block around a node; a cell's is its row, whose first cell may narrow it."""
+    """Return the block around a node; a cell's is its row, whose first cell may narrow it, a description's its list."""
     while (
         _INLINE.fullmatch(str(node.tag))
         and node.tag not in _QUOTES
         and (parent := node.getparent()) is not None
     ):
         node = parent
-    row = next(node.iterancestors("tr"), None) if node.tag in ("td", "th") else None
+    row = next(node.iterancestors("tr", "dl"), None) if node.tag in ("td", "th", "dd") else None
     return node if row is None else row
 
 

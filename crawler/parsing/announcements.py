@@ -15,7 +15,7 @@ from crawler.parsing.narrowed_sentences import WEEKDAY
 from crawler.parsing.no_slot_phrases import without_denials
 
 _SLOTS = (
-    r"(?:disponibilites?|creneaux?|rendez.vous|rdv|dates?|places?|plages?(?: horaires?)?|horaires?|reservations?"
+    r"(?:dispo(?:nibilite)?s?|creneaux?|rendez.vous|rdv|dates?|places?|plages?(?: horaires?)?|horaires?|reservations?"
     r"|inscriptions?|plannings?|calendriers?|agendas?)\b"
 )
 _FREE = r"(?:disponibles?|libres?|possibles?|ouverte?s?|proposee?s?|accessibles?)\b"
@@ -35,6 +35,9 @@ _OPENS = re.compile(
     rf"|(?:sera|seront|vont etre|redevien\w+) (?:\w+ )?(?:{_FREE}|mise?s? en ligne))"
     rf"|\b{_FREE} (?:a partir|a compter|des|le|demain)\b"
     rf"|\b(?:a partir|a compter) d\w+[^.!?]{{0,60}}\b{_SLOTS}"
+    rf"|\bdes (?:demain|le|la|{WEEKDAY})\b[^.!?]{{0,60}}\b{_SLOTS}|\bnouve(?:aux?|lles?) {_SLOTS}|\b{_SLOTS} {_FREE} ?:"
+    rf"|\b(?:reste(?:nt)?|reprises?|reprend\w*|reprenn\w+|liber\w+)\b[^.!?]{{0,40}}\b{_SLOTS}"
+    rf"|\b{_SLOTS}[^.!?]{{0,40}}\b(?:reprend\w*|reprenn\w+|liber\w+)"
     r"|\b(?:bookings?|reservations?|appointments?|slots?)\b[^.!?]{0,60}\b(?:re-?)?open\w*"
 )
 _DEMAIN = (

@@ -35,16 +35,25 @@ _NARROWS = re.compile(
     rf"\d|\b(?:{DAYS}|{_TODAY}|{_PLACES}|{_CHOICES}|{CONDITIONS}|{_EXCEPTIONS}|{_MENTIONS})\b"
     r"|\b(?:cet?|cette|ces|this|these|that|those)\b"
 )
+_WITHIN = (
+    r"pour|aux?|a|dans|en|sur|chez|avec|sans|entre|depuis|pendant|durant|lors|parmi|selon|chaque|pres|proche|autour"
+    r"|for|at|in|before|after|until|between|during|near"
+)
 # The sentence goes on with what it is limited to: `pour …`, `n'est disponible avec …`.
 _LIMITED = re.compile(
     r"^\W*(?:(?:n'(?:est|a|y a)|ne sont|n'ont|is|are) )?"
     r"(?:(?:plus|pas|ete|available|disponibles?|libres?|trouvee?s?|possibles?|ouverte?s?|proposee?s?|restante?s?) ?)*"
-    r"\b(?:pour|aux?|a|dans|en|sur|chez|avec|sans|entre|depuis|pendant|durant|lors|parmi|selon|les?|la|l'|du|des|de|d'"
-    r"|chaque|tous|toute?s?|for|on|at|in|before|after|until|between|during|by|with|from)\b"
+    rf"\b(?:{_WITHIN}|les?|la|l'|du|des|de|d'|on|by|with|from)\b"
+)
+# It begins so: `Pour une première demande, aucun …`.
+_LIMITED_BEFORE = re.compile(
+    rf"^\W*(?:{_WITHIN}|on)\b|\b(?:il (?:arrive|se peut)|parfois|souvent|sometimes|often)\b"
 )
 # What limits it to nothing.
 _UNLIMITED = re.compile(
-    r"\b(?:pour le moment|pour l'instant|a l'heure actuelle|en ce moment|a present|dans l'immediat|actuellement"
+    r"\b(?:pour le moment|pour l'instant|a l'heure actuelle|(?:en|a) ce (?:moment|stade)|a present|dans l'immediat"
+    r"|actuellement|a (?:noter|savoir)|pour (?:votre )?information|en raison d\W?[^,.]*"
+    r"|quel(?:le)?s? que soi\w+ \w+ \w+"
     r"|(?:pour|correspondant a|repondant a) votre (?:demande|recherche)(?: de rendez.vous)?"
     r"|a (?:partir|compter) de cette date|en ligne|sur internet|sur (?:le|notre|ce) site (?:internet|web)"
     r"|a (?:la |vous )?(?:reservation|proposer|prise de rendez.vous)|a venir|at (?:the|this) (?:moment|time)|for now"
@@ -65,7 +74,7 @@ _OTHER_CHOICE = re.compile(
     rf"|\bautres? (?:{_ANOTHER})\b"
 )
 _ENDS = re.compile(r"[.!?](?= |$|[\"\u00bb)])")
-_OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "(": ")", "[": "]"}
+_OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "\u2039": "\u203a", "(": ")", "[": "]"}
 
 
 def is_narrowed(text: str, sentence: str, *, asked: str = "") -> bool:
@@ -86,11 +95,10 @@ def _is_narrowed_at(before: str, after: str, asked: str) -> bool:
     if asked:
         end = re.sub(rf"\bpour (?:ces?|les?|votre) (?:{asked})(?: (?:selectionne|choisi)\w*)?\b", "", end)
     begin, end = _UNLIMITED.sub(" ", begin), _UNLIMITED.sub(" ", _ADVICE.split(end)[0])
-    return any(
-        words is not None for words in (_NARROWS.search(begin), _NARROWS.search(end), _LIMITED.search(end))
-    )
+    limited = _LIMITED_BEFORE.search(begin) or _LIMITED.search(end)
+    return bool(limited or _NARROWS.search(begin) or _NARROWS.search(end))
 
 
 def _is_quoted(before: str) -> bool:
     opened = any(before.rfind(mark) > before.rfind(end) for mark, end in _OPENED.items())
-    return opened or before.count('"') % 2 == 1
+    return opened or before.count('"') % 2 == 1 or re.search(r"(?:^|[\s(:>])' ?$", before) is not None

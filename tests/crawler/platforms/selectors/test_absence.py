@@ -48,6 +48,11 @@ def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **
         f"{NONE} pour le moment mais de nombreux créneaux vont être mis en ligne.",
         f"{NONE}. Si vous êtes pressé, appelez-nous.",
         f"Le matin, il y a foule. {NONE}.",
+        f"{NONE} : tout est complet.",
+        f"{NONE}, quel que soit le motif.",
+        f"En raison d'une forte demande, {NONE.lower()}.",
+        f"À noter : {NONE.lower()}.",
+        f"{NONE} à ce stade",
     ],
 )
 def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) -> None:
@@ -70,6 +75,9 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
             "sauf le mardi", "hormis au guichet 3", "si vous êtes mineur", "lorsque le planning est fermé",
             "pour le moment dans ce centre", ", le matin", "for this date", "on this day", "at this location",
             "in the morning", "unless you call", "pour le créneau choisi", "sur cette plage horaire", "ces jours-ci",
+            "les week-ends", "à Bobigny", "près de chez vous", "en visioconférence", "avec interprète", "pour vous",
+            "tant que le dossier n'est pas complet", "à moins d'appeler", "à l'exception du guichet 3", "ni demain",
+            "dans les 7 prochains jours", "pour l'instant pour ce motif", "(mardi)", "– guichet 2", "for the selected date",
         )
     ]
     + [
@@ -88,6 +96,12 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
         f"Naturalisation ({NONE.lower()})",
         f"({NONE.lower()} ?)",
         f"<q>{NONE}</q>",
+        f"\u2039 {NONE} \u203a",
+        f"'{NONE}'",
+        f"À Bobigny, {NONE.lower()}.",
+        f"Pour une première demande, {NONE.lower()}.",
+        f"Il arrive qu'{NONE.lower()}.",
+        f"{NONE}. Modifiez vos critères.",
         f"{NONE}. Choisissez un autre jour.",
         f"{NONE}. Veuillez sélectionner une autre date.",
         f"{NONE}. Essayez un autre centre.",
@@ -107,6 +121,8 @@ def test_a_sentence_that_is_narrowed_conditioned_or_quoted_proves_nothing(said: 
     [
         f"<table><tr><th>mardi</th><td>{NONE}</td></tr></table>",
         f"<blockquote><p>{NONE}.</p></blockquote>",
+        f"<dl><dt>Matin</dt><dd>{NONE}</dd></dl>",
+        f"<details open><summary>Questions</summary><p>{NONE}.</p></details>",
     ],
 )
 def test_what_stands_around_the_sentence_may_narrow_it(content: str) -> None:
@@ -162,6 +178,13 @@ def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
         "Prochaine ouverture : lundi",
         "Prochaine mise en ligne le 30 novembre",
         "Les réservations rouvriront le 30/11.",
+        "Dès demain, de nouveaux rendez-vous.",
+        "Il reste des places lundi",
+        "Un créneau s'est libéré pour demain",
+        "Créneaux disponibles : demain",
+        "Reprise des rendez-vous le 15 décembre",
+        "Les prises de rendez-vous reprendront le 15 décembre",
+        "Prochaine dispo : 15/12",
         "Next available: Dec 15",
         "Next available appointment: December 15, 2026",
         "Next availability: tomorrow",
