@@ -1,18 +1,22 @@
 """Reads of the map: for each department what can be watched there now, and how it goes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskStatus
 from api.prefectures.desk_queries import WatchStates, read_watch_states
-from api.prefectures.schemas import MapTile, TileMap
+from api.prefectures.schemas import MapTile, ProvenDesks, TileMap
+from configs.clock import clock
 from configs.desk import Desk
 from configs.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
 from configs.tile_grid import Tile, load_tiles
 
 _BEST_STATUS = tuple(DeskStatus)
 _BEST_LEVEL = tuple(WatchLevel)
+_PROCEDURES = tuple(Procedure)
+_PROVEN_WITHIN = timedelta(hours=24)
 
 
 def read_map(session: Session, procedure: Procedure | None) -> TileMap:
@@ -22,6 +26,7 @@ def read_map(session: Session, procedure: Procedure | None) -> TileMap:
     now = read_watch_states(session, [desk for desks in serving.values() for desk in desks])
     return TileMap(
         procedure=procedure,
+        proven=_count_proven(serving.values(), now),
         items=[
             _build_tile(code, tile, places.get(code), serving.get(code, []), now)
             for code, tile in load_tiles().items()
@@ -42,6 +47,23 @@ def find_best_level(desks: Collection[Desk], lost: Collection[str]) -> WatchLeve
     """Return the best that checks of these desks can prove now; `lost`: ids of those whose page closed or moved."""
     levels = [desk.watch for desk in desks if desk.schedulable and desk.id not in lost]
     return min(levels, key=_BEST_LEVEL.index, default=WatchLevel.NONE)
+
+
+def _count_proven(serving: Iterable[Collection[Desk]], now: WatchStates) -> ProvenDesks:
+    since = clock() - _PROVEN_WITHIN
+    proven = [[desk for desk in desks if _is_proven(desk, now, since)] for desks in serving]
+    all_proven = [desk for desks in proven for desk in desks]
+    return ProvenDesks(
+        desks=len(all_proven),
+        departments=sum(map(bool, proven)),
+        procedures=sorted({each for desk in all_proven for each in desk.procedures}, key=_PROCEDURES.index),
+    )
+
+
+def _is_proven(desk: Desk, now: WatchStates, since: datetime) -> bool:
+    state = now.states.get(desk.id)
+    at = state.last_proven_at if state and desk.schedulable and desk.id not in now.lost else None
+    return at is not None and at >= since
 
 
 def _build_tile(

@@ -96,8 +96,17 @@ class MapTile(Answer):
     status: DeskStatus | None
 
 
+class ProvenDesks(Answer):
+    """How many desks were proven in the last 24 hours: their page said clearly whether slots are open. And for what."""
+
+    desks: int
+    departments: int
+    procedures: list[Procedure]
+
+
 class TileMap(Answer):
     """All 101 departments in the order of their codes; `procedure`: only desks that serve it are counted."""
 
     procedure: Procedure | None
+    proven: ProvenDesks
     items: list[MapTile]

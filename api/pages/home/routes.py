@@ -4,7 +4,11 @@ from flask import render_template
 
 from api.pages.advice.place_search import list_places
 from api.pages.area import Access, Area
+from api.pages.map.view_data import read_tile_map
+from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.procedures import list_procedures
+from api.prefectures.schemas import ProvenDesks
+from configs.database_errors import is_away
 from configs.plan import PlanName, plans
 
 area = Area("home", __name__)
@@ -13,10 +17,23 @@ area = Area("home", __name__)
 @area.page("/", Access.PUBLIC)
 def show_home() -> str:
     """Show what the service is, and the form of a wish."""
+    proven = _read_proven()
     sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
     return render_template(
         "home/home.html",
         places=list_places(),
         procedures=list_procedures(),
+        proven=proven,
+        names=[PROCEDURE_NAMES[each] for each in proven.procedures] if proven else [],
         cheapest=min(sold, key=lambda plan: plan.price_cents),
     )
+
+
+def _read_proven() -> ProvenDesks | None:
+    """Return what was proven of late, as the map has it; None while the database is away: the rest needs none."""
+    try:
+        return read_tile_map(None).proven
+    except Exception as error:
+        if not is_away(error):
+            raise
+        return None

@@ -38,10 +38,15 @@ class MapView:
     counts: list[tuple[WatchClass, int]]
 
 
+def read_tile_map(procedure: Procedure | None) -> TileMap:
+    """Return what the API answers of the map of a procedure, or of all."""
+    key = f"map:{procedure.value if procedure else 'all'}"
+    return read_cached(TileMap, key, lambda s: read_map(s, procedure))
+
+
 def read_map_view(procedure: Procedure | None) -> MapView:
     """Return the map of a procedure, or of all."""
-    key = f"map:{procedure.value if procedure else 'all'}"
-    found = read_cached(TileMap, key, lambda s: read_map(s, procedure))
+    found = read_tile_map(procedure)
     build_url = _prepare_urls(procedure)
     tiles = [_build_tile(tile, build_url) for tile in found.items]
     counts = Counter(view.watch.key for view in tiles)

@@ -63,6 +63,25 @@ def test_a_page_that_closed_or_moved_cannot_be_watched(
     assert read(client)["93"]["watchLevel"] == "full"
 
 
+def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+    def count(query: str = "") -> tuple[int, int, list[str]]:
+        answer: Any = client.get(f"/api/prefectures/map{query}").json
+        return tuple(answer["proven"].values())
+
+    assert count() == (0, 0, [])
+    day = timedelta(days=1)
+    desk_state(last_proven_at=clock() - day)
+    desk_state("bobigny_93/naturalisation", last_proven_at=clock())
+    desk_state("melun_77/titre-sejour", last_proven_at=clock() - day - timedelta(seconds=1))
+    both = ["TITRE_SEJOUR", "NATURALISATION"]
+    assert count("?procedure=TITRE_SEJOUR") == (2, 1, both)
+    assert count("?procedure=NATURALISATION") == (1, 1, both), "what its one desk is for"
+    assert count("?procedure=PASSEPORT") == (0, 0, [])
+    desk_state("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    frozen.shift(timedelta(seconds=6))
+    assert count() == (0, 0, []), "a page that closed is watched no more, and the other one is a day old"
+
+
 def test_a_check_that_changes_nothing_sends_no_body_again(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:

@@ -1,8 +1,13 @@
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
 
+from configs.clock import clock
 from tests.api.pages.browser import Browser
+from tests.api.world import desk_state
 
 
 def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(visitor: Browser) -> None:
@@ -14,6 +19,39 @@ def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(vis
     assert "93 · Seine-Saint-Denis" in page.text
     assert visitor.response.headers["Cache-Control"] == "public, max-age=60"
     assert len(visitor.response.data) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("language", "none", "some"),
+    [
+        (
+            "fr",
+            "Aucun guichet n’a été vérifié",
+            "24 heures : 2. Départements : 2. Démarches : Titre de séjour.",
+        ),
+        ("en", "No desk has been checked", "24 hours: 2. Departments: 2. Procedures: Residence permit."),
+        ("ar", "لم يتم التحقق من أي شباك", "24 ساعة: 2. المقاطعات: 2. الإجراءات: "),
+    ],
+)
+def test_it_tells_how_many_desks_were_proven_within_a_day(
+    visitor: Browser, frozen: time_machine.Traveller, language: str, none: str, some: str
+) -> None:
+    page = visitor.get(f"/?lang={language}")
+    assert none in page.text
+    desk_state(last_proven_at=clock())
+    desk_state("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
+    frozen.shift(timedelta(minutes=2))
+    page = visitor.get(f"/?lang={language}")
+    assert some in page.text.replace("\u00a0", " ")
+    (description,) = re.findall(r'name="description" content="([^"]+)"', page.html)
+    assert some in description.replace("\u00a0", " "), "search engines read the same"
+
+
+def test_it_needs_no_database(visitor: Browser, settings_env: Callable[..., None]) -> None:
+    settings_env(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    page = visitor.get("/")
+    assert visitor.status == 200
+    assert "24 heures" not in page.text
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])
