@@ -1,0 +1,86 @@
+"""One rule for all HTML readers: what takes their platforms' own sentences for none back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from configs.outcome import Outcome
+from crawler.block_pages import classify_page
+from crawler.platforms import platform
+from crawler.reading import Page, PageRequest, Reading, VisitContext
+from tests.crawler import esirius_pages as esirius
+from tests.crawler import ezbooking_pages as ez
+from tests.crawler import rdv_service_public_pages as rdvsp
+from tests.crawler import rdvpref_pages as rdvpref
+from tests.crawler.pages import DESK, TODAY
+
+TROUBLE = "<div role='alert'><p>Votre session a expiré.</p></div>"
+ANNOUNCED = "<p>Prochain rendez-vous disponible : mardi 15 décembre</p>"
+PAGES: dict[str, Callable[[str], Reading]] = {
+    "ezbooking": lambda more: _ezbooking(ez.full().replace("</body>", f"{more}</body>")),
+    "ezbooking's error": lambda more: _ezbooking(ez.refused().replace("</body>", f"{more}</body>")),
+    "rdv_service_public": lambda more: rdvsp.read(rdvsp.none().replace("</main>", f"</main>{more}")),
+    "rdvpref": lambda more: rdvpref.read(
+        rdvpref.choice(rdvpref.agenda(), content=f"<div>{rdvpref.NONE_LEFT}</div>{more}")
+    ),
+}
+
+
+def _ezbooking(body: str) -> Reading:
+    reader = platform("ezbooking")
+    visit = VisitContext(DESK, TODAY, parameters=reader.Parameters())
+    return classify_page(reader, Page(f"{DESK}/2", 200, body.encode(), visit, PageRequest(f"{DESK}/2")))
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("name", PAGES)
+def test_trouble_in_an_alert_takes_the_sentence_back(name: str) -> None:
+    assert PAGES[name]("<footer><a>Signaler une erreur</a></footer>").outcome is Outcome.NO_SLOTS
+    reading = PAGES[name](TROUBLE)
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("name", ["ezbooking", "ezbooking's error", "rdv_service_public"])
+@pytest.mark.parametrize("told", [ANNOUNCED, "<p>Prochain créneau : demain à 9h</p>"])
+def test_an_announced_next_availability_is_never_an_absence(name: str, told: str) -> None:
+    reading = PAGES[name](told)
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "pour cette date",
+        "le matin",
+        "à cette heure",
+        "le lundi",
+        "dans ce centre",
+        "au guichet 2",
+        "avant le 15",
+    ],
+)
+def test_a_sentence_that_goes_on_to_narrow_itself_proves_nothing(limit: str) -> None:
+    sentence = "Aucun créneau disponible à partir de cette date"
+    told = {
+        "ezbooking": _ezbooking(ez.full(f"Il n'existe plus de plage horaire libre {limit}.")),
+        "ezbooking's error": _ezbooking(ez.refused(f"Il n'y a pas calendrier disponible {limit}.")),
+        "rdvpref": rdvpref.read(
+            rdvpref.whole("Choisissez votre créneau", f"<form><p>{sentence} {limit}.</p></form>")
+        ),
+        "esirius": _esirius(f"Aucun rendez-vous disponible {limit}."),
+        "esirius' own": _esirius(f"Tout est pris {limit}.", no_slot_text="Tout est pris"),
+    }
+    assert {name: str(each.outcome) for name, each in told.items()} == dict.fromkeys(told, "unreadable")
+    assert not any(each.covered for each in told.values())
+
+
+def _esirius(message: str, **parameters: str) -> Reading:
+    nothing = {"foundAvailabilities": False, "initPreviousSelectedService": False, "msg": message}
+    return esirius.read(esirius.second(nothing), of=esirius.visit(**parameters))
+
+
+@pytest.mark.parametrize("said", ["Tout est pris pour ce motif.", "Tout est pris pour le moment."])
+def test_an_answer_for_one_motive_may_say_so(said: str) -> None:
+    assert _esirius(said, no_slot_text="Tout est pris").outcome is Outcome.NO_SLOTS
