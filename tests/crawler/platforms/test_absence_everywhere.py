@@ -1,6 +1,7 @@
 """One rule for all HTML readers: what takes their platforms' own sentences for none back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_sentence_that_goes_on_to_narrow_itself_proves_nothing(limit: str) -> 
     assert not any(each.covered for each in told.values())
 
 
-def _esirius(message: str, **parameters: str) -> Reading:
+def _esirius(message: str, **parameters: Any) -> Reading:
     nothing = {"foundAvailabilities": False, "initPreviousSelectedService": False, "msg": message}
     return esirius.read(esirius.second(nothing), of=esirius.visit(**parameters))
 
