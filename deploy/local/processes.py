@@ -22,10 +22,18 @@ class StartFailed(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a port for a server that cannot be asked for its own: the kernel gives it to nobody else for a minute.
+
+    The end of a conversation stays on it, beside which only a server that names the port may listen: with
+    SO_REUSEADDR, as all set it.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1)
+        port: int = listening.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listening.accept()[0].close()  # whoever closes first keeps the end
         return port
 
 

@@ -94,7 +94,9 @@ def test_a_server_that_does_not_come_up_is_not_left_behind(tmp_path: Path) -> No
 def test_a_probe_that_meets_itself_has_found_nobody_and_keeps_no_port(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    port = free_port()
+    with socket.socket() as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port = any_port.getsockname()[1]
 
     class Given(socket.socket):
         """A probe that the kernel gave the very port it asks for."""
@@ -128,6 +130,17 @@ def test_ports_are_known_free_or_answering() -> None:
     port = free_port()
     assert is_free("127.0.0.1", port)
     assert not answers("127.0.0.1", port)
+
+
+def test_a_free_port_is_given_to_nobody_who_asks_for_any() -> None:
+    port = free_port()
+    with socket.socket() as any_port, pytest.raises(OSError, match="in use"):
+        any_port.bind(("127.0.0.1", port))  # as the kernel looks for one
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        assert answers("127.0.0.1", port)
 
 
 def test_a_session_of_its_own_keeps_the_terminal_away(tmp_path: Path) -> None:
