@@ -128,7 +128,7 @@ def _in(hour: date, window: CoveredWindow, mutant: Mutant) -> bool:
     return (window.first or date.min) <= day <= min(window.last or date.max, mutant.page.visit.last_day)
 
 
-_HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea|title)\b.*?</\1>")
+_HIDDEN = re.compile(r"(?is)<!--.*?-->|<(script|style|template|textarea|title|details)\b.*?</\1>")
 _CONCEALING = (
     r"(?is)<(\w+)\b[^>]*?(?:\shidden(?=[\s=>])|\sstyle=\"[^\">]*(?:display: ?none|visibility: ?hidden))[^>]*>"
 )
