@@ -108,10 +108,12 @@ _TWICE = {
 }
 _LOWER, _UPPER = "a-zß-öø-ÿœ", "À-ÖØ-ÞŒŠŽŸ"
 _DAMAGE = re.compile(
-    "\ufffd|[\x80-\x84\x86-\x9f]|(?<!\\w)Ã(?!\\w)|"
-    + "|".join(map(re.escape, sorted(_TWICE)))
+    "\ufffd|[\x80-\x84\x86-\x9f]|(?<!\\w)Ã(?!\\w)"
+    # The first letters are searched as one class: to try each text in turn takes ten times as long.
+    f"|(?=[{''.join(sorted({re.escape(each[0]) for each in _TWICE}))}])"
+    f"(?:{'|'.join(map(re.escape, sorted(_TWICE)))})"
     # A capital letter with an accent, a sign or a letter of another script inside of a word.
-    + f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u259f"
+    f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u259f"
     f"\u2c00-\ud7ff\uf900-\ufaff\uff66-\uffdc][{_LOWER}]"
 )
 _RARE = re.compile(r"[^\x00-\x7fàâçéèêîïôùûœ\xa0\xab\xbb\xb0\u2013\u2019\u2026\u20ac]")  # in every damage
