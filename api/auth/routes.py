@@ -17,6 +17,7 @@ from api.logins.access import hash_chosen_password
 from api.logins.schemas import SignedIn
 from api.middleware.auth import (
     current_login_id,
+    current_user,
     current_user_id,
     issue_tokens,
     require_recent_proof,
@@ -24,6 +25,7 @@ from api.middleware.auth import (
 from api.middleware.known_places import remember_place
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import may_take_kept_turn
+from api.middleware.stranger_mail import count_mail, count_mail_from_network
 from api.models.base import autocommit_session, session
 from configs.signing import LinkRefused
 
@@ -39,6 +41,7 @@ blueprint = APIBlueprint(
 @blueprint.post("/register", responses={202: Registered, **declare_errors(*BODY)})
 def register(body: Registration) -> tuple[dict[str, Any], int]:
     """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
+    count_mail(body.email)
     service.register(body)
     return Registered().as_json(), 202
 
@@ -59,6 +62,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
 @blueprint.post("/verify-email/again", security=BEARER, responses={202: MailSent, **declare_errors(401)})
 def verify_email_again() -> tuple[dict[str, Any], int]:
     """Send the mail that confirms the address once more, also to one that bounced: three a day at most."""
+    count_mail(current_user().email)
     with session() as s:
         mails = service.ask_confirmation(s, current_user_id())
     notifier.nudge(mails)
@@ -68,6 +72,7 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
 @blueprint.post("/forgot-password", responses={202: MailSent, **declare_errors(*BODY)})
 def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
     """Send a link to choose a new password. The answer never tells whether the address has an account."""
+    count_mail_from_network()
     service.send_reset_mail(body.email)
     return MailSent().as_json(), 202
 

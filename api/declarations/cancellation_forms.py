@@ -21,7 +21,7 @@ from api.declarations.cancellation_dates import (
     quote_both_ends,
 )
 from api.declarations.cancellations import NOTICED, find_order_of, is_ending
-from api.declarations.forms import ACKNOWLEDGED_A_DAY, check_count, name_declaration, take_turn
+from api.declarations.forms import ACKNOWLEDGED_A_DAY, MayMail, check_count, name_declaration, take_turn
 from api.declarations.orders import find_order, is_address_of
 from api.declarations.schemas import CancellationForm
 from api.declarations.withdrawals import WrittenDeclaration
@@ -37,7 +37,9 @@ LINKED_A_DAY = 3  # notices to one contract; more of them wait for an operator
 _DAY = timedelta(days=1)
 
 
-def receive_cancellation(session: Session, wish: CancellationForm, language: str) -> WrittenDeclaration:
+def receive_cancellation(
+    session: Session, wish: CancellationForm, language: str, may_mail: MayMail
+) -> WrittenDeclaration:
     """Store a notice; sent twice by one page, it is one.
 
     Raises:
@@ -66,7 +68,8 @@ def receive_cancellation(session: Session, wish: CancellationForm, language: str
     lately = _count_lately(session, row)
     check_count(lately)
     order = _link_contract(session, row)
-    return WrittenDeclaration(row, _tell_both(session, row, order, quiet=lately > ACKNOWLEDGED_A_DAY))
+    is_quiet = lately > ACKNOWLEDGED_A_DAY or not may_mail(wish.email)
+    return WrittenDeclaration(row, _tell_both(session, row, order, quiet=is_quiet))
 
 
 def confirm_cancellation(session: Session, row: Declaration) -> None:

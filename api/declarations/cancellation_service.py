@@ -10,6 +10,7 @@ from api.declarations.applying import apply_soon, lock_declaration
 from api.declarations.cancellation_dates import find_period_end
 from api.declarations.cancellation_forms import confirm_cancellation, receive_cancellation
 from api.declarations.cancellations import declare_cancellation, ends_anyhow, undo_cancellations
+from api.declarations.forms import MayMail, allow_mail
 from api.declarations.schemas import CancellationForm, UndoneAnswer
 from api.declarations.withdrawals import Author
 from api.errors import ApiError
@@ -58,14 +59,14 @@ def keep_own(user_id: UUID) -> UndoneAnswer:
         return UndoneAnswer(renews_at=find_period_end(s, contract, clock()))
 
 
-def receive_form(wish: CancellationForm, language: str) -> Declaration:
+def receive_form(wish: CancellationForm, language: str, may_mail: MayMail = allow_mail) -> Declaration:
     """Store the notice of somebody who is not signed in, and tell its owner.
 
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day.
     """
     with session() as s:
-        written = receive_cancellation(s, wish, language)
+        written = receive_cancellation(s, wish, language, may_mail)
     notifier.nudge(written.mails)
     return written.row
 

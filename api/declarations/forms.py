@@ -7,6 +7,7 @@ Those that name one order of the address are counted apart from all others: whoe
 keeps its reader neither from declaring nor from being told.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid5
 
@@ -28,10 +29,18 @@ UNCONFIRMED_FOR = timedelta(days=3)
 ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail
 STORED_A_DAY = 20  # of one address and order
 _DAY = timedelta(days=1)
+MayMail = Callable[[str], bool]  # whether a mail may go to an address that a stranger may have named
 _LOCK = 0x6465636C  # advisory locks of this module
 
 
-def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) -> WrittenDeclaration:
+def allow_mail(_email: str) -> bool:
+    """Allow a mail where nothing counts them."""
+    return True
+
+
+def receive_withdrawal(
+    session: Session, wish: WithdrawalForm, language: str, may_mail: MayMail
+) -> WrittenDeclaration:
     """Store a declaration; sent twice by one page, it is one.
 
     Raises:
@@ -58,8 +67,8 @@ def receive_withdrawal(session: Session, wish: WithdrawalForm, language: str) ->
     link_order(session, row)
     lately = count_lately(session, row)
     check_count(lately)
-    mails = acknowledge(session, row, RECEIVED) if row.payment_id or lately <= ACKNOWLEDGED_A_DAY else []
-    return WrittenDeclaration(row, mails)
+    is_told = row.payment_id or (lately <= ACKNOWLEDGED_A_DAY and may_mail(wish.email))
+    return WrittenDeclaration(row, acknowledge(session, row, RECEIVED) if is_told else [])
 
 
 def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import notifier
 from api.declarations.applying import apply_soon
 from api.declarations.confirming import confirm_declaration, undo_declaration
-from api.declarations.forms import receive_withdrawal
+from api.declarations.forms import MayMail, allow_mail, receive_withdrawal
 from api.declarations.refusals import build_refusal
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.withdrawals import Author, declare_withdrawal
@@ -47,14 +47,14 @@ def withdraw_order(payment_id: UUID, author: Author) -> Declaration:
     return _read_again(written.row)
 
 
-def receive_form(wish: WithdrawalForm, language: str) -> Declaration:
-    """Store a declaration of somebody who is not signed in, and acknowledge it.
+def receive_form(wish: WithdrawalForm, language: str, may_mail: MayMail = allow_mail) -> Declaration:
+    """Store a declaration of somebody who is not signed in, and acknowledge it where its order is known or it may be.
 
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day.
     """
     with session() as s:
-        written = receive_withdrawal(s, wish, language)
+        written = receive_withdrawal(s, wish, language, may_mail)
     notifier.nudge(written.mails)
     return written.row
 

@@ -36,6 +36,7 @@ from api.middleware.limit_counters import (
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
 from api.middleware.shared_counts import Count, count_request, forget_requests
+from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
 from configs.contact_addresses import group_network_address
 from configs.signed_links import read_unsubscription
@@ -49,7 +50,6 @@ AUTH_IN_ALL = "240 per minute"  # hashing more takes a core for itself
 SUPPORT = "5 per day"
 ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
 DECLARATIONS = "20 per hour"  # without a login, from one network address
-NEW_EMAIL = "3 per day"  # to one address, by all accounts together
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
 USER = "300 per 5 minutes"
@@ -138,15 +138,6 @@ def count_declaration() -> None:
         api.errors.ApiError: 429, this network address sent too many within an hour.
     """
     hit_limit(DECLARATIONS, "declaration", get_network())
-
-
-def count_new_email(email: str) -> None:
-    """Count a mail that asks to confirm an account's new address: anyone with accounts may name a stranger's.
-
-    Raises:
-        api.errors.ApiError: 429, this address was named too often within a day.
-    """
-    hit_limit(NEW_EMAIL, "new-email", digest_account(email))
 
 
 def _build_address_limits() -> list[ApplicationLimit]:
@@ -270,7 +261,8 @@ def forget_counts(user_id: UUID, email: str) -> None:
         (WRONG_CODES, "codes", name),
         (PROOFS, "password-work", name),
         (KEPT_BY_ACCOUNT, "kept-turn", account),
-        (NEW_EMAIL, "new-email", account),
+        (NEW_EMAIL, "new-email", digest_account(name_mailbox(email))),
+        (TO_MAILBOX, "mailbox", digest_account(name_mailbox(email))),
     )
     try:
         for limit, *key in counted:

@@ -35,6 +35,7 @@ class IncidentReason(StrEnum):
     OLD_QUEUE = "old_queue"
     QUOTA = "quota"
     SMS_CEILING = "sms_ceiling"
+    MAIL_CEILING = "mail_ceiling"  # half of STRANGER_MAILS_A_DAY left
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk
@@ -62,6 +63,7 @@ class IncidentReason(StrEnum):
 _OF_MOMENT = frozenset(
     {
         IncidentReason.SMS_CEILING,
+        IncidentReason.MAIL_CEILING,
         IncidentReason.FAILURES_RISING,
         IncidentReason.FRAUD_WARNING,
         IncidentReason.FALSE_ALARMS,

@@ -119,11 +119,6 @@ class User(Base):
     grants: Mapped[list["Grant"]] = relationship(back_populates="user", passive_deletes=True)
 
     __table_args__ = (
-        sa.Index(
-            "ix_users_email_prefix",
-            sa.func.lower(sa.text("email")).label("folded"),
-            postgresql_ops={"folded": "text_pattern_ops"},
-        ),
         sa.Index("ix_users_last_used_at", "last_used_at"),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
         sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),

@@ -19,6 +19,7 @@ class OperatorEvent(StrEnum):
     OLD_QUEUE = "old_queue"
     QUOTA = "quota"  # a provider takes no more messages from us for now
     SMS_CEILING = "sms_ceiling"  # SMS_DAY_STOP
+    MAIL_CEILING = "mail_ceiling"  # half of STRANGER_MAILS_A_DAY
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"
@@ -38,6 +39,7 @@ URGENCY = {
     OperatorEvent.OLD_QUEUE: Urgency.ALARM,
     OperatorEvent.QUOTA: Urgency.ALARM,
     OperatorEvent.SMS_CEILING: Urgency.ALARM,
+    OperatorEvent.MAIL_CEILING: Urgency.ALARM,
     OperatorEvent.FAILURES_RISING: Urgency.ALARM,
     OperatorEvent.FRAUD_WARNING: Urgency.ALARM,
     OperatorEvent.FALSE_ALARMS: Urgency.ALARM,

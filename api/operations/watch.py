@@ -21,10 +21,15 @@ from api.models.user import Channel
 from api.operations.alarms import open_alarm
 from api.operations.prometheus_alarms import end_unheard
 from api.operations.providers import list_down
+from api.paging import first_id_at
 from configs.clock import clock
 from configs.settings import settings
 
 _KIND = "operations_alarm"
+# Mails that anybody causes who names an address (api/middleware/stranger_mail.py).
+_ON_A_WORD = (
+    "verify_email", "account_exists", "verify_new_email", "support_received", "withdrawal_received", "cancel_noticed",
+)  # fmt: skip
 _CAPPED = "hourly cap"  # ends the reason of what waits for its contact's turn
 _OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
 _OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
@@ -51,7 +56,11 @@ def watch_operations(session: Session) -> list[UUID]:
     found = find_troubles(session, now)
     _store(session, found, now)
     end_unheard(session, now)
-    return [*_raise_due(session, found, now), *_watch_sms_ceiling(session, now)]
+    return [
+        *_raise_due(session, found, now),
+        *_watch_sms_ceiling(session, now),
+        *_watch_mail_ceiling(session, now),
+    ]
 
 
 def find_troubles(session: Session, now: datetime) -> list[FoundTrouble]:
@@ -141,6 +150,20 @@ def _watch_sms_ceiling(session: Session, now: datetime) -> list[UUID]:
     if sum_of_day(session, now) < settings().sms_day_stop:
         return []
     reason, subject = IncidentReason.SMS_CEILING, f"SMS {now.astimezone(UTC):%Y-%m-%d}"
+    return open_alarm(session, reason, subject, _KIND, _describe(reason, subject, now))
+
+
+def _watch_mail_ceiling(session: Session, now: datetime) -> list[UUID]:
+    """Write the alarm of the UTC day on which half of STRANGER_MAILS_A_DAY left on strangers' word."""
+    since = now - timedelta(days=1)
+    asked = sa.select(sa.func.count()).where(
+        Notification.id >= first_id_at(since),
+        Notification.created_at > since,
+        Notification.kind.in_(_ON_A_WORD),
+    )
+    if session.scalars(asked).one() * 2 < settings().stranger_mails_a_day:
+        return []
+    reason, subject = IncidentReason.MAIL_CEILING, f"mails {now.astimezone(UTC):%Y-%m-%d}"
     return open_alarm(session, reason, subject, _KIND, _describe(reason, subject, now))
 
 

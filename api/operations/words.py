@@ -21,6 +21,7 @@ _NAMES = {
     IncidentReason.OLD_QUEUE: "messages en attente",
     IncidentReason.QUOTA: "quota d’un prestataire atteint",
     IncidentReason.SMS_CEILING: "plafond des SMS atteint",
+    IncidentReason.MAIL_CEILING: "moitié du plafond des e-mails demandés par des inconnus",
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",

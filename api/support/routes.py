@@ -9,6 +9,7 @@ import notifier
 from api.middleware.auth import find_user
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import count_support_request
+from api.middleware.stranger_mail import may_mail
 from api.models.base import session
 from api.support.schemas import NewSupportRequest, SupportTicket
 from api.support.service import add_request, get_sender
@@ -29,6 +30,6 @@ def ask_support(body: NewSupportRequest) -> tuple[dict[str, Any], int]:
     email = get_sender(user, body)
     count_support_request()
     with session() as s:
-        request, mails = add_request(s, user, email, body)
+        request, mails = add_request(s, user, email, body, may_mail)
     notifier.nudge(mails)
     return SupportTicket(number=request.id, email=request.email).as_json(), 201

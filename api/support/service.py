@@ -1,5 +1,6 @@
 """Requests to support: a row, a mail to SUPPORT_EMAIL, and an acknowledgement."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -34,15 +35,19 @@ def get_sender(user: User | None, wish: NewSupportRequest) -> str:
 
 
 def add_request(
-    session: Session, user: User | None, email: str, wish: NewSupportRequest
+    session: Session, user: User | None, email: str, wish: NewSupportRequest, may_mail: Callable[[str], bool]
 ) -> tuple[SupportRequest, list[UUID]]:
-    """Store a request; return it with the notifications to nudge after the commit."""
+    """Store a request; return it with the notifications to nudge after the commit.
+
+    `may_mail` decides whether a receipt may go to an address that a stranger may have named.
+    """
     request = SupportRequest(
         user_id=user.id if user else None, email=email, message=wish.message, created_at=clock()
     )
     session.add(request)
     session.flush()
-    return request, [*_tell_support(session, request), *_acknowledge(session, request, user, wish.language)]
+    told = _tell_support(session, request)
+    return request, told + _acknowledge(session, request, user, wish.language, may_mail)
 
 
 def _tell_support(session: Session, request: SupportRequest) -> list[UUID]:
@@ -60,7 +65,11 @@ def _tell_support(session: Session, request: SupportRequest) -> list[UUID]:
 
 
 def _acknowledge(
-    session: Session, request: SupportRequest, user: User | None, language: str | None
+    session: Session,
+    request: SupportRequest,
+    user: User | None,
+    language: str | None,
+    may_mail: Callable[[str], bool],
 ) -> list[UUID]:
     params, key = {"number": request.id}, f"support-received:{request.id}"
     if user:
@@ -76,7 +85,7 @@ def _acknowledge(
         SupportRequest.user_id.is_(None),
         SupportRequest.created_at > clock() - _DAY,
     )
-    if session.scalars(lately).one() > _ACKNOWLEDGED_A_DAY:
+    if session.scalars(lately).one() > _ACKNOWLEDGED_A_DAY or not may_mail(request.email):
         return []
     return notifier.notify_address(
         session, request.email, "support_received", params, key, language=language or "fr"

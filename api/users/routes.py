@@ -15,7 +15,7 @@ from api.exports.access import send_export
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
-from api.middleware.rate_limits import count_new_email
+from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationState

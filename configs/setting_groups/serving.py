@@ -24,6 +24,7 @@ class ServingSettings(BaseSettings):
     lookup_key: SecretStr | None = None
     jwt_secret_previous: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
+    stranger_mails_a_day: int = Field(1000, ge=0)
     password_hashes: int = Field(1, ge=1, le=64)
     fair_use_prefectures: int = Field(10, ge=1)
     fair_use_alerts: int = Field(100, ge=1)

@@ -59,6 +59,7 @@ INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.OLD_QUEUE: "File en retard",
     IncidentReason.QUOTA: "Quota bientôt épuisé",
     IncidentReason.SMS_CEILING: "Plafond des SMS atteint",
+    IncidentReason.MAIL_CEILING: "E-mails demandés par des inconnus",
     IncidentReason.FAILURES_RISING: "Échecs en hausse",
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",

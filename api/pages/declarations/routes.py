@@ -14,6 +14,7 @@ from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.languages import read_language
 from api.middleware.rate_limits import count_declaration
+from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclaredBy
 from api.pages.area import Access, Area
@@ -43,7 +44,8 @@ def send_form() -> ResponseReturnValue:
     if "confirmed" not in request.form:
         return render_template("declarations/summary.html", wish=form.value, declaration=new_id())
     count_declaration()
-    row = service.receive_form(form.value, choose_message_language(read_language()))
+    language = choose_message_language(read_language())
+    row = service.receive_form(form.value, language, may_mail)
     return render_template("declarations/received.html", row=row)
 
 

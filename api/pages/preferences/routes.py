@@ -12,7 +12,7 @@ from api.auth.schemas import EmailBody
 from api.errors import ApiError
 from api.middleware.auth import current_user_id
 from api.middleware.languages import use_account_language
-from api.middleware.rate_limits import count_new_email
+from api.middleware.stranger_mail import count_new_email
 from api.models.base import autocommit_session, session
 from api.pages.area import Access, Area
 from api.pages.forms import Form

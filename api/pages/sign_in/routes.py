@@ -15,8 +15,9 @@ from api.logins.access import check_code, check_password, open_login, prove_iden
 from api.logins.challenge import sign_challenge
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.service import end_login
-from api.middleware.auth import current_identity, current_login_id, current_user_id
+from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
 from api.middleware.languages import read_language
+from api.middleware.stranger_mail import count_mail, count_mail_from_network
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -99,6 +100,7 @@ def register() -> ResponseReturnValue:
     """Open an account. The answer never tells whether the address was known."""
     form = Form.read(Registration)
     if not form.errors:
+        count_mail(form.value.email)
         try:
             accounts.register(form.value.model_copy(update={"language": read_language()}))
         except ApiError as error:
@@ -118,6 +120,7 @@ def show_confirmation() -> str:
 @area.action("/confirm", Access.PERSONAL)
 def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
+    count_mail(current_user().email)
     with session() as s:
         mails = accounts.ask_confirmation(s, current_user_id())
     notifier.nudge(mails)
@@ -137,6 +140,7 @@ def send_reset() -> ResponseReturnValue:
     form = Form.read(EmailBody)
     if form.errors:
         return render_template("sign_in/forgot.html", form=form), _INVALID
+    count_mail_from_network()
     accounts.send_reset_mail(form.value.email)
     add_notice("done", _("Si un compte a cette adresse, un message est en route. Il contient un lien."))
     return redirect(url_for("sign_in.show_sign_in"), 303)

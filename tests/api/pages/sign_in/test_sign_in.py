@@ -30,7 +30,7 @@ def test_cookies_are_for_this_host_and_no_script(visitor: Browser) -> None:
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     cookies = visitor.response.headers.getlist("Set-Cookie")
     names = {each.partition("=")[0] for each in cookies}
-    assert names == {"__Host-access", "__Host-refresh"}
+    assert names == {"__Host-access", "__Host-refresh", "__Host-known"}
     for each in cookies:
         assert all(flag in each for flag in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax", "Max-Age="))
         assert "Domain" not in each

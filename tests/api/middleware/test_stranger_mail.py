@@ -1,0 +1,126 @@
+"""Mails that anybody can have us send are bounded: by mailbox, domain, network, and in all."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.background import jobs
+from api.middleware import stranger_mail
+from api.models.incident import Incident, IncidentReason
+from api.models.notification import Notification
+from api.models.support import SupportRequest
+from tests.api.operations.operators import BOTH, add_operator
+from tests.api.world import Person, rows
+
+PASSWORD = "vingt-deux tramways bleus"
+FAR = "203.0.113.9"  # a network address from which nothing came before
+
+
+def register(client: FlaskClient, email: str, address: str = "192.0.2.1") -> int:
+    body = {"email": email, "password": PASSWORD}
+    answer = client.post("/api/auth/register", json=body, environ_base={"REMOTE_ADDR": address})
+    return answer.status_code
+
+
+def count_mails(kind: str = "verify_email") -> int:
+    return sum(each.kind == kind for each in rows(Notification))
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        pytest.param(lambda number: f"marie+{number}@outlook.fr", id="tags"),
+        pytest.param(
+            lambda number: f"marie{'.' * (number % 2)}b{'.' * (number // 2 % 2)}c@gmail.com", id="dots"
+        ),
+        pytest.param(
+            lambda number: f"m.arie+{number}@{('gmail', 'googlemail')[number % 2]}.com", id="two names"
+        ),
+    ],
+)
+def test_a_mailbox_gets_six_a_day_however_it_is_written(
+    client: FlaskClient, spell: Callable[[int], str]
+) -> None:
+    answers = [register(client, spell(number), f"198.51.100.{number}") for number in range(8)]
+    assert answers == [202] * 6 + [429] * 2
+    assert count_mails() <= 6
+    assert register(client, "someone.else@gmail.com") == 202
+
+
+def test_dots_and_addresses_of_others_are_their_own(client: FlaskClient) -> None:
+    for number in range(6):
+        register(client, f"marie+{number}@orange.fr")
+    assert register(client, "mar.ie@orange.fr") == 202
+    assert register(client, "marie@orange.fr") == 429
+
+
+@pytest.mark.parametrize(
+    ("limit", "first", "refused", "passing"),
+    [
+        (
+            "TO_DOMAIN",
+            ("a@firm.example", "b@firm.example"),
+            ("c@firm.example", FAR),
+            ("c@other.example", FAR),
+        ),
+        ("TO_DOMAIN", ("a@gmail.com", "b@gmail.com"), None, ("c@gmail.com", FAR)),
+        (
+            "FROM_NETWORK",
+            ("a@x.example", "b@y.example"),
+            ("c@z.example", "2001:db8:7:9::1"),
+            ("c@z.example", FAR),
+        ),
+    ],
+)
+def test_domains_and_networks_have_ceilings(  # noqa: PLR0917 -- a table's columns
+    client: FlaskClient,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    first: tuple[str, ...],
+    refused: tuple[str, str] | None,
+    passing: tuple[str, str],
+) -> None:
+    monkeypatch.setattr(stranger_mail, limit, "2 per day")
+    assert [register(client, each, "2001:db8:7:8::1") for each in first] == [202, 202]
+    assert refused is None or register(client, *refused) == 429
+    assert register(client, *passing) == 202
+
+
+def test_all_together_have_a_ceiling_and_alarm_operators_at_half_of_it(
+    client: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(STRANGER_MAILS_A_DAY="4")
+    add_operator(*BOTH)
+    assert register(client, "a@example.org", "192.0.2.1") == 202
+    jobs.watch_operations()
+    assert rows(Incident) == []
+    for number in range(2, 5):
+        assert register(client, f"{number}@example.org", f"192.0.2.{number}") == 202
+    jobs.watch_operations()
+    jobs.watch_operations()
+    (incident,) = rows(Incident)
+    assert incident.reason is IncidentReason.MAIL_CEILING
+    assert sum(each.kind == "operations_alarm" for each in rows(Notification)) == 1
+    assert register(client, "z@example.org", FAR) == 429
+
+
+def test_an_owner_is_sent_a_new_password_whatever_strangers_asked_for(
+    client: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+) -> None:
+    settings_env(STRANGER_MAILS_A_DAY="0")
+    owner = person("camille@example.org")
+    for number in range(7):
+        register(client, f"camille+{number}@example.org")
+    body = {"email": "camille@example.org"}
+    answer = client.post("/api/auth/forgot-password", json=body, environ_base={"REMOTE_ADDR": FAR})
+    assert answer.status_code == 202
+    assert [each.user_id for each in rows(Notification) if each.kind == "password_reset"] == [owner.id]
+
+
+def test_a_request_to_support_is_stored_though_no_receipt_may_be_sent(client: FlaskClient) -> None:
+    for number in range(8):
+        body = {"email": f"ma.rie+{number}@gmail.com", "message": "Bonjour, une question."}
+        address = {"REMOTE_ADDR": f"198.51.100.{number}"}
+        assert client.post("/api/support", json=body, environ_base=address).status_code == 201
+    assert (len(rows(SupportRequest)), count_mails("support_received")) == (8, 6)
