@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import give_consent
-from api.accounts.mails import count_mails, write_mail, write_welcome
+from api.accounts.mails import count_mails, write_mail
 from api.errors import ApiError
-from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest, fold_address, shorten_address
@@ -52,7 +51,7 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
         api.errors.ApiError: 409 address-taken; roll back then.
     """
     user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
-    new, old, had_proof = contact.new_address or contact.address, contact.address, contact.verified_at
+    new, old = contact.new_address or contact.address, contact.address
     user.email = contact.address = new
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
     if contact.enabled:
@@ -62,10 +61,6 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     except IntegrityError:  # the index on users
         detail = "this address belongs to another account: sign in there"
         raise ApiError(409, "address-taken", detail) from None
-    if had_proof is None:
-        # Other people's registrations of the old address, with their password hashes, are none of this account's.
-        session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
-        return write_welcome(session, user.id)
     params = {"changed": "email", "shown": shorten_address(new), "to": old}
     key = f"address_changed:{contact.id}:{clock().isoformat()}"
     return notifier.create_notifications(session, user.id, "address_changed", params, key)

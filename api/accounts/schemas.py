@@ -56,7 +56,7 @@ Phone = Annotated[
 ]
 
 
-class Registration(Body):
+class RegistrationForm(Body):
     """A new account; `plan` is only remembered, for the checkout."""
 
     model_config = ConfigDict(str_strip_whitespace=False)  # a password may begin with a space

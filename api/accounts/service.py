@@ -1,6 +1,7 @@
 """Changes to accounts: registration with the mail that proves the address, and plans that are given."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.accounts.queries import has_address
-from api.accounts.schemas import Registration
+from api.accounts.schemas import RegistrationForm
 from api.errors import ApiError
 from api.models.base import new_id
 from api.models.login import PendingRegistration
@@ -24,12 +25,14 @@ _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
 
 
-def register_account(session: Session, wish: Registration, password_hash: str) -> list[UUID]:
+def register_account(
+    session: Session, wish: RegistrationForm, password_hash: str, alert_wish: dict[str, Any] | None = None
+) -> list[UUID]:
     """Create the account unless the address has one; return the notifications to nudge after the commit.
 
     A mail is sent in both cases: an unconfirmed address is asked to confirm, a confirmed one is reminded of its
-    account. Each registration of an unconfirmed address is kept: the account takes the password of the one whose mail
-    is confirmed, and a stranger who registers the address first does not keep it.
+    account. Each registration of an unconfirmed address is kept: the account is made of the one whose mail is
+    confirmed, and a stranger who registers the address first does not keep it.
     """
     made = session.scalar(
         insert(User)
@@ -45,7 +48,7 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
         .returning(User.id)
     )
     if made:
-        _add_contacts(session, made, wish)
+        _add_mailbox(session, made, wish.email)
     # The lock lets the mails be counted, also where several registrations arrive at once.
     contact = session.scalars(
         sa.select(Contact)
@@ -56,45 +59,44 @@ def register_account(session: Session, wish: Registration, password_hash: str) -
     if contact is None:
         return []
     if contact.verified_at is None:
-        return _keep_registration(session, contact, wish.plan, password_hash)
+        kept = PendingRegistration(
+            id=new_id(),
+            user_id=contact.user_id,
+            password_hash=password_hash,
+            wished_plan=wish.plan,
+            language=wish.language or "fr",
+            phone=wish.phone,
+            alert_wish=alert_wish,
+            created_at=clock(),
+        )
+        return _keep_registration(session, contact, kept)
     mails = count_mails(session, contact, "account_exists")
     return write_mail(session, contact, "account_exists", mails, {}) if mails.may_repeat else []
 
 
-def _add_contacts(session: Session, user_id: UUID, wish: Registration) -> None:
-    mailbox = Contact(user_id=user_id, channel=Channel.EMAIL, address=wish.email, enabled=True)
+def _add_mailbox(session: Session, user_id: UUID, email: str) -> None:
+    mailbox = Contact(user_id=user_id, channel=Channel.EMAIL, address=email, enabled=True)
     give_consent(mailbox, "registration")
     session.add(mailbox)
-    if wish.phone:
-        session.add(Contact(user_id=user_id, channel=Channel.SMS, address=wish.phone, enabled=False))
     session.flush()
 
 
-def _keep_registration(
-    session: Session, contact: Contact, wished_plan: PlanName | None, password_hash: str
-) -> list[UUID]:
+def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> list[UUID]:
     """Keep a registration and write its mail. The same password again is the same registration again."""
     mails = count_mails(session, contact, "verify_email")
     mine = PendingRegistration.user_id == contact.user_id
     same = session.scalars(
-        sa.select(PendingRegistration).where(mine, PendingRegistration.password_hash == password_hash)
+        sa.select(PendingRegistration).where(mine, PendingRegistration.password_hash == kept.password_hash)
     ).first()
     if same:
         params = {"registration": str(same.id)}
         return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
-    kept = PendingRegistration(
-        id=new_id(),
-        user_id=contact.user_id,
-        password_hash=password_hash if mails.may_follow else None,
-        wished_plan=wished_plan,
-        created_at=clock(),
-    )
     if mails.may_follow:
         session.add(kept)
         return write_mail(session, contact, "verify_email", mails, {"registration": str(kept.id)})
     # It gets no mail: it only tells that an earlier mail may be about someone else's registration.
     session.execute(sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None)))
-    session.add(kept)
+    session.add(PendingRegistration(id=kept.id, user_id=kept.user_id, created_at=kept.created_at))
     return []
 
 

@@ -26,15 +26,19 @@ from configs.settings import settings
 _DAY = timedelta(days=1)
 
 
-def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget]) -> Alert:
+def create_alert(
+    session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget], *, paused: bool = False
+) -> Alert:
     """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
+
+    One that is `paused` needs no plan.
 
     Raises:
         api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
     """
     waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
     lock_user(session, user_id)
-    if not waiting:
+    if not waiting and not paused:
         check_plan(session, user_id, get_prefecture_id(targets))
     _check_alert_count(session, user_id)
     _check_made_today(session, user_id)
@@ -44,7 +48,7 @@ def create_alert(session: Session, user_id: UUID, wish: NewAlert, targets: list[
         name=wish.name,
         targets=targets,
         created_at=clock(),
-        enabled=not waiting,
+        enabled=not waiting and not paused,
         awaits_watch=waiting,
     )
     note_health_consent(alert, targets)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import find_watched_desks
+from api.alerts.targets import build_targets, find_prefecture, find_watched_desks
 from api.errors import ApiError, invalid
 from api.models.alert import Alert
 from api.models.desk import DeskState
@@ -63,6 +63,23 @@ def explain_unwatched(place: Prefecture, procedure: Procedure, lost: Lost) -> Un
     """Return why the slots for a procedure are not seen at a prefecture; None where they are."""
     item = _build_item("", place, procedure)
     return None if item.shows_slots(lost) else _explain(item, place, lost)
+
+
+def check_wish(session: Session, wish: NewAlert) -> None:
+    """Refuse a wish that stands in another body, as its field `alert`, and could become no alert.
+
+    Raises:
+        api.errors.ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
+    """
+    try:
+        build_targets(wish)
+        must_wait_for_watch(session, wish, find_prefecture(wish))
+    except ApiError as error:
+        below = [
+            each.model_copy(update={"path": f"alert.{each.path}" if each.path else "alert"})
+            for each in error.errors
+        ]
+        raise invalid(*below) from None
 
 
 def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:

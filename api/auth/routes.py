@@ -9,9 +9,17 @@ from flask_openapi3.models.tag import Tag
 
 import notifier
 from api.accounts.queries import read_account
-from api.accounts.schemas import Account, Registered, Registration
+from api.accounts.schemas import Account, Registered
 from api.auth import service
-from api.auth.schemas import Confirmed, EmailBody, MailSent, PasswordBody, ResetBody, TokenBody
+from api.auth.schemas import (
+    Confirmed,
+    EmailBody,
+    MailSent,
+    PasswordBody,
+    Registration,
+    ResetBody,
+    TokenBody,
+)
 from api.errors import ApiError, not_found
 from api.logins.access import hash_chosen_password
 from api.logins.schemas import SignedIn
@@ -19,6 +27,7 @@ from api.middleware.auth import (
     current_login_id,
     current_user,
     current_user_id,
+    find_user,
     issue_tokens,
     require_recent_proof,
 )
@@ -42,15 +51,23 @@ blueprint = APIBlueprint(
 def register(body: Registration) -> tuple[dict[str, Any], int]:
     """Open an account; a mail asks to confirm the address. The answer never tells whether it was known."""
     count_mail(body.email)
-    service.register(body)
+    service.register(body, body.alert)
     return Registered().as_json(), 202
 
 
-@blueprint.post("/verify-email", responses={200: Confirmed, **declare_errors(*BODY, 404, 409, 410)})
+@blueprint.post(
+    "/verify-email",
+    security=[{}, *BEARER],
+    responses={200: Confirmed, **declare_errors(*BODY, 401, 403, 404, 409, 410)},
+)
 def verify_email(body: TokenBody) -> dict[str, Any]:
-    """Confirm the address that the mail with this token went to, and catch up on slots that are open now."""
+    """Confirm the address that the mail with this token went to, and catch up on slots that are open now.
+
+    A new address of an account needs a login of that account.
+    """
+    user = find_user()
     with _refused_links(), session() as s:
-        change = service.confirm_address(s, body.token)
+        change = service.confirm_address(s, body.token, user.id if user else None)
     if change.contact is None:
         raise not_found("address")
     notifier.nudge(change.mails)

@@ -4,10 +4,21 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from api.accounts.schemas import Email, NewPassword
+from api.accounts.schemas import Email, NewPassword, RegistrationForm
+from api.alerts.schemas import NewAlert
 from api.schemas import Answer, Body
 
 Token = Annotated[str, Field(max_length=1000)]
+
+
+class Registration(RegistrationForm):
+    """A new account. Until its address is confirmed, a login of it changes nothing.
+
+    `alert`: what the user waits for. It becomes an alert when the address is confirmed, paused where it needs a plan;
+    its `name` and `voice` are left out.
+    """
+
+    alert: NewAlert | None = None
 
 
 class TokenBody(Body):

@@ -1,12 +1,12 @@
 """Changes to an account's address and password: confirmation, reset, change.
 
-The account belongs to the mailbox. Whoever registers a stranger's address, signs in and sets the account up loses all
-of that when the stranger confirms another registration or chooses a password by a link.
+The account belongs to the mailbox. Whoever registers a stranger's address can sign in and change nothing; the account
+is built anew when the mailbox confirms it.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,15 +21,16 @@ from api.accounts.mails import BETWEEN, count_mails, write_mail, write_welcome
 from api.accounts.password_strength import LONGEST, SHORTEST
 from api.accounts.passwords import hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
-from api.accounts.schemas import Registration
+from api.accounts.schemas import RegistrationForm
 from api.accounts.service import register_account
+from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
+from api.alerts.watchability import check_wish
+from api.auth.account_rebuild import add_wished_alert, rebuild_account
 from api.auth.tokens import find_contact, find_unconfirmed, sign_reset
-from api.errors import invalid
-from api.logins.second_factor import remove_second_factor
+from api.errors import ApiError, invalid
 from api.logins.service import LoginChange, end_all_logins, renew_login
 from api.models.base import session as open_session
-from api.models.contact_linking import TelegramLink
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import FieldError
@@ -50,32 +51,34 @@ class AccountChange:
     mails: list[UUID] = field(default_factory=list)  # to nudge
 
 
-def confirm_address(session: Session, token: str) -> AccountChange:
-    """Confirm the address of a token, also one that bounced; the account takes its registration's password.
+def confirm_address(session: Session, token: str, user_id: UUID | None = None) -> AccountChange:
+    """Confirm the address of a token, also one that bounced; an account is built from its registration.
 
-    A new address becomes the account's.
+    A new address becomes the account's where its own login asks, the user `user_id`: the reader of the mail may know
+    neither the account nor who asked for the move.
 
     Raises:
-        api.errors.ApiError: 409 address-taken.
+        api.errors.ApiError: 403 other-account, 409 address-taken.
         configs.signing.LinkRefused: the token is expired or forged.
     """
     contact, claims = find_contact(session, VerifyAddress, token, lock=True)
     if contact is None or find_unconfirmed(contact, claims) is None:
         return AccountChange(contact)
     if claims.new is not None:
+        if contact.user_id != user_id:
+            detail = "this token moves an account to a new address: send it from a login of that account"
+            raise ApiError(403, "other-account", detail)
         mails = apply_new_email(session, contact)
         return AccountChange(
             contact, alerts=wake_alerts(session, contact.user_id, "address confirmed"), mails=mails
         )
     user = session.get_one(User, contact.user_id)
-    is_new = contact.verified_at is None
-    is_clear = not is_new or _take_registration(session, user, claims.registration)
+    if contact.verified_at is None:
+        return _take_registration(session, user, contact, claims.registration)
     if contact.enabled:
         give_consent(contact, "email_confirmation")
     contact.verified_at, contact.state = clock(), ContactState.OK
-    alerts = wake_alerts(session, user.id, "address confirmed")
-    mails = write_welcome(session, user.id) if is_new else []
-    return AccountChange(contact, None if is_clear else sign_reset(contact, user), alerts, mails)
+    return AccountChange(contact, alerts=wake_alerts(session, user.id, "address confirmed"))
 
 
 def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
@@ -94,19 +97,24 @@ def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
     return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
 
 
-def register(wish: Registration) -> None:
+def register(wish: RegistrationForm, alert: NewAlert | None = None) -> None:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
     No transaction is open while the password is hashed.
 
     Raises:
-        api.errors.ApiError: 422, the password can be guessed; 503, no turn came to hash it.
+        api.errors.ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
+            hash it.
     """
     with open_session() as s:
+        if alert:
+            check_wish(s, alert)
         pending = find_pending_hash(s, wish.email)
     hashed = hash_new_password(wish.password.get_secret_value(), wish.email, pending)
+    # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
+    kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
     with open_session() as s:
-        mails = register_account(s, wish, hashed)
+        mails = register_account(s, wish, hashed, kept)
     notifier.nudge(mails)
 
 
@@ -190,38 +198,49 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
     if contact is None:
         return AccountChange(None)
     user = session.get_one(User, contact.user_id)
-    alerts: list[UUID] = []
-    mails: list[UUID] = []
     if contact.verified_at is None:
-        _hand_over(session, user, password_hash)
-        session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
-        contact.verified_at = clock()
-        alerts = wake_alerts(session, user.id, "address confirmed")
-        mails = write_welcome(session, user.id)
-    else:
-        user.password_hash = password_hash
-        end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
-    return AccountChange(contact, None, alerts, mails + _report_password(session, user))
+        change = _confirm_first(session, user, contact, password_hash, None)
+        change.mails.extend(_report_password(session, user))
+        return change
+    # The second factor stays: a mailbox that somebody else reads must not be enough.
+    user.password_hash = password_hash
+    end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
+    return AccountChange(contact, mails=_report_password(session, user))
 
 
-def _take_registration(session: Session, user: User, registration_id: UUID | None) -> bool:
-    """Give the account the password of the registration whose mail was confirmed; return whether it has one now.
+def _take_registration(
+    session: Session, user: User, contact: Contact, registration_id: UUID | None
+) -> AccountChange:
+    """Build the account from the registration whose mail was confirmed.
 
     None fits where a later registration got no mail of its own: then the mailbox's owner, who may be behind that one,
     chooses a password.
     """
     mine = PendingRegistration.user_id == user.id
     pending = list(session.scalars(sa.select(PendingRegistration).where(mine)))
-    if not pending:
-        return True
     chosen = _choose_registration(pending, registration_id)
-    if chosen is not None:
-        user.wished_plan = chosen.wished_plan
-    password_hash = chosen.password_hash if chosen else None
-    if password_hash is None or password_hash != user.password_hash:
-        _hand_over(session, user, password_hash)
-    session.execute(sa.delete(PendingRegistration).where(mine))
-    return password_hash is not None
+    kept = chosen.password_hash if chosen else None if pending else user.password_hash
+    change = _confirm_first(session, user, contact, kept, chosen)
+    return replace(change, reset_token=sign_reset(contact, user)) if pending and kept is None else change
+
+
+def _confirm_first(
+    session: Session,
+    user: User,
+    contact: Contact,
+    password_hash: str | None,
+    registration: PendingRegistration | None,
+) -> AccountChange:
+    """Confirm an address for the first time: the account is built anew, without what anybody set up before."""
+    wish = registration.alert_wish if registration else None
+    rebuild_account(session, user, password_hash, registration)
+    contact.enabled, contact.state, contact.verified_at = True, ContactState.OK, clock()
+    give_consent(contact, "email_confirmation")
+    session.flush()
+    if wish:
+        add_wished_alert(session, user, wish)
+    alerts = wake_alerts(session, user.id, "address confirmed")
+    return AccountChange(contact, alerts=alerts, mails=write_welcome(session, user.id))
 
 
 def _choose_registration(
@@ -235,17 +254,6 @@ def _choose_registration(
     if chosen is None or any(at >= chosen.created_at for at in without_mail):
         return None
     return chosen
-
-
-def _hand_over(session: Session, user: User, password_hash: str | None) -> None:
-    """Give an unconfirmed account to its mailbox's owner: nothing that someone else set up may stay in force."""
-    user.password_hash = password_hash
-    remove_second_factor(session, user)
-    end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
-    session.execute(sa.delete(Contact).where(Contact.user_id == user.id, Contact.channel != Channel.EMAIL))
-    session.execute(sa.update(Contact).where(Contact.user_id == user.id).values(new_address=None))
-    session.execute(sa.delete(TelegramLink).where(TelegramLink.user_id == user.id))
-    session.execute(sa.delete(PendingRegistration).where(PendingRegistration.user_id == user.id))
 
 
 def _find_mailbox(

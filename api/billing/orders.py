@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.alerts.schemas import NewAlert
 from api.alerts.service import lock_user
-from api.alerts.targets import build_targets, find_prefecture
-from api.alerts.watchability import must_wait_for_watch
+from api.alerts.watchability import check_wish
 from api.billing.quotes import Quote, build_quote
 from api.billing.schemas import NewOrder
 from api.errors import ApiError, invalid
@@ -61,12 +60,7 @@ def check_order(session: Session, wish: NewOrder) -> None:
         raise invalid(FieldError(path="consent.termsVersion", rule="old_terms", detail=detail))
     if wish.alert is None:
         return
-    alert = wish.alert.model_copy(update={"accept_waiting": False})
-    try:
-        build_targets(alert)
-        must_wait_for_watch(session, alert, find_prefecture(alert))
-    except ApiError as error:
-        raise invalid(*(_move_below(each, "alert") for each in error.errors)) from None
+    check_wish(session, wish.alert.model_copy(update={"accept_waiting": False}))
 
 
 def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
@@ -271,7 +265,3 @@ def _write_alert(alert: NewAlert | None) -> dict[str, Any] | None:
 
 def _choose_language(user: User) -> str:
     return user.language if user.language in ("fr", "en") else "fr"
-
-
-def _move_below(error: FieldError, parent: str) -> FieldError:
-    return error.model_copy(update={"path": f"{parent}.{error.path}" if error.path else parent})

@@ -12,23 +12,29 @@ from api.links.blueprint import blueprint, use_language_of
 from api.middleware.known_places import remember_place
 from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
-from configs.signed_links import ResetPassword, VerifyAddress
+from configs.contact_addresses import shorten_address
+from configs.signed_links import ResetPassword, VerifyAddress, read_token
 
 
 @blueprint.get("/verify/<token>")
 def ask_verify(token: str) -> str:
-    """Show the address that would be confirmed."""
+    """Show the address that would be confirmed; of a new one the account, which confirms it where it is signed in."""
     with session() as s:
         contact, claims = find_contact(s, VerifyAddress, token)
         use_language_of(s, contact)
         unconfirmed = find_unconfirmed(contact, claims) if contact else None
+        if contact and unconfirmed and claims.new is not None:
+            account = shorten_address(contact.address)
+            return render_template("new_address.html", address=unconfirmed, account=account, token=token)
         address = unconfirmed or (contact.address if contact else None)
         return _render_verify_page(address, done=unconfirmed is None)
 
 
 @blueprint.post("/verify/<token>")
 def verify(token: str) -> str:
-    """Confirm the address, and catch up on slots that are open now."""
+    """Confirm the address, and catch up on slots that are open now. A new one: see the account's own page."""
+    if read_token(VerifyAddress, token).new is not None:
+        return ask_verify(token)
     with session() as s:
         change = confirm_address(s, token)
         use_language_of(s, change.contact)

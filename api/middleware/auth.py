@@ -27,7 +27,7 @@ from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of
 from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import Login
-from api.models.user import Role, User
+from api.models.user import Channel, Contact, Role, User
 from configs.clock import clock
 from configs.settings import settings
 from configs.signing import SKEW, read_signing_keys
@@ -41,6 +41,9 @@ _ISSUER = "rdvpriority"
 _PROTECTED = "rdvpriority-protected"
 _TOKENS = "rdvpriority-tokens"
 _MOST_TOKENS = 4096  # of some 500 bytes, in a process
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# What a login may do before its address is confirmed: end, and have the mail sent again.
+_BEFORE_CONFIRMATION = frozenset({"auth.verify_email_again", "logins.logout", "logins.logout_all"})
 _CONVERTER = re.compile(r"<([^<:>]+:)?")
 _TOUCH = timedelta(minutes=1)  # a login of the staff notes its use no more often
 
@@ -69,6 +72,7 @@ class Identity:
     proven_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    verified_at: datetime | None  # since when the mailbox has confirmed the account
 
 
 class _RememberingManager(JWTManager):
@@ -194,6 +198,8 @@ def _require_declared_sign_in() -> None:
     """Ask for the token before the body is validated, wherever the OpenAPI document asks for one."""
     if request.endpoint in _find_protected_endpoints(current_app):
         require_sign_in()
+        if request.method not in _READING and request.endpoint not in _BEFORE_CONFIRMATION:
+            require_confirmed_address()
 
 
 def _find_protected_endpoints(app: Flask) -> frozenset[str]:
@@ -210,6 +216,17 @@ def _find_protected_endpoints(app: Flask) -> frozenset[str]:
         )
     protected: frozenset[str] = app.extensions[_PROTECTED]
     return protected
+
+
+def require_confirmed_address() -> None:
+    """Refuse to write for an account whose address nobody has confirmed: it may be a stranger's.
+
+    Raises:
+        api.errors.ApiError: 403 address-unconfirmed.
+    """
+    if current_identity().verified_at is None:
+        detail = "confirm the address of the account first, by the mail that was sent to it"
+        raise ApiError(403, "address-unconfirmed", detail)
 
 
 def require_refresh_token() -> tuple[str, datetime]:
@@ -313,7 +330,8 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
         User.time_zone,
     )
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
-    query = sa.select(*user, *login).join(Login, Login.user_id == User.id)
+    query = sa.select(*user, *login, Contact.verified_at).join(Login, Login.user_id == User.id)
+    query = query.outerjoin(Contact, sa.and_(Contact.user_id == User.id, Contact.channel == Channel.EMAIL))
     query = query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
     return query.execution_options(prepare=True)
 

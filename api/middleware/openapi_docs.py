@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, render_template
 from flask_openapi3.openapi import OpenAPI
 from markupsafe import Markup, escape
 
+from api.middleware.openapi_helpers import BEARER, declare_errors
 from api.middleware.public_answers import answer_public
 from configs.brand import BRAND
 
@@ -60,10 +61,15 @@ def _render_page() -> bytes:
 
 
 def build_document(app: OpenAPI) -> dict[str, Any]:
-    """Return the app's document, without the 422 that the library adds to routes that read no input."""
+    """Return the app's document, without the 422 that the library adds to routes that read no input.
+
+    What a login changes is refused with 403 while the address is not confirmed.
+    """
     made: dict[str, Any] = app.api_doc
     for path in made["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
+            if method != "get" and operation.get("security") == BEARER:
+                operation["responses"].setdefault("403", declare_errors(403)[403])
             declared = operation["responses"].get("422", {})
             if "application/json" in declared.get("content", {}):
                 del operation["responses"]["422"]

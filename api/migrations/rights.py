@@ -65,7 +65,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _READ, "reader": _READ,
     },
     "logins": {"api": _ALL, "background": f"SELECT ({_LOGIN}), DELETE"},
-    "registrations": {"api": _ALL, "background": "SELECT (id, user_id, wished_plan, created_at), DELETE"},
+    "registrations": {
+        "api": _ALL,
+        "background": "SELECT (id, user_id, wished_plan, language, phone, alert_wish, created_at), DELETE",
+    },
     "recovery_codes": {"api": _ALL},
     "phone_codes": {
         "api": _ALL,
@@ -138,7 +141,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         ),
     },
     "notices": {
-        "api": "SELECT, INSERT, UPDATE (read_at)",
+        "api": "SELECT, INSERT, UPDATE (read_at), DELETE",
         "background": "SELECT, INSERT, UPDATE (gone_at), DELETE",
         "crawler": f"SELECT ({_NOTICE}), INSERT",
         "notifier": f"SELECT ({_NOTICE}), INSERT",

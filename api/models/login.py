@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
+from api.models.encrypted_text import EncryptedText
 from configs.plan import PlanName
 
 
@@ -55,7 +57,7 @@ class Login(Base):
 
 
 class PendingRegistration(Base):
-    """A registration of an address that is not confirmed yet: what the account takes when its mail is confirmed.
+    """A registration of an address that is not confirmed yet: what the account is made of when its mail is confirmed.
 
     Without a password hash: a registration that got no mail of its own, because the address had enough of them.
     """
@@ -66,9 +68,15 @@ class PendingRegistration(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     password_hash: Mapped[str | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
+    language: Mapped[str] = mapped_column(default="fr", server_default="fr")
+    phone: Mapped[str | None] = mapped_column(EncryptedText)
+    alert_wish: Mapped[
+        dict[str, Any] | None
+    ]  # body of POST /api/alerts: the alert that the account begins with
     created_at: Mapped[datetime]
 
     __table_args__ = (
+        sa.CheckConstraint("starts_with(phone, 'gAAAAA')", name="phone_encrypted"),
         sa.Index("ix_registrations_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_registrations_created_at", "created_at"),
     )

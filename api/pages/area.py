@@ -4,13 +4,16 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
 
-from flask import Blueprint, Response, g, make_response, request
+from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
 from api.errors import ApiError
+from api.middleware.auth import current_identity
 from api.pages.cookie_login import require_login, require_proof
 from api.pages.form_tokens import check_visitor_token, comes_from_elsewhere
 from api.pages.headers import forbid_keeping, keep_for_everybody
+from api.pages.notices import add_notice
 from api.pages.operator_access import require_operator
 
 View = Callable[..., ResponseReturnValue]
@@ -46,27 +49,38 @@ class Area(Blueprint):
         """
         return self._declare(rule, access, "GET", polled=polled)
 
-    def action(self, rule: str, access: Access, *, one_click: bool = False) -> Callable[[View], View]:
+    def action(
+        self, rule: str, access: Access, *, one_click: bool = False, unconfirmed: bool = False
+    ) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
+
+        `unconfirmed`: an account whose address is not confirmed may do it.
 
         `one_click`: without a token of ours. Mail programs post there too (RFC 8058), or the form needs no cookie.
         """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")
-        return self._declare(rule, access, "POST", one_click=one_click)
+        return self._declare(rule, access, "POST", one_click=one_click, unconfirmed=unconfirmed)
 
     def _declare(
-        self, rule: str, access: Access, method: str, *, one_click: bool = False, polled: bool = False
+        self,
+        rule: str,
+        access: Access,
+        method: str,
+        *,
+        one_click: bool = False,
+        polled: bool = False,
+        unconfirmed: bool = False,
     ) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            guarded = _guard(view, access, one_click=one_click, polled=polled)
+            guarded = _guard(view, access, one_click=one_click, polled=polled, unconfirmed=unconfirmed)
             self.add_url_rule(rule, view.__name__, guarded, methods=[method])
             return guarded
 
         return decorate
 
 
-def _guard(view: View, access: Access, *, one_click: bool, polled: bool) -> View:
+def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfirmed: bool) -> View:
     is_personal = access not in _OPEN
 
     @wraps(view)
@@ -76,6 +90,8 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool) -> View
             return keep_for_everybody(make_response(view(**arguments)))
         if request.method == "POST" and not one_click:
             _check_form(is_personal=is_personal)
+            if is_personal and not unconfirmed and current_identity().verified_at is None:
+                return forbid_keeping(make_response(_ask_to_confirm()))
         elif is_personal:
             require_login()
         if access in _OPERATORS:
@@ -86,6 +102,12 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool) -> View
 
     vars(run).update(access=access, is_personal=is_personal, one_click=one_click)
     return run
+
+
+def _ask_to_confirm() -> ResponseReturnValue:
+    """Lead to where the mail is sent again: the account may be a stranger's until its address is confirmed."""
+    add_notice("problem", _("Confirmez d’abord votre adresse e-mail : avant cela, rien ne change."))
+    return redirect(url_for("dashboard.show_dashboard"), 303)
 
 
 def _check_form(*, is_personal: bool) -> None:

@@ -13,7 +13,7 @@ from api.alerts.service import wake_alerts
 from api.deletion.access import delete_signed_in
 from api.exports.access import send_export
 from api.exports.service import nudge_exports, open_file, read_export, start_export
-from api.middleware.auth import current_user_id, require_recent_proof
+from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
@@ -91,12 +91,13 @@ def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
     return _announce(messages, alerts)
 
 
-@blueprint.get("/export", responses={200: ExportAnswer, 202: ExportAnswer, **declare_errors(401)})
+@blueprint.get("/export", responses={200: ExportAnswer, 202: ExportAnswer, **declare_errors(401, 403)})
 def export_data() -> tuple[dict[str, Any], int]:
     """Get a copy of everything about the account: the first call has it made, 202 until it is, 200 for a day.
 
     A mail says when it is ready. A day after that the next call has another one made.
     """
+    require_confirmed_address()
     with session() as s:
         export = start_export(s, current_user_id())
     if export.ready_at is None and not export.attempts:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact
-from configs.contact_addresses import digest
+from configs.contact_addresses import digest, shorten_address
 from configs.settings import settings
 from configs.signed_links import VerifyAddress, write_token
 from notifier.content.message_links import link
@@ -37,4 +37,5 @@ class VerifyNewEmail(MessageKind):
         confirmed = VerifyAddress(contact.id, digest(address), new=row.params["version"])
         url = link("verify", write_token(confirmed))
         days = max(1, round(settings().link_seconds / _DAY))
-        return TemplateContext({"url": url, "days": days}, url, address=address)
+        values = {"url": url, "days": days, "account": shorten_address(contact.address)}
+        return TemplateContext(values, url, address=address)

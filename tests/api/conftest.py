@@ -93,11 +93,11 @@ def client(app: Flask) -> FlaskClient:
 def person(app: Flask) -> Callable[..., Person]:
     """Make a user who is signed in: `person("camille@example.org", plan=PlanName.URGENCE_24H)`.
 
-    `confirmed`: the address is, so that the user may buy.
+    `confirmed`: the address is; without that a login changes nothing.
     """
 
     def make(
-        email: str = "camille@example.org", plan: PlanName | None = None, *, confirmed: bool = False
+        email: str = "camille@example.org", plan: PlanName | None = None, *, confirmed: bool = True
     ) -> Person:
         with session() as s:
             user = User(email=email, password_hash=None)

@@ -9,6 +9,8 @@ from flask_babel import gettext as _
 import notifier
 from api.accounts.queries import read_account
 from api.auth.schemas import EmailBody
+from api.auth.service import confirm_address
+from api.auth.tokens import find_contact
 from api.errors import ApiError
 from api.middleware.auth import current_user_id
 from api.middleware.languages import use_account_language
@@ -31,6 +33,7 @@ from api.users.preferences import read_preferences
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from configs.languages import MESSAGE_LANGUAGES
+from configs.signed_links import VerifyAddress
 
 area = Area("preferences", __name__)
 _INVALID = 422
@@ -57,6 +60,30 @@ def change_address() -> ResponseReturnValue:
     return _go_back(
         _("Si c’est une nouvelle adresse, un message y est en route. Ouvrez-le pour la confirmer.")
     )
+
+
+@area.page("/profil/nouvelle-adresse/<token>", Access.PERSONAL)
+def show_new_email(token: str) -> str:
+    """Ask whether the account moves to the address that the mail with this token went to."""
+    with session() as s:
+        contact, link = find_contact(s, VerifyAddress, token)
+        is_mine = contact is not None and contact.user_id == current_user_id()
+        address = contact.new_address if contact and is_mine and link.new is not None else None
+        account = contact.address if contact and is_mine else None
+    return render_template("preferences/new_email.html", address=address, account=account, token=token)
+
+
+@area.action("/profil/nouvelle-adresse/<token>", Access.PERSONAL)
+def take_new_email(token: str) -> ResponseReturnValue:
+    """Move the account to its new address."""
+    with session() as s:
+        change = confirm_address(s, token, current_user_id())
+    notifier.nudge(change.mails)
+    for alert_id in change.alerts:
+        notifier.catch_up(alert_id)
+    if change.contact is None:
+        return redirect(url_for("preferences.show_new_email", token=token), 303)
+    return _go_back(_("Votre compte a sa nouvelle adresse."))
 
 
 @area.action("/profil/reglages", Access.PERSONAL)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 import notifier
-from api.accounts.schemas import Registration
+from api.accounts.schemas import RegistrationForm
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
 from api.errors import ApiError
@@ -77,7 +77,7 @@ def sign_in_with_code() -> ResponseReturnValue:
     return _go_on(user)
 
 
-@area.action("/logout", Access.PERSONAL)
+@area.action("/logout", Access.PERSONAL, unconfirmed=True)
 def sign_out() -> ResponseReturnValue:
     """End this login."""
     with session() as s:
@@ -90,7 +90,7 @@ def sign_out() -> ResponseReturnValue:
 @area.page("/register", Access.VISITOR)
 def show_registration() -> str:
     """Show the form for a new account; Checkout leads back here where it was left."""
-    form = Form(Registration, {"plan": find_wished_plan()})
+    form = Form(RegistrationForm, {"plan": find_wished_plan()})
     cancelled = request.args.get("payment") == "cancelled"
     return render_template("sign_in/register.html", form=form, cancelled=cancelled, next=find_next_target())
 
@@ -98,7 +98,7 @@ def show_registration() -> str:
 @area.action("/register", Access.VISITOR)
 def register() -> ResponseReturnValue:
     """Open an account. The answer never tells whether the address was known."""
-    form = Form.read(Registration)
+    form = Form.read(RegistrationForm)
     if not form.errors:
         count_mail(form.value.email)
         try:
@@ -117,7 +117,7 @@ def show_confirmation() -> str:
     return render_template("sign_in/confirm.html", next=request.args.get("next"))
 
 
-@area.action("/confirm", Access.PERSONAL)
+@area.action("/confirm", Access.PERSONAL, unconfirmed=True)
 def send_confirmation() -> ResponseReturnValue:
     """Send the mail that confirms the address once more."""
     count_mail(current_user().email)

@@ -1,8 +1,9 @@
 """An account belongs to the mailbox: who registers a stranger's address first does not keep it."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,22 +13,27 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.accounts.service import give_plan
+from api.auth.account_rebuild import RULES
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
+from api.models.export import Export
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from configs.clock import clock
+from configs.plan import PlanName
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
-from tests.api.world import Person, rows
+from tests.api.world import BOBIGNY, Door, Person, confirm_addresses, desk_state, rows, wait_for
 
 EMAIL = "camille@example.org"
 STRANGER, OWNER = "a strangers long password", "the owners own long password"
 
 
-def register(client: FlaskClient, password: str, **fields: str) -> None:
-    body = {"email": EMAIL, "password": password} | fields
+def register(client: FlaskClient, password: str, **fields: object) -> None:
+    body: dict[str, object] = {"email": EMAIL, "password": password} | fields
     assert client.post("/api/auth/register", json=body).status_code == 202
 
 
@@ -66,27 +72,120 @@ def test_the_account_takes_the_password_of_the_registration_that_is_confirmed(cl
     assert rows(PendingRegistration) == []
 
 
-def test_what_the_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> None:
-    register(client, STRANGER, phone="06 12 34 56 78")
+def test_what_a_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> None:
+    """What an unconfirmed login cannot write is written here past the API's checks."""
+    register(client, STRANGER, phone="06 12 34 56 78", language="ar")
     given = log_in(client, STRANGER).json
     with session() as s:
-        start = {
-            "code_hash": b"x",
-            "created_at": clock(),
-            "expires_at": clock(),
-            "chat_id": "6",
-            "chat_name": "M",
-        }
-        s.add(TelegramLink(user_id=s.scalars(sa.select(User.id)).one(), **start))
+        user = s.scalars(sa.select(User)).one()
+        owned = {"user_id": user.id, "created_at": clock()}
+        link = TelegramLink(code_hash=b"x", expires_at=clock(), chat_id="6", chat_name="M", **owned)
+        s.add_all([link, Contact(user_id=user.id, channel=Channel.SMS, address="+33611111111")])
+        user.totp_secret, user.totp_confirmed_at, user.totp_used_step = "A" * 32, clock(), 7
+        user.time_zone, user.outage_credit = "Pacific/Kiritimati", OutageCredit.REFUND
+        user.slot_rhythm, user.digest_at = SlotRhythm.DAILY, time(3)
+        user.quiet_from, user.quiet_until, user.quiet_slots = time(1), time(2), True
+        user.alert_budget_full_at = clock()
+        s.execute(
+            sa.update(Contact)
+            .where(Contact.channel == Channel.EMAIL)
+            .values(
+                enabled=False, stopped_groups=["slots"], new_address="thief@example.org",
+                summary_since=clock(), alert_budget_full_at=clock(),
+            )
+        )  # fmt: skip
+    wait_for(user.id)
     register(client, OWNER)
     confirm(client, tokens()[1])
     headers = {"Authorization": f"Bearer {given['token']}"}
     assert client.get("/api/auth/me", headers=headers).status_code == 401
     refreshed = client.post("/api/auth/refresh", headers={"Authorization": f"Bearer {given['refreshToken']}"})
     assert refreshed.status_code == 401
-    assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
     assert {login.ended_because for login in rows(Login)} == {"address_confirmed"}
-    assert rows(TelegramLink) == []
+    assert rows(TelegramLink) == rows(Alert) == rows(PendingRegistration) == []
+    (user,), (mailbox,) = rows(User), rows(Contact)
+    with session() as s:
+        fresh = User(email="new@example.org")
+        s.add_all(
+            [fresh, contact := Contact(user=fresh, channel=Channel.EMAIL, address=fresh.email, enabled=True)]
+        )
+        s.flush()
+        s.refresh(fresh)
+        s.refresh(contact)
+        for made, known in ((user, fresh), (mailbox, contact)):
+            rules = RULES[made.__tablename__]
+            for name in rules.reset.split() + ["enabled", "state"] * (made is mailbox):
+                if name != "totp_secret":
+                    assert getattr(made, name) == getattr(known, name), name
+        s.rollback()
+    assert (user.language, mailbox.is_linked) == ("fr", True)
+    assert "token" in log_in(client, OWNER).json
+
+
+READING = frozenset({"get", "head"})
+
+
+def test_an_unconfirmed_login_changes_nothing(
+    app: Flask, client: FlaskClient, camille: Person, person: Callable[..., Person]
+) -> None:
+    document = client.get("/api/openapi.json").json or {}
+    writing = [
+        (path, method, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method not in READING
+        and {"bearer": []} in operation.get("security", [])
+        and {} not in operation["security"]
+    ]
+    assert len(writing) > 40
+    open_ones, refused = {"verifyEmailAgain", "logout", "logoutAll"}, {}
+    for path, method, operation in sorted(writing, key=lambda each: each[2]["operationId"] in open_ones):
+        where = re.sub(r"{[^}]*}", str(camille.id), path)
+        answer = client.open(where, method=method.upper(), json={}, headers=camille.headers)
+        refused[operation["operationId"]] = (answer.json or {}).get("type", "").rpartition(":")[2]
+        assert "403" in operation["responses"], (path, method)
+    opened = {name for name, word in refused.items() if word != "address-unconfirmed"}
+    assert opened == open_ones
+
+
+def test_an_unconfirmed_login_has_no_export_made(client: FlaskClient, camille: Person) -> None:
+    assert client.get("/api/users/export", headers=camille.headers).status_code == 403
+    assert rows(Export) == []
+
+
+def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: FlaskClient, door: Door) -> None:
+    desk_state()
+    wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": "Appelez le 0899 000 000"}
+    register(client, OWNER, alert=wish, language="en", phone="06 12 34 56 78")
+    assert rows(Alert) == []
+    confirm(client, tokens()[0])
+    (alert,) = rows(Alert)
+    assert (alert.enabled, alert.name, alert.closed_at) == (False, None, None)
+    headers = {"Authorization": f"Bearer {log_in(client, OWNER).json['token']}"}
+    (shown,) = (client.get("/api/alerts", headers=headers).json or {})["items"]
+    assert (shown["prefectureId"], shown["procedures"]) == ("bobigny_93", ["TITRE_SEJOUR"])
+    me = client.get("/api/auth/me", headers=headers).json or {}
+    assert (me["language"], me["phone"], me["phoneVerified"]) == ("en", "+33612345678", False)
+
+
+def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, door: Door) -> None:
+    desk_state()
+    register(client, OWNER, alert={"deskIds": [BOBIGNY]})
+    (user,) = rows(User)
+    with session() as s:
+        give_plan(s, s.get_one(User, user.id), PlanName.URGENCE_24H, timedelta(days=1), "test")
+    confirm(client, tokens()[0])
+    (alert,) = rows(Alert)
+    assert alert.enabled
+    assert door.caught_up == [alert.id]
+
+
+def test_a_wish_that_can_be_no_alert_is_refused_with_the_registration(client: FlaskClient) -> None:
+    body = {"email": EMAIL, "password": OWNER, "alert": {"deskIds": ["nowhere_00/none"]}}
+    answer = client.post("/api/auth/register", json=body)
+    assert answer.status_code == 422
+    assert [each["path"].startswith("alert.") for each in (answer.json or {})["errors"]] == [True]
+    assert rows(User) == []
 
 
 def test_a_strangers_later_registration_takes_nothing_from_the_owners(client: FlaskClient) -> None:
@@ -124,29 +223,6 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
     )
     assert chosen.status_code == 204, chosen.text
     assert log_in(client, "chosen by the owner now").status_code == 200
-
-
-def test_the_stranger_cannot_change_the_password_behind_the_owners_back(client: FlaskClient) -> None:
-    register(client, STRANGER)
-    register(client, OWNER)
-    headers = {"Authorization": f"Bearer {log_in(client, STRANGER).json['token']}"}
-    changed = client.post(
-        "/api/auth/change-password", json={"password": "another strangers secret"}, headers=headers
-    )
-    assert changed.status_code == 200
-    confirm(client, tokens()[1])
-    assert log_in(client, "another strangers secret").status_code == 401
-    assert log_in(client, OWNER).status_code == 200
-
-
-def test_a_password_changed_before_the_confirmation_stays(client: FlaskClient) -> None:
-    register(client, OWNER)
-    headers = {"Authorization": f"Bearer {log_in(client, OWNER).json['token']}"}
-    body = {"password": "the second one of the owner"}
-    assert client.post("/api/auth/change-password", json=body, headers=headers).status_code == 200
-    confirm(client, tokens()[0])
-    assert log_in(client, "the second one of the owner").status_code == 200
-    assert log_in(client, OWNER).status_code == 401
 
 
 def test_the_link_does_the_same_as_the_route(client: FlaskClient) -> None:
@@ -207,7 +283,7 @@ def test_the_token_of_an_address_that_is_gone_is_not_found(client: FlaskClient) 
 
 @pytest.fixture
 def camille(person: Callable[..., Person], frozen: time_machine.Traveller) -> Person:
-    return person(EMAIL)
+    return person(EMAIL, confirmed=False)
 
 
 def test_a_bounced_address_is_confirmed_again_by_its_owner(client: FlaskClient, camille: Person) -> None:
@@ -293,6 +369,7 @@ def test_a_tag_or_a_dot_makes_another_account(client: FlaskClient, other: str) -
 def test_an_address_that_no_provider_takes_is_refused_by_its_letter(
     client: FlaskClient, camille: Person, letter: str, request_line: str, fields: dict[str, str]
 ) -> None:
+    confirm_addresses()
     method, path = request_line.split()
     body = {"email": f"cam{letter}lle@example.org", **fields}
     answer = client.open(path, method=method, json=body, headers=camille.headers)

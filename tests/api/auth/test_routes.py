@@ -12,9 +12,10 @@ from flask_jwt_extended import create_access_token
 from pydantic import ValidationError
 
 from api.accounts.hash_turns import take_turn
-from api.accounts.schemas import Registration
+from api.auth.schemas import Registration
 from api.middleware.problems import list_field_errors
 from api.models.base import session
+from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
@@ -65,7 +66,8 @@ def test_registering_keeps_the_account_its_contacts_and_the_wished_plan(client: 
     found = {contact.channel: contact for contact in rows(Contact)}
     assert found[Channel.EMAIL].enabled
     assert found[Channel.EMAIL].verified_at is None
-    assert (found[Channel.SMS].address, found[Channel.SMS].enabled) == ("+33612345678", False)
+    (kept,) = rows(PendingRegistration)
+    assert (kept.phone, kept.wished_plan) == ("+33612345678", PlanName.URGENCE_7J)
 
 
 def test_registering_sends_one_mail_to_confirm_the_address(client: FlaskClient, door: Door) -> None:
@@ -292,7 +294,7 @@ def test_the_account_shows_contacts_flags_and_the_plan(
     assert shown["planExpiresAt"] == "2026-11-21T09:00:00Z"
     assert shown["telegramChatId"] is True
     assert (shown["notifyEmail"], shown["notifySms"], shown["notifyTelegram"]) == (True, False, True)
-    assert (shown["phone"], shown["emailVerified"]) == (None, False)
+    assert (shown["phone"], shown["emailVerified"]) == (None, True)
     assert "passwordHash" not in shown
 
 

@@ -13,11 +13,13 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.auth.tokens import sign_reset
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.login import Login, RecoveryCode
-from api.models.user import User
+from api.models.user import Contact, User
 from configs.clock import clock
-from tests.api.world import PASSWORD, rows
+from tests.api.world import PASSWORD, confirm_addresses, rows, wait_for
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 Headers = dict[str, str]
@@ -34,6 +36,7 @@ def code_of(secret: str, steps: int = 0) -> str:
 @pytest.fixture
 def headers(client: FlaskClient, frozen: time_machine.Traveller) -> Headers:
     client.post("/api/auth/register", json=CAMILLE)
+    confirm_addresses()
     given = client.post("/api/auth/login", json=CAMILLE).json or {}
     return {"Authorization": f"Bearer {given['token']}"}
 
@@ -243,3 +246,26 @@ def test_a_key_that_is_missing_is_said_and_no_error(
     assert (answer.status_code, word(answer)) == (503, "unavailable")
     settings_env(DATA_KEYS="another-key-another-key-another-key,0123456789abcdef-0123456789abcdef-data")
     assert finish(client, text, code_of(factor[0])).status_code == 200
+
+
+def test_a_reset_keeps_the_second_factor_and_everything_else(
+    client: FlaskClient, headers: Headers, factor: tuple[str, list[str]]
+) -> None:
+    _, codes = factor
+    hours = {"from": "22:00", "until": "07:00", "slots": True}
+    wished = {"slotRhythm": "daily", "digestAt": "03:00", "quietHours": hours}
+    assert client.patch("/api/users/notifications", json=wished, headers=headers).status_code == 200
+    kept = client.get("/api/users/notifications", headers=headers).json
+    (user,) = rows(User)
+    alert = wait_for(user.id)
+    with session() as s:
+        token = sign_reset(s.scalars(sa.select(Contact)).one(), s.get_one(User, user.id))
+    reset = {"token": token, "password": "velours-cactus-7-marée"}
+    assert client.post("/api/auth/reset-password", json=reset).status_code == 204
+    login = {"email": CAMILLE["email"], "password": reset["password"]}
+    answer = client.post("/api/auth/login", json=login).json or {}
+    assert set(answer) == {"totpRequired", "challenge"}
+    given = finish(client, answer["challenge"], codes[0]).json
+    again = {"Authorization": f"Bearer {given['token']}"}
+    assert client.get("/api/users/notifications", headers=again).json == kept
+    assert [each.id for each in rows(Alert)] == [alert]

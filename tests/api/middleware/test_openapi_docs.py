@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis.strategies import emails
 from pydantic import ValidationError
 
-from api.accounts.schemas import Registration
 from api.alerts.schemas import NewAlert
+from api.auth.schemas import Registration
 from api.middleware import openapi_docs
 from api.schemas import Body
 from tests.api.admin.examples import EXAMPLES

@@ -9,7 +9,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.accounts import consents
-from api.accounts.schemas import Registration
+from api.accounts.schemas import RegistrationForm
 from api.accounts.service import register_account
 from api.auth.service import confirm_address
 from api.models.base import session
@@ -48,7 +48,7 @@ def switch_telegram(person: Person, *, on: bool) -> None:
 
 @pytest.mark.usefixtures("frozen")
 def test_a_registration_is_a_consent_and_its_confirmation_another(frozen: time_machine.Traveller) -> None:
-    wish = Registration(email="camille@example.org", password="vingt-deux-tramways-bleus")
+    wish = RegistrationForm(email="camille@example.org", password="vingt-deux-tramways-bleus")
     with session() as s:
         register_account(s, wish, "hash")
     begun = clock().isoformat()

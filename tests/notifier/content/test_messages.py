@@ -158,7 +158,11 @@ FACTS: dict[str, dict[str, Any]] = {
     "password_reset": {"url": "http://localhost:4000/l/reset/abc", "minutes": 60},
     "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
-    "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
+    "verify_new_email": {
+        "url": "http://localhost:4000/l/verify/abc",
+        "days": 30,
+        "account": "c…@example.org",
+    },
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},

@@ -1,7 +1,7 @@
 import pytest
 from flask import Flask
 
-from api.accounts.schemas import Registration
+from api.accounts.schemas import RegistrationForm
 from api.alerts.schemas import NewAlert
 from api.errors import ApiError, invalid
 from api.pages.forms import Form
@@ -51,13 +51,13 @@ def test_an_invisible_character_is_an_error_beside_its_field(app: Flask) -> None
 
 def test_a_secret_is_never_shown_again(app: Flask) -> None:
     with app.test_request_context("/", method="POST", data={"email": "a@example.org", "password": "never"}):
-        form = Form.read(Registration)
+        form = Form.read(RegistrationForm)
     assert "never" not in repr(form.typed)
 
 
 def test_a_refusal_of_the_service_stands_beside_its_field(app: Flask) -> None:
     with app.test_request_context("/"):
-        form = Form(Registration)
+        form = Form(RegistrationForm)
         form.refuse(invalid(FieldError(path="email", rule="email", detail="x")))
         form.refuse(ApiError(409, "address-taken", "x"), "email")  # the first error of a field stays
         form.refuse(ApiError(409, "unheard-of", "x"))

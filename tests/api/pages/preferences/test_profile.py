@@ -2,11 +2,14 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from flask import Flask
 
 from api.middleware.languages import LANGUAGES
 from api.models.base import session
 from api.models.user import Contact, OutageCredit, User
+from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
+from configs.signed_links import VerifyAddress, write_token
 from tests.api.pages.accounts import EMAIL
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, Door, rows
@@ -70,6 +73,25 @@ def test_a_new_address_waits_for_its_confirmation(camille: Browser, door: Door) 
     assert len(door.nudged) == 1
     camille.send("/profil/adresse", email=EMAIL)  # it stays
     assert "la remplacera" not in camille.follow().text
+
+
+def test_the_mail_of_a_new_address_leads_to_the_account_that_asked(
+    camille: Browser, app: Flask, door: Door
+) -> None:
+    camille.get("/profil")
+    camille.send("/profil/adresse", email="new@example.org")
+    (contact,) = rows(Contact)
+    token = write_token(VerifyAddress(contact.id, digest("new@example.org"), new=read_user().token_version))
+    elsewhere = Browser(app)
+    assert "c…@example.org" in elsewhere.get(f"/l/verify/{token}").text
+    (way,) = [at["href"] for tag, at in elsewhere.page.tags if at.get("class") == "button"]
+    elsewhere.get(way)
+    assert elsewhere.follow().headings == ["Se connecter"]  # and nothing has moved
+    assert read_user().email == EMAIL
+    assert camille.get(way).headings == ["Changer l’adresse de votre compte ?"]
+    camille.send(way)
+    assert "Votre compte a sa nouvelle adresse." in camille.follow().text
+    assert read_user().email == "new@example.org"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 
 from api.models.login import PendingRegistration
 from api.models.user import User
-from tests.api.pages.accounts import EMAIL, create_account
+from tests.api.pages.accounts import EMAIL, create_account, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, Door, rows
 
@@ -26,6 +26,19 @@ def test_an_account_speaks_the_language_of_its_registration(visitor: Browser, la
     visitor.send("/register", email=EMAIL, password=PASSWORD)
     (user,) = rows(User)
     assert user.language == language
+
+
+def test_an_account_changes_nothing_before_its_address_is_confirmed(visitor: Browser, door: Door) -> None:
+    create_account(confirmed=False)
+    sign_in(visitor)
+    visitor.get("/profil")
+    visitor.send("/profil/reglages", language="ar", timeZone="Asia/Tokyo", outageCredit="refund")
+    page = visitor.follow()
+    assert "Confirmez d’abord votre adresse e-mail" in page.text
+    (user,) = rows(User)
+    assert (user.language, user.time_zone) == ("fr", "Europe/Paris")
+    visitor.send("/confirm")
+    assert len(door.nudged) == 1
 
 
 def test_a_wish_without_a_plan_leads_to_a_new_alert(visitor: Browser) -> None:
