@@ -229,5 +229,5 @@ def sender(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds a line break or another control character")
     name, address = parseaddr(text)
-    local, _, domain = email_address(address).rpartition("@")
+    local, _, domain = ascii_address(email_address(address)).rpartition("@")
     return str(Address(name, local, domain))  # quotes a name with a comma

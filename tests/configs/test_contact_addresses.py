@@ -196,6 +196,7 @@ def test_no_text_makes_either_fail_in_another_way(text: str) -> None:
         ("alerte@rdvpriority.fr", "alerte@rdvpriority.fr"),
         ("Créneaux <alerte@rdvpriority.fr>", "Créneaux <alerte@rdvpriority.fr>"),
         ('"Créneaux, alertes" <alerte@rdvpriority.fr>', '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
+        ("Créneaux <alerte@bücher.example.fr>", "Créneaux <alerte@xn--bcher-kva.example.fr>"),
         ('"Slots, alerts" <alerte@rdvpriority.fr>', '"Slots, alerts" <alerte@rdvpriority.fr>'),
         ("RDV (alertes) <alerte@rdvpriority.fr>", '"RDV (alertes)" <alerte@rdvpriority.fr>'),
     ],
