@@ -54,10 +54,9 @@ class Form(Generic[M]):
     def read_query(cls, model: type[M]) -> "Form[M]":
         """Return the filter in this request's address. Where it is not valid, `errors` say so and nothing is chosen."""
         form = cls(model)
-        given = {
-            name: text for name, _ in _list_fields(model) if (text := request.args.get(name, "").strip())
-        }
-        form.typed.update(given)
+        fields = dict(_list_fields(model))
+        form.typed = {name: text for name in fields if (text := request.args.get(name, "").strip())}
+        given = {name: _read_text(fields[name], text) for name, text in form.typed.items()}
         try:
             form._value = model.model_validate(given)
         except ValidationError as error:
@@ -143,8 +142,11 @@ def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:
     text = sent.get(name, "")
     if bool in kinds or get_args(field.annotation) == (True,):
         return text in _TRUE
-    if not text:
-        return None
+    return _read_text(field, text) if text else None
+
+
+def _read_text(field: FieldInfo, text: str) -> Any:
+    kinds = _list_kinds(field.annotation)
     if date in kinds or time in kinds:
         return write_day(text) if date in kinds else write_hour(text)
     return _read_number(text) if kinds & {int, float} and str not in kinds else text

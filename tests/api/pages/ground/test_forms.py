@@ -24,6 +24,24 @@ def test_fields_are_those_of_the_json_route(app: Flask) -> None:
     assert f"{form.value.limits.hour_from:%H:%M}" == "09:30"
 
 
+@pytest.mark.parametrize(
+    "day", ["31/12/2026", "31.12.2026", "٣١/١٢/٢٠٢٦", "31 \u2013 12 \u2013 2026", "\u200e2026-12-31"]
+)
+@pytest.mark.parametrize(
+    "hour", ["9h30", "9:30", "09 h 30", "09.30", "۹:۳۰", "\uff10\uff19\uff1a\uff13\uff10"]
+)
+def test_days_hours_and_figures_are_read_as_people_write_them(app: Flask, day: str, hour: str) -> None:
+    form = read(app, {
+        "prefectureId": "bobigny_93", "procedures[]": ["TITRE_SEJOUR"], "limits.weekdays[]": ["\u0661", " 3 "],
+        "limits.dateTo": day, "limits.hourFrom": hour, "limits.hourTo": "18 h",
+    })  # fmt: skip
+    assert form.errors == {}
+    limits = form.value.limits
+    assert (limits.weekdays, str(limits.date_to)) == ([1, 3], "2026-12-31")
+    assert (f"{limits.hour_from:%H:%M}", f"{limits.hour_to:%H:%M}") == ("09:30", "18:00")
+    assert form.typed["limits.dateTo"] == day
+
+
 def test_errors_stand_beside_their_fields_and_what_was_typed_stays(app: Flask) -> None:
     form = read(app, {
         "prefectureId": "x" * 200, "procedures[]": ["NOTHING"], "limits.weekdays[]": ["9", "lundi"],
