@@ -105,7 +105,8 @@ def held_by(state: Path, name: str) -> dict[str, str]:
     own |= {f"DATABASE_URL_{program.upper()}": address for program, address in addresses.items()}
     conf = configparser.RawConfigParser()
     conf.read(write_supervisor(state, commands(StackPorts()), state))
-    return own | dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
+    given: dict[str, str] = dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
+    return own | given
 
 
 def secrets_of(environment: dict[str, str]) -> set[str]:
