@@ -19,7 +19,7 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.database_errors import passes
-from configs.job_queues import KEPT_SECONDS, push, queue
+from configs.job_queues import KEPT_SECONDS, name_job, push, queue
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
 from configs.settings import settings
@@ -191,7 +191,7 @@ def _push_all(to: Queue, batches: list[list[WaitingWork]], *, in_front: bool) ->
         to.enqueue_many(
             Queue.prepare_data(
                 _DELIVER, args=tuple(str(each.id) for each in batch), timeout=seconds,
-                job_id=f"deliver-{batch[0].id}-{len(batch)}-{batch[0].times}",
+                job_id=name_job(to.name, f"deliver-{batch[0].id}-{len(batch)}-{batch[0].times}"),
                 result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver", at_front=in_front,
             )
             for batch in batches[start : start + _AT_ONCE]

@@ -4,13 +4,13 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import structlog
 
 from api.background import runner, scheduler
-from api.models.job_run import JOB_QUEUES, MAINTENANCE
+from api.models.job_run import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
 from configs.connection_limits import check_connections
@@ -21,6 +21,12 @@ from configs.logs import set_up_logs
 from configs.prefork import Prefork
 from configs.startup import exit_on_config_error
 
+_RUN_JOB = "api.background.runner.run_job"
+# What the jobs of each queue may call: a worker refuses any other one (configs/listed_jobs.py).
+FUNCTIONS: Mapping[str, Collection[str]] = {
+    PAYMENTS: (_RUN_JOB, "api.payments.jobs.apply_event", "api.payments.jobs.work_off"),
+    MAINTENANCE: (_RUN_JOB, "api.exports.jobs.make_exports", "api.exports.jobs.drop_exports"),
+}
 _MAINTENANCE_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 
 
@@ -28,7 +34,7 @@ def _work(queue: str) -> int:
     """Work on a queue. Nobody waits for maintenance, and many do for what else needs the core just then."""
     if queue == MAINTENANCE:
         os.nice(_MAINTENANCE_NICE)
-    return run_worker([queue], queue, runner.warm_up)
+    return run_worker({queue: FUNCTIONS[queue]}, queue, runner.warm_up)
 
 
 CHILDREN: dict[str, Callable[[], int]] = {

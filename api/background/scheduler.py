@@ -21,7 +21,7 @@ from api.models.base import session
 from api.models.job_run import PAYMENTS
 from api.payments.due_work import has_due_work
 from configs.clock import clock
-from configs.job_queues import KEPT_SECONDS, push, queue, redis
+from configs.job_queues import KEPT_SECONDS, name_job, push, queue, redis
 from configs.logs import set_up_logs
 from configs.loop_report import BACKGROUND, LoopReport, read_report, write_report
 from configs.part_failures import PartFailures
@@ -70,7 +70,10 @@ class Scheduler:
         Runs of jobs that this version does not know are left to one that does.
         """
         job = self._jobs.get(run.job)
-        if job is None or redis().lpos(queue(job.queue).key, _name_nudge(run)) is not None:
+        if (
+            job is None
+            or redis().lpos(queue(job.queue).key, name_job(job.queue, _name_nudge(run))) is not None
+        ):
             return
         with session() as s:
             ours = job_store.count_nudge(s, run, now)

@@ -37,6 +37,7 @@ from configs.clock import clock
 from configs.database_errors import read_refusal
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
+from configs.job_queues import read_refused
 from configs.loop_report import BACKGROUND, FRESH, STREAM, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
 from configs.refused_files import RefusedFiles, read_refusals
@@ -225,8 +226,8 @@ def _list_node_troubles(found: Mapping[str, Any]) -> list[str]:
     return gone + [f"scrapyd of node {name} is down" for name in found.get("away", ())]
 
 
-def _check_workers(redis: Redis) -> str:
-    return _check_listeners(redis, QUEUES)
+def _check_workers(redis: Redis) -> HealthAnswer:
+    return _judge_refused(redis, QUEUES, "workers", _check_listeners(redis, QUEUES))
 
 
 def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
@@ -238,7 +239,17 @@ def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
-def _check_background(redis: Redis) -> str:
+def _judge_refused(redis: Redis, expected: Collection[str], part: str, text: str) -> HealthAnswer:
+    """Name jobs that were none of ours: somebody writes to Redis who should not, or a release had other jobs."""
+    refused = {name: number for name, number in read_refused(redis).items() if name in expected}
+    if not refused:
+        return text
+    named = ", ".join(f"{name}: {number}" for name, number in refused.items())
+    reason = f"jobs were refused lately, the workers' logs say why: {named}; {text}"
+    return {part: PartFinding(PartState.DEGRADED, reason)}
+
+
+def _check_background(redis: Redis) -> HealthAnswer:
     report = read_report(redis, BACKGROUND)
     if report is None:
         raise PartDown("the scheduler has not reported lately: is `python -m api.background` running?")
@@ -248,7 +259,7 @@ def _check_background(redis: Redis) -> str:
     listeners = _check_listeners(redis, JOB_QUEUES)
     if troubles := find_job_troubles(read_job_runs(), report.since):
         raise PartDown("; ".join(troubles))
-    return listeners
+    return _judge_refused(redis, JOB_QUEUES, "background", listeners)
 
 
 def _check_planner(redis: Redis) -> str:

@@ -44,4 +44,4 @@ def measure_rate(state: Path, jobs: int, workers: int) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(run_worker([_QUEUE], "bare", lambda: None))
+    sys.exit(run_worker({_QUEUE: [_JOB]}, "bare", lambda: None))

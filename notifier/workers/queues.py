@@ -5,11 +5,26 @@
 holds up no other.
 """
 
+from collections.abc import Collection, Mapping
+
 from api.models.notification import RECEIPTS, Priority, queue_of
 from api.models.user import Channel
-from configs.matching_queues import MATCHING
+from configs.matching_queues import CRITICAL, MANY, MATCHING
 
 WORK = (*MATCHING, RECEIPTS, *(channel.value for channel in Channel))  # what a worker can be started for
+
+
+# What the jobs of each queue may call: a worker refuses any other one (configs/listed_jobs.py).
+FUNCTIONS: Mapping[str, Collection[str]] = {
+    CRITICAL: ("notifier.jobs.match", "notifier.jobs.catch_up"),
+    MANY: ("notifier.jobs.match_part", "notifier.jobs.rearm", "notifier.jobs.tell_open"),
+    RECEIPTS: ("notifier.jobs.apply_receipts", "notifier.jobs.price_sms"),
+    **{
+        queue_of(channel, priority): ("notifier.jobs.deliver",)
+        for channel in Channel
+        for priority in Priority
+    },
+}
 
 
 def names_of(work: str) -> list[str]:

@@ -34,7 +34,7 @@ from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
 from notifier.web_push.push_lane import open_lane
-from notifier.workers.queues import WORK, names_of
+from notifier.workers.queues import FUNCTIONS, WORK, names_of
 
 _CROWDS_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
 # Objects that were made and live on, after which garbage is collected. By default 700: a message of a crowd leaves
@@ -114,9 +114,9 @@ def run(work: Sequence[str], name: str) -> int:
     if "many" in work:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    queues = [queue for each in work for queue in names_of(each)]
+    functions = {queue: FUNCTIONS[queue] for each in work for queue in names_of(each)}
     with open_lane() if Channel.PUSH in work else nullcontext():
-        return run_worker(queues, name, get_ready)
+        return run_worker(functions, name, get_ready)
 
 
 @exit_on_config_error("the worker")

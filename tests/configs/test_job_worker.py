@@ -11,15 +11,46 @@ from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
 
 from configs.clock import clock
-from configs.job_queues import queue, without_retries
+from configs.job_queues import push, without_retries
 from configs.job_worker import JobWorker, _OneLine
 from configs.redis import redis_client
+
+
+def empty_redis() -> None:
+    """Do, as a job, what a Redis that restarts without its data does to it."""
+    with redis_client() as client:
+        client.flushdb()
+
+
+def fail() -> None:
+    raise ValueError("a bug")
+
+
+def lose_redis() -> None:
+    raise redis.exceptions.ConnectionError("away")
+
+
+def misuse_redis() -> None:
+    with redis_client() as client:
+        client.execute_command("NO-SUCH-COMMAND")
+
+
+JOBS = (empty_redis, fail, lose_redis, misuse_redis)
+
+
+def name_function(job: Callable[[], None]) -> str:
+    return f"{job.__module__}.{job.__qualname__}"
 
 
 @pytest.fixture
 def worker(redis_server: redis.Redis) -> Iterator[JobWorker]:
     client = without_retries(redis_client())
-    yield JobWorker(["critical", "bulk"], client, clock() + timedelta(hours=1), threading.Event())
+    yield JobWorker(
+        {"critical": [*map(name_function, JOBS), "builtins.len"], "bulk": []},
+        client,
+        clock() + timedelta(hours=1),
+        threading.Event(),
+    )
     client.close()
 
 
@@ -64,7 +95,7 @@ def test_a_job_that_was_taken_begins_without_a_heartbeat_before(
 ) -> None:
     """What prepares the job says that the worker is alive, in the same round trip."""
     worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
-    queue("critical").enqueue_call("builtins.len", ([],), result_ttl=0)
+    push("critical", "builtins.len", ("abc",), "x", seconds=60, kept=60)
     beats: list[str] = []
     ask = worker._is_registered
 
@@ -83,30 +114,11 @@ def test_a_job_that_was_taken_begins_without_a_heartbeat_before(
     assert beats == ["beat", "beat"]
 
 
-def empty_redis() -> None:
-    """Do, as a job, what a Redis that restarts without its data does to it."""
-    with redis_client() as client:
-        client.flushdb()
-
-
-def fail() -> None:
-    raise ValueError("a bug")
-
-
-def lose_redis() -> None:
-    raise redis.exceptions.ConnectionError("away")
-
-
-def misuse_redis() -> None:
-    with redis_client() as client:
-        client.execute_command("NO-SUCH-COMMAND")
-
-
 @pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (lose_redis, 0), (misuse_redis, 1), (fail, 1)])
 def test_a_redis_that_is_away_or_emptied_while_a_job_runs_costs_one_line(
     worker: JobWorker, capsys: pytest.CaptureFixture[str], job: Callable[[], None], traces: int
 ) -> None:
-    queue("critical").enqueue_call(job, result_ttl=0)
+    push("critical", name_function(job), (), "x", seconds=60, kept=60)
     worker.work(burst=True, logging_level="WARNING")
     assert ("Traceback" in capsys.readouterr().out) == bool(traces)
 
@@ -143,7 +155,7 @@ def test_an_idle_worker_that_is_told_to_stop_leaves_at_its_next_heartbeat(worker
 def test_a_worker_that_is_told_to_stop_does_the_job_that_it_has_taken(
     worker: JobWorker, redis_server: redis.Redis
 ) -> None:
-    queue("critical").enqueue_call("builtins.len", ([],), result_ttl=0)
+    push("critical", "builtins.len", ("abc",), "x", seconds=60, kept=60)
     take = worker.reorder_queues
 
     def stop_and_take(reference_queue: Queue) -> None:

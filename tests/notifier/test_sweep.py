@@ -154,7 +154,7 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
     many = queue("many")
     SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
     assert queued("many") == []
-    (failed,) = redis_server.scan_iter("rq:job:rearm-*")
+    (failed,) = redis_server.scan_iter("rq:job:many-rearm-*")
     assert 0 < redis_server.ttl(failed) <= settings().rearm_seconds
 
 

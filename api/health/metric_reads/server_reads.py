@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from redis import Redis
@@ -13,6 +13,7 @@ from api.health.metric_reads.database import MetricDatabase
 from api.health.metric_reads.message_reads import list_providers
 from api.health.metric_reads.sample import Sample
 from configs.clock import clock
+from configs.job_queues import parse_instant
 from configs.loop_report import read_report
 from configs.proof_spool_status import read_reports
 
@@ -147,10 +148,4 @@ class QueueMetrics:
             found = calls.execute()
         now = clock()
         instants = {name: at.decode() for name, at in zip(jobs, found, strict=True) if at}
-        return {name: max(0.0, (now - _parse(at)).total_seconds()) for name, at in instants.items()}
-
-
-def _parse(instant: str) -> datetime:
-    """Return an instant as RQ writes it, in UTC."""
-    found = datetime.fromisoformat(instant)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return {name: max(0.0, (now - parse_instant(at)).total_seconds()) for name, at in instants.items()}

@@ -22,6 +22,7 @@ from api.models.notification import QUEUES
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.dropped_checks import count_dropped
+from configs.job_queues import count_refused
 from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
 from configs.prefecture import desks
@@ -162,6 +163,21 @@ def test_a_key_that_was_taken_away_too_early_is_said(
     part = (found.json or {})["parts"]["keys"]
     assert (found.status_code, part["status"]) == (200, "degraded")
     assert "give DATA_KEYS back" in part["reason"]
+
+
+@pytest.mark.parametrize(("name", "part"), [("email-critical", "workers"), ("payments", "background")])
+def test_jobs_that_a_worker_refused_are_named_for_an_hour(
+    whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
+) -> None:
+    for _ in range(2):
+        count_refused(redis_server, name)
+    answer = whole.get("/api/health")
+    found = (answer.json or {})["parts"]
+    assert (answer.status_code, found[part]["status"]) == (200, "degraded")
+    assert f"jobs were refused lately, the workers' logs say why: {name}: 2; " in found[part]["reason"]
+    assert [other for other in ("workers", "background") if found[other]["status"] != "ok"] == [part]
+    redis_server.delete("jobs:refused")
+    assert (whole.get("/api/health").json or {})["status"] == "ok"
 
 
 def test_files_that_are_refused_are_named_with_the_programs_that_refuse_them(
