@@ -9,6 +9,7 @@ import pytest
 
 from crawler.discovery.site_links import links
 from crawler.fetching.decompression import Broken, unpack
+from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
 from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.identify import identify_page
@@ -64,6 +65,11 @@ REPEATED = {
         "\n",
     ),
     "a message": (lambda body: says_none(body.text), "{}", "Le planning des agents "),
+    "siblings in a part of a page": (
+        lambda body: rendered_text(body.root.find("body")),
+        "<p>a</p>{}",
+        "<b>a</b>",
+    ),
     "a charset": (lambda body: body.text, "<html><meta charset=punycode>-{}", "99"),
 }
 
