@@ -130,6 +130,7 @@ def _build_params(order: CheckoutCall, coupon: str | None) -> dict[str, Any]:
     metadata = {PAYMENT_KEY: name, "plan": order.plan.name.value}
     params: dict[str, Any] = {
         "mode": "subscription" if order.plan.recurring else "payment",
+        "adaptive_pricing": {"enabled": False},  # in euros, whatever the dashboard says
         "line_items": [_build_item(order.plan)],
         "success_url": f"{front}/dashboard?payment=success&plan={order.plan.name.value}",
         "cancel_url": f"{front}/register?payment=cancelled",

@@ -6,13 +6,14 @@ Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     import stripe
 
 FIRST_MONTH = "subscription_create"  # why the invoice of an order was made
-Metadata = dict[str, str]
+
+Metadata = dict[str, str] | None  # null on objects of other products
 
 
 class Facts(BaseModel):
@@ -41,7 +42,7 @@ class IntentFacts(Facts):
     amount_received: int = 0
     currency: str
     created: datetime
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: Metadata = None
 
 
 class SessionFacts(Facts):
@@ -59,7 +60,7 @@ class SessionFacts(Facts):
     subscription: str | None = None
     invoice: str | None = None
     payment_intent: IntentFacts | None = None
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: Metadata = None
 
 
 class ChargeFacts(Facts):
@@ -79,7 +80,7 @@ class RefundFacts(Facts):
     payment_intent: str | None
     created: datetime
     failure_reason: str | None = None
-    metadata: Metadata | None = None
+    metadata: Metadata = None
 
 
 class DisputeFacts(Facts):
@@ -115,18 +116,30 @@ class Period(Facts):
         return self.end - self.start
 
 
-class _Line(Facts):
+class _Source(Facts):
+    type: str
+
+
+class Line(Facts):
+    """One line of an invoice."""
+
     period: Period
-    amount: int = 0
+    parent: _Source | None = None
+
+    @property
+    def is_of_plan(self) -> bool:
+        """Whether it is the subscription's own line, not an amount that waited for the invoice."""
+        return bool(self.parent and self.parent.type == "subscription_item_details")
 
 
 class _Lines(Facts):
-    data: list[_Line]
+    data: list[Line]
+    has_more: bool = False
 
 
 class _Origin(Facts):
     subscription: str
-    metadata: Metadata | None = None
+    metadata: Metadata = None
 
 
 class _Parent(Facts):
@@ -137,13 +150,16 @@ class _Paid(Facts):
     payment_intent: str | None = None
 
 
-class _InvoicePayment(Facts):
+class InvoicePayment(Facts):
+    """One attempt to pay an invoice."""
+
     payment: _Paid
     status: str | None = None
 
 
 class _InvoicePayments(Facts):
-    data: list[_InvoicePayment]
+    data: list[InvoicePayment]
+    has_more: bool = False
 
 
 class _Discount(Facts):
@@ -197,8 +213,9 @@ class InvoiceFacts(Facts):
 
     @property
     def period(self) -> Period | None:
-        """The period that it pays for: the last one of its lines."""
-        return max((line.period for line in self.lines.data), key=lambda each: each.end, default=None)
+        """The period that it pays for: the last one of its plan's lines."""
+        of_plan = (line.period for line in self.lines.data if line.is_of_plan)
+        return max(of_plan, key=lambda each: each.end, default=None)
 
 
 class _Item(Facts):
@@ -225,7 +242,7 @@ class SubscriptionFacts(Facts):
     canceled_at: datetime | None = None  # when somebody asked for its end
     cancellation_details: _Cancellation = _Cancellation()
     ended_at: datetime | None = None
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: Metadata = None
 
     @property
     def ends_at(self) -> datetime | None:

@@ -61,8 +61,13 @@ def count_failures(session: Session, now: datetime) -> FailureCount:
 
 
 def _count(session: Session, after: datetime, until: datetime) -> int:
-    refused = sa.select(sa.func.count(StripeEvent.object_id.distinct())).where(
-        StripeEvent.received_at > after, StripeEvent.received_at <= until, StripeEvent.type == _REFUSED
+    ours = StripeId.id == StripeEvent.object_id  # the same account may sell other things
+    refused = (
+        sa.select(sa.func.count(StripeEvent.object_id.distinct()))
+        .join(StripeId, ours)
+        .where(
+            StripeEvent.received_at > after, StripeEvent.received_at <= until, StripeEvent.type == _REFUSED
+        )
     )
     has_intent = sa.exists().where(StripeId.payment_id == Payment.id, StripeId.kind == "payment_intent")
     never_taken = (

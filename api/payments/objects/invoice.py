@@ -1,6 +1,7 @@
 """Invoices of subscriptions: the first belongs to the order, each later one is the payment of a renewal."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +11,7 @@ from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
-from api.payments.facts import FIRST_MONTH, InvoiceFacts
+from api.payments.facts import FIRST_MONTH, InvoiceFacts, InvoicePayment, Line, read_list
 from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
@@ -37,9 +38,18 @@ class Invoice(StripeObject):
     )
 
     def fetch(self, object_id: str) -> InvoiceFacts:
-        """Read the invoice with its payments."""
+        """Read the invoice with all its lines and payments; Stripe shows the first ten of each."""
         expand = {"expand": ["payments"]}
-        return InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
+        facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
+        page: Any = {"limit": 100}
+        if facts.lines.has_more:
+            lines = call(lambda c: read_list(c.v1.invoices.line_items.list(object_id, page), Line))
+            facts = facts.model_copy(update={"lines": facts.lines.model_copy(update={"data": lines})})
+        if facts.payments and facts.payments.has_more:
+            page |= {"invoice": object_id}
+            paid = call(lambda c: read_list(c.v1.invoice_payments.list(page), InvoicePayment))
+            facts = facts.model_copy(update={"payments": facts.payments.model_copy(update={"data": paid})})
+        return facts
 
     def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
         """Find or write its payment, and settle that."""

@@ -86,4 +86,4 @@ def _deliveries(stand_in: Stripe) -> Json:
 
 
 def _objects(stand_in: Stripe, request: web.Request) -> Json:
-    return {"objects": show(stand_in.account.all(request.match_info["kind"]))}
+    return {"objects": show(stand_in.account.all(request.match_info["kind"]), whole=True)}

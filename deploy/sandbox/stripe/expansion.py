@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.objects import Json, make_list, show
+from deploy.sandbox.stripe.objects import Json, cut_list, make_list, show
 from deploy.sandbox.stripe.resources.checkout_sessions import line_items
 from deploy.sandbox.stripe.resources.invoices import list_of_payments
 
@@ -80,13 +80,13 @@ def _expand(account: Account, value: Any, paths: list[list[str]]) -> Any:
         rest = [path[1:] for path in paths if path[0] == name and len(path) > 1]
         shown[name] = _expand_field(account, value, name, rest)
     asked = {path[0] for path in paths}
-    return {key: each if key in asked else show(each) for key, each in shown.items()}
+    return {key: each if key in asked else show(cut_list(each)) for key, each in shown.items()}
 
 
 def _expand_field(account: Account, holder: Json, name: str, rest: list[list[str]]) -> Any:
     include = _INCLUDED.get((str(holder.get("object")), name))
     if include is not None:
-        return _expand(account, include(account, holder), rest)
+        return _expand(account, cut_list(include(account, holder)), rest)
     if name not in holder:
         raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
     value = holder[name]

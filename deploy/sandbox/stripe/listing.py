@@ -50,9 +50,7 @@ def in_range(found: list[Json], given: Parameters, name: str) -> list[Json]:
 def make_page(account: Account, found: Iterable[Json], given: Parameters, kind: str, url: str) -> Json:
     """Return the page of these objects (oldest first) that the parameters ask for."""
     newest = list(found)[::-1]
-    limit = given.number("limit", least=1) or _USUAL
-    if limit > _MOST:
-        raise StripeError("Invalid integer: limit is at most 100", param="limit")
+    limit = read_limit(given)
     after, before = given.text("starting_after"), given.text("ending_before")
     if after and before:
         raise StripeError("You may only specify one of these parameters: starting_after, ending_before.")
@@ -64,3 +62,11 @@ def make_page(account: Account, found: Iterable[Json], given: Parameters, kind: 
         last = account.find(kind, after, "starting_after")["_number"]
         newest = [each for each in newest if each["_number"] < last]
     return make_list(newest[:limit], url, has_more=len(newest) > limit)
+
+
+def read_limit(given: Parameters) -> int:
+    """Return how many objects a page may have."""
+    limit = given.number("limit", least=1) or _USUAL
+    if limit > _MOST:
+        raise StripeError("Invalid integer: limit is at most 100", param="limit")
+    return limit

@@ -100,6 +100,7 @@ _TABLE: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("DELETE", "/v1/subscriptions/{}", subscriptions.cancel_subscription),
     ("GET", "/v1/invoices", invoices.list_invoices),
     ("GET", "/v1/invoices/{}", _retrieve("invoice")),
+    ("GET", "/v1/invoices/{}/lines", invoices.list_lines),
     ("POST", "/v1/invoices/{}/pay", collection.pay_invoice),
     ("POST", "/v1/invoices/{}/void", invoices.void_invoice),
     ("GET", "/v1/invoice_payments", invoices.list_invoice_payments),

@@ -7,7 +7,6 @@ import pytest
 from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.check import Check
 from api.models.desk import DeskState, Outage, OutageReason
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
@@ -17,20 +16,14 @@ from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
 from tests.api.world import BOBIGNY, desk_state, rows
+from tests.factories import add_checks
 
 TOTAL = PlanName.URGENCE_TOTAL
 
 
 def check(*minutes: float, outcome: Outcome = Outcome.NO_SLOTS, since: datetime | None = None) -> None:
     """Write checks, so many minutes from now on."""
-    with session() as s:
-        s.add_all(
-            Check(
-                started_at=(since or clock()) + timedelta(minutes=each), desk_id=BOBIGNY, outcome=outcome, evidence="x",
-                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
-            )
-            for each in minutes
-        )  # fmt: skip
+    add_checks(BOBIGNY, since or clock(), minutes, outcome)
 
 
 def watch(hours: float) -> None:

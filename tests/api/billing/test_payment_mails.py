@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from api.background import jobs
 from api.models.base import session
 from api.models.notification import Notification
+from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState, User
 from api.payments import jobs as payment_jobs
+from api.payments.owners import link_intent
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
@@ -200,5 +202,7 @@ def test_what_operators_are_told(till: Till) -> None:
     compare("payment_trouble:trouble_dispute")
     for n in range(5):
         add_stripe_event(f"evt_{n}", type="payment_intent.payment_failed", object_id=f"pi_{n}")
+        with session() as s:
+            link_intent(s, f"pi_{n}", s.scalars(sa.select(Payment)).one())
     jobs.tell_rising_failures()
     compare("payment_trouble:trouble_failures_rising")

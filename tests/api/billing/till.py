@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from werkzeug.datastructures import Headers
-from werkzeug.test import TestResponse
 
 from api.models.base import session
 from api.models.user import Contact, ContactState
@@ -14,6 +12,7 @@ from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop
 from tests.api.world import Person
+from tests.clients import Answer, ApiClient
 
 ALERT = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
@@ -28,25 +27,16 @@ def make_consent(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An answer with its JSON, empty where it has none."""
-
-    status_code: int
-    json: dict[str, Any]
-    headers: Headers
-
-    @classmethod
-    def of(cls, found: TestResponse) -> "Answer":
-        return cls(found.status_code, found.json or {}, found.headers)
-
-
 @dataclass
 class Till:
     """The shop, and the user who buys."""
 
     shop: Shop
     person: Person
+
+    @property
+    def api(self) -> ApiClient:
+        return ApiClient(self.shop.client, self.person.headers)
 
     def confirm(self, *, confirmed: bool = True, state: ContactState = ContactState.OK) -> None:
         """Write whether the user's address is confirmed, and whether messages bounced from it."""
@@ -55,13 +45,10 @@ class Till:
             s.execute(mine.values(verified_at=clock() if confirmed else None, state=state))
 
     def get(self, path: str, **query: Any) -> Answer:
-        found = self.shop.client.get(f"/api/billing/{path}", query_string=query, headers=self.person.headers)
-        return Answer.of(found)
+        return self.api.get(f"/api/billing/{path}", **query)
 
     def post(self, path: str, body: dict[str, Any]) -> Answer:
-        return Answer.of(
-            self.shop.client.post(f"/api/billing/{path}", json=body, headers=self.person.headers)
-        )
+        return self.api.send("POST", f"/api/billing/{path}", body)
 
     def order(self, name: PlanName = PlanName.URGENCE_7J, **changes: Any) -> Answer:
         """Ask for a checkout; without an alert unless one is given."""

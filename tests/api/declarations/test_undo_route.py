@@ -7,7 +7,7 @@ import pytest
 from api.declarations.cancellation_service import keep_own
 from api.errors import ApiError
 from api.payments.client import call
-from tests.api.billing.till import Answer, Till
+from tests.api.billing.till import Till
 from tests.api.declarations.notices import (
     TOTAL,
     at_stripe,
@@ -17,10 +17,11 @@ from tests.api.declarations.notices import (
     settle,
 )
 from tests.api.declarations.orders import buy, withdraw
+from tests.clients import Answer
 
 
 def undo(till: Till) -> Answer:
-    return Answer.of(till.shop.client.post("/api/billing/cancel/undo", headers=till.person.headers))
+    return till.api.send("POST", "/api/billing/cancel/undo")
 
 
 def read_type(answer: Answer) -> str:

@@ -5,33 +5,39 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
+import sqlalchemy as sa
 
 from api.background import jobs
 from api.models.base import session
-from api.models.payment import PaymentEvent, PaymentEventKind
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.failure_watch import WINDOW, count_failures
+from api.payments.owners import link_intent
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
-from tests.api.world import Person, add_stripe_event
+from tests.api.world import Person, add_payment, add_stripe_event
 
 NUMBERS = count()
 
 
 @pytest.fixture(autouse=True)
-def operator(shop: Shop, settings_env: Callable[..., None]) -> None:
+def operator(shop: Shop, buyer: Person, settings_env: Callable[..., None]) -> None:
     settings_env(SUPPORT_EMAIL="ops@example.org")
+    add_payment(buyer.id)
 
 
 def refuse(times: int, hours_ago: float = 0.5, intent: str = "") -> None:
-    """Write the events of refused cards, each of a payment of its own unless one is named."""
+    """Write the events of refused cards, each of a PaymentIntent of its own unless one is named."""
     at = clock() - timedelta(hours=hours_ago)
     for _ in range(times):
         n = next(NUMBERS)
+        name = intent or f"pi_f{n}"
         add_stripe_event(
             f"evt_f{n}", type="payment_intent.payment_failed", object_type="payment_intent",
-            object_id=intent or f"pi_f{n}", received_at=at, created_at=at,
+            object_id=name, received_at=at, created_at=at,
         )  # fmt: skip
+        with session() as s:
+            link_intent(s, name, s.scalars(sa.select(Payment)).one())
 
 
 def test_a_few_refused_cards_are_no_news(shop: Shop) -> None:

@@ -25,9 +25,9 @@ _SUBMIT: Final = ("auto", "book", "donate", "pay", "subscribe")
 LEAST_CENTS: Final = 50
 _TEXTS: Final = ("cancel_url", "client_reference_id", "locale", "success_url")
 _TAKEN: Final = (
-    *_TEXTS, "allow_promotion_codes", "allowed_payment_method_types", "customer", "customer_creation",
-    "customer_email", "discounts", "expires_at", "line_items", "metadata", "mode", "payment_intent_data",
-    "submit_type", "subscription_data", "ui_mode",
+    *_TEXTS, "adaptive_pricing", "allow_promotion_codes", "allowed_payment_method_types", "customer",
+    "customer_creation", "customer_email", "discounts", "expires_at", "line_items", "metadata", "mode",
+    "payment_intent_data", "submit_type", "subscription_data", "ui_mode",
 )  # fmt: skip
 
 
@@ -36,12 +36,17 @@ def create_session(account: Account, given: Parameters) -> Json:
     given.only(*_TAKEN)
     mode = given.choice("mode", _MODES)
     given.choice("ui_mode", ("hosted_page",))
+    adaptive = given.nested("adaptive_pricing").only("enabled").flag("enabled")
     if mode is None or not given.text("success_url"):
         raise missing_parameter("success_url" if mode else "mode")
     made = _build(account, given, mode)
     items = checkout_order.read_items(account, given, mode)
     coupon = checkout_order.read_discount(account, given, items[0]["currency"])
-    made |= {"currency": items[0]["currency"], "_items": items}
+    made |= {
+        "currency": items[0]["currency"],
+        "_items": items,
+        "adaptive_pricing": {"enabled": adaptive is not False},
+    }
     if coupon:
         made |= {"_coupon": coupon["id"], "discounts": [{"coupon": coupon["id"], "promotion_code": None}]}
     set_amounts(made, coupon)

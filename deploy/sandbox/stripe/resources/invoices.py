@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.listing import PAGE, in_range, make_page
+from deploy.sandbox.stripe.listing import PAGE, in_range, make_page, read_limit
 from deploy.sandbox.stripe.objects import Json, make_list, new_id
 from deploy.sandbox.stripe.resources.coupons import amount_off
 from deploy.sandbox.stripe.resources.customers import change_balance
@@ -26,10 +26,10 @@ _LEAST_CENTS: Final = 50  # less is added to the customer's balance
 def draft_invoice(
     account: Account, subscription: Json, lines: list[Json], reason: str, coupon: Json | None = None
 ) -> Json:
-    """Make a draft of these lines and the customer's pending items."""
+    """Make a draft of the customer's pending items, the newest first, and these lines, as Stripe sorts them."""
     customer = account.find("customer", subscription["customer"])
     identifier, moment = new_id("in"), account.clock.now()
-    lines = [*lines, *_take_pending(account, subscription, identifier)]
+    lines = [*_take_pending(account, subscription, identifier)[::-1], *lines]
     details = {"metadata": subscription["metadata"], "subscription": subscription["id"]}
     made = blank(
         "invoice",
@@ -137,6 +137,18 @@ def list_invoices(account: Account, given: Parameters) -> Json:
         found = [each for each in found if given.text(name) in {None, each[name]}]
     found = [each for each in found if given.text("subscription") in {None, each["_subscription"]}]
     return make_page(account, found, given, "invoice", "/v1/invoices")
+
+
+def list_lines(account: Account, given: Parameters, invoice: str) -> Json:
+    """GET /v1/invoices/{id}/lines: in the order of the invoice."""
+    given.only("limit", "starting_after")
+    lines, after = account.find("invoice", invoice)["lines"]["data"], given.text("starting_after")
+    ids = [each["id"] for each in lines]
+    if after and after not in ids:
+        raise StripeError(f"No such line item: '{after}'", param="starting_after")
+    rest = lines[ids.index(after) + 1 :] if after else lines
+    limit = read_limit(given)
+    return make_list(rest[:limit], f"/v1/invoices/{invoice}/lines", has_more=len(rest) > limit)
 
 
 def list_invoice_payments(account: Account, given: Parameters) -> Json:
