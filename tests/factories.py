@@ -9,6 +9,7 @@ from api.models.check import Check
 from configs.outcome import Outcome
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.objects import new_id
+from deploy.sandbox.stripe.resources.disputes import build_dispute
 from deploy.sandbox.stripe.resources.payment_intents import add_payment_intent
 from deploy.sandbox.stripe.shapes import blank
 
@@ -27,6 +28,14 @@ def add_checks(
             )
             for each in minutes
         )  # fmt: skip
+
+
+def add_dispute(account: Account, status: str) -> Json:
+    """Open a dispute of the one paid charge at Stripe, by this word of Stripe's for its status."""
+    (charge,) = account.where("charge", status="succeeded")
+    made = account.add(build_dispute(account, charge, charge["amount"], "general") | {"status": status})
+    account.emit("charge.dispute.created", made)
+    return made
 
 
 def add_foreign_intent(account: Account, **columns: Any) -> Json:

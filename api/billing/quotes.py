@@ -19,6 +19,7 @@ from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
 from api.payments.grants import find_plan_end
 from api.payments.shortening import round_up
+from api.payments.subscription_rows import RENEWING
 from configs.plan import Plan, PlanName, plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
@@ -95,7 +96,7 @@ def _refuse_pointless(session: Session, user_id: UUID, wanted: Plan, now: dateti
     larger = _RANK[held.plan.name] > _RANK[wanted.name]
     if larger or (wanted.recurring and held.plan.name is wanted.name):
         raise _refuse(held.plan.name, held.ends_at)
-    if wanted.recurring and (known := find_subscription(session, user_id)):
+    if wanted.recurring and (known := find_subscription(session, user_id)) and known.status in RENEWING:
         raise _refuse(known.plan, known.cancel_at or known.period_ends_at)
 
 
@@ -129,7 +130,7 @@ def _list_cheaper(
         found.setdefault(payment.id, (payment, []))[1].append(grant)
     credited = _read_credits(session, found)
     return [
-        (payment, payment.amount_cents - payment.refunded_cents + credited.get(payment.id, 0), grants)
+        (payment, payment.left_cents + credited.get(payment.id, 0), grants)
         for payment, grants in found.values()
     ]
 

@@ -47,7 +47,7 @@ def _price_time_left(session: Session, user_id: UUID, now: datetime) -> dict[Pla
     for payment in session.scalars(paid.distinct()):
         used, bought = measure_use(session, payment, now)
         left = payment.amount_cents * (bought - used) // bought if bought else 0
-        left = min(left, payment.amount_cents - payment.refunded_cents)
+        left = min(left, payment.left_cents)
         cents[payment.plan] = cents.get(payment.plan, 0) + left
     return cents
 

@@ -166,8 +166,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "payments": {
         "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
         "reader": (  # without the client's name
-            "SELECT (id, user_id, plan, amount_cents, currency, refunded_cents, status, created_at, paid_at,"
-            " refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at)"
+            "SELECT (id, user_id, plan, amount_cents, currency, refunded_cents, lost_cents, status, created_at,"
+            " paid_at, refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at)"
         ),
     },
     "declarations": {

@@ -1,7 +1,7 @@
 """Payments, what happened to them, refunds, subscriptions, and the ids that Stripe gave to them.
 
-Triggers of migration 0012 write `payments.status`, `paid_at`, `refunded_at` (from `payment_events`) and
-`refunded_cents` (from `refunds`), and refuse every other change of them.
+Triggers write `payments.status`, `paid_at`, `refunded_at`, `lost_cents` (from `payment_events`) and `refunded_cents`
+(from `refunds`), and refuse every other change of them.
 """
 
 from datetime import datetime
@@ -42,7 +42,10 @@ class PaymentEventKind(StrEnum):
     )
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
-    DISPUTE_LOST = "dispute_lost"  # the money is gone
+    DISPUTE_LOST = "dispute_lost"  # its amount is gone, which may be a part of the payment
+    DISPUTE_CLOSED = (
+        "dispute_closed"  # it took no money: an inquiry that ended, or a dispute that was prevented
+    )
     FRAUD_WARNING = "fraud_warning"
     PLAN_ENDED = (
         "plan_ended"  # a dearer plan, a refund, a withdrawal or the account's deletion ended its plan
@@ -114,6 +117,9 @@ class Payment(Base):
     amount_cents: Mapped[int]  # to pay; once paid, what was paid
     currency: Mapped[str] = mapped_column(default="eur", server_default="eur")
     refunded_cents: Mapped[int] = mapped_column(default=0, server_default="0")  # all refunds but failed ones
+    lost_cents: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # by disputes that were not won since
     status: Mapped[PaymentStatus] = mapped_column(
         enum_column(PaymentStatus, "status"), default=PaymentStatus.PENDING, server_default="PENDING"
     )
@@ -136,6 +142,13 @@ class Payment(Base):
         datetime | None
     ]  # when a provider took the order mail: the time to withdraw counts from it
     client_name: Mapped[str | None]  # for its invoices, where the user gave one
+    # Who paid, by Stripe's id: a person may be several customers there. Moves to `former_customers` with the account.
+    stripe_customer_id: Mapped[str | None]
+
+    @property
+    def left_cents(self) -> int:
+        """What of the money paid is still ours: less refunds and what disputes took."""
+        return max(self.amount_cents - self.refunded_cents - self.lost_cents, 0)
 
     __table_args__ = (
         sa.CheckConstraint("order_number ~ '^[2-9A-HJ-NP-Z]{10}$'", name="order_number"),

@@ -42,6 +42,7 @@ class IntentFacts(Facts):
     amount_received: int = 0
     currency: str
     created: datetime
+    customer: str | None = None
     metadata: Metadata = None
 
 

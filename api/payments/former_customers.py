@@ -17,7 +17,7 @@ from configs.clock import clock
 KEPT_FOR = timedelta(days=120)  # the longest in which cards' networks take a dispute
 _RETRY = timedelta(hours=1)
 _AT_ONCE = 100
-_OVER = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST)
+_OVER = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.DISPUTE_CLOSED)
 log = structlog.get_logger(__name__)
 
 
@@ -80,8 +80,9 @@ def _drop(customer: str) -> bool:
 
 
 def keep_customers(session: Session, user_id: UUID, customer: str | None) -> None:
-    """Note who at Stripe paid the payments of an account that is being deleted."""
-    if customer is None:
-        return
-    for payment_id in session.scalars(sa.select(Payment.id).where(Payment.user_id == user_id)).all():
-        keep_customer(session, payment_id, customer)
+    """Note who at Stripe paid the payments of an account that is being deleted, each by its own customer."""
+    for payment in session.scalars(sa.select(Payment).where(Payment.user_id == user_id)).all():
+        paid_by = payment.stripe_customer_id or customer
+        if paid_by:
+            keep_customer(session, payment.id, paid_by)
+        payment.stripe_customer_id = None

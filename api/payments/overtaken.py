@@ -13,10 +13,10 @@ from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
 from api.payments.ledger import lock_payment
 from api.payments.plan_credits import list_credits, sum_credited, sum_value
+from api.payments.subscription_rows import RENEWING
 from configs.plan import PlanName, plan
 
 _RANK = {name: rank for rank, name in enumerate(PlanName)}
-_RENEWS = ("active", "past_due", "trialing", "unpaid")  # Stripe's words
 _ROUNDED = timedelta(seconds=1)
 
 
@@ -38,7 +38,7 @@ def _has_other_subscription(session: Session, order: Payment, now: datetime) -> 
         Subscription.user_id == order.user_id, Subscription.id != order.subscription_id
     )
     renews = others.where(
-        Subscription.status.in_(_RENEWS),
+        Subscription.status.in_(RENEWING),
         Subscription.ended_at.is_(None),
         Subscription.cancel_at.is_(None),
         Subscription.cancel_wanted_at.is_(None),
@@ -57,7 +57,7 @@ def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetim
     if cheaper.status is not PaymentStatus.COMPLETED:
         return True
     # The order itself counts as paid by now, so its own credit is in the sum.
-    spent = sum_credited(session, cheaper) + cheaper.refunded_cents
+    spent = sum_credited(session, cheaper) + cheaper.refunded_cents + cheaper.lost_cents
     if credit.amount_cents and spent > sum_value(session, cheaper):
         return True
     mine = sa.select(Grant).where(Grant.payment_id == cheaper.id, Grant.ends_at > now)

@@ -75,13 +75,14 @@ def link_intent(session: Session, stripe_id: str | None, payment: Payment) -> No
 
 
 def link_customer(session: Session, payment: Payment, customer: str | None) -> None:
-    """Write whom Stripe takes a user for, once: the portal is opened for that customer.
+    """Write who paid, and whom Stripe takes a user for, once: the portal is opened for that customer.
 
     Where the account was deleted meanwhile, the customer is noted, to be deleted too.
     """
     if customer and payment.user_id is None:
         keep_customer(session, payment.id, customer)
     if customer and payment.user_id:
+        payment.stripe_customer_id = customer
         nameless = (User.id == payment.user_id, User.stripe_customer_id.is_(None))
         session.execute(sa.update(User).where(*nameless).values(stripe_customer_id=customer))
 

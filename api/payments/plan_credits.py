@@ -33,7 +33,7 @@ def sum_credited(session: Session, payment: Payment) -> int:
 
 
 def measure_refundable(session: Session, payment: Payment) -> int:
-    """Return the cents that can go back: what was paid, less refunds and what a paid order took as a credit."""
-    spent = payment.refunded_cents + sum_credited(session, payment)
-    left = min(payment.amount_cents - payment.refunded_cents, sum_value(session, payment) - spent)
+    """Return the cents that can go back: what is left of the money, less what a paid order took as a credit."""
+    spent = payment.refunded_cents + payment.lost_cents + sum_credited(session, payment)
+    left = min(payment.left_cents, sum_value(session, payment) - spent)
     return max(left, 0)

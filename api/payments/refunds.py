@@ -152,8 +152,7 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
     """Draw the consequences of a refund's new status."""
     now, subject = clock(), str(refund.id)
     if refund.status is RefundStatus.FAILED:
-        if payment.status is PaymentStatus.REFUNDED and payment.refunded_cents < payment.amount_cents:
-            add_event(session, payment, PaymentEventKind.REFUND_UNDONE, now, subject)
+        note_returned_money(session, payment, subject)
         detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
         return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
     effects = Effects(mails=notices.tell_refund(session, payment, refund))
@@ -164,7 +163,7 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
 
 
 def note_whole_refund(session: Session, payment: Payment) -> bool:
-    """Add the event of a payment whose whole amount went back; return whether it is so.
+    """Add the event of a payment whose whole amount went back, or was lost; return whether it is so.
 
     Refunds that Stripe was only asked for do not count: it may refuse them.
     """
@@ -176,11 +175,18 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
         .order_by(Refund.id.desc())
     )
     found = session.scalars(made).all()
-    if not found or sum(each.amount_cents for each in found) < payment.amount_cents:
+    back = sum(each.amount_cents for each in found) + payment.lost_cents
+    if not back or back < payment.amount_cents:
         return False
-    if payment.status is not PaymentStatus.REFUNDED:
+    if found and payment.status is not PaymentStatus.REFUNDED:
         add_event(session, payment, PaymentEventKind.REFUNDED, clock(), str(found[0].id))
     return True
+
+
+def note_returned_money(session: Session, payment: Payment, subject: str) -> None:
+    """Add the event of a payment whose money went back, and of which a part came again: its refund, its dispute."""
+    if payment.status is PaymentStatus.REFUNDED and payment.left_cents:
+        add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 
 def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:
@@ -196,13 +202,22 @@ def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Ef
     return _follow(session, payment, refund)
 
 
-def drop_disputed_refunds(session: Session, payment: Payment) -> None:
-    """Give up the refunds that waited for the end of a locked payment's dispute: it is lost, and the bank paid back."""
+def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -> list[UUID]:
+    """Give up the refunds that waited for the end of a locked payment's dispute, which was lost: the bank paid back.
+
+    Where it paid less, the rest is planned anew; return those refunds.
+    """
     waiting = sa.select(Refund).where(
         Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED, Refund.error == DISPUTED
     )
-    for refund in session.scalars(waiting).all():
+    planned = []
+    for refund in session.scalars(waiting.order_by(Refund.id)).all():
         _note_failure(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
+        paid_back = min(refund.amount_cents, lost_cents)
+        lost_cents -= paid_back
+        if rest := min(refund.amount_cents - paid_back, measure_refundable(session, payment)):
+            planned.append(plan_refund(session, payment, rest, refund.reason, refund.note).id)
+    return planned
 
 
 def _note_failure(session: Session, payment: Payment, refund: Refund, error: str) -> None:

@@ -33,6 +33,7 @@ from api.payments.ledger import add_event, has_event
 from api.payments.overtaken import is_overtaken
 from api.payments.refunds import note_whole_refund, plan_refund
 from api.payments.shortening import shorten_paid_time
+from api.payments.subscription_rows import end_lapsed
 from api.payments.watch_credits import give_back_hole
 from api.payments.watch_gaps import Hole, find_threshold
 from configs.clock import clock
@@ -129,6 +130,8 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     wanted = _find_wanted_end(session, payment)
     lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
     effects = give_paid_plan(session, payment, now, paid.period)
+    if payment.consented_at and payment.subscription_id:
+        end_lapsed(session, payment, now)
     if lost:
         effects.add(give_back_hole(session, payment, lost))
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
@@ -177,7 +180,7 @@ def _take_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
 
 
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> list[UUID]:
-    left = payment.amount_cents - payment.refunded_cents
+    left = payment.left_cents
     return [plan_refund(session, payment, left, reason).id] if left else []
 
 

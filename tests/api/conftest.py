@@ -2,18 +2,15 @@
 
 import os
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_jwt_extended import create_access_token
 from jinja2 import FileSystemBytecodeCache
 
 import notifier
 from api.app import create_app
-from api.logins.service import open_login
 from api.models.base import session
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
@@ -21,6 +18,7 @@ from configs.logs import set_up_logs
 from configs.plan import PlanName
 from configs.settings import Settings, settings
 from tests.api.world import PREFECTURES, Door, Person
+from tests.clients import sign_in
 
 _KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in and without, with the others and without
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
@@ -113,14 +111,10 @@ def person(app: Flask) -> Callable[..., Person]:
                     verified_at=verified_at,
                 )
             )
-            change = open_login(s, user, "", from_known_address=True)
-        with app.app_context():
-            # As long as the login: tests step the clock by days.
-            claims = {"ver": user.token_version, "login": str(change.login.id)}
-            token = create_access_token(
-                str(user.id), expires_delta=timedelta(days=7), additional_claims=claims
-            )
-        made = Person(user.id, email, {"Authorization": f"Bearer {token}"}, change.login.id)
+            s.flush()
+            user_id = user.id
+        login_id, headers = sign_in(app, user_id)
+        made = Person(user_id, email, headers, login_id)
         if plan:
             made.holds(plan)
         return made

@@ -1,4 +1,4 @@
-"""Disputes: a card's holder asked the bank for the money. A lost one ends the plan."""
+"""Disputes: a card's holder asked the bank for the money, or a part. All of it lost, the plan ends."""
 
 from sqlalchemy.orm import Session
 
@@ -12,10 +12,16 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id
-from api.payments.refunds import drop_disputed_refunds
+from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund
 from configs.clock import clock
 
-_RESULTS = {"won": PaymentEventKind.DISPUTE_WON, "lost": PaymentEventKind.DISPUTE_LOST}
+# Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
+_ENDS = {
+    "won": PaymentEventKind.DISPUTE_WON,
+    "lost": PaymentEventKind.DISPUTE_LOST,
+    "warning_closed": PaymentEventKind.DISPUTE_CLOSED,
+    "prevented": PaymentEventKind.DISPUTE_CLOSED,
+}
 
 
 class Dispute(StripeObject):
@@ -45,11 +51,14 @@ class Dispute(StripeObject):
         if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, facts.id, **details):
             key = f"dispute:{facts.id}"
             effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
-        result = _RESULTS.get(facts.status)
-        if result and add_event(session, payment, result, clock(), facts.id, **details):
-            key = f"dispute:{facts.id}:{facts.status}"
-            effects.mails += notices.tell_admins(session, f"dispute_{facts.status}", told, key=key)
-        if result is PaymentEventKind.DISPUTE_LOST:
-            drop_disputed_refunds(session, payment)
-            effects.add(end_paid_plan(session, payment, clock()))
+        end = _ENDS.get(facts.status)
+        if end is None or not add_event(session, payment, end, clock(), facts.id, **details):
+            return effects
+        effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{facts.id}:{facts.status}")
+        if end is PaymentEventKind.DISPUTE_LOST:
+            effects.refunds += drop_disputed_refunds(session, payment, facts.amount)
+            if note_whole_refund(session, payment):
+                effects.add(end_paid_plan(session, payment, clock()))
+        if end is PaymentEventKind.DISPUTE_WON:
+            note_returned_money(session, payment, facts.id)
         return effects

@@ -8,7 +8,7 @@ from api.payments.errors import UnknownOwner
 from api.payments.facts import IntentFacts
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import INTENT, find_payment_id, link_id
+from api.payments.owners import INTENT, find_payment_id, link_customer, link_id
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from configs.clock import clock
 
@@ -40,6 +40,7 @@ class PaymentIntent(StripeObject):
         if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
             return Effects()
         link_id(session, facts.id, INTENT, payment)
+        link_customer(session, payment, facts.customer)
         if facts.status == "succeeded":
             # Only its session knows the discount.
             return settle_paid(

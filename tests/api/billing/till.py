@@ -12,7 +12,7 @@ from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop
 from tests.api.world import Person
-from tests.clients import Answer, ApiClient
+from tests.clients import Answer, ApiClient, sign_in
 
 ALERT = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
@@ -37,6 +37,10 @@ class Till:
     @property
     def api(self) -> ApiClient:
         return ApiClient(self.shop.client, self.person.headers)
+
+    def sign_in(self) -> None:
+        """Sign the user in again, after days in which the login ended."""
+        self.person.login_id, self.person.headers = sign_in(self.shop.client.application, self.person.id)
 
     def confirm(self, *, confirmed: bool = True, state: ContactState = ContactState.OK) -> None:
         """Write whether the user's address is confirmed, and whether messages bounced from it."""

@@ -52,6 +52,7 @@ def happen(payment_id: UUID, *kinds: PaymentEventKind, subject: str = "") -> Pay
                     subject=subject,
                     at=AT + timedelta(hours=number),
                     recorded_at=AT,
+                    details={"amount": 1499} if kind is Kind.DISPUTE_LOST else {},
                 )
             )
             s.flush()

@@ -33,7 +33,8 @@ _TEXTS: Texts = {
 _DISPUTES: dict[PaymentEventKind, str] = {
     PaymentEventKind.DISPUTE_OPENED: "La banque examine une contestation de ce paiement : Stripe ne rend rien avant sa "
     "fin, et plus rien si elle est perdue.",
-    PaymentEventKind.DISPUTE_LOST: "La banque a déjà rendu l’argent, après une contestation perdue : Stripe refusera.",
+    PaymentEventKind.DISPUTE_LOST: "La banque a déjà rendu une partie, après une contestation perdue : Stripe peut "
+    "refuser.",
 }
 
 
@@ -97,8 +98,5 @@ def describe_refund(view: PaymentView, cents: int) -> Confirmation:
 
 def _find_dispute(view: PaymentView) -> PaymentEventKind | None:
     """Return the state of a payment's latest dispute where it keeps money from going back."""
-    ends = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST)
-    states = [
-        each.kind for each in view.payment.events if each.kind in (PaymentEventKind.DISPUTE_OPENED, *ends)
-    ]
+    states = [each.kind for each in view.payment.events if each.kind.value.startswith("dispute_")]
     return states[-1] if states and states[-1] in _DISPUTES else None

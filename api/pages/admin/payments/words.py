@@ -39,6 +39,7 @@ PAYMENT_EVENTS: dict[PaymentEventKind, str] = {
     PaymentEventKind.DISPUTE_OPENED: "Contestation ouverte",
     PaymentEventKind.DISPUTE_WON: "Contestation gagnée",
     PaymentEventKind.DISPUTE_LOST: "Contestation perdue",
+    PaymentEventKind.DISPUTE_CLOSED: "Contestation close sans perte",
     PaymentEventKind.FRAUD_WARNING: "Alerte de fraude",
     PaymentEventKind.PLAN_ENDED: "Fin de la formule",
     PaymentEventKind.WITHDRAWN: "Rétractation",

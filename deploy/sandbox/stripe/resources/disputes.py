@@ -24,7 +24,7 @@ def open_dispute(
     if charge["disputed"] or not 0 < (amount or left) <= left:
         message = "This charge cannot be disputed: it is disputed, unpaid, or less is left of it."
         raise StripeError(message, code="charge_not_disputable")
-    made = account.add(_build(account, charge, amount or left, reason))
+    made = account.add(build_dispute(account, charge, amount or left, reason))
     charge["disputed"] = True
     account.emit("charge.dispute.created", made)
     account.emit("charge.dispute.funds_withdrawn", made)
@@ -35,8 +35,6 @@ def close_dispute(account: Account, dispute: Json, status: str) -> Json:
     """End a dispute: ``won`` (the money comes back) or ``lost``."""
     if dispute["status"] in OUTCOMES:
         raise StripeError(f"This dispute is already {dispute['status']}.", code="dispute_already_closed")
-    won = status == "won"
-    account.find("charge", dispute["charge"])["_dispute_won"] = won
     won = status == "won"
     account.find("charge", dispute["charge"])["_dispute_won"] = won
     account.change(dispute, "charge.dispute.closed", status=status, is_charge_refundable=won)
@@ -68,7 +66,8 @@ def accept_dispute(account: Account, given: Parameters, dispute: str) -> Json:
     return close_dispute(account, account.find("dispute", dispute), "lost")
 
 
-def _build(account: Account, charge: Json, amount: int, reason: str) -> Json:
+def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:
+    """Build a dispute that takes money; an inquiry has another status."""
     evidence = {
         "due_by": account.clock.now() + _ANSWER_SECONDS,
         "enhanced_eligibility": {},

@@ -1,0 +1,152 @@
+"""Disputes as Stripe's types know them: inquiries, those that are prevented, and those of a part."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from api.background import jobs
+from api.models.former_customer import FormerCustomer
+from api.models.payment import Payment, PaymentStatus
+from configs.clock import clock
+from configs.plan import PlanName
+from deploy.sandbox.running import Running
+from deploy.sandbox.stripe.account import Account
+from tests.api.billing.till import Till
+from tests.api.payments.shop import list_grants, list_kinds, list_messages, list_refunds
+from tests.api.world import rows
+from tests.factories import add_dispute
+
+TOTAL = PlanName.URGENCE_TOTAL
+OPEN = [
+    "warning_needs_response", "warning_under_review", "needs_response", "under_review", "appeal_needs_response",
+    "appeal_under_review",
+]  # fmt: skip
+ENDS = {
+    "won": "dispute_won", "lost": "dispute_lost", "warning_closed": "dispute_closed",
+    "prevented": "dispute_closed",
+}  # fmt: skip
+
+
+@pytest.fixture
+def account(sandbox: Running) -> Account:
+    """Give what Stripe keeps."""
+    return sandbox._sandbox.stripe.account
+
+
+def forget(till: Till) -> None:
+    """Delete the account."""
+    till.sign_in()
+    assert till.api.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
+
+
+def list_left(till: Till) -> list[str]:
+    """Let 400 days pass; return the customers that Stripe still has."""
+    till.shop.clock.shift(timedelta(days=400))
+    for _ in range(2):
+        jobs.drop_former_customers()
+        till.shop.clock.shift(timedelta(hours=2))
+    known = [each["id"] for each in till.shop.control.objects("customer") if not each.get("deleted")]
+    assert sorted({each.customer for each in rows(FormerCustomer)}) == sorted(known)
+    return known
+
+
+@pytest.mark.parametrize("last", ENDS)
+def test_06_every_end_is_one(
+    till: Till, account: Account, settings_env: Callable[..., None], last: str
+) -> None:
+    settings_env(SUPPORT_EMAIL="ops@example.org")
+    till.buy()
+    dispute = add_dispute(account, "warning_needs_response" if "warn" in last else "needs_response")
+    till.shop.deliver()
+    account.change(dispute, "charge.dispute.closed", status=last)
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert list_kinds(payment.id)[:3] == ["paid", "dispute_opened", ENDS[last]]
+    assert list_messages().count("payment_trouble") == 2
+    assert payment.status is (PaymentStatus.REFUNDED if last == "lost" else PaymentStatus.COMPLETED)
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize("status", OPEN)
+def test_06_an_open_one_keeps_the_customer(till: Till, account: Account, status: str) -> None:
+    till.buy()
+    add_dispute(account, status)
+    till.shop.deliver()
+    forget(till)
+    assert len(list_left(till)) == 1
+
+
+def test_07_every_customer_of_a_deleted_account_is_deleted(till: Till) -> None:
+    """Two pages that are open at once make two customers."""
+    first = till.order(PlanName.URGENCE_24H)
+    till.shop.clock.shift(timedelta(minutes=11))
+    second = till.order(PlanName.URGENCE_24H)
+    till.pay(first)
+    till.pay(second)
+    assert len(till.shop.control.objects("customer")) == 2
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize("cents", [100, 2998])
+def test_08_a_lost_part_leaves_the_plan(till: Till, cents: int) -> None:
+    till.buy(TOTAL)
+    lose(till, cents)
+    (payment,) = rows(Payment)
+    assert (payment.status, payment.lost_cents, payment.left_cents) == (
+        PaymentStatus.COMPLETED, cents, 2999 - cents,
+    )  # fmt: skip
+    assert [each.ends_at > clock() for each in list_grants(till.person.id)] == [True]
+    (row,) = till.shop.control.objects("subscription")
+    assert (row["status"], row["cancel_at"]) == ("active", None)
+
+
+def test_08_two_lost_parts_that_are_the_whole_end_the_plan(till: Till) -> None:
+    till.buy()
+    (payment,) = rows(Payment)
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    till.shop.control.refund(intent, amount=500)
+    till.shop.deliver()
+    lose(till, 999)
+    (payment,) = rows(Payment)
+    assert (payment.status, payment.left_cents) == (PaymentStatus.REFUNDED, 0)
+    assert not [each for each in list_grants(till.person.id) if each.ends_at > clock()]
+
+
+def test_08_a_part_that_is_won_after_all_is_ours_again(till: Till, account: Account) -> None:
+    till.buy()
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    till.shop.control.refund(intent, amount=500)
+    till.shop.deliver()
+    dispute = lose(till, 999)
+    account.change(account.find("dispute", dispute), "charge.dispute.closed", status="won")
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert (payment.status, payment.left_cents) == (PaymentStatus.COMPLETED, 999)
+
+
+@pytest.mark.parametrize(("lost", "rest"), [(499, [1000]), (1499, [])])
+def test_08_a_refund_that_waited_for_the_bank_is_asked_for_less_what_that_paid(
+    till: Till, lost: int, rest: list[int]
+) -> None:
+    till.buy()
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    dispute = till.shop.control.dispute(intent, amount=lost)
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
+    till.shop.control.close_dispute(dispute["id"], "lost")
+    till.shop.deliver()
+    assert [each.amount_cents for each in list_refunds(payment.id)] == [1499, *rest]
+
+
+def lose(till: Till, cents: int) -> str:
+    """Lose a dispute of so many cents; return its id."""
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    dispute: str = till.shop.control.dispute(intent, amount=cents)["id"]
+    till.shop.deliver()
+    till.shop.control.close_dispute(dispute, "lost")
+    till.shop.deliver()
+    return dispute

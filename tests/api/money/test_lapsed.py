@@ -1,0 +1,84 @@
+"""Subscriptions that are not paid: each of Stripe's statuses decides whether their user has a plan, and may buy one."""
+
+import pytest
+
+from api.accounts.entitlement import find_entitlement
+from api.models.base import session
+from api.models.payment import Payment, PaymentStatus
+from api.models.user import User
+from api.payments import jobs as payment_jobs
+from configs.clock import clock
+from configs.plan import PlanName
+from deploy.sandbox.running import Running
+from tests.api.billing.till import Till
+from tests.api.world import rows
+
+TOTAL = PlanName.URGENCE_TOTAL
+
+
+def lapse(till: Till, after: str, days: int, step: int = 1) -> None:
+    """Buy a month, let its renewals be refused, and days pass."""
+    till.buy(TOTAL)
+    till.shop.control.settings(after_retries=after)
+    with session() as s:
+        customer = s.get_one(User, till.person.id).stripe_customer_id
+    till.shop.control.use_card(str(customer), "fails_later")
+    for _ in range(0, days, step):
+        till.shop.pass_time(days=step)
+        payment_jobs.work_off()
+
+
+def read_plan(till: Till) -> PlanName:
+    with session() as s:
+        return find_entitlement(s, till.person.id, clock()).plan.name
+
+
+def say_status(till: Till, sandbox: Running, status: str) -> None:
+    """Let Stripe say that the subscription has another status."""
+    account = sandbox._sandbox.stripe.account
+    (known,) = account.all("subscription")
+    account.change(known, "customer.subscription.updated", status=status)
+    till.shop.deliver()
+
+
+def statuses(till: Till) -> list[str]:
+    """Return the subscriptions' statuses at Stripe, the oldest first."""
+    found = till.shop.control.objects("subscription")
+    return [each["status"] for each in sorted(found, key=lambda each: each["created"])]
+
+
+@pytest.mark.parametrize("status", ["past_due", "unpaid", "paused", "incomplete"])
+def test_14_who_has_no_plan_buys_one_and_the_old_subscription_ends(
+    till: Till, sandbox: Running, status: str
+) -> None:
+    lapse(till, "past_due", 36, step=3)
+    say_status(till, sandbox, status)
+    assert read_plan(till) is PlanName.NONE
+    till.sign_in()
+    till.buy(TOTAL)
+    payment_jobs.work_off()
+    assert read_plan(till) is TOTAL
+    assert statuses(till) == ["canceled", "active"]
+    paid = [each.status for each in rows(Payment) if each.consented_at]
+    assert paid == [PaymentStatus.COMPLETED, PaymentStatus.COMPLETED]
+
+
+def test_14_a_hundred_days_unpaid(till: Till) -> None:
+    lapse(till, "unpaid", 100, step=4)
+    till.sign_in()
+    assert till.order(TOTAL).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["active", "trialing"])
+def test_14_one_that_runs_is_not_bought_twice(till: Till, sandbox: Running, status: str) -> None:
+    till.buy(TOTAL)
+    say_status(till, sandbox, status)
+    refused = till.order(TOTAL)
+    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "plan-held")
+
+
+def test_14_within_the_days_of_grace_the_plan_runs(till: Till) -> None:
+    lapse(till, "past_due", 31)
+    till.sign_in()
+    assert read_plan(till) is TOTAL
+    assert till.order(TOTAL).status_code == 409
