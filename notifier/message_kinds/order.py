@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, Grant
-from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_terms
+from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_consent, read_terms
 from configs.signed_links import CancelOrder, WithdrawOrder, write_token
 from notifier.content.message_links import link
 from notifier.content.payment_notices import PaymentNotice, describe_payment, write_instant
@@ -53,8 +53,17 @@ class Order(PaymentNotice):
             "starts": f"{first['since_day']}, {first['since_hour']}",
             "ends": f"{last['since_day']}, {last['since_hour']}",
             "ordered": ordered["since_day"],
+            "agreed": (payment.consent_text or "").splitlines(),
+            "declined": _read_declined(payment, row.language),
             "terms_text": _write_terms(payment.terms_version or find_newest_version(), row.language),
         }
+
+
+def _read_declined(payment: Payment, language: str) -> str:
+    """Return the sentence of the box that was left open; empty where all were ticked."""
+    if payment.consent is None or payment.consent.get("acceptsHourThreshold"):
+        return ""
+    return read_consent(payment.terms_version or find_newest_version(), language).accepts_hour_threshold
 
 
 def _write_terms(version: str, language: str) -> str:
