@@ -277,16 +277,14 @@ def credit_outages() -> Counts:
             effects = watch_credits.give_back(s, payment_id)
         effects.run(ask_for_refund)
     with session() as s:
-        stranded = watch_credits.list_stranded(s)
-    for credit_id in stranded:
-        with session() as s:
-            effects = watch_credits.pay_instead(s, credit_id)
-        effects.run(ask_for_refund)
+        unborne = watch_credits.list_unborne(s)
+    for credit_id in unborne:
+        watch_credits.reclaim(credit_id)
     with session() as s:
         untold = watch_credits.list_untold(s)
     for credit_id in untold:
         watch_credits.tell_stripe(credit_id)
-    return {"payments": len(payments), "told": len(untold), "stranded": len(stranded)}
+    return {"payments": len(payments), "told": len(untold), "reclaimed": len(unborne)}
 
 
 def remind_of_failed_renewals() -> Counts:

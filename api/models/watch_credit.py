@@ -30,6 +30,8 @@ class WatchCredit(Base):
     form: Mapped[CreditForm] = mapped_column(enum_column(CreditForm, "form"))
     amount_cents: Mapped[int]  # the share of the price, rounded up
     refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"), index=True)
+    # The renewal whose invoice it lowered, once that is paid.
+    borne_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payments.id"), index=True)
     created_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     next_attempt_at: Mapped[datetime | None]  # of telling Stripe; null once it knows, or need not

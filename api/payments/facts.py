@@ -126,6 +126,7 @@ class Line(Facts):
 
     period: Period
     parent: _Source | None = None
+    metadata: Metadata = None
 
     @property
     def is_of_plan(self) -> bool:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from fractions import Fraction
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
+from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
@@ -152,11 +154,13 @@ def find_paid_end(session: Session, subscription_id: UUID) -> datetime | None:
     return session.scalar(paid)
 
 
-def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
+def end_paid_plan(
+    session: Session, payment: Payment, now: datetime, unused: Fraction = Fraction(1)
+) -> Effects:
     """End what is left of a payment's grants now. One that has not begun is deleted, and later ones move up.
 
     Its subscription, if it has one, is cancelled: it must not be renewed. The cheaper plans that its order credited go
-    on for the time that was credited: they were paid on their own.
+    on for the time that was credited, or for this part of it: the rest was used as time of the dearer plan.
     """
     running = _list_running(session, payment, now)
     if not running or payment.user_id is None:
@@ -165,7 +169,7 @@ def end_paid_plan(session: Session, payment: Payment, now: datetime) -> Effects:
     if payment.subscription_id:
         request_cancellation(session, payment.subscription_id, now)
     effects = _follow(session, payment, "plan ended")
-    effects.add(_revive_credited_plans(session, payment, now))
+    effects.add(_revive_credited_plans(session, payment, now, unused))
     return effects
 
 
@@ -180,10 +184,11 @@ def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) 
         _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
 
 
-def _revive_credited_plans(session: Session, payment: Payment, now: datetime) -> Effects:
+def _revive_credited_plans(session: Session, payment: Payment, now: datetime, unused: Fraction) -> Effects:
     effects = Effects()
-    for credit in list_credits(session, payment):
-        if cheaper := _revive(session, payment, credit, now, credit.seconds):
+    for credit in list_credits(session, payment) if unused else ():
+        seconds = math.ceil(credit.seconds * unused)
+        if cheaper := _revive(session, payment, credit, now, seconds):
             effects.add(_follow(session, cheaper, "plan revived"))
     return effects
 
@@ -218,13 +223,18 @@ def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant
 def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:
     """Return the seconds of a payment's plan that were used up to `until`, rounded down, and those it paid for.
 
-    Time without watching that was given back as time was not used.
+    Time without watching that was given back as time was not used, also where an upgrade took that time since.
     """
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
     if payment.user_id is None and not given:
         return _read_kept_use(session, payment, until)
     used = sum((_overlap(each, until) for each in given), timedelta(0))
-    used -= sum((each.ends_at - each.starts_at for each in given if each.source == CREDIT), timedelta(0))
+    holes = sa.select(WatchCredit).where(
+        WatchCredit.payment_id == payment.id,
+        WatchCredit.form == CreditForm.TIME,
+        WatchCredit.starts_at < until,
+    )
+    used -= sum((each.ends_at - each.starts_at for each in session.scalars(holes)), timedelta(0))
     bought = plan(payment.plan).duration_seconds
     if bought is None:
         bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])

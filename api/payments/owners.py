@@ -13,7 +13,7 @@ from api.payments.errors import IdConflict
 from api.payments.former_customers import keep_customer
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
-PAYMENT_KEY, REFUND_KEY = "payment", "refund"
+PAYMENT_KEY, REFUND_KEY, CREDIT_KEY = "payment", "refund", "watch_credit"
 INTENT = "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`
 
 
@@ -104,9 +104,14 @@ def _name_column(owner: Payment | Subscription | Refund) -> str:
     return columns[type(owner)]
 
 
-def _find_named(session: Session, table: type[Payment | Refund], text: str | None) -> UUID | None:
+def read_id(text: str | None) -> UUID | None:
+    """Return the id in a value of metadata, which people may write too."""
     try:
-        named = UUID(text or "")
+        return UUID(text or "")
     except ValueError:
         return None
-    return session.scalar(sa.select(table.id).where(table.id == named))
+
+
+def _find_named(session: Session, table: type[Payment | Refund], text: str | None) -> UUID | None:
+    named = read_id(text)
+    return session.scalar(sa.select(table.id).where(table.id == named)) if named else None

@@ -25,7 +25,7 @@ from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.owners import find_intent, link_id
-from api.payments.plan_credits import measure_refundable
+from api.payments.plan_credits import FOR_TIME, measure_refundable, spread_refund
 from api.payments.refused_refunds import find_rest
 from configs.clock import clock
 from configs.settings import settings
@@ -71,6 +71,20 @@ def plan_refund(
     left = measure_refundable(session, payment)
     if not 0 < amount_cents <= left:
         raise RefundRefused(f"{left} cents of this payment can be given back: name an amount up to that")
+    return _add_refund(session, payment, amount_cents, reason, note)
+
+
+def plan_refunds(
+    session: Session, payment: Payment, cents: int, reason: RefundReason, *, upgrades: bool = False
+) -> list[Refund]:
+    """Write the refunds of so many cents of a locked payment's plan, as far as there is money: see `spread_refund`."""
+    parts = spread_refund(session, payment, cents, upgrades=upgrades)
+    return [_add_refund(session, lock_payment(session, each.id), part, reason) for each, part in parts]
+
+
+def _add_refund(
+    session: Session, payment: Payment, amount_cents: int, reason: RefundReason, note: str | None = None
+) -> Refund:
     now = clock()
     refund = Refund(
         payment_id=payment.id,
@@ -156,8 +170,8 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
         detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
         return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
     effects = Effects(mails=notices.tell_refund(session, payment, refund))
-    # A cancelled plan has an end of its own, also where all that was paid goes back: a credit paid for the rest.
-    if note_whole_refund(session, payment) and refund.reason is not RefundReason.CANCELLED:
+    # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
+    if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
         effects.add(end_paid_plan(session, payment, now))
     return effects
 

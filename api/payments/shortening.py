@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
 from api.payments.grants import revive_rest
-from api.payments.plan_credits import measure_refundable, sum_value
-from api.payments.refunds import plan_refund
+from api.payments.plan_credits import spread_refund, sum_value
+from api.payments.refunds import plan_refunds
 
 
 def round_up(cents: int, part: float, whole: float) -> int:
@@ -21,7 +21,7 @@ def round_up(cents: int, part: float, whole: float) -> int:
 
 
 def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length: timedelta) -> list[UUID]:
-    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the refund, if there is one.
+    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the refunds.
 
     What was paid by the credit of a cheaper plan goes back as time of that plan, where the money paid does not cover
     it.
@@ -30,24 +30,25 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length
     """
     mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
     grants = list(session.scalars(mine))
-    rest, back = _measure_rest(session, payment, grants, ends, length)
+    rest = _measure_rest(session, payment, grants, ends, length)
     for grant in grants:
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
-    revive_rest(session, payment, ends, rest - back)
-    return [plan_refund(session, payment, back, RefundReason.CANCELLED).id] if back > 0 else []
+    planned = plan_refunds(session, payment, rest, RefundReason.CANCELLED)
+    revive_rest(session, payment, ends, rest - sum(each.amount_cents for each in planned))
+    return [each.id for each in planned]
 
 
 def measure_refund(session: Session, payment: Payment, ends: datetime, length: timedelta) -> int:
     """Return the cents that `shorten_paid_time` would give back now."""
     mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends)
-    return max(_measure_rest(session, payment, session.scalars(mine).all(), ends, length)[1], 0)
+    rest = _measure_rest(session, payment, session.scalars(mine).all(), ends, length)
+    return sum(part for _, part in spread_refund(session, payment, rest, upgrades=False))
 
 
 def _measure_rest(
     session: Session, payment: Payment, grants: Sequence[Grant], ends: datetime, length: timedelta
-) -> tuple[int, int]:
-    """Return what the time after `ends` is worth, and the part of it that can go back as money, in cents."""
+) -> int:
+    """Return what the time after `ends` is worth, in cents."""
     unused = sum((each.ends_at - max(each.starts_at, ends)).total_seconds() for each in grants)
-    rest = round_up(sum_value(session, payment), unused, length.total_seconds())
-    return rest, min(rest, measure_refundable(session, payment))
+    return round_up(sum_value(session, payment), unused, length.total_seconds())

@@ -4,6 +4,7 @@ The user chooses money instead (L.224-25-21 to -23 Code de la consommation) in t
 because it was replaced or cancelled, it is money too.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from api.models.base import session as open_session
 from api.models.payment import (
     Payment,
     PaymentEventKind,
-    PaymentStatus,
+    Refund,
     RefundReason,
     StripeId,
     Subscription,
@@ -26,15 +27,15 @@ from api.models.user import OutageCredit, User
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
-from api.payments.grants import CREDIT, add_grant, find_plan_end
+from api.payments.former_customers import find_customer
+from api.payments.grants import CREDIT, add_grant, find_plan_end, measure_use
 from api.payments.ledger import has_event, lock_payment
-from api.payments.plan_credits import measure_refundable, sum_value
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.plan_credits import FOR_TIME, has_plan, sum_value
+from api.payments.refunds import ask_for_refund, plan_refunds
 from api.payments.watch_gaps import Hole, find_holes
 from configs.clock import clock
 from configs.plan import plan
 
-_MONTH = timedelta(days=30)
 _WAIT = timedelta(minutes=5)
 
 log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ def give_back(session: Session, payment_id: UUID) -> Effects:
     """Give back the holes of a payment that are over. Repeated, it gives nothing more."""
     payment, now = lock_payment(session, payment_id), clock()
     effects = Effects()
-    if payment.status is not PaymentStatus.COMPLETED or payment.user_id is None:
+    if payment.user_id is None or not has_plan(session, payment, *FOR_TIME):
         return effects
     for hole in find_holes(session, payment, now):
         _give(session, payment, hole, now, effects)
@@ -66,22 +67,63 @@ def list_untold(session: Session) -> list[UUID]:
     return list(session.scalars(untold.order_by(WatchCredit.next_attempt_at).limit(100)))
 
 
-def list_stranded(session: Session) -> list[UUID]:
-    """Return the credits for an invoice that will never be made: their subscription was cancelled meanwhile."""
-    cancelled = sa.or_(
+def list_unborne(session: Session) -> list[UUID]:
+    """Return the credits for an invoice that shall go back as money, or must: their subscription ends, or has."""
+    waits = WatchCredit.created_at >= Subscription.period_starts_at  # no invoice was made since
+    wanted = sa.or_(
         Subscription.cancel_wanted_at.is_not(None),
         Subscription.cancel_at.is_not(None),
-        Subscription.ended_at.is_not(None),
+        User.outage_credit == OutageCredit.REFUND,
     )
     query = (
         sa.select(WatchCredit.id)
         .join(Payment, Payment.id == WatchCredit.payment_id)
         .join(Subscription, Subscription.id == Payment.subscription_id)
-        .where(WatchCredit.form == CreditForm.INVOICE, WatchCredit.amount_cents > 0, cancelled)
-        .where(WatchCredit.created_at >= Subscription.period_starts_at)  # no invoice was made since
-        .where(Payment.status == PaymentStatus.COMPLETED)
+        .outerjoin(User, User.id == Payment.user_id)
+        .where(WatchCredit.form == CreditForm.INVOICE, WatchCredit.amount_cents > 0)
+        .where(WatchCredit.borne_by_id.is_(None), _is_over() | (waits & wanted))
     )
     return list(session.scalars(query.order_by(WatchCredit.id).limit(100)))
+
+
+def _is_over() -> sa.ColumnElement[bool]:
+    """Return the condition that a subscription's invoices are not collected any more."""
+    return Subscription.ended_at.is_not(None) | (Subscription.status == "unpaid")
+
+
+def reclaim(credit_id: UUID) -> None:
+    """Have a credit not lower an invoice, and pay it instead; nothing where a paid invoice bears it. Repeatable."""
+    from api.payments import credit_calls  # noqa: PLC0415 -- late: it imports us
+
+    with open_session() as s:
+        credit = s.get_one(WatchCredit, credit_id)
+        payment = s.get_one(Payment, credit.payment_id)
+        over = sa.select(Subscription.id).where(Subscription.id == payment.subscription_id, _is_over())
+        ended = s.scalar(over) is not None
+        customer = _find_customer(s, payment)
+    try:
+        if customer and not credit_calls.take_back(credit_id, customer, ended=ended):
+            return
+    except (StripeAway, StripeRefused) as error:
+        log.warning("a credit cannot be taken back yet", credit=str(credit_id), because=str(error))
+        return
+    with open_session() as s:
+        effects = pay_instead(s, credit_id)
+    effects.run(ask_for_refund)
+
+
+def note_borne(session: Session, payment: Payment, credits_: Iterable[UUID]) -> None:
+    """Write that the paid invoice of a renewal was lowered by these credits: its period is worth them too."""
+    mine = sa.update(WatchCredit).where(
+        WatchCredit.id.in_(list(credits_)), WatchCredit.form == CreditForm.INVOICE
+    )
+    session.execute(mine.values(borne_by_id=payment.id, next_attempt_at=None))
+
+
+def _find_customer(session: Session, payment: Payment) -> str | None:
+    """Return whom Stripe takes for the payer of a subscription, also after the account is gone."""
+    mine = sa.select(User.stripe_customer_id).where(User.id == payment.user_id)
+    return payment.stripe_customer_id or session.scalar(mine) or find_customer(session, payment.id)
 
 
 def tell_stripe(credit_id: UUID) -> None:
@@ -110,9 +152,11 @@ def tell_stripe(credit_id: UUID) -> None:
 
 def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects: Effects) -> None:
     form = _choose_form(session, payment, hole)
-    amount = _price(session, payment, hole)
+    amount = _price(session, payment, hole, now)
+    refunds: list[Refund] = []
     if form is CreditForm.REFUND:
-        amount = min(amount, measure_refundable(session, payment))
+        refunds = plan_refunds(session, payment, amount, RefundReason.OUTAGE, upgrades=True)
+        amount = sum(each.amount_cents for each in refunds)
     credit = WatchCredit(
         id=new_id(),
         payment_id=payment.id,
@@ -120,14 +164,12 @@ def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects
         ends_at=hole.ends_at,
         form=form,
         amount_cents=amount,
+        refund_id=refunds[0].id if refunds else None,
         created_at=now,
         next_attempt_at=now if form is CreditForm.INVOICE and amount else None,
     )
     ends = _extend(session, payment, hole, now) if form is CreditForm.TIME else None
-    if form is CreditForm.REFUND and amount:
-        refund = plan_refund(session, payment, amount, RefundReason.OUTAGE)
-        credit.refund_id = refund.id
-        effects.refunds.append(refund.id)
+    effects.refunds += [each.id for each in refunds]
     session.add(credit)
     session.flush()
     effects.mails += _tell(session, payment, credit, hole, ends)
@@ -153,19 +195,11 @@ def _is_used_up(session: Session, payment: Payment, hole: Hole) -> bool:
     return before + hole.seconds > (plan(payment.plan).duration_seconds or 0)
 
 
-def _price(session: Session, payment: Payment, hole: Hole) -> int:
-    """Return the share of the price, in proportion to time, rounded up to the cent."""
-    bought = plan(payment.plan).duration_seconds
-    if bought is None:
-        row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
-        whole = (
-            row.period_ends_at - row.period_starts_at
-            if row and row.period_ends_at and row.period_starts_at
-            else _MONTH
-        )
-        bought = round(whole.total_seconds())
+def _price(session: Session, payment: Payment, hole: Hole, now: datetime) -> int:
+    """Return the share of the price, in proportion to the time that was paid, rounded up to the cent."""
+    bought = measure_use(session, payment, now)[1]
     paid = sum_value(session, payment)  # of an upgraded plan the credit of the cheaper one too
-    return min(-(-paid * hole.seconds // bought), paid)
+    return min(-(-paid * hole.seconds // bought), paid) if bought else 0
 
 
 def _extend(session: Session, payment: Payment, hole: Hole, now: datetime) -> datetime:
@@ -201,7 +235,7 @@ def _take_turn(session: Session, credit_id: UUID) -> tuple[str, str, int, bool] 
     payment = session.get_one(Payment, credit.payment_id)
     named = sa.select(StripeId.id).where(StripeId.subscription_id == payment.subscription_id)
     subscription = session.scalar(named.where(StripeId.kind == "subscription"))
-    customer = session.scalar(sa.select(User.stripe_customer_id).where(User.id == payment.user_id))
+    customer = _find_customer(session, payment)
     credit.next_attempt_at = clock() + _WAIT
     credit.attempts += 1
     if not (subscription and customer):
@@ -216,11 +250,8 @@ def pay_instead(session: Session, credit_id: UUID) -> Effects:
     credit = session.get_one(WatchCredit, credit_id, with_for_update=True, populate_existing=True)
     if credit.form is not CreditForm.INVOICE:
         return Effects()
-    left = measure_refundable(session, payment)
+    refunds = plan_refunds(session, payment, credit.amount_cents, RefundReason.OUTAGE, upgrades=True)
     credit.form, credit.next_attempt_at = CreditForm.REFUND, None
-    credit.amount_cents = min(credit.amount_cents, left)
-    if not credit.amount_cents:
-        return Effects()
-    refund = plan_refund(session, payment, credit.amount_cents, RefundReason.OUTAGE)
-    credit.refund_id = refund.id
-    return Effects(refunds=[refund.id])
+    credit.amount_cents = sum(each.amount_cents for each in refunds)
+    credit.refund_id = refunds[0].id if refunds else None
+    return Effects(refunds=[each.id for each in refunds])

@@ -18,6 +18,7 @@ from api.models.desk import DeskState
 from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import WatchCredit
+from api.payments.plan_credits import FOR_TIME, keeps_plan
 from configs.plan import plan
 
 ACCEPTED_THRESHOLD = timedelta(hours=1)  # where the user accepted it with the order
@@ -119,5 +120,5 @@ def list_watched_payments(session: Session, now: datetime) -> list[UUID]:
     """Return the paid payments whose time ran lately."""
     lately = (Grant.starts_at < now, Grant.ends_at > now - _KEPT)
     query = sa.select(Payment.id).join(Grant, Grant.payment_id == Payment.id)
-    paid = query.where(*lately, Payment.status == "COMPLETED", Payment.user_id.is_not(None))
+    paid = query.where(*lately, keeps_plan(*FOR_TIME), Payment.user_id.is_not(None))
     return list(session.scalars(paid.distinct().order_by(Payment.id)))

@@ -5,9 +5,11 @@ with the acknowledgement that the right ends with full performance: then the par
 and the rest goes back (L.221-25). Without that request, or the notice of the right, everything goes back.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,8 +29,8 @@ from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use
 from api.payments.ledger import add_event, has_event, lock_payment
-from api.payments.plan_credits import measure_refundable, sum_credited
-from api.payments.refunds import plan_refund
+from api.payments.plan_credits import has_plan, is_credited, measure_refundable, spread_refund, sum_value
+from api.payments.refunds import plan_refund, plan_refunds
 from configs.clock import clock
 
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
@@ -56,9 +58,13 @@ def withdraw(
     """
     payment = lock_payment(session, payment_id)
     _check(session, payment)
-    back = _measure_refund(session, payment, declared_at, informed)
-    add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
-    effects = end_paid_plan(session, payment, clock())
+    unused = _measure_unused(session, payment, declared_at, informed)
+    back = _measure_refund(session, payment, unused)
+    worth = math.ceil(sum_value(session, payment) * unused)
+    add_event(
+        session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back, unused_cents=worth
+    )
+    effects = end_paid_plan(session, payment, clock(), unused)
     if payment.subscription_id:
         effects.add(_end_subscription(session, payment, declared_at, informed))
     back = min(back, measure_refundable(session, payment))
@@ -73,14 +79,13 @@ def quote_withdrawal(
 ) -> int:
     """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
     _check(session, payment)
-    back = min(_measure_refund(session, payment, declared_at, informed), measure_refundable(session, payment))
-    renewals = (session.get_one(Payment, each) for each in _list_renewals(session, payment))
-    return back + sum(
-        min(
-            _measure_renewal(session, payment, each, declared_at, informed), measure_refundable(session, each)
-        )
-        for each in renewals
-    )
+    unused = _measure_unused(session, payment, declared_at, informed)
+    back = min(_measure_refund(session, payment, unused), measure_refundable(session, payment))
+    renewals = [session.get_one(Payment, each) for each in _list_renewals(session, payment)]
+    for each in renewals:
+        worth = _measure_renewal(session, payment, each, declared_at, informed)
+        back += sum(part for _, part in spread_refund(session, each, worth, upgrades=False))
+    return min(back, sum(each.left_cents for each in (payment, *renewals)))
 
 
 def _check(session: Session, payment: Payment) -> None:
@@ -90,24 +95,27 @@ def _check(session: Session, payment: Payment) -> None:
         )
     if has_event(session, payment, PaymentEventKind.WITHDRAWN):
         raise WithdrawalRefused("withdrawn_before", "this order was withdrawn before")
-    if payment.status is not PaymentStatus.COMPLETED:
+    if not has_plan(session, payment, RefundReason.OUTAGE):
         raise WithdrawalRefused("money_back", "this order was not paid, or its money went back already")
-    if sum_credited(session, payment):
+    if is_credited(session, payment):
         raise WithdrawalRefused(
             "credited", "its time left went into a larger plan: withdraw from that order first"
         )
 
 
-def _measure_refund(session: Session, payment: Payment, declared_at: datetime, informed: bool) -> int:
+def _measure_unused(session: Session, payment: Payment, declared_at: datetime, informed: bool) -> Fraction:
+    """Return the part of what an order bought for which nothing is owed."""
     used, bought = measure_use(session, payment, declared_at)
     if not _has_begun_on_request(payment):
-        return payment.amount_cents
+        return Fraction(1)
     if bought and used >= bought and not _goes_on(session, payment, declared_at):
         raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
-    if not informed:
-        return payment.amount_cents
-    unused = -(-payment.amount_cents * (bought - used) // bought) if bought else payment.amount_cents
-    return max(unused - _sum_cancelled(session, payment), 0)
+    return Fraction(bought - used, bought) if bought and informed else Fraction(1)
+
+
+def _measure_refund(session: Session, payment: Payment, unused: Fraction) -> int:
+    cents = math.ceil(payment.amount_cents * unused)
+    return cents if unused == 1 else max(cents - _sum_cancelled(session, payment), 0)
 
 
 def _has_begun_on_request(order: Payment) -> bool:
@@ -132,9 +140,7 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime, i
         renewal = lock_payment(session, renewal_id)
         back = _measure_renewal(session, order, renewal, declared_at, informed)
         effects.add(end_paid_plan(session, renewal, clock()))
-        back = min(back, measure_refundable(session, renewal))
-        if back:
-            effects.refunds.append(plan_refund(session, renewal, back, RefundReason.WITHDRAWAL).id)
+        effects.refunds += [each.id for each in plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)]
     return effects
 
 
@@ -153,10 +159,11 @@ def _measure_renewal(
     session: Session, order: Payment, renewal: Payment, declared_at: datetime, informed: bool
 ) -> int:
     """Return the cents of a renewal that go back with its order."""
+    worth = sum_value(session, renewal)
     if not (informed and _has_begun_on_request(order)):
-        return renewal.amount_cents
+        return worth
     used, bought = measure_use(session, renewal, declared_at)
-    back = -(-renewal.amount_cents * (bought - used) // bought) if bought else 0
+    back = -(-worth * (bought - used) // bought) if bought else 0
     return max(back - _sum_cancelled(session, renewal), 0)
 
 

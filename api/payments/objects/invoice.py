@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,10 @@ from api.payments.facts import FIRST_MONTH, InvoiceFacts, InvoicePayment, Line, 
 from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, link_customer, link_id, link_intent
+from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link_id, link_intent, read_id
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
+from api.payments.watch_credits import note_borne
 from configs.clock import clock
 
 _RENEWAL = "subscription_cycle"
@@ -65,6 +67,7 @@ class Invoice(StripeObject):
         if facts.status == "paid":
             at = facts.status_transitions.paid_at or clock()
             _note_period(session, payment, facts)
+            note_borne(session, payment, _list_credits(facts))
             paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
             return settle_paid(session, payment, paid)
         if facts.status in ("void", "uncollectible"):
@@ -72,6 +75,12 @@ class Invoice(StripeObject):
         if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
             return _bridge(session, payment, facts)
         return Effects()
+
+
+def _list_credits(facts: InvoiceFacts) -> list[UUID]:
+    """Return our credits that an invoice's lines name."""
+    named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines.data]
+    return [each for each in named if each]
 
 
 def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:

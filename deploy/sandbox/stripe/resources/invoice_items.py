@@ -71,14 +71,28 @@ def pending_items(account: Account, customer: str, subscription: str | None) -> 
 
 
 def delete_invoice_item(account: Account, given: Parameters, item: str) -> Json:
-    """DELETE /v1/invoiceitems/{id}: one that still waits."""
+    """DELETE /v1/invoiceitems/{id}: one that still waits, or is on a draft."""
     given.only()
     known = account.find("invoiceitem", item)
-    if known["invoice"]:
+    invoice = account.get("invoice", known["invoice"])
+    if invoice and invoice["status"] != "draft":
         raise StripeError("This invoice item is on an invoice and can no longer be deleted.")
+    if invoice:
+        _take_off(invoice, known)
     account.drop(known)
     account.emit("invoiceitem.deleted", known)
     return {"id": item, "object": "invoiceitem", "deleted": True}
+
+
+def _take_off(draft: Json, item: Json) -> None:
+    draft["lines"]["data"] = [
+        each
+        for each in draft["lines"]["data"]
+        if (each["parent"]["invoice_item_details"] or {}).get("invoice_item") != item["id"]
+    ]
+    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
+        draft[name] -= item["amount"]
+    draft["amount_due"] = draft["amount_remaining"] = max(draft["total"], 0)
 
 
 def list_invoice_items(account: Account, given: Parameters) -> Json:

@@ -1,0 +1,269 @@
+"""What is owed for time without watching is given once: off an invoice that is paid, or as money, in whole."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from api.background import jobs
+from api.models.base import session
+from api.models.partitions import make_partitions
+from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
+from api.models.user import User
+from api.models.watch_credit import WatchCredit
+from api.payments import jobs as payment_jobs
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.billing.till import ALERT, Till
+from tests.api.payments.shop import list_grants
+from tests.api.world import BOBIGNY, rows
+from tests.factories import add_checks
+
+WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+
+
+@pytest.fixture(autouse=True)
+def _months(till: Till) -> None:
+    """Make room for the checks of three months."""
+    make_room(clock().date())
+
+
+def make_room(first: date) -> None:
+    with session() as s:
+        for day in range(95):
+            make_partitions(s, first + timedelta(days=day))
+
+
+def watch_but(*holes: tuple[float, float], days: int = 62) -> None:
+    """Write an answer each half hour from now on, but none between these days."""
+    halves = (each for each in range(1, days * 48) if not any(a * 48 < each < b * 48 for a, b in holes))
+    add_checks(BOBIGNY, clock(), [30 * each for each in halves])
+
+
+def work(till: Till) -> None:
+    payment_jobs.work_off()
+    jobs.apply_declarations()
+    jobs.credit_outages()
+    till.shop.deliver()
+    till.shop.work_off()
+
+
+def pass_days(till: Till, days: int, step: int = 1) -> None:
+    for _ in range(0, days, step):
+        till.shop.pass_time(days=step)
+        work(till)
+
+
+def use_bad_card(till: Till) -> None:
+    with session() as s:
+        customer = s.get_one(User, till.person.id).stripe_customer_id
+    till.shop.control.use_card(str(customer), "fails_later")
+
+
+def sum_refunds() -> int:
+    return sum(each.amount_cents for each in rows(Refund) if each.status is RefundStatus.SUCCEEDED)
+
+
+def read_given() -> tuple[int, int]:
+    """Return what was owed, and what came back: as money, or off invoices that were paid."""
+    owed = sum(each.amount_cents for each in rows(WatchCredit))
+    off = sum(2999 - each.amount_cents for each in rows(Payment) if each.paid_at and each.plan is TOTAL)
+    return owed, off + sum_refunds()
+
+
+def wish_for_money(till: Till) -> None:
+    answer = till.api.send("PATCH", "/api/users/profile", {"outageCredit": "refund"})
+    assert answer.status_code == 200
+
+
+def test_01_an_undone_cancellation_gives_it_once(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125))
+    till.shop.pass_time(days=5, hours=6)
+    work(till)
+    assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    work(till)
+    assert till.post("cancel/undo", {}).status_code == 200
+    pass_days(till, 28, step=2)
+    assert read_given() == (500, 500)
+    assert len([each for each in rows(Payment) if each.paid_at]) == 2
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till, *, cancels: bool) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125))
+    pass_days(till, 24, step=6)
+    use_bad_card(till)
+    pass_days(till, 8, step=2)
+    if cancels:
+        till.sign_in()
+        assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    pass_days(till, 32, step=4)
+    assert read_given() == (500, 500)
+    (row,) = rows(Subscription)
+    assert row.ended_at
+
+
+def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((24, 29.9))
+    pass_days(till, 25, step=5)
+    till.shop.pass_time(days=4, hours=23)
+    till.shop.control.mode("error_500", path="/v1/invoiceitems")
+    work(till)
+    till.shop.pass_time(hours=2)
+    till.shop.control.mode("normal")
+    till.shop.pass_time(minutes=30)
+    work(till)
+    pass_days(till, 2)
+    till.sign_in()
+    assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    pass_days(till, 30, step=3)
+    owed, given = read_given()
+    assert owed == given > 500
+
+
+def test_02_a_paid_renewal_bears_it(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125))
+    pass_days(till, 30, step=6)
+    pass_days(till, 2)
+    assert read_given() == (500, 500)
+    second = max(rows(Payment), key=lambda each: each.created_at)
+    assert [each.borne_by_id for each in rows(WatchCredit)] == [second.id]
+
+
+def test_04_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125))
+    pass_days(till, 30, step=6)
+    pass_days(till, 2)
+    till.sign_in()
+    wanted = {"on": f"{clock() + timedelta(days=3):%Y-%m-%d}"}
+    said = till.post("cancel", wanted).json
+    pass_days(till, 6)
+    second = max(rows(Payment), key=lambda each: each.created_at)
+    (grant,) = (each for each in list_grants(till.person.id) if each.payment_id == second.id)
+    unused = 1 - (grant.ends_at - grant.starts_at) / timedelta(days=31)
+    assert second.amount_cents == 2499
+    assert sum_refunds() == said["refund"]
+    assert 0 <= sum_refunds() - 2999 * unused < 1
+
+
+def test_04_its_own_outage_is_priced_whole(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125), (31, 36))
+    pass_days(till, 30, step=6)
+    pass_days(till, 2)
+    pass_days(till, 5, step=5)
+    amounts = [each.amount_cents for each in sorted(rows(WatchCredit), key=lambda each: each.starts_at)]
+    assert amounts == [500, 484]
+
+
+def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
+    till.shop.clock.move_to("2027-02-10T09:00:00+00:00")
+    till.shop.control.move_to(int(clock().timestamp()))
+    make_room(clock().date())
+    till.sign_in()
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((23, 28.0625), days=33)
+    pass_days(till, 30, step=3)
+    first = min(rows(WatchCredit), key=lambda each: each.starts_at)
+    days = (first.ends_at - first.starts_at) / timedelta(days=1)
+    assert 0 <= first.amount_cents - 2999 * days / 28 < 1
+
+
+@pytest.mark.parametrize("days", [4, 12])
+@pytest.mark.parametrize("cheaper", [WEEK, PlanName.URGENCE_24H])
+def test_11_what_was_used_is_paid(till: Till, cheaper: PlanName, days: int) -> None:
+    """An upgrade, a cancellation that pays all of its own money back, then a withdrawal from the cheaper plan."""
+    till.buy(cheaper)
+    till.shop.clock.shift(timedelta(minutes=1))
+    till.buy(TOTAL)
+    for each in rows(Payment):
+        hand_over(till, each)
+    pass_days(till, days, step=4)
+    till.sign_in()
+    first, month = sorted(rows(Payment), key=lambda each: each.id)
+    assert till.post("cancel", {"on": f"{clock():%Y-%m-%d}"}).status_code == 200
+    till.shop.clock.move_to(clock().replace(hour=23, minute=0, second=1))
+    till.shop.control.advance()
+    work(till)
+    for each in (month, first):
+        till.post("withdraw", {"paymentId": str(each.id)})
+        work(till)
+    used = sum(
+        (each.ends_at - each.starts_at for each in list_grants(till.person.id) if each.plan is TOTAL),
+        timedelta(),
+    )
+    kept = sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
+    assert kept >= int(2999 * used / timedelta(days=30)) - 1
+
+
+@pytest.mark.parametrize("days", [0.001, 5, 12])
+def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till, days: float) -> None:
+    till.buy(WEEK)
+    till.buy(TOTAL)
+    for each in rows(Payment):
+        hand_over(till, each)
+    till.shop.pass_time(days=days)
+    till.sign_in()
+    first, month = sorted(rows(Payment), key=lambda each: each.id)
+    for each in (month, first):
+        assert till.post("withdraw", {"paymentId": str(each.id)}).status_code == 200
+        work(till)
+    kept = sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
+    assert abs(kept - 2999 * days / 30) < 3
+
+
+@pytest.mark.parametrize("upgrades", [False, True])
+def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till, *, upgrades: bool) -> None:
+    till.buy(WEEK, alert=ALERT)
+    watch_but((1 / 48, 2 + 1 / 48), days=3)
+    till.shop.pass_time(hours=49.5)
+    jobs.credit_outages()
+    if upgrades:
+        till.buy(TOTAL)
+    for each in rows(Payment):
+        hand_over(till, each)
+    for each in sorted(rows(Payment), key=lambda each: each.id, reverse=True):
+        assert till.post("withdraw", {"paymentId": str(each.id)}).status_code == 200
+        work(till)
+    kept = sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
+    assert kept <= 1499 * 1.5 / (7 * 24) + 1
+
+
+def test_13_money_for_an_outage_is_its_worth_and_ends_nothing(till: Till) -> None:
+    """A month that was paid by 29.49 of credit, and by 0.50 of money."""
+    wish_for_money(till)
+    till.buy(WEEK)
+    till.shop.clock.shift(timedelta(minutes=11))
+    till.buy(WEEK)
+    till.buy(TOTAL, alert=ALERT)
+    assert sorted(each.amount_cents for each in rows(Payment)) == [50, 1499, 1499]
+    watch_but((0.125, 5.125), (6, 8), days=12)
+    pass_days(till, 10)
+    assert sum_refunds() == 500 + 200
+    assert [each.ends_at > clock() for each in list_grants(till.person.id) if each.plan is TOTAL] == [True]
+    (row,) = rows(Subscription)
+    assert (row.status, row.cancel_wanted_at) == ("active", None)
+    assert [each.status for each in rows(Payment) if each.plan is WEEK] == [PaymentStatus.COMPLETED] * 2
+
+
+def test_18_who_chooses_money_later_gets_it(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 2.125), days=4)
+    till.shop.pass_time(days=2, hours=6)
+    work(till)
+    assert (sum_refunds(), [each.amount_cents for each in rows(WatchCredit)]) == (0, [200])
+    wish_for_money(till)
+    for _ in range(2):
+        work(till)
+    assert sum_refunds() == 200
+    assert till.shop.control.objects("invoiceitem") == []
+
+
+def hand_over(till: Till, payment: Payment) -> None:
+    """Let a provider take the order mail, which holds the notice of the right."""
+    with session() as s:
+        s.get_one(Payment, payment.id).order_mail_at = payment.paid_at
