@@ -225,7 +225,10 @@ def require_confirmed_address() -> None:
         api.errors.ApiError: 403 address-unconfirmed.
     """
     if current_identity().verified_at is None:
-        detail = "confirm the address of the account first, by the mail that was sent to it"
+        detail = (
+            "confirm the address of the account first, by the mail that was sent to it: "
+            "POST /api/auth/verify-email/again sends it again"
+        )
         raise ApiError(403, "address-unconfirmed", detail)
 
 

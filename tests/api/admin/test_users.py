@@ -150,7 +150,7 @@ def test_an_admin_makes_support_and_admins_and_takes_it_away(admin: Operator, st
 
 
 def test_whoever_registered_a_strangers_address_is_made_no_operator(admin: Operator, person: People) -> None:
-    path = f"/users/{person('boss@example.org').id}/role"
+    path = f"/users/{person('boss@example.org', confirmed=False).id}/role"
     for role in ("support", "admin"):
         assert problem(admin.ask("PATCH", path, json={"role": role})) == (409, "address-unconfirmed")
     assert audit() == []

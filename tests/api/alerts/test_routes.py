@@ -1,9 +1,11 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -142,16 +144,21 @@ def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
 
 
 def test_paused_alerts_do_not_pile_up_without_end(
-    client: FlaskClient, person: People, settings_env: Callable[..., None]
+    client: FlaskClient,
+    person: People,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
 ) -> None:
     settings_env(FAIR_USE_ALERTS="2")
-    camille = person(plan=PlanName.URGENCE_24H)
+    camille = person(plan=PlanName.URGENCE_7J)
     for _ in range(2):
         made = create(client, camille)
         client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
     answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
     assert (answer.status_code, (answer.json or {})["type"].rpartition(":")[2]) == (409, "fair-use")
     client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+    frozen.shift(timedelta(days=1, minutes=1))  # two can be made in a day
+    camille.holds(PlanName.URGENCE_7J)
     create(client, camille)
 
 

@@ -89,11 +89,11 @@ def test_an_unconfirmed_address_gets_its_mail_again_three_times_a_day_at_most(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
     counts = []
-    for _ in range(10):
+    for hours in (3, 3, 3, 3, 12, 3):
         register(client)
         counts.append(len(rows(Notification)))
-        frozen.shift(timedelta(hours=3))
-    assert counts == [1, 2, 3, 3, 3, 3, 3, 3, 4, 5]
+        frozen.shift(timedelta(hours=hours))
+    assert counts == [1, 2, 3, 3, 3, 4]
 
 
 def test_registering_twice_in_a_moment_is_one_mail(
