@@ -88,14 +88,15 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfi
         g.access, g.is_polled = access, polled
         if access is Access.PUBLIC:
             return keep_for_everybody(make_response(view(**arguments)))
-        if request.method == "POST" and not one_click:
+        is_form = request.method == "POST" and not one_click
+        if is_form:
             _check_form(is_personal=is_personal)
-            if is_personal and not unconfirmed and current_identity().verified_at is None:
-                return forbid_keeping(make_response(_ask_to_confirm()))
         elif is_personal:
             require_login()
         if access in _OPERATORS:
             require_operator(acts=access is not Access.OPERATOR)
+        if is_form and is_personal and not unconfirmed and current_identity().verified_at is None:
+            return forbid_keeping(make_response(_ask_to_confirm()))
         if access in _PROVEN:
             require_proof()
         return forbid_keeping(make_response(view(**arguments)))

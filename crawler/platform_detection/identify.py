@@ -143,7 +143,7 @@ def by_shape(page: Page) -> list[PlatformMatch]:
         seen = example(reader, page.visit.today, page.visit.zone)
         answer = replace(page, url=seen.url, visit=seen, ask=PageRequest(seen.url))
         reading = classify_page(reader, answer)
-        if reading.slots or reading.covered or reading.next_at:
+        if reading.slots or reading.covered or reading.next_at or reading.beyond:
             signs.append(PlatformMatch(name, f"its JSON reads as {name}'s: {reading.reason}"))
         elif is_own(name, answer):
             signs.append(PlatformMatch(name, f"its JSON is one that tells the ids of {name}'s desks"))

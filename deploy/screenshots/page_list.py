@@ -135,6 +135,7 @@ def _list_account() -> list[Shot]:
         Shot("notices", "/notifications", Who.CAMILLE),
         Shot("notices-none", "/notifications", Who.NEW),
         Shot("preferences", "/preferences", Who.CAMILLE),
+        Shot("new-address", "/profil/nouvelle-adresse/expired", Who.CAMILLE),
         Shot("profile", "/profil", Who.CAMILLE),
         Shot("profile-long", "/profil", Who.LONG),
         Shot("profile-error", "/profil", Who.NEW, _give_wrong_address),

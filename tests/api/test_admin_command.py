@@ -65,7 +65,7 @@ def test_the_second_is_made_by_an_admin_or_on_demand(confirmed: People) -> None:
 
 
 def test_whoever_registered_a_strangers_address_is_made_no_admin(person: People) -> None:
-    person()
+    person(confirmed=False)
     done = make("camille@example.org")
     assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
     assert "confirm the address first" in done.output

@@ -46,7 +46,7 @@ def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
     frozen: time_machine.Traveller, person: Make
 ) -> None:
     for name, days in {"young": 29, "old": 31}.items():
-        age(person(f"{name}@example.org"), days)
+        age(person(f"{name}@example.org", confirmed=False), days)
     age(person("confirmed@example.org", confirmed=True), 400)
     assert jobs.drop_unverified_accounts() == {"dropped": 1}
     assert emails() == {"young@example.org", "confirmed@example.org"}
@@ -56,8 +56,8 @@ def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
 def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
     frozen: time_machine.Traveller, person: Make
 ) -> None:
-    late = person("late@example.org")
-    for each in (late, person("old@example.org")):
+    late = person("late@example.org", confirmed=False)
+    for each in (late, person("old@example.org", confirmed=False)):
         age(each, 31)
 
     def confirm(_: Any, __: Any, statement: str, *___: Any) -> None:

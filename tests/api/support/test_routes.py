@@ -64,7 +64,7 @@ def test_who_is_signed_in_cannot_write_as_somebody_else(client: FlaskClient, per
 def test_an_address_that_is_not_confirmed_gets_no_acknowledgement(
     client: FlaskClient, person: People
 ) -> None:
-    assert ask(client, json={"message": "Bonjour"}, headers=person().headers)[0] == 201
+    assert ask(client, json={"message": "Bonjour"}, headers=person(confirmed=False).headers)[0] == 201
     assert mails() == {("operations", MAILBOX)}
 
 

@@ -205,6 +205,8 @@ FACTS: dict[str, dict[str, Any]] = {
         "monthly": True,
         "later": False,
         "unwatched": False,
+        "agreed": ["L’accès commence tout de suite."],
+        "declined": "Les coupures de moins d’une heure ne comptent pas.",
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
         "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example",
         "terms_text": "# Conditions",

@@ -159,7 +159,7 @@ def test_without_a_reason_nothing_goes_back(shop: Shop, admin: Browser, buyer_id
 
 
 @pytest.mark.parametrize(
-    "amount", ["15,00", "0", "0,00", "-1", "1,234", "5e2", "٣", "x" * 30, "99999999", "1 000"]
+    "amount", ["15,00", "0", "0,00", "-1", "1,234", "5e2", "x" * 30, "99999999", "1 000"]
 )
 def test_an_amount_that_cannot_go_back_leads_to_the_payment(
     shop: Shop, admin: Browser, buyer_id: UUID, amount: str

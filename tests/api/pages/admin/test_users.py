@@ -98,9 +98,9 @@ def test_support_searches_sees_addresses_shortened_and_changes_nothing(
 ) -> None:
     grant = hold(camille_id)
     support.get(LIST)
-    page = support.send(SEARCH, email="camille@")
+    page = support.send(SEARCH, email=EMAIL)
     assert "c…@example.org" in page.text
-    assert EMAIL not in page.text.replace("camille@", "", 1)
+    assert EMAIL not in page.text
     page = support.get(write_address(camille_id))
     assert "c…@example.org" in page.text
     assert EMAIL not in page.html

@@ -70,7 +70,7 @@ def test_two_tabs_close_it_once(camille: Browser, alert: UUID) -> None:
         (("0001-01-01", "00:00", ""), "trop éloignée"),
         (("9999-12-31", "23:59", ""), "trop éloignée"),
         (("demain", "09:30", ""), "n’est pas valable"),
-        (("2027-01-01", "9h", ""), "n’est pas valable"),
+        (("2027-01-01", "neuf heures", ""), "n’est pas valable"),
         (("", "", "A" * 10_000), "200 caractères"),
         ((MARKUP, MARKUP, MARKUP), "n’est pas valable"),
     ],

@@ -49,7 +49,7 @@ def weigh(client: FlaskClient, path: str) -> tuple[int, int]:
         answer = client.get(url, headers=TAKES)
         assert answer.status_code == 200, url
         body = gzip.decompress(answer.data) if "Content-Encoding" in answer.headers else answer.data
-        return body.decode(), len(answer.data) + len(str(answer.headers))
+        return body.decode(errors="replace"), len(answer.data) + len(str(answer.headers))
 
     html, size = fetch(path)
     loaded = {url: fetch(url)[1] for url in set(FILE.findall(html))}

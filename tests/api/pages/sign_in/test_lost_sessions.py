@@ -7,6 +7,7 @@ import time_machine
 
 from api.models.login import Login
 from api.models.notification import Notification
+from tests.api.admin.conftest import confirm_mailbox
 from tests.api.pages.accounts import EMAIL, create_account, forget_access, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, rows
@@ -159,6 +160,7 @@ def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browse
     lose_session(visitor)
     page = visitor.page
     assert [at["href"] for _, at in page.tags if at.get("hreflang") == "en"] == ["/confirm?lang=en"]
+    confirm_mailbox(EMAIL)
     sign_in(visitor)
     visitor.get("/profil")
     page = visitor.send("/profil/adresse", email="nothing")

@@ -146,7 +146,7 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
         {"cents": "100", "left": "1499", "note": "a test", "typed": "{order}"},
     ),
     "admin_stripe_events.replay": ("/admin/evenements-stripe/{event}/rejeu", {}),
-    "admin_users.find_users": ("/admin/utilisateurs/recherche", {"email": "anna.s"}),
+    "admin_users.find_users": ("/admin/utilisateurs/recherche", {"email": "anna.secret@example.org"}),
     "admin_users.give_grant": (
         "/admin/utilisateurs/{user}/formule", {"plan": "URGENCE_7J", "seen": "1 {grant}"},
     ),
