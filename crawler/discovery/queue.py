@@ -33,6 +33,17 @@ KEPT_SECONDS = 2 * 86400
 _TAKEN = "taken"  # key in a request's meta: its text in Redis
 _MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
 _FIELDS = ("url", "callback", "errback", "meta", "priority", "dont_filter")  # our requests are plain GETs
+_CALLED = {
+    "callback": "page",
+    "errback": "trouble",
+}  # methods of the spider: others are not for a text to name
+_META = {
+    "prefecture_id",
+    "address",
+    "home",
+    "steps",
+    "depth",
+}  # nothing that the downloader obeys, as a proxy
 _WAITING = 20  # times DISCOVERY_PAGES: most waiting requests of one site
 
 
@@ -52,9 +63,15 @@ class RequestSerializer:
             ValueError: the text is no request that `dumps` wrote.
         """
         values = json.loads(text)
-        if not isinstance(values, dict) or not set(values) <= set(_FIELDS):
+        if not isinstance(values, dict) or set(values) != set(_FIELDS) or not _is_ours(values):
             raise ValueError(f"no request of ours: {text!r:.200}")
         return values
+
+
+def _is_ours(values: dict[str, Any]) -> bool:
+    """Tell whether a request calls what our walk calls, and asks nothing else of the downloader."""
+    called = {name: values[name] for name in _CALLED}
+    return called == _CALLED and isinstance(values["meta"], dict) and set(values["meta"]) <= _META
 
 
 class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types

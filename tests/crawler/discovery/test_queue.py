@@ -1,5 +1,6 @@
 """The walk's queue: whose turn it is, what becomes of what was popped, and where it ends."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,9 @@ class Walker(Spider):
     def page(self, response: Any) -> None:
         """Nothing."""
 
+    def trouble(self, failure: Any) -> None:
+        """Nothing."""
+
 
 @pytest.fixture
 def queue(redis_server: redis.Redis, settings_env: Callable[..., None]) -> Iterator[SiteQueue]:
@@ -43,7 +47,7 @@ def ask(url: str, priority: int = 0) -> Request:
 
 def push(queue: SiteQueue, *requests: Request) -> None:
     for each in requests:
-        queue.push(each.replace(callback=queue.spider.page))
+        queue.push(each.replace(callback=queue.spider.page, errback=queue.spider.trouble))
 
 
 def taken(queue: SiteQueue) -> Request:
@@ -185,7 +189,24 @@ def test_a_longer_pause_is_kept(queue: SiteQueue, clock: time_machine.Traveller)
     assert taken(queue).url.startswith(A)
 
 
-@pytest.mark.parametrize("text", ["[]", '{"cls": "os.system"}', "\x80\x04"])
+OURS = {
+    "url": f"{A}/", "callback": "page", "errback": "trouble", "meta": {"steps": 1}, "priority": 0, "dont_filter": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"cls": "os.system"}',
+        "\x80\x04",
+        json.dumps(OURS | {"callback": "closed"}),
+        json.dumps(OURS | {"errback": "parse"}),
+        json.dumps(OURS | {"meta": {"proxy": "http://elsewhere:3128"}}),
+        json.dumps(OURS | {"meta": []}),
+        json.dumps(OURS | {"method": "POST"}),
+    ],
+)
 def test_nothing_but_our_requests_is_read(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's or ours
         RequestSerializer.loads(text)
