@@ -15,15 +15,22 @@ from lxml.html import HtmlElement
 from crawler.parsing.announcements import find_announcements
 from crawler.parsing.date_windows import day_of
 from crawler.parsing.html_text import contains_phrase, rendered_text, title
-from crawler.parsing.narrowed_sentences import is_narrowed
+from crawler.parsing.narrowed_sentences import is_narrowed, names_days
 from crawler.parsing.no_slot_phrases import find_denial, speaks_of_page_trouble
 from crawler.reading import Page
 
 _INLINE = re.compile(
     "a|abbr|b|bd[io]|big|cite|code|data|dfn|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strong|su[bp]|time|tt|u|var"
 )
-_QUOTES = ("q", "cite", "blockquote", "code", "pre", "dfn", "figcaption", "details")
-_ALERTS = "//*[@role='alert' or @role='status' or @role='alertdialog']"
+_QUOTES = (
+    *("q", "cite", "blockquote", "code", "pre", "dfn", "figcaption", "details", "samp", "kbd"),
+    *("del", "s", "strike"),  # what is struck out is taken back
+)
+_ROLES = frozenset(("alert", "status", "alertdialog"))
+_ALERTS = "//*[@role] | //*[@aria-live='assertive'] | //output | //dialog[@open] | //h1"
+# Classes of common style sheets, which are not read. They hide what waits to be shown: a spinner, a dialogue.
+_UNSHOWN = frozenset("d-none hidden hide is-hidden fr-hidden invisible modal collapse w3-hide".split())  # noqa: SIM905
+_HEADINGS = " | ".join(f"preceding::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
 _MOST_BLOCKS = 50
 _LONGEST_BLOCK = 2000  # characters; a longer text is no paragraph
@@ -47,7 +54,7 @@ def find_statement(root: HtmlElement, sentence: str) -> Statement | None:
         return None
     doubt = ""
     for block in _blocks_with(root, sentence):
-        found = "in a quote" if _is_quote(block) else doubt_of(rendered_text(block), sentence)
+        found = _doubt_around(block) or doubt_of(rendered_text(block), sentence)
         if not found:
             return Statement(sentence)
         doubt = doubt or found
@@ -86,11 +93,24 @@ def check_page(page: Page, said: Statement, aside: Sequence[HtmlElement] = ()) -
 
 
 def find_page_trouble(page: Page, sentence: str) -> str:
-    """Return the word of trouble in a page's title or alerts, apart from its sentence for none; empty without one."""
-    alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in page.root.xpath(_ALERTS)[:_MOST_BLOCKS])
+    """Return the word of trouble in a page's title, main heading or alerts; empty without one.
+
+    Its sentence for none does not count.
+    """
+    shown = [each for each in page.root.xpath(_ALERTS) if _is_alert(each)]
+    alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in shown[:_MOST_BLOCKS])
     named = _MAINTENANCE.sub(" ", title(page.root))
     found = (speaks_of_page_trouble(each, sentence) for each in (named, *alerts))
     return next(filter(None, found), "")
+
+
+def _is_alert(node: HtmlElement) -> bool:
+    roles = node.get("role", "").lower().split()
+    if roles and not _ROLES.intersection(roles) and node.get("aria-live") != "assertive":
+        return False
+    return not any(
+        _UNSHOWN.intersection(each.get("class", "").split()) for each in (node, *node.iterancestors())
+    )
 
 
 def _check_announcements(page: Page, said: Statement, aside: Sequence[HtmlElement]) -> Statement:
@@ -111,7 +131,7 @@ def _check_announcements(page: Page, said: Statement, aside: Sequence[HtmlElemen
 
 
 def _announced(page: Page, node: HtmlElement) -> Iterator[tuple[str, date | None]]:
-    return find_announcements(rendered_text(node), page.visit.today, page.visit.zone)
+    return find_announcements(rendered_text(node), page.visit)
 
 
 def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:
@@ -143,5 +163,12 @@ def _block_of(node: HtmlElement) -> HtmlElement:
     return node if row is None else row
 
 
-def _is_quote(block: HtmlElement) -> bool:
-    return any(each.tag in _QUOTES for each in (block, *block.iterancestors()))
+def _doubt_around(block: HtmlElement) -> str:
+    """Return why a block speaks for nobody, or for some days only; empty if it does not."""
+    if any(each.tag in _QUOTES for each in (block, *block.iterancestors())):
+        return "in a quote"
+    select = next(block.iterancestors("select"), None)
+    if select is not None and len(list(select.iter("option"))) > 1:
+        return "in one of several options"
+    over = block.xpath(f"({_HEADINGS})[last()] | ancestor-or-self::table[1]//th")
+    return next((f"below {text!r}" for text in map(rendered_text, over) if names_days(text)), "")

@@ -6,13 +6,13 @@ Such a page may say "none" for the days that it shows, and has slots all the sam
 import re
 from collections.abc import Iterator
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from crawler.parsing.date_parsing import MONTH, moments_in
 from crawler.parsing.date_windows import day_of
 from crawler.parsing.html_text import normalize
 from crawler.parsing.narrowed_sentences import WEEKDAY
 from crawler.parsing.no_slot_phrases import without_denials
+from crawler.reading import VisitContext
 
 _SLOTS = (
     r"(?:dispo(?:nibilite)?s?|creneaux?|rendez.vous|rdv|dates?|places?|plages?(?: horaires?)?|horaires?|reservations?"
@@ -20,25 +20,41 @@ _SLOTS = (
 )
 _FREE = r"(?:disponibles?|libres?|possibles?|ouverte?s?|proposee?s?|accessibles?)\b"
 # A moment is expected after these words, and one that cannot be read counts as well.
+_CHANCE = r"(?:(?:jour|journee) (?:disponible|libre|possible)|possibilite|opportunite|r\.d\.v\b\.?)"
 _NEXT = re.compile(
     rf"(?<!votre )(?<!vos )(?<!mon )(?<!aucun )(?<!aucune )(?<!pas de )\bprochaine?s? (?:\w+ )?{_SLOTS}(?: {_FREE})*"
-    rf"|\bpremiere?s? {_SLOTS} {_FREE}|\b{_SLOTS} suivante?s?\b"
+    rf"|\bprochaine? {_CHANCE}|\bpremiere?s? (?:{_SLOTS} {_FREE}|{_CHANCE})|\b{_SLOTS} suivante?s?\b"
     r"|\b(?:next|earliest|soonest|first)(?: (?:available|free|open|possible))*"
     r" (?:availabilit\w+|appointments?|(?:time ?)?slots?|openings?|dates?)\b"
     r"|\bnext (?:available|availability|opening)\b|\bavailable (?:again )?(?:from|on|starting|as of)\b"
 )
+# In other languages that visitors read, with a figure or tomorrow: es, it, pt, de, nl, pl, ro, tr, ru, ar, zh.
+_ABROAD = re.compile(
+    r"(?:\bprox(?:im|ima)[ao]s?\b|\bprossim[aoi]\b|\b(?:nachst|fruhest)e[rsn]?\b|\beerst ?volgende\b"
+    r"|\b(?:najblizsz|nastepn|urmato)\w+|\bsonraki\b|\b(?:следующ|ближаиш)\w+|(?:التالي|المقبل|القادم)ة?|下一|最早)"
+    r"[^.!?]{0,60}?(?:\d|\b(?:manana|amanha|domani|morgen|jutro)\b)"
+)
 # These announce something only with a moment in their sentence.
 _OPENS = re.compile(
-    rf"\breouvertures?\b|\brouvr\w+|\bouvertures? (?:de |des |du |de la |de l'|d'|aux? )(?:\w+ )?(?:\w+ )?{_SLOTS}"
+    r"\breouvertures?\b(?! (?:de l'|du |de la |des )(?:accueil|guichet|bureau|prefecture|sous.prefecture|mairie|site))"
+    rf"|\brouvr\w+|\bouvertures? (?:de |des |du |de la |de l'|d'|aux? )(?:\w+ )?(?:\w+ )?{_SLOTS}"
     r"|\bprochaine?s? (?:ouvertures?|mises? en ligne|sessions?|vagues?)"
     rf"|\b{_SLOTS}[^.!?]{{0,60}}\b(?:ouvr\w+|a (?:partir|compter) d|des (?:le|la|demain)"
     rf"|(?:sera|seront|vont etre|redevien\w+) (?:\w+ )?(?:{_FREE}|mise?s? en ligne))"
-    rf"|\b{_FREE} (?:a partir|a compter|des|le|demain)\b"
+    rf"|\b(?:disponibles?|libres?|possibles?|proposee?s?|accessibles?) (?:a partir|a compter|des|le|demain)\b"
     rf"|\b(?:a partir|a compter) d\w+[^.!?]{{0,60}}\b{_SLOTS}"
     rf"|\bdes (?:demain|le|la|{WEEKDAY})\b[^.!?]{{0,60}}\b{_SLOTS}|\bnouve(?:aux?|lles?) {_SLOTS}|\b{_SLOTS} {_FREE} ?:"
     rf"|\b(?:reste(?:nt)?|reprises?|reprend\w*|reprenn\w+|liber\w+)\b[^.!?]{{0,40}}\b{_SLOTS}"
     rf"|\b{_SLOTS}[^.!?]{{0,40}}\b(?:reprend\w*|reprenn\w+|liber\w+)"
-    r"|\b(?:bookings?|reservations?|appointments?|slots?)\b[^.!?]{0,60}\b(?:re-?)?open\w*"
+    rf"|\bpremiere?s? {_SLOTS}|\b{_SLOTS} (?:sont |est )?ouverte?s?\b"
+    rf"|\b{_SLOTS}[^.!?]{{0,20}}\b(?:plus (?:proche|tot)|au plus tot)\b"
+    rf"|\battendre [^.!?]{{0,40}}\b{_SLOTS}"
+    rf"|\bpourr\w+ [^.!?]{{0,30}}\b(?:reserver|(?:prendre|obtenir) (?:un )?{_SLOTS})"
+    rf"|\b(?!0)\d+ (?:{_SLOTS} (?:{_FREE}|restante?s?\b)|{_FREE})|\bencore (?:\d+|une?|des) {_SLOTS}"
+    rf"|\bdes {_SLOTS}[^.!?]{{0,30}}\b(?:{_FREE}|existe\w*)"
+    r"|\b(?:bookings?|reservations?|appointments?|slots?)\b[^.!?]{0,60}"
+    r"\b(?:(?:re-?)?open\w*|(?:released|added|published)\b)"
+    r"|\breopen\w*|\b(?:earliest|soonest)\b"
 )
 _DEMAIN = (
     r"\b(?:apres.)?demain\b|\baujourd'hui\b|\bce soir\b|\bcet(?:te)? apres.midi\b|\btomorrow\b|\btoday\b"
@@ -49,15 +65,19 @@ _WHEN = re.compile(
     r"|\b(?:dans|sous|in) (?:\d+|une?|deux|trois|quatre|cinq|six|quelques|a few|one|two|three)"
     r" (?:heures?|jours?|semaines?|mois|hours?|days?|weeks?|months?)\b"
 )
-_NAMED = re.compile(r"\W*(?:est |sera |is )?(?::|le\b|on\b)(?!\W*(?:aucune?|none|neant)\b)")
+_NAMED = re.compile(
+    r"\W*(?:est |sera |is )?(?::|le\b|on\b)"
+    r"(?! ?[-\u2013\u2014](?: |$)|\W*(?:aucune?|none|neant|nous consulter|non|inconnue?|n/?a)\b)"
+)
 # What returns each week is no announcement of a day: opening hours, the weekday of releases.
 _EACH_WEEK = re.compile(
     rf"\b(?:chaque|tous les|toutes les|every|du|from) {WEEKDAY}(?: (?:au|to|et|and) {WEEKDAY})*"
-    r"(?: (?:a|des|de|at|from|a partir de) \d{1,2} ?h ?\d*)?"
+    r"(?:(?: et| puis| ou)? (?:a|des|de|at|from|a partir de) \d{1,2} ?h(?: ?\d\d)?)*"
+    r"|\b(?:tous les (?:jours|matins|soirs)|chaque (?:jour|matin|soir|nuit|semaine)|every (?:day|morning|week))"
+    r"(?: \w+)?(?:(?: et| puis| ou)? (?:a|des|de|at|from|a partir de) \d{1,2} ?h(?: ?\d\d)?)*"
     rf"|\b{WEEKDAY} (?:a|au|et|-) {WEEKDAY}|\b(?:lun|mar|mercre|jeu|vendre|same)dis\b"
-    r"|\bde \d{1,2} ?h ?\d*(?: a \d{1,2} ?h ?\d*)"
+    r"|\bde \d{1,2} ?h(?: ?\d\d)?(?: a \d{1,2} ?h(?: ?\d\d)?)"
 )
-_MONTH_FIRST = re.compile(rf"\b({MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?\b(?:,? (\d{{4}}))?(?! ?[h:])")
 _CLOSED, _OF_SLOTS = (
     re.compile(r"\bferm(?:e|ee|es|ees|eture|etures)\b|\bclos(?:ed|ure)\b"),
     re.compile(_SLOTS),
@@ -68,27 +88,35 @@ _RULE = re.compile(
 _END = re.compile(r"[.!?](?= [^\d]|$)")
 # One of them is in all words of `_NEXT`, which takes three times as long to search.
 _HINTS = ("prochain", "premier", "suivant", "next", "earliest", "soonest", "first", "available")
+_HINTS_ABROAD = (
+    *("prox", "prossim", "nachste", "fruheste", "volgende", "najblizsz", "nastepn", "urmato", "sonraki"),
+    *("следующ", "ближаиш", "التالي", "المقبل", "القادم", "下一", "最早"),
+)
 _NEAR = 80  # characters between an announcement and its moment
 
 
-def find_announcements(text: str, today: date, zone: ZoneInfo) -> Iterator[tuple[str, date | None]]:
+def find_announcements(text: str, visit: VisitContext) -> Iterator[tuple[str, date | None]]:
     """Yield each announcement in a text: its words, and its moment (None if that cannot be read).
 
     An opening that has passed is none: what was opened then is gone.
     """
     folded = normalize(text)
-    if not ((any(hint in folded for hint in _HINTS) and _NEXT.search(folded)) or _OPENS.search(folded)):
+    awaited = any(hint in folded for hint in _HINTS) and _NEXT.search(folded)
+    abroad = any(hint in folded for hint in _HINTS_ABROAD)
+    if not (awaited or abroad or _OPENS.search(folded)):
         return
-    told = _EACH_WEEK.sub(" ", _MONTH_FIRST.sub(r"\2 \1 \3", without_denials(folded)))
-    for words in (_NEXT, _OPENS):
+    told = _EACH_WEEK.sub(" ", without_denials(folded))
+    for words in (_NEXT, _OPENS, _ABROAD) if abroad else (_NEXT, _OPENS):
         for found in words.finditer(told):
             before, after = _sentence(told, found)
-            parts = (after, found[0], before)
-            moment = next((each for part in parts for each in moments_in(part, today, zone)), None)
-            past = moment is not None and day_of(moment, zone) < today
+            parts = (f"{found[0]}{after}" if words is _ABROAD else after, found[0], before)
+            moment = next((each for part in parts for each in moments_in(part, visit)), None)
+            past = moment is not None and day_of(moment, visit.zone) < visit.today
             if words is _OPENS and (past or _is_news("".join((before, *parts[:2])))):
                 continue
-            named = any(map(_WHEN.search, parts)) or (words is _NEXT and _NAMED.match(after))
+            named = (
+                words is _ABROAD or any(map(_WHEN.search, parts)) or (words is _NEXT and _NAMED.match(after))
+            )
             if moment or named:
                 yield found[0].strip()[:_NEAR], None if past else moment
 

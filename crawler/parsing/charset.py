@@ -103,7 +103,8 @@ def _is_utf8(body: bytes) -> bool:
 # Letters of French texts in UTF-8, as other charsets read their bytes.
 _TWICE = {
     letter.encode().decode(charset, "replace")
-    for letter in "àâäçéèêëîïôöùûüÿœæÀÂÄÇÉÈÊËÎÏÔÖÙÛÜŒ\u2019\u2018\u201c\u201d\u2013\u2014\u2026\u20ac\xab\xbb\xb0\xa0"
+    for letter in "àâäçéèêëîïôöùûüÿœæÀÂÃÄÇÉÈÊËÎÏÔÖÙÛÜŒ©®"
+    "\u2019\u2018\u201c\u201d\u2013\u2014\u2026\u20ac\xab\xbb\xb0\xa0"
     for charset in ("cp1252", "latin-1", "iso8859-15", "mac-roman", "cp850")
 }
 _LOWER, _UPPER = "a-zß-öø-ÿœ", "À-ÖØ-ÞŒŠŽŸ"
@@ -113,22 +114,28 @@ _DAMAGE = re.compile(
     f"|(?=[{''.join(sorted({re.escape(each[0]) for each in _TWICE}))}])"
     f"(?:{'|'.join(map(re.escape, sorted(_TWICE)))})"
     # A capital letter with an accent, a sign or a letter of another script inside of a word.
-    f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u259f"
+    f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u25ff"
     f"\u2c00-\ud7ff\uf900-\ufaff\uff66-\uffdc][{_LOWER}]"
 )
 _RARE = re.compile(r"[^\x00-\x7fàâçéèêîïôùûœ\xa0\xab\xbb\xb0\u2013\u2019\u2026\u20ac]")  # in every damage
-_ESCAPED = re.compile(r"(?i)&(?:[a-z](?:acute|grave|circ|cedil|uml)|#\d{2,5}|#x[\da-f]{2,4});")
+_ESCAPED = re.compile(
+    r"(?i)&(?:[a-z](?:acute|grave|circ|cedil|uml)|#\d{2,5}|#x[\da-f]{2,4});|\\u00[\da-f]{2}"
+)
+# A letter that became a question mark, in no address and no template: `d?cembre`.
+_QUESTIONED = re.compile(r"(?<![\w./=&?%-])[^\W\d_]+\?[a-z](?!\S*[=:}])")
 _JSON_ESCAPE = re.compile(r"\\u([\da-fA-F]{4})")
 
 
 def is_damaged(text: str) -> bool:
     """Tell whether a text has lost letters: it was decoded or written in a wrong charset, or encoded twice."""
+    if "?" in text and _QUESTIONED.search(text):
+        return True
     return _RARE.search(text) is not None and _DAMAGE.search(text) is not None
 
 
 def shows_escapes(text: str) -> bool:
-    """Tell whether a text that people read shows letters as escapes of HTML: it was escaped twice."""
-    return "&" in text and _ESCAPED.search(text) is not None
+    """Tell whether a text that people read shows letters as escapes of HTML or JSON: it was escaped twice."""
+    return ("&" in text or "\\u00" in text) and _ESCAPED.search(text) is not None
 
 
 def unescape_json(text: str) -> str:

@@ -34,7 +34,7 @@ _SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour
 _DAY = re.compile(
     rf"(?=(?<![\d/.:-])\d|\b(?:{'|'.join(_WEEKDAYS)}))"  # a cheap test first: most of a page begins no day
     rf"(?:(?<![\d/.:-])(?P<iso>\d{{4}}(?P<bar>[-/])\d\d(?P=bar)\d\d)(?!\d)"
-    rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:er)?"
+    rf"|{_WEEKDAY}(?<![\d/.:-])(?P<day>\d{{1,2}}+)(?:(?: ?er|st|nd|rd|th|o)\b(?: of\b)?)?"
     rf"(?:\s?(?P<cut>[/.-])\s?(?P<month>\d{{1,2}})\s?(?P=cut)\s?(?P<year>\d{{4}})(?!\d)"
     rf"|(?P<mark>[/.])(?P<number>\d{{1,2}})(?P=mark)(?P<late>\d\d)(?!\d|[/.]\d)|/(?P<alone>\d{{1,2}})(?![\d/.])"
     rf"|\s+(?P<word>{MONTH})\b\.?(?:\s+(?P<its>\d{{4}}(?!\d)|{_SHORT}))?))"
@@ -56,23 +56,32 @@ _NOON = 12
 _CENTURY = 2000
 _LEAP_YEAR = 2000
 _LEAP_YEARS_APART = 8  # at most: 1896 and 1904
-_LATELY = timedelta(days=183)  # a day without a year that lies nearer behind than ahead has passed
+# A day without a year that lies nearer behind than ahead has passed.
+_LATELY, _LAST_MONTH, _YEAR = timedelta(days=183), timedelta(days=31), timedelta(days=365)
+_ENGLISH = tuple(
+    "january february march april may june july august september october november december "  # noqa: SIM905
+    "jan feb apr jun jul aug sept sep oct nov dec".split()
+)
+_MONTH_FIRST = re.compile(
+    rf"(?<!\d )(?<!\d)\b({'|'.join(_ENGLISH)})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!\w| ?[:h])(?:,? (\d{{4}})(?!\d))?"
+)
+_PREMIER = re.compile(rf"\bpremier(?= (?:{MONTH})\b)")
 
 
-def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date | None:
+def moment_of(day: str, hour: str | None, visit: VisitContext) -> date | None:
     """Return the instant (UTC) that a text names, or its date if it has no hour; None if it names none.
 
-    `hour` is a separate text with the hour, which it then must contain. A date without a year is the one of the last
-    half year, else the next one. A text of more than 2,000 characters names none.
+    `hour` is a separate text with the hour, which it then must contain. A date without a year may be one of the last
+    months (`_meant_days`). A text of more than 2,000 characters names none.
     """
     if len(day) + len(hour or "") > _LONGEST:
         return None
     if hour is None and _INSTANT.fullmatch(collapse_whitespace(day)):
         return _instant(collapse_whitespace(day))
-    lowered = collapse_whitespace(day).lower()
+    lowered = _fold_days(day)
     rest = _DAY.sub(" ", lowered) if hour is None else collapse_whitespace(hour).lower()
     days, hours = (
-        {_day(each, today) for each in _DAY.finditer(lowered)},
+        {_day(each, visit) for each in _DAY.finditer(lowered)},
         set(map(_hour, _HOUR.finditer(rest))),
     )
     if (
@@ -86,7 +95,7 @@ def moment_of(day: str, hour: str | None, today: date, zone: ZoneInfo) -> date |
     if found is None or not hours:
         return found
     clock = hours.pop()
-    return instant_of(datetime.combine(found, clock), zone) if clock is not None else None
+    return instant_of(datetime.combine(found, clock), visit.zone) if clock is not None else None
 
 
 def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
@@ -109,20 +118,18 @@ def machine_moment(text: str, zone: ZoneInfo) -> datetime | None:
         return None
 
 
-def moments_in(text: str, today: date, zone: ZoneInfo) -> Iterator[date]:
+def moments_in(text: str, visit: VisitContext) -> Iterator[date]:
     """Yield the moments of a text in their order: an instant (UTC) if an hour follows a day directly, else the date.
 
     An hour that a clock change skips is read as if the clock had not changed.
     """
-    lowered = collapse_whitespace(text).lower()
-    return (
-        moment for match in _DAY.finditer(lowered) if (moment := _read_moment(match, lowered, today, zone))
-    )
+    lowered = _fold_days(text)
+    return (moment for match in _DAY.finditer(lowered) if (moment := _read_moment(match, lowered, visit)))
 
 
 def parse_state_moment(value: Any, visit: VisitContext) -> date | None:
     """Return the moment of a value in a page's state; None if it is no text, or a text without one."""
-    return moment_of(value, None, visit.today, visit.zone) if isinstance(value, str) else None
+    return moment_of(value, None, visit) if isinstance(value, str) else None
 
 
 def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | None]:
@@ -130,17 +137,27 @@ def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | No
 
     An occurrence without a readable moment gives None: `Prochaine disponibilité le …` still announces one.
     """
-    lowered = collapse_whitespace(text).lower()
+    lowered = _fold_days(text)
     begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))
     days = (_DAY.match(lowered, begin) for begin in begins)
-    return [_read_moment(day, lowered, visit.today, visit.zone) if day else None for day in days]
+    return [_read_moment(day, lowered, visit) if day else None for day in days]
 
 
-def _read_moment(match: re.Match[str], lowered: str, today: date, zone: ZoneInfo) -> date | None:
+def _fold_days(text: str) -> str:
+    """Return a text in lower case, its days in the order and the figures of French: `Dec 1st`, `premier décembre`."""
+    lowered = collapse_whitespace(text).lower()
+    if "premier " in lowered:
+        lowered = _PREMIER.sub("1er", lowered)
+    if any(f"{name} " in lowered or f"{name}. " in lowered for name in _ENGLISH):
+        lowered = _MONTH_FIRST.sub(r"\2 \1 \3", lowered)
+    return lowered
+
+
+def _read_moment(match: re.Match[str], lowered: str, visit: VisitContext) -> date | None:
     behind = _BETWEEN.match(lowered, match.end())
     hour = _HOUR.match(lowered, behind.end() if behind else match.end())
-    day, clock = _day(match, today), _hour(hour) if hour else None
-    return datetime.combine(day, clock, zone).astimezone(UTC) if day and clock is not None else day
+    day, clock = _day(match, visit), _hour(hour) if hour else None
+    return datetime.combine(day, clock, visit.zone).astimezone(UTC) if day and clock is not None else day
 
 
 def _instant(text: str) -> datetime | None:
@@ -150,8 +167,9 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-def _day(match: re.Match[str], today: date) -> date | None:
+def _day(match: re.Match[str], visit: VisitContext) -> date | None:
     named = match.groupdict()
+    said = named["weekday"]
     try:
         if named["iso"]:
             return date.fromisoformat(named["iso"].replace("/", "-"))
@@ -159,25 +177,34 @@ def _day(match: re.Match[str], today: date) -> date | None:
         month = _MONTHS[named["word"]] if named["word"] else int(numbered)
         year = named["year"] or named["late"] or named["its"]
         if year is None:
-            found = _nearest(int(named["day"]), month, today)
+            meant = _meant_days(int(named["day"]), month, visit)
         else:
-            found = date(int(year) + (_CENTURY if len(year) == 2 else 0), month, int(named["day"]))  # noqa: PLR2004
+            meant = [date(int(year) + (_CENTURY if len(year) == 2 else 0), month, int(named["day"]))]  # noqa: PLR2004
     except ValueError:
         return None
-    said = named["weekday"]
-    return found if said is None or _WEEKDAYS[found.weekday()] == said else None
+    return next((each for each in meant if said in (None, _WEEKDAYS[each.weekday()])), None)
 
 
-def _nearest(day: int, month: int, today: date) -> date:
-    """Return the date without a year that a page means today: one of the last months, else the next one.
+def _meant_days(day: int, month: int, visit: VisitContext) -> list[date]:
+    """Return the dates that a day without a year may mean today, the likeliest first; its weekday decides.
 
-    29 February is tried in all years up to the next leap year; a day that no year has raises ValueError.
+    A day of the last months has passed, as far as the desk's horizon does not reach it a year later; the month behind
+    today has, whatever the horizon. 29 February is tried in all years up to the next leap year.
+
+    Raises:
+        ValueError: no year has that day.
     """
     if day > monthrange(_LEAP_YEAR, month)[1]:
         raise ValueError(f"no year has day {day} in month {month}")
+    today = visit.today
     years = range(today.year - 1, today.year + _LEAP_YEARS_APART + 1)
     dates = [date(year, month, day) for year in years if day <= monthrange(year, month)[1]]
-    return next(found for found in dates if found > today - _LATELY)
+    known = min(_LATELY, max(_LAST_MONTH, _YEAR - visit.horizon))
+    ahead = next(each for each in dates if each >= today)
+    behind = [each for each in reversed(dates) if today - _LATELY < each < today]
+    if behind and behind[0] > today - known:
+        return [*behind, ahead] if ahead <= visit.last_day else behind
+    return [ahead, *behind]
 
 
 def _hour(match: re.Match[str]) -> time | None:

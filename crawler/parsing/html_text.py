@@ -105,6 +105,8 @@ _IN_HIDDEN = etree.XPath(
 )
 _LEAVES = frozenset("a b div em h1 h2 h3 h4 h5 h6 i label li p small span strong td th".split())  # noqa: SIM905
 _GOES_ON = re.compile(r"(?i)(?:er|ere|ère|re|e|eme|ème|nde?|h|o|st|th|am|pm)(?![^\W\d_])")  # `1er`, `9h`
+_LONE_DIGIT = re.compile(r"(?<![\w/.:-])\d$")  # `<b>1</b>5 décembre` is no 5 December
+_IS_DIGIT = re.compile(r"\d(?!\d| ?[:h])")
 _CLOSES = ".!?;:,)\u00bb"
 
 _MARKS = re.compile("[\u0300-\u036f]")  # combining accents
@@ -253,16 +255,16 @@ def _join_inline(text: str) -> str:
         return text
     joined: list[str] = []
     for part in filter(None, text.split(_SEAM)):
-        if joined and _are_two_words(joined[-1][-1], part):
+        if joined and _are_two_words(joined[-1], part):
             joined.append(" ")
         joined.append(part)
     return "".join(joined)
 
 
-def _are_two_words(last: str, part: str) -> bool:
-    first = part[0]
+def _are_two_words(before: str, part: str) -> bool:
+    last, first = before[-1], part[0]
     if first.isdigit():
-        return last.isalnum()
+        return last.isalnum() and not (_LONE_DIGIT.search(before) and _IS_DIGIT.match(part))
     if not first.isalpha():
         return False
     if last.isdigit():

@@ -5,7 +5,7 @@
 
 import re
 
-from crawler.parsing.html_text import around_phrase
+from crawler.parsing.html_text import around_phrase, names_date, normalize
 
 WEEKDAY = "(?:(?:lun|mar|mercre|jeu|vendre|same)dis?|dimanches?|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)"
 DAYS = (
@@ -15,8 +15,8 @@ DAYS = (
     r"|avant|apres|jusqu'\w+|d'ici"
 )
 CONDITIONS = (
-    r"si|s'ils?|lorsqu\w*|quand|tant qu\w*|(?:au|dans le) cas ou|en cas d\w*|a moins d\w*"
-    r"|if|when\w*|unless|once"
+    r"si|s'ils?|lorsqu\w*|quand|tant qu\w*|des (?:lors )?qu\w*|pourvu qu\w*|(?:au|dans le) cas ou|en cas d\w*"
+    r"|a moins d\w*|sous reserve|if|when\w*|unless|once"
 )
 _TODAY = r"aujourd'hui|today|tonight"
 _PLACES = (
@@ -29,10 +29,17 @@ _CHOICES = (
     r"|criteres?|filtres?|selection\w*|choisi\w*|select\w*|chosen|agents?|conseill\w+|interlocut\w+|langues?|modes?"
     r"|visio\w*|presentiel|telephone|horaires?|dates?|creneaux?|plages?|tranches?|durations?|reasons?|times?"
 )
-_EXCEPTIONS = r"hormis|sauf|except\w*|hors|en dehors|a l'exception|other than|besides"
+_EXCEPTIONS = (
+    r"hormis|sauf|except\w*|hors|en dehors|a l'exception|other than|besides|ailleurs|plutot|concernant|relati(?:f|ve)s?"
+    r"|compte tenu|essaye[rz] (?!plus tard|ulterieurement|(?:de|a) nouveau|encore|dans|demain)"
+)
 _MENTIONS = r"messages?|mentions?|libelles?|signifi\w*|veut dire|affich\w*|appara\w*|means?|says"
+_DOUBTS = (
+    r"peut.etre|possible qu\w*|faux|vrai|exemples?|ne dites|bientot|(?:an|annee)s? (?:dernier|passe)e?s?"
+    r"|perhaps|maybe|examples?"
+)
 _NARROWS = re.compile(
-    rf"\d|\b(?:{DAYS}|{_TODAY}|{_PLACES}|{_CHOICES}|{CONDITIONS}|{_EXCEPTIONS}|{_MENTIONS})\b"
+    rf"\d|\b(?:{DAYS}|{_DOUBTS}|{_TODAY}|{_PLACES}|{_CHOICES}|{CONDITIONS}|{_EXCEPTIONS}|{_MENTIONS})\b"
     r"|\b(?:cet?|cette|ces|this|these|that|those)\b"
 )
 _WITHIN = (
@@ -60,7 +67,8 @@ _UNLIMITED = re.compile(
     r"|right now|at present|currently|de libres?|encore|malheureusement)\b"
 )
 _ADVICE = re.compile(
-    r"\b(?:merci|veuillez|priere|re?essa\w+|reven\w+|reconnect\w*|rappel\w*|consult\w*|nous vous|vous (?:pouvez|etes)"
+    r"\b(?:merci|veuillez|priere|re?essa\w+|reven\w+|reconnect\w*|rappel\w*|consult\w*|nous vous"
+    r"|vous (?:pouvez|etes|serez|recevrez)"
     r"|(?:de )?(?:nouveaux?|nombreux)|please|try again|(?:check|come) back|sorry)\b"
 )
 _ANOTHER = (
@@ -73,6 +81,16 @@ _OTHER_CHOICE = re.compile(
     rf"|\b(?:change[rz]|modifie[rz]) (?:de|la|le|les|vos|votre) (?:{_ANOTHER}|jours?|criteres?|recherche)\b"
     rf"|\bautres? (?:{_ANOTHER})\b"
 )
+# A label before the sentence names what it speaks of, unless it is made of these words alone.
+_LABEL = re.compile(r"([^:|>\u2013\u2014]+)(?:[:|>\u2013\u2014]| -)\W*$")
+_OF_NO_LABEL = re.compile(
+    r"\b(?:infos?|informations?|attention|important|note[rz]?|nb|avis|desole\w*|oups|bonjour|madame|monsieur|messages?"
+    r"|resultats?|reponses?|recherches?|disponib\w+|creneaux?|rendez.vous|rdv|calendriers?|plannings?|agendas?|prise"
+    r"|reserv\w+|en ligne|etat|statut|status|situation|actuel\w*|malheureusement|alertes?|notice|warning|sorry"
+    r"|availab\w+|appointments?|slots?|libres?|votre|vos|nos|notre|les?|la|des?|du|a|of|the|et)\b"
+)
+_SOME_DAYS = re.compile(rf"\b(?:{WEEKDAY}|matin(?:ee)?s?|apres.midis?|soir(?:ee)?s?|demain|aujourd'hui)\b")
+_OPENING = re.compile(r"\b(?:horaires?|ouvert\w*|opening)\b")
 _ENDS = re.compile(r"[.!?](?= |$|[\"\u00bb)])")
 _OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "\u2039": "\u203a", "(": ")", "[": "]"}
 
@@ -92,11 +110,20 @@ def _is_narrowed_at(before: str, after: str, asked: str) -> bool:
         return True
     if _OTHER_CHOICE.search(after) or re.search(rf"\b(?:{_EXCEPTIONS})\b", end):
         return True
+    label = _LABEL.search(_UNLIMITED.sub(" ", begin))
+    if label and re.search(r"\w", _OF_NO_LABEL.sub(" ", label[1])):
+        return True
     if asked:
         end = re.sub(rf"\bpour (?:ces?|les?|votre) (?:{asked})(?: (?:selectionne|choisi)\w*)?\b", "", end)
     begin, end = _UNLIMITED.sub(" ", begin), _UNLIMITED.sub(" ", _ADVICE.split(end)[0])
     limited = _LIMITED_BEFORE.search(begin) or _LIMITED.search(end)
     return bool(limited or _NARROWS.search(begin) or _NARROWS.search(end))
+
+
+def names_days(heading: str) -> bool:
+    """Tell whether the heading of a part of a page limits it to some days; one over opening hours does not."""
+    plain = normalize(heading)
+    return not _OPENING.search(plain) and (names_date(heading) or _SOME_DAYS.search(plain) is not None)
 
 
 def _is_quoted(before: str) -> bool:

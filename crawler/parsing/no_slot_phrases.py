@@ -80,6 +80,7 @@ _NO_TROUBLE = re.compile(
     r"\b(?:signal\w*|declar\w*|rapport\w*|report(?:ing)?|en cas d(?:e |')|si vous \w+|pour (?:toute?|tout)|sans"
     rf"|pas d(?:e |')) ?(?:une? |d(?:e |')|an? |the )?(?:\w+ )?{_TROUBLES}"
     r"|\bdelais?\b(?! (?:\w+ )?(?:depasse|expire|ecoule))|\b(?:heures?|temps) de connexion\b"
+    r"|\b(?:cookies?|duree) (?:de |d'|of )?(?:la |votre |cette )?session\b|\bsession cookies?\b"
     r"|\b(?:re)?connect\w* (?:plus tard|ulterieurement|regulierement|dans|demain|a nouveau)"
 )
 # A message in a wrong charset may have lost words that revoke its denial.
@@ -95,7 +96,11 @@ _EMOJI = re.compile(
 )
 _LONGEST = 2000  # characters; a longer text is a document, and too slow for the expressions above
 _TROUBLED_PAGE = re.compile(
-    rf"{_TROUBLE.pattern}|\b(?:{_WAITING}|loading|please wait|waiting room|queues?)\b"
+    rf"{_TROUBLE.pattern}|\b(?:{_WAITING}|loading|please wait|waiting room|queues?|votre position|un instant"
+    r"|deconnecte\w*|deconnexion automatique|mal passee?|went wrong|denied|forbidden|gateway|unauthori[sz]ed"
+    r"|acces (?:refuse|interdit)|non autorisee?s?|java ?script|fehler|hors (?:service|ligne)|offline"
+    r"|(?:recherche|mise a jour|traitement|synchronisation|actualisation|operation|verification)(?: \w+){0,3} en cours"
+    r"|donnees (?:non |in)disponibles|(?:site|service|systeme|plateforme|application|reseau)[^.!?]{0,20} saturee?s?)\b"
 )
 
 

@@ -37,4 +37,4 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
 
 def _find_moments(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
     visit = page.visit
-    return (moment for part in parts for moment in moments_in(visible_text(part), visit.today, visit.zone))
+    return (moment for part in parts for moment in moments_in(visible_text(part), visit))

@@ -106,9 +106,7 @@ def whole_days(
     if len(headings) > _MOST_DAYS:
         return None
     visit, columns = page.visit, [next(each.iterancestors()) for each in headings]
-    days = consecutive_days(
-        [moment_of(rendered_text(each), None, visit.today, visit.zone) for each in headings]
-    )
+    days = consecutive_days([moment_of(rendered_text(each), None, visit) for each in headings])
     if not days or b"</html" not in page.lowered:
         return None
     told = all(

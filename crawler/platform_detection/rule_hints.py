@@ -41,7 +41,7 @@ def _find_dated(page: Page) -> dict[str, list[str]]:
         text = visible_text(element)
         if element in outer or len(text) > _LONGEST:
             continue
-        moment = moment_of(text, None, page.visit.today, page.visit.zone)
+        moment = moment_of(text, None, page.visit)
         if moment and day_of(moment, page.visit.zone) >= page.visit.today:
             outer.update(element.iterancestors())
             found[_selector(element)].insert(0, text)

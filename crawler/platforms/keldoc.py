@@ -112,7 +112,7 @@ def _by_phone(page: Page, answer: _ByPhone) -> Reading:
     if (
         not _PHONE.search(normalize(answer.text))
         or speaks_of_trouble(answer.text)
-        or any(moments_in(answer.text, visit.today, visit.zone))
+        or any(moments_in(answer.text, visit))
     ):
         return Reading(Outcome.UNREADABLE, f"names a phone number, and says {answer.text!r}")
     return Reading(Outcome.NO_SLOTS, f"by phone only: {answer.phone_number}", covered=(CoveredWindow(),))

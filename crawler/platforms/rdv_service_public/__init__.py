@@ -194,7 +194,7 @@ def _next_at(
     if link is None:
         if card is not None and card.xpath(_LINK_IS_MISSING):
             return None
-        moment = moment_of(rendered_text(node), None, page.visit.today, page.visit.zone)
+        moment = moment_of(rendered_text(node), None, page.visit)
         return (Place(name, name), moment, None) if moment and name else None
     url, moment = read_next_link(page, link, "date")
     organisation = parameter(link, "user_selected_organisation_id")
@@ -249,7 +249,7 @@ def _begins(page: Page, link: HtmlElement) -> datetime | None:
     card = next(iter(link.xpath(_CARD)), None)
     if card is None:
         return None
-    moments = set(moments_in(rendered_text(card), page.visit.today, page.visit.zone))
+    moments = set(moments_in(rendered_text(card), page.visit))
     start = moments.pop() if len(moments) == 1 else None
     return start if isinstance(start, datetime) else None
 

@@ -45,4 +45,4 @@ def read_next_link(page: Page, link: HtmlElement, name: str) -> tuple[str, date 
         return "", None
     if text:
         return url, machine_moment(text, page.visit.zone) or day_in(text)
-    return url, moment_of(rendered_text(link), None, page.visit.today, page.visit.zone)
+    return url, moment_of(rendered_text(link), None, page.visit)

@@ -58,7 +58,7 @@ class SlotRules(Strict):
         if self.date:
             day = one_text(element, self.date)
             hour = one_text(element, self.time) or "" if self.time else None
-            moment = moment_of(day or "", hour, page.visit.today, page.visit.zone)
+            moment = moment_of(day or "", hour, page.visit)
             if moment is None:
                 return None
         links = find_matches(element, self.link) if self.link else [element]

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +12,7 @@ TODAY = date(2026, 11, 20)
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+VISIT = VisitContext("", TODAY, PARIS)
 MORNING = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 
 
@@ -34,17 +35,20 @@ MORNING = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
         "23 / 11 / 2026 09:30",
         "2026/11/23 09:30",
         "23 nov. 26 9h30",
+        "Nov 23, 2026 9:30 am",
+        "November 23rd, 2026 at 09:30",
+        "Monday 23rd of November 9:30",
         "23 nov. 26, à 9 h 30",
         "23 November 2026 09:30",
     ],
 )
 def test_a_moment_is_read_in_the_ways_people_write_it(text: str) -> None:
-    assert moment_of(text, None, TODAY, PARIS) == MORNING
+    assert moment_of(text, None, VISIT) == MORNING
 
 
 @pytest.mark.parametrize("text", ["mercredi 25 novembre", "25/11/2026", "le 25 nov.", "2026-11-25"])
 def test_a_date_without_an_hour_stays_a_date(text: str) -> None:
-    moment = moment_of(text, None, TODAY, PARIS)
+    moment = moment_of(text, None, VISIT)
     assert (type(moment), moment) == (date, date(2026, 11, 25))
 
 
@@ -72,18 +76,18 @@ def test_a_date_without_an_hour_stays_a_date(text: str) -> None:
     ],
 )
 def test_what_names_no_moment_or_several_is_none(text: str) -> None:
-    assert moment_of(text, None, TODAY, PARIS) is None
+    assert moment_of(text, None, VISIT) is None
 
 
 def test_a_short_year_is_this_centurys() -> None:
-    assert moment_of("23/11/27", None, TODAY, PARIS) == date(2027, 11, 23)
-    assert moment_of("23 nov. 27 9h30", None, TODAY, PARIS) == MORNING.replace(year=2027)
-    assert moment_of("23 novembre 14 h", None, TODAY, PARIS) == MORNING.replace(hour=13, minute=0)
+    assert moment_of("23/11/27", None, VISIT) == date(2027, 11, 23)
+    assert moment_of("23 nov. 27 9h30", None, VISIT) == MORNING.replace(year=2027)
+    assert moment_of("23 novembre 14 h", None, VISIT) == MORNING.replace(hour=13, minute=0)
 
 
 def test_an_hour_of_its_own_has_to_be_there() -> None:
-    assert moment_of("23 novembre", "9h30", TODAY, PARIS) == MORNING
-    assert moment_of("23 novembre", "complet", TODAY, PARIS) is None
+    assert moment_of("23 novembre", "9h30", VISIT) == MORNING
+    assert moment_of("23 novembre", "complet", VISIT) is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,36 @@ def test_an_hour_of_its_own_has_to_be_there() -> None:
 def test_a_date_without_a_year_is_one_of_the_last_months_or_the_next_one(
     text: str, today: date, meant: date | None
 ) -> None:
-    assert moment_of(text, None, today, PARIS) == meant
+    assert moment_of(text, None, VisitContext("", today, PARIS)) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "horizon", "meant"),
+    [
+        ("8 juin", 200, date(2027, 6, 8)),
+        ("lundi 7 juin", 200, date(2027, 6, 7)),
+        ("8 juin", 365, date(2027, 6, 8)),
+        ("20 octobre", 365, date(2027, 10, 20)),
+        ("19 novembre", 365, date(2026, 11, 19)),
+        ("25 octobre", 365, date(2026, 10, 25)),
+        ("vendredi 19 novembre", 365, date(2027, 11, 19)),
+        ("jeudi 19 novembre", 365, date(2026, 11, 19)),
+        ("vendredi 19 novembre", 90, None),
+        ("8 juin", 90, date(2026, 6, 8)),
+    ],
+)
+def test_a_date_without_a_year_is_ahead_where_the_horizon_reaches_it(
+    text: str, horizon: int, meant: date | None
+) -> None:
+    visit = VisitContext("", TODAY, PARIS, horizon=timedelta(days=horizon))
+    assert moment_of(text, None, visit) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["1er décembre", "1 er décembre", "premier décembre", "1º décembre", "Dec 1st", "1st December"]
+)
+def test_the_first_of_a_month_is_read_in_all_its_spellings(text: str) -> None:
+    assert moment_of(text, None, VISIT) == date(2026, 12, 1)
 
 
 @pytest.mark.parametrize(
@@ -121,23 +154,25 @@ def test_a_date_without_a_year_is_one_of_the_last_months_or_the_next_one(
     ],
 )
 def test_hours_are_the_clocks_on_both_sides_of_its_changes(text: str, hour: int) -> None:
-    moment = moment_of(text, None, TODAY, PARIS)
+    moment = moment_of(text, None, VISIT)
     assert isinstance(moment, datetime)
     assert (moment.hour, moment.minute, moment.tzinfo) == (hour, 30, UTC)
 
 
 def test_an_hour_that_never_comes_is_none_and_one_that_comes_twice_the_first() -> None:
-    assert moment_of("28/03/2027 02:30", None, TODAY, PARIS) is None
-    assert moment_of("25/10/2026 02:30", None, TODAY, PARIS) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert moment_of("28/03/2027 02:30", None, VISIT) is None
+    assert moment_of("25/10/2026 02:30", None, VISIT) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
 def test_overseas_the_clock_is_the_one_there() -> None:
-    assert moment_of("23/11/2026 09:30", None, TODAY, REUNION) == datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+    assert moment_of("23/11/2026 09:30", None, VisitContext("", TODAY, REUNION)) == datetime(
+        2026, 11, 23, 5, 30, tzinfo=UTC
+    )
 
 
 def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
     text = "Ouvert de 9h à 12h. Le lundi 23 novembre à 9h30, ou le 24/11/2026. Guichet 12."
-    assert list(moments_in(text, TODAY, PARIS)) == [MORNING, date(2026, 11, 24)]
+    assert list(moments_in(text, VISIT)) == [MORNING, date(2026, 11, 24)]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +190,7 @@ def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
 def test_what_some_words_announce_is_the_moment_right_behind_them(
     text: str, found: list[date | None]
 ) -> None:
-    assert moments_behind("Prochain", text, VisitContext("", TODAY, PARIS)) == found
+    assert moments_behind("Prochain", text, VISIT) == found
 
 
 @pytest.mark.parametrize(
@@ -163,7 +198,7 @@ def test_what_some_words_announce_is_the_moment_right_behind_them(
     [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
 )
 def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
-    assert parse_state_moment(value, VisitContext("", TODAY, PARIS)) == moment
+    assert parse_state_moment(value, VISIT) == moment
 
 
 @given(
@@ -183,14 +218,14 @@ def test_what_is_written_is_read(wall: datetime, form: str, zone: ZoneInfo) -> N
     wall = wall.replace(second=0, microsecond=0)
     real = wall.replace(tzinfo=zone).astimezone(UTC)
     exists = real.astimezone(zone).replace(tzinfo=None) == wall
-    assert moment_of(text, None, TODAY, zone) == (real if exists else None)
-    assert list(moments_in(f"Libre : {text}.", TODAY, zone)) == [real]
+    assert moment_of(text, None, VisitContext("", TODAY, zone)) == (real if exists else None)
+    assert list(moments_in(f"Libre : {text}.", VisitContext("", TODAY, zone))) == [real]
 
 
 @given(st.text(max_size=80), st.none() | st.text(max_size=20))
 def test_any_text_is_read_without_a_fault(day: str, hour: str | None) -> None:
-    moment_of(day, hour, TODAY, PARIS)
-    assert all(type(each) in (date, datetime) for each in moments_in(day, TODAY, PARIS))
+    moment_of(day, hour, VISIT)
+    assert all(type(each) in (date, datetime) for each in moments_in(day, VISIT))
 
 
 @given(st.integers(1, 31))
@@ -198,10 +233,10 @@ def test_a_weekday_that_is_wrong_is_not_believed(day: int) -> None:
     real = date(2027, 1, day)
     for number, name in enumerate(DAYS):
         expected = real if number == real.weekday() else None
-        assert moment_of(f"{name} {day} janvier 2027", None, TODAY, PARIS) == expected
+        assert moment_of(f"{name} {day} janvier 2027", None, VISIT) == expected
 
 
 def test_a_text_of_more_than_2_000_characters_names_no_moment() -> None:
     day = "le 23/11/2026 à 9h30"
-    assert moment_of(day + " " * 3, None, TODAY, PARIS) == MORNING
-    assert moment_of(day + " a" * 1000, None, TODAY, PARIS) is None
+    assert moment_of(day + " " * 3, None, VISIT) == MORNING
+    assert moment_of(day + " a" * 1000, None, VISIT) is None

@@ -53,6 +53,10 @@ def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **
         f"En raison d'une forte demande, {NONE.lower()}.",
         f"À noter : {NONE.lower()}.",
         f"{NONE} à ce stade",
+        f"Information : {NONE.lower()}.",
+        f"Résultat de votre recherche – {NONE.lower()}.",
+        f"{NONE}, vous serez prévenu dès qu'un créneau se libère.",
+        f"<select><option>{NONE}</option></select>",
     ],
 )
 def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) -> None:
@@ -77,7 +81,9 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
             "in the morning", "unless you call", "pour le créneau choisi", "sur cette plage horaire", "ces jours-ci",
             "les week-ends", "à Bobigny", "près de chez vous", "en visioconférence", "avec interprète", "pour vous",
             "tant que le dossier n'est pas complet", "à moins d'appeler", "à l'exception du guichet 3", "ni demain",
-            "dans les 7 prochains jours", "pour l'instant pour ce motif", "(mardi)", "– guichet 2", "for the selected date",
+            "dans les 7 prochains jours", "pour l'instant pour ce motif", "(mardi)", "ailleurs",
+            "concernant les titres de séjour", "relatif au renouvellement", "compte tenu de vos réponses",
+            "sous réserve d'annulation", ", consultez plutôt le guichet B", ": essayez Saint-Denis", "– guichet 2", "for the selected date",
         )
     ]
     + [
@@ -106,6 +112,19 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
         f"{NONE}. Veuillez sélectionner une autre date.",
         f"{NONE}. Essayez un autre centre.",
         f"{NONE}. Please choose another date.",
+        f"Dès qu'{NONE.lower()}, nous vous le dirons.",
+        f"Pourvu qu'{NONE.lower()} !",
+        f"Il est possible qu'{NONE.lower()}.",
+        f"Il est faux de dire qu'{NONE.lower()}.",
+        f"Par exemple, {NONE.lower()}.",
+        f"L'an dernier, {NONE.lower()}.",
+        f"Bobigny : {NONE.lower()}",
+        f"Renouvellement - {NONE.lower()}",
+        f"Première demande | {NONE.lower()}",
+        f"<del>{NONE}</del>",
+        f"<s>{NONE}</s>.",
+        f"<samp>{NONE}</samp>",
+        f"<select><option>{NONE}</option><option>Bobigny</option></select>",
         f"<b>{NONE}</b> <i>le matin</i>.",
         f"<span>{NONE}</span><br>pour cette date",
     ],
@@ -123,10 +142,26 @@ def test_a_sentence_that_is_narrowed_conditioned_or_quoted_proves_nothing(said: 
         f"<blockquote><p>{NONE}.</p></blockquote>",
         f"<dl><dt>Matin</dt><dd>{NONE}</dd></dl>",
         f"<details open><summary>Questions</summary><p>{NONE}.</p></details>",
+        f"<h3>Mardi 1er décembre</h3><p>{NONE}.</p>",
+        f"<section><h2>Le matin</h2><div><p>{NONE}.</p></div></section>",
+        f"<fieldset><legend>L'après-midi</legend><p>{NONE}.</p></fieldset>",
+        f"<table><tr><th>lundi</th><th>mardi</th></tr><tr><td>{NONE}</td><td>{NONE}</td></tr></table>",
     ],
 )
 def test_what_stands_around_the_sentence_may_narrow_it(content: str) -> None:
     assert read(content).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"<h2>Horaires : du lundi au vendredi, le matin</h2><p>{NONE}.</p>",
+        f"<h2>Rendez-vous disponibles</h2><p>{NONE}.</p>",
+        f"<table><tr><th>Disponibilités</th><td>{NONE}</td></tr></table>",
+    ],
+)
+def test_what_stands_around_the_sentence_need_not_narrow_it(content: str) -> None:
+    assert read(content).outcome is Outcome.NO_SLOTS
 
 
 def test_a_second_sentence_that_speaks_of_everything_is_enough() -> None:
@@ -194,6 +229,27 @@ def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
         "Bookings open on Monday",
         "</p><dl><dt>Prochaine disponibilité</dt><dd>15/12/2026</dd></dl><p>",
         "Prochaine disponibilité : 20/11/2026",
+        "Premier rendez-vous : 15/12/2026",
+        "Prochain jour disponible : mardi 15 décembre",
+        "Prochaine possibilité : 15 décembre",
+        "Le créneau le plus proche est le 15 décembre",
+        "Rendez-vous au plus tôt : 15 décembre",
+        "Il faut attendre le 15 décembre pour un rendez-vous",
+        "Vous pourrez réserver dès lundi",
+        "2 créneaux disponibles mardi",
+        "Encore 2 rendez-vous mardi 15 décembre",
+        "Des disponibilités existent en décembre",
+        "Appointments will be released on Monday",
+        "The soonest we can see you is December 15",
+        "Próxima cita disponible: 15 de diciembre",
+        "Próxima disponibilidad: mañana",
+        "Nächster verfügbarer Termin: 15. Dezember 2026",
+        "Prossimo appuntamento disponibile: 15 dicembre",
+        "Следующая свободная дата: 15.12.2026",
+        "الموعد المتاح التالي: 15/12/2026",
+        "1 er décembre à 9h30",
+        "Premier décembre à 9h30",
+        "Dec 1st, 2026 at 9:30 am",
     ],
 )
 def test_an_announced_next_availability_is_never_an_absence(told: str) -> None:
@@ -219,6 +275,25 @@ def test_a_next_availability_beyond_the_horizon_is_an_absence_with_that_reason(t
     assert "beyond the 90 days" in reading.reason
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "De nouveaux rendez-vous sont ouverts tous les jours ouvrés à partir de 8h.",
+        "Nous publions de nouveaux créneaux du lundi au vendredi à 9h00 et à 14h00.",
+        "Réouverture de l'accueil le 30 novembre",
+        "Guichets ouverts le lundi",
+        "La mairie est ouverte le samedi matin",
+        "Prochaine disponibilité : -",
+        "Prochaines disponibilités : nous consulter",
+        "Les calendriers couvrent 30 jours glissants.",
+        "2 rendez-vous au plus par famille. Accueil du lundi au vendredi.",
+        "Des rendez-vous sont disponibles chaque lundi",
+    ],
+)
+def test_what_announces_no_day_leaves_the_sentence_alone(told: str) -> None:
+    assert read(f"<p>{NONE}.</p><p>{told}</p>").outcome is Outcome.NO_SLOTS
+
+
 def test_an_announcement_to_ignore_is_none() -> None:
     told = f"<p>{NONE}.</p><p class='annonce'>Prochaine ouverture : lundi 30 novembre</p>"
     assert read(told).outcome is Outcome.UNREADABLE
@@ -241,6 +316,14 @@ TROUBLES = (
     "An error occurred",
     "Please wait",
     "Loading…",
+    "Oups, quelque chose s'est mal passé",
+    "Something went wrong",
+    "Vous avez été déconnecté",
+    "Recherche de créneaux en cours",
+    "Accès refusé",
+    "Votre position : 123",
+    "Activez JavaScript",
+    "Ein Fehler ist aufgetreten",
 )
 
 
@@ -253,12 +336,57 @@ def test_words_of_trouble_take_the_sentence_back(trouble: str) -> None:
         read(f"<p>{NONE}.</p>", head=f"<div role='alert'><p>{trouble}</p></div>"),
         read(f"<p>{NONE}.</p>", head=f"<div role=status>{trouble}</div>"),
         read(f"<p>{NONE}.</p>", title=trouble),
+        read(f"<p>{NONE}.</p>", head=f"<div role='ALERT log'>{trouble}</div>"),
+        read(f"<p>{NONE}.</p>", head=f"<div aria-live=assertive>{trouble}</div>"),
+        read(f"<p>{NONE}.</p>", head=f"<output>{trouble}</output>"),
+        read(f"<p>{NONE}.</p>", head=f"<dialog open>{trouble}</dialog>"),
+        read(f"<p>{NONE}.</p>", head=f"<h1>{trouble}</h1>"),
     )
-    assert [page.outcome for page in pages[:4]] == [Outcome.UNREADABLE] * 4
-    assert not pages[4].outcome or not pages[4].outcome.conclusive
+    assert not any(page.outcome and page.outcome.conclusive for page in pages)
     assert not any(page.covered for page in pages)
 
 
 def test_an_alert_that_is_not_shown_or_speaks_of_none_is_no_trouble() -> None:
     assert read(f"<p>{NONE}.</p><p role='alert' hidden>Session expirée</p>").outcome is Outcome.NO_SLOTS
     assert read(f"<p role='alert'>{NONE}.</p>").outcome is Outcome.NO_SLOTS
+    spinner = "<div class='spinner-border d-none' role='status'><span>Chargement...</span></div>"
+    assert read(f"{spinner}<p>{NONE}.</p>").outcome is Outcome.NO_SLOTS
+    cookies = "<div role='alert'>Ce site utilise des cookies de session.</div>"
+    assert read(f"{cookies}<p>{NONE}.</p>").outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "Prochaine disponibilit? : mardi 15 d?cembre",
+        "mardi 15 d\u25a1cembre",
+        "mardi 15 d\\u00e9cembre",
+        f"mardi 15 {'décembre'.encode().decode('cp1252').encode().decode('cp1252')}",
+    ],
+)
+def test_text_that_lost_its_letters_proves_no_absence(damaged: str) -> None:
+    reading = read(f"<p>{NONE}.</p><p>{damaged}</p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["Des questions ? écrivez", "https://x.example/rdv?id", "{{ok?oui:non}}", "FAQ?"]
+)
+def test_a_question_mark_is_no_lost_letter(text: str) -> None:
+    assert read(f"<p>{NONE}.</p><p>{text}</p>").outcome is Outcome.NO_SLOTS
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "<em>1</em>5 décembre à 9h30",
+        "<span>1</span><span>5</span> décembre à 9h30",
+        "15 décembre<span hidden>*</span> à 9h30",
+        "15 décembre à 9h30 <span style='display:none'>16 décembre</span>",
+        "<span>15</span><span>décembre</span><span>09:30</span>",
+    ],
+)
+def test_a_slot_is_read_as_it_is_shown(told: str) -> None:
+    reading = read(f"<ul><li class='libre'><a href='/1'>{told}</a></li></ul>")
+    assert [str(slot.moment) for slot in reading.slots] == ["2026-12-15 08:30:00+00:00"]
