@@ -15,7 +15,7 @@ from w3lib.url import safe_url_string
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
 from crawler.parsing.charset import decode
-from crawler.parsing.html_text import parse_document
+from crawler.parsing.html_text import parse_document, raw_text, rendered_text
 
 T = TypeVar("T")
 
@@ -207,6 +207,16 @@ class Page:
         if not self.lowered.rstrip().endswith(b"</html>") or self.lowered.count(b"</html") > 1:
             text = _END.sub("", text)  # browsers read on after it, libxml2 does not
         return parse_document(text, scripts_ran=self.visit.browser)
+
+    @cached_property
+    def shown(self) -> str:
+        """Return the text that a person sees on the page."""
+        return rendered_text(self.root)
+
+    @cached_property
+    def raw(self) -> str:
+        """Return the whole text of the page, also the hidden one, as its source writes it."""
+        return raw_text(self.root)
 
     def link(self, href: str) -> str:
         """Return the absolute address of a link, of a form's action or of a frame, as a browser asks for it.

@@ -45,15 +45,15 @@ class Statement(NamedTuple):
     beyond: str = ""
 
 
-def find_statement(root: HtmlElement, sentence: str) -> Statement | None:
+def find_statement(page: Page, sentence: str) -> Statement | None:
     """Return how a page states a sentence for none; None where it does not.
 
     One block that states it for everything is enough. Otherwise the doubt quotes a block that does not.
     """
-    if not contains_phrase(rendered_text(root), sentence):
+    if not contains_phrase(page.shown, sentence):
         return None
     doubt = ""
-    for block in _blocks_with(root, sentence):
+    for block in _blocks_with(page.root, sentence):
         found = _doubt_around(block) or doubt_of(rendered_text(block), sentence)
         if not found:
             return Statement(sentence)
@@ -131,7 +131,7 @@ def _check_announcements(page: Page, said: Statement, aside: Sequence[HtmlElemen
 
 
 def _announced(page: Page, node: HtmlElement) -> Iterator[tuple[str, date | None]]:
-    return find_announcements(rendered_text(node), page.visit)
+    return find_announcements(page.shown if node is page.root else rendered_text(node), page.visit)
 
 
 def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lxml.html import HtmlElement
 
 from crawler.parsing.charset import is_damaged, shows_escapes, unescape_json
-from crawler.parsing.html_text import raw_text, rendered_text, visible_text
+from crawler.parsing.html_text import rendered_text, visible_text
 from crawler.parsing.json_models import parse_json
 from crawler.reading import GONE, Outcome, Page, Reading
 
@@ -102,7 +102,7 @@ def find_damage(page: Page) -> str:
     if not page.is_html:
         texts = [unescape_json(page.text)]
     else:
-        told = raw_text(page.root)
+        told = page.raw
         states = page.root.xpath("//script[contains(@type, 'json')]/text()")
         texts = [told, *(unescape_json(str(each)) for each in states)]
         if shows_escapes(told):

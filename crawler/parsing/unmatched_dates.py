@@ -9,7 +9,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import visible_text
+from crawler.parsing.html_text import raw_text
 from crawler.reading import Page, Slot
 
 _MOST = 10_000  # moments of a page
@@ -37,4 +37,8 @@ def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlE
 
 def _find_moments(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
     visit = page.visit
-    return (moment for part in parts for moment in moments_in(visible_text(part), visit))
+    return (
+        moment
+        for part in parts
+        for moment in moments_in(page.raw if part is page.root else raw_text(part), visit)
+    )

@@ -105,7 +105,7 @@ class RdvServicePublic(Platform):
         """Read a list of places, a week of one place, or a page without slots."""
         if error := read_error_status(page, entry=page.ask.url == page.visit.url):
             return error
-        calendars, told, none = page.root.xpath(_CALENDAR), rendered_text(page.root), _none(page)
+        calendars, told, none = page.root.xpath(_CALENDAR), page.shown, _none(page)
         workshops = page.root.xpath(_WORKSHOPS)
         if doubt := _doubt(page, calendars, told, said=bool(none), workshops=bool(workshops)):
             return Reading(Outcome.UNREADABLE, doubt)

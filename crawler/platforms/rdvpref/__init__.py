@@ -92,7 +92,7 @@ class Rdvpref(Platform):
         entry = behind is not None and behind[:1] in ("", "?", "#", ";")
         if error := read_error_status(page, entry=entry, gone="there is no such procedure"):
             return error
-        told = rendered_text(page.root)
+        told = page.shown
         if (reading := _slots(page, _calendar(page))) or behind is None:
             return reading or Reading()
         if page.root.xpath(_CAPTCHA):

@@ -97,7 +97,9 @@ def _slots(page: Page, wanted: SelectorsParameters) -> Reading:
 def _none(page: Page, wanted: SelectorsParameters, said: Statement) -> Reading:
     """Read a page of no free slots: more pages may follow."""
     doubts = bool(progress(page).doubts)
-    if following := next_page(page, wanted, _marks(wanted), doubts=doubts or _astray(page, ())):
+    if wanted.next_page and (
+        following := next_page(page, wanted, _marks(wanted), doubts=doubts or _astray(page, ()))
+    ):
         return Reading(None, "0 of 0 free slots read", asks=following)
     return _nothing(page, said, doubts=doubts)
 

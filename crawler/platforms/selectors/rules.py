@@ -81,4 +81,4 @@ class AbsenceRules(Strict):
         """Return the page's visible statement that nothing is free; None without one."""
         if self.no_slot and (marks := find_visible(page.root, self.no_slot)):
             return read_mark(marks[0], self.no_slot)
-        return find_statement(page.root, self.no_slot_text) if self.no_slot_text else None
+        return find_statement(page, self.no_slot_text) if self.no_slot_text else None
