@@ -275,6 +275,15 @@ def _logs_restored() -> Iterator[None]:
 
 
 @pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Give a port at which nobody listens: the test's for its time, also for a server of its own that names it."""
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture
 def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Set variables for one test: `settings_env(LEASE_SECONDS="1")`."""
 

@@ -16,11 +16,10 @@ import pytest
 from api.models.notification import Priority, queue_of
 from api.models.user import Channel
 from configs.job_queues import push
-from deploy.local.processes import free_port
 from deploy.sandbox.running import Running
 from tests.api.world import PREFECTURES
 from tests.faulty_program import PERSONAL
-from tests.waiting import until
+from tests.waiting import until, wait_for_port
 
 if TYPE_CHECKING:
     import redis
@@ -78,8 +77,8 @@ def ground(
 
 
 @contextmanager
-def broken(folder: Path, function: str, command: str) -> Iterator[Path]:
-    """Run a program in which a function fails; give its log."""
+def broken(folder: Path, function: str, command: str) -> Iterator[tuple[Path, int]]:
+    """Run a program in which a function fails; give its log and its process id."""
     log = folder / "program.log"
     given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     with log.open("wb") as sink:
@@ -88,7 +87,7 @@ def broken(folder: Path, function: str, command: str) -> Iterator[Path]:
             cwd=ROOT, env=given, stdout=sink, stderr=sink,
         )  # fmt: skip
     try:
-        yield log
+        yield log, process.pid
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -132,7 +131,7 @@ def test_the_text_is_personal() -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_error_of_a_program_arrives(ground: Running, tmp_path: Path, program: str) -> None:
-    with broken(tmp_path, *PROGRAMS[program]) as log:
+    with broken(tmp_path, *PROGRAMS[program]) as (log, _):
         find_reports(ground, log, {program})
 
 
@@ -147,7 +146,7 @@ def test_an_error_of_each_forked_child_arrives(ground: Running, tmp_path: Path, 
             if program not in found:
                 push(name, _BROKEN, (), f"broken-{next(numbers)}", seconds=10, kept=60)
 
-    with broken(tmp_path, function, command) as log:
+    with broken(tmp_path, function, command) as (log, _):
         find_reports(ground, log, {*queues, loop}, give_jobs)
 
 
@@ -156,15 +155,15 @@ SERVERS = {
     "api": (
         "flask.Flask.dispatch_request",
         (
-            "gunicorn api.app:create_app() --bind 127.0.0.1:{port} --workers 1 --threads 2 --preload"
+            "gunicorn api.app:create_app() --bind 127.0.0.1:0 --workers 1 --threads 2 --preload"
             " --no-control-socket --config python:configs.gunicorn_hooks"
         ),
         "/api/health/live",
     ),
-    "stream": ("api.streaming.sign_in.read_login", "api.stream --port {port}", "/api/notices/stream"),
+    "stream": ("api.streaming.sign_in.read_login", "api.stream --port 0", "/api/notices/stream"),
     "metrics": (
         "api.health.metric_reads.record_reads.JobMetrics.read_samples",
-        "deploy.metrics --port {port}",
+        "deploy.metrics --port 0",
         "/metrics",
     ),
 }
@@ -173,16 +172,15 @@ SERVERS = {
 @pytest.mark.parametrize("program", SERVERS)
 def test_an_error_of_a_server_arrives(ground: Running, tmp_path: Path, program: str) -> None:
     function, command, path = SERVERS[program]
-    port = free_port()
+    with broken(tmp_path, function, command) as (log, pid):
+        url = f"http://127.0.0.1:{wait_for_port(pid, log)}{path}"
 
-    def ask() -> None:
-        url = f"http://127.0.0.1:{port}{path}"
-        with suppress(OSError):
-            urllib.request.urlopen(
-                urllib.request.Request(url, headers={"Authorization": "Bearer x"}), timeout=5
-            )
+        def ask() -> None:
+            with suppress(OSError):
+                urllib.request.urlopen(
+                    urllib.request.Request(url, headers={"Authorization": "Bearer x"}), timeout=5
+                )
 
-    with broken(tmp_path, function, command.format(port=port)) as log:
         find_reports(ground, log, {program}, ask)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert {line["program"] for line in lines} == {program}
@@ -196,5 +194,8 @@ def test_an_error_of_discovery_arrives(
     (tmp_path / "prefectures").mkdir()
     (tmp_path / "prefectures" / kept.name).write_text(kept.read_text("utf-8").replace(":8800", f":{port}"))
     settings_env(PREFECTURES_DIR=tmp_path / "prefectures", DISCOVERY_DELAY_SECONDS="0.02")
-    with broken(tmp_path, "crawler.spiders.discovery.DiscoverySpider.page", "scrapy crawl discovery") as log:
+    with broken(tmp_path, "crawler.spiders.discovery.DiscoverySpider.page", "scrapy crawl discovery") as (
+        log,
+        _,
+    ):
         find_reports(ground, log, {"spider discovery"})

@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from deploy.local.processes import tail
 
 ONE_TRY = Retry(NoBackoff(), 0)  # a client of Redis tries a server that is away again by itself, for seconds
 PATIENCE = 240.0  # seconds; on a machine with much else to do a process starts in sixty of them
@@ -30,6 +33,20 @@ def ended(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     return True
+
+
+def wait_for_port(pid: int, log: Path | None = None) -> int:
+    """Return where a server listens that was told port 0: the kernel's choice, which nobody else can have."""
+    process = psutil.Process(pid)
+
+    def find() -> int | None:
+        assert not ended(process), f"it ended before it listened:\n{tail(log) if log else ''}"
+        with suppress(psutil.NoSuchProcess):
+            found = (each for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN)
+            return next((each.laddr.port for each in found), None)
+        return None
+
+    return int(until(find))
 
 
 def outlive(processes: Iterable[psutil.Process], seconds: float = 60) -> list[psutil.Process]:

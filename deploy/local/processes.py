@@ -22,10 +22,10 @@ class StartFailed(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a port for a server that cannot be asked for its own: the kernel gives it to nobody else for a minute.
+    """Return a port for a server whose number others must know before it starts, or that cannot be told port 0.
 
-    The end of a conversation stays on it, beside which only a server that names the port may listen: with
-    SO_REUSEADDR, as all set it.
+    The kernel gives it to nobody else for a minute: the end of a conversation stays on it, beside which only a server
+    that names the port may listen: with SO_REUSEADDR, as all set it.
     """
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -48,11 +48,8 @@ class NameServer:
     def __init__(self) -> None:
         self.zone: Zone | None = {}
         self.by_tcp = 0
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        port = self._socket.getsockname()[1]
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self.address = f"127.0.0.1:{port}"
+        self._socket, self._listener = _bind_both()
+        self.address = "{}:{}".format(*self._socket.getsockname())
         threading.Thread(target=self._serve, name="names", daemon=True).start()
         threading.Thread(target=self._serve_tcp, name="names by TCP", daemon=True).start()
 
@@ -81,6 +78,19 @@ class NameServer:
     def close(self) -> None:
         self._socket.close()
         self._listener.close()
+
+
+def _bind_both() -> tuple[socket.socket, socket.socket]:
+    """Return a socket for UDP and one that listens by TCP, at one port: the kernel's choice for one may be taken for the other."""
+    while True:
+        listener, asked = socket.create_server(("127.0.0.1", 0)), socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            asked.bind(listener.getsockname())
+        except OSError:
+            listener.close()
+            asked.close()
+        else:
+            return asked, listener
 
 
 def _cut(reply: dns.message.Message) -> bytes:

@@ -121,13 +121,13 @@ def test_a_bucket_that_is_not_there_is_named_and_is_no_missing_proof(
             act()
 
 
-def test_a_server_that_is_away_is_trouble(s3: str, settings_env: Callable[..., None]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        settings_env(PROOFS_ENDPOINT_URL=f"http://127.0.0.1:{nobody.getsockname()[1]}")
-        for act in (lambda: proof_blobs().put(KEY, b""), lambda: proof_blobs().get(KEY), proof_blobs().names):
-            with pytest.raises(StoreAway, match="PROOFS_URL"):
-                act()
+def test_a_server_that_is_away_is_trouble(
+    s3: str, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(PROOFS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
+    for act in (lambda: proof_blobs().put(KEY, b""), lambda: proof_blobs().get(KEY), proof_blobs().names):
+        with pytest.raises(StoreAway, match="PROOFS_URL"):
+            act()
 
 
 @pytest.mark.rule("4.9")

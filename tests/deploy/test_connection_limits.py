@@ -21,7 +21,6 @@ from configs.database import connection_limit
 from configs.settings import Program
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
-from deploy.local.processes import free_port
 from deploy.local.programs import commands, database_programs
 from notifier.workers.__main__ import CHILDREN as NOTIFIER
 from notifier.workers.scaling import list_spares
@@ -85,7 +84,7 @@ def test_a_server_that_takes_fewer_is_named_with_what_to_do(
 
 
 def test_a_program_that_starts_warns_and_starts_all_the_same(
-    settings_env: Callable[..., None], database: str, caplog: pytest.LogCaptureFixture
+    settings_env: Callable[..., None], database: str, caplog: pytest.LogCaptureFixture, closed_port: int
 ) -> None:
     from structlog.testing import capture_logs
 
@@ -95,7 +94,7 @@ def test_a_program_that_starts_warns_and_starts_all_the_same(
         settings_env(SPIDER_PROCESSES="90")
         check_connections(database)
         assert ["set max_connections to" in str(line["event"]) for line in lines] == [True]
-        check_connections(sa.make_url(database).set(port=free_port()).render_as_string(hide_password=False))
+        check_connections(sa.make_url(database).set(port=closed_port).render_as_string(hide_password=False))
         settings_env(SPIDER_PROCESSES="90", DATABASE_PREPARES="false")
         check_connections(database)
     assert len(lines) == 1

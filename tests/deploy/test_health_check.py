@@ -14,7 +14,6 @@ from api.models.base import session
 from configs.clock import clock
 from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from deploy.health_check import main
-from deploy.local.processes import free_port
 
 Put = Callable[..., None]
 
@@ -60,10 +59,9 @@ def test_the_api_and_scrapyd_answer(answering: int, settings_env: Put) -> None:
 
 @pytest.mark.parametrize("program", ["api", "node"])
 def test_what_does_not_answer_is_said(
-    program: str, settings_env: Put, capsys: pytest.CaptureFixture[str]
+    program: str, settings_env: Put, capsys: pytest.CaptureFixture[str], closed_port: int
 ) -> None:
-    port = free_port()
-    settings_env(PORT=port, SCRAPYD_URL=f"http://127.0.0.1:{port}")
+    settings_env(PORT=closed_port, SCRAPYD_URL=f"http://127.0.0.1:{closed_port}")
     assert main([program]) == 1
     assert "Connection refused" in capsys.readouterr().out
 
@@ -98,9 +96,9 @@ def test_the_backups_are_healthy_while_the_log_is_stored(
 
 
 def test_without_redis_a_program_is_not_healthy(
-    settings_env: Put, capsys: pytest.CaptureFixture[str]
+    settings_env: Put, capsys: pytest.CaptureFixture[str], closed_port: int
 ) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     assert main(["planner"]) == 1
     assert capsys.readouterr().out.startswith("planner: ")
 

@@ -233,9 +233,9 @@ class Echo(http.server.BaseHTTPRequestHandler):
 class Door:
     """A running nginx, and requests to it."""
 
-    def __init__(self, folder: Path, http_port: int, https_port: int) -> None:
+    def __init__(self, folder: Path, http_port: int, https_port: int, hooks_port: int = 0) -> None:
         self.folder, self.http_port, self.https_port = folder, http_port, https_port
-        self.hooks_port = free_port()
+        self.hooks_port = hooks_port
 
     def ask(
         self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, name: str = NAME
@@ -274,8 +274,8 @@ def upstream() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer) -> Iterator[Door]:
-    made = Door(tmp_path, free_port(), free_port())
+def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer, closed_port: int) -> Iterator[Door]:
+    made = Door(tmp_path, free_port(), free_port(), closed_port)
     conf = write_nginx_copy(
         tmp_path, server_name=NAME, api=f"127.0.0.1:{upstream.server_port}", user="root",
         http_port=made.http_port, https_port=made.https_port, hooks=f"127.0.0.1:{made.hooks_port}",

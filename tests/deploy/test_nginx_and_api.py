@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from http.client import HTTPMessage
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 import redis
 
 from deploy.local.ports import StackPorts
-from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
+from deploy.local.processes import answers, free_port, start, stop, with_parent
 from deploy.local.programs import commands
 from deploy.server_files import write_nginx_copy
 from tests.api.middleware.test_proxies import EMAIL, EVIL, SPOOFED, STRANGER, render_mails
 from tests.api.world import PASSWORD
 from tests.deploy.test_nginx import NAME, Door
-from tests.waiting import until
+from tests.waiting import until, wait_for_port
 
 pytestmark = [
     pytest.mark.journey,
@@ -34,22 +35,19 @@ def door(
     tmp_path: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator[Door]:
     """Give nginx in front of gunicorn, as on a server."""
-    port, made = free_port(), Door(tmp_path, free_port(), free_port())
+    made = Door(tmp_path, free_port(), free_port())
     settings_env(PROXY_HOPS=1, PROGRAM="api", API_URL=f"https://{NAME}", STATE_DIR=tmp_path / "state")
     log = tmp_path / "gunicorn.log"
-    api = start(with_parent(commands(replace(StackPorts(), api=port))["api"]), log)
-    conf = write_nginx_copy(
-        tmp_path, server_name=NAME, api=f"127.0.0.1:{port}", user="root",
-        http_port=made.http_port, https_port=made.https_port,
-    )  # fmt: skip
-    proxy = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"])
-    try:
-        wait_until(lambda: answers("127.0.0.1", port), log, what="gunicorn", process=api)
+    with ExitStack() as ends:
+        api = start(with_parent(commands(replace(StackPorts(), api=0))["api"]), log)
+        ends.callback(stop, api)
+        conf = write_nginx_copy(
+            tmp_path, server_name=NAME, api=f"127.0.0.1:{wait_for_port(api.pid, log)}", user="root",
+            http_port=made.http_port, https_port=made.https_port,
+        )  # fmt: skip
+        ends.callback(stop, subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"]))
         until(lambda: answers("127.0.0.1", made.https_port))
         yield made
-    finally:
-        stop(proxy)
-        stop(api)
 
 
 def send(door: Door, path: str, cookies: dict[str, str], **fields: str) -> tuple[int, HTTPMessage, str]:

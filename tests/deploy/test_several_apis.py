@@ -30,7 +30,7 @@ from deploy.release.front import NAME, ReleaseFront
 from deploy.release.load import Request, RequestLoad
 from deploy.release.stage import answers_well
 from tests.api.world import PASSWORD
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, until, wait_for_port
 
 pytestmark = [
     pytest.mark.journey,
@@ -46,7 +46,7 @@ class Api:
     """gunicorn with its workers, as on a machine of its own."""
 
     folder: Path
-    port: int
+    port: int = 0  # until it is started first
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
@@ -54,6 +54,7 @@ class Api:
         own = {"STATE_DIR": str(self.folder / "state")}
         command = commands(replace(StackPorts(), api=self.port))["api"]
         self.process = start(with_parent(command), log, env=os.environ | own)
+        self.port = wait_for_port(self.process.pid, log)
         wait_until(
             lambda: answers_well(self.port),
             log,
@@ -78,7 +79,7 @@ def apis(
     tmp_path: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator[list[Api]]:
     settings_env(PROXY_HOPS=1, PROGRAM="api", API_URL=f"https://{NAME}")
-    made = [Api(tmp_path / name, free_port()) for name in ("a", "b", "c")]
+    made = [Api(tmp_path / name) for name in ("a", "b", "c")]
     with ExitStack() as ends:
         for each in made:
             each.start()

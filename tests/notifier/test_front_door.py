@@ -16,7 +16,6 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.job_queues import queue
-from deploy.local.processes import free_port
 from notifier.message_kinds import UnknownKind
 from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
 
@@ -29,12 +28,12 @@ def test_importing_the_front_door_loads_neither_queue_nor_database_nor_sdk() -> 
     assert not {"rq", "redis", "sqlalchemy", "twilio", "sendgrid", "jinja2"} & set(loaded)
 
 
-def test_telling_of_a_detection_loads_neither_tables_nor_channels() -> None:
+def test_telling_of_a_detection_loads_neither_tables_nor_channels(closed_port: int) -> None:
     code = (
         "import sys, json, uuid, notifier; notifier.get_ready(); notifier.detection_seen(uuid.uuid4());"
         "print(json.dumps(sorted(sys.modules)))"
     )
-    nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
+    nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0"}
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], env=nowhere).splitlines()[-1])
     assert "rq" in loaded
     assert not {"sqlalchemy", "api.models", "notifier.channels", "jinja2"} & set(loaded)
@@ -87,8 +86,10 @@ def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: red
 
 @pytest.mark.rule("6.6")
 @pytest.mark.parametrize("call", [notifier.detection_seen, notifier.catch_up])
-def test_redis_away_is_one_warning_and_no_error(call: Any, settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+def test_redis_away_is_one_warning_and_no_error(
+    call: Any, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     with capture_logs() as logs:
         call(uuid4())
     assert [(each["log_level"], each["event"]) for each in logs] == [
@@ -97,9 +98,9 @@ def test_redis_away_is_one_warning_and_no_error(call: Any, settings_env: Callabl
 
 
 def test_redis_away_leaves_a_notification_to_the_sweep(
-    database: str, settings_env: Callable[..., None]
+    database: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     who = person(verified=False)
     ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
@@ -110,9 +111,9 @@ def test_redis_away_leaves_a_notification_to_the_sweep(
 
 @pytest.mark.rule("6.6")
 def test_a_database_that_goes_away_after_the_commit_leaves_a_notification_to_the_sweep(
-    redis_server: redis.Redis, settings_env: Callable[..., None]
+    redis_server: redis.Redis, settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
     with capture_logs() as logs:
         notifier.nudge([uuid4()])
     assert [(each["log_level"], each["event"]) for each in logs] == [

@@ -8,7 +8,6 @@ from structlog.testing import capture_logs
 from api.models.notification import State
 from api.models.slot import Detection
 from api.models.user import Channel
-from deploy.local.processes import free_port
 from notifier.jobs import catch_up, deliver, match, rearm
 from tests.notifier.world import (
     DESK,
@@ -94,9 +93,9 @@ def test_a_desk_is_rearmed_for_whoever_was_not_told(whole: "Running", queued: Qu
 @pytest.mark.rule("6.6")
 @pytest.mark.parametrize("job", [match, catch_up, deliver])
 def test_a_database_that_is_away_is_one_line_and_no_traceback(
-    job: Callable[[str], None], settings_env: Callable[..., None]
+    job: Callable[[str], None], settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
     with capture_logs() as logs:
         job(str(uuid4()))
     assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)]

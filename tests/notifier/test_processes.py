@@ -13,7 +13,6 @@ from rq import Worker
 import notifier
 from api.models.notification import State
 from api.models.user import CONTACT_CHANNELS, Channel
-from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
 from tests.notifier.calls_world import ALWAYS
 from tests.notifier.program import Program
@@ -203,15 +202,14 @@ def test_a_worker_is_replaced_by_age(
 def test_a_worker_outlives_a_redis_that_is_away(
     worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
-    port = free_port()
-    server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+    server = start_valkey(tmp_path / "valkey", durable=False)
     try:
         settings_env(REDIS_URL=server.url())
         alert(person())
         running = worker()
         server.stop()
         running.until(lambda: "redis away" in running.said or "could not connect" in running.said)
-        server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+        server = start_valkey(tmp_path / "valkey", port=server.port, durable=False)
         notifier.detection_seen(detection())
         running.until(lambda: len(whole.messages("email")) == 1)
         assert running.ends(signal.SIGTERM) == 0
@@ -222,9 +220,9 @@ def test_a_worker_outlives_a_redis_that_is_away(
 
 @pytest.mark.journey
 def test_a_worker_that_starts_without_redis_waits_for_it(
-    start: Callable[..., Program], database: str, settings_env: Callable[..., None]
+    start: Callable[..., Program], database: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     running = start("notifier.workers.worker", "critical")
     running.until(lambda: "redis away, trying again" in running.said)
     assert running.ends(signal.SIGTERM) == 0

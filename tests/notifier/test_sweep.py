@@ -16,7 +16,6 @@ from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
 from configs.settings import settings
-from deploy.local.processes import free_port
 from notifier.delivery import delivery
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
@@ -163,11 +162,12 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     frozen: time_machine.Traveller,
     settings_env: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
+    closed_port: int,
 ) -> None:
     waiting()
     frozen.shift(timedelta(seconds=3))
     with monkeypatch.context() as away:
-        away.setenv("REDIS_URL", f"redis://127.0.0.1:{free_port()}/0")
+        away.setenv("REDIS_URL", f"redis://127.0.0.1:{closed_port}/0")
         settings_env()
         with capture_logs() as logs:
             Sweep().turn()
@@ -183,12 +183,12 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
 
 
 def test_a_database_that_is_away_is_said_once(
-    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch
+    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     sweep = Sweep()
     with capture_logs() as logs:
         with monkeypatch.context() as away:
-            away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+            away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{closed_port}/none")
             settings_env()
             for _ in range(3):
                 sweep.turn_safely()
@@ -204,13 +204,14 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     monkeypatch: pytest.MonkeyPatch,
     frozen: time_machine.Traveller,
     queued: Queued,
+    closed_port: int,
 ) -> None:
     settings_env(HEAD_START_SECONDS="2")
     detection()
     frozen.shift(10)
     sweep = Sweep()
     with monkeypatch.context() as away:
-        away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+        away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{closed_port}/none")
         settings_env()
         sweep.turn_safely()
     settings_env()

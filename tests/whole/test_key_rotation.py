@@ -22,11 +22,10 @@ from click.testing import CliRunner
 from api.grant_command import grant_command
 from api.keys_command import keys_command
 from api.rekey_command import rekey_command
-from deploy.local.processes import free_port
 from notifier.workers.__main__ import CHILDREN
 from tests.notifier.program import Program
 from tests.rotation import STEPS
-from tests.waiting import until
+from tests.waiting import until, wait_for_port
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -59,18 +58,17 @@ class Fleet:
 
     def start_api(self) -> tuple[int, Program]:
         """Start an API with the keys of the environment; return it when it answers."""
-        port = free_port()
         command = [
             "-m",
             "gunicorn",
             "api.app:create_app()",
             "--bind",
-            f"127.0.0.1:{port}",
+            "127.0.0.1:0",
             *_GUNICORN.split(),
         ]
-        made = Program(self.folder / f"api-{port}", sys.executable, *command)
-        made.until(lambda: "Listening at" in made.said and "Booting worker" in made.said)
-        return port, made
+        made = Program(self.folder / f"api-{next(self.numbers)}", sys.executable, *command)
+        made.until(lambda: "Booting worker" in made.said)
+        return wait_for_port(made.process.pid, made.log), made
 
     def replace_api(self, place: int) -> None:
         """Let an API take the place of another, which ends."""

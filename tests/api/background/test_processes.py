@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
 from configs.clock import clock
-from deploy.local.processes import free_port
 from deploy.local.valkey import start_valkey
 from tests.api.world import rows
 from tests.notifier.program import Program
@@ -136,15 +135,14 @@ def test_a_program_that_is_killed_in_the_middle_of_a_job_is_continued_by_the_nex
 def test_jobs_continue_after_a_restart_of_redis(
     start: Callable[[], Program], settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
-    port = free_port()
-    server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+    server = start_valkey(tmp_path / "valkey", durable=False)
     try:
         settings_env(REDIS_URL=server.url())
         program = start()
         until(ended)
         server.stop()
         program.until(lambda: "edis away" in program.said or "could not connect" in program.said)
-        server = start_valkey(tmp_path / "valkey", port=port, durable=False)
+        server = start_valkey(tmp_path / "valkey", port=server.port, durable=False)
         before = len(ended())
         until(lambda: len(ended()) > before)
         assert program.ends(signal.SIGTERM) == 0

@@ -114,14 +114,12 @@ def test_one_of_another_name_or_of_nobody_is_named(tmp_path: Path, settings_env:
     assert (state, "self-signed certificate" in said) == (PartState.DEGRADED, True)
 
 
-def test_what_cannot_be_seen_from_here_is_no_alarm(settings_env: Callable[..., None]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        settings_env(API_URL=f"https://localhost:{nobody.getsockname()[1]}")
-        assert (
-            certificate.check_certificates()
-            == "that of localhost cannot be seen from here (ConnectionRefusedError)"
-        )
+def test_what_cannot_be_seen_from_here_is_no_alarm(
+    settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(API_URL=f"https://localhost:{closed_port}")
+    said = "that of localhost cannot be seen from here (ConnectionRefusedError)"
+    assert certificate.check_certificates() == said
 
 
 @pytest.mark.parametrize("url", ["http://localhost:4000", "https://rdvpriority.fr"])

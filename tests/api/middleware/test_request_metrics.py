@@ -20,10 +20,9 @@ from prometheus_client.mmap_dict import MmapedDict
 from api.middleware import request_metrics
 from configs import metric_files
 from configs.metric_files import claim_folder, find_folder, list_folders
-from deploy.local.processes import answers, free_port
 from deploy.metrics.catalogue import clean_label
 from deploy.metrics.request_counts import read_requests
-from tests.waiting import until
+from tests.waiting import until, wait_for_port
 
 ONE, TWO = (
     (1 << 22) + 1,
@@ -40,17 +39,15 @@ def state(tmp_path: Path, settings_env: Callable[..., None]) -> Path:
 @pytest.fixture
 def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
     """Serve the API by gunicorn with two workers."""
-    chosen = free_port()
     given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [
-        str(Path(sys.executable).parent / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{chosen}",
+        str(Path(sys.executable).parent / "gunicorn"), "api.app:create_app()", "--bind", "127.0.0.1:0",
         "--workers", "2", "--threads", "2", "--preload", "--no-control-socket",
         "--config", "python:configs.gunicorn_hooks",
     ]  # fmt: skip
     with (state / "log").open("wb") as log:
         process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
-    until(lambda: answers("127.0.0.1", chosen))
-    yield chosen
+    yield wait_for_port(process.pid, state / "log")
     process.terminate()
     process.wait(60)
 

@@ -12,7 +12,6 @@ from api.migrations import retries
 from api.migrations.__main__ import config, main
 from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
 from api.models.revision import expected_revision
-from deploy.local.processes import free_port
 from tests.waiting import until
 
 BEFORE = "0012"  # 0015 adds a column to alerts
@@ -143,10 +142,10 @@ def test_a_second_migration_waits_for_the_first(
 
 
 def test_logins_without_a_server_end_in_one_line(
-    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch
+    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.0)
-    away = sa.make_url(database).set(port=free_port()).render_as_string(hide_password=False)
+    away = sa.make_url(database).set(port=closed_port).render_as_string(hide_password=False)
     settings_env(DATABASE_URL=away, DATABASE_URL_API=away.replace("//", "//api_1:", 1), PROGRAM="api")
     with pytest.raises(
         SystemExit, match=r"refused: the logins are not complete; the same command.*$"

@@ -18,7 +18,8 @@ from api.models.base import engine, session
 from api.models.revision import expected_revision
 from configs.clock import clock
 from crawler.advisory_lock import AdvisoryLock
-from deploy.local.processes import answers, free_port, start, stop, wait_until
+from deploy.local.processes import start, stop
+from tests.waiting import wait_for_port
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +35,7 @@ _CONF = """\
 * = host=127.0.0.1 port={server} user={user} password={password}
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = {port}
+listen_port = 0
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
@@ -51,20 +52,16 @@ def pooled(
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(size: int) -> sa.URL:
-        place, port = sa.make_url(database), free_port()
-        conf, log = tmp_path / "pgbouncer.ini", tmp_path / "log"
+        place, conf, log = sa.make_url(database), tmp_path / "pgbouncer.ini", tmp_path / "log"
         conf.write_text(
-            _CONF.format(
-                server=place.port, user=place.username, password=place.password, port=port, size=size
-            )
+            _CONF.format(server=place.port, user=place.username, password=place.password, size=size)
         )
         for path in (tmp_path, conf):
             path.chmod(0o755)
         apart = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
         process = start([*apart, str(_PROGRAM), str(conf)], log)  # it refuses root
         started.append(process)
-        wait_until(lambda: answers("127.0.0.1", port), log, what="pgbouncer", process=process)
-        url = place.set(port=port)
+        url = place.set(port=wait_for_port(process.pid, log))
         settings_env(
             DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_PREPARES="false", PROGRAM=""
         )

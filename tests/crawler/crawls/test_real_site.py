@@ -4,7 +4,6 @@ Its page is empty until its script has asked for the hours, so that a browser is
 """
 
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,8 +25,8 @@ from configs.prefecture import desks
 from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from deploy.external_tools import NotToBeHad, installed
-from deploy.local.processes import free_port, wait_until
 from tests.crawler.held import Held
+from tests.waiting import wait_for_port
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(400)]
 HERE = Path(__file__).parent / "appointment_site"
@@ -61,7 +60,7 @@ def python() -> Path:
 def site(python: Path, tmp_path: Path) -> Iterator[RealSite]:
     """Serve it in the zone where it is eight in the morning or so: today's hours lie ahead."""
     east = (8 - clock().hour + 12) % 24 - 12
-    zone, port = f"Etc/GMT{-east:+d}", free_port()
+    zone = f"Etc/GMT{-east:+d}"
     environment = {"SITE_STATE": str(tmp_path), "SITE_ZONE": zone}
 
     def command(*told: str) -> list[str]:
@@ -73,11 +72,10 @@ def site(python: Path, tmp_path: Path) -> Iterator[RealSite]:
     tell("made")
     log = tmp_path / "site.log"
     with log.open("wb") as written, _ending(
-        subprocess.Popen(command("runserver", "--noreload", f"127.0.0.1:{port}"), env=environment,
+        subprocess.Popen(command("runserver", "--noreload", "127.0.0.1:0"), env=environment,
                          stdout=written, stderr=written)
     ) as process:  # fmt: skip
-        wait_until(lambda: _answers(port), log, what="the site", process=process, seconds=60)
-        yield RealSite(tell, port, ZoneInfo(zone))
+        yield RealSite(tell, wait_for_port(process.pid, log), ZoneInfo(zone))
 
 
 @contextmanager
@@ -87,11 +85,6 @@ def _ending(process: "subprocess.Popen[bytes]") -> "Iterator[subprocess.Popen[by
     finally:
         process.terminate()
         process.wait(60)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

@@ -68,10 +68,8 @@ def test_ten_megabytes_are_refused_by_their_announcement(held: Held) -> None:
     assert "too large: 10000000 bytes are announced" in item.reason
 
 
-def test_a_refused_connection_is_tried_again_then_unreachable(held: Held) -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        item = check(held, f"http://127.0.0.1:{reserved.getsockname()[1]}")
+def test_a_refused_connection_is_tried_again_then_unreachable(held: Held, closed_port: int) -> None:
+    item = check(held, f"http://127.0.0.1:{closed_port}")
     assert item.outcome is Outcome.UNREACHABLE
     assert "refused" in item.reason
     assert item.requests > 1

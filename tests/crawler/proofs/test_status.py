@@ -17,7 +17,6 @@ from crawler.proofs.spool import Spool
 from crawler.proofs.status import CounterStore, store_name, watch_spool
 from crawler.proofs.upload_worker import UploadWorker, clean
 from crawler.proofs.writer import keep
-from deploy.local.processes import free_port
 from tests.crawler.checks import NOW
 from tests.crawler.proofs.made import proof
 
@@ -106,9 +105,9 @@ def test_counters_that_redis_lost_begin_again(source: Spool, redis_server: redis
 
 
 def test_a_redis_that_is_away_stops_no_proof(
-    source: Spool, blobs: Blobs, no_browser: None, settings_env: Callable[..., None]
+    source: Spool, blobs: Blobs, no_browser: None, settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     keep(source, proof())
     worker = UploadWorker(source, blobs)
     while worker.work_once():

@@ -9,7 +9,6 @@ import pytest
 from api.models.slot import GoneReason
 from deploy.local.journal import ProgramLog
 from deploy.local.live_feed_events import HostRest, OutageBegan, OutageEnded, SlotsGone, WatchEvent, WatchStop
-from deploy.local.processes import free_port
 from deploy.sandbox.journal import KINDS
 from deploy.sandbox.running import Running
 from tests.whole.conftest import get
@@ -41,8 +40,8 @@ def test_each_kind_of_turn_is_taken_by_the_page(sandbox: Running) -> None:
     }  # fmt: skip
 
 
-def test_what_the_page_could_not_take_is_told_with_the_next(sandbox: Running) -> None:
-    journal = ProgramLog(f"http://127.0.0.1:{free_port()}")
+def test_what_the_page_could_not_take_is_told_with_the_next(sandbox: Running, closed_port: int) -> None:
+    journal = ProgramLog(f"http://127.0.0.1:{closed_port}")
     journal.post_events(EVENTS[:1])
     journal.url = sandbox.inbox
     journal.post_events([])

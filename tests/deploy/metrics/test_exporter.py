@@ -1,7 +1,6 @@
 """The exporter writes what the catalogue and the documentation name, whatever the servers do."""
 
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,12 +106,12 @@ def test_a_label_holds_nothing_of_a_person(value: str) -> None:
     assert value not in write_text([Sample("desks", 1, (value,))]).decode() or not value
 
 
-def test_without_postgresql_redis_is_still_read(redis_server: Any, settings_env: Callable[..., None]) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{unused.getsockname()[1]}/none")
-        runner = QueryRunner(list_queries(MetricDatabase(), open_redis()), THREADS)
-        found = read_all(runner)
+def test_without_postgresql_redis_is_still_read(
+    redis_server: Any, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
+    runner = QueryRunner(list_queries(MetricDatabase(), open_redis()), THREADS)
+    found = read_all(runner)
     assert find_failed(found) == {
         "checks", "messages", "desks", "letters", "answers", "jobs", "records", "postgres", "payments", "size",
     }  # fmt: skip
@@ -121,13 +120,13 @@ def test_without_postgresql_redis_is_still_read(redis_server: Any, settings_env:
     runner.close()
 
 
-def test_without_redis_postgresql_is_still_read(database: str, settings_env: Callable[..., None]) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        settings_env(REDIS_URL=f"redis://127.0.0.1:{unused.getsockname()[1]}/0")
-        pool = MetricDatabase()
-        runner = QueryRunner(list_queries(pool, open_redis()), THREADS)
-        found = read_all(runner)
+def test_without_redis_postgresql_is_still_read(
+    database: str, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
+    pool = MetricDatabase()
+    runner = QueryRunner(list_queries(pool, open_redis()), THREADS)
+    found = read_all(runner)
     assert find_failed(found) == {"redis", "queues"}
     assert found["database_connections"]
     runner.close()

@@ -19,12 +19,11 @@ from sqlalchemy.engine import make_url
 from api.health.metric_reads.database import STATEMENT_SECONDS, MetricDatabase
 from api.health.parallel_probe import open_redis
 from configs.psycopg_timeout import wait_no_longer_than
-from deploy.local.processes import answers, free_port
 from deploy.metrics.catalogue import PREFIX
 from deploy.metrics.queries import DATABASE, REDIS, THREADS, list_queries
 from deploy.metrics.query import QueryRunner
 from tests.deploy.metrics.relay import Relay
-from tests.waiting import until
+from tests.waiting import until, wait_for_port
 
 OF_DATABASE = {
     "checks", "messages", "desks", "letters", "answers", "jobs", "records", "postgres", "payments", "size",
@@ -55,13 +54,11 @@ def redis_relay(redis_server: Any, settings_env: Callable[..., None]) -> Iterato
 @contextmanager
 def served() -> Iterator[tuple[int, psutil.Popen]]:
     """Run the exporter as a process; give its port."""
-    port = free_port()
     given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    command = [sys.executable, "-m", "deploy.metrics", "--port", str(port)]
+    command = [sys.executable, "-m", "deploy.metrics", "--port", "0"]
     process = psutil.Popen(command, env=given)
     try:
-        until(lambda: answers("127.0.0.1", port))
-        yield port, process
+        yield wait_for_port(process.pid), process
     finally:
         process.terminate()
         assert process.wait(60) == 0

@@ -15,7 +15,6 @@ import requests
 import time_machine
 
 from configs.clock import clock
-from deploy.local.processes import free_port
 from notifier.channel_base import OutgoingMessage, RenderedMessage
 from notifier.delivery import tcp_connect
 from notifier.delivery.provider_http import Transport, read_retry_after, travelling
@@ -79,9 +78,9 @@ def test_where_live_sites_are_allowed_the_guard_lets_pass(
         transport.post("http://provider.invalid/")  # RFC 6761: the name never resolves
 
 
-def test_nobody_listening_is_tried_later(transport: Transport) -> None:
+def test_nobody_listening_is_tried_later(transport: Transport, closed_port: int) -> None:
     with pytest.raises(TemporaryError, match="sendgrid not reached: NewConnectionError"):
-        transport.post(f"http://127.0.0.1:{free_port()}/")
+        transport.post(f"http://127.0.0.1:{closed_port}/")
 
 
 def test_no_answer_in_time_is_unknown(transport: Transport) -> None:

@@ -16,7 +16,6 @@ from structlog.testing import capture_logs
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
-from deploy.local.processes import free_port
 from notifier.jobs import deliver
 from notifier.nudges import WaitingWork
 from notifier.sweep import Sweep
@@ -223,10 +222,10 @@ def test_what_the_hourly_cap_holds_back_takes_no_place_in_line(
 
 
 def test_without_redis_a_crowd_is_left_to_the_sweep(
-    settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     """A job could not be queued either, and each attempt may take seconds."""
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     mail = message(Channel.EMAIL, in_crowd=True)
     with capture_logs() as logs:
         assert line_up([*crowd_of(60), mail], monkeypatch) == ({mail.id}, {})
@@ -336,8 +335,10 @@ def test_sms_have_a_rate_of_their_own_and_mail_has_none(settings_env: Callable[.
     assert all(rate_limits.allow(message(Channel.EMAIL)) for _ in range(100))
 
 
-def test_without_redis_the_provider_says_what_is_too_much(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+def test_without_redis_the_provider_says_what_is_too_much(
+    settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     with capture_logs() as logs:
         assert rate_limits.allow(message())
     assert [each["event"] for each in logs] == ["no rate tokens: Redis is away"]

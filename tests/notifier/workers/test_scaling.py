@@ -6,7 +6,6 @@ import redis
 import time_machine
 
 from configs.job_queues import queue
-from deploy.local.processes import free_port
 from notifier.workers import scaling
 from notifier.workers.__main__ import CHILDREN
 from notifier.workers.queues import names_of
@@ -116,7 +115,7 @@ def test_the_age_of_work_is_that_of_the_oldest_job_of_all_its_queues() -> None:
         assert read_ages(SCALED) == dict.fromkeys(SCALED, 0) | {"worker-email": 4.5}
 
 
-def test_ages_cannot_be_read_without_redis(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+def test_ages_cannot_be_read_without_redis(settings_env: Callable[..., None], closed_port: int) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     with pytest.raises(redis.ConnectionError):
         read_ages(SCALED)

@@ -9,7 +9,6 @@ from structlog.testing import capture_logs
 
 from api.models.base import engine
 from api.models.notification import Notification
-from deploy.local.processes import free_port
 from notifier.jobs import match
 from notifier.workers import worker
 from notifier.workers.worker import main, warm_up, warm_up_before_fork
@@ -62,8 +61,10 @@ def test_warming_up_connects_and_writes_nothing(database: str, sandbox: object) 
         assert connection.scalar(sa.text(_LOCKS_HERE)) == 0
 
 
-def test_a_worker_warms_up_without_a_database_too(sandbox: object, settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+def test_a_worker_warms_up_without_a_database_too(
+    sandbox: object, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
     with capture_logs() as logs:
         warm_up()
     assert [each["event"] for each in logs] == ["database away: the first job connects"]
