@@ -34,7 +34,7 @@ from api.middleware.auth import (
 from api.middleware.known_places import remember_place
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.rate_limits import may_take_kept_turn
-from api.middleware.stranger_mail import count_mail, count_mail_from_network
+from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from api.models.base import autocommit_session, session
 from configs.signing import LinkRefused
 
@@ -90,7 +90,7 @@ def verify_email_again() -> tuple[dict[str, Any], int]:
 def forgot_password(body: EmailBody) -> tuple[dict[str, Any], int]:
     """Send a link to choose a new password. The answer never tells whether the address has an account."""
     count_mail_from_network()
-    service.send_reset_mail(body.email)
+    service.send_reset_mail(body.email, may_mail_to)
     return MailSent().as_json(), 202
 
 

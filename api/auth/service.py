@@ -118,19 +118,21 @@ def register(wish: RegistrationForm, alert: NewAlert | None = None) -> None:
     notifier.nudge(mails)
 
 
-def send_reset_mail(email: str) -> None:
+def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
     """Send a link to choose a new password, where the address has an account.
+
+    `may_mail` decides about an account that was never confirmed: whoever registered it may not read the mailbox.
 
     It takes EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account.
     """
     until = time.monotonic() + settings().even_answer_seconds
     with open_session() as s:
-        mails = ask_reset(s, email)
+        mails = ask_reset(s, email, may_mail)
     notifier.nudge(mails)
     time.sleep(max(0.0, until - time.monotonic()))
 
 
-def ask_reset(session: Session, email: str) -> list[UUID]:
+def ask_reset(session: Session, email: str, may_mail: Callable[[str], bool]) -> list[UUID]:
     """Write the mail with a link to choose a new password; nothing for an address without an account."""
     contact = _find_mailbox(session, has_address(email), lock=True)
     if contact is None:
@@ -139,7 +141,9 @@ def ask_reset(session: Session, email: str) -> list[UUID]:
     # No daily limit, which a stranger could use up: there is always a link that works, or a mail may follow.
     gap = timedelta(seconds=settings().password_reset_seconds / 2) if mails.today >= _SOON else BETWEEN
     recent = mails.latest is not None and mails.latest > clock() - gap
-    return [] if recent else write_mail(session, contact, "password_reset", mails, {})
+    if recent or (contact.verified_at is None and not may_mail(contact.address)):
+        return []
+    return write_mail(session, contact, "password_reset", mails, {})
 
 
 def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str], bool]) -> AccountChange:

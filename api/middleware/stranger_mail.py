@@ -4,6 +4,8 @@ An address that a stranger types may be anybody's, in many spellings. What a mai
 only: an account is known by its whole address.
 """
 
+from collections.abc import Callable
+
 import structlog
 from flask import request
 
@@ -21,7 +23,7 @@ _NETWORK_PREFIX = 48
 # Domains of one provider with the same mailboxes behind them.
 _SAME = {
     "googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me", "me.com": "icloud.com",
-    "mac.com": "icloud.com",
+    "mac.com": "icloud.com", "protonmail.ch": "proton.me", "ya.ru": "yandex.ru", "yandex.com": "yandex.ru",
 }  # fmt: skip
 _DOTLESS = {"gmail.com", "proton.me"}  # where dots in front of the @ mean nothing
 # Providers of very many people: what goes to one of their domains says nothing.
@@ -40,6 +42,10 @@ def count_mail(email: str) -> None:
         api.errors.ApiError: 429, there were too many within a day.
     """
     count_mail_from_network()
+    _count_mail_to(email)
+
+
+def _count_mail_to(email: str) -> None:
     mailbox = name_mailbox(email)
     domain = mailbox.rpartition("@")[2]
     hit_limit(TO_MAILBOX, "mailbox", digest_account(mailbox))
@@ -73,8 +79,17 @@ def count_new_email(email: str) -> None:
 
 def may_mail(email: str) -> bool:
     """Count a mail as `count_mail` does; return whether it may be sent."""
+    return _passes(count_mail, email)
+
+
+def may_mail_to(email: str) -> bool:
+    """Count a mail as `may_mail` does, where its network was counted before."""
+    return _passes(_count_mail_to, email)
+
+
+def _passes(count: Callable[[str], None], email: str) -> bool:
     try:
-        count_mail(email)
+        count(email)
     except ApiError as error:
         log.warning("no mail is sent on a stranger's word: too many within a day", because=error.detail)
         return False

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.queries import has_confirmed_mailbox
 from api.errors import invalid
 from api.models.support import SupportRequest
 from api.models.user import Role, User
@@ -41,9 +42,9 @@ def add_request(
 
     `may_mail` decides whether a receipt may go to an address that a stranger may have named.
     """
-    request = SupportRequest(
-        user_id=user.id if user else None, email=email, message=wish.message, created_at=clock()
-    )
+    # Of a login that is not confirmed it is nobody's: the account may become a stranger's.
+    author = user.id if user and has_confirmed_mailbox(session, user.id) else None
+    request = SupportRequest(user_id=author, email=email, message=wish.message, created_at=clock())
     session.add(request)
     session.flush()
     told = _tell_support(session, request)

@@ -17,7 +17,7 @@ from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.service import end_login
 from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
 from api.middleware.languages import read_language
-from api.middleware.stranger_mail import count_mail, count_mail_from_network
+from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
@@ -141,7 +141,7 @@ def send_reset() -> ResponseReturnValue:
     if form.errors:
         return render_template("sign_in/forgot.html", form=form), _INVALID
     count_mail_from_network()
-    accounts.send_reset_mail(form.value.email)
+    accounts.send_reset_mail(form.value.email, may_mail_to)
     add_notice("done", _("Si un compte a cette adresse, un message est en route. Il contient un lien."))
     return redirect(url_for("sign_in.show_sign_in"), 303)
 

@@ -37,6 +37,10 @@ def count_mails(kind: str = "verify_email") -> int:
         pytest.param(
             lambda number: f"m.arie+{number}@{('gmail', 'googlemail')[number % 2]}.com", id="two names"
         ),
+        pytest.param(
+            lambda number: f"marie@{('pm.me', 'proton.me', 'protonmail.com', 'protonmail.ch')[number % 4]}",
+            id="four names",
+        ),
     ],
 )
 def test_a_mailbox_gets_six_a_day_however_it_is_written(
@@ -103,6 +107,18 @@ def test_all_together_have_a_ceiling_and_alarm_operators_at_half_of_it(
     assert incident.reason is IncidentReason.MAIL_CEILING
     assert sum(each.kind == "operations_alarm" for each in rows(Notification)) == 1
     assert register(client, "z@example.org", FAR) == 429
+
+
+def test_accounts_that_nobody_confirmed_ask_for_new_passwords_within_the_mailbox_s_six(
+    client: FlaskClient, person: Callable[..., Person]
+) -> None:
+    for number in range(8):
+        person(f"marie+{number}@outlook.fr", confirmed=False)
+        body = {"email": f"marie+{number}@outlook.fr"}
+        address = {"REMOTE_ADDR": f"198.51.100.{number}"}
+        answer = client.post("/api/auth/forgot-password", json=body, environ_base=address)
+        assert answer.status_code == 202
+    assert count_mails("password_reset") == 6
 
 
 def test_an_owner_is_sent_a_new_password_whatever_strangers_asked_for(

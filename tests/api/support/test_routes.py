@@ -61,11 +61,13 @@ def test_who_is_signed_in_cannot_write_as_somebody_else(client: FlaskClient, per
     assert said["email"] == "camille@example.org"
 
 
-def test_an_address_that_is_not_confirmed_gets_no_acknowledgement(
+def test_what_an_unconfirmed_login_asks_is_nobodys_and_gets_no_acknowledgement(
     client: FlaskClient, person: People
 ) -> None:
-    assert ask(client, json={"message": "Bonjour"}, headers=person(confirmed=False).headers)[0] == 201
+    registered = person(confirmed=False)
+    assert ask(client, json={"message": "Bonjour"}, headers=registered.headers)[0] == 201
     assert mails() == {("operations", MAILBOX)}
+    assert [each.user_id for each in rows(SupportRequest)] == [None]
 
 
 def test_without_a_mailbox_the_operators_are_told(
@@ -150,3 +152,9 @@ def test_an_address_that_strangers_name_gets_three_acknowledgements_a_day(client
         assert ask(client, f"192.0.2.{number}", json=STRANGER | {"email": email})[0] == 201
     kinds = sorted(row.kind for row in rows(Notification))
     assert kinds == ["operations"] * 5 + ["support_received"] * 3
+
+
+def test_twenty_a_day_from_a_48_of_ipv6(client: FlaskClient) -> None:
+    answers = [ask(client, f"2001:db8:1:{number}::1", json=STRANGER)[0] for number in range(21)]
+    assert answers == [201] * 20 + [429]
+    assert ask(client, "2001:db8:2:1::1", json=STRANGER)[0] == 201
