@@ -8,7 +8,7 @@ from flask import request
 
 import notifier
 from api.accounts.passwords import hash_new_password, verify_password
-from api.accounts.queries import find_user
+from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.errors import ApiError
 from api.logins import service
 from api.logins.browsers import name_browser
@@ -70,9 +70,11 @@ def open_login(user: User) -> LoginChange:
         change = service.open_login(
             s, user, name_browser(request.user_agent.string), from_known_address=is_known
         )
+        is_confirmed = has_confirmed_mailbox(s, user.id)
     log.info("signed in", user=str(user.id), second_factor=user.has_second_factor, known_address=is_known)
     notifier.nudge(change.mails)
-    remember_place(user.email)
+    if is_confirmed:  # anybody opens accounts that nobody confirms: these are no more known than strangers
+        remember_place(user.email)
     return change
 
 

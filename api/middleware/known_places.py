@@ -1,7 +1,8 @@
 """Places at which an account is known: a browser with our signed cookie, or a network address of a recent sign-in.
 
 What strangers do uses up neither the tries of a known place nor its turn at hashing passwords. To be known proves
-nothing else: the password is asked for as everywhere. Programs that keep no cookie are known by their address.
+nothing else: the password is asked for as everywhere. Programs that keep no cookie are known by their address. An
+account whose address nobody has confirmed is known nowhere: strangers open as many as they like.
 """
 
 import hashlib

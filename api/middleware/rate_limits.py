@@ -1,7 +1,7 @@
 """Rate limits by network address and by account, counted in Redis for all processes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -39,7 +39,7 @@ from api.middleware.shared_counts import Count, count_request, forget_requests
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
 from configs.contact_addresses import group_network_address
-from configs.signed_links import read_unsubscription
+from configs.signed_links import ResetPassword, VerifyAddress, read_token, read_unsubscription
 from configs.signing import LinkRefused
 
 GENERAL = "1000 per 15 minutes"
@@ -48,8 +48,10 @@ AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of
 AUTH_WIDER = {56: "200 per 15 minutes", 48: "400 per 15 minutes"}
 AUTH_IN_ALL = "240 per minute"  # hashing more takes a core for itself
 SUPPORT = "5 per day"
+SUPPORT_WIDER = "20 per day"  # from a /48
 ONE_CLICK = "30 per 15 minutes"  # by one link of a mail, from wherever
 DECLARATIONS = "20 per hour"  # without a login, from one network address
+DECLARATIONS_WIDER = "60 per hour"  # from a /48
 ACCOUNT_FROM_ADDRESS = "10 per 15 minutes"
 ACCOUNT = "100 per 15 minutes"
 USER = "300 per 5 minutes"
@@ -68,6 +70,13 @@ _AUTH_ROUTES = (
     "links.choose_password",
 )  # fmt: skip
 _CODE_ROUTES = ("logins.login_with_code", "sign_in.sign_in_with_code")
+_RESET_ROUTES = ("auth.forgot_password", "sign_in.send_reset")
+# Routes for who has a link of ours, and of which kind.
+_LINK_ROUTES = {
+    "auth.verify_email": VerifyAddress,
+    "auth.reset_password": ResetPassword,
+    "links.choose_password": ResetPassword,
+}
 _WAIT = "X-RateLimit-Wait"
 log = structlog.get_logger(__name__)
 
@@ -129,6 +138,7 @@ def count_support_request() -> None:
         api.errors.ApiError: 429, this network address sent too many within a day.
     """
     hit_limit(SUPPORT, "support", get_network())
+    hit_limit(SUPPORT_WIDER, "support-wider", _get_wider_network(min(AUTH_WIDER)))
 
 
 def count_declaration() -> None:
@@ -138,22 +148,27 @@ def count_declaration() -> None:
         api.errors.ApiError: 429, this network address sent too many within an hour.
     """
     hit_limit(DECLARATIONS, "declaration", get_network())
+    hit_limit(DECLARATIONS_WIDER, "declaration-wider", _get_wider_network(min(AUTH_WIDER)))
 
 
 def _build_address_limits() -> list[ApplicationLimit]:
     """Return the limits by network address, by wider ranges of IPv6, and of all unknown places together.
 
-    A browser that the account knows is counted by itself, so that its network's other people do not keep it out.
+    A browser that the account knows is counted by itself, so that its network's other people do not keep it out. Asking
+    for a new password is counted apart: a flood of sign-ins must leave that way in.
     """
     wider = [
         ApplicationLimit(
             limit, key_function=partial(_get_wider_network, prefix), scope=f"auth-{prefix}",
-            exempt_when=lambda: ":" not in get_network() or _is_known(),
+            exempt_when=lambda: ":" not in get_network() or _has_proof(),
         )
         for prefix, limit in AUTH_WIDER.items()
     ]  # fmt: skip
     everywhere = ApplicationLimit(
-        AUTH_IN_ALL, key_function=lambda: "all", scope="auth-in-all", exempt_when=_is_known
+        AUTH_IN_ALL,
+        key_function=lambda: "reset" if request.endpoint in _RESET_ROUTES else "all",
+        scope="auth-in-all",
+        exempt_when=_has_proof,
     )
     return [ApplicationLimit(AUTH, key_function=_get_visitor, scope="auth"), *wider, everywhere]
 
@@ -178,6 +193,26 @@ def _is_known() -> bool:
         email = _read_email()
         g.is_known_place = bool(email) and is_known_place(email)
     return bool(g.is_known_place)
+
+
+def _has_proof() -> bool:
+    """Return whether a flood of strangers must not keep a request out.
+
+    Its place is known, it carries a link of ours, or it goes on after a right password: a code has tries of its own.
+    """
+    return request.endpoint in _CODE_ROUTES or _is_known() or _has_link()
+
+
+def _has_link() -> bool:
+    kind = _LINK_ROUTES.get(request.endpoint or "")
+    if kind is None:
+        return False
+    try:
+        body = request.view_args or request.get_json(silent=True)
+        token = body.get("token") if isinstance(body, Mapping) else None
+        return isinstance(token, str) and bool(read_token(kind, token))
+    except (LinkRefused, RequestEntityTooLarge):
+        return False
 
 
 def _build_account_limits() -> list[ApplicationLimit]:
@@ -205,7 +240,7 @@ def _build_account_limits() -> list[ApplicationLimit]:
 
 def _may_not_be_locked() -> bool:
     """Return whether strangers must not use up a limit: of a known place, or of the way to a new password."""
-    return request.endpoint in ("auth.forgot_password", "sign_in.send_reset") or _is_known()
+    return request.endpoint in _RESET_ROUTES or _is_known()
 
 
 def _is_guess(response: Response) -> bool:

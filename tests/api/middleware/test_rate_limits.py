@@ -5,8 +5,12 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.auth.tokens import sign_reset
+from api.logins.challenge import sign_challenge
 from api.middleware import shared_counts
-from tests.api.world import Person
+from api.models.base import session
+from api.models.user import Contact, User
+from tests.api.world import PASSWORD, Person, confirm_addresses
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -24,6 +28,7 @@ SignIn = Callable[[str], int]
 def open_account(client: FlaskClient, *, use_cookies: bool) -> SignIn:
     """Open an account, and return how its owner signs in from an address."""
     client.post("/api/auth/register", json=ACCOUNT)
+    confirm_addresses()
     own = client.application.test_client(use_cookies=use_cookies)
 
     def sign_in(address: str) -> int:
@@ -144,6 +149,7 @@ def test_a_browser_that_is_known_signs_in_beside_a_flood_from_its_own_network(
 
 def test_a_cookie_is_good_for_the_accounts_that_signed_in_by_that_browser(client: FlaskClient) -> None:
     client.post("/api/auth/register", json=ACCOUNT)
+    confirm_addresses()
     assert (
         client.post("/api/auth/login", json=ACCOUNT).status_code == 200
     )  # this browser is Camille's from now on
@@ -199,6 +205,39 @@ def test_ranges_of_addresses_and_all_together_have_ceilings_that_keep_no_known_p
     assert log_in(client, "robin@example.org", inside) == 429
     assert outside is None or log_in(client, "robin@example.org", outside) == 401
     assert owner(known) == 200
+
+
+@pytest.mark.parametrize("scope", ["auth-48", "auth-in-all"])
+def test_a_flood_leaves_the_way_on_after_a_password_and_the_way_to_a_new_one(
+    client: FlaskClient, person: Callable[..., Person], redis_server: redis.Redis, scope: str
+) -> None:
+    camille = person()
+    with session() as s:
+        user = s.get_one(User, camille.id)
+        challenge, token = sign_challenge(user), sign_reset(s.query(Contact).one(), user)
+    log_in(client, "robin@example.org", "2001:db8:1:1::1")
+    (counter,) = redis_server.keys(f"*{scope}*")
+    redis_server.incrby(counter, 400)
+
+    def post(path: str, **body: str) -> int:
+        here = {"REMOTE_ADDR": "2001:db8:1:2::1"}
+        return client.post(f"/api/auth/{path}", json=body, environ_base=here).status_code
+
+    assert post("login", email="robin@example.org", password="x") == 429
+    assert post("reset-password", token="forged", password=PASSWORD) == 429
+    assert post("login/totp", challenge=challenge, code="123456") == 401
+    if scope == "auth-in-all":
+        assert post("forgot-password", email=camille.email) == 202
+    assert post("reset-password", token=token, password="vingt-deux tramways bleus") == 204
+
+
+def test_an_account_that_nobody_confirmed_is_known_nowhere(
+    client: FlaskClient, redis_server: redis.Redis
+) -> None:
+    client.post("/api/auth/register", json=ACCOUNT)
+    answer = client.post("/api/auth/login", json=ACCOUNT)
+    assert (answer.status_code, answer.headers.getlist("Set-Cookie")) == (200, [])
+    assert redis_server.keys("known-address:*") == []
 
 
 def test_tries_to_register_do_not_lock_the_account_out(client: FlaskClient) -> None:
