@@ -39,8 +39,10 @@ _NEVER_SHOWN = (
 )  # fmt: skip
 _STYLE = re.compile(
     r"(?<![\w-])(?:display:none|visibility:(?:hidden|collapse)|content-visibility:hidden"
-    r"|opacity:(?:0*\.)?0+%?(?:!|;|$))"
+    r"|opacity:(?:0*\.)?0+%?(?:!|;|$)|font-size:0+(?:px|r?em|%)?(?:!|;|$)|(?:left|top|text-indent):-\d{3,}"
+    r"|clip:rect\(0|clip-path:inset\((?:50|100)%|transform:scale\(0(?:\.0+)?\))"
 )
+_CUT_OFF = re.compile(r"(?<![\w-])(?:max-)?(?:height|width):0(?:px)?(?:!|;|$)")
 _STYLED = etree.XPath("//*[@hidden or @style]")
 _STYLE_BLANK = re.compile(r"\s+|/\*.*?\*/")
 # Directives by which a script shows an element or does not. Vue removes its own once it has run. Other frameworks
@@ -155,7 +157,8 @@ def _hidden_by_html(root: html.HtmlElement, names: frozenset[str]) -> Iterator[h
             yield from (child for child in each.iterchildren("*") if child is not summary)
     for each in _STYLED(root) if names & {"hidden", "style"} else ():
         style = _STYLE_BLANK.sub("", each.get("style", "").lower())
-        if "hidden" in each.attrib or _STYLE.search(style):
+        cut_off = "overflow:hidden" in style and _CUT_OFF.search(style)
+        if "hidden" in each.attrib or _STYLE.search(style) or cut_off:
             yield each
 
 

@@ -44,6 +44,9 @@ NOT_SHOWN = [
     *("<div hidden>{}</div>", "<div hidden=until-found>{}</div>", "<div style='visibility: collapse'>{}</div>"),
     *("<div style='DISPLAY:/**/none'>{}</div>", "<div style='color:red;content-visibility:hidden'>{}</div>"),
     *("<div style='opacity: 0'>{}</div>", "<div style='opacity:0.0;color:red'>{}</div>"),
+    *("<div style='font-size:0'>{}</div>", "<div style='position:absolute;left:-9999px'>{}</div>"),
+    *("<div style='text-indent: -999em'>{}</div>", "<div style='clip: rect(0 0 0 0)'>{}</div>"),
+    *("<div style='height:0;overflow:hidden'>{}</div>", "<div style='clip-path:inset(50%)'>{}</div>"),
     *("<div v-if=a>{}</div>", "<div v-show=a>{}</div>", "<div :hidden=a>{}</div>", "<div v-for='a in b'>{}</div>"),
     *("<div ng-show=a>{}</div>", "<div ng-hide=a>{}</div>", "<div data-ng-if=a>{}</div>", "<div ng:show=a>{}</div>"),
     *("<div x-show=a>{}</div>", "<div x-show.important=a>{}</div>", "<div ng-if=a class='b ng-hide'>{}</div>"),
@@ -51,7 +54,7 @@ NOT_SHOWN = [
 ]  # fmt: skip
 SHOWN = [
     *("<dialog open>{}</dialog>", "<dialog open popover>{}</dialog>", "<details open>{}</details>"),
-    *("<details><summary>{}</summary></details>", "<div style='opacity:0.5'>{}</div>", "<div aria-hidden=true>{}</div>"),
+    *("<details><summary>{}</summary></details>", "<div style='opacity:0.5'>{}</div>", "<div style='height:0'>{}</div>", "<div style='left:-10px'>{}</div>", "<div aria-hidden=true>{}</div>"),
     *("<div style='display:block;--display:none'>{}</div>", "<div class=hidden>{}</div>", "<div v-cloak>{}</div>"),
     *("<div ng-app><p>{}</p></div>", "<div x-data='{{}}'>{}</div>", "<div data-bind='text: a'>{}</div>", "<div inert>{}</div>"),
 ]  # fmt: skip
