@@ -8,11 +8,17 @@ from psycopg2 import sql
 
 from api.models.base import engine
 
-_FULL = """
+_NO_ROOM = """
 CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+"""
+_FULL = """
 CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON notifications EXECUTE FUNCTION no_room();
 CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON users EXECUTE FUNCTION no_room();
+"""
+_FULL_FOR_ANSWERS = """
+CREATE TRIGGER no_room BEFORE UPDATE ON notifications FOR EACH ROW WHEN (NEW.lease_token IS NULL)
+EXECUTE FUNCTION no_room();
 """
 
 
@@ -32,9 +38,9 @@ def read_only() -> Iterator[None]:
 
 
 @contextmanager
-def disk_full() -> Iterator[None]:
-    """Have PostgreSQL find no room for a message or an account."""
-    _act(sql.SQL(_FULL))
+def disk_full(*, for_answers_only: bool = False) -> Iterator[None]:
+    """Have PostgreSQL find no room for a message or an account, or for what a provider answered only."""
+    _act(sql.SQL(_NO_ROOM), sql.SQL(_FULL_FOR_ANSWERS if for_answers_only else _FULL))
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
+from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session, aliased
 
@@ -15,7 +16,8 @@ from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.database_errors import passes
+from configs.database_errors import passes, read_refusal
+from configs.job_queues import redis
 from configs.settings import settings
 from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
@@ -93,7 +95,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     """Lease notifications, and what else waits for the same contacts, and read them again.
 
     Those that are not due, or that another worker holds, are left out. A lease that ran out is taken over: its
-    owner died, or its answer can no longer be recorded.
+    owner died, or its answer can no longer be recorded; but not while the database refuses writes.
     """
     made = MessageClaim.start(now, settings().lease_seconds)
     rows = sorted(
@@ -156,19 +158,19 @@ def _read_again(
 
 def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Executable:
     """Lock in the order of ids and skip locked rows, so that two claims never wait for each other."""
-    asked, beside = aliased(Notification), aliased(Notification)
-    given = sa.select(asked).where(is_any_of(asked.id, ids), _free(asked, now)).cte("given")
+    asked, beside, takes_over = aliased(Notification), aliased(Notification), _may_take_over()
+    given = sa.select(asked).where(is_any_of(asked.id, ids), _free(asked, now, takes_over)).cte("given")
     same = sa.and_(
         beside.contact_id == given.c.contact_id,
         beside.kind == given.c.kind,
         beside.language == given.c.language,
         given.c.kind.in_(mergeable_kinds()),
-        _free(beside, now),
+        _free(beside, now, takes_over),
     )
     wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
     locked = (
         sa.select(Notification.id)
-        .where(Notification.id.in_(wanted), _free(Notification, now))
+        .where(Notification.id.in_(wanted), _free(Notification, now, takes_over))
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
@@ -203,10 +205,24 @@ def _lease_end(
     )
 
 
-def _free(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+def _may_take_over() -> bool:
+    """Whether a lease that ran out says that its worker died.
+
+    While writes are refused, as by a disk that is full for some of them only, its worker may wait to record an answer.
+    """
+    try:
+        return read_refusal(redis()) is None
+    except RedisError:
+        return True
+
+
+def _free(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
+    due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now)
+    if not takes_over:
+        return due
     later = now - timedelta(seconds=max(settings().unknown_retry_seconds))
     return sa.or_(
-        sa.and_(row.state == State.PENDING, row.next_attempt_at <= now),
+        due,
         sa.and_(
             row.state == State.SENDING,
             row.lease_until <= sa.case((row.unknown_attempts < _DEATHS, now), else_=later),

@@ -10,13 +10,14 @@ from structlog.testing import capture_logs
 
 from api.models.base import engine, session
 from api.models.notification import State
+from api.models.user import Channel
 from notifier import jobs, providers
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import Sweep
 from tests.notifier.delivery.slot_alerts import after, waiting
-from tests.refused_writes import REFUSALS, read_only
+from tests.refused_writes import REFUSALS, disk_full, read_only
 
 pytestmark = [pytest.mark.usefixtures("database", "sandbox", "redis_server", "_new_connections")]
 Refusal = Callable[[], AbstractContextManager[None]]
@@ -45,7 +46,8 @@ def _new_connections() -> Iterator[None]:
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
-    monkeypatch.setitem(providers.providers(), "sendgrid", made)
+    for name in ("sendgrid", "twilio"):
+        monkeypatch.setitem(providers.providers(), name, made)
     return made
 
 
@@ -73,6 +75,34 @@ def test_a_message_that_left_does_not_leave_again(
     with refusing:
         refusing.enter_context(refusal())
         assert delivery.record(sent), "the lease ran out, and nobody could take the row over"
+    jobs.deliver(str(key))
+    assert len(provider.sent) == 1
+    assert after(key) == (State.SENT, None)
+
+
+@pytest.mark.rule("3.5")
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS])
+def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: time_machine.Traveller,
+    provider: Counting,
+    channel: Channel,
+) -> None:
+    key = waiting(channel)
+    rounds, refusing = iter(range(4)), ExitStack()
+
+    def sleep(_seconds: float) -> None:
+        if next(rounds, None) is None:
+            refusing.close()
+        else:
+            frozen.shift(700)  # its lease is over
+            jobs.deliver(str(key))
+
+    monkeypatch.setattr("notifier.delivery.durable_write.time.sleep", sleep)
+    (sent,) = delivery.send(delivery.claim([key]))
+    with refusing:
+        refusing.enter_context(disk_full(for_answers_only=True))
+        assert delivery.record(sent)
     jobs.deliver(str(key))
     assert len(provider.sent) == 1
     assert after(key) == (State.SENT, None)
