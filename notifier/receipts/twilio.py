@@ -29,6 +29,10 @@ _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
 )
 _ALONE = frozenset({"arreter", "arretez", "stopper", "stoppez"})  # "arrêtez de plaisanter" asks for nothing
+_STOPPED_THINGS = frozenset({"sms", "message", "messages", "envoyer", "envoi", "envois", "alerte", "alertes"})
+_COURTESY = frozenset(
+    "bonjour bonsoir salut hello hi merci thanks svp stp please pls veuillez de d".split()  # noqa: SIM905 -- a list of words
+)
 _UNSUBSCRIBE = ("desabo", "desinscri", "unsubscri")  # beginnings of words, wherever they stand
 _NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont", "never"})
 _WORD = re.compile(r"[^\W\d_]+")
@@ -81,7 +85,10 @@ def _asks_to_stop(text: str) -> bool:
     words = _WORD.findall("".join(each for each in apart if not unicodedata.combining(each)).casefold())
     if not words:
         return False
-    if words[0] in _STOP_WORDS or "".join(words) in _STOP_WORDS | _ALONE:
+    said = [each for each in words if each not in _COURTESY]
+    if {*said[:1], "".join(words)} & _STOP_WORDS or "".join(said) in _ALONE:
+        return True
+    if said and said[0] in _ALONE and _STOPPED_THINGS.intersection(said):
         return True
     return not _NEGATIONS.intersection(words) and any(each.startswith(_UNSUBSCRIBE) for each in words)
 
