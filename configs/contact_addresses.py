@@ -26,7 +26,14 @@ _SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 # Atoms and dots around an @ (RFC 5322, 3.4.1). To parse it takes forty times as long, for each mail of a crowd.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-_PHONE = re.compile(r"(?:tel:)?([(+]*[0-9][0-9 ().+/-]{2,38}[0-9])")  # letters would be read as their keys
+# Between words and quotes that stand around it. Other letters would be read as their keys.
+_PHONE = re.compile(
+    r"""(?:(?:t[ée]l|t[ée]l[ée]phone|mobile|portable)\b[ .:]*)?["'\[ ]*"""
+    r"""([(+ ]*[0-9][0-9 ().+/,_'-]{2,38}[0-9])["'\] ]*""",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"\s*([^<>]*?)\s*<([^<>]*)>\s*")  # an operator need not quote a comma
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -107,7 +114,7 @@ def phone_number(text: str) -> str:
     """
     typed = _PHONE.fullmatch(clean_typed(text).rstrip(" .,;"))
     try:
-        number = phonenumbers.parse(typed[1] if typed else "", REGION)
+        number = phonenumbers.parse(re.sub("[,_']", " ", typed[1]) if typed else "", REGION)
     except phonenumbers.NumberParseException:
         raise ValueError("not a phone number: write it as 06 12 34 56 78 or +33612345678") from None
     found = next(filter(phonenumbers.is_valid_number, _list_meanings(number)), None)
@@ -228,6 +235,9 @@ def sender(text: str) -> str:
     """
     if not text.isprintable():
         raise ValueError("holds a line break or another control character")
-    name, address = parseaddr(text)
+    named = _NAMED.fullmatch(text)
+    name, address = named.groups() if named else ("", text)
+    if _QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
     local, _, domain = ascii_address(email_address(address)).rpartition("@")
     return str(Address(name, local, domain))  # quotes a name with a comma

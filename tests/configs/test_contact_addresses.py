@@ -119,6 +119,10 @@ def test_an_email_address_fits_its_column(length: int) -> None:
         ("०६१२३४५६७८", "+33612345678"),
         ("\uff10\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18", "+33612345678"),
         ("tel:+33612345678", "+33612345678"),
+        ("Tél. : 06 12 34 56 78", "+33612345678"),
+        ("« 06,12,34,56,78 »", "+33612345678"),
+        ("+ 33 6 12_34_56_78", "+33612345678"),
+        ("+ (33) 6'12'34'56'78", "+33612345678"),
         ("0690 62 90 42", "+590690629042"),
         ("0694 20 12 34", "+594694201234"),
         ("0696 12 34 56", "+596696123456"),
@@ -147,6 +151,7 @@ def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
         "1" * 400,
         "0612ABCDEF",
         "06 12 34 56 78 / 07 12 34 56 78",
+        "06 12 34 56 78, 07 12 34 56 78",
     ],
 )
 def test_what_is_no_phone_number_is_refused(text: str) -> None:
@@ -197,6 +202,9 @@ def test_no_text_makes_either_fail_in_another_way(text: str) -> None:
         ("Créneaux <alerte@rdvpriority.fr>", "Créneaux <alerte@rdvpriority.fr>"),
         ('"Créneaux, alertes" <alerte@rdvpriority.fr>', '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
         ("Créneaux <alerte@bücher.example.fr>", "Créneaux <alerte@xn--bcher-kva.example.fr>"),
+        ("Créneaux, alertes <alerte@rdvpriority.fr>", '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
+        ("RDV: alertes <alerte@rdvpriority.fr>", '"RDV: alertes" <alerte@rdvpriority.fr>'),
+        ('"L\\"alerte" <alerte@rdvpriority.fr>', '"L\\"alerte" <alerte@rdvpriority.fr>'),
         ('"Slots, alerts" <alerte@rdvpriority.fr>', '"Slots, alerts" <alerte@rdvpriority.fr>'),
         ("RDV (alertes) <alerte@rdvpriority.fr>", '"RDV (alertes)" <alerte@rdvpriority.fr>'),
     ],
@@ -212,7 +220,7 @@ def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
         "RDVPriority",
         "RDVPriority <>",
         "RDVPriority <zoé@rdvpriority.fr>",
-        "Créneaux, alertes <a@example.fr>",
+        "a <a@example.fr>, b <b@example.fr>",
         "a <a@example.fr>\r\nBcc: b@example.fr",
     ],
 )

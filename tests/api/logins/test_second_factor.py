@@ -99,7 +99,7 @@ def test_a_login_needs_the_code_and_then_gives_tokens(
     assert shown["totpEnabled"] is True
 
 
-@pytest.mark.parametrize("between", [" ", "\u202f", "-", "\u2013", "."])
+@pytest.mark.parametrize("between", [" ", "\u202f", "-", "\u2013", ".", ",", "\u20e3"])
 def test_codes_are_taken_as_people_write_them(
     client: FlaskClient, factor: tuple[str, list[str]], between: str
 ) -> None:
