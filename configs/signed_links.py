@@ -50,6 +50,11 @@ class ResetPassword(AddressLink):
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnAddress(AddressLink):
+    """Takes an account back to the mailbox that it left."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenPortal(AddressLink):
     """Opens Stripe's portal."""
 
@@ -159,6 +164,7 @@ class _Purpose(NamedTuple):
 _PURPOSES: Mapping[type[Link], _Purpose] = {
     VerifyAddress: _Purpose("verify-email"),
     ResetPassword: _Purpose("reset-password", "password_reset_seconds"),
+    ReturnAddress: _Purpose("return-address", 7 * _DAY),  # the row says when it is too late
     OpenPortal: _Purpose("portal"),
     RefundClosedDesk: _Purpose("closed-desk"),
     StopGroup: _Purpose("stop-group"),

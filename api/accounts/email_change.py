@@ -1,5 +1,6 @@
 """Change of an account's e-mail address: the new one takes effect when its owner confirms it."""
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ import notifier
 from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.errors import ApiError
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.contact_addresses import digest, fold_address, shorten_address
 
@@ -53,6 +54,7 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
     new, old = contact.new_address or contact.address, contact.address
     user.email = contact.address = new
+    _keep_former(contact, old)
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
     if contact.enabled:
         give_consent(contact, "email_confirmation")
@@ -61,6 +63,21 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     except IntegrityError:  # the index on users
         detail = "this address belongs to another account: sign in there"
         raise ApiError(409, "address-taken", detail) from None
-    params = {"changed": "email", "shown": shorten_address(new), "to": old}
+    return report_move(session, contact, old)
+
+
+def report_move(session: Session, contact: Contact, mailbox: str) -> list[UUID]:
+    """Tell a mailbox that the account has another address; the one that may take it back gets the link for that."""
+    params: dict[str, Any] = {"changed": "email", "shown": shorten_address(contact.address), "to": mailbox}
+    if mailbox == contact.former_address:
+        params["back"] = True
     key = f"address_changed:{contact.id}:{clock().isoformat()}"
-    return notifier.create_notifications(session, user.id, "address_changed", params, key)
+    return notifier.create_notifications(session, contact.user_id, "address_changed", params, key)
+
+
+def _keep_former(contact: Contact, old: str) -> None:
+    """Keep the mailbox that the account had first: who took the account may move it on."""
+    if contact.former_address and fold_address(contact.former_address) == fold_address(contact.address):
+        contact.former_address = contact.moved_at = None
+    elif contact.moved_at is None or contact.moved_at <= clock() - FORMER_KEPT_FOR:
+        contact.former_address, contact.moved_at = old, clock()

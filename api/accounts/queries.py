@@ -19,15 +19,26 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalars(sa.select(User).where(has_address(email))).one_or_none()
 
 
+def find_former_user(session: Session, email: str) -> User | None:
+    """Return the user whose account left this mailbox within the last days, and may be taken back by it."""
+    left = sa.func.lower(Contact.former_address).in_([email.strip().lower(), fold_address(email)])
+    return session.scalars(sa.select(User).join(Contact).where(left)).first()
+
+
 def has_address(email: str) -> sa.ColumnElement[bool]:
     """Return the condition that a row of `users` has this address, in any of its spellings."""
     return User.email_folded == fold_address(email)
 
 
+def find_mailbox(session: Session, user_id: UUID) -> Contact | None:
+    """Return the contact of a user's e-mail address."""
+    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
+    return session.scalars(mine).one_or_none()
+
+
 def has_confirmed_mailbox(session: Session, user_id: UUID) -> bool:
     """Return whether a user has proven to read the mails to the account's address."""
-    mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
-    contact = session.scalars(mine).one_or_none()
+    contact = find_mailbox(session, user_id)
     return contact is not None and contact.verified_at is not None
 
 

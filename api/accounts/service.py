@@ -26,7 +26,11 @@ _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
 
 
 def register_account(
-    session: Session, wish: RegistrationForm, password_hash: str, alert_wish: dict[str, Any] | None = None
+    session: Session,
+    wish: RegistrationForm,
+    password_hash: str,
+    alert_wish: dict[str, Any] | None = None,
+    registration_id: UUID | None = None,
 ) -> list[UUID]:
     """Create the account unless the address has one; return the notifications to nudge after the commit.
 
@@ -60,7 +64,7 @@ def register_account(
         return []
     if contact.verified_at is None:
         kept = PendingRegistration(
-            id=new_id(),
+            id=registration_id or new_id(),
             user_id=contact.user_id,
             password_hash=password_hash,
             wished_plan=wish.plan,

@@ -48,7 +48,7 @@ RULES: Mapping[str, ColumnRules] = {
     "contacts": ColumnRules(
         stays="id user_id channel address number device_name created_at",
         given="verified_at enabled state consent consented_at",
-        reset="new_address alert_budget_full_at stopped_groups summary_since",
+        reset="new_address former_address moved_at alert_budget_full_at stopped_groups summary_since",
     ),
     "alerts": ColumnRules(
         goes="id user_id name language enabled awaits_watch limits_version created_at watched_since updated_at"

@@ -51,11 +51,14 @@ class AccountChange:
     mails: list[UUID] = field(default_factory=list)  # to nudge
 
 
-def confirm_address(session: Session, token: str, user_id: UUID | None = None) -> AccountChange:
+def confirm_address(
+    session: Session, token: str, user_id: UUID | None = None, *, drops_password: bool = False
+) -> AccountChange:
     """Confirm the address of a token, also one that bounced; an account is built from its registration.
 
     A new address becomes the account's where its own login asks, the user `user_id`: the reader of the mail may know
-    neither the account nor who asked for the move.
+    neither the account nor who asked for the move. `drops_password`: the mail's reader may not know the password of the
+    registration, and chooses one.
 
     Raises:
         api.errors.ApiError: 403 other-account, 409 address-taken.
@@ -74,7 +77,7 @@ def confirm_address(session: Session, token: str, user_id: UUID | None = None) -
         )
     user = session.get_one(User, contact.user_id)
     if contact.verified_at is None:
-        return _take_registration(session, user, contact, claims.registration)
+        return _take_registration(session, user, contact, claims.registration, drops_password=drops_password)
     if contact.enabled:
         give_consent(contact, "email_confirmation")
     contact.verified_at, contact.state = clock(), ContactState.OK
@@ -97,10 +100,12 @@ def ask_confirmation(session: Session, user_id: UUID) -> list[UUID]:
     return write_mail(session, contact, "verify_email", mails, params) if mails.may_repeat else []
 
 
-def register(wish: RegistrationForm, alert: NewAlert | None = None) -> None:
+def register(
+    wish: RegistrationForm, alert: NewAlert | None = None, registration_id: UUID | None = None
+) -> None:
     """Open an account, and send the mail that confirms its address. Whether the address is known never shows.
 
-    No transaction is open while the password is hashed.
+    No transaction is open while the password is hashed. `registration_id`: by which a browser is known again.
 
     Raises:
         api.errors.ApiError: 422, the password can be guessed, or the wished alert can be none; 503, no turn came to
@@ -114,7 +119,7 @@ def register(wish: RegistrationForm, alert: NewAlert | None = None) -> None:
     # A name would be shown to the mailbox's owner, whoever registered; calls need a number that is confirmed.
     kept = alert.model_dump(mode="json", by_alias=True, exclude={"name", "voice"}) if alert else None
     with open_session() as s:
-        mails = register_account(s, wish, hashed, kept)
+        mails = register_account(s, wish, hashed, kept, registration_id)
     notifier.nudge(mails)
 
 
@@ -213,19 +218,22 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
 
 
 def _take_registration(
-    session: Session, user: User, contact: Contact, registration_id: UUID | None
+    session: Session, user: User, contact: Contact, registration_id: UUID | None, *, drops_password: bool
 ) -> AccountChange:
     """Build the account from the registration whose mail was confirmed.
 
     None fits where a later registration got no mail of its own: then the mailbox's owner, who may be behind that one,
-    chooses a password.
+    chooses a password, as with `drops_password`.
     """
     mine = PendingRegistration.user_id == user.id
     pending = list(session.scalars(sa.select(PendingRegistration).where(mine)))
     chosen = _choose_registration(pending, registration_id)
     kept = chosen.password_hash if chosen else None if pending else user.password_hash
+    if drops_password:
+        kept = None
     change = _confirm_first(session, user, contact, kept, chosen)
-    return replace(change, reset_token=sign_reset(contact, user)) if pending and kept is None else change
+    must_choose = kept is None and (drops_password or bool(pending))
+    return replace(change, reset_token=sign_reset(contact, user)) if must_choose else change
 
 
 def _confirm_first(

@@ -16,6 +16,7 @@ from api.accounts.service import is_useless_by_now
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
+from api.auth.address_return import drop_former_addresses
 from api.background import delivery_day_totals, housekeeping, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.job_store import CLOCKS_DIFFER, find_last_due
@@ -132,12 +133,13 @@ def drop_old_logins() -> Counts:
 
 
 def drop_old_codes() -> Counts:
-    """Drop codes by SMS after a day, links to Telegram that are good no more, and ended devices."""
+    """Drop codes by SMS after a day, links to Telegram that are good no more, ended devices, and former addresses."""
     with session() as s:
         return {
             "codes": phone_codes.drop_old_codes(s),
             "links": telegram_linking.drop_old_links(s),
             "devices": drop_ended_devices(s),
+            "addresses": drop_former_addresses(s),
         }
 
 

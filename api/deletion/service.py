@@ -145,9 +145,17 @@ def _take_names_from_declarations(session: Session, user_id: UUID, addresses: se
 
 
 def _list_addresses(session: Session, user: User) -> set[str]:
-    """Return the user's e-mail addresses, folded: the account's, and one that waits to be confirmed."""
+    """Return the user's e-mail addresses, folded: the account's, the one before, and one that waits."""
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user.id)).all()
-    known = {user.email, *(text for each in contacts for text in (each.address, each.new_address) if text)}
+    known = {
+        user.email,
+        *(
+            text
+            for each in contacts
+            for text in (each.address, each.new_address, each.former_address)
+            if text
+        ),
+    }
     return {fold_address(each) for each in known if "@" in each}
 
 

@@ -5,11 +5,12 @@ from http import HTTPStatus
 from flask import render_template, request
 
 import notifier
+from api.auth.address_return import find_former, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of
-from api.middleware.known_places import remember_place
+from api.middleware.known_places import made_registration, remember_place
 from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
 from configs.contact_addresses import shorten_address
@@ -27,22 +28,56 @@ def ask_verify(token: str) -> str:
             account = shorten_address(contact.address)
             return render_template("new_address.html", address=unconfirmed, account=account, token=token)
         address = unconfirmed or (contact.address if contact else None)
-        return _render_verify_page(address, done=unconfirmed is None)
+        is_first = contact is not None and contact.verified_at is None
+        chooses = is_first and not made_registration(claims.registration)
+        return _render_verify_page(address, done=unconfirmed is None, chooses=chooses)
 
 
 @blueprint.post("/verify/<token>")
 def verify(token: str) -> str:
-    """Confirm the address, and catch up on slots that are open now. A new one: see the account's own page."""
+    """Confirm the address, and catch up on slots that are open now. A new one: see the account's own page.
+
+    The form of a browser that did not register sends `choose`: its user may be pressing a stranger's registration, and
+    chooses a password instead of taking the stranger's. A program that posts nothing keeps the registration's.
+    """
     if read_token(VerifyAddress, token).new is not None:
         return ask_verify(token)
     with session() as s:
-        change = confirm_address(s, token)
+        change = confirm_address(s, token, drops_password="choose" in request.form)
         use_language_of(s, change.contact)
     notifier.nudge(change.mails)
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
     address = change.contact.address if change.contact else None
     return _render_verify_page(address, done=True, reset_token=change.reset_token)
+
+
+@blueprint.get("/address/<token>")
+def ask_return(token: str) -> str:
+    """Ask whether an account returns to the mailbox that it left."""
+    with session() as s:
+        contact = find_former(s, token)
+        use_language_of(s, contact)
+        if contact is None:
+            return render_template("returned.html")
+        account, former = shorten_address(contact.address), contact.former_address
+        return render_template("returned.html", account=account, former=former)
+
+
+@blueprint.post("/address/<token>")
+def take_back(token: str) -> tuple[str, int]:
+    """Give the account back to the mailbox, which chooses a password next."""
+    try:
+        with session() as s:
+            use_language_of(s, find_former(s, token))
+            returned = take_address_back(s, token)
+    except ApiError as error:
+        if error.word != "address-taken":
+            raise
+        return render_template("returned.html", taken=True), error.status
+    if returned:
+        notifier.nudge(returned.mails)
+    return render_template("returned.html", returned=returned), 200
 
 
 @blueprint.get("/reset/<token>")
@@ -72,5 +107,9 @@ def choose_password(token: str) -> tuple[str, int]:
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
 
 
-def _render_verify_page(address: str | None, *, done: bool, reset_token: str | None = None) -> str:
-    return render_template("verify.html", address=address, done=done, reset_token=reset_token)
+def _render_verify_page(
+    address: str | None, *, done: bool, chooses: bool = False, reset_token: str | None = None
+) -> str:
+    return render_template(
+        "verify.html", address=address, done=done, chooses=chooses, reset_token=reset_token
+    )

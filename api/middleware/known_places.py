@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
+from uuid import UUID
 
 import structlog
 from flask import Response, after_this_request, request
@@ -27,6 +28,7 @@ from configs.settings import settings
 from configs.signing import LinkRefused, sign, unsign
 
 COOKIE = "__Host-known"
+_REGISTERED = "__Host-registered"
 _SCOPE = "known-browser"
 _COOKIE_SECONDS = 365 * 86400  # from the last sign-in
 _ADDRESS_SECONDS = 30 * 86400
@@ -85,17 +87,30 @@ def remember_place(email: str) -> None:
     accounts = [mine[0], *(each for each in browser.accounts if each not in mine)][:_MOST_ACCOUNTS]
     token = sign(_SCOPE, {"id": browser.id, "accounts": accounts})
 
-    @after_this_request
-    def set_cookie(response: Response) -> Response:
-        response.set_cookie(
-            COOKIE, token, max_age=_COOKIE_SECONDS, path="/", secure=True, httponly=True, samesite="Lax"
-        )
-        return response
-
+    _set_cookie(COOKIE, token, _COOKIE_SECONDS)
     try:
         _get_redis().set(_build_key(email), 1, ex=_ADDRESS_SECONDS)
     except RedisError as error:
         log.warning("an address is not remembered: a wave of guesses may keep it out", because=str(error))
+
+
+def remember_registration(registration_id: UUID) -> None:
+    """Have the browser known as the one that made a registration, whether or not its address has an account already."""
+    _set_cookie(_REGISTERED, registration_id.hex, settings().link_seconds)
+
+
+def made_registration(registration_id: UUID | None) -> bool:
+    """Return whether the request's browser made a registration: its latest one."""
+    return registration_id is not None and request.cookies.get(_REGISTERED) == registration_id.hex
+
+
+def _set_cookie(name: str, value: str, seconds: float) -> None:
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        response.set_cookie(
+            name, value, max_age=int(seconds), path="/", secure=True, httponly=True, samesite="Lax"
+        )
+        return response
 
 
 def forget_place(email: str) -> None:

@@ -54,7 +54,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "contacts": {
         "api": _ALL,
-        "background": "SELECT, DELETE",  # devices whose subscription ended
+        "background": "SELECT, UPDATE (former_address, moved_at), DELETE",  # devices whose subscription ended
         "crawler": f"SELECT ({_RECIPIENT})",
         "notifier": "SELECT, UPDATE (state, consented_at, alert_budget_full_at)",
         "reader": f"SELECT ({_RECIPIENT}, created_at)",

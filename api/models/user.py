@@ -1,6 +1,6 @@
 """Users, their contacts, and the grants that entitle them."""
 
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -53,6 +53,7 @@ class Channel(StrEnum):
 CONTACT_CHANNELS: tuple[Channel, ...] = tuple(each for each in Channel if each is not Channel.VOICE)
 
 
+FORMER_KEPT_FOR = timedelta(days=7)  # a mailbox that an account left
 PUSH_DEVICES = 5  # that a person has at most
 
 
@@ -154,6 +155,8 @@ class Contact(Base):
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     address: Mapped[str] = mapped_column(ContactAddress)
     new_address: Mapped[str | None] = mapped_column(ContactAddress)
+    former_address: Mapped[str | None]  # the mailbox that may take the account back, until FORMER_KEPT_FOR
+    moved_at: Mapped[datetime | None]  # when the account left it
     number: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")  # among the devices
     device_name: Mapped[str | None] = mapped_column(EncryptedText)  # as its owner sees it; of devices only
     verified_at: Mapped[datetime | None]
@@ -183,6 +186,10 @@ class Contact(Base):
         sa.CheckConstraint("length(new_address) BETWEEN 1 AND 254", name="new_address_length"),
         sa.CheckConstraint(_is_protected("address"), name="address_protected"),
         sa.CheckConstraint(_is_protected("new_address"), name="new_address_protected"),
+        sa.CheckConstraint(
+            "(former_address IS NULL) = (moved_at IS NULL) AND (former_address IS NULL OR channel = 'email')",
+            name="former_address",
+        ),
         sa.CheckConstraint(
             f"number BETWEEN 0 AND CASE channel WHEN 'push' THEN {PUSH_DEVICES - 1} ELSE 0 END", name="number"
         ),

@@ -130,7 +130,7 @@ def test_a_link_or_a_code_is_never_shown_again(kind: str) -> None:
 def test_every_kind_whose_text_is_a_secret_says_so() -> None:
     """A kind that signs a link for its reader, or decrypts a code, is secret, or its links are withheld."""
     assert {name for name, kind in kinds().items() if kind.is_secret} == {
-        "password_reset", "verify_email", "verify_new_email", "phone_code",
+        "password_reset", "verify_email", "verify_new_email", "phone_code", "address_changed",
     }  # fmt: skip
 
 

@@ -22,6 +22,17 @@ def change_role(user_id: UUID, role: Role) -> UserDetails:
         return queries.read_user(work.session, user_id, full=True)
 
 
+def send_return_mail(user_id: UUID) -> None:
+    """Send the mailbox that an account left the link that takes it back once more.
+
+    Raises:
+        api.errors.ApiError: as api.admin.users.service.send_return_mail.
+    """
+    with audited("user.return_mail", "user", user_id) as work:
+        mails = service.send_return_mail(work.session, user_id)
+    notifier.nudge(mails)
+
+
 def give_grant(user_id: UUID, wish: NewGrant, seen_grants: str | None = None) -> GrantEntry:
     """Give a user a plan; one that runs already is extended. `seen_grants`: as of the service.
 

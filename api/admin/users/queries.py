@@ -5,7 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import find_user, read_account
+from api.accounts.queries import find_former_user, find_mailbox, find_user, read_account
 from api.admin.audit import AuditedWork
 from api.admin.short_addresses import shorten_address, shorten_email
 from api.admin.users.schemas import (
@@ -33,9 +33,12 @@ def list_users(session: Session, wanted: UserQuery, *, full: bool) -> UserPage:
 
 
 def search_users(work: AuditedWork, wanted: UserSearch) -> UserPage:
-    """Return the user who has an address; the audit's row says of whom, and what was searched for, shortened."""
-    user = find_user(work.session, wanted.email)
-    found = [] if user is None else [_build_entry(user, full=work.actor.sees_addresses)]
+    """Return the user who has an address, or who had it a few days ago.
+
+    The audit's row says of whom, and what was searched for, shortened.
+    """
+    users = (find(work.session, wanted.email) for find in (find_user, find_former_user))
+    found = [_build_entry(user, full=work.actor.sees_addresses) for user in users if user]
     work.changes["searched"] = shorten_email(wanted.email)
     work.note_seen(each.id for each in found)
     return UserPage(items=found, next=None)
@@ -61,6 +64,8 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
     """
     user = get_user(session, user_id)
     account = dict(read_account(session, user.id))
+    mailbox = find_mailbox(session, user_id)
+    account["former_email"] = mailbox.former_address if mailbox else None
     if not full:
         account = {name: shorten_address(name, value) for name, value in account.items()}
     alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))

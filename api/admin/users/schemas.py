@@ -49,6 +49,7 @@ class UserDetails(Account):
 
     role: Role
     open_alerts: int
+    former_email: str | None  # the mailbox that may take the account back
 
 
 class RoleChange(Body):

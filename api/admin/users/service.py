@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import has_confirmed_mailbox
+from api.accounts.email_change import report_move
+from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length
 from api.admin.audit import write_instant
 from api.admin.users.queries import describe_grants, get_user
@@ -53,6 +54,19 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
     changed = {"role": [user.role.value, role.value]}
     user.role = role
     return changed
+
+
+def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:
+    """Write the mail about the account's move to the mailbox that it left; return the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 404; 409, no mailbox may take the account back.
+    """
+    user = get_user(session, user_id, lock=True)
+    mailbox = find_mailbox(session, user.id)
+    if mailbox is None or mailbox.former_address is None:
+        raise ApiError(409, "no-former-address", "the account did not move within the last seven days")
+    return report_move(session, mailbox, mailbox.former_address)
 
 
 def give_grant(

@@ -16,9 +16,10 @@ from api.logins.challenge import sign_challenge
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.service import end_login
 from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
+from api.middleware.known_places import remember_registration
 from api.middleware.languages import read_language
 from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
@@ -102,7 +103,9 @@ def register() -> ResponseReturnValue:
     if not form.errors:
         count_mail(form.value.email)
         try:
-            accounts.register(form.value.model_copy(update={"language": read_language()}))
+            wish, registration_id = form.value.model_copy(update={"language": read_language()}), new_id()
+            accounts.register(wish, registration_id=registration_id)
+            remember_registration(registration_id)
         except ApiError as error:
             form.refuse(error, "password")
     if form.errors:

@@ -238,7 +238,7 @@ def test_the_schema_of_an_hour_takes_what_the_route_takes(
     [
         ("camille@example.org", True),
         (" Camille+x@Éxample.co.uk ", True),
-        ("josé@example.org", True),
+        ("josé@example.org", False),
         ("", False),
         ("camille", False),
         ("camille@", False),

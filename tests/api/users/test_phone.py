@@ -322,9 +322,9 @@ def test_codes_and_links_are_dropped_when_they_are_of_no_use(
                 expires_at=clock() + timedelta(days=1),
             )
         )  # fmt: skip
-    assert jobs.drop_old_codes() == {"codes": 0, "links": 0, "devices": 0}
+    assert jobs.drop_old_codes() == {"codes": 0, "links": 0, "devices": 0, "addresses": 0}
     frozen.shift(timedelta(days=1))
-    assert jobs.drop_old_codes() == {"codes": 1, "links": 1, "devices": 0}
+    assert jobs.drop_old_codes() == {"codes": 1, "links": 1, "devices": 0, "addresses": 0}
     assert "drop_old_codes" in {job.name for job in list_jobs()}
 
 

@@ -129,7 +129,7 @@ def test_a_new_email_takes_effect_when_it_is_confirmed(
     assert kinds() == ["address_changed", "verify_new_email"]
     assert set(door.nudged) == {row.id for row in rows(Notification)}
     (told,) = (row for row in rows(Notification) if row.kind == "address_changed")
-    assert told.params == {"changed": "email", "shown": "n…@example.org", "to": camille.email}
+    assert told.params == {"changed": "email", "shown": "n…@example.org", "to": camille.email, "back": True}
 
 
 def test_a_press_elsewhere_hands_the_address_to_no_account(

@@ -163,7 +163,12 @@ FACTS: dict[str, dict[str, Any]] = {
         "days": 30,
         "account": "c…@example.org",
     },
-    "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000"},
+    "address_changed": {
+        "changed": "email",
+        "shown": "n…@example.org",
+        "url": "http://localhost:3000",
+        "back_url": "http://localhost:4000/l/address/abc",
+    },
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},

@@ -12,6 +12,7 @@ from api.middleware.auth import current_identity
 from api.pages.admin.confirmation import NoFields, ask_confirmation, carry_out
 from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.admin.users.grant_forms import GrantForm, build_grant, describe_end, describe_gift
+from api.pages.admin.users.recovery_forms import describe_return_mail
 from api.pages.admin.users.role_form import describe_role
 from api.pages.admin.users.view_data import read_user_view
 from api.pages.admin.users.words import GRANT_SOURCES, ROLES, SEARCH_TEXTS
@@ -126,6 +127,23 @@ def change_role(id: UUID) -> ResponseReturnValue:  # noqa: A002
         return f"Ce compte est maintenant : {ROLES[changed.role]}."
 
     return carry_out(describe_role(id), RoleChange, act)
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/lien-de-reprise", Access.PROVEN_ADMIN)
+def ask_return_mail(id: UUID) -> str:  # noqa: A002
+    """Ask once more before the mailbox that the account left gets its link again."""
+    return ask_confirmation(describe_return_mail(id), NoFields)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/lien-de-reprise", Access.PROVEN_ADMIN)
+def send_return_mail(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Send the mailbox that the account left the link that takes it back."""
+
+    def act(_: NoFields) -> str:
+        actions.send_return_mail(id)
+        return "Le lien est en route vers l’ancienne adresse."
+
+    return carry_out(describe_return_mail(id), NoFields, act)
 
 
 def _say_over(user_id: UUID) -> ResponseReturnValue:

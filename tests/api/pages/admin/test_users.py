@@ -11,7 +11,8 @@ from flask import Flask
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.login import Login
-from api.models.user import Grant, Role, User
+from api.models.notification import Notification
+from api.models.user import Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.pages.accounts import EMAIL, create_account
@@ -105,7 +106,7 @@ def test_support_searches_sees_addresses_shortened_and_changes_nothing(
     assert "c…@example.org" in page.text
     assert EMAIL not in page.html
     token = page.find_form("/logout")["fields"]["csrf_token"]
-    for path in ("formule", "role", f"formules/{grant}/fin"):
+    for path in ("formule", "role", "lien-de-reprise", f"formules/{grant}/fin"):
         assert f"{write_address(camille_id)}/{path}" not in page.html
         support.get(f"{write_address(camille_id)}/{path}")
         assert support.status == 403, path
@@ -114,6 +115,36 @@ def test_support_searches_sees_addresses_shortened_and_changes_nothing(
             f"{write_address(camille_id)}/{path}", data={"csrf_token": token}, headers=support.headers
         )
         assert answer.status_code == 403, path
+
+
+def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
+    admin: Browser, camille_id: UUID, door: Door
+) -> None:
+    path = f"{write_address(camille_id)}/lien-de-reprise"
+    assert path not in admin.get(write_address(camille_id)).html
+    admin.get(path)
+    admin.send("/lien-de-reprise")
+    assert "Ce compte n’a pas changé d’adresse" in admin.page.text
+    with session() as s:
+        s.execute(
+            sa.update(Contact)
+            .where(Contact.user_id == camille_id)
+            .values(former_address="Left@example.org", moved_at=clock())
+        )
+    admin.get(LIST)
+    assert write_address(camille_id) in admin.send(SEARCH, email="left@example.org").html
+    assert path in admin.get(write_address(camille_id)).html
+    assert "Left@example.org" in admin.get(path).text
+    admin.send("/lien-de-reprise")
+    assert "Le lien est en route" in admin.follow().text
+    (told,) = rows(Notification)
+    assert (told.kind, told.params["to"], told.params["back"]) == (
+        "address_changed",
+        "Left@example.org",
+        True,
+    )
+    assert door.nudged == [told.id]
+    assert [each.subject_id for each in list_actions("user.return_mail")] == [str(camille_id)]
 
 
 def test_a_plan_is_given_after_one_more_question(admin: Browser, camille_id: UUID, door: Door) -> None:

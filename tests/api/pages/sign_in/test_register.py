@@ -1,7 +1,12 @@
 import pytest
+import sqlalchemy as sa
+from flask import Flask
 
+from api.models.base import session
 from api.models.login import PendingRegistration
-from api.models.user import User
+from api.models.user import Contact, User
+from configs.contact_addresses import digest
+from configs.signed_links import VerifyAddress, write_token
 from tests.api.pages.accounts import EMAIL, create_account, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.world import PASSWORD, Door, rows
@@ -92,3 +97,36 @@ def test_a_forgotten_password_is_answered_the_same_for_everybody(visitor: Browse
         assert "Si un compte a cette adresse" in visitor.follow().text
         assert len(door.nudged) == mails
     assert "Si un compte" not in visitor.get("/login").text
+
+
+def write_verify_link() -> str:
+    """Return the link in the mail about the oldest registration."""
+    with session() as s:
+        registration = s.scalars(
+            sa.select(PendingRegistration).order_by(PendingRegistration.created_at)
+        ).first()
+        contact = s.scalars(sa.select(Contact)).one()
+    assert registration
+    return f"/l/verify/{write_token(VerifyAddress(contact.id, digest(contact.address), registration.id))}"
+
+
+def test_the_browser_that_registered_keeps_its_password(visitor: Browser) -> None:
+    visitor.get("/register")
+    visitor.send("/register", email="camille@example.org", password=PASSWORD)
+    visitor.get(write_verify_link())
+    page = visitor.send("")
+    assert "Votre adresse est confirmée" in page.text
+    assert rows(User)[0].password_hash is not None
+
+
+def test_a_press_in_another_browser_takes_no_password_of_a_stranger(app: Flask, visitor: Browser) -> None:
+    """A stranger registers the address first; its owner, who registered too, presses the first mail."""
+    for each, password in ((Browser(app), "a strangers long password"), (visitor, PASSWORD)):
+        each.get("/register")
+        each.send("/register", email="camille@example.org", password=password)
+    page = visitor.get(write_verify_link())
+    assert "ce mot de passe ne sera pas retenu" in page.text
+    page = visitor.send("")
+    assert rows(User)[0].password_hash is None
+    (form,) = (each for each in page.forms if "/l/reset/" in each["attributes"]["action"])
+    assert "Choisissez un nouveau mot de passe" in visitor.get(form["attributes"]["action"]).text

@@ -55,6 +55,7 @@ PAGES = {
     "links.ask_stop": "/l/stop/{stop}",
     "links.ask_unsubscribe": "/l/unsubscribe/{stop}",
     "links.ask_verify": "/l/verify/{verify}",
+    "links.ask_return": "/l/address/{return}",
     "links.ask_password": "/l/reset/{reset}",
     "links.ask_portal": "/l/portal/{portal}",
     "links.ask_refund": "/l/closed-desk/{closed_desk}",
@@ -129,6 +130,7 @@ OPERATOR_PAGES = {
     "admin_users.show_user": "/admin/utilisateurs/{user}",
     "admin_users.ask_grant": "/admin/utilisateurs/{user}/formule",
     "admin_users.ask_end": "/admin/utilisateurs/{user}/formules/{grant}/fin",
+    "admin_users.ask_return_mail": "/admin/utilisateurs/{user}/lien-de-reprise",
     "admin_users.ask_role": "/admin/utilisateurs/{user}/role",
 }
 OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
@@ -151,6 +153,7 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
         "/admin/utilisateurs/{user}/formule", {"plan": "URGENCE_7J", "seen": "1 {grant}"},
     ),
     "admin_users.end_grant": ("/admin/utilisateurs/{user}/formules/{grant}/fin", {"typed": "URGENCE TOTAL"}),
+    "admin_users.send_return_mail": ("/admin/utilisateurs/{user}/lien-de-reprise", {}),
     "admin_users.change_role": (
         "/admin/utilisateurs/{user}/role", {"role": "support", "typed": "anna.secret@example.org"},
     ),
@@ -231,6 +234,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
 # Links in messages: the token in their path is the secret, and no cookie is read.
 LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.verify": ("/l/verify/{verify}", {}),
+    "links.take_back": ("/l/address/{return}", {}),
     "links.open_portal": ("/l/portal/{portal}", {}),
     "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
     "links.acknowledge": ("/l/incident/{incident}", {}),

@@ -34,6 +34,7 @@ from configs.signed_links import (
     OpenPortal,
     RefundClosedDesk,
     ResetPassword,
+    ReturnAddress,
     StopAlerts,
     TellHowItWent,
     VerifyAddress,
@@ -237,6 +238,7 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
     return {
         "stop": write_token(StopAlerts((UUID(alert),))),
         "verify": write_token(VerifyAddress(*sent)),
+        "return": write_token(ReturnAddress(*sent)),
         "reset": write_token(ResetPassword(*sent, password)),
         "portal": write_token(OpenPortal(*sent)),
         "closed_desk": write_token(RefundClosedDesk(*sent, UUID(alert))),

@@ -1,0 +1,141 @@
+"""The mailbox that an account left takes it back within a week: what that ends, and what it keeps."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
+
+from api.background import jobs
+from api.models.base import session
+from api.models.login import Login
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, User
+from configs.clock import clock
+from configs.contact_addresses import digest
+from configs.signed_links import VerifyAddress, write_token
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.world import Person, rows
+
+FIRST, SECOND, THIRD = "camille@example.org", "thief@example.org", "thief2@example.org"
+PASSWORD = "the mailbox owners own password"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def camille(person: Callable[..., Person]) -> Person:
+    made = person(FIRST)
+    with session() as s:
+        user = s.get_one(User, made.id)
+        user.totp_secret, user.totp_confirmed_at = "A" * 32, clock() - DAY
+    return made
+
+
+def move(client: FlaskClient, who: Person, address: str) -> None:
+    """Move the account from its login, as who took it over does."""
+    answer = client.patch("/api/users/profile", json={"email": address}, headers=who.headers)
+    assert answer.status_code == 200, answer.text
+    with session() as s:
+        version = s.get_one(User, who.id).token_version
+        contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).first()
+    assert contact
+    body = {"token": write_token(VerifyAddress(contact.id, digest(address), new=version))}
+    assert client.post("/api/auth/verify-email", json=body, headers=who.headers).status_code == 200
+
+
+def links(mailbox: str) -> list[str]:
+    """Return the links that mails about moves to a mailbox carry."""
+    found: list[str] = []
+    kind = kind_of("address_changed")
+    with session() as s:
+        for row in s.scalars(sa.select(Notification).where(Notification.kind == "address_changed")):
+            contact = s.get_one(Contact, row.contact_id)
+            made = kind.prepare(s, ClaimedRow.of(row), contact, clock())
+            assert isinstance(made, TemplateContext)
+            if made.address == mailbox and made.values["back_url"]:
+                found.append(urlsplit(made.values["back_url"]).path)
+    return found
+
+
+def read_account(user_id: object) -> User:
+    found: User = next(user for user in rows(User) if user.id == user_id)
+    return found
+
+
+def test_the_mailbox_takes_its_account_back(client: FlaskClient, camille: Person) -> None:
+    move(client, camille, SECOND)
+    (link,) = links(FIRST)
+    for _ in range(2):
+        page = client.get(link)
+        assert (page.status_code, FIRST in page.text, "t…@example.org" in page.text) == (200, True, True)
+    assert read_account(camille.id).email == SECOND
+    page = client.post(link)
+    user, (mailbox,) = read_account(camille.id), rows(Contact)
+    assert (user.email, mailbox.address, mailbox.former_address) == (FIRST, FIRST, None)
+    assert (user.password_hash, user.has_second_factor) == (None, True)
+    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+    assert {login.ended_because for login in rows(Login)} <= {"address_confirmed"}
+    assert [row.params["to"] for row in rows(Notification) if row.kind == "address_changed"][1:] == [SECOND]
+    found = re.search(r'action="(/l/reset/[^"]+)"', page.text)
+    assert found
+    assert client.post(found[1], data={"password": PASSWORD}).status_code == 200
+    answer = client.post("/api/auth/login", json={"email": FIRST, "password": PASSWORD}).json or {}
+    assert answer["totpRequired"] is True
+    assert "trop tard" in client.post(link).text
+    assert links(SECOND) == []
+
+
+def test_moves_and_passwords_that_follow_void_nothing(client: FlaskClient, camille: Person) -> None:
+    move(client, camille, SECOND)
+    (link,) = links(FIRST)
+    move(client, camille, THIRD)
+    assert links(SECOND) == [], "only the mailbox that the account had first"
+    body = {"password": "another password of the thief"}
+    given = client.post("/api/auth/change-password", json=body, headers=camille.headers)
+    assert given.status_code == 200
+    client.post(link)
+    assert read_account(camille.id).email == FIRST
+
+
+@pytest.mark.parametrize(("days", "email"), [(6.9, FIRST), (7.1, SECOND)])
+def test_it_is_too_late_after_a_week(client: FlaskClient, camille: Person, days: float, email: str) -> None:
+    with time_machine.travel(clock(), tick=False) as traveller:
+        move(client, camille, SECOND)
+        (link,) = links(FIRST)
+        traveller.shift(timedelta(days=days))
+        client.post(link)
+        assert read_account(camille.id).email == email
+
+
+def test_a_job_forgets_the_mailbox_after_a_week(client: FlaskClient, camille: Person) -> None:
+    with time_machine.travel(clock(), tick=False) as traveller:
+        move(client, camille, SECOND)
+        assert jobs.drop_old_codes()["addresses"] == 0
+        traveller.shift(7 * DAY)
+        assert jobs.drop_old_codes()["addresses"] == 1
+    (mailbox,) = rows(Contact)
+    assert (mailbox.former_address, mailbox.moved_at) == (None, None)
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_an_account_that_was_opened_meanwhile_gives_way_unless_it_is_confirmed(
+    client: FlaskClient, camille: Person, person: Callable[..., Person], confirmed: bool
+) -> None:
+    move(client, camille, SECOND)
+    (link,) = links(FIRST)
+    other = person(FIRST, confirmed=confirmed)
+    assert client.post(link).status_code == (409 if confirmed else 200)
+    assert read_account(camille.id).email == (SECOND if confirmed else FIRST)
+    assert (other.id in {user.id for user in rows(User)}) is confirmed
+
+
+def test_who_moves_back_alone_leaves_nothing_to_take(client: FlaskClient, camille: Person) -> None:
+    move(client, camille, SECOND)
+    move(client, camille, FIRST)
+    (mailbox,) = rows(Contact)
+    assert (mailbox.address, mailbox.former_address) == (FIRST, None)
