@@ -216,6 +216,7 @@ def _list_money(payment_id: UUID) -> list[Shot]:
         "user-grant": f"{user}/formule",
         "user-grant-end": f"{user}/formules/{GRANT}/fin",
         "user-role": f"{user}/role",
+        "user-return": f"{user}/lien-de-reprise",
         "payments": "/admin/paiements",
         "payment": f"/admin/paiements/{payment_id}",
         "payment-refund": f"/admin/paiements/{payment_id}/remboursement?amount=1,00",

@@ -57,7 +57,7 @@ BOUNDS = {
     "/api/admin/settings": 2,
     "/api/admin/stripe-events": 3,
     "/api/admin/users": 3,
-    "/api/admin/users/{user}": 6,
+    "/api/admin/users/{user}": 7,
     "/api/admin/users/{user}/grants": 4,
     "/api/alerts": 3,
     "/api/alerts/{alert}": 3,

@@ -34,6 +34,7 @@ def _check_cookies(response: TestResponse) -> None:
             "__Host-visitor",
             "__Host-notice",
             "__Host-known",
+            "__Host-registered",
         ), cookie
         flags = {each.strip() for each in rest.split(";")[1:]}
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= flags, cookie

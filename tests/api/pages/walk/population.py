@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import sqlalchemy as sa
 from flask import Flask
 
 from api.invoices.jobs import issue_due
@@ -193,6 +194,8 @@ def _write_notices(user_id: UUID) -> str:
 def _write_channels(user_id: UUID) -> dict[str, str]:
     now = clock()
     with session() as s:
+        mailbox = sa.update(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
+        s.execute(mailbox.values(former_address="anna.former@example.org", moved_at=now))
         for channel, address in ((Channel.SMS, SECRETS["phone"]), (Channel.TELEGRAM, "9876543210")):
             s.add(Contact(user_id=user_id, channel=channel, address=address, enabled=True, verified_at=now))
         s.add(
