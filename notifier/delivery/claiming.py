@@ -18,7 +18,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.database_errors import passes, read_refusal
 from configs.job_queues import redis
-from configs.settings import settings
+from configs.settings import SettingMissing, settings
 from notifier import held_notices, hourly_cap
 from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, name_wait, read_recipients
@@ -212,7 +212,7 @@ def _may_take_over() -> bool:
     """
     try:
         return read_refusal(redis()) is None
-    except RedisError:
+    except (RedisError, SettingMissing):
         return True
 
 
