@@ -278,6 +278,8 @@ def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
     event: str, fields: dict[str, str], state: ContactState
 ) -> None:
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    # SendGrid tells whole seconds: a bounce of the second of the confirmation may be older.
+    change(Contact, contact_of(key).id, verified_at=clock() - timedelta(minutes=1))
     bare = {"sg_message_id": "", "notification_id": ""} | fields
     send_events(event_of(key, event, email="stranger@example.org", **bare))
     apply_receipts()
