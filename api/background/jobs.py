@@ -42,6 +42,7 @@ from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
+from api.payments.postings import close_periods
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_payments
 from api.push_devices.service import drop_ended_devices
@@ -219,6 +220,8 @@ def reconcile_payments() -> Counts:
     """
     if settings().stripe_secret_key is None:
         return {"compared": 0}
+    with session() as s:
+        close_periods(s, clock())
     return reconciliation.reconcile()
 
 

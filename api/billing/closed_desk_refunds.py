@@ -19,11 +19,13 @@ from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason, Subscription
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
+from api.payments.book import read_balances
 from api.payments.effects import Effects
 from api.payments.grants import PAYMENT, end_paid_plan
 from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import confirm_cancellation
 from api.payments.plan_credits import measure_refundable, sum_value
+from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund
 from api.payments.shortening import round_up
 from configs.clock import clock
@@ -40,10 +42,11 @@ class PlanRefund:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """The unused time of a payment, and its share of the price in cents."""
+    """The unused time of a payment, its share of the price, and how much of that can go back, in cents."""
 
     starts_at: datetime
     ends_at: datetime
+    worth: int
     cents: int
 
 
@@ -96,14 +99,18 @@ def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _R
     cents = round_up(sum_value(session, payment), left.total_seconds(), bought)
     ends = max(each.ends_at for each in grants)
     starts = max(since, min(each.starts_at for each in grants))
-    return _Rest(starts, ends, min(cents, measure_refundable(session, payment)))
+    return _Rest(starts, ends, cents, min(cents, measure_refundable(session, payment)))
 
 
 def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Effects) -> int:
     """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on."""
     payment, now = lock_payment(session, payment_id), clock()
     rest = _measure_rest(session, payment, closed_at)
+    kept = sum_value(session, payment) - rest.worth
+    post_end(session, payment.id, f"closed-desk:{payment.id}", kept)
     refund = plan_refund(session, payment, rest.cents, RefundReason.NOT_WATCHED) if rest.cents else None
+    held = read_balances(session, payment.id)
+    post_revival(session, payment.id, "closed-desk", held.claims - held.ordered - kept)
     session.add(
         WatchCredit(
             id=new_id(),

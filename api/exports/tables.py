@@ -15,6 +15,7 @@ from api.models.answer import MatchAnswer
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base
+from api.models.book import BookLine
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
@@ -75,6 +76,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Subscription),
     ExportedTable(Payment),
     ExportedTable(PaymentEvent, ("payment_id",)),
+    ExportedTable(BookLine, ("payment_id",)),
     ExportedTable(PaymentDifference, ("payment_id",)),
     ExportedTable(PlanCredit, ("payment_id",)),
     ExportedTable(Refund, ("payment_id",)),

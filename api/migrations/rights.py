@@ -184,6 +184,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "invoice_counters": {"background": _CHANGE, "reader": _READ},
     "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "book_transactions": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "book_lines": {"api": _ADD, "background": _ADD, "reader": _READ},
     "payment_differences": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},
     "refunds": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},

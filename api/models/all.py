@@ -7,6 +7,7 @@ from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.backup_state import BackupState
 from api.models.base import Base
+from api.models.book import BookLine, BookTransaction
 from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
@@ -41,6 +42,6 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState, KeySighting, Declaration, Export,
-    FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
+    BookTransaction, BookLine, Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState,
+    KeySighting, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

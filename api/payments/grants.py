@@ -22,11 +22,13 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
+from api.payments.book import read_balances, share
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, lock_payment
 from api.payments.plan_credits import list_credits
+from api.payments.postings import post_end, post_upgrade
 from configs.plan import PlanName, plan
 from configs.settings import settings
 
@@ -47,6 +49,7 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
     for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
         _end_grants(session, _list_running(session, cheaper, now), now)
+        post_upgrade(session, credit)
         add_event(session, cheaper, PaymentEventKind.PLAN_ENDED, now, subject=str(payment.id))
     if period:
         _drop_grace(session, payment)
@@ -247,6 +250,8 @@ def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
     for payment_id in session.scalars(paid.distinct().order_by(Payment.id)).all():
         payment = lock_payment(session, payment_id)
         used, bought = measure_use(session, payment, now)
+        kept = share(read_balances(session, payment_id).worth, used, bought)
+        post_end(session, payment_id, f"deleted:{payment_id}", kept)
         add_event(
             session, payment, PaymentEventKind.PLAN_ENDED, now, subject=_DELETION, used=used, bought=bought
         )

@@ -26,6 +26,7 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.owners import find_intent, link_id
 from api.payments.plan_credits import FOR_TIME, measure_refundable, spread_refund
+from api.payments.postings import post_ordered, post_paid_by_bank, post_revival, post_settled
 from api.payments.refused_refunds import find_rest
 from configs.clock import clock
 from configs.settings import settings
@@ -79,11 +80,21 @@ def plan_refunds(
 ) -> list[Refund]:
     """Write the refunds of so many cents of a locked payment's plan, as far as there is money: see `spread_refund`."""
     parts = spread_refund(session, payment, cents, upgrades=upgrades)
-    return [_add_refund(session, lock_payment(session, each.id), part, reason) for each, part in parts]
+    return [
+        _add_refund(session, lock_payment(session, each.id), part, reason, claim=payment.id)
+        for each, part in parts
+    ]
 
 
 def _add_refund(
-    session: Session, payment: Payment, amount_cents: int, reason: RefundReason, note: str | None = None
+    session: Session,
+    payment: Payment,
+    amount_cents: int,
+    reason: RefundReason,
+    note: str | None = None,
+    *,
+    claim: UUID | None = None,
+    settles: bool = False,
 ) -> Refund:
     now = clock()
     refund = Refund(
@@ -97,6 +108,7 @@ def _add_refund(
     session.add(refund)
     session.flush()
     session.refresh(payment)
+    post_ordered(session, refund, claim or payment.id, settles=settles)
     return refund
 
 
@@ -140,6 +152,7 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
     is_news = refund is None
     if refund is None:
+        is_owed = find_rest(session, payment) is None  # otherwise a refund of the rest follows
         refund = Refund(
             payment_id=payment.id,
             amount_cents=facts.amount,
@@ -148,17 +161,20 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
         )
         session.add(refund)
         session.flush()
+        post_ordered(session, refund, payment.id, takes_owed=is_owed)
     link_id(session, facts.id, "refund", refund)
     status = _STATUSES.get(facts.status or "", RefundStatus.PENDING)
     if _RANK[status] <= _RANK[refund.status]:
         return Effects()
+    before = refund.status
     refund.status, refund.settled_at, refund.next_attempt_at = status, clock(), None
     refund.error = facts.failure_reason
     session.flush()
     session.refresh(payment)
+    post_settled(session, refund, facts.id, before)
     effects = _follow(session, payment, refund)
     if is_news and (rest := find_rest(session, payment)):
-        effects.refunds.append(plan_refund(session, payment, *rest).id)
+        effects.refunds.append(_add_refund(session, payment, *rest, settles=True).id)
     return effects
 
 
@@ -173,6 +189,7 @@ def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
     # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
     if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
         effects.add(end_paid_plan(session, payment, now))
+        post_revival(session, payment.id, f"refund:{refund.id}")
     return effects
 
 
@@ -228,6 +245,7 @@ def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -
     for refund in session.scalars(waiting.order_by(Refund.id)).all():
         _note_failure(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
         paid_back = min(refund.amount_cents, lost_cents)
+        post_paid_by_bank(session, refund, paid_back)
         lost_cents -= paid_back
         if rest := min(refund.amount_cents - paid_back, measure_refundable(session, payment)):
             planned.append(plan_refund(session, payment, rest, refund.reason, refund.note).id)
@@ -235,10 +253,11 @@ def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -
 
 
 def _note_failure(session: Session, payment: Payment, refund: Refund, error: str) -> None:
+    before, refund.error = refund.status, error
     refund.status, refund.settled_at, refund.next_attempt_at = RefundStatus.FAILED, clock(), None
-    refund.error = error
     session.flush()
     session.refresh(payment)
+    post_settled(session, refund, f"refund:{refund.id}", before)
 
 
 def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:

@@ -31,6 +31,7 @@ from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
 from api.payments.ledger import add_event, has_event
 from api.payments.overtaken import is_overtaken
+from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refund
 from api.payments.shortening import shorten_paid_time
 from api.payments.subscription_rows import end_lapsed
@@ -70,6 +71,7 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     effects = Effects(mails=_report_amount(session, payment, paid))
     if not is_new:
         return effects
+    post_paid(session, payment)
     reason = _find_reason_to_refuse(session, payment, paid)
     if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
         _end_subscription(session, payment)  # the money went back before we heard that it came
@@ -138,6 +140,7 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
         effects.refunds += shorten_paid_time(session, payment, wanted, paid.period.length)
     if not _add_ordered_alert(session, payment, effects):
         effects.add(end_paid_plan(session, payment, now))
+        post_revival(session, payment.id, "unwatchable")
         effects.refunds += _give_all_back(session, payment, RefundReason.NOT_WATCHED)
         return effects
     effects.confirmations += notices.confirm_order(session, payment)

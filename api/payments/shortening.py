@@ -12,6 +12,7 @@ from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
 from api.payments.grants import revive_rest
 from api.payments.plan_credits import spread_refund, sum_value
+from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refunds
 
 
@@ -34,8 +35,13 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime, length
     for grant in grants:
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     session.flush()
+    post_end(
+        session, payment.id, f"cancelled:{payment.id}:{ends.isoformat()}", sum_value(session, payment) - rest
+    )
     planned = plan_refunds(session, payment, rest, RefundReason.CANCELLED)
-    revive_rest(session, payment, ends, rest - sum(each.amount_cents for each in planned))
+    unpaid = rest - sum(each.amount_cents for each in planned)
+    revive_rest(session, payment, ends, unpaid)
+    post_revival(session, payment.id, f"cancelled:{ends.isoformat()}", unpaid)
     return [each.id for each in planned]
 
 

@@ -24,12 +24,14 @@ from api.models.payment import (
     RefundStatus,
     Subscription,
 )
+from api.payments.book import read_balances
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.plan_credits import has_plan, is_credited, measure_refundable, spread_refund, sum_value
+from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds
 from configs.clock import clock
 
@@ -68,9 +70,13 @@ def withdraw(
     if payment.subscription_id:
         effects.add(_end_subscription(session, payment, declared_at, informed))
     back = min(back, measure_refundable(session, payment))
+    kept = sum_value(session, payment) - worth
+    post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
     refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
     if refund:
         effects.refunds.append(refund.id)
+    held = read_balances(session, payment.id)
+    post_revival(session, payment.id, "withdrawal", held.claims - held.ordered - kept)
     return Withdrawal(refund, effects)
 
 
@@ -140,6 +146,7 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime, i
         renewal = lock_payment(session, renewal_id)
         back = _measure_renewal(session, order, renewal, declared_at, informed)
         effects.add(end_paid_plan(session, renewal, clock()))
+        post_end(session, renewal.id, f"withdrawal:{renewal.id}", sum_value(session, renewal) - back)
         effects.refunds += [each.id for each in plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)]
     return effects
 

@@ -161,6 +161,8 @@ TABLE_RULES: dict[str, Rule] = {
     "invoices": _BOOKS,
     "invoice_counters": _FIGURES,
     "payment_events": _BOOKS,
+    "book_transactions": _BOOKS,
+    "book_lines": _BOOKS,
     "payment_differences": _BOOKS,
     "plan_credits": _BOOKS,
     "refunds": _BOOKS,

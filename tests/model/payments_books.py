@@ -27,6 +27,7 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
+from api.payments.book import Balances, read_balances
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json
@@ -53,6 +54,7 @@ class Books:
     notices: list[Declaration]  # of cancellation
     ids: dict[tuple[UUID | None, str], str]
     told: Counter[str]  # order mails, by payment
+    balances: dict[UUID, Balances]
     stripe: DirectStripe
 
     def check(self) -> None:
@@ -61,6 +63,7 @@ class Books:
         for payment in self.payments:
             line = lines.pop(self.ids.get((payment.id, "payment_intent"), ""), None)
             self._check_money(payment, line)
+            self._check_book(payment, line)
             self._check_order_mail(payment)
             self._check_grants(payment)
         assert not lines, f"money that no payment of ours explains: {lines}"
@@ -85,6 +88,21 @@ class Books:
         else:
             assert back == 0
             assert payment.status.value == self._expect_status(payment), payment.id
+
+    def _check_book(self, payment: Payment, line: Json | None) -> None:
+        """Check the book's cash against Stripe's, and that no more goes back than what the plans were worth."""
+        held = self.balances[payment.id]
+        moved = held.cash, held.disputed, held.lost
+        made = self.refunds[payment.id]
+        pending = sum(each.amount_cents for each in made if each.status is RefundStatus.PENDING)
+        assert moved == ((line["net"] + pending, line["disputed"], line["lost"]) if line else (0, 0, 0))
+        assert held.unearned <= 0 or held.disputed + held.lost or self.was_overpaid(payment), held
+        assert -held.owed >= held.ordered, held
+        assert held.claims >= 0 or held.lost, held
+
+    def was_overpaid(self, payment: Payment) -> bool:
+        """Return whether people gave back what an upgrade had taken already."""
+        return any(each.reason is RefundReason.EXTERNAL for each in self.refunds[payment.id])
 
     def _expect_status(self, payment: Payment) -> str:
         """Return the status of a payment that was not paid, as its page or its invoice says."""
@@ -266,8 +284,10 @@ def read_books(stripe: DirectStripe) -> Books:
             return list(s.scalars(sa.select(kind).order_by(*sa.inspect(kind).primary_key)))
 
         mails = s.scalars(sa.select(Notification.params).where(Notification.kind == "order")).all()
+        payments = read(Payment)
         return Books(
-            payments=read(Payment),
+            payments=payments,
+            balances={each.id: read_balances(s, each.id) for each in payments},
             events=group(read(PaymentEvent)),
             refunds=group(read(Refund)),
             grants=group(read(Grant)),
@@ -301,4 +321,5 @@ def write_down(books: Books) -> list[tuple[Any, ...]]:
     lines += [(s.id, s.status, s.cancel_at, s.ended_at, s.cancel_wanted_at) for s in books.subscriptions]
     lines += [(n.id, n.applied_at, n.undone_at, n.refund_cents) for n in books.notices]
     lines += [(c.id, c.form, c.amount_cents) for c in books.watch_credits]
+    lines += list(books.balances.items())
     return sorted([*lines, *books.told.items()], key=str)

@@ -12,6 +12,7 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id
+from api.payments.postings import post_dispute, post_revival
 from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund
 from configs.clock import clock
 
@@ -51,6 +52,7 @@ class Dispute(StripeObject):
         if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, facts.id, **details):
             key = f"dispute:{facts.id}"
             effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
+        post_dispute(session, payment, facts)
         end = _ENDS.get(facts.status)
         if end is None or not add_event(session, payment, end, clock(), facts.id, **details):
             return effects
@@ -59,6 +61,7 @@ class Dispute(StripeObject):
             effects.refunds += drop_disputed_refunds(session, payment, facts.amount)
             if note_whole_refund(session, payment):
                 effects.add(end_paid_plan(session, payment, clock()))
+                post_revival(session, payment.id, f"{facts.id}:lost")
         if end is PaymentEventKind.DISPUTE_WON:
             note_returned_money(session, payment, facts.id)
         return effects

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
+from api.models.watch_credit import WatchCredit
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
@@ -17,6 +19,7 @@ from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link_id, link_intent, read_id
+from api.payments.postings import post_borne
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscription_rows import ensure_subscription
 from api.payments.watch_credits import note_borne
@@ -68,6 +71,7 @@ class Invoice(StripeObject):
             at = facts.status_transitions.paid_at or clock()
             _note_period(session, payment, facts)
             note_borne(session, payment, _list_credits(facts))
+            _post_borne(session, payment)
             paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
             return settle_paid(session, payment, paid)
         if facts.status in ("void", "uncollectible"):
@@ -81,6 +85,13 @@ def _list_credits(facts: InvoiceFacts) -> list[UUID]:
     """Return our credits that an invoice's lines name."""
     named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines.data]
     return [each for each in named if each]
+
+
+def _post_borne(session: Session, payment: Payment) -> None:
+    borne = sa.select(WatchCredit).where(WatchCredit.borne_by_id == payment.id).order_by(WatchCredit.id)
+    for each in session.scalars(borne).all():
+        lock_payment(session, each.payment_id)
+        post_borne(session, payment, each.payment_id, each.id, each.amount_cents)
 
 
 def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:

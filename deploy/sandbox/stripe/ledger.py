@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.objects import Json
 
 
+_HELD = ("needs_response", "under_review", "appeal_")  # by these statuses the bank holds the money back
+
+
 def read_ledger(account: Account) -> list[Json]:
     """Return a line for each paid payment intent, oldest first; amounts in cents.
 
@@ -32,7 +35,7 @@ def read_ledger(account: Account) -> list[Json]:
             "currency": intent["currency"],
             "captured": charge["amount_captured"],
             "refunded": charge["amount_refunded"],
-            "disputed": sums.get("needs_response", 0),
+            "disputed": sum(cents for status, cents in sums.items() if status.startswith(_HELD)),
             "lost": sums.get("lost", 0),
         }
         net = line["captured"] - line["refunded"] - line["disputed"] - line["lost"]

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from api.payments import client as stripe_client
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.api.billing.till import Till
+from tests.api.payments.book import check_book
 from tests.api.payments.shop import Shop
 from tests.api.world import Door, Person
 
@@ -17,8 +18,9 @@ from tests.api.world import Door, Person
 def shop(
     frozen: time_machine.Traveller, stripe_stand_in: StripeControl, client: FlaskClient, door: Door
 ) -> Iterator[Shop]:
-    """Give a shop that Stripe's own library serves."""
+    """Give a shop that Stripe's own library serves; where all was heard, the book ends with the cash of Stripe's."""
     yield Shop(stripe_stand_in, client, door, frozen)
+    check_book(stripe_stand_in)
     stripe_client._make_client.cache_clear()
 
 
