@@ -5,7 +5,6 @@ Amounts are integer cents. A credit is the price times the time left by the time
 
 import calendar
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from api.accounts.entitlement import find_entitlement
 from api.errors import ApiError
-from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
+from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant
+from api.payments.book import read_balances
 from api.payments.grants import find_plan_end
 from api.payments.shortening import round_up
 from api.payments.subscription_rows import RENEWING
@@ -76,10 +76,8 @@ def build_quote(session: Session, user_id: UUID, name: PlanName, now: datetime) 
     else:
         starts = find_plan_end(session, user_id, name, now)
         ends = starts + timedelta(seconds=wanted.duration_seconds)
-    unused = [
-        _credit(payment, paid, grants, now)
-        for payment, paid, grants in _list_cheaper(session, user_id, name, now)
-    ]
+    cheaper = _list_cheaper(session, user_id, name, now)
+    unused = [_credit(session, payment, grants, now) for payment, grants in cheaper]
     fitting = _fit(unused, wanted.price_cents - LEAST_CENTS)
     left_over = sum(each.amount_cents for each in unused) - sum(each.amount_cents for each in fitting)
     return Quote(wanted, starts, ends, tuple(fitting), left_over, extends=starts > now)
@@ -115,8 +113,8 @@ def find_subscription(session: Session, user_id: UUID) -> Subscription | None:
 
 def _list_cheaper(
     session: Session, user_id: UUID, name: PlanName, now: datetime
-) -> list[tuple[Payment, int, list[Grant]]]:
-    """Return the payments whose plan is cheaper and not over, each with its value and its grants, in their order."""
+) -> list[tuple[Payment, list[Grant]]]:
+    """Return the payments whose plan is cheaper and not over, each with its grants, in their order."""
     cheaper = [each for each in PlanName if _RANK[each] < _RANK[name] and each is not PlanName.NONE]
     rows = session.execute(
         sa.select(Payment, Grant)
@@ -128,28 +126,16 @@ def _list_cheaper(
     found: dict[UUID, tuple[Payment, list[Grant]]] = {}
     for payment, grant in rows:
         found.setdefault(payment.id, (payment, []))[1].append(grant)
-    credited = _read_credits(session, found)
-    return [
-        (payment, payment.left_cents + credited.get(payment.id, 0), grants)
-        for payment, grants in found.values()
-    ]
+    return list(found.values())
 
 
-def _read_credits(session: Session, orders: Iterable[UUID]) -> dict[UUID, int]:
-    """Return what orders were paid with besides money: the credit of earlier plans."""
-    total = sa.func.sum(PlanCredit.amount_cents)
-    query = sa.select(PlanCredit.payment_id, total).where(PlanCredit.payment_id.in_(list(orders)))
-    return {
-        payment_id: int(cents) for payment_id, cents in session.execute(query.group_by(PlanCredit.payment_id))
-    }
-
-
-def _credit(payment: Payment, value_cents: int, grants: list[Grant], now: datetime) -> CreditedPlan:
+def _credit(session: Session, payment: Payment, grants: list[Grant], now: datetime) -> CreditedPlan:
+    held = read_balances(session, payment.id)
     left = math.floor(sum((each.ends_at - max(each.starts_at, now)).total_seconds() for each in grants))
     bought = plan(payment.plan).duration_seconds or left
-    return CreditedPlan(
-        payment.id, payment.plan, min(value_cents, round_up(value_cents, left, bought)), max(left, 1)
-    )
+    worth = held.claims - held.ordered
+    share = round_up(worth + held.passed_on, left, bought)
+    return CreditedPlan(payment.id, payment.plan, max(min(worth, share), 0), max(left, 1))
 
 
 def _fit(unused: list[CreditedPlan], room_cents: int) -> list[CreditedPlan]:

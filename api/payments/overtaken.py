@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from api.accounts.entitlement import find_entitlement
 from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
+from api.payments.book import read_balances
 from api.payments.ledger import lock_payment
-from api.payments.plan_credits import list_credits, sum_credited, sum_value
+from api.payments.plan_credits import list_credits
 from api.payments.subscription_rows import RENEWING
 from configs.plan import PlanName, plan
 
@@ -56,9 +57,8 @@ def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetim
     cheaper = lock_payment(session, credit.credited_payment_id)
     if cheaper.status is not PaymentStatus.COMPLETED:
         return True
-    # The order itself counts as paid by now, so its own credit is in the sum.
-    spent = sum_credited(session, cheaper) + cheaper.refunded_cents + cheaper.lost_cents
-    if credit.amount_cents and spent > sum_value(session, cheaper):
+    held = read_balances(session, cheaper.id)
+    if credit.amount_cents > held.claims - held.ordered:
         return True
     mine = sa.select(Grant).where(Grant.payment_id == cheaper.id, Grant.ends_at > now)
     left = sum((each.ends_at - max(each.starts_at, now) for each in session.scalars(mine)), timedelta())

@@ -5,10 +5,12 @@ by what was owed for time without watching.
 """
 
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.book import BookKind
 from api.models.payment import (
     Payment,
     PaymentEvent,
@@ -19,7 +21,7 @@ from api.models.payment import (
     RefundReason,
     RefundStatus,
 )
-from api.models.watch_credit import WatchCredit
+from api.payments.book import list_sources, read_balances
 
 FOR_TIME = (
     RefundReason.CANCELLED,
@@ -35,9 +37,7 @@ def list_credits(session: Session, order: Payment) -> Sequence[PlanCredit]:
 
 def sum_value(session: Session, payment: Payment) -> int:
     """Return what a payment's plan was paid with, in cents: money, and what was taken off the price."""
-    borne = sa.select(sa.func.coalesce(sa.func.sum(WatchCredit.amount_cents), 0))
-    lowered = session.scalars(borne.where(WatchCredit.borne_by_id == payment.id)).one()
-    return payment.amount_cents + lowered + sum(each.amount_cents for each in list_credits(session, payment))
+    return read_balances(session, payment.id).worth
 
 
 def keeps_plan(*reasons: RefundReason) -> sa.ColumnElement[bool]:
@@ -59,19 +59,6 @@ def has_plan(session: Session, payment: Payment, *reasons: RefundReason) -> bool
     return session.scalar(mine) is not None
 
 
-def sum_credited(session: Session, payment: Payment) -> int:
-    """Return the cents of a payment's plan that paid orders took as a credit and keep.
-
-    A withdrawal from such an order gives back what was not used of it, less the money that it gave back.
-    """
-    took = (
-        sa.select(Payment)
-        .join(PlanCredit, PlanCredit.payment_id == Payment.id)
-        .where(PlanCredit.credited_payment_id == payment.id, keeps_plan(*FOR_TIME))
-    )
-    return sum(_measure_kept(session, order, payment) for order in session.scalars(took).all())
-
-
 def is_credited(session: Session, payment: Payment) -> bool:
     """Return whether an order that goes on, or was cancelled, took what was left of a payment's plan as a credit."""
     withdrawn = sa.exists().where(
@@ -82,25 +69,9 @@ def is_credited(session: Session, payment: Payment) -> bool:
     return session.scalar(mine.limit(1)) is not None
 
 
-def _measure_kept(session: Session, order: Payment, credited: Payment) -> int:
-    withdrawn = sa.select(PaymentEvent.details).where(
-        PaymentEvent.payment_id == order.id, PaymentEvent.kind == PaymentEventKind.WITHDRAWN
-    )
-    details = session.scalars(withdrawn).one_or_none()
-    freed = max(details["unused_cents"] - order.refunded_cents, 0) if details else 0
-    for credit in list_credits(session, order):
-        kept = max(credit.amount_cents - freed, 0)
-        if credit.credited_payment_id == credited.id:
-            return kept
-        freed -= credit.amount_cents - kept
-    return 0
-
-
 def measure_refundable(session: Session, payment: Payment) -> int:
     """Return the cents that can go back: what is left of the money, less what a paid order took as a credit."""
-    spent = payment.refunded_cents + payment.lost_cents + sum_credited(session, payment)
-    left = min(payment.left_cents, sum_value(session, payment) - spent)
-    return max(left, 0)
+    return read_balances(session, payment.id).refundable
 
 
 def spread_refund(
@@ -110,20 +81,20 @@ def spread_refund(
 
     What an upgrade credited goes back as money with `upgrades`; otherwise it does as time of the cheaper plan.
     """
-    own = min(cents, measure_refundable(session, payment))
-    parts, rest = {payment.id: (payment, own)}, cents - own
-    for source, most in _list_sources(session, payment, upgrades=upgrades):
-        taken = parts.get(source.id, (source, 0))[1]
-        part = max(min(rest, most, source.left_cents - taken), 0)
-        parts[source.id], rest = (source, taken + part), rest - part
-    return [each for each in parts.values() if each[1]]
+    held = read_balances(session, payment.id)
+    rest = max(min(cents, held.claims - held.ordered), 0)
+    parts = {payment.id: min(rest, held.refundable)}
+    rest -= parts[payment.id]
+    for source, most in _list_sources(session, payment.id, upgrades=upgrades):
+        taken = parts.get(source, 0)
+        part = max(min(rest, most, read_balances(session, source).money - taken), 0)
+        parts[source], rest = taken + part, rest - part
+    return [(session.get_one(Payment, each), part) for each, part in parts.items() if part]
 
 
-def _list_sources(session: Session, payment: Payment, *, upgrades: bool) -> Iterator[tuple[Payment, int]]:
-    borne = sa.select(WatchCredit).where(WatchCredit.borne_by_id == payment.id).order_by(WatchCredit.id)
-    for owed in session.scalars(borne).all():
-        yield session.get_one(Payment, owed.payment_id), owed.amount_cents
-    for credit in list_credits(session, payment) if upgrades else ():
-        credited = session.get_one(Payment, credit.credited_payment_id)
-        yield credited, credit.amount_cents
-        yield from _list_sources(session, credited, upgrades=True)
+def _list_sources(session: Session, payment_id: UUID, *, upgrades: bool) -> Iterator[tuple[UUID, int]]:
+    yield from list_sources(session, payment_id, (BookKind.BORNE, BookKind.OWED))
+    kinds = (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)
+    for source, most in list_sources(session, payment_id, kinds) if upgrades else ():
+        yield source, most
+        yield from _list_sources(session, source, upgrades=True)

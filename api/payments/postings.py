@@ -48,7 +48,7 @@ def post_revival(session: Session, order: UUID, why: str, cents: int | None = No
     """Write that so many cents of what an order took from cheaper plans are theirs again, or all of it."""
     held = read_balances(session, order)
     left = held.claims - held.ordered if cents is None else min(cents, held.claims - held.ordered)
-    for cheaper, most in list_sources(session, order, (BookKind.UPGRADED, BookKind.REVIVED)):
+    for cheaper, most in list_sources(session, order, (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)):
         part = max(min(left, most), 0)
         left -= part
         lines = (*take(order, read_balances(session, order), part), (cheaper, Account.UNEARNED, -part))
