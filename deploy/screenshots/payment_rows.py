@@ -20,6 +20,7 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
+from api.payments.postings import post_paid
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from configs.sales_terms import find_newest_version
@@ -122,3 +123,5 @@ def _add_order(
 def _finish(s: Session, payment: Payment, kind: PaymentEventKind, at: datetime) -> None:
     s.add(PaymentEvent(payment_id=payment.id, kind=kind, at=at, recorded_at=at))
     s.flush()
+    if kind is PaymentEventKind.PAID:
+        post_paid(s, payment)

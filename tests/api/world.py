@@ -19,6 +19,7 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Contact, Grant
+from api.payments.postings import post_paid
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -156,6 +157,7 @@ def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J, client_name
             payment_id=payment.id, kind=PaymentEventKind.PAID, at=clock(), recorded_at=clock()
         )
         s.add(paid)
+        post_paid(s, payment)
         return payment.id
 
 
