@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from api.deletion.cancellations import quote_refunds
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant
+from api.payments.book import read_balances
 from api.payments.grants import measure_use
 from api.schemas import LostPlan
 from configs.plan import PlanName
@@ -47,7 +48,7 @@ def _price_time_left(session: Session, user_id: UUID, now: datetime) -> dict[Pla
     for payment in session.scalars(paid.distinct()):
         used, bought = measure_use(session, payment, now)
         left = payment.amount_cents * (bought - used) // bought if bought else 0
-        left = min(left, payment.left_cents)
+        left = min(left, read_balances(session, payment.id).refundable)
         cents[payment.plan] = cents.get(payment.plan, 0) + left
     return cents
 

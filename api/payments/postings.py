@@ -13,7 +13,7 @@ from api.payments.book import Line, is_posted, list_sources, post, read_balances
 from api.payments.facts import DisputeFacts
 from api.payments.ledger import lock_payment
 
-_WISHED = (
+WISHED = (
     RefundReason.OPERATOR,
     RefundReason.EXTERNAL,
 )  # by people, who see that one failed: nothing is owed then
@@ -117,13 +117,13 @@ def post_settled(session: Session, refund: Refund, cause: str, before: RefundSta
     elif refund.status is RefundStatus.FAILED:
         came = cents if before is RefundStatus.SUCCEEDED else 0
         back = [(payment_id, Account.OWED, -came), (payment_id, Account.CASH, came)]
-        wished = read_lines(session, _name(refund)) if refund.reason in _WISHED else ()
+        wished = read_lines(session, _name(refund)) if refund.reason in WISHED else ()
         post(session, f"{cause}:failed", BookKind.RETURNED, *back, *map(_less, wished))
 
 
 def post_paid_by_bank(session: Session, refund: Refund, cents: int) -> None:
     """Write that a refund that waited for a dispute is owed no more, as far as the bank paid it."""
-    if refund.reason in _WISHED:
+    if refund.reason in WISHED:
         return
     lines = ((refund.payment_id, Account.OWED, cents), (refund.payment_id, Account.UNEARNED, -cents))
     post(session, f"{_name(refund)}:bank", BookKind.RETURNED, *lines)

@@ -17,8 +17,10 @@ from api.models.payment import (
     Refund,
     RefundReason,
     RefundStatus,
+    StripeId,
 )
 from api.payments import notices
+from api.payments.book import read_balances
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway, StripeRefused
 from api.payments.facts import RefundFacts
@@ -26,11 +28,11 @@ from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event, has_event, lock_payment
 from api.payments.owners import find_intent, link_id
 from api.payments.plan_credits import FOR_TIME, measure_refundable, spread_refund
-from api.payments.postings import post_ordered, post_paid_by_bank, post_revival, post_settled
-from api.payments.refused_refunds import find_rest
+from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
 from configs.clock import clock
 from configs.settings import settings
 
+_OVERTAKEN = "overtaken"  # by a refund of the dashboard
 AT_ONCE = 100  # in one round of the sweep
 _LONGEST_WAIT = timedelta(minutes=5)
 _CALL_TAKES = timedelta(seconds=60)
@@ -151,9 +153,13 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
         return Effects()
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
     is_news = refund is None
+    status, effects = _STATUSES.get(facts.status or "", RefundStatus.PENDING), Effects()
     if refund is None:
-        is_owed = find_rest(session, payment) is None  # otherwise a refund of the rest follows
+        fails = status is RefundStatus.FAILED
+        effects.add(Effects() if fails else _make_room(session, payment, facts.amount))
+        is_owed = _find_refused(session, payment) is None  # otherwise a refund of the rest follows
         refund = Refund(
+            status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
             payment_id=payment.id,
             amount_cents=facts.amount,
             reason=RefundReason.EXTERNAL,
@@ -163,19 +169,51 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
         session.flush()
         post_ordered(session, refund, payment.id, takes_owed=is_owed)
     link_id(session, facts.id, "refund", refund)
-    status = _STATUSES.get(facts.status or "", RefundStatus.PENDING)
-    if _RANK[status] <= _RANK[refund.status]:
-        return Effects()
+    if _RANK[status] <= _RANK[refund.status] and not (is_news and fails):
+        return effects
     before = refund.status
     refund.status, refund.settled_at, refund.next_attempt_at = status, clock(), None
     refund.error = facts.failure_reason
     session.flush()
     session.refresh(payment)
     post_settled(session, refund, facts.id, before)
-    effects = _follow(session, payment, refund)
-    if is_news and (rest := find_rest(session, payment)):
-        effects.refunds.append(_add_refund(session, payment, *rest, settles=True).id)
+    effects.add(_follow(session, payment, refund))
+    if is_news and (rest := _plan_rest(session, payment)):
+        effects.refunds.append(rest.id)
     return effects
+
+
+def _make_room(session: Session, payment: Payment, cents: int) -> Effects:
+    """Give up the refunds that Stripe can no longer make, as its dashboard gave back this much of the payment.
+
+    Stripe never gives back more than there is: so those that were not surely made were not.
+    """
+    held, effects = read_balances(session, payment.id), Effects()
+    short = cents - (held.cash + held.disputed - held.ordered)
+    waiting = sa.select(Refund).where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED)
+    for each in (
+        session.scalars(waiting.order_by(Refund.attempts, Refund.id.desc())).all() if held.cash else ()
+    ):
+        if short > 0:
+            short -= each.amount_cents
+            _note_failure(session, payment, each, _OVERTAKEN)
+            effects.add(_follow(session, payment, each))
+    return effects
+
+
+def _plan_rest(session: Session, payment: Payment) -> Refund | None:
+    """Plan anew what is owed of a locked payment after Stripe refused to refund it; as much as is left."""
+    held, refused = read_balances(session, payment.id), _find_refused(session, payment)
+    cents = min(held.unordered, held.refundable)
+    return _add_refund(session, payment, cents, refused.reason, settles=True) if refused and cents else None
+
+
+def _find_refused(session: Session, payment: Payment) -> Refund | None:
+    """Return the last owed refund that Stripe never made: its dashboard had given back a part just before."""
+    made = sa.exists().where(StripeId.refund_id == Refund.id)
+    mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, ~made)
+    owed = sa.select(Refund).where(*mine, Refund.reason.not_in(WISHED)).order_by(Refund.id.desc())
+    return session.scalars(owed.limit(1)).one_or_none()
 
 
 def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
@@ -206,7 +244,7 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
         .order_by(Refund.id.desc())
     )
     found = session.scalars(made).all()
-    back = sum(each.amount_cents for each in found) + payment.lost_cents
+    back = sum(each.amount_cents for each in found) + read_balances(session, payment.id).lost
     if not back or back < payment.amount_cents:
         return False
     if found and payment.status is not PaymentStatus.REFUNDED:
@@ -216,7 +254,8 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
 
 def note_returned_money(session: Session, payment: Payment, subject: str) -> None:
     """Add the event of a payment whose money went back, and of which a part came again: its refund, its dispute."""
-    if payment.status is PaymentStatus.REFUNDED and payment.left_cents:
+    held = read_balances(session, payment.id)
+    if payment.status is PaymentStatus.REFUNDED and held.cash + held.disputed > 0:
         add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 

@@ -25,6 +25,7 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.payments import notices
+from api.payments.book import read_balances
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
@@ -32,7 +33,7 @@ from api.payments.grants import end_paid_plan, give_paid_plan
 from api.payments.ledger import add_event, has_event
 from api.payments.overtaken import is_overtaken
 from api.payments.postings import post_paid, post_revival
-from api.payments.refunds import note_whole_refund, plan_refund
+from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.shortening import shorten_paid_time
 from api.payments.subscription_rows import end_lapsed
 from api.payments.watch_credits import give_back_hole
@@ -183,8 +184,8 @@ def _take_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
 
 
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> list[UUID]:
-    left = payment.left_cents
-    return [plan_refund(session, payment, left, reason).id] if left else []
+    worth = read_balances(session, payment.id).claims
+    return [each.id for each in plan_refunds(session, payment, worth, reason)]
 
 
 def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> bool:

@@ -199,10 +199,13 @@ class PaymentsWorld:
                 self.trust(background.remind_of_failed_renewals)
                 self.trust(background.reconcile_payments)
 
-    def trust(self, job: Callable[[], object]) -> None:
-        """Do a background job that Stripe's silence may end; the next run repeats it."""
+    def trust(self, job: Callable[[], object]) -> object:
+        """Do a background job, again where Stripe's silence ended it."""
         with suppress(StripeAway):
-            job()
+            return job()
+        self.stripe.trouble.clear()
+        self._shift(timedelta(minutes=1))
+        return job()
 
     def fail_to_watch(self, hours: int) -> None:
         """Let an alert of the buyer go without proven answers, then give back that time."""
