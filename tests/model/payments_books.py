@@ -179,9 +179,15 @@ class Books:
 
     def has_ended(self, payment: Payment) -> bool:
         """Return whether its money, or the user's will, ended the plan for good."""
-        kinds = (PaymentEventKind.REFUNDED, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.WITHDRAWN)
-        return any(self.has(payment, each) for each in kinds) or any(
-            each.reason in _AUTOMATIC for each in self.refunds[payment.id]
+        kinds, made = (PaymentEventKind.REFUNDED, PaymentEventKind.WITHDRAWN), self.refunds[payment.id]
+        lost = [each for each in self.events[payment.id] if each.kind is PaymentEventKind.DISPUTE_LOST]
+        gone = sum(each.details["amount"] for each in lost) + sum(
+            each.amount_cents for each in made if each.status is not RefundStatus.FAILED
+        )
+        return (
+            any(self.has(payment, each) for each in kinds)
+            or any(each.reason in _AUTOMATIC for each in made)
+            or bool(lost and gone >= payment.amount_cents)
         )
 
     def _was_shortened(self, payment: Payment) -> bool:
