@@ -5,7 +5,7 @@ The plan ends, for all alerts. What is paid back is the share of the price from 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,15 +21,12 @@ from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import read_balances
 from api.payments.effects import Effects
-from api.payments.grants import PAYMENT, end_paid_plan
+from api.payments.grants import end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import confirm_cancellation
-from api.payments.plan_credits import measure_refundable, sum_value
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund
-from api.payments.shortening import round_up
 from configs.clock import clock
-from configs.plan import plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +39,11 @@ class PlanRefund:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """The unused time of a payment, its share of the price, and how much of that can go back, in cents."""
+    """The unused time of a payment, what it earned before, and what goes back, in cents."""
 
     starts_at: datetime
     ends_at: datetime
-    worth: int
+    kept: int
     cents: int
 
 
@@ -90,27 +87,20 @@ def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _R
     given = sa.select(sa.func.max(WatchCredit.ends_at)).where(WatchCredit.payment_id == payment.id)
     since = max(closed_at, session.scalar(given) or closed_at)
     grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
-    left = sum(
-        (max(each.ends_at - max(each.starts_at, since), timedelta()) for each in grants), start=timedelta()
-    )
-    bought = plan(payment.plan).duration_seconds or sum(
-        (each.ends_at - each.starts_at).total_seconds() for each in grants if each.source == PAYMENT
-    )
-    cents = round_up(sum_value(session, payment), left.total_seconds(), bought)
+    held, kept = read_balances(session, payment.id), price_use(session, payment, since)
     ends = max(each.ends_at for each in grants)
     starts = max(since, min(each.starts_at for each in grants))
-    return _Rest(starts, ends, cents, min(cents, measure_refundable(session, payment)))
+    return _Rest(starts, ends, kept, max(min(held.claims - kept, held.refundable), 0))
 
 
 def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Effects) -> int:
     """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on."""
     payment, now = lock_payment(session, payment_id), clock()
     rest = _measure_rest(session, payment, closed_at)
-    kept = sum_value(session, payment) - rest.worth
-    post_end(session, payment.id, f"closed-desk:{payment.id}", kept)
+    post_end(session, payment.id, f"closed-desk:{payment.id}", rest.kept)
     refund = plan_refund(session, payment, rest.cents, RefundReason.NOT_WATCHED) if rest.cents else None
-    held = read_balances(session, payment.id)
-    post_revival(session, payment.id, "closed-desk", held.claims - held.ordered - kept)
+    unpaid = read_balances(session, payment.id).claims - rest.kept
+    post_revival(session, payment.id, "closed-desk", unpaid)
     session.add(
         WatchCredit(
             id=new_id(),

@@ -17,8 +17,7 @@ from api.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant
 from api.payments.book import read_balances
-from api.payments.grants import find_plan_end
-from api.payments.shortening import round_up
+from api.payments.grants import find_plan_end, price_use
 from api.payments.subscription_rows import RENEWING
 from configs.plan import Plan, PlanName, plan
 
@@ -130,12 +129,9 @@ def _list_cheaper(
 
 
 def _credit(session: Session, payment: Payment, grants: list[Grant], now: datetime) -> CreditedPlan:
-    held = read_balances(session, payment.id)
     left = math.floor(sum((each.ends_at - max(each.starts_at, now)).total_seconds() for each in grants))
-    bought = plan(payment.plan).duration_seconds or left
-    worth = held.claims - held.ordered
-    share = round_up(worth + held.passed_on, left, bought)
-    return CreditedPlan(payment.id, payment.plan, max(min(worth, share), 0), max(left, 1))
+    unused = read_balances(session, payment.id).claims - price_use(session, payment, now)
+    return CreditedPlan(payment.id, payment.plan, max(unused, 0), max(left, 1))
 
 
 def _fit(unused: list[CreditedPlan], room_cents: int) -> list[CreditedPlan]:

@@ -17,7 +17,7 @@ from api.errors import invalid
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
-from api.payments.grants import PAYMENT, find_paid_end, measure_use
+from api.payments.grants import PAYMENT, find_paid_end
 from api.payments.shortening import measure_refund
 from api.schemas import FieldError
 from configs.desk import zone_or_home
@@ -113,12 +113,7 @@ def quote_both_ends(session: Session, row: Declaration, contract: Subscription) 
 def quote_refund(session: Session, row: Subscription, ends: datetime) -> int:
     """Return the cents that go back for the time after `ends`, as it is known now, rounded up."""
     payments = (session.get_one(Payment, each) for each in list_paid(session, row, ends))
-    return sum(measure_refund(session, each, ends, find_length(session, each, ends)) for each in payments)
-
-
-def find_length(session: Session, payment: Payment, ends: datetime) -> timedelta:
-    """Return the length of the period that a payment paid for."""
-    return timedelta(seconds=measure_use(session, payment, ends)[1])
+    return sum(measure_refund(session, each, ends) for each in payments)
 
 
 def list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]:

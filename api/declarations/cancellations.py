@@ -19,7 +19,6 @@ from api.declarations.cancellation_dates import (
     find_end,
     find_end_of_notice_period,
     find_last_second,
-    find_length,
     find_period_end,
     find_zone,
     list_paid,
@@ -201,7 +200,7 @@ def _shorten(session: Session, contract: Subscription, ends: datetime, effects: 
     """End the paid grants at `ends`; what goes back for the rest of their time is rounded up."""
     for payment_id in list_paid(session, contract, ends):
         payment = lock_payment(session, payment_id)
-        effects.refunds += shorten_paid_time(session, payment, ends, find_length(session, payment, ends))
+        effects.refunds += shorten_paid_time(session, payment, ends)
 
 
 def _sum_refunds(session: Session, effects: Effects) -> int:

@@ -43,9 +43,14 @@ class Terms:
 
 def earned(terms: Terms, periods: Iterable[Span], unwatched: Iterable[Span], at: datetime) -> int:
     """Return the cents that were earned by `at`: for time that ran and was watched, rounded down, once."""
+    return share(terms.cents, measure_seconds(periods, unwatched, terms.seconds, at), terms.seconds)
+
+
+def measure_seconds(periods: Iterable[Span], unwatched: Iterable[Span], most: int, at: datetime) -> int:
+    """Return the whole seconds that ran and were watched by `at`."""
     used = sum((_measure(span, at) for span in periods), timedelta())
     used -= sum((_measure(span, at) for span in unwatched), timedelta())
-    return share(terms.cents, math.floor(used.total_seconds()), terms.seconds)
+    return max(0, min(math.floor(used.total_seconds()), most))
 
 
 def _measure(span: Span, at: datetime) -> timedelta:
@@ -70,11 +75,12 @@ class Balances:
     worth: int = 0  # what the period was paid with: money, and what lowered its price
     passed_on: int = 0  # to a dearer plan, or to an invoice
     ordered: int = 0  # by refunds that have not settled
+    waiting: int = 0  # owed for an outage, until an invoice bears it
 
     @property
     def claims(self) -> int:
-        """What of the payment's period was neither given back nor passed on."""
-        return -(self.unearned + self.earned + self.owed + self.lost)
+        """What of the period's worth was neither given back, nor passed on, nor promised."""
+        return self.unordered - (self.unearned + self.earned + self.lost)
 
     @property
     def money(self) -> int:
@@ -84,12 +90,12 @@ class Balances:
     @property
     def refundable(self) -> int:
         """What can go back of this payment."""
-        return max(min(self.money, self.claims - self.ordered), 0)
+        return max(min(self.money, self.claims), 0)
 
     @property
     def unordered(self) -> int:
         """What is owed, and no refund gives it: Stripe refused one, or the bank sent it back."""
-        return max(-self.owed - self.ordered, 0)
+        return max(-self.owed - self.ordered - self.waiting, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ def read_balances(session: Session, payment_id: UUID) -> Balances:
     for kind, account, way, total in session.execute(query):
         cents = int(total)
         sums[account.value] += cents
+        if account is Account.OWED and kind in (BookKind.UNWATCHED, BookKind.BORNE):
+            sums["waiting"] -= cents
         if account is Account.UNEARNED and way < 0 and kind in _WORTH:
             sums["worth"] -= cents
         elif kind in _PASSED_ON:

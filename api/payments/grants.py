@@ -22,7 +22,7 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
-from api.payments.book import read_balances, share
+from api.payments.book import measure_seconds, read_balances, share
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
@@ -223,25 +223,32 @@ def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant
     return session.scalars(revived).one_or_none()
 
 
-def measure_use(session: Session, payment: Payment, until: datetime) -> tuple[int, int]:
-    """Return the seconds of a payment's plan that were used up to `until`, rounded down, and those it paid for.
+def measure_use(session: Session, payment: Payment, until: datetime, *forms: CreditForm) -> tuple[int, int]:
+    """Return the seconds of a payment's plan that were used and watched up to `until`, and those it paid for.
 
-    Time without watching that was given back as time was not used, also where an upgrade took that time since.
+    Time without watching that was given back was not used, in whatever form, or in one of `forms`, it was given.
     """
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
     if payment.user_id is None and not given:
         return _read_kept_use(session, payment, until)
-    used = sum((_overlap(each, until) for each in given), timedelta(0))
     holes = sa.select(WatchCredit).where(
-        WatchCredit.payment_id == payment.id,
-        WatchCredit.form == CreditForm.TIME,
-        WatchCredit.starts_at < until,
+        WatchCredit.payment_id == payment.id, WatchCredit.form.in_(forms or tuple(CreditForm))
     )
-    used -= sum((each.ends_at - each.starts_at for each in session.scalars(holes)), timedelta(0))
+    ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
+    unwatched = [
+        (max(start, hole.starts_at), min(end, hole.ends_at))
+        for hole in session.scalars(holes)
+        for start, end in ran
+    ]
     bought = plan(payment.plan).duration_seconds
     if bought is None:
         bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
-    return max(0, min(math.floor(used.total_seconds()), bought)), bought
+    return measure_seconds(ran, unwatched, bought, until), bought
+
+
+def price_use(session: Session, payment: Payment, until: datetime) -> int:
+    """Return the cents that a payment's plan has earned up to `until`."""
+    return share(read_balances(session, payment.id).worth, *measure_use(session, payment, until))
 
 
 def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
@@ -250,8 +257,7 @@ def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
     for payment_id in session.scalars(paid.distinct().order_by(Payment.id)).all():
         payment = lock_payment(session, payment_id)
         used, bought = measure_use(session, payment, now)
-        kept = share(read_balances(session, payment_id).worth, used, bought)
-        post_end(session, payment_id, f"deleted:{payment_id}", kept)
+        post_end(session, payment_id, f"deleted:{payment_id}", price_use(session, payment, now))
         add_event(
             session, payment, PaymentEventKind.PLAN_ENDED, now, subject=_DELETION, used=used, bought=bought
         )
@@ -280,10 +286,6 @@ def _measure_period(session: Session, payment: Payment, given: list[Grant]) -> i
     if row and row.period_starts_at == starts and row.period_ends_at:
         ends = row.period_ends_at
     return round((ends - starts).total_seconds())
-
-
-def _overlap(grant: Grant, until: datetime) -> timedelta:
-    return max(min(grant.ends_at, until) - grant.starts_at, timedelta(0))
 
 
 def _follow(session: Session, payment: Payment, reason: str) -> Effects:

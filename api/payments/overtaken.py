@@ -57,8 +57,7 @@ def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetim
     cheaper = lock_payment(session, credit.credited_payment_id)
     if cheaper.status is not PaymentStatus.COMPLETED:
         return True
-    held = read_balances(session, cheaper.id)
-    if credit.amount_cents > held.claims - held.ordered:
+    if credit.amount_cents > read_balances(session, cheaper.id).claims:
         return True
     mine = sa.select(Grant).where(Grant.payment_id == cheaper.id, Grant.ends_at > now)
     left = sum((each.ends_at - max(each.starts_at, now) for each in session.scalars(mine)), timedelta())

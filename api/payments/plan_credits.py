@@ -82,7 +82,7 @@ def spread_refund(
     What an upgrade credited goes back as money with `upgrades`; otherwise it does as time of the cheaper plan.
     """
     held = read_balances(session, payment.id)
-    rest = max(min(cents, held.claims - held.ordered), 0)
+    rest = max(min(cents, held.claims), 0)
     parts = {payment.id: min(rest, held.refundable)}
     rest -= parts[payment.id]
     for source, most in _list_sources(session, payment.id, upgrades=upgrades):

@@ -47,7 +47,7 @@ def post_upgrade(session: Session, credit: PlanCredit) -> None:
 def post_revival(session: Session, order: UUID, why: str, cents: int | None = None) -> None:
     """Write that so many cents of what an order took from cheaper plans are theirs again, or all of it."""
     held = read_balances(session, order)
-    left = held.claims - held.ordered if cents is None else min(cents, held.claims - held.ordered)
+    left = held.claims if cents is None else min(cents, held.claims)
     for cheaper, most in list_sources(session, order, (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)):
         part = max(min(left, most), 0)
         left -= part
@@ -55,10 +55,22 @@ def post_revival(session: Session, order: UUID, why: str, cents: int | None = No
         post(session, f"{why}:{order}:{cheaper}", BookKind.REVIVED, *lines)
 
 
+def post_unwatched(session: Session, payment_id: UUID, credit: UUID, cents: int) -> None:
+    """Write that an outage is owed: the next invoice is to bear it."""
+    taken = take(payment_id, read_balances(session, payment_id), cents)
+    post(session, f"outage:{credit}", BookKind.UNWATCHED, *taken, (payment_id, Account.OWED, -cents))
+
+
+def post_reclaimed(session: Session, credit: UUID) -> None:
+    """Write that no invoice bears an outage: it goes back as money."""
+    lines = read_lines(session, f"outage:{credit}")
+    post(session, f"outage:{credit}:reclaimed", BookKind.UNWATCHED, *map(_less, lines))
+
+
 def post_borne(session: Session, renewal: Payment, source: UUID, credit: UUID, cents: int) -> None:
     """Write that a renewal's invoice was lowered by what an earlier period owed."""
-    taken = take(source, read_balances(session, source), cents)
-    post(session, f"borne:{credit}", BookKind.BORNE, *taken, (renewal.id, Account.UNEARNED, -cents))
+    lines = ((source, Account.OWED, cents), (renewal.id, Account.UNEARNED, -cents))
+    post(session, f"borne:{credit}", BookKind.BORNE, *lines)
 
 
 def post_end(session: Session, payment_id: UUID, cause: str, keep: int | None = None) -> None:
@@ -99,7 +111,8 @@ def post_ordered(
     """
     held = read_balances(session, refund.payment_id)
     # The refund's own row is among those that are ordered.
-    owed = max(-held.owed - held.ordered + refund.amount_cents, 0) if claim == refund.payment_id else 0
+    free = -held.owed - held.waiting - held.ordered + refund.amount_cents
+    owed = max(free, 0) if claim == refund.payment_id else 0
     cents = refund.amount_cents - (owed if takes_owed else 0)
     taken = (
         take(claim, read_balances(session, claim), cents) if cents > 0 else [(claim, Account.EARNED, cents)]

@@ -138,7 +138,7 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     if lost:
         effects.add(give_back_hole(session, payment, lost))
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
-        effects.refunds += shorten_paid_time(session, payment, wanted, paid.period.length)
+        effects.refunds += shorten_paid_time(session, payment, wanted)
     if not _add_ordered_alert(session, payment, effects):
         effects.add(end_paid_plan(session, payment, now))
         post_revival(session, payment.id, "unwatchable")

@@ -31,6 +31,7 @@ from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, find_plan_end, measure_use
 from api.payments.ledger import has_event, lock_payment
 from api.payments.plan_credits import FOR_TIME, has_plan, sum_value
+from api.payments.postings import post_reclaimed, post_unwatched
 from api.payments.refunds import ask_for_refund, plan_refunds
 from api.payments.watch_gaps import Hole, find_holes
 from configs.clock import clock
@@ -168,6 +169,8 @@ def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects
         created_at=now,
         next_attempt_at=now if form is CreditForm.INVOICE and amount else None,
     )
+    if form is CreditForm.INVOICE:
+        post_unwatched(session, payment.id, credit.id, amount)
     ends = _extend(session, payment, hole, now) if form is CreditForm.TIME else None
     effects.refunds += [each.id for each in refunds]
     session.add(credit)
@@ -250,6 +253,7 @@ def pay_instead(session: Session, credit_id: UUID) -> Effects:
     credit = session.get_one(WatchCredit, credit_id, with_for_update=True, populate_existing=True)
     if credit.form is not CreditForm.INVOICE:
         return Effects()
+    post_reclaimed(session, credit_id)
     refunds = plan_refunds(session, payment, credit.amount_cents, RefundReason.OUTAGE, upgrades=True)
     credit.form, credit.next_attempt_at = CreditForm.REFUND, None
     credit.amount_cents = sum(each.amount_cents for each in refunds)

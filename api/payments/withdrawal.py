@@ -21,16 +21,16 @@ from api.models.payment import (
     PaymentStatus,
     Refund,
     RefundReason,
-    RefundStatus,
     Subscription,
 )
+from api.models.watch_credit import CreditForm
 from api.payments.book import read_balances
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
-from api.payments.grants import end_grace, end_paid_plan, measure_use
+from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use
 from api.payments.ledger import add_event, has_event, lock_payment
-from api.payments.plan_credits import has_plan, is_credited, measure_refundable, spread_refund, sum_value
+from api.payments.plan_credits import has_plan, is_credited, spread_refund
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds
 from configs.clock import clock
@@ -61,22 +61,16 @@ def withdraw(
     payment = lock_payment(session, payment_id)
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
-    back = _measure_refund(session, payment, unused)
-    worth = math.ceil(sum_value(session, payment) * unused)
-    add_event(
-        session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back, unused_cents=worth
-    )
+    back, kept = _measure_refund(session, payment, unused)
+    add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock(), unused)
     if payment.subscription_id:
         effects.add(_end_subscription(session, payment, declared_at, informed))
-    back = min(back, measure_refundable(session, payment))
-    kept = sum_value(session, payment) - worth
     post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
     refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
     if refund:
         effects.refunds.append(refund.id)
-    held = read_balances(session, payment.id)
-    post_revival(session, payment.id, "withdrawal", held.claims - held.ordered - kept)
+    post_revival(session, payment.id, "withdrawal", read_balances(session, payment.id).claims - kept)
     return Withdrawal(refund, effects)
 
 
@@ -86,12 +80,14 @@ def quote_withdrawal(
     """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
-    back = min(_measure_refund(session, payment, unused), measure_refundable(session, payment))
-    renewals = [session.get_one(Payment, each) for each in _list_renewals(session, payment)]
-    for each in renewals:
-        worth = _measure_renewal(session, payment, each, declared_at, informed)
-        back += sum(part for _, part in spread_refund(session, each, worth, upgrades=False))
-    return min(back, sum(each.left_cents for each in (payment, *renewals)))
+    back = _measure_refund(session, payment, unused)[0]
+    for each in _list_renewals(session, payment):
+        renewal = session.get_one(Payment, each)
+        unused_cents = read_balances(session, each).claims - _price_renewal(
+            session, payment, renewal, declared_at, informed
+        )
+        back += sum(part for _, part in spread_refund(session, renewal, unused_cents, upgrades=False))
+    return back
 
 
 def _check(session: Session, payment: Payment) -> None:
@@ -114,14 +110,20 @@ def _measure_unused(session: Session, payment: Payment, declared_at: datetime, i
     used, bought = measure_use(session, payment, declared_at)
     if not _has_begun_on_request(payment):
         return Fraction(1)
-    if bought and used >= bought and not _goes_on(session, payment, declared_at):
+    ran = measure_use(session, payment, declared_at, CreditForm.TIME)[0]
+    if bought and ran >= bought and not _goes_on(session, payment, declared_at):
         raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
     return Fraction(bought - used, bought) if bought and informed else Fraction(1)
 
 
-def _measure_refund(session: Session, payment: Payment, unused: Fraction) -> int:
-    cents = math.ceil(payment.amount_cents * unused)
-    return cents if unused == 1 else max(cents - _sum_cancelled(session, payment), 0)
+def _measure_refund(session: Session, payment: Payment, unused: Fraction) -> tuple[int, int]:
+    """Return the cents that go back as money, and those that stay; all else is time of the plans that were credited."""
+    held = read_balances(session, payment.id)
+    worth = math.ceil(held.worth * unused)
+    kept = held.worth - worth
+    credited = worth - math.ceil(payment.amount_cents * unused)
+    left = max(held.claims - kept, 0)
+    return min(max(left - max(credited - held.passed_on, 0), 0), held.refundable), kept
 
 
 def _has_begun_on_request(order: Payment) -> bool:
@@ -144,9 +146,10 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime, i
     end_grace(session, order.subscription_id, clock())
     for renewal_id in _list_renewals(session, order):
         renewal = lock_payment(session, renewal_id)
-        back = _measure_renewal(session, order, renewal, declared_at, informed)
+        kept = _price_renewal(session, order, renewal, declared_at, informed)
         effects.add(end_paid_plan(session, renewal, clock()))
-        post_end(session, renewal.id, f"withdrawal:{renewal.id}", sum_value(session, renewal) - back)
+        post_end(session, renewal.id, f"withdrawal:{renewal.id}", kept)
+        back = read_balances(session, renewal.id).claims - kept
         effects.refunds += [each.id for each in plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)]
     return effects
 
@@ -162,20 +165,8 @@ def _list_renewals(session: Session, order: Payment) -> Sequence[UUID]:
     return session.scalars(mine.order_by(Payment.id)).all()
 
 
-def _measure_renewal(
+def _price_renewal(
     session: Session, order: Payment, renewal: Payment, declared_at: datetime, informed: bool
 ) -> int:
-    """Return the cents of a renewal that go back with its order."""
-    worth = sum_value(session, renewal)
-    if not (informed and _has_begun_on_request(order)):
-        return worth
-    used, bought = measure_use(session, renewal, declared_at)
-    back = -(-worth * (bought - used) // bought) if bought else 0
-    return max(back - _sum_cancelled(session, renewal), 0)
-
-
-def _sum_cancelled(session: Session, payment: Payment) -> int:
-    """Return the cents that went back for the same unused days when the subscription was cancelled."""
-    mine = (Refund.payment_id == payment.id, Refund.reason == RefundReason.CANCELLED)
-    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
-    return session.scalars(total.where(*mine, Refund.status != RefundStatus.FAILED)).one()
+    """Return the cents of a renewal that stay, as its order is withdrawn."""
+    return price_use(session, renewal, declared_at) if informed and _has_begun_on_request(order) else 0

@@ -97,7 +97,8 @@ class Books:
         pending = sum(each.amount_cents for each in made if each.status is RefundStatus.PENDING)
         assert moved == ((line["net"] + pending, line["disputed"], line["lost"]) if line else (0, 0, 0))
         assert held.unearned <= 0 or held.disputed + held.lost or self.was_overpaid(payment), held
-        assert -held.owed >= held.ordered, held
+        assert -held.owed >= held.ordered + held.waiting, held
+        assert held.waiting >= 0, held
         assert held.claims >= 0 or held.lost, held
 
     def was_overpaid(self, payment: Payment) -> bool:

@@ -176,7 +176,7 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, buyer: Per
     shop.pass_time(days=3)
     with session() as s:
         ended = lock_payment(s, payment_id)
-        back = shorten_paid_time(s, ended, clock() + timedelta(days=12), timedelta(days=30))
+        back = shorten_paid_time(s, ended, clock() + timedelta(days=12))
     ask_for_refund(back[0])
     with session() as s:
         done = withdraw(s, payment_id, clock())
