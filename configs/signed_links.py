@@ -55,6 +55,14 @@ class ReturnAddress(AddressLink):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepSecondFactor(Link):
+    """Keeps the second factor that was reported lost."""
+
+    user: UUID
+    ends: int  # when it would end: a later request has links of its own
+
+
+@dataclass(frozen=True, slots=True)
 class OpenPortal(AddressLink):
     """Opens Stripe's portal."""
 
@@ -165,6 +173,7 @@ _PURPOSES: Mapping[type[Link], _Purpose] = {
     VerifyAddress: _Purpose("verify-email"),
     ResetPassword: _Purpose("reset-password", "password_reset_seconds"),
     ReturnAddress: _Purpose("return-address", 7 * _DAY),  # the row says when it is too late
+    KeepSecondFactor: _Purpose("keep-factor", None),
     OpenPortal: _Purpose("portal"),
     RefundClosedDesk: _Purpose("closed-desk"),
     StopGroup: _Purpose("stop-group"),

@@ -55,6 +55,7 @@ def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
     new, old = contact.new_address or contact.address, contact.address
     user.email = contact.address = new
     _keep_former(contact, old)
+    user.factor_ends_at = None  # it was told to the mailbox before; who moves the account is signed in
     contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
     if contact.enabled:
         give_consent(contact, "email_confirmation")

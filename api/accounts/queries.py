@@ -78,6 +78,7 @@ def read_account(session: Session, user_id: UUID) -> Account:
         notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
         notify_push=bool(push and push.is_linked and push.enabled),
         totp_enabled=user.has_second_factor,
+        factor_ends_at=user.factor_ends_at,
         outage_credit=user.outage_credit,
         language=user.language,
         time_zone=user.time_zone,

@@ -98,6 +98,7 @@ class Account(Answer):
     notify_telegram: bool
     notify_push: bool
     totp_enabled: bool
+    factor_ends_at: datetime | None = Field(description="When support ends the second factor, reported lost.")
     outage_credit: OutageCredit
     language: str
     time_zone: str

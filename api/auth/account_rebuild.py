@@ -41,8 +41,8 @@ RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
         given="password_hash language wished_plan",
-        reset="time_zone totp_secret totp_confirmed_at totp_used_step outage_credit alert_budget_full_at slot_rhythm"
-        " digest_at quiet_from quiet_until quiet_slots",
+        reset="time_zone totp_secret totp_confirmed_at totp_used_step factor_ends_at outage_credit"
+        " alert_budget_full_at slot_rhythm digest_at quiet_from quiet_until quiet_slots",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(

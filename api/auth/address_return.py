@@ -70,7 +70,7 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
     user.email = contact.address = address
     contact.new_address = contact.former_address = contact.moved_at = None
     contact.verified_at, contact.state = clock(), ContactState.OK
-    user.password_hash = None
+    user.password_hash = user.factor_ends_at = None
     try:
         session.flush()
     except IntegrityError:  # the index on users

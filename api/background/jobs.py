@@ -27,6 +27,7 @@ from api.delivery_figures import sums
 from api.exports import jobs as exports
 from api.invoices.jobs import issue_due
 from api.invoices.pdf_files import make_due_files
+from api.logins import factor_end
 from api.logins.service import ended_long_ago
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
@@ -142,6 +143,20 @@ def drop_old_codes() -> Counts:
             "devices": drop_ended_devices(s),
             "addresses": drop_former_addresses(s),
         }
+
+
+def end_lost_factors() -> Counts:
+    """End the second factors that were reported lost, after their waiting time."""
+    with session() as s:
+        users = factor_end.list_due(s)
+    ended = 0
+    for user_id in users:
+        with session() as s:
+            mails = factor_end.end_due(s, user_id)
+        if mails is not None:
+            notifier.nudge(mails)
+            ended += 1
+    return {"ended": ended}
 
 
 def drop_support_requests() -> Counts:

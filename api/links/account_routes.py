@@ -10,7 +10,9 @@ from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of
+from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
 from api.middleware.known_places import made_registration, remember_place
+from api.middleware.languages import use_account_language
 from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
 from configs.contact_addresses import shorten_address
@@ -80,6 +82,20 @@ def take_back(token: str) -> tuple[str, int]:
     return render_template("returned.html", returned=returned), 200
 
 
+@blueprint.get("/factor/<token>")
+def ask_to_keep_factor(token: str) -> str:
+    """Ask whether a second factor that was reported lost is kept."""
+    with session() as s:
+        return _render_factor(read_link(s, token))
+
+
+@blueprint.post("/factor/<token>")
+def keep_factor(token: str) -> str:
+    """Keep the second factor, unless it has ended."""
+    with session() as s:
+        return _render_factor(keep_by_link(s, token))
+
+
 @blueprint.get("/reset/<token>")
 def ask_password(token: str) -> str:
     """Show the form to choose a new password."""
@@ -105,6 +121,14 @@ def choose_password(token: str) -> tuple[str, int]:
     if change.contact:
         remember_place(change.contact.address)
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200
+
+
+def _render_factor(found: LinkedFactor) -> str:
+    user = found.user
+    if user is None:
+        return render_template("factor.html", state=found.state)
+    use_account_language(user.language)
+    return render_template("factor.html", state=found.state, ends_at=user.factor_ends_at, zone=user.time_zone)
 
 
 def _render_verify_page(

@@ -80,23 +80,33 @@ def renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     if user.totp_secret is None:
         raise ApiError(409, "totp-missing", "the account has no second factor: set one up first")
+    user.factor_ends_at = None
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     return _add_recovery_codes(session, user_id, user.totp_secret)
 
 
 def take_code(session: Session, user_id: UUID, code: str) -> bool:
-    """Return whether this is a code of the user's second factor, or a recovery code. Each is good once."""
+    """Return whether this is a code of the user's second factor, or a recovery code. Each is good once.
+
+    Who has one is there: the second factor does not end as a lost one.
+    """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     if user.totp_secret is None:
         return False
-    secret = user.totp_secret
+    is_taken = _use_code(session, user, user.totp_secret, code)
+    if is_taken:
+        user.factor_ends_at = None
+    return is_taken
+
+
+def _use_code(session: Session, user: User, secret: str, code: str) -> bool:
     step = find_step(secret, code, clock())
     if step is not None:
         is_new = user.totp_used_step is None or step > user.totp_used_step
         user.totp_used_step = step if is_new else user.totp_used_step
         return is_new
     used = sa.delete(RecoveryCode).where(
-        RecoveryCode.user_id == user_id, RecoveryCode.code_hash == hash_recovery_code(secret, code)
+        RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_recovery_code(secret, code)
     )
     return session.scalar(used.returning(RecoveryCode.code_hash)) is not None
 
@@ -104,6 +114,7 @@ def take_code(session: Session, user_id: UUID, code: str) -> bool:
 def remove_second_factor(session: Session, user: User) -> None:
     """Remove a user's second factor and its recovery codes."""
     user.totp_secret = user.totp_confirmed_at = user.totp_used_step = None
+    user.factor_ends_at = None
     session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
 
 

@@ -40,11 +40,14 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # Accounts
     "users": {
         "api": _ALL,
-        "background": "SELECT, UPDATE (stripe_customer_id, updated_at), DELETE",
+        "background": (
+            "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
+            " factor_ends_at), DELETE"
+        ),
         "crawler": "SELECT (id, role, language, alert_budget_full_at)",  # what a nudge asks
         # a link's digest is of the hash
         "notifier": (
-            f"SELECT (id, role, language, password_hash, alert_budget_full_at, {_MESSAGE_TIMES}),"
+            f"SELECT (id, role, language, password_hash, factor_ends_at, alert_budget_full_at, {_MESSAGE_TIMES}),"
             " UPDATE (alert_budget_full_at)"
         ),
         "reader": (
@@ -69,7 +72,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL,
         "background": "SELECT (id, user_id, wished_plan, language, phone, alert_wish, created_at), DELETE",
     },
-    "recovery_codes": {"api": _ALL},
+    "recovery_codes": {"api": _ALL, "background": "SELECT (user_id), DELETE"},
     "phone_codes": {
         "api": _ALL,
         "background": "SELECT (id, user_id, wrong_tries, created_at, used_at), DELETE",
@@ -84,7 +87,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": "SELECT (id, user_id, created_at)",
     },
     "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
-    "audit": {"api": _ADD, "background": "SELECT, DELETE"},
+    "audit": {"api": _ADD, "background": "SELECT, INSERT, DELETE"},
     # Alerts
     "alerts": {
         "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",

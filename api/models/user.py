@@ -25,7 +25,7 @@ def _is_protected(column: str) -> str:
 
 
 class Role(StrEnum):
-    """What a user may do: `support` reads, `admin` acts."""
+    """What a user may do: `support` reads, and helps with a lost second factor; `admin` acts."""
 
     USER = "user"
     SUPPORT = "support"
@@ -94,6 +94,8 @@ class User(Base):
     totp_secret: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)  # second factor
     totp_confirmed_at: Mapped[datetime | None]  # since when the second factor is asked for
     totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
+    # When a lost second factor ends, unless somebody objects (api/logins/factor_end.py).
+    factor_ends_at: Mapped[datetime | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     outage_credit: Mapped[OutageCredit] = mapped_column(
@@ -123,6 +125,12 @@ class User(Base):
         sa.Index("ix_users_last_used_at", "last_used_at"),
         sa.CheckConstraint("length(email) <= 254", name="email_length"),
         sa.CheckConstraint("(totp_confirmed_at IS NULL) = (totp_secret IS NULL)", name="second_factor"),
+        sa.CheckConstraint("factor_ends_at IS NULL OR totp_secret IS NOT NULL", name="factor_end"),
+        sa.Index(
+            "ix_users_factor_ends_at",
+            "factor_ends_at",
+            postgresql_where=sa.text("factor_ends_at IS NOT NULL"),
+        ),
         sa.CheckConstraint(
             "(quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until", name="quiet_hours"
         ),

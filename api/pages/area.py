@@ -27,13 +27,15 @@ class Access(StrEnum):
     PERSONAL = "personal"  # the user who is signed in; never kept
     PROVEN = "proven"  # the same, after the password was given once more
     OPERATOR = "operator"  # support or an admin with a second factor, who read; never kept
+    PROVEN_OPERATOR = "proven-operator"  # the same, who act, after the password was given once more
     ADMIN = "admin"  # an admin with a second factor, who acts; never kept
     PROVEN_ADMIN = "proven-admin"  # the same, after the password was given once more: money and roles
 
 
 _OPEN = (Access.PUBLIC, Access.VISITOR)
-_OPERATORS = (Access.OPERATOR, Access.ADMIN, Access.PROVEN_ADMIN)
-_PROVEN = (Access.PROVEN, Access.PROVEN_ADMIN)
+_SUPPORT = (Access.OPERATOR, Access.PROVEN_OPERATOR)
+_OPERATORS = (*_SUPPORT, Access.ADMIN, Access.PROVEN_ADMIN)
+_PROVEN = (Access.PROVEN, Access.PROVEN_OPERATOR, Access.PROVEN_ADMIN)
 
 
 class Area(Blueprint):
@@ -94,7 +96,7 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfi
         elif is_personal:
             require_login()
         if access in _OPERATORS:
-            require_operator(acts=access is not Access.OPERATOR)
+            require_operator(acts=access not in _SUPPORT)
         if is_form and is_personal and not unconfirmed and current_identity().verified_at is None:
             return forbid_keeping(make_response(_ask_to_confirm()))
         if access in _PROVEN:

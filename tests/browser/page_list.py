@@ -90,7 +90,7 @@ def list_page_rules(app: Flask) -> Iterator[Rule]:
 
 def _find_reader(app: Flask, rule: Rule) -> Reader:
     access = getattr(app.view_functions[rule.endpoint], "access", None)
-    if access in (Access.OPERATOR, Access.ADMIN, Access.PROVEN_ADMIN):
+    if access in (Access.OPERATOR, Access.PROVEN_OPERATOR, Access.ADMIN, Access.PROVEN_ADMIN):
         return Reader.OPERATOR
     return Reader.USER if access in (Access.PERSONAL, Access.PROVEN) else Reader.VISITOR
 

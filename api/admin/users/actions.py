@@ -6,6 +6,7 @@ import notifier
 from api.admin.access import audited
 from api.admin.users import queries, service
 from api.admin.users.schemas import GrantEntry, NewGrant, UserDetails
+from api.logins.factor_end import ASKED
 from api.models.user import Role
 
 _NOTED = {"id", "plan", "starts_at", "ends_at"}  # of a grant, in the audit
@@ -31,6 +32,28 @@ def send_return_mail(user_id: UUID) -> None:
     with audited("user.return_mail", "user", user_id) as work:
         mails = service.send_return_mail(work.session, user_id)
     notifier.nudge(mails)
+
+
+def end_factor(user_id: UUID, reason: str) -> None:
+    """Have a lost second factor end after its waiting time, and tell every contact now.
+
+    Raises:
+        api.errors.ApiError: as api.admin.users.service.end_factor.
+    """
+    with audited(ASKED, "user", user_id) as work:
+        changes, mails = service.end_factor(work.session, work.actor, user_id)
+        work.changes.update(changes | {"reason": reason})
+    notifier.nudge(mails)
+
+
+def keep_factor(user_id: UUID) -> None:
+    """Take back that a second factor ends.
+
+    Raises:
+        api.errors.ApiError: as api.admin.users.service.keep_factor.
+    """
+    with audited("user.keep_factor", "user", user_id) as work:
+        work.changes.update(service.keep_factor(work.session, user_id))
 
 
 def give_grant(user_id: UUID, wish: NewGrant, seen_grants: str | None = None) -> GrantEntry:

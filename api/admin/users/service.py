@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from api.accounts.email_change import report_move
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length
-from api.admin.audit import write_instant
+from api.admin.audit import Actor, write_instant
 from api.admin.users.queries import describe_grants, get_user
 from api.admin.users.schemas import NewGrant
 from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan
 from api.alerts.service import wake_alerts
 from api.errors import ApiError, not_found
+from api.logins import factor_end
+from api.models.audit import ActorKind
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -67,6 +69,37 @@ def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:
     if mailbox is None or mailbox.former_address is None:
         raise ApiError(409, "no-former-address", "the account did not move within the last seven days")
     return report_move(session, mailbox, mailbox.former_address)
+
+
+def end_factor(session: Session, actor: Actor, user_id: UUID) -> tuple[dict[str, Any], list[UUID]]:
+    """Have a lost second factor end after its waiting time; return what changed, and the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
+            operator's own, or as api.logins.factor_end.ask_end.
+    """
+    user = get_user(session, user_id, lock=True)
+    if user.id == actor.id:
+        raise ApiError(409, "own-account", "this is your own account: another operator does this")
+    if user.role is not Role.USER and actor.kind is not ActorKind.ADMIN:
+        raise ApiError(403, "admins-only", "this is an operator's account: ask an admin to do this")
+    mails = factor_end.ask_end(session, user)
+    return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}, mails
+
+
+def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
+    """Take back that a second factor ends; return what changed.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it has ended, or was kept already.
+    """
+    get_user(session, user_id)
+    ends_at = factor_end.keep_factor(session, user_id)
+    if ends_at is None:
+        raise ApiError(
+            409, "factor-not-ending", "the second factor has ended, or somebody has kept it already"
+        )
+    return {"factorEndsAt": [write_instant(ends_at), None]}
 
 
 def give_grant(

@@ -11,6 +11,7 @@ from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
 from api.errors import ApiError
 from api.logins.access import hash_chosen_password
+from api.logins.factor_end import keep_factor as keep_lost_factor
 from api.logins.schemas import TotpConfirmation
 from api.logins.second_factor import (
     FactorSetup,
@@ -128,6 +129,17 @@ def remove_factor() -> ResponseReturnValue:
     with session() as s:
         remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return _go_back(_("Le second facteur est retiré."))
+
+
+@area.action("/securite/garder-le-second-facteur", Access.PERSONAL)
+def keep_factor() -> ResponseReturnValue:
+    """Keep the second factor that was reported lost, unless it has ended."""
+    with session() as s:
+        keep_lost_factor(s, current_user_id())
+        is_kept = s.get_one(User, current_user_id()).has_second_factor
+    if not is_kept:
+        return _go_back(_("Il est trop tard : le second facteur a pris fin."), "problem")
+    return _go_back(_("Votre second facteur reste en place."))
 
 
 def _set_password(password: str) -> None:

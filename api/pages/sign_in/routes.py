@@ -13,6 +13,7 @@ from api.auth.schemas import EmailBody
 from api.errors import ApiError
 from api.logins.access import check_code, check_password, open_login, prove_identity
 from api.logins.challenge import sign_challenge
+from api.logins.factor_end import WAITING_TIME
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.service import end_login
 from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
@@ -53,10 +54,7 @@ def sign_in() -> ResponseReturnValue:
     if user is None:
         return render_template("sign_in/sign_in.html", form=form, **_read_way_on()), _INVALID
     if user.has_second_factor:
-        challenge = sign_challenge(user)
-        return render_template(
-            "sign_in/code.html", form=Form(TotpLoginBody), challenge=challenge, **_read_way_on()
-        )
+        return _render_code(Form(TotpLoginBody), sign_challenge(user))
     return _go_on(user)
 
 
@@ -71,10 +69,7 @@ def sign_in_with_code() -> ResponseReturnValue:
         except ApiError as error:
             form.refuse(error, "code")
     if user is None:
-        challenge = request.form.get("challenge", "")
-        return render_template(
-            "sign_in/code.html", form=form, challenge=challenge, **_read_way_on()
-        ), _INVALID
+        return _render_code(form, request.form.get("challenge", "")), _INVALID
     return _go_on(user)
 
 
@@ -167,6 +162,12 @@ def prove() -> ResponseReturnValue:
     if form.errors:
         return _render_proof(form, **_read_way_on()), _INVALID
     return _lead_on(current_user_id())
+
+
+def _render_code(form: Form[TotpLoginBody], challenge: str) -> str:
+    return render_template(
+        "sign_in/code.html", form=form, challenge=challenge, waiting_days=WAITING_TIME.days, **_read_way_on()
+    )
 
 
 def _render_proof(form: Form[ProofBody], **way_on: str | None) -> str:

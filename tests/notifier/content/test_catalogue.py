@@ -27,6 +27,7 @@ from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.content.test_messages import MAILS, TEXTS
+from tests.notifier.world import URL
 
 _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
 _MANY_LANGUAGES = {
@@ -40,6 +41,7 @@ _MANY_LANGUAGES = {
     "plan_expiring",
     "desk_unwatched",
     "release_soon",
+    "factor_end",
 }
 _SCRIPTS = {
     "ar": "\u0600-\u06ff",
@@ -186,6 +188,18 @@ def test_a_language_is_written_in_its_own_letters(language: str) -> None:
     assert set(counted) >= _MANY_LANGUAGES
     for kind, (own, latin) in counted.items():
         assert latin * 20 < own, (kind, own, latin)
+
+
+def test_the_end_of_a_second_factor_differs_from_its_announcement() -> None:
+    for kind, language, channel in TEXTS:
+        if kind == "factor_end":
+            values = list_samples(kind, language, SampleSize.USUAL).values
+            coming, ended = (
+                parts(render(kind, channel, language, TemplateContext(values | {"ended": each}, URL)))
+                for each in (False, True)
+            )
+            assert all(coming[name] != ended[name] for name in coming), (language, channel)
+            assert values["since_day"] in ended["html" if channel == "telegram" else "text"]
 
 
 @in_turn("kind, language", MAILS)

@@ -169,6 +169,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "url": "http://localhost:3000",
         "back_url": "http://localhost:4000/l/address/abc",
     },
+    "factor_end": {"ended": False, "url": "http://localhost:4000/l/factor/abc", **SINCE},
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},

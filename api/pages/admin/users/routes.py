@@ -8,11 +8,17 @@ from flask.typing import ResponseReturnValue
 from api.admin.access import audited
 from api.admin.users import actions, queries
 from api.admin.users.schemas import RoleChange, UserQuery, UserSearch
+from api.admin.watch.schemas import Reason
+from api.logins.factor_end import WAITING_TIME
 from api.middleware.auth import current_identity
 from api.pages.admin.confirmation import NoFields, ask_confirmation, carry_out
 from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.admin.users.grant_forms import GrantForm, build_grant, describe_end, describe_gift
-from api.pages.admin.users.recovery_forms import describe_return_mail
+from api.pages.admin.users.recovery_forms import (
+    describe_factor_end,
+    describe_kept_factor,
+    describe_return_mail,
+)
 from api.pages.admin.users.role_form import describe_role
 from api.pages.admin.users.view_data import read_user_view
 from api.pages.admin.users.words import GRANT_SOURCES, ROLES, SEARCH_TEXTS
@@ -144,6 +150,40 @@ def send_return_mail(id: UUID) -> ResponseReturnValue:  # noqa: A002
         return "Le lien est en route vers l’ancienne adresse."
 
     return carry_out(describe_return_mail(id), NoFields, act)
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/second-facteur/fin", Access.PROVEN_OPERATOR)
+def ask_factor_end(id: UUID) -> str:  # noqa: A002
+    """Ask once more, and why, before a lost second factor ends."""
+    return ask_confirmation(describe_factor_end(id), Reason)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/second-facteur/fin", Access.PROVEN_OPERATOR)
+def end_factor(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Have a lost second factor end after its waiting time; every contact is told."""
+
+    def act(wanted: Reason) -> str:
+        actions.end_factor(id, wanted.reason)
+        return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
+
+    return carry_out(describe_factor_end(id), Reason, act)
+
+
+@area.page("/admin/utilisateurs/<uuid:id>/second-facteur/garder", Access.PROVEN_OPERATOR)
+def ask_kept_factor(id: UUID) -> str:  # noqa: A002
+    """Ask once more before it is taken back that a second factor ends."""
+    return ask_confirmation(describe_kept_factor(id), NoFields)
+
+
+@area.action("/admin/utilisateurs/<uuid:id>/second-facteur/garder", Access.PROVEN_OPERATOR)
+def keep_factor(id: UUID) -> ResponseReturnValue:  # noqa: A002
+    """Take back that a second factor ends."""
+
+    def act(_: NoFields) -> str:
+        actions.keep_factor(id)
+        return "Le second facteur reste en place."
+
+    return carry_out(describe_kept_factor(id), NoFields, act)
 
 
 def _say_over(user_id: UUID) -> ResponseReturnValue:

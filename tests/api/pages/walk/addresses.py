@@ -56,6 +56,7 @@ PAGES = {
     "links.ask_unsubscribe": "/l/unsubscribe/{stop}",
     "links.ask_verify": "/l/verify/{verify}",
     "links.ask_return": "/l/address/{return}",
+    "links.ask_to_keep_factor": "/l/factor/{factor}",
     "links.ask_password": "/l/reset/{reset}",
     "links.ask_portal": "/l/portal/{portal}",
     "links.ask_refund": "/l/closed-desk/{closed_desk}",
@@ -131,6 +132,8 @@ OPERATOR_PAGES = {
     "admin_users.ask_grant": "/admin/utilisateurs/{user}/formule",
     "admin_users.ask_end": "/admin/utilisateurs/{user}/formules/{grant}/fin",
     "admin_users.ask_return_mail": "/admin/utilisateurs/{user}/lien-de-reprise",
+    "admin_users.ask_factor_end": "/admin/utilisateurs/{support}/second-facteur/fin",
+    "admin_users.ask_kept_factor": "/admin/utilisateurs/{support}/second-facteur/garder",
     "admin_users.ask_role": "/admin/utilisateurs/{user}/role",
 }
 OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
@@ -154,6 +157,8 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "admin_users.end_grant": ("/admin/utilisateurs/{user}/formules/{grant}/fin", {"typed": "URGENCE TOTAL"}),
     "admin_users.send_return_mail": ("/admin/utilisateurs/{user}/lien-de-reprise", {}),
+    "admin_users.end_factor": ("/admin/utilisateurs/{support}/second-facteur/fin", {"reason": "a test"}),
+    "admin_users.keep_factor": ("/admin/utilisateurs/{support}/second-facteur/garder", {}),
     "admin_users.change_role": (
         "/admin/utilisateurs/{user}/role", {"role": "support", "typed": "anna.secret@example.org"},
     ),
@@ -219,6 +224,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "plan.withdraw": ("/formule/retractation/{payment}", {"name": "Anna"}),
     "security.take_setup": ("/securite/application", {"setup": "x", "code": "123456"}),
     "security.renew_codes": ("/securite/codes", {}),
+    "security.keep_factor": ("/securite/garder-le-second-facteur", {}),
     "security.remove_factor": ("/securite/sans-application", {}),
     "security.end_login": ("/securite/connexions/{login}", {}),
     "security.change_password": ("/securite/mot-de-passe", _PASSWORD),
@@ -234,6 +240,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
 # Links in messages: the token in their path is the secret, and no cookie is read.
 LINKS: dict[str, tuple[str, dict[str, str]]] = {
     "links.verify": ("/l/verify/{verify}", {}),
+    "links.keep_factor": ("/l/factor/{factor}", {}),
     "links.take_back": ("/l/address/{return}", {}),
     "links.open_portal": ("/l/portal/{portal}", {}),
     "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
