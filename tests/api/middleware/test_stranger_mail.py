@@ -6,7 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.middleware import stranger_mail
+from api.middleware import rate_limits, stranger_mail
+from api.models.declaration import Declaration
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
@@ -140,3 +141,41 @@ def test_a_request_to_support_is_stored_though_no_receipt_may_be_sent(client: Fl
         address = {"REMOTE_ADDR": f"198.51.100.{number}"}
         assert client.post("/api/support", json=body, environ_base=address).status_code == 201
     assert (len(rows(SupportRequest)), count_mails("support_received")) == (8, 6)
+
+
+# The forms that need no login: their paths, fields, and the receipts that they send.
+FORMS = pytest.mark.parametrize(
+    ("path", "fields", "receipt"),
+    [
+        ("/l/retractation", {"order": "7KQ2M9XWPA"}, "withdrawal_received"),
+        ("/l/resilier", {"reference": "7KQ2M9XWPA", "wished": "periodEnd"}, "cancel_noticed"),
+    ],
+)
+
+
+def declare(client: FlaskClient, path: str, fields: dict[str, str], email: str, address: str) -> int:
+    data = fields | {"name": "Marie", "email": email, "confirmed": "true"}
+    return client.post(path, data=data, environ_base={"REMOTE_ADDR": address}).status_code
+
+
+@FORMS
+def test_a_declaration_counts_though_its_mailbox_gets_no_receipt_any_more(
+    client: FlaskClient, path: str, fields: dict[str, str], receipt: str
+) -> None:
+    for number in range(8):
+        email, address = f"ma.rie+{number}@gmail.com", f"198.51.100.{number}"
+        assert declare(client, path, fields, email, address) == 200
+    assert (len(rows(Declaration)), count_mails(receipt)) == (8, 6)
+
+
+@FORMS
+def test_declarations_of_a_48_have_a_ceiling(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, str], receipt: str
+) -> None:
+    monkeypatch.setattr(rate_limits, "DECLARATIONS_WIDER", "2 per hour")
+    places = ("2001:db8:7:8::1", "2001:db8:7:9::1", "2001:db8:7:a::1", "2001:db8:8:8::1", FAR)
+    found = [
+        declare(client, path, fields, f"{number}@example.org", place) for number, place in enumerate(places)
+    ]
+    assert found == [200, 200, 429, 200, 200]
+    assert len(rows(Declaration)) == count_mails(receipt) == 4
