@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 class JobRefused(NoSuchJobError):
-    """A job is none of ours. RQ passes over it as over one that is gone."""
+    """A job is not one that our programs enqueue. RQ passes over it as over one that is gone."""
 
 
 class ListedJob(Job):
@@ -54,7 +54,7 @@ class ListedJob(Job):
         """Read the job.
 
         Raises:
-            JobRefused: it is none of ours.
+            JobRefused: our programs enqueue no such job.
             rq.exceptions.NoSuchJobError: there is none.
         """
         found = _read_fields(self.connection, self.key)
@@ -63,10 +63,10 @@ class ListedJob(Job):
         self.restore(found)
 
     def restore(self, raw_data: dict[bytes, bytes] | None) -> None:
-        """Take over the fields of a job, None where they are none of ours.
+        """Take over the fields of a job, None where our programs write no such fields.
 
         Raises:
-            JobRefused: it is none of ours.
+            JobRefused: our programs enqueue no such job.
         """
         try:
             self._check(raw_data)
@@ -130,7 +130,7 @@ class ListedQueue(Queue):
         exclude_job_id: str | None = None,
         refresh_job_status: bool = True,
     ) -> None:
-        """Leave jobs alone that claim to depend on another one: none of ours does."""
+        """Leave jobs alone that claim to depend on another one: no job of our programs does."""
 
 
 def list_functions(functions: Mapping[str, Collection[str]]) -> type[ListedJob]:
