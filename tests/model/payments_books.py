@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.declaration import Declaration
+from api.models.invoice import Invoice, InvoiceKind
 from api.models.notification import Notification
 from api.models.payment import (
     DISPUTED,
@@ -28,6 +29,7 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Balances, read_balances
+from api.payments.grants import price_use
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json
@@ -55,6 +57,8 @@ class Books:
     ids: dict[tuple[UUID | None, str], str]
     told: Counter[str]  # order mails, by payment
     balances: dict[UUID, Balances]
+    used: dict[UUID, int]  # what the use of each payment's plan costs
+    documents: dict[UUID, int]  # invoices less credit notes, by payment
     stripe: DirectStripe
 
     def check(self) -> None:
@@ -99,7 +103,22 @@ class Books:
         assert held.unearned <= 0 or held.disputed + held.lost or self.was_overpaid(payment), held
         assert -held.owed >= held.ordered + held.waiting, held
         assert held.waiting >= 0, held
-        assert held.claims >= 0 or held.lost, held
+        assert held.claims + held.waiting >= 0 or held.lost or self.was_overpaid(payment), held
+
+        if not (
+            self.was_lowered(payment) or held.lost or held.passed_on
+        ):  # a credit is measured at the order
+            assert held.claims >= min(self.used[payment.id], held.worth), "what was used and watched is paid"
+        assert self.documents.get(payment.id, 0) == max(held.cash + held.disputed + pending, 0), (
+            "invoices less credit notes"
+        )
+
+    def was_lowered(self, payment: Payment) -> bool:
+        """Return whether people gave money back, or all of it went back for another reason than use."""
+        return any(
+            each.reason in (*_AUTOMATIC, RefundReason.OPERATOR, RefundReason.EXTERNAL)
+            for each in self.refunds[payment.id]
+        )
 
     def was_overpaid(self, payment: Payment) -> bool:
         """Return whether people gave back what an upgrade had taken already."""
@@ -163,7 +182,8 @@ class Books:
         extra = measure(by_source["credit"])
         assert extra <= self._sum_unwatched(payment) + _SECOND
         if self.has_ended(payment):
-            assert given + extra <= owed + self._sum_unwatched(payment) + 3 * _SECOND
+            most = owed + self._sum_unwatched(payment) + self._sum_delays(payment)
+            assert given + extra <= most + 3 * _SECOND
             assert all(each.ends_at <= clock() for each in mine)
         else:
             surplus = given + extra - owed - self._sum_unwatched(payment)
@@ -295,6 +315,13 @@ def read_books(stripe: DirectStripe) -> Books:
         return Books(
             payments=payments,
             balances={each.id: read_balances(s, each.id) for each in payments},
+            used={each.id: price_use(s, each, clock()) for each in payments},
+            documents={
+                key: sum(
+                    each.amount_cents * (1 if each.kind is InvoiceKind.INVOICE else -1) for each in found
+                )
+                for key, found in group(read(Invoice)).items()
+            },
             events=group(read(PaymentEvent)),
             refunds=group(read(Refund)),
             grants=group(read(Grant)),

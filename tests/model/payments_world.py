@@ -16,12 +16,16 @@ from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout
 from api.declarations import applying
 from api.declarations.cancellation_service import cancel_own, undo_own
+from api.declarations.service import withdraw_order
 from api.declarations.withdrawals import Author
+from api.deletion.service import delete_account
 from api.errors import ApiError
+from api.invoices.jobs import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import Check
 from api.models.declaration import DeclaredBy
+from api.models.notification import Notification
 from api.models.partitions import make_partitions
 from api.models.payment import DISPUTED, Payment, Refund, Subscription
 from api.models.stripe_event import StripeEvent
@@ -33,7 +37,6 @@ from api.payments.errors import RefundRefused, StripeAway
 from api.payments.event_store import replay_event
 from api.payments.refunds import ask_for_refund
 from api.payments.webhook import is_genuine, receive_event
-from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.job_queues import redis
 from configs.outcome import Outcome
@@ -87,7 +90,9 @@ class PaymentsWorld:
     def delete_user(self) -> None:
         """Delete the buyer's account, then let in another one."""
         with session() as s:
-            s.delete(s.get_one(User, self.user_id))
+            deleted = delete_account(s, self.user_id, understood=True)
+        for refund_id in deleted.refunds:
+            ask_for_refund(refund_id)
         self.add_user()
 
     # What people do
@@ -137,7 +142,8 @@ class PaymentsWorld:
 
     def withdraw(self, which: int) -> None:
         """Withdraw from an order."""
-        self._follow(lambda s: withdraw(s, self.choose_payment(which), clock()).effects)
+        with suppress(*_REFUSED, sa.exc.NoResultFound):
+            withdraw_order(self.choose_payment(which), Author(DeclaredBy.LINK, "fr"))
 
     def _follow(self, act: Callable[[sa.orm.Session], Effects], *, asks: bool = True) -> None:
         with suppress(*_REFUSED):
@@ -177,6 +183,13 @@ class PaymentsWorld:
         """Do the jobs of the events that were posted."""
         while self.queue:
             jobs.apply_event(self.queue.pop(0))
+        self._hand_over_mails()
+
+    def _hand_over_mails(self) -> None:
+        """Let a provider take the order mails, which hold the notice of the right to withdraw."""
+        waiting = (Notification.kind == "order", Notification.accepted_at.is_(None))
+        with session() as s:
+            s.execute(sa.update(Notification).where(*waiting).values(accepted_at=clock()))
 
     def apply_all_again(self) -> None:
         """Have every event applied once more."""
@@ -257,6 +270,7 @@ class PaymentsWorld:
             self.work()
             due = self._find_due()
             if due is None and not self.waiting and not self.stripe_waits():
+                issue_due(60)
                 return
             if due:
                 self._shift(max(due - clock(), timedelta()) + timedelta(seconds=1))
