@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -22,7 +23,7 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
-from api.payments.book import measure_seconds, read_balances, share
+from api.payments.book import Span, Terms, earned, measure_seconds, read_balances, share
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
@@ -228,27 +229,41 @@ def measure_use(session: Session, payment: Payment, until: datetime, *forms: Cre
 
     Time without watching that was given back was not used, in whatever form, or in one of `forms`, it was given.
     """
-    given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
-    if payment.user_id is None and not given:
+    if (use := _read_use(session, payment, until, forms or tuple(CreditForm))) is None:
         return _read_kept_use(session, payment, until)
-    holes = sa.select(WatchCredit).where(
-        WatchCredit.payment_id == payment.id, WatchCredit.form.in_(forms or tuple(CreditForm))
-    )
-    ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
-    unwatched = [
-        (max(start, hole.starts_at), min(end, hole.ends_at))
-        for hole in session.scalars(holes)
-        for start, end in ran
-    ]
-    bought = plan(payment.plan).duration_seconds
-    if bought is None:
-        bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
-    return measure_seconds(ran, unwatched, bought, until), bought
+    return measure_seconds(use.ran, use.unwatched, use.bought, until), use.bought
 
 
 def price_use(session: Session, payment: Payment, until: datetime) -> int:
     """Return the cents that a payment's plan has earned up to `until`."""
-    return share(read_balances(session, payment.id).worth, *measure_use(session, payment, until))
+    worth = read_balances(session, payment.id).worth
+    if (use := _read_use(session, payment, until, tuple(CreditForm))) is None:
+        return share(worth, *_read_kept_use(session, payment, until))
+    return earned(Terms(worth, use.bought), use.ran, use.unwatched, until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    ran: list[Span]
+    unwatched: list[Span]
+    bought: int
+
+
+def _read_use(
+    session: Session, payment: Payment, until: datetime, forms: tuple[CreditForm, ...]
+) -> _Use | None:
+    """Read when a payment's plan ran, and when it was not watched; None where that went with the account."""
+    given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
+    if payment.user_id is None and not given:
+        return None
+    mine = (WatchCredit.payment_id == payment.id, WatchCredit.form.in_(forms))
+    holes = session.scalars(sa.select(WatchCredit).where(*mine)).all()
+    ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
+    unwatched = [(max(a, hole.starts_at), min(b, hole.ends_at)) for hole in holes for a, b in ran]
+    bought = plan(payment.plan).duration_seconds
+    if bought is None:
+        bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
+    return _Use(ran, unwatched, bought)
 
 
 def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
