@@ -223,7 +223,7 @@ class PaymentsWorld:
     def fail_to_watch(self, hours: int) -> None:
         """Let an alert of the buyer go without proven answers, then give back that time."""
         alert_id = self._wait()
-        self._shift(timedelta(hours=hours))
+        self.pass_time(timedelta(hours=hours))
         with session() as s:
             make_partitions(s, clock().date())
         with session() as s:
