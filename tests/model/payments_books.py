@@ -114,11 +114,11 @@ class Books:
         )
 
     def was_lowered(self, payment: Payment) -> bool:
-        """Return whether people gave money back, or all of it went back for another reason than use."""
-        return any(
-            each.reason in (*_AUTOMATIC, RefundReason.OPERATOR, RefundReason.EXTERNAL)
-            for each in self.refunds[payment.id]
-        )
+        """Return whether people gave money back, or all of it went back, as to who withdraws before the order mail."""
+        whole = (*_AUTOMATIC, RefundReason.OPERATOR, RefundReason.EXTERNAL)
+        given = [each for each in self.refunds[payment.id] if each.status is not RefundStatus.FAILED]
+        withdrawn = sum(each.amount_cents for each in given if each.reason is RefundReason.WITHDRAWAL)
+        return withdrawn == payment.amount_cents or any(each.reason in whole for each in given)
 
     def was_overpaid(self, payment: Payment) -> bool:
         """Return whether people gave back what an upgrade had taken already."""
