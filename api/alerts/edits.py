@@ -13,6 +13,7 @@ from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id, read_limits
+from api.alerts.unwatched import record_unwatched
 from api.alerts.watchability import must_wait_for_watch
 from api.errors import invalid
 from api.models.alert import Alert, AlertTarget
@@ -73,8 +74,9 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     enabled = not waiting and (alert.enabled or alert.awaits_watch)
     if enabled:
         check_plan(session, alert.user_id, place, besides=alert.id)
+    record_unwatched(session, alert.user_id, clock())
     record_desk_changes(session, alert, "alert changed")
-    if not (alert.enabled and _list_desk_ids(targets) <= _list_desk_ids(alert.targets)):
+    if not (alert.enabled and _list_desk_ids(targets) == _list_desk_ids(alert.targets)):
         alert.watched_since = clock()
     alert.targets = targets
     note_health_consent(alert, targets)

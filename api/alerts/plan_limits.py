@@ -20,6 +20,7 @@ from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.service import record_desk_changes, wake_alerts
 from api.alerts.targets import build_targets, get_prefecture_id
+from api.alerts.unwatched import record_unwatched
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.user import Grant, User
@@ -58,6 +59,8 @@ def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
         .options(selectinload(Alert.targets))
     ).all()
     paused = waiting[held.alerts :]
+    if paused:
+        record_unwatched(session, user_id, clock())
     for alert in paused:
         alert.enabled = False
         record_desk_changes(session, alert, "alert paused: smaller plan")

@@ -10,6 +10,7 @@ from api.accounts.entitlement import find_entitlement, list_plans_above
 from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import find_watched_desks, get_prefecture_id
+from api.alerts.unwatched import record_unwatched
 from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
@@ -86,6 +87,7 @@ def _switch(session: Session, alert: Alert, *, enabled: bool) -> None:
     if enabled:
         ensure_watchable(session, alert)
         check_plan(session, alert.user_id, get_prefecture_id(alert.targets))
+    record_unwatched(session, alert.user_id, clock())
     alert.enabled, alert.awaits_watch = enabled, False
     alert.watched_since = clock()
     record_desk_changes(session, alert, "alert enabled" if enabled else "alert paused")
@@ -104,6 +106,7 @@ def delete_alert(session: Session, user_id: UUID, alert_id: UUID) -> None:
 def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
     """Close an alert; a closed one keeps its reason."""
     if alert.closed_at is None:
+        record_unwatched(session, alert.user_id, clock())
         alert.closed_at, alert.closed_because = clock(), because
         record_desk_changes(session, alert, f"alert {because}")
 

@@ -79,7 +79,7 @@ RULES: Mapping[str, ColumnRules] = {
     "payments": ColumnRules(
         stays="id user_id plan amount_cents currency refunded_cents status created_at paid_at refunded_at"
         " subscription_id terms_version consent consent_text consented_at alert_wish alert_id synced_at order_number"
-        " order_mail_at client_name lost_cents stripe_customer_id"
+        " order_mail_at client_name lost_cents stripe_customer_id measured_at"
     ),
     "subscriptions": ColumnRules(
         stays="id user_id plan status period_starts_at period_ends_at cancel_at ended_at cancel_wanted_at"

@@ -45,7 +45,7 @@ from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.postings import close_periods
 from api.payments.refunds import ask_for_refund
-from api.payments.watch_gaps import list_watched_payments
+from api.payments.watch_gaps import list_watched_users
 from api.push_devices.service import drop_ended_devices
 from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
 from api.retention.batches import delete_in_batches
@@ -291,10 +291,10 @@ def tell_closed_desks() -> Counts:
 def credit_outages() -> Counts:
     """Give back paid time without watching, and have Stripe take it off invoices."""
     with session() as s:
-        payments = list_watched_payments(s, clock())
-    for payment_id in payments:
+        users = list_watched_users(s, clock())
+    for user_id in users:
         with session() as s:
-            effects = watch_credits.give_back(s, payment_id)
+            effects = watch_credits.give_back(s, user_id)
         effects.run(ask_for_refund)
     with session() as s:
         unborne = watch_credits.list_unborne(s)
@@ -304,7 +304,7 @@ def credit_outages() -> Counts:
         untold = watch_credits.list_untold(s)
     for credit_id in untold:
         watch_credits.tell_stripe(credit_id)
-    return {"payments": len(payments), "told": len(untold), "reclaimed": len(unborne)}
+    return {"users": len(users), "told": len(untold), "reclaimed": len(unborne)}
 
 
 def remind_of_failed_renewals() -> Counts:

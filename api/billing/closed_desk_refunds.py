@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.service import get_owned, lock_user
+from api.alerts.unwatched import Hole, add_hole
 from api.billing.closed_desks import find_closed_since
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
@@ -83,13 +84,11 @@ def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[d
 
 
 def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _Rest:
-    """Measure the time of a payment's plan from the closing on, without what was given back already."""
-    given = sa.select(sa.func.max(WatchCredit.ends_at)).where(WatchCredit.payment_id == payment.id)
-    since = max(closed_at, session.scalar(given) or closed_at)
+    """Measure the time of a payment's plan from the closing on; what it gave back already is no more in the book."""
     grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
-    held, kept = read_balances(session, payment.id), price_use(session, payment, since)
+    held, kept = read_balances(session, payment.id), price_use(session, payment, closed_at)
     ends = max(each.ends_at for each in grants)
-    starts = max(since, min(each.starts_at for each in grants))
+    starts = max(closed_at, min(each.starts_at for each in grants))
     return _Rest(starts, ends, kept, max(min(held.claims - kept, held.refundable), 0))
 
 
@@ -97,6 +96,7 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
     """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on."""
     payment, now = lock_payment(session, payment_id), clock()
     rest = _measure_rest(session, payment, closed_at)
+    add_hole(session, payment.id, Hole(rest.starts_at, now))
     post_end(session, payment.id, f"closed-desk:{payment.id}", rest.kept)
     refund = plan_refund(session, payment, rest.cents, RefundReason.NOT_WATCHED) if rest.cents else None
     unpaid = read_balances(session, payment.id).claims - rest.kept

@@ -26,6 +26,7 @@ from api.models.user import Contact, Role, User
 from api.payments.cancellations import request_cancellation
 from api.payments.former_customers import keep_customers
 from api.payments.grants import keep_use
+from api.payments.watch_credits import give_what_is_owed
 from api.payments.withdrawal_periods import note_order_mails
 from api.schemas import LostPlan
 from configs.clock import clock
@@ -65,6 +66,7 @@ def delete_account(
     refunds = [] if repeated else apply_notices(session, user_id, now)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
+    refunds += give_what_is_owed(session, user_id)
     keep_use(session, user_id, now)
     keep_answers(session, user_id, now)
     note_order_mails(session, user_id)

@@ -28,7 +28,7 @@ from api.models.provider_event import ProviderEvent
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
-from api.models.watch_credit import WatchCredit
+from api.models.watch_credit import Unwatched, WatchCredit
 
 _USER = "user"  # name of the statement's parameter
 
@@ -81,6 +81,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(PlanCredit, ("payment_id",)),
     ExportedTable(Refund, ("payment_id",)),
     ExportedTable(Invoice, ("payment_id",), ("pdf_key",)),
+    ExportedTable(Unwatched, ("payment_id",)),
     ExportedTable(WatchCredit, ("payment_id",)),
     ExportedTable(StripeId, ("payment_id", "subscription_id", "refund_id")),
     ExportedTable(Declaration),  # by account: who fills in the form without one may be a stranger

@@ -195,6 +195,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "stripe_events": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
     "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "unwatched": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
     "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "former_customers": {"api": _ADD, "background": _ALL},
     # The programs themselves

@@ -33,7 +33,7 @@ from api.models.slot import Detection, DetectionSlot, GoneCursor, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
-from api.models.watch_credit import WatchCredit
+from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, DrainedNode, Outage, Incident, DeskChange, Check,
@@ -42,6 +42,6 @@ RECORDS: tuple[type[Base], ...] = (
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
-    BookTransaction, BookLine, Invoice, InvoiceCounter, WatchCredit, DeliveryDay, DeliveryFigure, BackupState,
-    KeySighting, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
+    BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryDay, DeliveryFigure,
+    BackupState, KeySighting, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

@@ -134,6 +134,7 @@ class Payment(Base):
     consented_at: Mapped[datetime | None]
     alert_wish: Mapped[dict[str, Any] | None]  # body of POST /api/alerts: the alert that the payment creates
     alert_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("alerts.id", ondelete="SET NULL"), index=True)
+    measured_at: Mapped[datetime | None]  # up to when its unwatched time was recorded
     synced_at: Mapped[datetime | None]  # when it was last compared with Stripe
     order_number: Mapped[str | None] = mapped_column(
         unique=True

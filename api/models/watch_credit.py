@@ -18,15 +18,34 @@ class CreditForm(StrEnum):
     REFUND = "refund"  # paid back
 
 
+class Unwatched(Base):
+    """One time of a payment's plan in which no desk of any alert could be proven; it grows while it lasts."""
+
+    __tablename__ = "unwatched"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    least_seconds: Mapped[
+        int
+    ]  # what the alert's desks allow: merged with its neighbours a hole is longer, or no hole
+
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="order"),
+        sa.Index("ix_unwatched_payment_id_starts_at", "payment_id", "starts_at"),
+    )
+
+
 class WatchCredit(Base):
-    """One hole in the watching of a paid plan. Rows are kept as long as the payment: what was owed and given."""
+    """What was given for unwatched time of a payment, once a day at most; kept as long as the payment."""
 
     __tablename__ = "watch_credits"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"))
-    starts_at: Mapped[datetime]  # the last proven answer before the hole
-    ends_at: Mapped[datetime]  # the first one after it, or the end of the plan
+    starts_at: Mapped[datetime]  # where the unwatched time begins that was not given before
+    ends_at: Mapped[datetime]  # so much later as was given: it may be time of several holes
     form: Mapped[CreditForm] = mapped_column(enum_column(CreditForm, "form"))
     amount_cents: Mapped[int]  # the share of the price, rounded up
     refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"), index=True)

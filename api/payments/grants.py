@@ -1,7 +1,7 @@
 """Grants that payments give: they begin when it is paid, and end with a full refund or a lost dispute."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import lock_user, wake_alerts
+from api.alerts.unwatched import record_unwatched
 from api.models.base import new_id
 from api.models.payment import (
     Payment,
@@ -30,6 +31,7 @@ from api.payments.facts import Period
 from api.payments.ledger import add_event, lock_payment
 from api.payments.plan_credits import list_credits
 from api.payments.postings import post_end, post_upgrade
+from api.payments.watch_gaps import list_unwatched
 from configs.plan import PlanName, plan
 from configs.settings import settings
 
@@ -49,7 +51,7 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
     """
     for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
-        _end_grants(session, _list_running(session, cheaper, now), now)
+        end_grants(session, _list_running(session, cheaper, now), now)
         post_upgrade(session, credit)
         add_event(session, cheaper, PaymentEventKind.PLAN_ENDED, now, subject=str(payment.id))
     if period:
@@ -169,7 +171,7 @@ def end_paid_plan(
     running = _list_running(session, payment, now)
     if not running or payment.user_id is None:
         return Effects()
-    _end_grants(session, running, now)
+    end_grants(session, running, now)
     if payment.subscription_id:
         request_cancellation(session, payment.subscription_id, now)
     effects = _follow(session, payment, "plan ended")
@@ -224,12 +226,15 @@ def _find_revived(session: Session, order: Payment, credit: PlanCredit) -> Grant
     return session.scalars(revived).one_or_none()
 
 
-def measure_use(session: Session, payment: Payment, until: datetime, *forms: CreditForm) -> tuple[int, int]:
+def measure_use(
+    session: Session, payment: Payment, until: datetime, *, served: bool = False
+) -> tuple[int, int]:
     """Return the seconds of a payment's plan that were used and watched up to `until`, and those it paid for.
 
-    Time without watching that was given back was not used, in whatever form, or in one of `forms`, it was given.
+    Time without watching was not used, in whatever form it is given back. `served`: only what was given as time is
+    taken off, as that is still to be served.
     """
-    if (use := _read_use(session, payment, until, forms or tuple(CreditForm))) is None:
+    if (use := _read_use(session, payment, until, served=served)) is None:
         return _read_kept_use(session, payment, until)
     return measure_seconds(use.ran, use.unwatched, use.bought, until), use.bought
 
@@ -237,7 +242,7 @@ def measure_use(session: Session, payment: Payment, until: datetime, *forms: Cre
 def price_use(session: Session, payment: Payment, until: datetime) -> int:
     """Return the cents that a payment's plan has earned up to `until`."""
     worth = read_balances(session, payment.id).worth
-    if (use := _read_use(session, payment, until, tuple(CreditForm))) is None:
+    if (use := _read_use(session, payment, until)) is None:
         return share(worth, *_read_kept_use(session, payment, until))
     return earned(Terms(worth, use.bought), use.ran, use.unwatched, until)
 
@@ -249,17 +254,16 @@ class _Use:
     bought: int
 
 
-def _read_use(
-    session: Session, payment: Payment, until: datetime, forms: tuple[CreditForm, ...]
-) -> _Use | None:
+def _read_use(session: Session, payment: Payment, until: datetime, *, served: bool = False) -> _Use | None:
     """Read when a payment's plan ran, and when it was not watched; None where that went with the account."""
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
     if payment.user_id is None and not given:
         return None
-    mine = (WatchCredit.payment_id == payment.id, WatchCredit.form.in_(forms))
-    holes = session.scalars(sa.select(WatchCredit).where(*mine)).all()
+    mine = (WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME)
+    time = sa.select(WatchCredit).where(*mine)
+    holes = session.scalars(time) if served else list_unwatched(session, payment, until, fresh=True)
     ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
-    unwatched = [(max(a, hole.starts_at), min(b, hole.ends_at)) for hole in holes for a, b in ran]
+    unwatched = [(each.starts_at, each.ends_at) for each in holes]
     bought = plan(payment.plan).duration_seconds
     if bought is None:
         bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
@@ -339,7 +343,10 @@ def _list_running(session: Session, payment: Payment, now: datetime) -> list[Gra
     return list(session.scalars(mine.order_by(Grant.starts_at.desc())))
 
 
-def _end_grants(session: Session, grants: Iterable[Grant], now: datetime) -> None:
+def end_grants(session: Session, grants: Sequence[Grant], now: datetime) -> None:
+    """End grants now, after their unwatched time is written; those that adjoin them begin earlier."""
+    if grants:
+        record_unwatched(session, grants[0].user_id, now)
     for grant in grants:
         end, freed = grant.ends_at, grant.ends_at - max(grant.starts_at, now)
         if grant.starts_at < now:

@@ -14,6 +14,7 @@ from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
+from api.alerts.unwatched import Hole, add_hole
 from api.errors import ApiError
 from api.models.payment import (
     Payment,
@@ -36,8 +37,6 @@ from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.shortening import shorten_paid_time
 from api.payments.subscription_rows import end_lapsed
-from api.payments.watch_credits import give_back_hole
-from api.payments.watch_gaps import Hole, find_threshold
 from configs.clock import clock
 from configs.settings import settings
 
@@ -136,7 +135,7 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     if payment.consented_at and payment.subscription_id:
         end_lapsed(session, payment, now)
     if lost:
-        effects.add(give_back_hole(session, payment, lost))
+        add_hole(session, payment.id, lost)
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
         effects.refunds += shorten_paid_time(session, payment, wanted)
     if not _add_ordered_alert(session, payment, effects):
@@ -159,7 +158,7 @@ def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: 
     bridged = paid.period.start + settings().grace_period
     starts = max(session.scalar(run) or bridged, bridged)
     ends = min(until, paid.period.end)
-    return Hole(starts, ends) if ends - starts > find_threshold(session, payment) else None
+    return Hole(starts, ends) if ends > starts else None
 
 
 def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> Effects:

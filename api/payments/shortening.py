@@ -6,6 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.alerts.unwatched import record_unwatched
 from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
 from api.payments.book import read_balances
@@ -13,6 +14,7 @@ from api.payments.grants import price_use, revive_rest
 from api.payments.plan_credits import spread_refund
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refunds
+from configs.clock import clock
 
 
 def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> list[UUID]:
@@ -21,6 +23,8 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> lis
     What was paid by the credit of a cheaper plan goes back as time of that plan, where the money paid does not cover
     it.
     """
+    if payment.user_id:
+        record_unwatched(session, payment.user_id, clock())
     cause, kept = f"cancelled:{payment.id}:{ends.isoformat()}", price_use(session, payment, ends)
     mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
     for grant in session.scalars(mine):

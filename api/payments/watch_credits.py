@@ -4,7 +4,8 @@ The user chooses money instead (L.224-25-21 to -23 Code de la consommation) in t
 because it was replaced or cancelled, it is money too.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +14,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 import notifier
+from api.alerts.service import lock_user
+from api.alerts.unwatched import Hole, record_unwatched
 from api.models.base import new_id
 from api.models.base import session as open_session
 from api.models.payment import (
@@ -23,41 +26,77 @@ from api.models.payment import (
     StripeId,
     Subscription,
 )
-from api.models.user import OutageCredit, User
-from api.models.watch_credit import CreditForm, WatchCredit
+from api.models.user import Grant, OutageCredit, User
+from api.models.watch_credit import CreditForm, Unwatched, WatchCredit
+from api.payments.book import read_balances
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.former_customers import find_customer
-from api.payments.grants import CREDIT, add_grant, find_plan_end, measure_use
+from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
 from api.payments.ledger import has_event, lock_payment
-from api.payments.plan_credits import FOR_TIME, has_plan, sum_value
+from api.payments.plan_credits import FOR_TIME, keeps_plan, sum_value
 from api.payments.postings import post_reclaimed, post_unwatched
 from api.payments.refunds import ask_for_refund, plan_refunds
-from api.payments.watch_gaps import Hole, find_holes
+from api.payments.watch_gaps import find_least_cents, list_unwatched
 from configs.clock import clock
 from configs.plan import plan
+from configs.withdrawal_period import ZONE
 
 _WAIT = timedelta(minutes=5)
 
 log = structlog.get_logger(__name__)
 
 
-def give_back(session: Session, payment_id: UUID) -> Effects:
-    """Give back the holes of a payment that are over. Repeated, it gives nothing more."""
-    payment, now = lock_payment(session, payment_id), clock()
+def give_back(session: Session, user_id: UUID) -> Effects:
+    """Record the unwatched time of a user's plans, and give back what is due: once a day at most, with one mail."""
+    lock_user(session, user_id)
+    user, now = session.get(User, user_id), clock()
     effects = Effects()
-    if payment.user_id is None or not has_plan(session, payment, *FOR_TIME):
+    if user is None:
         return effects
-    for hole in find_holes(session, payment, now):
-        _give(session, payment, hole, now, effects)
+    record_unwatched(session, user_id, now, cut=False)
+    payments = _list_payments(session, user_id)
+    if not payments or _has_given_today(session, payments, now):
+        return effects
+    given: list[WatchCredit] = []
+    ends = None
+    for payment in payments:
+        if user.outage_credit is OutageCredit.REFUND:
+            _take_back_time(session, payment, now)
+        form = _choose_form(session, payment)
+        if given and form is not given[0].form:
+            continue  # one mail a day says one thing
+        if credit := _give(session, payment, form, effects):
+            given.append(credit)
+            if form is CreditForm.TIME:
+                ends = _extend(session, payment, credit, now)
+    effects.mails += _tell(session, user_id, given, ends) if given else []
     return effects
 
 
-def give_back_hole(session: Session, payment: Payment, hole: Hole) -> Effects:
-    """Give back one time in which the plan of a locked payment did not run."""
-    effects = Effects()
-    _give(session, payment, hole, clock(), effects)
-    return effects
+def give_what_is_owed(session: Session, user_id: UUID) -> list[UUID]:
+    """Order as money what is due for unwatched time of an account that is deleted now; return the refunds."""
+    now, effects = clock(), Effects()
+    record_unwatched(session, user_id, now)
+    for payment in _list_payments(session, user_id):
+        _give(session, payment, CreditForm.REFUND, effects, least=1)
+    return effects.refunds
+
+
+def _list_payments(session: Session, user_id: UUID) -> list[Payment]:
+    """Return the user's payments with unwatched time, locked, whose plan was not paid back whole."""
+    mine = sa.select(Payment.id).where(Payment.user_id == user_id, keeps_plan(*FOR_TIME))
+    found = session.scalars(
+        mine.where(sa.exists().where(Unwatched.payment_id == Payment.id)).order_by(Payment.id)
+    )
+    return [lock_payment(session, each) for each in found.all()]
+
+
+def _has_given_today(session: Session, payments: Sequence[Payment], now: datetime) -> bool:
+    midnight = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    mine = WatchCredit.payment_id.in_([each.id for each in payments])
+    today = sa.select(WatchCredit.id).where(mine, WatchCredit.created_at >= midnight)
+    return session.scalar(today.limit(1)) is not None
 
 
 def list_untold(session: Session) -> list[UUID]:
@@ -151,83 +190,141 @@ def tell_stripe(credit_id: UUID) -> None:
         s.execute(sa.update(WatchCredit).where(WatchCredit.id == credit_id).values(next_attempt_at=None))
 
 
-def _give(session: Session, payment: Payment, hole: Hole, now: datetime, effects: Effects) -> None:
-    form = _choose_form(session, payment, hole)
-    amount = _price(session, payment, hole, now)
+def _give(
+    session: Session,
+    payment: Payment,
+    form: CreditForm,
+    effects: Effects,
+    least: int | None = None,
+) -> WatchCredit | None:
+    """Give what the unwatched time of a locked payment is worth so far, less what was given for it."""
+    now = clock()
+    before = _list_given(session, payment)
+    holes = list_unwatched(session, payment, now)
+    length = sum((each.ends_at - each.starts_at for each in holes), timedelta())
+    seconds = math.ceil(length.total_seconds()) - sum(map(_measure, before))
+    amount = _price(session, payment, math.ceil(length.total_seconds()), now)
+    amount -= sum(each.amount_cents for each in before)
+    amount = min(amount, read_balances(session, payment.id).claims - price_use(session, payment, now))
+    if least is None and form is not CreditForm.TIME and not _is_ending(session, payment, form, now):
+        least = find_least_cents(session, payment)
+    if seconds <= 0 or amount < (least or 1):
+        return None
     refunds: list[Refund] = []
     if form is CreditForm.REFUND:
         refunds = plan_refunds(session, payment, amount, RefundReason.OUTAGE, upgrades=True)
         amount = sum(each.amount_cents for each in refunds)
+        if not refunds:
+            return None
+    starts = _find_start(holes, before)
     credit = WatchCredit(
         id=new_id(),
         payment_id=payment.id,
-        starts_at=hole.starts_at,
-        ends_at=hole.ends_at,
+        starts_at=starts,
+        ends_at=starts + timedelta(seconds=seconds),
         form=form,
         amount_cents=amount,
         refund_id=refunds[0].id if refunds else None,
         created_at=now,
-        next_attempt_at=now if form is CreditForm.INVOICE and amount else None,
+        next_attempt_at=now if form is CreditForm.INVOICE else None,
     )
     if form is CreditForm.INVOICE:
         post_unwatched(session, payment.id, credit.id, amount)
-    ends = _extend(session, payment, hole, now) if form is CreditForm.TIME else None
     effects.refunds += [each.id for each in refunds]
     session.add(credit)
     session.flush()
-    effects.mails += _tell(session, payment, credit, hole, ends)
+    return credit
 
 
-def _choose_form(session: Session, payment: Payment, hole: Hole) -> CreditForm:
+def _list_given(session: Session, payment: Payment) -> Sequence[WatchCredit]:
+    mine = sa.select(WatchCredit).where(WatchCredit.payment_id == payment.id)
+    return session.scalars(mine.order_by(WatchCredit.id)).all()
+
+
+def _measure(credit: WatchCredit) -> int:
+    return int((credit.ends_at - credit.starts_at).total_seconds())
+
+
+def _find_start(holes: Sequence[Hole], before: Sequence[WatchCredit]) -> datetime:
+    """Return where the unwatched time begins that was not given before; no two credits of a payment begin at once."""
+    given = timedelta(seconds=sum(map(_measure, before)))
+    starts = holes[-1].starts_at
+    for hole in holes:
+        if given < hole.ends_at - hole.starts_at:
+            starts = hole.starts_at + given
+            break
+        given -= hole.ends_at - hole.starts_at
+    starts = starts.replace(microsecond=0)
+    while any(each.starts_at == starts for each in before):
+        starts += timedelta(microseconds=1)
+    return starts
+
+
+def _is_ending(session: Session, payment: Payment, form: CreditForm, now: datetime) -> bool:
+    """Whether a payment's time is over; what its next invoice is to bear is given on the day before."""
+    ahead = timedelta(days=1) if form is CreditForm.INVOICE else timedelta()
+    last = sa.select(sa.func.max(Grant.ends_at)).where(Grant.payment_id == payment.id)
+    ends = session.scalar(last)
+    return ends is None or ends <= now + ahead
+
+
+def _choose_form(session: Session, payment: Payment) -> CreditForm:
     user = session.get_one(User, payment.user_id)
     if user.outage_credit is OutageCredit.REFUND or has_event(session, payment, PaymentEventKind.PLAN_ENDED):
         return CreditForm.REFUND
     if payment.subscription_id is None:
-        return CreditForm.REFUND if _is_used_up(session, payment, hole) else CreditForm.TIME
+        return CreditForm.REFUND if _is_used_up(session, payment) else CreditForm.TIME
     row = session.get_one(Subscription, payment.subscription_id)
     renews = row.ended_at is None and row.cancel_at is None and row.cancel_wanted_at is None
     return CreditForm.INVOICE if renews else CreditForm.REFUND
 
 
-def _is_used_up(session: Session, payment: Payment, hole: Hole) -> bool:
+def _is_used_up(session: Session, payment: Payment) -> bool:
     """Whether more time would be given than was bought: then the desks do not come back, and time is worth nothing."""
-    given = sa.select(WatchCredit).where(
-        WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME
-    )
-    before = sum((each.ends_at - each.starts_at).total_seconds() for each in session.scalars(given))
-    return before + hole.seconds > (plan(payment.plan).duration_seconds or 0)
+    holes = list_unwatched(session, payment, clock())
+    length = sum((each.ends_at - each.starts_at for each in holes), timedelta())
+    return length.total_seconds() > (plan(payment.plan).duration_seconds or 0)
 
 
-def _price(session: Session, payment: Payment, hole: Hole, now: datetime) -> int:
-    """Return the share of the price, in proportion to the time that was paid, rounded up to the cent."""
+def _take_back_time(session: Session, payment: Payment, now: datetime) -> None:
+    """Take back what was given as time and is not used yet, the newest first: it is owed as money then."""
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.source == CREDIT, Grant.ends_at > now)
+    grants = session.scalars(mine.order_by(Grant.starts_at.desc())).all()
+    left = sum((each.ends_at - max(each.starts_at, now) for each in grants), timedelta())
+    end_grants(session, grants, now)
+    for credit in reversed(_list_given(session, payment)):
+        if credit.form is CreditForm.TIME and left > timedelta():
+            lasts = credit.ends_at - credit.starts_at
+            kept = max(lasts - left, timedelta(microseconds=1))
+            credit.amount_cents = credit.amount_cents * kept // lasts
+            credit.ends_at = credit.starts_at + kept
+            left -= lasts
+    session.flush()
+
+
+def _price(session: Session, payment: Payment, seconds: int, now: datetime) -> int:
+    """Return the share of what its plan was paid with, by the time that was paid, rounded up to the cent."""
     bought = measure_use(session, payment, now)[1]
-    paid = sum_value(session, payment)  # of an upgraded plan the credit of the cheaper one too
-    return min(-(-paid * hole.seconds // bought), paid) if bought else 0
+    return -(-sum_value(session, payment) * seconds // bought) if bought else 0
 
 
-def _extend(session: Session, payment: Payment, hole: Hole, now: datetime) -> datetime:
+def _extend(session: Session, payment: Payment, credit: WatchCredit, now: datetime) -> datetime:
     """Add the time behind the user's plan of that name, or from now on; return its new end."""
     starts = find_plan_end(session, payment.user_id, payment.plan, now)
-    ends = starts + timedelta(seconds=max(hole.seconds, 1))
+    ends = starts + (credit.ends_at - credit.starts_at)
     add_grant(session, payment, CREDIT, starts, ends)
     return ends
 
 
-def _tell(
-    session: Session, payment: Payment, credit: WatchCredit, hole: Hole, ends: datetime | None
-) -> list[UUID]:
-    if payment.user_id is None:
-        return []
+def _tell(session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None) -> list[UUID]:
     params = {
-        "payment": str(payment.id),
-        "seconds": hole.seconds,
-        "given": credit.form.value,
-        "amount": credit.amount_cents,
+        "payment": str(given[-1].payment_id),
+        "seconds": sum(map(_measure, given)),
+        "given": given[-1].form.value,
+        "amount": sum(each.amount_cents for each in given),
         "ends": ends.isoformat() if ends else None,
     }
-    return notifier.create_notifications(
-        session, payment.user_id, "credited", params, f"credited:{credit.id}"
-    )
+    return notifier.create_notifications(session, user_id, "credited", params, f"credited:{given[-1].id}")
 
 
 def _take_turn(session: Session, credit_id: UUID) -> tuple[str, str, int, bool] | None:

@@ -1,124 +1,78 @@
-"""Holes in the watching of paid plans: time between two proven answers that none of an alert's desks had.
+"""Which of the holes in the watching of paid plans count: merged over the person's whole paid time, then measured.
 
-Read from `checks`, so that our own standstill counts like the site's trouble: a worker that does not run opens no
-outage. A hole counts once it is over, by an answer or by the end of the plan.
+api/alerts/unwatched.py records them. The order's consent names the threshold, the version of its terms a least amount.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from api.alerts.targets import find_watched_desks
-from api.models.alert import Alert
-from api.models.desk import DeskState
+from api.alerts.unwatched import HOUR, MINUTE, Hole, clip, measure_unwatched, merge
 from api.models.payment import Payment
 from api.models.user import Grant
-from api.models.watch_credit import WatchCredit
+from api.models.watch_credit import Unwatched
 from api.payments.plan_credits import FOR_TIME, keeps_plan
+from configs.clock import clock
 from configs.plan import plan
 
-ACCEPTED_THRESHOLD = timedelta(hours=1)  # where the user accepted it with the order
-_MINUTE = timedelta(minutes=1)
-_LATE = timedelta(minutes=10)  # a check is recorded within this time of its start
-_KEPT = timedelta(days=6)  # checks that are surely still there: PARTITION_DAYS_LOW
-
-_GAPS = sa.text("""
-WITH proven AS (
-  SELECT started_at AS at FROM checks
-  WHERE desk_id = ANY(:desks) AND started_at >= :begins AND started_at < :ends AND outcome IN ('slots', 'no_slots')
-  UNION ALL SELECT CAST(:begins AS timestamptz)
-  UNION ALL SELECT CAST(:ends AS timestamptz) WHERE :over
-)
-SELECT before, at FROM (SELECT at, lag(at) OVER (ORDER BY at) AS before FROM proven) pairs
-WHERE at - before > :least ORDER BY at
-""")
+LEAST_CENTS = 50
+_LEAST_NAMED = "2026-11-25"  # the first version of the terms that names LEAST_CENTS
+_LATELY = timedelta(days=14)  # a plan that ended: what is left of it is given once a day
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A time without watching."""
+def list_unwatched(session: Session, payment: Payment, until: datetime, *, fresh: bool = False) -> list[Hole]:
+    """Return the times of a payment's plan up to `until` that were not watched, and count, also those not over yet.
 
-    starts_at: datetime
-    ends_at: datetime
-
-    @property
-    def seconds(self) -> int:
-        """Its length, rounded down."""
-        return int((self.ends_at - self.starts_at).total_seconds())
-
-
-def find_holes(session: Session, payment: Payment, now: datetime) -> list[Hole]:
-    """Return the holes of a payment's time that are over and were not given back yet, the oldest first."""
-    known = sa.select(sa.func.max(WatchCredit.ends_at)).where(WatchCredit.payment_id == payment.id)
-    since = max(session.scalar(known) or payment.created_at, now - _KEPT)
-    grants = session.scalars(
-        sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > since, Grant.starts_at < now)
-    ).all()
-    alerts = session.scalars(
-        sa.select(Alert)
-        .where(Alert.user_id == payment.user_id, Alert.enabled, Alert.closed_at.is_(None))
-        .options(selectinload(Alert.targets))
-    ).all()
-    least = find_threshold(session, payment)
-    found = [
-        hole
-        for grant in grants
-        for alert in alerts
-        for hole in _find_gaps(session, alert, grant, since, now=now, least=least)
+    `fresh`: with what was not recorded yet.
+    """
+    mine = Payment.user_id == payment.user_id if payment.user_id else Payment.id == payment.id
+    query = sa.select(Unwatched).join(Payment, Payment.id == Unwatched.payment_id).where(mine)
+    known = [
+        (each.payment_id, Hole(each.starts_at, each.ends_at, timedelta(seconds=each.least_seconds)))
+        for each in session.scalars(query)
     ]
-    return _merge(found)
+    if payment.user_id and fresh:
+        measured = measure_unwatched(session, payment.user_id, clock())
+        known += [(each.id, hole) for each, holes in measured for hole in holes]
+    least = find_threshold(session, payment)
+    counted = [
+        (each.starts_at, each.ends_at)
+        for each in merge(hole for _, hole in known)
+        if each.ends_at - each.starts_at > max(least, each.least)
+    ]
+    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id, Grant.starts_at < until))
+    ran = [(each.starts_at, min(each.ends_at, until)) for each in grants]
+    return clip(clip(merge(hole for owner, hole in known if owner == payment.id), counted), ran)
 
 
 def find_threshold(session: Session, payment: Payment) -> timedelta:
-    """Return from which length a hole counts: an hour where that was accepted, otherwise what the plan promises.
-
-    A renewal has the threshold of its subscription's order. `_find_gaps` raises it where a site allows fewer visits.
-    """
-    consent = payment.consent
-    if consent is None and payment.subscription_id:
-        order = sa.select(Payment.consent).where(
-            Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
-        )
-        consent = session.scalar(order.limit(1))
-    if (consent or {}).get("acceptsHourThreshold"):
-        return ACCEPTED_THRESHOLD
-    return _MINUTE + timedelta(seconds=plan(payment.plan).interval_seconds or 0)
+    """Return from which length a hole counts: an hour where that was accepted, otherwise what the plan promises."""
+    if (_find_order(session, payment).consent or {}).get("acceptsHourThreshold"):
+        return HOUR
+    return MINUTE + timedelta(seconds=plan(payment.plan).interval_seconds or 0)
 
 
-def _find_gaps(
-    session: Session, alert: Alert, grant: Grant, since: datetime, *, now: datetime, least: timedelta
-) -> Iterable[Hole]:
-    desks = [desk.id for desk in find_watched_desks(alert.targets) if desk.shows_slots]
-    begins = max(since, grant.starts_at, alert.watched_since)
-    over = grant.ends_at <= now - _LATE
-    ends = grant.ends_at if over else now - _LATE
-    if not desks or begins >= ends:
-        return []
-    shortest = sa.select(sa.func.min(DeskState.feasible_seconds)).where(DeskState.id.in_(desks))
-    promised = _MINUTE + timedelta(seconds=session.scalar(shortest) or 0)  # as the alert shows it
-    least = max(least, min(promised, ACCEPTED_THRESHOLD))
-    values = {"desks": desks, "begins": begins, "ends": ends, "over": over, "least": least}
-    return [Hole(before, at) for before, at in session.execute(_GAPS, values)]
+def find_least_cents(session: Session, payment: Payment) -> int:
+    """Return below which sum money waits for the end of the period: where the terms that were accepted say so."""
+    version = _find_order(session, payment).terms_version
+    return LEAST_CENTS if version and version >= _LEAST_NAMED else 1
 
 
-def _merge(holes: Sequence[Hole]) -> list[Hole]:
-    """Return the holes of several alerts as times that do not overlap: no time is given back twice."""
-    merged: list[Hole] = []
-    for each in sorted(holes, key=lambda hole: hole.starts_at):
-        if merged and each.starts_at <= merged[-1].ends_at:
-            merged[-1] = Hole(merged[-1].starts_at, max(merged[-1].ends_at, each.ends_at))
-        else:
-            merged.append(each)
-    return merged
+def _find_order(session: Session, payment: Payment) -> Payment:
+    """Return the order whose terms hold for a payment: for a renewal that of its subscription."""
+    if payment.consented_at or payment.subscription_id is None:
+        return payment
+    order = sa.select(Payment).where(
+        Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
+    )
+    return session.scalars(order.order_by(Payment.id).limit(1)).first() or payment
 
 
-def list_watched_payments(session: Session, now: datetime) -> list[UUID]:
-    """Return the paid payments whose time ran lately."""
-    lately = (Grant.starts_at < now, Grant.ends_at > now - _KEPT)
-    query = sa.select(Payment.id).join(Grant, Grant.payment_id == Payment.id)
+def list_watched_users(session: Session, now: datetime) -> list[UUID]:
+    """Return the users whose paid time runs, or ran lately."""
+    lately = (Grant.starts_at < now, Grant.ends_at > now - _LATELY)
+    query = sa.select(Payment.user_id).join(Grant, Grant.payment_id == Payment.id)
     paid = query.where(*lately, keeps_plan(*FOR_TIME), Payment.user_id.is_not(None))
-    return list(session.scalars(paid.distinct().order_by(Payment.id)))
+    return [each for each in session.scalars(paid.distinct().order_by(Payment.user_id)) if each]

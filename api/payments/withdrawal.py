@@ -23,7 +23,6 @@ from api.models.payment import (
     RefundReason,
     Subscription,
 )
-from api.models.watch_credit import CreditForm
 from api.payments.book import read_balances
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
@@ -110,7 +109,7 @@ def _measure_unused(session: Session, payment: Payment, declared_at: datetime, i
     used, bought = measure_use(session, payment, declared_at)
     if not _has_begun_on_request(payment):
         return Fraction(1)
-    ran = measure_use(session, payment, declared_at, CreditForm.TIME)[0]
+    ran = measure_use(session, payment, declared_at, served=True)[0]
     if bought and ran >= bought and not _goes_on(session, payment, declared_at):
         raise WithdrawalRefused("performed", "the plan was used whole, which ended the right to withdraw")
     return Fraction(bought - used, bought) if bought and informed else Fraction(1)

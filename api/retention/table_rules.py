@@ -169,6 +169,7 @@ TABLE_RULES: dict[str, Rule] = {
     "stripe_events": _BOOKS,
     "stripe_ids": _BOOKS,
     "subscriptions": _BOOKS,
+    "unwatched": _BOOKS,
     "watch_credits": _BOOKS,
     "former_customers": DroppedByAge(
         "drop_former_customers", lambda _: _YEAR, lambda limit: FormerCustomer.dropped_at < limit

@@ -23,6 +23,7 @@ from notifier.message_kinds import kinds
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants, list_messages
 from tests.api.world import BOBIGNY, Person, rows
+from tests.factories import add_checks
 
 ROUTE = "closed-desk-refund"
 
@@ -60,6 +61,7 @@ def find_link(till: Till, *, confirmed: bool = True) -> str:
 def closed(till: Till) -> Till:
     """Give a buyer of seven days whose desk closed after one, a day and a half ago."""
     till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    add_checks(BOBIGNY, clock(), [30 * each for each in range(49)])
     till.shop.pass_time(days=1)
     close_desk()
     till.shop.pass_time(days=1, hours=12)

@@ -146,6 +146,7 @@ def test_days_without_a_plan_are_given_back_where_a_renewal_is_collected_late(
     (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
     shop.control.pay_invoice(invoice["id"])
     shop.deliver()
+    background.credit_outages()
     (lost,) = rows(WatchCredit)
     assert (lost.starts_at, lost.ends_at, lost.form) == (grace.ends_at, clock(), CreditForm.INVOICE)
     row = get_subscription()

@@ -1,0 +1,207 @@
+"""Time without watching belongs to the person's paid time: counted whole, in one sum a period, told once a day."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from api.background import jobs
+from api.models.alert import Alert
+from api.models.base import session
+from api.models.partitions import make_partitions
+from api.models.payment import Payment, Refund
+from api.models.watch_credit import CreditForm, WatchCredit
+from configs.clock import clock
+from configs.plan import PlanName
+from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.payments.shop import list_grants, list_messages
+from tests.api.world import BOBIGNY, rows
+from tests.factories import add_checks
+
+DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+OTHER = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
+
+
+@pytest.fixture(autouse=True)
+def _months(till: Till) -> None:
+    with session() as s:
+        for day in range(95):
+            make_partitions(s, clock().date() + timedelta(days=day))
+
+
+def check(start: datetime, *minutes: float) -> None:
+    add_checks(BOBIGNY, start, minutes)
+
+
+def pass_hours(till: Till, hours: int, step: int = 1) -> None:
+    for _ in range(0, hours, step):
+        till.shop.pass_time(hours=step)
+        jobs.credit_outages()
+        till.shop.deliver()
+
+
+def wish(till: Till, form: str) -> None:
+    till.sign_in()
+    assert till.api.send("PATCH", "/api/users/profile", {"outageCredit": form}).status_code == 200
+
+
+def sum_hours() -> float:
+    return float(sum((each.ends_at - each.starts_at) / timedelta(hours=1) for each in rows(WatchCredit)))
+
+
+def sum_cents() -> int:
+    return sum(each.amount_cents for each in rows(WatchCredit))
+
+
+def sum_kept(till: Till) -> int:
+    return sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("act", ["nothing", "pause", "resume", "delete", "change", "stop"])
+def test_09_eight_hours_count_whatever_becomes_of_the_alert(till: Till, act: str, *, runs: bool) -> None:
+    """`runs`: the job ran while they lasted."""
+    till.buy(WEEK, alert=ALERT)
+    start = clock()
+    check(start, 30)
+    (alert,) = rows(Alert)
+    till.shop.pass_time(hours=8)
+    if runs:
+        jobs.credit_outages()
+    path = f"/api/alerts/{alert.id}"
+    till.sign_in()
+    if act in ("pause", "resume"):
+        for _ in range(1 + (act == "resume")):
+            assert till.api.send("PATCH", f"{path}/toggle", {}).status_code == 200
+    if act == "delete":
+        assert till.api.send("DELETE", path).status_code == 204
+    if act == "change":
+        assert till.api.send("PATCH", path, OTHER).status_code == 200
+    if act == "stop":
+        assert till.api.send("PATCH", f"{path}/toggle", {}).status_code == 200
+        assert till.api.send("DELETE", path).status_code == 204
+    check(start, *(480 + 30 * each for each in range(200)))
+    till.shop.pass_time(days=1)
+    jobs.credit_outages()
+    till.shop.pass_time(days=1)
+    jobs.credit_outages()
+    if act != "change":  # nothing of its new place is checked here
+        assert sum_hours() <= 8
+    assert sum_hours() >= 7.5
+    if act != "change":
+        assert list_messages().count("credited") <= 2
+
+
+@pytest.mark.parametrize("away", [24, 144])
+@pytest.mark.parametrize("days", [1, 20])
+def test_10_a_long_outage_counts_whole(till: Till, days: int, away: int) -> None:
+    """`away`: the hours between two runs of the job."""
+    till.buy(TOTAL, alert=ALERT)
+    start = clock()
+    check(start, 30, *(days * 1440 + 30 * each for each in range(48 * (32 - days))))
+    pass_hours(till, 30 * 24, step=away)
+    assert abs(sum_hours() - days * 24 + 0.5) < 0.2  # the last minutes are not worth a cent
+    assert sum_cents() == -(-2999 * (days * 48 - 1) // (30 * 48))
+
+
+def test_10_a_week_without_any_answer_goes_back_whole(till: Till) -> None:
+    wish(till, "refund")
+    till.buy(WEEK, alert=ALERT)
+    pass_hours(till, 9 * 24, step=6)
+    assert (sum_cents(), sum_kept(till)) == (1499, 0)
+
+
+def test_15_the_hour_is_measured_over_the_seam_of_two_periods(till: Till) -> None:
+    till.buy(DAY, alert=ALERT)
+    till.shop.clock.shift(timedelta(minutes=11))
+    till.buy(DAY)
+    start = list_grants(till.person.id)[0].starts_at
+    check(start, *(30 * each for each in range(1, 47)), 23 * 60 + 10)
+    check(start, *(24 * 60 + 50 + 30 * each for each in range(50)))
+    till.shop.pass_time(hours=30)
+    for _ in range(2):
+        jobs.credit_outages()
+    parts = [(each.ends_at - each.starts_at) / timedelta(minutes=1) for each in rows(WatchCredit)]
+    assert sorted(parts) == [50, 50]
+    assert list_messages().count("credited") == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "hour", "cents"), [("refund", False, 24), ("credit", False, 24), ("refund", True, 0)]
+)
+def test_21_small_holes_are_one_sum_told_once(till: Till, form: str, cents: int, *, hour: bool) -> None:
+    """Ten hours with a hole of 2.5 minutes in each eight: 3 h in a month, less than the terms' 50 cents."""
+    wish(till, form)
+    till.buy(TOTAL, alert=ALERT, consent=make_consent(acceptsHourThreshold=hour))
+    start = clock()
+    busy = [8 * block + 0.5 * each for block in range(75) for each in range(1, 12)]
+    calm = [600 + each for each in range(31 * 1440)]
+    check(start, *busy)
+    for day in range(31):
+        check(start, *calm[day * 1440 : (day + 1) * 1440])
+    pass_hours(till, 24, step=6)
+    assert rows(WatchCredit) == []
+    pass_hours(till, 30 * 24, step=24)
+    found = [each for each in rows(WatchCredit) if each.form is not CreditForm.TIME]
+    assert abs(sum(each.amount_cents for each in found) - cents) <= 12 * bool(cents)
+    assert len(found) == bool(cents)
+    assert list_messages().count("credited") == bool(cents)
+
+
+def test_21_a_least_amount_binds_only_orders_whose_terms_name_it(till: Till) -> None:
+    wish(till, "refund")
+    till.buy(WEEK, alert=ALERT)
+    with session() as s:
+        s.query(Payment).update({"terms_version": "2026-11-24"})
+    check(clock(), 30, 150, *(180 + 30 * each for each in range(20)))
+    till.shop.pass_time(hours=6)
+    for _ in range(2):
+        jobs.credit_outages()
+    assert [each.amount_cents for each in rows(Refund)] == [18]
+
+
+def test_18_time_that_was_given_and_not_used_becomes_money(till: Till) -> None:
+    """However often the wish changes."""
+    till.buy(WEEK, alert=ALERT)
+    check(clock(), 30, 30 + 24 * 60, *(60 + 24 * 60 + 30 * each for each in range(48 * 9)))
+    pass_hours(till, 48, step=6)
+    assert next(each.form for each in rows(WatchCredit)) is CreditForm.TIME
+    for form in ("refund", "credit", "refund"):
+        wish(till, form)
+        pass_hours(till, 25, step=5)
+    assert sum(each.amount_cents for each in rows(Refund)) == 215  # a day of seven
+    assert [each.source for each in list_grants(till.person.id)] == ["payment"]
+    pass_hours(till, 24 * 6, step=12)
+    assert sum_kept(till) == 1499 - 215
+
+
+@pytest.mark.parametrize("end", ["withdraw", "upgrade", "cancel", "delete"])
+@pytest.mark.parametrize("form", ["credit", "refund"])
+def test_unwatched_time_is_given_once_however_the_plan_ends(till: Till, end: str, form: str) -> None:
+    wish(till, form)
+    name = TOTAL if end == "cancel" else WEEK
+    till.buy(name, alert=ALERT)
+    check(clock(), 30, 30 + 48 * 60, *(60 + 48 * 60 + 30 * each for each in range(48 * 40)))
+    pass_hours(till, 36, step=6)
+    till.shop.pass_time(hours=24)
+    till.sign_in()
+    (payment,) = rows(Payment)
+    with session() as s:
+        s.get_one(Payment, payment.id).order_mail_at = payment.paid_at
+    if end == "withdraw":
+        assert till.post("withdraw", {"paymentId": str(payment.id)}).status_code == 200
+    elif end == "upgrade":
+        till.buy(TOTAL)
+    elif end == "cancel":
+        assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    else:
+        assert till.api.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
+    till.shop.work_off()
+    pass_hours(till, 24 * (4 if end != "cancel" else 32), step=12)
+    if end == "withdraw":
+        assert abs(sum_kept(till) - 1499 * 12 / 168) <= 1
+    if end == "upgrade":
+        assert abs(sum_kept(till) - 2999 + 1499 * 48 / 168 * 0) <= 1499 * 12 / 168 + 1
+    if end == "cancel":
+        assert abs(sum_kept(till) - 2999 * 28 / 30) <= 1
+    if end == "delete" and form == "refund":
+        assert sum_kept(till) <= 1499 - 1499 * 48 / 168 + 1
