@@ -28,8 +28,7 @@ from api.payments.book import Span, Terms, earned, measure_seconds, read_balance
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
-from api.payments.ledger import add_event, lock_payment
-from api.payments.plan_credits import list_credits
+from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.postings import post_end, post_upgrade
 from api.payments.watch_gaps import list_unwatched
 from configs.plan import PlanName, plan

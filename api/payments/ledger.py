@@ -1,5 +1,6 @@
-"""Ledger of a payment: its lock, and the events that its status follows from."""
+"""A payment's lock, the events that its status follows from, and whether its plan goes on."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,22 @@ from sqlalchemy.orm import Session
 
 from api.alerts.service import lock_user
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEvent, PaymentEventKind
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentEventKind,
+    PaymentStatus,
+    PlanCredit,
+    Refund,
+    RefundReason,
+    RefundStatus,
+)
 from configs.clock import clock
+
+FOR_TIME = (
+    RefundReason.CANCELLED,
+    RefundReason.OUTAGE,
+)  # these refunds end no plan, also where they are the whole
 
 
 def lock_payment(session: Session, payment_id: UUID) -> Payment:
@@ -57,4 +72,39 @@ def add_event(
 def has_event(session: Session, payment: Payment, kind: PaymentEventKind) -> bool:
     """Return whether that has happened to the payment."""
     mine = sa.select(PaymentEvent.id).where(PaymentEvent.payment_id == payment.id, PaymentEvent.kind == kind)
+    return session.scalar(mine.limit(1)) is not None
+
+
+def list_credits(session: Session, order: Payment) -> Sequence[PlanCredit]:
+    """Return the credits that an order was placed with."""
+    mine = sa.select(PlanCredit).where(PlanCredit.payment_id == order.id)
+    return session.scalars(mine.order_by(PlanCredit.credited_payment_id)).all()
+
+
+def keeps_plan(*reasons: RefundReason) -> sa.ColumnElement[bool]:
+    """Return the condition that a payment was paid, and that its money, if it went back whole, did so for time only."""
+    newest = (
+        sa.select(Refund.reason)
+        .where(Refund.payment_id == Payment.id, Refund.status != RefundStatus.FAILED)
+        .order_by(Refund.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    for_time = (Payment.status == PaymentStatus.REFUNDED, Payment.lost_cents == 0, newest.in_(reasons))
+    return sa.or_(Payment.status == PaymentStatus.COMPLETED, sa.and_(*for_time))
+
+
+def has_plan(session: Session, payment: Payment, *reasons: RefundReason) -> bool:
+    """Return whether `keeps_plan` holds for a payment."""
+    mine = sa.select(Payment.id).where(Payment.id == payment.id, keeps_plan(*reasons))
+    return session.scalar(mine) is not None
+
+
+def is_credited(session: Session, payment: Payment) -> bool:
+    """Return whether an order that goes on, or was cancelled, took what was left of a payment's plan as a credit."""
+    withdrawn = sa.exists().where(
+        PaymentEvent.payment_id == Payment.id, PaymentEvent.kind == PaymentEventKind.WITHDRAWN
+    )
+    took = sa.select(PlanCredit.payment_id).join(Payment, Payment.id == PlanCredit.payment_id)
+    mine = took.where(PlanCredit.credited_payment_id == payment.id, keeps_plan(*FOR_TIME), ~withdrawn)
     return session.scalar(mine.limit(1)) is not None

@@ -12,8 +12,7 @@ from api.accounts.entitlement import find_entitlement
 from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
 from api.payments.book import read_balances
-from api.payments.ledger import lock_payment
-from api.payments.plan_credits import list_credits
+from api.payments.ledger import list_credits, lock_payment
 from api.payments.subscription_rows import RENEWING
 from configs.plan import PlanName, plan
 

@@ -1,5 +1,6 @@
 """Refunds: a row, its commit, then Stripe, with the row's id as idempotency key. The database limits their sum."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -9,6 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
+from api.models.book import BookKind
 from api.models.payment import (
     DISPUTED,
     Payment,
@@ -20,14 +22,13 @@ from api.models.payment import (
     StripeId,
 )
 from api.payments import notices
-from api.payments.book import read_balances
+from api.payments.book import list_sources, read_balances
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
-from api.payments.ledger import add_event, has_event, lock_payment
+from api.payments.ledger import FOR_TIME, add_event, has_event, lock_payment
 from api.payments.owners import find_intent, link_id
-from api.payments.plan_credits import FOR_TIME, measure_refundable, spread_refund
 from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
 from configs.clock import clock
 from configs.settings import settings
@@ -71,7 +72,7 @@ def plan_refund(
     """
     if payment.paid_at is None:
         raise RefundRefused("this payment was not paid: there is nothing to give back")
-    left = measure_refundable(session, payment)
+    left = read_balances(session, payment.id).refundable
     if not 0 < amount_cents <= left:
         raise RefundRefused(f"{left} cents of this payment can be given back: name an amount up to that")
     return _add_refund(session, payment, amount_cents, reason, note)
@@ -86,6 +87,32 @@ def plan_refunds(
         _add_refund(session, lock_payment(session, each.id), part, reason, claim=payment.id)
         for each, part in parts
     ]
+
+
+def spread_refund(
+    session: Session, payment: Payment, cents: int, *, upgrades: bool
+) -> list[tuple[Payment, int]]:
+    """Return whose money goes back for so many cents of a payment's plan: its own, then of what lowered its price.
+
+    What an upgrade credited goes back as money with `upgrades`; otherwise it does as time of the cheaper plan.
+    """
+    held = read_balances(session, payment.id)
+    rest = max(min(cents, held.claims), 0)
+    parts = {payment.id: min(rest, held.refundable)}
+    rest -= parts[payment.id]
+    for source, most in _list_sources(session, payment.id, upgrades=upgrades):
+        taken = parts.get(source, 0)
+        part = max(min(rest, most, read_balances(session, source).money - taken), 0)
+        parts[source], rest = taken + part, rest - part
+    return [(session.get_one(Payment, each), part) for each, part in parts.items() if part]
+
+
+def _list_sources(session: Session, payment_id: UUID, *, upgrades: bool) -> Iterator[tuple[UUID, int]]:
+    yield from list_sources(session, payment_id, (BookKind.BORNE, BookKind.OWED))
+    kinds = (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)
+    for source, most in list_sources(session, payment_id, kinds) if upgrades else ():
+        yield source, most
+        yield from _list_sources(session, source, upgrades=True)
 
 
 def _add_refund(
@@ -286,7 +313,7 @@ def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -
         paid_back = min(refund.amount_cents, lost_cents)
         post_paid_by_bank(session, refund, paid_back)
         lost_cents -= paid_back
-        if rest := min(refund.amount_cents - paid_back, measure_refundable(session, payment)):
+        if rest := min(refund.amount_cents - paid_back, read_balances(session, payment.id).refundable):
             planned.append(plan_refund(session, payment, rest, refund.reason, refund.note).id)
     return planned
 

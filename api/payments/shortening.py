@@ -11,9 +11,8 @@ from api.models.payment import Payment, RefundReason
 from api.models.user import Grant
 from api.payments.book import read_balances
 from api.payments.grants import price_use, revive_rest
-from api.payments.plan_credits import spread_refund
 from api.payments.postings import post_end, post_revival
-from api.payments.refunds import plan_refunds
+from api.payments.refunds import plan_refunds, spread_refund
 from configs.clock import clock
 
 

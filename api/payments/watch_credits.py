@@ -33,8 +33,7 @@ from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
-from api.payments.ledger import has_event, lock_payment
-from api.payments.plan_credits import FOR_TIME, keeps_plan, sum_value
+from api.payments.ledger import FOR_TIME, has_event, keeps_plan, lock_payment
 from api.payments.postings import post_reclaimed, post_unwatched
 from api.payments.refunds import ask_for_refund, plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
@@ -305,7 +304,7 @@ def _take_back_time(session: Session, payment: Payment, now: datetime) -> None:
 def _price(session: Session, payment: Payment, seconds: int, now: datetime) -> int:
     """Return the share of what its plan was paid with, by the time that was paid, rounded up to the cent."""
     bought = measure_use(session, payment, now)[1]
-    return -(-sum_value(session, payment) * seconds // bought) if bought else 0
+    return -(-read_balances(session, payment.id).worth * seconds // bought) if bought else 0
 
 
 def _extend(session: Session, payment: Payment, credit: WatchCredit, now: datetime) -> datetime:

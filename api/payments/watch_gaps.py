@@ -13,7 +13,7 @@ from api.alerts.unwatched import HOUR, MINUTE, Hole, clip, measure_unwatched, me
 from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import Unwatched
-from api.payments.plan_credits import FOR_TIME, keeps_plan
+from api.payments.ledger import FOR_TIME, keeps_plan
 from configs.clock import clock
 from configs.plan import plan
 

@@ -28,10 +28,9 @@ from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use
-from api.payments.ledger import add_event, has_event, lock_payment
-from api.payments.plan_credits import has_plan, is_credited, spread_refund
+from api.payments.ledger import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.postings import post_end, post_revival
-from api.payments.refunds import plan_refund, plan_refunds
+from api.payments.refunds import plan_refund, plan_refunds, spread_refund
 from configs.clock import clock
 
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent

@@ -30,8 +30,8 @@ from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.paging import PageQuery, cut_page, read_cursor, read_page, write_cursor
+from api.payments.book import read_balances
 from api.payments.former_customers import find_customer
-from api.payments.plan_credits import measure_refundable
 
 
 def list_payments(session: Session, wanted: PaymentQuery) -> PaymentLog:
@@ -80,7 +80,7 @@ def read_refundable(session: Session, payment_id: UUID) -> int:
     payment = session.get(Payment, payment_id)
     if payment is None:
         raise not_found("payment")
-    return measure_refundable(session, payment) if payment.paid_at else 0
+    return read_balances(session, payment.id).refundable if payment.paid_at else 0
 
 
 def describe_refund(refund: Refund) -> OperatorRefund:

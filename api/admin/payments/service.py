@@ -12,11 +12,11 @@ from api.admin.payments.schemas import NewRefund
 from api.errors import ApiError, not_found
 from api.models.payment import Payment, Refund, RefundReason, RefundStatus
 from api.models.stripe_event import StripeEvent
+from api.payments.book import read_balances
 from api.payments.errors import RefundRefused
 from api.payments.event_store import replay_event
 from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
-from api.payments.plan_credits import measure_refundable
 from api.payments.refunds import plan_refund
 from configs.clock import clock
 
@@ -38,7 +38,7 @@ def refund_payment(
         payment = lock_payment(session, payment_id)
     except NoResultFound:
         raise not_found("payment") from None
-    left = measure_refundable(session, payment)
+    left = read_balances(session, payment.id).refundable
     if seen_left is not None and seen_left != left:
         raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
     amount = wish.amount or left

@@ -52,7 +52,7 @@ def cancel_today(till: Till) -> None:
 
 
 def find_intent() -> str:
-    return next(each.id for each in rows(StripeId) if each.kind == "payment_intent")
+    return next(str(each.id) for each in rows(StripeId) if each.kind == "payment_intent")
 
 
 def dispute(till: Till, cents: int, status: str | None) -> None:
