@@ -117,8 +117,9 @@ class Books:
         """Return whether people gave money back, or all of it went back, as to who withdraws before the order mail."""
         whole = (*_AUTOMATIC, RefundReason.OPERATOR, RefundReason.EXTERNAL)
         given = [each for each in self.refunds[payment.id] if each.status is not RefundStatus.FAILED]
-        withdrawn = sum(each.amount_cents for each in given if each.reason is RefundReason.WITHDRAWAL)
-        return withdrawn == payment.amount_cents or any(each.reason in whole for each in given)
+        withdrawn = any(each.reason is RefundReason.WITHDRAWAL for each in given)
+        gone = sum(each.amount_cents for each in given) == payment.amount_cents
+        return (withdrawn and gone) or any(each.reason in whole for each in given)
 
     def was_overpaid(self, payment: Payment) -> bool:
         """Return whether people gave back what an upgrade had taken already."""
