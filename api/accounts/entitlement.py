@@ -21,6 +21,9 @@ class Entitlement:
 
     plan: Plan
     ends_at: datetime | None
+    # Where no plan covers the moment: the one that begins next, if any.
+    next_plan: PlanName | None = None
+    next_starts_at: datetime | None = None
 
 
 def find_entitlement(session: Session, user_id: UUID, moment: datetime) -> Entitlement:
@@ -39,7 +42,10 @@ def _select_grants() -> sa.Select[Grant]:
 def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:
     covering = [grant.plan for grant in grants if grant.covers_moment(moment)]
     if not covering:
-        return Entitlement(plan(PlanName.NONE), None)
+        following = next(iter(grants), None)
+        if following is None:
+            return Entitlement(plan(PlanName.NONE), None)
+        return Entitlement(plan(PlanName.NONE), None, following.plan, following.starts_at)
     best = max(covering, key=_RANK.__getitem__)
     return Entitlement(plan(best), _find_end((each for each in grants if each.plan is best), moment))
 

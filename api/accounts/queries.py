@@ -72,6 +72,8 @@ def read_account(session: Session, user_id: UUID) -> Account:
         telegram_chat_id=bool(telegram and telegram.is_linked),
         plan=held.plan.name,
         plan_expires_at=held.ends_at,
+        next_plan=held.next_plan,
+        next_plan_starts_at=held.next_starts_at,
         wished_plan=user.wished_plan,
         notify_email=bool(email and email.enabled),
         notify_sms=bool(sms and sms.enabled),

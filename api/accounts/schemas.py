@@ -92,6 +92,8 @@ class Account(Answer):
     telegram_chat_id: bool
     plan: PlanName
     plan_expires_at: datetime | None
+    next_plan: PlanName | None = Field(description="The plan that begins next, where none runs.")
+    next_plan_starts_at: datetime | None
     wished_plan: PlanName | None
     notify_email: bool
     notify_sms: bool

@@ -1,6 +1,7 @@
 """Test messages: a user tries whether an alert would reach them on each linked channel."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,22 +13,35 @@ from api.alerts.service import get_open, lock_user
 from api.errors import ApiError
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification
+from api.models.payment import Payment
 from api.models.sms_cost import sum_of_day
-from api.models.user import Channel
+from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.settings import settings
 
 KIND = "test_message"
+_QUIET_AFTER_ORDER = timedelta(
+    hours=1
+)  # a plan is given back as it was: what was tried of it must not cost us
 _PER_HOUR = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SMS_A_DAY = 3
 
 
-def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Channel]:
-    """Write a test message for each linked channel; return the channel by notification, to nudge after the commit.
+@dataclass(frozen=True, slots=True)
+class WrittenTest:
+    """The channel by notification, to nudge after the commit; when SMS are possible, if an order was just paid."""
 
-    By SMS, which costs us, only while a plan lasts, three a day, and none once the day's SMS cost SMS_DAY_STOP.
+    channels: dict[UUID, Channel]
+    sms_from: datetime | None
+
+
+def write_test(session: Session, user_id: UUID, alert_id: UUID) -> WrittenTest:
+    """Write a test message for each linked channel.
+
+    By SMS, which costs us, only while a plan lasts, an hour after an order was paid, three a day, and none once the
+    day's SMS cost SMS_DAY_STOP.
 
     Raises:
         api.errors.ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour.
@@ -36,7 +50,8 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Ch
     alert = get_open(session, user_id, alert_id)
     _check_rate(session, user_id)
     test = str(new_id())
-    by_sms = _may_cost(session, user_id)
+    sms_from = _find_quiet_end(session, user_id)
+    by_sms = sms_from is None and _may_cost(session, user_id)
     ids = notifier.create_notifications(
         session,
         user_id,
@@ -46,6 +61,9 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Ch
         channels=[each for each in Channel if by_sms or each is not Channel.SMS],
         language=alert.language,
     )
+    if not ids and sms_from:
+        detail = "an hour after an order was paid a test may go by SMS, and no other channel is switched on"
+        raise ApiError(409, "sms-later", detail, available_from=sms_from)
     if not ids:
         raise ApiError(
             409, "no-channel", "no channel is linked and switched on: confirm the e-mail address first"
@@ -53,7 +71,20 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID) -> dict[UUID, Ch
     rows = session.execute(
         sa.select(Notification.id, Notification.channel).where(is_any_of(Notification.id, ids))
     )
-    return dict(iter(rows))
+    return WrittenTest(dict(iter(rows)), sms_from)
+
+
+def _find_quiet_end(session: Session, user_id: UUID) -> datetime | None:
+    """Return until when no test goes by SMS to a number of the user's, as an order was paid a moment ago."""
+    numbers = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS)
+    if not any(each.reachable for each in session.scalars(numbers)):
+        return None
+    newest = sa.select(sa.func.max(Payment.paid_at)).where(
+        Payment.user_id == user_id, Payment.consented_at.is_not(None)
+    )
+    paid_at = session.scalar(newest)
+    ends = paid_at + _QUIET_AFTER_ORDER if paid_at else None
+    return ends if ends and ends > clock() else None
 
 
 def _may_cost(session: Session, user_id: UUID) -> bool:

@@ -102,8 +102,9 @@ def test_alert(path: AlertPath) -> tuple[dict[str, Any], int]:
     """Send a message marked as a test on each linked channel, 3 times an hour at most."""
     with session() as s:
         written = write_test(s, current_user_id(), path.id)
-    notifier.nudge(written)
-    return SentTest(channels=sorted(set(written.values()))).as_json(), 202
+    notifier.nudge(written.channels)
+    sent = sorted(set(written.channels.values()))
+    return SentTest(channels=sent, sms_from=written.sms_from).as_json(), 202
 
 
 @blueprint.post("/<uuid:id>/found", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 404, 409)})

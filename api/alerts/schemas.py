@@ -315,6 +315,7 @@ class SentMessage(Answer):
 
 
 class SentTest(Answer):
-    """The channels on which a test message leaves now."""
+    """The channels on which a test message leaves now. `smsFrom`: none by SMS before, as an order was just paid."""
 
     channels: list[Channel]
+    sms_from: dt.datetime | None

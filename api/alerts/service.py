@@ -28,18 +28,24 @@ _DAY = timedelta(days=1)
 
 
 def create_alert(
-    session: Session, user_id: UUID, wish: NewAlert, targets: list[AlertTarget], *, paused: bool = False
+    session: Session,
+    user_id: UUID,
+    wish: NewAlert,
+    targets: list[AlertTarget],
+    *,
+    paused: bool = False,
+    needs_plan: bool = True,
 ) -> Alert:
     """Add an alert. Where no desk of it can be watched, it waits for one if the request accepts that.
 
-    One that is `paused` needs no plan.
+    One that is `paused` needs no plan, nor does one whose plan was bought and begins later.
 
     Raises:
         api.errors.ApiError: 422 where nothing can be watched; 402 or 409, see `check_plan`; 429, too many today.
     """
     waiting = must_wait_for_watch(session, wish, prefecture(get_prefecture_id(targets)))
     lock_user(session, user_id)
-    if not waiting and not paused:
+    if needs_plan and not waiting and not paused:
         check_plan(session, user_id, get_prefecture_id(targets))
     _check_alert_count(session, user_id)
     _check_made_today(session, user_id)

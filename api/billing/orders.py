@@ -12,12 +12,13 @@ from api.alerts.schemas import NewAlert
 from api.alerts.service import lock_user
 from api.alerts.watchability import check_wish
 from api.billing.quotes import Quote, build_quote
-from api.billing.schemas import NewOrder
+from api.billing.schemas import Consent, NewOrder
 from api.errors import ApiError, invalid
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
 from api.models.user import Channel, Contact, User
+from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.ledger import add_event, lock_payment
 from api.payments.owners import link_id
 from api.schemas import FieldError
@@ -44,6 +45,7 @@ class PlacedOrder:
     language: str
     expires_at: datetime
     session_id: str | None  # Stripe's, where it is known already
+    begins_at: datetime | None  # of one that begins later, if it is paid now
     # Orders that must not be paid beside this one, each with its session where that is known.
     replaced: tuple[tuple[UUID, str | None], ...] = ()
 
@@ -68,20 +70,20 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
 
     Raises:
         api.errors.ApiError: 409, the address is not confirmed, a larger plan runs, the plan would not carry the alert,
-            or too many orders are open.
+            or too many orders are open; 422, the order is not asked to begin at once, and would.
     """
     lock_user(session, user_id)
     _check_address(session, user_id)
     user, now = session.get_one(User, user_id, populate_existing=True), clock()
-    name = PlanName(wish.plan)
+    name, consent = PlanName(wish.plan), _read_consent(session, user_id, wish, now)
     orders = _give_up_unreached(session, _list_open_orders(session, user_id, now), now)
     for order in orders:
-        if order.created_at > now - _get_reuse() and _is_same(order, wish):
+        if order.created_at > now - _get_reuse() and _is_same(order, wish, consent):
             return _describe(session, user, order, _find_replaced(session, orders, order))
     quote = build_quote(session, user_id, name, now)
     if wish.alert:
         _check_alert_fits(session, user_id, quote.plan)
-    payment = _add_order(session, user, wish, quote, now)
+    payment = _add_order(session, user, wish, consent, quote)
     replaced = _find_replaced(session, orders, payment)
     _check_count([each for each in orders if each.id not in dict(replaced)])
     return _describe(session, user, payment, replaced)
@@ -122,10 +124,29 @@ def _get_reuse() -> timedelta:
     return min(_REUSED_FOR, timedelta(seconds=settings().checkout_seconds) - _SHORTEST_AT_STRIPE)
 
 
-def _is_same(order: Payment, wish: NewOrder) -> bool:
+def _read_consent(session: Session, user_id: UUID, wish: NewOrder, now: datetime) -> Consent:
+    """Return the consent of an order: one that begins later is not asked to begin at once, whatever was sent.
+
+    Raises:
+        api.errors.ApiError: 422.
+    """
+    if find_later_orders_end(session, user_id, now):
+        return wish.consent.model_copy(update={"start_now": False, "acknowledges_loss": False})
+    given = {"startNow": wish.consent.start_now, "acknowledgesLoss": wish.consent.acknowledges_loss}
+    errors = [
+        FieldError(path=f"consent.{name}", rule="literal_error", detail="without it this order cannot begin")
+        for name, is_given in given.items()
+        if not is_given
+    ]
+    if errors:
+        raise invalid(*errors)
+    return wish.consent
+
+
+def _is_same(order: Payment, wish: NewOrder, consent: Consent) -> bool:
     return (
         order.plan == wish.plan
-        and order.consent == wish.consent.model_dump(mode="json", by_alias=True)
+        and order.consent == consent.model_dump(mode="json", by_alias=True)
         and order.alert_wish == _write_alert(wish.alert)
         and order.client_name == wish.client_name
     )
@@ -206,10 +227,10 @@ def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
         )
 
 
-def _add_order(session: Session, user: User, wish: NewOrder, quote: Quote, now: datetime) -> Payment:
-    consent, language = wish.consent, _choose_language(user)
-    texts = read_consent(consent.terms_version, language)
-    accepted = [texts.start_now, texts.acknowledges_loss]
+def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: Quote) -> Payment:
+    now = clock()
+    texts = read_consent(consent.terms_version, _choose_language(user))
+    accepted = [] if quote.begins_later else [texts.start_now, texts.acknowledges_loss]
     payment = Payment(
         id=new_id(),
         user_id=user.id,
@@ -253,6 +274,7 @@ def _describe(
         language=_choose_language(user),
         expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
         session_id=_list_pages(session, [payment]).get(payment.id),
+        begins_at=find_later_start(session, user.id, clock()) if payment.begins_later else None,
         replaced=replaced,
     )
 

@@ -84,6 +84,7 @@ def read_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
         currency=quote.plan.currency,
         recurring=quote.plan.recurring,
         extends=quote.extends,
+        begins_later=quote.begins_later,
         starts_at=quote.starts_at,
         ends_at=quote.ends_at,
         credits=[

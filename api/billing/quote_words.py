@@ -15,6 +15,8 @@ _TEXTS = {
         "credit": "Vous payez {amount} : {price} moins {credit} pour le reste de {ended}, qui finit au paiement.",
         "left_over": "{left_over} de ce reste ne peuvent pas être déduits : ils sont perdus si vous commandez.",
         "from_to": "{plan} dure du {starts} au {ends}.",
+        "later": "Après une rétractation, {plan} ne commence qu’une fois passé son propre délai de rétractation. Si "
+        "vous vous rétractez avant, tout vous est remboursé.",
         "extends": "{plan} est prolongé : il dure alors jusqu’au {ends}.",
         "renews": "{plan} commence au paiement. Dès le {ends}, {price} chaque mois, jusqu’à votre résiliation.",
         "and": " et ",
@@ -25,6 +27,8 @@ _TEXTS = {
         "credit": "You pay {amount}: {price} less {credit} for the time left of {ended}, which ends with the payment.",
         "left_over": "{left_over} of that time left cannot be credited: they are lost if you order now.",
         "from_to": "{plan} lasts from {starts} to {ends}.",
+        "later": "After a withdrawal, {plan} begins only once its own time to withdraw is over. If you withdraw "
+        "before, all of it is paid back.",
         "extends": "{plan} is extended: it then lasts until {ends}.",
         "renews": "{plan} begins with the payment. From {ends} on, {price} each month until you cancel.",
         "and": " and ",
@@ -59,6 +63,8 @@ def _choose_parts(quote: Quote) -> list[str]:
     parts = ["credit" if quote.credits else "pay", *(["left_over"] if quote.left_over_cents else [])]
     if quote.plan.recurring:
         return [*parts, "renews"]
+    if quote.begins_later:
+        return [*parts, "from_to", "later"]
     return [*parts, "extends" if quote.extends else "from_to"]
 
 

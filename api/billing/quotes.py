@@ -18,10 +18,12 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant
 from api.payments.book import read_balances
 from api.payments.grants import find_plan_end, price_use
+from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.subscription_rows import RENEWING
 from configs.plan import Plan, PlanName, plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+AFTER_WITHDRAWAL = "after-withdrawal"  # the refusal of a monthly plan
 _RANK = {name: rank for rank, name in enumerate(PlanName)}
 _OVER = (
     "canceled",
@@ -50,6 +52,7 @@ class Quote:
     credits: tuple[CreditedPlan, ...] = ()
     left_over_cents: int = 0  # of the credit, what the price cannot take: LEAST_CENTS must be left to pay
     extends: bool = False
+    begins_later: bool = False  # after a withdrawal: once its own time to withdraw is over
 
     @property
     def credit_cents(self) -> int:
@@ -66,10 +69,13 @@ def build_quote(session: Session, user_id: UUID, name: PlanName, now: datetime) 
     """Return what a plan costs this user at `now`.
 
     Raises:
-        api.errors.ApiError: 409, a larger plan or a subscription runs; with the date from which the order makes sense.
+        api.errors.ApiError: 409, a larger plan or a subscription runs, or a monthly plan follows a withdrawal; with the
+            date from which the order makes sense.
     """
     wanted = plan(name)
     _refuse_pointless(session, user_id, wanted, now)
+    if later_until := find_later_orders_end(session, user_id, now):
+        return _build_later_quote(session, user_id, wanted, now, later_until)
     if wanted.duration_seconds is None:
         starts, ends = now, add_month(now)
     else:
@@ -80,6 +86,23 @@ def build_quote(session: Session, user_id: UUID, name: PlanName, now: datetime) 
     fitting = _fit(unused, wanted.price_cents - LEAST_CENTS)
     left_over = sum(each.amount_cents for each in unused) - sum(each.amount_cents for each in fitting)
     return Quote(wanted, starts, ends, tuple(fitting), left_over, extends=starts > now)
+
+
+def _build_later_quote(
+    session: Session, user_id: UUID, wanted: Plan, now: datetime, later_until: datetime
+) -> Quote:
+    """Return the quote of an order after a withdrawal. It credits nothing: what runs goes on until its own end.
+
+    A month whose first period begins weeks after its payment is nothing that Stripe sells.
+    """
+    if wanted.duration_seconds is None:
+        detail = (
+            f"after a withdrawal {wanted.name} can be ordered from {later_until:%Y-%m-%dT%H:%M:%SZ} on; "
+            "URGENCE_24H and URGENCE_7J can be ordered now"
+        )
+        raise ApiError(409, AFTER_WITHDRAWAL, detail, available_from=later_until)
+    starts = find_later_start(session, user_id, now)
+    return Quote(wanted, starts, starts + timedelta(seconds=wanted.duration_seconds), begins_later=True)
 
 
 def add_month(moment: datetime) -> datetime:

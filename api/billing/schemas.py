@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from api.alerts.schemas import NewAlert
@@ -16,15 +16,6 @@ from configs.strict_model import IsoDate
 
 ClientName = Annotated[Text, Field(max_length=100, examples=["Camille Martin"])]
 SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
-
-
-def _refuse_numbers(value: object) -> object:
-    if not isinstance(value, bool):
-        raise ValueError("send true")  # noqa: TRY004 -- pydantic makes a field error of a ValueError only
-    return value
-
-
-Accepted = Annotated[Literal[True], BeforeValidator(_refuse_numbers)]  # 1 is equal to True, and no consent
 
 
 class Words(Answer):
@@ -77,7 +68,8 @@ class QuoteAnswer(Answer):
     """What the plan would cost now, in cents, and from when to when it would run.
 
     `amount` is `price` less `credit`. `notCredited`: what the price cannot take, as 50 cents must be left to pay.
-    `to` of a subscription is the end of its first month.
+    `to` of a subscription is the end of its first month. `beginsLater`: the user withdrew from an order within 90 days,
+    and this one begins once its own time to withdraw is over.
     """
 
     plan: PlanName
@@ -88,6 +80,7 @@ class QuoteAnswer(Answer):
     currency: str
     recurring: bool
     extends: bool
+    begins_later: bool
     starts_at: datetime = Field(serialization_alias="from")
     ends_at: datetime = Field(serialization_alias="to")
     credits: list[CreditAnswer]
@@ -97,12 +90,13 @@ class QuoteAnswer(Answer):
 class Consent(Body):
     """What the user agrees to, stored with its time and text.
 
-    Without `acceptsHourThreshold` every minute without watching is given back, not only more than an hour.
+    Without `acceptsHourThreshold` every minute without watching is given back, not only more than an hour. `startNow`
+    and `acknowledgesLoss` must be true, unless the quote says `beginsLater`: they count for nothing then.
     """
 
     terms_version: Annotated[str, Field(max_length=20, examples=["2026-11-21"])]
-    start_now: Accepted
-    acknowledges_loss: Accepted
+    start_now: Flag = Field(default=False, examples=[True])
+    acknowledges_loss: Flag = Field(default=False, examples=[True])
     accepts_hour_threshold: Flag
 
 
@@ -150,12 +144,16 @@ class NewOrder(Body):
 
 
 class CheckoutAnswer(Answer):
-    """Where to pay until `expiresAt`, and how many desks are watched now."""
+    """Where to pay until `expiresAt`, and how many desks are watched now.
+
+    `beginsAt`: the day on which a plan begins that the quote says `beginsLater` of; null of all others.
+    """
 
     checkout_url: str
     payment_id: UUID
     expires_at: datetime
     desks_watched: int
+    begins_at: datetime | None
 
 
 class RefundEntry(Answer):

@@ -52,6 +52,7 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
                 payment_id=order.payment_id,
                 expires_at=order.expires_at,
                 desks_watched=watched,
+                begins_at=order.begins_at,
             )
     raise ApiError(409, "order-expired", "this order's page has expired: send the order again")
 

@@ -23,6 +23,7 @@ from api.models.payment import Refund
 from api.payments import notices
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
+from api.payments.later_starts import REMEMBERED, count_withdrawals
 from api.payments.ledger import lock_payment
 from api.payments.refunds import ask_for_refund
 from api.payments.withdrawal import withdraw
@@ -31,6 +32,7 @@ from configs.clock import clock
 from configs.database_errors import passes
 
 RESULT = "withdrawn"  # the kind of the message about what came of it
+_REPEATED = 2  # withdrawals of one person that are worth a mail to the admins
 _AT_ONCE = 100  # between two looks at what is due
 _ROUND_SECONDS = 20.0  # of the job: its worker does other things with money, too
 
@@ -150,7 +152,20 @@ def _apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effe
         close_notices(session, order.subscription_id, but=row.id)
     effects = done.effects
     effects.mails += tell_result(session, row, RESULT)
+    effects.mails += _tell_repetition(session, row, now)
     return effects
+
+
+def _tell_repetition(session: Session, row: Declaration, now: datetime) -> list[UUID]:
+    """Tell the admins of a person who withdraws again and again, once a day at most."""
+    many, first_at = count_withdrawals(session, row)
+    if many < _REPEATED:
+        return []
+    detail = f"payment {row.payment_id}: withdrawal {many} of one person within {REMEMBERED.days} days"
+    who = row.user_id or first_at.isoformat()
+    return notices.tell_admins(
+        session, "withdrawn_again", detail, key=f"withdrawn-again:{who}:{now:%Y-%m-%d}"
+    )
 
 
 def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefused) -> Effects:

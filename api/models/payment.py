@@ -147,6 +147,11 @@ class Payment(Base):
     stripe_customer_id: Mapped[str | None]
 
     @property
+    def begins_later(self) -> bool:
+        """Whether it is an order that is not asked to begin at once: api/payments/later_starts.py."""
+        return self.consent is not None and self.consent.get("startNow") is False
+
+    @property
     def left_cents(self) -> int:
         """What of the money paid is still ours: less refunds and what disputes took."""
         return max(self.amount_cents - self.refunded_cents - self.lost_cents, 0)

@@ -28,6 +28,7 @@ from api.payments.book import Span, Terms, earned, measure_seconds, read_balance
 from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
+from api.payments.later_starts import find_later_start
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.postings import post_end, post_upgrade
 from api.payments.watch_gaps import list_unwatched
@@ -45,8 +46,8 @@ _RENEWING = ("active", "past_due", "trialing")  # Stripe's words
 def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
     """Give the plan that a payment of a user paid for.
 
-    A subscription's grant covers `period`. A short plan begins now, or where a running one of its name ends; the
-    cheaper plans that its order credited end now.
+    A subscription's grant covers `period`. A short plan begins now, or where a running one of its name ends, or later
+    as its order says; the cheaper plans that its order credited end now.
     """
     for credit in list_credits(session, payment):
         cheaper = lock_payment(session, credit.credited_payment_id)
@@ -57,7 +58,10 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
         _drop_grace(session, payment)
         add_grant(session, payment, PAYMENT, period.start, period.end)
     else:
-        starts = find_plan_end(session, payment.user_id, payment.plan, now)
+        if payment.begins_later:
+            starts = find_later_start(session, payment.user_id, now)
+        else:
+            starts = find_plan_end(session, payment.user_id, payment.plan, now)
         ends = starts + timedelta(seconds=plan(payment.plan).duration_seconds or 0)
         add_grant(session, payment, PAYMENT, starts, ends)
     return _follow(session, payment, "plan began")
@@ -357,7 +361,10 @@ def end_grants(session: Session, grants: Sequence[Grant], now: datetime) -> None
 
 
 def _move_up(session: Session, ended: Grant, end: datetime, freed: timedelta) -> None:
-    """Let the grants that adjoined an ended one begin earlier. A subscription's periods stay: Stripe sets them."""
+    """Let the grants that adjoined an ended one begin earlier.
+
+    A subscription's periods stay: Stripe sets them. So do orders that begin later: their time to withdraw comes first.
+    """
     later = (
         sa.select(Grant)
         .outerjoin(Payment, Payment.id == Grant.payment_id)
@@ -366,6 +373,7 @@ def _move_up(session: Session, ended: Grant, end: datetime, freed: timedelta) ->
             Grant.plan == ended.plan,
             Grant.starts_at >= end,
             Payment.subscription_id.is_(None),
+            sa.func.coalesce(Payment.consent["startNow"].as_boolean(), sa.true()),
         )
     )
     for grant in session.scalars(later.order_by(Grant.starts_at)):

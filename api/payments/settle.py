@@ -31,6 +31,7 @@ from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
+from api.payments.later_starts import was_overtaken_by_withdrawal
 from api.payments.ledger import add_event, has_event
 from api.payments.overtaken import is_overtaken
 from api.payments.postings import post_paid, post_revival
@@ -108,7 +109,7 @@ def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) 
     """Return why the money of a paid order or renewal goes back at once; None where its plan can begin."""
     if payment.user_id is None:
         return RefundReason.NO_ACCOUNT
-    if is_overtaken(session, payment, clock()):
+    if is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
         return RefundReason.DUPLICATE
     wanted = _find_wanted_end(session, payment)
     if payment.consented_at is None and paid.period and wanted and wanted <= paid.period.start:
@@ -194,7 +195,9 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
     try:
         wish = NewAlert.model_validate_json(json.dumps(payment.alert_wish))
         with session.begin_nested():
-            alert = create_alert(session, payment.user_id, wish, build_targets(wish))
+            alert = create_alert(
+                session, payment.user_id, wish, build_targets(wish), needs_plan=not payment.begins_later
+            )
             note_ordered_consent(alert, payment.consented_at or payment.created_at)
             session.flush()
     except ApiError as refused:

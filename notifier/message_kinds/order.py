@@ -46,6 +46,7 @@ class Order(PaymentNotice):
             if payment.subscription_id
             else "",
             "form_url": link("retractation"),
+            "begins_later": payment.begins_later,
             "later": starts > (payment.paid_at or starts) + _AT_ONCE,
             "unwatched": not _has_alert(session, payment),
             "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),

@@ -17,7 +17,7 @@ from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
 from api.errors import ApiError, not_found
-from api.middleware.auth import current_user_id
+from api.middleware.auth import current_identity, current_user_id
 from api.models.base import autocommit_session, session
 from api.pages.advice.place_search import find_place, list_places
 from api.pages.alerts.appointments import AppointmentForm, read_appointment, store_appointment, write_event
@@ -38,6 +38,7 @@ from api.pages.alerts.wish_form import (
     read_wish_form,
 )
 from api.pages.area import Access, Area
+from api.pages.context import write_hour
 from api.pages.error_texts import write_problem
 from api.pages.forms import Form
 from api.pages.live import answer_live
@@ -205,9 +206,15 @@ def test_alert(id: UUID) -> ResponseReturnValue:
             written = write_test(s, current_user_id(), id)
     except ApiError as error:
         return _refuse(id, error)
-    notifier.nudge(written)
-    names = ", ".join(str(CHANNEL_NAMES[each]) for each in sorted(set(written.values())))
-    add_notice("done", _("Essai en route : %(names)s", names=names))
+    notifier.nudge(written.channels)
+    names = ", ".join(str(CHANNEL_NAMES[each]) for each in sorted(set(written.channels.values())))
+    text = _("Essai en route : %(names)s", names=names)
+    if written.sms_from:
+        hour = write_hour(written.sms_from, current_identity().time_zone)
+        text += ". " + _(
+            "Par SMS, un essai est possible une heure après une commande, à partir de %(hour)s.", hour=hour
+        )
+    add_notice("done", text)
     return _lead_to(id)
 
 

@@ -88,6 +88,7 @@ class AlertPageView:
     detections: list[AlertDetection]  # those with open slots first, then the newest
     messages: list[ShownMessage]
     has_plan: bool  # without one nothing is sent
+    next_plan_starts_at: datetime | None  # where one was bought that begins later
     reminder_token: str | None  # of the page of an appointment's reminders
 
 
@@ -101,7 +102,7 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         answer = read_own_alert(s, user_id, alert_id)
         detections = list_alert_detections(s, user_id, alert_id, _MOST)
         messages = list_sent_messages(s, alert_id, _MOST)
-        plan = find_entitlement(s, user_id, clock()).plan
+        held = find_entitlement(s, user_id, clock())
         appointment_id = find_appointment_to_come(s, alert_id)
     return AlertPageView(
         alert=describe_alert(answer),
@@ -109,7 +110,8 @@ def read_alert_view(user_id: UUID, alert_id: UUID) -> AlertPageView:
         limits=list(describe_limits(answer.limits)),
         detections=sorted(detections, key=lambda each: not each.slots_open),
         messages=[_describe_message(each) for each in messages],
-        has_plan=plan.name is not PlanName.NONE,
+        has_plan=held.plan.name is not PlanName.NONE,
+        next_plan_starts_at=held.next_starts_at,
         reminder_token=write_token(MoveReminders(appointment_id)) if appointment_id else None,
     )
 

@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from api.alerts.health_consent import find_revealing_desks
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import find_prefecture
+from api.billing.quotes import AFTER_WITHDRAWAL
 from api.billing.schemas import ClientName, Consent, NewOrder, SoldPlan
 from api.errors import ApiError
 from api.pages.error_texts import Texts
@@ -34,6 +35,9 @@ TEXTS: Texts = {
     ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
     "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
     "plan-held": _l("Votre formule en cours comprend déjà celle-ci."),
+    AFTER_WITHDRAWAL: _l(
+        "Après une rétractation, l’abonnement mensuel ne peut pas être commandé tout de suite."
+    ),
     "plan-limit": _l("Cette formule ne porte pas une alerte de plus : mettez-en une en pause d’abord."),
     "fair-use": _l("Vous avez trop d’alertes : supprimez-en une d’abord."),
     "too-many-checkouts": _l(

@@ -11,6 +11,7 @@ from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture
 from api.alerts.watchability import must_wait_for_watch
 from api.billing.queries import list_history, read_quote
+from api.billing.quotes import AFTER_WITHDRAWAL
 from api.billing.schemas import QuoteAnswer
 from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
@@ -51,6 +52,7 @@ class OrderPage:
     """The page of an order. Without a quote the plan cannot be ordered, at the earliest from `held_until` on."""
 
     plan: Plan
+    is_month_after_withdrawal: bool  # why it cannot be ordered
     account: Account
     has_bounced: bool  # messages to the account's address come back
     quote: QuoteAnswer | None
@@ -67,7 +69,7 @@ class OrderPage:
 
 def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
     """Return what the order of a plan shows to who is signed in."""
-    user_id, quote, held_until = current_user_id(), None, None
+    user_id, quote, held_until, after_withdrawal = current_user_id(), None, None, False
     with autocommit_session() as s:
         account = read_account(s, user_id)
         alerts = read_alert_page(s, user_id, AlertQuery()).items
@@ -75,10 +77,11 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
         try:
             quote = read_quote(s, current_user(), name)
         except ApiError as error:
-            held_until = error.available_from
+            held_until, after_withdrawal = error.available_from, error.word == AFTER_WITHDRAWAL
     version, language = find_newest_version(), account.language if account.language == "en" else "fr"
     return OrderPage(
         plan=plan(name),
+        is_month_after_withdrawal=after_withdrawal,
         account=account,
         has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
         quote=quote,

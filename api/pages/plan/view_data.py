@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from flask_babel import LazyString, lazy_gettext
@@ -9,6 +10,7 @@ from flask_babel import LazyString, lazy_gettext
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
+from api.billing.quotes import AFTER_WITHDRAWAL
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
 from api.declarations.cancellation_queries import (
     Contract,
@@ -64,6 +66,7 @@ class Offer:
     plan: PlanAnswer
     quote: QuoteAnswer | None
     is_held: bool
+    after_withdrawal: datetime | None = None  # from when on a month can be ordered again
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,10 @@ def read_contract() -> Contract | None:
 
 
 def _build_offer(each: PlanAnswer, account: Account) -> Offer:
+    is_held = account.plan is each.plan
     try:
         with autocommit_session() as s:
-            quote = read_quote(s, current_user(), each.plan)
-    except ApiError:
-        quote = None
-    return Offer(each, quote, account.plan is each.plan)
+            return Offer(each, read_quote(s, current_user(), each.plan), is_held)
+    except ApiError as error:
+        again = error.available_from if error.word == AFTER_WITHDRAWAL else None
+        return Offer(each, None, is_held, again)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -15,7 +16,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.world import Door, Person, add_payment, rows, wait_for
 
 ADDRESSES = {Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
 
@@ -38,7 +39,10 @@ def ask(client: FlaskClient, person: Person, alert: UUID) -> Any:
 def test_a_test_leaves_on_each_linked_channel(client: FlaskClient, camille: Person, door: Door) -> None:
     alert = wait_for(camille.id)
     answer = ask(client, camille, alert)
-    assert (answer.status_code, answer.json) == (202, {"channels": ["email", "sms", "telegram"]})
+    assert (answer.status_code, answer.json) == (
+        202,
+        {"channels": ["email", "sms", "telegram"], "smsFrom": None},
+    )
     written = rows(Notification)
     assert {(row.kind, row.params["alert"]) for row in written} == {("test_message", str(alert))}
     assert sorted(door.nudged) == sorted(row.id for row in written)
@@ -48,7 +52,7 @@ def test_a_channel_that_is_off_or_not_proven_gets_none(client: FlaskClient, cami
     with session() as s:
         s.execute(sa.update(Contact).where(Contact.channel == Channel.SMS).values(enabled=False))
         s.execute(sa.update(Contact).where(Contact.channel == Channel.TELEGRAM).values(verified_at=None))
-    assert ask(client, camille, wait_for(camille.id)).json == {"channels": ["email"]}
+    assert ask(client, camille, wait_for(camille.id)).json["channels"] == ["email"]
 
 
 def test_without_a_channel_it_says_what_to_do(client: FlaskClient, camille: Person) -> None:
@@ -61,7 +65,7 @@ def test_without_a_channel_it_says_what_to_do(client: FlaskClient, camille: Pers
 def test_an_sms_needs_a_plan_as_it_costs(client: FlaskClient, camille: Person) -> None:
     with session() as s:
         s.execute(sa.delete(Grant))
-    assert ask(client, camille, wait_for(camille.id)).json == {"channels": ["email", "telegram"]}
+    assert ask(client, camille, wait_for(camille.id)).json["channels"] == ["email", "telegram"]
 
 
 def test_three_tests_a_day_go_by_sms(client: FlaskClient, camille: Person) -> None:
@@ -86,7 +90,7 @@ def test_no_test_goes_by_sms_once_the_day_s_sms_cost_their_ceiling(
     with session() as s:
         paid = sa.update(Notification).where(Notification.channel == Channel.SMS)
         s.execute(paid.values(cost=1, accepted_at=clock(), state=State.SENT))
-    assert ask(client, camille, alert).json == {"channels": ["email", "telegram"]}
+    assert ask(client, camille, alert).json["channels"] == ["email", "telegram"]
 
 
 def test_it_speaks_the_language_of_the_alert(client: FlaskClient, camille: Person) -> None:
@@ -116,3 +120,30 @@ def test_ten_at_once_are_three(app: Flask, camille: Person) -> None:
         statuses = threads.map(lambda _: ask(app.test_client(), camille, alert).status_code, range(10))
         assert sorted(statuses) == [202] * 3 + [429] * 7
     assert len(rows(Notification)) == 9
+
+
+def test_no_test_goes_by_sms_within_an_hour_after_an_order(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = wait_for(camille.id)
+    add_payment(camille.id)
+    sms_from = clock() + timedelta(hours=1)
+    frozen.shift(timedelta(minutes=59, seconds=59))
+    assert ask(client, camille, alert).json == {
+        "channels": ["email", "telegram"],
+        "smsFrom": f"{sms_from:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    frozen.shift(timedelta(seconds=1))
+    assert ask(client, camille, alert).json == {"channels": ["email", "sms", "telegram"], "smsFrom": None}
+
+
+def test_where_an_sms_is_the_only_way_it_says_when(
+    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+) -> None:
+    alert = wait_for(camille.id)
+    add_payment(camille.id)
+    with session() as s:
+        s.execute(sa.update(Contact).where(Contact.channel != Channel.SMS).values(enabled=False))
+    answer = ask(client, camille, alert)
+    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "sms-later")
+    assert answer.json["availableFrom"] == f"{clock() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"

@@ -29,7 +29,7 @@ from tests.api.billing.test_closed_desks import close_desk, read_alert_id
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.declarations.orders import hand_over
-from tests.api.world import add_stripe_event
+from tests.api.world import add_stripe_event, rows
 
 MAILS = Path(__file__).with_name("mails")
 LANGUAGES = ("fr", "en")
@@ -120,6 +120,14 @@ def test_orders_without_an_alert_and_of_more_time(till: Till) -> None:
     compare("order:order_without_alert")
     till.buy(PlanName.URGENCE_7J)
     compare("order:order_extension")
+
+
+def test_an_order_after_a_withdrawal(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H)
+    assert till.post("withdraw", {"paymentId": str(rows(Payment)[0].id)}).status_code == 200
+    till.shop.deliver()
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    compare("order:order_later")
 
 
 def test_a_subscription_from_a_credit_to_a_refused_renewal(till: Till) -> None:
