@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.alerts.service import lock_user
-from api.alerts.unwatched import Hole, record_unwatched
+from api.alerts.unwatched import LATE, Hole, record_unwatched
 from api.models.base import new_id
 from api.models.base import session as open_session
 from api.models.payment import (
@@ -92,10 +92,20 @@ def _list_payments(session: Session, user_id: UUID) -> list[Payment]:
 
 
 def _has_given_today(session: Session, payments: Sequence[Payment], now: datetime) -> bool:
-    midnight = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
     mine = WatchCredit.payment_id.in_([each.id for each in payments])
-    today = sa.select(WatchCredit.id).where(mine, WatchCredit.created_at >= midnight)
+    today = sa.select(WatchCredit.id).where(mine, WatchCredit.created_at >= _find_midnight(now))
     return session.scalar(today.limit(1)) is not None
+
+
+def _find_midnight(now: datetime) -> datetime:
+    return now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _began_today(payment: Payment, last: Hole, now: datetime) -> bool:
+    """Whether a hole is open that began today: it is given whole, once it is over, cut by a change, or the day is."""
+    measured = payment.measured_at or now
+    is_open = measured <= now - LATE and last.ends_at >= measured
+    return is_open and last.starts_at >= _find_midnight(now)
 
 
 def list_untold(session: Session) -> list[UUID]:
@@ -199,13 +209,16 @@ def _give(
     """Give what the unwatched time of a locked payment is worth so far, less what was given for it."""
     now = clock()
     before = _list_given(session, payment)
+    ends = least is not None or _is_ending(session, payment, form, now)
     holes = list_unwatched(session, payment, now)
+    if holes and not ends and _began_today(payment, holes[-1], now):
+        holes.pop()
     length = sum((each.ends_at - each.starts_at for each in holes), timedelta())
     seconds = math.ceil(length.total_seconds()) - sum(map(_measure, before))
     amount = _price(session, payment, math.ceil(length.total_seconds()), now)
     amount -= sum(each.amount_cents for each in before)
     amount = min(amount, read_balances(session, payment.id).claims - price_use(session, payment, now))
-    if least is None and form is not CreditForm.TIME and not _is_ending(session, payment, form, now):
+    if not ends and form is not CreditForm.TIME:
         least = find_least_cents(session, payment)
     if seconds <= 0 or amount < (least or 1):
         return None

@@ -17,7 +17,7 @@ from api.payments.ledger import FOR_TIME, keeps_plan
 from configs.clock import clock
 from configs.plan import plan
 
-LEAST_CENTS = 50
+LEAST_CENTS = 20
 _LEAST_NAMED = "2026-11-25"  # the first version of the terms that names LEAST_CENTS
 _LATELY = timedelta(days=14)  # a plan that ended: what is left of it is given once a day
 
