@@ -44,20 +44,20 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
     A moment beyond the desk's horizon is no slot. An address that cannot be asked leaves its place without an answer:
     the reading is `unreadable`, what else it says stands.
     """
-    asks = tuple(ask for ask in reading.asks if _may_be_asked(ask))
-    bounded = replace(
+    asks, seen = (
+        tuple(ask for ask in reading.asks if _may_be_asked(ask)),
         _within_horizon(reading, visit, asked),
+    )
+    bounded = replace(
+        seen,
         asks=asks,
         frames=tuple(filter(_may_be_embedded, reading.frames)),
         next_at=None if _is_far(reading.next_at, visit) else reading.next_at,
         releases_at=None if _is_far(reading.releases_at, visit) else reading.releases_at,
-    )
-    bounded = replace(
-        bounded,
-        reason=clean_text(bounded.reason, REASON),
-        slots=tuple(map(_bound_slot, bounded.slots)),
-        fallback=tuple(map(_bound_slot, bounded.fallback)),
-        covered=tuple(map(_bound_window, bounded.covered)),
+        reason=clean_text(seen.reason, REASON),
+        slots=tuple(map(_bound_slot, seen.slots)),
+        fallback=tuple(map(_bound_slot, seen.fallback)),
+        covered=tuple(map(_bound_window, seen.covered)),
     )
     if len(asks) < len(reading.asks) and bounded.outcome is None:
         return replace(bounded, outcome=Outcome.UNREADABLE, reason="leads to an address that cannot be asked")
@@ -98,10 +98,12 @@ def _is_beyond(slot: Slot, visit: VisitContext) -> bool:
 
 def _bound_slot(slot: Slot) -> Slot:
     label = slot.place.label
-    place = Place(bound_key(slot.place.key), label if label is None else clean_text(label, LABEL))
+    key, label = bound_key(slot.place.key), label if label is None else clean_text(label, LABEL)
     url = slot.url if slot.url and _may_be_opened(slot.url) else None
     seats = slot.seats if slot.seats is not None and 0 <= slot.seats <= _SEATS else None
-    return replace(slot, place=place, url=url, seats=seats)
+    if (key, label, url, seats) == (slot.place.key, slot.place.label, slot.url, slot.seats):
+        return slot  # as almost all: a copy takes as long as all of the above
+    return replace(slot, place=Place(key, label), url=url, seats=seats)
 
 
 def _bound_window(window: CoveredWindow) -> CoveredWindow:

@@ -15,7 +15,7 @@ from w3lib.url import safe_url_string
 
 from configs.outcome import Outcome as Outcome  # noqa: PLC0414 -- platforms import all their types from here
 from crawler.parsing.charset import decode
-from crawler.parsing.html_text import parse_document, raw_text, rendered_text
+from crawler.parsing.html_text import fold, parse_document, raw_text, rendered_text
 
 T = TypeVar("T")
 
@@ -212,6 +212,11 @@ class Page:
     def shown(self) -> str:
         """Return the text that a person sees on the page."""
         return rendered_text(self.root)
+
+    @cached_property
+    def folded(self) -> str:
+        """Return the shown text in lower case without accents, for comparisons."""
+        return fold(self.shown)
 
     @cached_property
     def raw(self) -> str:

@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.announcements import find_announcements
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import contains_phrase, rendered_text, title
+from crawler.parsing.html_text import fold, folds_to_phrase, rendered_text, title
 from crawler.parsing.narrowed_sentences import is_narrowed, names_days
 from crawler.parsing.no_slot_phrases import find_denial, speaks_of_page_trouble
 from crawler.reading import Page
@@ -50,7 +50,7 @@ def find_statement(page: Page, sentence: str) -> Statement | None:
 
     One block that states it for everything is enough. Otherwise the doubt quotes a block that does not.
     """
-    if not contains_phrase(page.shown, sentence):
+    if not folds_to_phrase(page.folded, sentence):
         return None
     doubt = ""
     for block in _blocks_with(page.root, sentence):
@@ -131,7 +131,7 @@ def _check_announcements(page: Page, said: Statement, aside: Sequence[HtmlElemen
 
 
 def _announced(page: Page, node: HtmlElement) -> Iterator[tuple[str, date | None]]:
-    return find_announcements(page.shown if node is page.root else rendered_text(node), page.visit)
+    return find_announcements(page.folded if node is page.root else fold(rendered_text(node)), page.visit)
 
 
 def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:
@@ -143,7 +143,7 @@ def _blocks_with(root: HtmlElement, sentence: str) -> list[HtmlElement]:
         inner = [
             each
             for each in node
-            if isinstance(each.tag, str) and contains_phrase(rendered_text(each), sentence)
+            if isinstance(each.tag, str) and folds_to_phrase(fold(rendered_text(each)), sentence)
         ]
         waiting += inner
         if not inner:

@@ -9,7 +9,6 @@ from datetime import date
 
 from crawler.parsing.date_parsing import MONTH, moments_in
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import normalize
 from crawler.parsing.narrowed_sentences import WEEKDAY
 from crawler.parsing.no_slot_phrases import without_denials
 from crawler.reading import VisitContext
@@ -95,12 +94,11 @@ _HINTS_ABROAD = (
 _NEAR = 80  # characters between an announcement and its moment
 
 
-def find_announcements(text: str, visit: VisitContext) -> Iterator[tuple[str, date | None]]:
-    """Yield each announcement in a text: its words, and its moment (None if that cannot be read).
+def find_announcements(folded: str, visit: VisitContext) -> Iterator[tuple[str, date | None]]:
+    """Yield each announcement in a normalized text: its words, and its moment (None if that cannot be read).
 
     An opening that has passed is none: what was opened then is gone.
     """
-    folded = normalize(text)
     awaited = any(hint in folded for hint in _HINTS) and _NEXT.search(folded)
     abroad = any(hint in folded for hint in _HINTS_ABROAD)
     if not (awaited or abroad or _OPENS.search(folded)):

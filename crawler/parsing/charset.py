@@ -108,14 +108,19 @@ _TWICE = {
     for charset in ("cp1252", "latin-1", "iso8859-15", "mac-roman", "cp850")
 }
 _LOWER, _UPPER = "a-zß-öø-ÿœ", "À-ÖØ-ÞŒŠŽŸ"
+_LOST = "\ufffd\x80-\x84\x86-\x9f"
+# A capital letter with an accent, a sign or a letter of another script, which stands inside of no word.
+_FOREIGN = (
+    f"{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u25ff"
+    "\u2c00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
+)
+_FIRST = "".join(sorted({re.escape(each[0]) for each in _TWICE}))
+# One class of characters stands first, which `re` finds ten times as fast as it tries each text in turn.
 _DAMAGE = re.compile(
-    "\ufffd|[\x80-\x84\x86-\x9f]|(?<!\\w)Ã(?!\\w)"
-    # The first letters are searched as one class: to try each text in turn takes ten times as long.
-    f"|(?=[{''.join(sorted({re.escape(each[0]) for each in _TWICE}))}])"
-    f"(?:{'|'.join(map(re.escape, sorted(_TWICE)))})"
-    # A capital letter with an accent, a sign or a letter of another script inside of a word.
-    f"|[{_LOWER}][{_UPPER}\u0192\u02c6\u02dc\u201a\u201e\u2020\u2021\u2030\u0370-\u03bb\u03bd-\u1dff\u2500-\u25ff"
-    f"\u2c00-\ud7ff\uf900-\ufaff\uff66-\uffdc][{_LOWER}]"
+    f"[{_LOST}{_FOREIGN}{_FIRST}]"
+    f"(?:(?<=[{_LOST}])|(?<=Ã)(?<!\\wÃ)(?!\\w)|(?<=[{_LOWER}][{_FOREIGN}])[{_LOWER}]|(?<=[{_FIRST}])(?:"
+    + "|".join(f"(?<={re.escape(each[0])}){re.escape(each[1:])}" for each in sorted(_TWICE))
+    + "))"
 )
 _RARE = re.compile(r"[^\x00-\x7fàâçéèêîïôùûœ\xa0\xab\xbb\xb0\u2013\u2019\u2026\u20ac]")  # in every damage
 _ESCAPED = re.compile(
@@ -123,12 +128,13 @@ _ESCAPED = re.compile(
 )
 # A letter that became a question mark, in no address and no template: `d?cembre`.
 _QUESTIONED = re.compile(r"(?<![\w./=&?%-])[^\W\d_]+\?[a-z](?!\S*[=:}])")
+_QUESTION = re.compile(r"\?[a-z](?<=[^\W\d_]\?[a-z])")  # a cheap test first
 _JSON_ESCAPE = re.compile(r"\\u([\da-fA-F]{4})")
 
 
 def is_damaged(text: str) -> bool:
     """Tell whether a text has lost letters: it was decoded or written in a wrong charset, or encoded twice."""
-    if "?" in text and _QUESTIONED.search(text):
+    if _QUESTION.search(text) and _QUESTIONED.search(text):
         return True
     return _RARE.search(text) is not None and _DAMAGE.search(text) is not None
 

@@ -65,6 +65,7 @@ _ENGLISH = tuple(
 _MONTH_FIRST = re.compile(
     rf"(?<!\d )(?<!\d)\b({'|'.join(_ENGLISH)})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!\w| ?[:h])(?:,? (\d{{4}})(?!\d))?"
 )
+_DAY_BEHIND = re.compile(r" \d(?<=[a-z.] \d)")  # a cheap test first: a figure behind a word
 _PREMIER = re.compile(rf"\bpremier(?= (?:{MONTH})\b)")
 
 
@@ -148,7 +149,9 @@ def _fold_days(text: str) -> str:
     lowered = collapse_whitespace(text).lower()
     if "premier " in lowered:
         lowered = _PREMIER.sub("1er", lowered)
-    if any(f"{name} " in lowered or f"{name}. " in lowered for name in _ENGLISH):
+    if _DAY_BEHIND.search(lowered) and any(
+        f"{name} " in lowered or f"{name}. " in lowered for name in _ENGLISH
+    ):
         lowered = _MONTH_FIRST.sub(r"\2 \1 \3", lowered)
     return lowered
 

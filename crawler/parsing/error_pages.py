@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lxml.html import HtmlElement
 
 from crawler.parsing.charset import is_damaged, shows_escapes, unescape_json
-from crawler.parsing.html_text import rendered_text, visible_text
+from crawler.parsing.html_text import collapse_whitespace, rendered_text, visible_text
 from crawler.parsing.json_models import parse_json
 from crawler.reading import GONE, Outcome, Page, Reading
 
@@ -83,7 +83,7 @@ def error_page(page: Page) -> Reading | None:
     """Read a page that only reports an error, a refusal or maintenance; None for any other page."""
     if not page.is_html or page.root.xpath(_POSTS):
         return None
-    if len(visible_text(page.root)) > _LONGEST_ERROR_PAGE:
+    if len(collapse_whitespace(page.raw)) > _LONGEST_ERROR_PAGE:
         return None
     return find_notice(page, _NOTICES) or _asks_the_browser(page)
 

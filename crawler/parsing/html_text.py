@@ -60,6 +60,11 @@ _LEFT = (
 )
 _BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
 _HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
+# One of them is in each of these names: documents without them skip the search for attributes.
+_HIDING_HINTS = (
+    *("hidden", "style", "popover", "data-bind", "v-", "ng-", "ng:", "x-show", "*ng"),
+    *("if.bind", "show.bind", "hide.bind", "repeat.for"),
+)
 
 _SEAM = "\ufdd0"  # stands in extracted text where an inline element begins or ends; no character of any text
 _BLOCKS = (
@@ -141,7 +146,9 @@ def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
     for each in root.iter(*_EMPTY):
         del each[:]
         each.text = None
-    names = frozenset(str(_ATTRIBUTES(root)).split())
+    lowered = text.lower()
+    hides = any(hint in lowered for hint in _HIDING_HINTS)
+    names = frozenset(str(_ATTRIBUTES(root)).split() if hides else ())
     for each in (*_hidden_by_html(root, names), *_hidden_by_script(names & _HIDING, scripts_ran)(root)):
         each.set(_MARK, "")
     return root
@@ -186,11 +193,15 @@ def collapse_whitespace(text: str) -> str:
     """
     text = " ".join(text.split())
     if not text.isascii():
-        plain = _ODD.sub(lambda odd: _TYPED.get(odd[0], ""), text)
+        plain = _ODD.sub(_type, text)
         plain = _ENDLESS.sub(_leave_accents_out, plain)
         composed = "\u2026".join(unicodedata.normalize("NFKC", each) for each in plain.split("\u2026"))
-        text = text if composed == text else " ".join(composed.split())
+        text = text if composed == text else " ".join(_ODD.sub(_type, composed).split())
     return text if text.isprintable() else " ".join(CONTROL.sub(" ", text).split())
+
+
+def _type(odd: re.Match[str]) -> str:
+    return _TYPED.get(odd[0], "")
 
 
 def _leave_accents_out(found: re.Match[str]) -> str:
@@ -199,7 +210,13 @@ def _leave_accents_out(found: re.Match[str]) -> str:
 
 def normalize(text: str) -> str:
     """Return a text in lower case without accents, for comparisons."""
-    return _MARKS.sub("", unicodedata.normalize("NFKD", collapse_whitespace(text).lower()))
+    return fold(collapse_whitespace(text))
+
+
+def fold(text: str) -> str:
+    """Return what `normalize` makes of a text that `collapse_whitespace` has returned."""
+    lowered = text.lower()
+    return lowered if lowered.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", lowered))
 
 
 def contains_phrase(text: str, sentence: str) -> bool:
@@ -208,7 +225,12 @@ def contains_phrase(text: str, sentence: str) -> bool:
     Case, accents, white space, kinds of apostrophes and hyphens, and white space before punctuation do not matter.
     Words are whole: `incomplet` does not contain `complet`.
     """
-    return _wording(sentence).search(normalize(text)) is not None
+    return folds_to_phrase(normalize(text), sentence)
+
+
+def folds_to_phrase(folded: str, sentence: str) -> bool:
+    """Tell whether a normalized text contains a sentence (`contains_phrase`)."""
+    return _wording(sentence).search(folded) is not None
 
 
 def around_phrase(text: str, sentence: str) -> list[tuple[str, str]]:
