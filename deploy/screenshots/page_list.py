@@ -213,6 +213,8 @@ def _list_money(payment_id: UUID) -> list[Shot]:
         "dead-letters-replay": "/admin/messages-echoues/renvoi",
         "users": "/admin/utilisateurs",
         "user": user,
+        "user-factor-end": f"{user}/second-facteur/fin",
+        "user-factor-keep": f"{user}/second-facteur/garder",
         "user-grant": f"{user}/formule",
         "user-grant-end": f"{user}/formules/{GRANT}/fin",
         "user-role": f"{user}/role",

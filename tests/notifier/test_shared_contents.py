@@ -42,7 +42,8 @@ def test_each_reads_their_own_language(whole: "Running") -> None:
 def test_each_reads_of_their_own_slots(whole: "Running") -> None:
     first, second = MORNING.date(), MORNING.date() + timedelta(days=1)
     limits: list[dict[str, Any]] = [{"date_to": first}, {"date_from": second}, {}]
-    one, two, both = mails(whole, *((None, "en", each) for each in limits))
+    texts = mails(whole, *((None, "en", each) for each in limits))
+    one, two, both = (each.split("Seen on")[0] for each in texts)  # which is today
     days = [f"November {day.day}" for day in (first, second)]
     assert [next(day for day in days if day in text) for text in (one, two, both)] == [
         days[0],

@@ -55,7 +55,8 @@ def read_plan(user_id: UUID) -> PlanName:
 
 def find_order() -> Payment:
     """Return the newest order."""
-    return max(rows(Payment), key=lambda each: each.id)
+    found: list[Payment] = rows(Payment)
+    return max(found, key=lambda each: each.id)
 
 
 @pytest.mark.parametrize("name", [DAY, WEEK])
@@ -124,6 +125,7 @@ def test_it_is_not_asked_to_begin_at_once_and_nothing_is_owed_before(till: Till,
     till.buy(DAY, consent=make_consent(startNow=asked, acknowledgesLoss=asked, acceptsHourThreshold=False))
     hand_over()
     order = find_order()
+    assert order.consent
     assert (order.consent["startNow"], order.consent["acknowledgesLoss"]) == (False, False)
     assert order.consent_text == ""
     till.shop.pass_time(seconds=(LATER - clock()).total_seconds() - 1)

@@ -20,7 +20,7 @@ POINTLESS = {
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
     "gone again", "nothing waits any more", "number changed meanwhile", "open again", "published already", "request deleted",
     "the appointment is over", "the change was made, ended or replaced", "the desk is not watched any more",
-    "the plan goes on, or ended otherwise", "the reminder was moved", "the trouble was not told", "the week is over",
+    "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
     "too old to be edited", "watched again",
 }  # fmt: skip
 
