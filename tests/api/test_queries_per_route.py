@@ -67,7 +67,7 @@ BOUNDS = {
     "/api/billing/invoices": 2,
     "/api/billing/invoices/{invoice}": 2,
     "/api/billing/plans": 0,
-    "/api/billing/quote?plan=URGENCE_TOTAL": 6,
+    "/api/billing/quote?plan=URGENCE_TOTAL": 7,
     "/api/billing/terms": 0,
     "/api/calendar": 1,
     "/api/detections": 2,

@@ -72,6 +72,7 @@ def test_an_order_is_written_with_its_consent_and_asked_for_at_stripe(till: Till
         "paymentId": str(payment.id),
         "expiresAt": "2026-11-20T10:00:00Z",
         "desksWatched": 2,
+        "beginsAt": None,
     }
     assert (payment.status, payment.amount_cents) == (PaymentStatus.PENDING, 1499)
     assert (payment.consent, payment.consented_at) == (make_consent(), clock())

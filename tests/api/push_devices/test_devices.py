@@ -406,5 +406,5 @@ def test_a_test_message_names_the_channel_of_several_devices_once(
     add(client, camille)
     add(client, camille)
     answer = client.post(f"/api/alerts/{wait_for(camille.id)}/test", headers=camille.headers)
-    assert (answer.status_code, answer.json) == (202, {"channels": ["email", "push"]})
+    assert (answer.status_code, answer.json) == (202, {"channels": ["email", "push"], "smsFrom": None})
     assert len(rows(Notification)) == 3

@@ -210,6 +210,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "ordered": "20 novembre",
         "monthly": True,
         "later": False,
+        "begins_later": False,
         "unwatched": False,
         "agreed": ["L’accès commence tout de suite."],
         "declined": "Les coupures de moins d’une heure ne comptent pas.",
