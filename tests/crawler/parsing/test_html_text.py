@@ -1,7 +1,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml.html import HtmlElement
 
@@ -98,6 +98,13 @@ def test_no_text_breaks_the_reading_of_a_period(text: str) -> None:
 
 def test_plain_text_compares() -> None:
     assert collapse_whitespace(" Il n\u2019y\xa0a\n pas ") == "Il n'y a pas"
+
+
+@given(st.text())
+@example("3\u2033 de retard")  # a double prime, which NFKC makes two
+def test_a_text_in_its_normal_form_stays_as_it_is(text: str) -> None:
+    once = collapse_whitespace(text)
+    assert collapse_whitespace(once) == once
 
 
 def test_visible_text_leaves_out_what_nobody_sees() -> None:
