@@ -44,10 +44,8 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
     A moment beyond the desk's horizon is no slot. An address that cannot be asked leaves its place without an answer:
     the reading is `unreadable`, what else it says stands.
     """
-    asks, seen = (
-        tuple(ask for ask in reading.asks if _may_be_asked(ask)),
-        _within_horizon(reading, visit, asked),
-    )
+    asks = tuple(ask for ask in reading.asks if _may_be_asked(ask))
+    seen = _within_horizon(reading, visit, asked)
     bounded = replace(
         seen,
         asks=asks,

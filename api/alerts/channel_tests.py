@@ -21,9 +21,8 @@ from configs.plan import PlanName
 from configs.settings import settings
 
 KIND = "test_message"
-_QUIET_AFTER_ORDER = timedelta(
-    hours=1
-)  # a plan is given back as it was: what was tried of it must not cost us
+# A plan may be given back within minutes: what was tried of it must not cost us.
+_QUIET_AFTER_ORDER = timedelta(hours=1)
 _PER_HOUR = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SMS_A_DAY = 3

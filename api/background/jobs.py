@@ -43,7 +43,7 @@ from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
-from api.payments.postings import close_periods
+from api.payments.postings import close_period, list_ended_periods
 from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_users
 from api.push_devices.service import drop_ended_devices
@@ -236,7 +236,10 @@ def reconcile_payments() -> Counts:
     if settings().stripe_secret_key is None:
         return {"compared": 0}
     with session() as s:
-        close_periods(s, clock())
+        ended = list_ended_periods(s, clock())
+    for payment_id, ended_at in ended:
+        with session() as s:
+            close_period(s, payment_id, ended_at)
     return reconciliation.reconcile()
 
 

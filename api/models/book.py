@@ -25,14 +25,14 @@ class BookKind(StrEnum):
     """What a transaction is about."""
 
     PAID = "paid"
-    UPGRADED = "upgraded"  # a dearer plan took the unused part of a cheaper one
-    REVIVED = "revived"  # the dearer plan ended early, and gave back what was not used of that part
+    UPGRADED = "upgraded"  # an upgrade: the new plan took the unused part of a cheaper plan
+    REVIVED = "revived"  # the new plan ended early, and gave back the unused part
     BORNE = "borne"  # what an outage was worth lowered an invoice that was paid
     UNWATCHED = "unwatched"  # an outage is owed
     ENDED = "ended"  # what was used is earned
     OWED = "owed"  # a refund is ordered
-    REFUNDED = "refunded"  # it left Stripe
-    RETURNED = "returned"  # it failed, or the bank sent it back
+    REFUNDED = "refunded"  # a refund left Stripe
+    RETURNED = "returned"  # a refund failed, or the bank sent it back
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"

@@ -23,10 +23,8 @@ from api.models.payment import (
 )
 from configs.clock import clock
 
-FOR_TIME = (
-    RefundReason.CANCELLED,
-    RefundReason.OUTAGE,
-)  # these refunds end no plan, also where they are the whole
+# Refunds of time end no plan, also where they are the whole of the money.
+FOR_TIME = (RefundReason.CANCELLED, RefundReason.OUTAGE)
 
 
 def lock_payment(session: Session, payment_id: UUID) -> Payment:

@@ -13,10 +13,8 @@ from api.payments.book import Line, is_posted, list_sources, post, read_balances
 from api.payments.facts import DisputeFacts
 from api.payments.ledger import lock_payment
 
-WISHED = (
-    RefundReason.OPERATOR,
-    RefundReason.EXTERNAL,
-)  # by people, who see that one failed: nothing is owed then
+# Refunds that people wished: they see that one failed, and nothing is owed then.
+WISHED = (RefundReason.OPERATOR, RefundReason.EXTERNAL)
 _KEPT_OPEN = timedelta(days=400)  # the right to withdraw may outlive the account for a year and two weeks
 _INQUIRY = "warning_"  # how Stripe's words begin for a dispute that takes no money yet
 _PREVENTED = "prevented"
@@ -82,8 +80,8 @@ def post_end(session: Session, payment_id: UUID, cause: str, keep: int | None = 
     post(session, cause, BookKind.ENDED, *lines)
 
 
-def close_periods(session: Session, now: datetime) -> int:
-    """Write that the periods that are over were used; return how many there were."""
+def list_ended_periods(session: Session, now: datetime) -> list[tuple[UUID, datetime]]:
+    """Return the payments whose period is over, and not written as used yet, each with its end."""
     unearned = (
         sa.select(BookLine.payment_id)
         .where(BookLine.account == Account.UNEARNED)
@@ -95,11 +93,13 @@ def close_periods(session: Session, now: datetime) -> int:
     over = sa.select(Payment.id, sa.func.coalesce(end, now)).where(
         Payment.id.in_(unearned), (end <= now) | gone
     )
-    found = session.execute(over.order_by(Payment.id)).all()
-    for payment_id, ended_at in found:
-        lock_payment(session, payment_id)
-        post_end(session, payment_id, f"over:{payment_id}:{ended_at.isoformat()}")
-    return len(found)
+    return [(payment_id, ended_at) for payment_id, ended_at in session.execute(over.order_by(Payment.id))]
+
+
+def close_period(session: Session, payment_id: UUID, ended_at: datetime) -> None:
+    """Write that a period that is over was used."""
+    lock_payment(session, payment_id)
+    post_end(session, payment_id, f"over:{payment_id}:{ended_at.isoformat()}")
 
 
 def post_ordered(

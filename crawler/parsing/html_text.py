@@ -60,11 +60,6 @@ _LEFT = (
 )
 _BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
 _HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
-# One of them is in each of these names: documents without them skip the search for attributes.
-_HIDING_HINTS = (
-    *("hidden", "style", "popover", "data-bind", "v-", "ng-", "ng:", "x-show", "*ng"),
-    *("if.bind", "show.bind", "hide.bind", "repeat.for"),
-)
 
 _SEAM = "\ufdd0"  # stands in extracted text where an inline element begins or ends; no character of any text
 _BLOCKS = (
@@ -146,9 +141,7 @@ def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
     for each in root.iter(*_EMPTY):
         del each[:]
         each.text = None
-    lowered = text.lower()
-    hides = any(hint in lowered for hint in _HIDING_HINTS)
-    names = frozenset(str(_ATTRIBUTES(root)).split() if hides else ())
+    names = frozenset(str(_ATTRIBUTES(root)).split())
     for each in (*_hidden_by_html(root, names), *_hidden_by_script(names & _HIDING, scripts_ran)(root)):
         each.set(_MARK, "")
     return root

@@ -1,4 +1,4 @@
-"""When a second factor that was reported lost ends."""
+"""Column `users.factor_ends_at`: the end of a second factor that was reported lost."""
 
 from collections.abc import Sequence
 

@@ -6,6 +6,7 @@ from flask import url_for
 
 from api.admin.access import audited
 from api.admin.users import queries
+from api.admin.users.schemas import UserDetails
 from api.logins.factor_end import WAITING_TIME
 from api.models.user import Role
 from api.pages.admin.confirmation import Confirmation
@@ -32,8 +33,7 @@ def describe_return_mail(user_id: UUID) -> Confirmation:
     Raises:
         api.errors.ApiError: 404.
     """
-    with audited("user.view", "user", user_id) as work:
-        account = queries.read_user(work.session, user_id, full=True)
+    account = _read_account(user_id)
     return Confirmation(
         title="Renvoyer le lien de reprise ?",
         effects=(
@@ -53,8 +53,7 @@ def describe_factor_end(user_id: UUID) -> Confirmation:
     Raises:
         api.errors.ApiError: 404.
     """
-    with audited("user.view", "user", user_id) as work:
-        account = queries.read_user(work.session, user_id, full=work.actor.sees_addresses)
+    account = _read_account(user_id)
     operator = ("C’est le compte d’un opérateur.",) if account.role is not Role.USER else ()
     return Confirmation(
         title="Mettre fin au second facteur ?",
@@ -78,8 +77,7 @@ def describe_kept_factor(user_id: UUID) -> Confirmation:
     Raises:
         api.errors.ApiError: 404.
     """
-    with audited("user.view", "user", user_id) as work:
-        account = queries.read_user(work.session, user_id, full=work.actor.sees_addresses)
+    account = _read_account(user_id)
     return Confirmation(
         title="Garder le second facteur ?",
         effects=(
@@ -90,3 +88,8 @@ def describe_kept_factor(user_id: UUID) -> Confirmation:
         back=url_for("admin_users.show_user", id=user_id),
         texts=_FACTOR_TEXTS,
     )
+
+
+def _read_account(user_id: UUID) -> UserDetails:
+    with audited("user.view", "user", user_id) as work:
+        return queries.read_user(work.session, user_id, full=work.actor.sees_addresses)
