@@ -57,3 +57,20 @@ def _act(*statements: sql.Composable) -> None:
         with made.cursor() as cursor:
             for each in statements:
                 cursor.execute(each)
+
+
+@contextmanager
+def broken_row(table: str, column: str, value: object) -> Iterator[None]:
+    """Have PostgreSQL refuse each change of the rows of a table that have this value, and no other one."""
+    function = sql.SQL(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$"
+    )
+    trigger = sql.SQL(
+        "CREATE TRIGGER broken BEFORE INSERT OR UPDATE ON {} FOR EACH ROW WHEN (NEW.{} = {})"
+        " EXECUTE FUNCTION broken()"
+    ).format(sql.Identifier(table), sql.Identifier(column), sql.Literal(str(value)))
+    _act(function, trigger)
+    try:
+        yield
+    finally:
+        _act(sql.SQL("DROP FUNCTION broken CASCADE"))

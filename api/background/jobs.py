@@ -50,6 +50,7 @@ from api.push_devices.service import drop_ended_devices
 from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
 from api.retention.batches import delete_in_batches
 from api.retention.table_growth import tell_growth
+from api.separate_parts import do_each
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
 from configs.settings import settings
@@ -119,11 +120,14 @@ def pause_excess_alerts() -> Counts:
     """Pause the alerts of users whose plan became smaller by the clock alone: a larger grant ended, or one began."""
     with session() as s:
         users = plan_limits.find_users_over_limit(s)
-    for user_id in users:
+
+    def pause(user_id: UUID) -> None:
         with session() as s:
             mails = plan_limits.pause_excess_alerts(s, user_id)
         notifier.nudge(mails)
-    return {"users": len(users)}
+
+    done, failed = do_each("pause_excess_alerts", users, pause)
+    return {"users": done, "failed": failed}
 
 
 def drop_old_logins() -> Counts:
@@ -149,14 +153,15 @@ def end_lost_factors() -> Counts:
     """End the second factors that were reported lost, after their waiting time."""
     with session() as s:
         users = factor_end.list_due(s)
-    ended = 0
-    for user_id in users:
+
+    def end(user_id: UUID) -> bool:
         with session() as s:
             mails = factor_end.end_due(s, user_id)
-        if mails is not None:
-            notifier.nudge(mails)
-            ended += 1
-    return {"ended": ended}
+        notifier.nudge(mails or [])
+        return mails is not None
+
+    ended, failed = do_each("end_lost_factors", users, end)
+    return {"ended": ended, "failed": failed}
 
 
 def drop_support_requests() -> Counts:
@@ -237,10 +242,13 @@ def reconcile_payments() -> Counts:
         return {"compared": 0}
     with session() as s:
         ended = list_ended_periods(s, clock())
-    for payment_id, ended_at in ended:
+
+    def close(period: tuple[UUID, datetime]) -> None:
         with session() as s:
-            close_period(s, payment_id, ended_at)
-    return reconciliation.reconcile()
+            close_period(s, *period)
+
+    _closed, failed = do_each("ended periods", ended, close)
+    return reconciliation.reconcile() | {"failed": failed}
 
 
 def sync_stuck_payments() -> Counts:
@@ -294,20 +302,22 @@ def tell_closed_desks() -> Counts:
 def credit_outages() -> Counts:
     """Give back paid time without watching, and have Stripe take it off invoices."""
     with session() as s:
-        users = list_watched_users(s, clock())
-    for user_id in users:
+        watched = list_watched_users(s, clock())
+
+    def give_back(user_id: UUID) -> None:
         with session() as s:
             effects = watch_credits.give_back(s, user_id)
         effects.run(ask_for_refund)
+
+    users, not_given = do_each("credit_outages", watched, give_back)
     with session() as s:
         unborne = watch_credits.list_unborne(s)
-    for credit_id in unborne:
-        watch_credits.reclaim(credit_id)
+    reclaimed, not_reclaimed = do_each("reclaimed credits", unborne, watch_credits.reclaim)
     with session() as s:
         untold = watch_credits.list_untold(s)
-    for credit_id in untold:
-        watch_credits.tell_stripe(credit_id)
-    return {"users": len(users), "told": len(untold), "reclaimed": len(unborne)}
+    told, not_told = do_each("credits for Stripe", untold, watch_credits.tell_stripe)
+    failed = not_given + not_reclaimed + not_told
+    return {"users": users, "told": told, "reclaimed": reclaimed, "failed": failed}
 
 
 def remind_of_failed_renewals() -> Counts:

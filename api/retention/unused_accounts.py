@@ -23,6 +23,7 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
+from api.separate_parts import do_each
 from configs.clock import clock
 from configs.settings import settings
 
@@ -76,15 +77,18 @@ def end_unused_accounts() -> dict[str, int]:
     """Write the warnings that are due, and delete the accounts whose time is over; return how many."""
     counts = {"warned": 0, "deleted": 0}
     now = clock()
-    for account in _list_unused(now):
+
+    def take_step(account: UnusedAccount) -> None:
         step = account.find_step(now)
         if step is Step.DELETE:
             counts["deleted"] += _delete(account)
         elif step:
             counts["warned"] += _warn(account, step, now)
+
+    _taken, failed = do_each("end_unused_accounts", _list_unused(now), take_step)
     if counts["deleted"]:
         nudge_drop()
-    return counts
+    return counts | {"failed": failed}
 
 
 def _warn(account: UnusedAccount, step: Step, now: datetime) -> bool:

@@ -91,10 +91,10 @@ def test_a_job_pauses_them_each_minute_and_again_changes_nothing(
     camille.holds(PlanName.URGENCE_TOTAL, days=1)
     camille.holds(PlanName.URGENCE_24H, days=3)
     made = alerts(camille.id, 2, frozen)
-    assert jobs.pause_excess_alerts() == {"users": 0}
+    assert jobs.pause_excess_alerts() == {"users": 0, "failed": 0}
     frozen.shift(timedelta(days=1))
-    assert jobs.pause_excess_alerts() == {"users": 1}
-    assert jobs.pause_excess_alerts() == {"users": 0}
+    assert jobs.pause_excess_alerts() == {"users": 1, "failed": 0}
+    assert jobs.pause_excess_alerts() == {"users": 0, "failed": 0}
     assert enabled() == {made[0]}
     assert door.nudged == [row.id for row in rows(Notification)]
     assert ("pause_excess_alerts", timedelta(minutes=1)) in {(job.name, job.period) for job in list_jobs()}

@@ -1,5 +1,6 @@
 """Paid time without watching is given back: as time, on the next invoice, or as money, and never twice."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,8 +16,9 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import BOBIGNY, desk_state, rows
+from tests.api.world import BOBIGNY, Person, desk_state, rows
 from tests.factories import add_checks
+from tests.refused_writes import broken_row
 
 TOTAL = PlanName.URGENCE_TOTAL
 
@@ -46,6 +48,24 @@ def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
     assert list_messages().count("credited") == 1
     (entry,) = till.get("history").json["items"][0]["credits"]
     assert (entry["reason"], entry["seconds"]) == ("outage", 7200)
+
+
+def test_an_account_that_fails_keeps_no_other_from_its_credit(
+    till: Till, person: Callable[..., Person]
+) -> None:
+    other = Till(till.shop, person("other@example.org", confirmed=True))
+    for each in (till, other):
+        each.buy(PlanName.URGENCE_24H, alert=ALERT)
+    check(30, 60, 180, 210)
+    till.shop.pass_time(hours=4)
+    first = next(each.id for each in rows(Payment) if each.user_id == till.person.id)
+    with broken_row("watch_credits", "payment_id", first):
+        counts = jobs.credit_outages()
+    assert (counts["users"], counts["failed"]) == (1, 1)
+    assert [each.source for each in list_grants(till.person.id)] == ["payment"]
+    assert [each.source for each in list_grants(other.person.id)] == ["payment", "credit"]
+    counts = jobs.credit_outages()
+    assert (counts["failed"], len(rows(WatchCredit))) == (0, 2)
 
 
 def test_an_outage_of_an_upgraded_plan_is_priced_with_what_was_credited(till: Till) -> None:

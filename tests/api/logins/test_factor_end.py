@@ -41,6 +41,7 @@ from tests.api.pages.browser import Browser
 from tests.api.pages.walk.population import give_login
 from tests.api.world import PASSWORD, Door, rows
 from tests.clients import sign_in
+from tests.refused_writes import broken_row
 
 SECRET, RECOVERY = "A" * 32, "abcde-fghjk"
 NEW_ADDRESS, FORMER = "camille2@example.org", "camille.before@example.org"
@@ -226,7 +227,7 @@ def test_each_way_keeps_it(
     (row,) = told()
     assert prepare(row) == Skip(State.EXPIRED, "the second factor was kept, or has ended")
     frozen.shift(2 * DAY)
-    assert jobs.end_lost_factors() == {"ended": 0}
+    assert jobs.end_lost_factors() == {"ended": 0, "failed": 0}
     assert world.read().has_second_factor
 
 
@@ -236,7 +237,7 @@ def test_its_owner_may_remove_it_meanwhile(world: World, frozen: time_machine.Tr
     browser.get("/securite")
     browser.send("/securite/sans-application")
     frozen.shift(WAIT)
-    assert jobs.end_lost_factors() == {"ended": 0}
+    assert jobs.end_lost_factors() == {"ended": 0, "failed": 0}
     assert (world.read().has_second_factor, len(told())) == (False, 1)
 
 
@@ -252,10 +253,13 @@ def test_it_ends_after_the_waiting_time_and_the_password_alone_signs_in(
     world.ask()
     login = {"email": EMAIL, "password": PASSWORD}
     frozen.shift(WAIT - timedelta(seconds=1))
-    assert jobs.end_lost_factors() == {"ended": 0}
+    assert jobs.end_lost_factors() == {"ended": 0, "failed": 0}
     assert "challenge" in (world.client.post("/api/auth/login", json=login).json or {})
     frozen.shift(timedelta(seconds=1))
-    assert [jobs.end_lost_factors() for _ in range(2)] == [{"ended": 1}, {"ended": 0}]
+    assert [jobs.end_lost_factors() for _ in range(2)] == [
+        {"ended": 1, "failed": 0},
+        {"ended": 0, "failed": 0},
+    ]
     assert "end_lost_factors" in {job.name for job in list_jobs()}
     user = world.read()
     assert (user.has_second_factor, user.factor_ends_at, rows(RecoveryCode)) == (False, None, [])
@@ -270,6 +274,23 @@ def test_it_ends_after_the_waiting_time_and_the_password_alone_signs_in(
     assert str(made.url).endswith("/securite")
     (entry,) = actions("user.factor_ended")
     assert (entry.subject_id, entry.actor_kind) == (str(world.id), "command")
+
+
+def test_an_account_that_fails_keeps_no_other_from_its_end(
+    world: World, frozen: time_machine.Traveller
+) -> None:
+    world.ask()
+    second = create_account("other@example.org").id
+    with session() as s:
+        user = s.get_one(User, second)
+        user.totp_secret, user.totp_confirmed_at, user.factor_ends_at = SECRET, clock(), clock() + WAIT
+    frozen.shift(WAIT)
+    with broken_row("users", "id", world.id):
+        assert jobs.end_lost_factors() == {"ended": 1, "failed": 1}
+    with session() as s:
+        assert not s.get_one(User, second).has_second_factor
+    assert world.read().has_second_factor
+    assert jobs.end_lost_factors() == {"ended": 1, "failed": 0}
 
 
 def test_asking_again_shortens_nothing_and_waits_a_day(world: World, frozen: time_machine.Traveller) -> None:
@@ -367,7 +388,7 @@ def test_of_an_objection_and_the_job_at_once_one_wins_and_the_page_says_which(
             waiting = pool.submit(later[second])
             _wait_for_lock()
         found = waiting.result(timeout=20)
-    assert found == {"ended": 0} if second == "job" else ENDED in found
+    assert found == {"ended": 0, "failed": 0} if second == "job" else ENDED in found
     assert world.read().has_second_factor is (first == "link")
     assert len([row for row in told() if row.params["ended"]]) == (1 if first == "job" else 0)
 

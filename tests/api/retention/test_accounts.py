@@ -124,7 +124,7 @@ def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
     found = []
     for _ in range(60):
         found.append(jobs.end_unused_accounts())
-        if found[-1] == {"warned": 0, "deleted": 1}:
+        if found[-1] == {"warned": 0, "deleted": 1, "failed": 0}:
             break
         frozen.shift(DAY)
         warnings = sorted(rows(Notification), key=lambda row: row.created_at)
@@ -148,7 +148,7 @@ def test_an_account_that_is_used_while_the_job_runs_stays(
     found = list(unused_accounts._list_unused(clock()))
     monkeypatch.setattr(unused_accounts, "_list_unused", lambda _: iter(found))
     wait_for(camille.id)  # an alert is made after the accounts were read
-    assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0}
+    assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0, "failed": 0}
     assert len(rows(User)) == 1
 
 
