@@ -20,7 +20,7 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
-from api.payments.postings import post_paid
+from api.payments.postings import post_ordered, post_paid, post_settled
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from configs.sales_terms import find_newest_version
@@ -41,14 +41,7 @@ def write_payments(user_id: UUID) -> UUID:
         s.flush()
         refunded = _add_order(s, user_id, PlanName.URGENCE_7J, now - 80 * _DAY)
         _finish(s, refunded, PaymentEventKind.PAID, now - 80 * _DAY)
-        s.add(
-            Refund(
-                payment_id=refunded.id,
-                amount_cents=214,
-                reason=RefundReason.OUTAGE,
-                status=RefundStatus.SUCCEEDED,
-            )
-        )
+        _add_refund(s, refunded, 214)
         _finish(
             s,
             _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY),
@@ -118,6 +111,16 @@ def _add_order(
     s.add(payment)
     s.flush()
     return payment
+
+
+def _add_refund(s: Session, payment: Payment, cents: int) -> None:
+    refund = Refund(payment_id=payment.id, amount_cents=cents, reason=RefundReason.OUTAGE)
+    s.add(refund)
+    s.flush()
+    post_ordered(s, refund, payment.id)
+    refund.status = RefundStatus.SUCCEEDED
+    s.flush()
+    post_settled(s, refund, f"refund:{refund.id}", RefundStatus.PLANNED)
 
 
 def _finish(s: Session, payment: Payment, kind: PaymentEventKind, at: datetime) -> None:

@@ -25,6 +25,7 @@ from api.pages.declarations.words import TEXTS as WITHDRAWAL_TEXTS
 from api.pages.forms import Form
 from api.pages.live import answer_live
 from api.pages.notices import add_notice
+from api.pages.plan import book_words
 from api.pages.plan.order_form import (
     BUTTON,
     OrderForm,
@@ -116,10 +117,13 @@ def list_payments() -> str:
 
 @area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
 def show_payment(id: UUID) -> str:  # noqa: A002
-    """Show a payment with its credits and refunds."""
+    """Show a payment with its credits, its refunds, and what the book says of its money."""
+    entry, book = read_own_payment(id)
     return render_template(
         "plan/payment.html",
-        entry=read_own_payment(id),
+        entry=entry,
+        book=book,
+        book_words=book_words,
         invoices=list_own_invoices(id),
         zone=current_identity().time_zone,
         statuses=STATUSES,

@@ -9,6 +9,7 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
+from api.billing.order_book import OrderBook, read_order_book
 from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
 from api.billing.quotes import AFTER_WITHDRAWAL
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
@@ -101,14 +102,14 @@ def read_payments(before: UUID | None) -> HistoryPage:
         return list_history(s, current_user_id(), PageQuery(before=before, limit=_PER_PAGE))
 
 
-def read_own_payment(payment_id: UUID) -> PaymentEntry:
-    """Return a payment of who is signed in.
+def read_own_payment(payment_id: UUID) -> tuple[PaymentEntry, OrderBook]:
+    """Return a payment of who is signed in, and its book.
 
     Raises:
         api.errors.ApiError: 404.
     """
     with autocommit_session() as s:
-        return read_payment(s, current_user_id(), payment_id)
+        return read_payment(s, current_user_id(), payment_id), read_order_book(s, payment_id)
 
 
 def read_order_state(payment_id: UUID) -> OrderState:

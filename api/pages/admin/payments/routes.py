@@ -24,6 +24,7 @@ from api.pages.area import Access, Area
 from api.pages.context import write_money
 from api.pages.forms import Form
 from api.pages.notices import add_notice
+from api.pages.plan import book_words
 from api.paging import PageQuery
 
 area = Area("admin_payments", __name__)
@@ -50,7 +51,15 @@ def list_payments() -> str:
 @area.page("/admin/paiements/<uuid:id>", Access.OPERATOR)
 def show_payment(id: UUID) -> str:  # noqa: A002 -- the name in the address
     """Show a payment with everything that happened to it."""
-    return render_template("admin_payments/payment.html", view=_read_payment(id), words=words)
+    view = _read_payment(id)
+    return render_template(
+        "admin_payments/payment.html",
+        view=view,
+        words=words,
+        book=view.book,
+        book_words=book_words,
+        refund_reasons=words.REFUND_REASONS,
+    )
 
 
 @area.page("/admin/paiements/<uuid:id>/remboursement", Access.PROVEN_ADMIN)
