@@ -29,8 +29,10 @@ def search_places(text: str) -> list[Prefecture]:
     """Return the departments that a search means: all of them where it is empty, similar names where none fits."""
     wanted = _simplify(clean_typed(text[:_LONGEST]))
     places = list_places()
-    if code := _find_code(wanted):
+    if code := _find_postcode(wanted):
         return [place for place in places if place.department == code]
+    if found := _find_by_words(wanted, places):
+        return found
     if found := [place for place in places if any(wanted in name for name in _list_names(place))]:
         return found
     names = {name: place for place in places for name in _list_names(place)}
@@ -41,12 +43,21 @@ def _list_names(place: Prefecture) -> list[str]:
     return [_simplify(each) for each in (place.name, place.department, place.chef_lieu)]
 
 
-def _find_code(wanted: str) -> str | None:
-    """Return the department of the post code that a search holds, or the one whose code is among its words."""
-    if found := _POSTCODE.search(wanted):
-        return _read_postcode(found[0].replace(" ", ""))
-    codes = {place.department for place in list_places()} & set(wanted.upper().split())
-    return codes.pop() if len(codes) == 1 else None
+def _find_postcode(wanted: str) -> str | None:
+    """Return the department of the post code that a search holds."""
+    found = _POSTCODE.search(wanted)
+    return _read_postcode(found[0].replace(" ", "")) if found else None
+
+
+def _find_by_words(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
+    """Return the department whose code is among the words of a search, unless they name another one: `Paris 15`."""
+    codes = {place.department for place in places} & set(wanted.upper().split())
+    if len(codes) != 1:
+        return []
+    rest = " ".join(word for word in wanted.split() if word.upper() not in codes)
+    named = [place for place in places if rest in (_simplify(place.name), _simplify(place.chef_lieu))]
+    coded = [place for place in places if place.department in codes]
+    return named if named and coded[0] not in named else coded
 
 
 def _read_postcode(text: str) -> str:

@@ -74,6 +74,11 @@ def test_whatever_is_typed_becomes_a_short_line_that_can_be_stored(typed: str) -
         ("Commande n°7KQ2M9XWPA", "7KQ2M9XWPA"),
         ("Order no. 7KQ2M9XWPA", "7KQ2M9XWPA"),
         ("#7KQ2M9XWPA", "7KQ2M9XWPA"),
+        ("Nº7KQ2M-9XWPA", "7KQ2M9XWPA"),
+        ("№7KQ2M9XWPA", "7KQ2M9XWPA"),
+        ("Commande nº7KQ2M-9XWPA", "7KQ2M9XWPA"),
+        ("commande no7KQ2M 9XWPA du 12 mars", "7KQ2M9XWPA"),
+        ("Réf7KQ2M9XWPA", "7KQ2M9XWPA"),
         ("NR3KQ2M9XW", "NR3KQ2M9XW"),
         ("".join(chr(ord(each) + 0xFEE0) for each in "7KQ2M9XWPA"), "7KQ2M9XWPA"),  # full width
         ("\u202e7KQ2M9XWPA", "7KQ2M9XWPA"),

@@ -48,7 +48,7 @@ def test_other_spellings_lead_to_the_one_address(visitor: Browser) -> None:
         ("95", ["95"]), ("93200", ["93"]), ("75001", []), ("sene et marne", ["77"]), ("", ["77", "93", "95"]),
         ("93 000", ["93"]), ("93\u202f000", ["93"]), ("F-93000", ["93"]), ("FR-93 200", ["93"]), ("F\u201393000", ["93"]),
         ("93000 Bobigny", ["93"]), ("Saint-Denis 93200", ["93"]), ("٩٣٠٠٠", ["93"]), ("۹۳", ["93"]),
-        ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("06 12 34 56 78", []), ("930001", []),
+        ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("Bobigny 77", ["93"]), ("95 Melun", ["77"]), ("dépt 93", ["93"]), ("Saint-Denis 93", ["93"]), ("06 12 34 56 78", []), ("930001", []),
         ("zzz", []), ("%_'\"\x00", ["77", "93", "95"]), ("é" * 10_000, []),
     ],
 )  # fmt: skip
@@ -57,6 +57,7 @@ def test_departments_are_found_by_name_town_and_postcode(app: object, search: st
 
 
 def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
+    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["bobigny_93"], "of an arrondissement, say"
     assert list_places(visitor.get("/departements?q=melun&procedure=visa")) == ["melun_77"]
     assert "Aucun département" in visitor.get("/departements?q=zzz").text
     assert "<b>" not in visitor.get("/departements?q=<b>&procedure=<b>").html
