@@ -59,6 +59,6 @@ def _make_admin(email: str, *, another: bool) -> str:
                 " use --another where nobody can sign in as admin"
             )
         work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"role": [user.role.value, Role.ADMIN.value]})
-        user.role = Role.ADMIN
+        user.role, user.factor_ends_at = Role.ADMIN, None  # support may have asked for that end
         record_audit(work, "user.role", "user", user.id)
         return f"{user.email} is an admin" + ("" if user.has_second_factor else f"; now {_FACTOR}")

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 import notifier
@@ -25,6 +26,7 @@ from configs.signed_links import KeepSecondFactor, read_token
 WAITING_TIME = timedelta(days=7)
 ASKED, ENDED = "user.end_factor", "user.factor_ended"  # in the audit
 _BETWEEN = timedelta(days=1)  # from one request to the next
+log = structlog.get_logger(__name__)
 
 
 class FactorState(StrEnum):
@@ -50,7 +52,8 @@ def ask_end(session: Session, user: User) -> list[UUID]:
     The caller's transaction adds the row ASKED to the audit.
 
     Raises:
-        api.errors.ApiError: 409: totp-missing, factor-ending (asking again shortens nothing) or asked-today.
+        api.errors.ApiError: 409: totp-missing, factor-ending (asking again shortens nothing), asked-today or
+            nobody-told; roll back then.
     """
     if not user.has_second_factor:
         raise ApiError(409, "totp-missing", "the account has no second factor")
@@ -64,7 +67,12 @@ def ask_end(session: Session, user: User) -> list[UUID]:
             409, "asked-today", "this was asked for within the last day, and somebody kept the factor"
         )
     user.factor_ends_at = clock() + WAITING_TIME
-    return _tell_contacts(session, user, user.factor_ends_at, ended=False)
+    mails = _tell_contacts(session, user, user.factor_ends_at, ended=False)
+    if not mails:
+        raise ApiError(
+            409, "nobody-told", "no contact of the account can be told: its owner could not object"
+        )
+    return mails
 
 
 def keep_factor(session: Session, user_id: UUID) -> datetime | None:
@@ -107,11 +115,20 @@ def list_due(session: Session) -> list[UUID]:
 
 
 def end_due(session: Session, user_id: UUID) -> list[UUID] | None:
-    """End a user's second factor; return the notifications to nudge, None where somebody kept it meanwhile."""
+    """End a user's second factor; return the notifications to nudge, None where it stays.
+
+    It stays where somebody kept it meanwhile, and where no contact can be told any more: the first message may have
+    bounced, and its owner have heard nothing.
+    """
     user = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
     if user is None or user.factor_ends_at is None or user.factor_ends_at > clock():
         return None
     ends_at = user.factor_ends_at
+    mails = _tell_contacts(session, user, ends_at, ended=True)
+    if not mails:
+        log.warning("a lost second factor stays: no contact can be told", user=str(user.id))
+        user.factor_ends_at = None
+        return None
     remove_second_factor(session, user)
     session.add(
         AuditEntry(
@@ -123,7 +140,7 @@ def end_due(session: Session, user_id: UUID) -> list[UUID] | None:
             changes={"factorEndsAt": [ends_at.isoformat(), None]},
         )
     )
-    return _tell_contacts(session, user, ends_at, ended=True)
+    return mails
 
 
 def _judge_link(user: User | None, link: KeepSecondFactor) -> LinkedFactor:

@@ -54,6 +54,7 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
         )
         raise ApiError(409, "address-unconfirmed", detail)
     changed = {"role": [user.role.value, role.value]}
+    user.factor_ends_at = None  # of an operator's account only an admin may ask for that
     user.role = role
     return changed
 

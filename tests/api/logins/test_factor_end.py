@@ -22,7 +22,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.login import RecoveryCode
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, Role, User
+from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.signed_links import (
@@ -324,6 +324,32 @@ def test_who_may_ask_for_whose_account(world: World, of: Role, by: Role, words: 
     assert (browser.status, world.read().factor_ends_at is None) == ((422, True) if words else (303, False))
     assert words in browser.page.text
     assert len(told()) == (0 if words else 1)
+
+
+def test_it_does_not_end_where_no_contact_can_be_told(world: World, frozen: time_machine.Traveller) -> None:
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    refused = world.operate("fin", reason="her mailbox is gone")
+    assert (refused.status, "ne peut être prévenu" in refused.page.text) == (422, True)
+    assert (world.read().factor_ends_at, told(), actions("user.end_factor")) == (None, [], [])
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.OK))
+    world.ask()
+    with session() as s:
+        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    frozen.shift(WAIT)
+    assert jobs.end_lost_factors() == {"ended": 0, "failed": 0}
+    user = world.read()
+    assert (user.has_second_factor, user.factor_ends_at, len(told())) == (True, None, 1)
+
+
+def test_what_support_asked_for_does_not_end_the_factor_of_an_operator(world: World) -> None:
+    world.ask()
+    admin = seat_operator(world.app, Role.ADMIN, email="admin@example.org")
+    admin.get(f"/admin/utilisateurs/{world.id}/role")
+    admin.send("/role", role="support", typed=EMAIL)
+    user = world.read()
+    assert (user.role, user.factor_ends_at) == (Role.SUPPORT, None)
 
 
 def test_nobody_asks_for_the_own_account_without_a_reason_or_for_nothing(world: World) -> None:
