@@ -23,8 +23,12 @@ from configs.strict_model import IsoDate
 _LONGEST_EXPORT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
 StripeName = Annotated[Text, Field(max_length=255)]
+_NUMBER = "^[2-9A-HJ-NP-Z]{10}$"
+# The document promises the number alone; what stands around it is taken off. Behind a validator pydantic forgets it.
 OrderNumber = Annotated[
-    str, clean_text(find_number), Field(pattern="^[2-9A-HJ-NP-Z]{10}$", examples=["7KQ2M9XWPA"])
+    str,
+    clean_text(find_number),
+    Field(pattern=_NUMBER, examples=["7KQ2M9XWPA"], json_schema_extra={"pattern": _NUMBER}),
 ]
 
 
