@@ -21,7 +21,7 @@ _FACTOR_TEXTS: Texts = {
     "totp-missing": "Ce compte n’a pas de second facteur.",
     "factor-ending": "C’est déjà demandé ; une seconde demande ne raccourcit rien.",
     "asked-today": "C’était déjà demandé depuis moins d’un jour, et quelqu’un a gardé le second facteur.",
-    "nobody-told": "Aucun moyen de contact de ce compte ne peut être prévenu : son titulaire ne pourrait pas s’y opposer.",
+    "nobody-told": "Aucun moyen de contact de ce compte ne peut être prévenu : personne ne pourrait s’y opposer.",
     "own-account": "C’est votre propre compte : un autre opérateur le demande.",
     "admins-only": "C’est le compte d’un opérateur : seul un administrateur peut le demander.",
     "factor-not-ending": "Le second facteur a déjà pris fin, ou quelqu’un l’a déjà gardé.",

@@ -57,7 +57,9 @@ def test_departments_are_found_by_name_town_and_postcode(app: object, search: st
 
 
 def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
-    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["bobigny_93"], "of an arrondissement, say"
+    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["bobigny_93"], (
+        "of an arrondissement, say"
+    )
     assert list_places(visitor.get("/departements?q=melun&procedure=visa")) == ["melun_77"]
     assert "Aucun département" in visitor.get("/departements?q=zzz").text
     assert "<b>" not in visitor.get("/departements?q=<b>&procedure=<b>").html
