@@ -1,13 +1,18 @@
 """Parts of a job that are done each in its own turn: what one meets keeps no other from its turn."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
+from api.models.base import session
 from configs.database_errors import is_away
 
 Part = TypeVar("Part")
+_AT_ONCE = 100  # between two looks at what is due
 log = structlog.get_logger(__name__)
 
 
@@ -27,4 +32,27 @@ def do_each(what: str, parts: Iterable[Part], work: Callable[[Part], bool | None
                 raise
             log.exception("a part of a job failed, the others go on", what=what, part=str(part))
             failed += 1
+    return done, failed
+
+
+def do_due(
+    what: str,
+    find: Callable[[Session, int], Sequence[UUID]],
+    work: Callable[[UUID], bool | None],
+    seconds: float,
+) -> tuple[int, int]:
+    """Do what `find` returns as due, so many rows at most, for so long at most; return what `do_each` does.
+
+    Any number that stay due keep no other from its turn.
+    """
+    ends, done, failed = time.monotonic() + seconds, 0, 0
+    tried: set[UUID] = set()
+    while time.monotonic() < ends:
+        with session() as s:
+            due = [each for each in find(s, _AT_ONCE + len(tried) - done) if each not in tried]
+        if not due:
+            break
+        more = do_each(what, due, work)
+        done, failed = done + more[0], failed + more[1]
+        tried.update(due)
     return done, failed

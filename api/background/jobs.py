@@ -25,7 +25,7 @@ from api.billing import closed_desks, plan_ends, renewals
 from api.declarations import applying
 from api.delivery_figures import sums
 from api.exports import jobs as exports
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
 from api.logins.service import ended_long_ago

@@ -17,7 +17,7 @@ from api.answer_figures.counts import keep_answers
 from api.deletion.cancellations import apply_notices
 from api.deletion.losses import list_losses
 from api.errors import ApiError
-from api.invoices.service import forget_client
+from api.invoices.issuing import forget_client
 from api.models.declaration import Declaration
 from api.models.notification import OUTLIVES, Notification
 from api.models.payment import Payment, Refund, Subscription

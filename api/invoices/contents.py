@@ -1,18 +1,19 @@
 """Frozen contents of a document: what it names besides its number, date, amount and the client's name."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
 from api.models.payment import RefundReason
 from configs.plan import PlanName
-from configs.sales_terms import BINDING, name_seller
+from configs.sales_terms import BINDING, name_seller, write_vat_line
 from configs.settings import settings
 
-_SELLER = ("seller_name", "seller_address", "seller_siren", "seller_phone", "support_email")
+PARIS = ZoneInfo("Europe/Paris")  # of the dates of documents
 
 
 class _Frozen(BaseModel):
@@ -85,13 +86,26 @@ class InvoiceContents(_Frozen):
 def name_present_seller() -> Seller:
     """Return the seller as settings name it now."""
     names, ours = name_seller(BINDING), settings()
-    name, address, siren, phone, email = (names[each] for each in _SELLER)
     return Seller(
-        name=name,
-        address=address,
-        siren=siren,
-        phone=phone,
-        email=email,
+        name=names["seller_name"],
+        address=names["seller_address"],
+        siren=names["seller_siren"],
+        phone=names["seller_phone"],
+        email=names["support_email"],
         vat=ours.seller_vat,
         registration=ours.seller_registration,
     )
+
+
+def read_vat_terms() -> tuple[Decimal, str]:
+    """Return the percent of the tax that SELLER_VAT and SELLER_VAT_PERCENT say, and its line in French, which binds."""
+    ours = settings()
+    if ours.seller_vat is None:
+        return Decimal(0), write_vat_line()
+    percent = f"{ours.seller_vat_percent.normalize():f}".replace(".", ",")
+    return ours.seller_vat_percent, f"TVA {percent} %"
+
+
+def measure_vat(gross_cents: int, percent: Decimal) -> int:
+    """Return the tax within an amount in cents, half a cent rounded up."""
+    return int((gross_cents * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,217 +1,208 @@
-"""Issue of documents: an invoice for each paid payment, a credit note for money that went back.
+"""Issue of documents: one for each transaction of the book that changed what we hold of a payment's money.
 
-Money goes back by a refund that succeeded, or by a dispute that was lost. Where it comes again, an invoice takes the
-credit note back. Each document is issued in a transaction of its own, which locks the payment first and the counter
-last.
+An invoice for what was paid; a credit note for what went back by a refund or a lost dispute; an invoice that takes the
+credit note back where the money came again. A transaction is due while it has no document, so that no event, restart
+or older version loses one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from api.invoices.contents import (
+    PARIS,
     CorrectedInvoice,
     InvoiceContents,
     InvoiceLine,
     LineKind,
+    measure_vat,
     name_present_seller,
+    read_vat_terms,
 )
-from api.invoices.numbering import take_number
 from api.invoices.payment_lines import list_payment_lines, name_order, read_period
-from api.invoices.vat import measure_vat, read_vat_terms
-from api.models.invoice import Invoice, InvoiceKind
-from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason, RefundStatus
+from api.models.base import is_any_of
+from api.models.base import session as open_session
+from api.models.book import Account, BookKind, BookLine, BookTransaction
+from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
+from api.models.payment import Payment, Refund, RefundReason, StripeId
+from api.separate_parts import do_due
 from configs.clock import clock
 
-
-@dataclass(frozen=True, slots=True)
-class _Correction:
-    """A correction of a document."""
-
-    kind: InvoiceKind
-    line: LineKind
-    corrected: Invoice
-    amount_cents: int
-    moved_at: datetime  # when the money went back or came again
-    refund_id: UUID | None = None
-    event_id: UUID | None = None  # of a dispute's end
-    reason: RefundReason | None = None
+_HELD = (Account.CASH, Account.DISPUTED)  # what the bank holds back in a dispute may come again
+_LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir
+_LINES = {
+    BookKind.REFUNDED: LineKind.REFUND,
+    BookKind.RETURNED: LineKind.REFUND_RETURNED,
+    BookKind.DISPUTE_LOST: LineKind.DISPUTE,
+    BookKind.DISPUTE_WON: LineKind.DISPUTE_RETURNED,
+}
+# How the cause ends whose credit note is taken back; it begins alike, with Stripe's id of the refund or dispute.
+_TAKEN_BACK = {BookKind.RETURNED: "succeeded", BookKind.DISPUTE_WON: "lost"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Balance:
-    """Sum of a payment's documents, credit notes taken off."""
+def issue_due(seconds: float) -> tuple[int, int]:
+    """Issue what lacks a document, for so long at most; return how many were issued, and how many failed.
 
-    amount_cents: int
-    vat_cents: int
+    One that cannot be issued keeps no other from its turn, takes no number, and is tried again in the next run.
+    """
+    return do_due("issue_invoices", _list_due, _issue, seconds)
 
 
-def issue_invoice(session: Session, payment_id: UUID) -> Invoice | None:
-    """Issue the invoice of a payment; None where it has one, or nothing was paid."""
-    payment = _lock_payment(session, payment_id)
-    if payment.paid_at is None or not payment.amount_cents or _find_documents(session, payment_id):
-        return None
-    vat, (starts_at, ends_at) = read_vat_terms(), read_period(session, payment)
-    order = name_order(session, payment)
+def _list_due(session: Session, most: int) -> list[UUID]:
+    """Return the transactions that lack a document: what was paid, then what corrects it, the first ones first."""
+    has_one = sa.exists().where(Invoice.transaction_id == BookTransaction.id)
+    due = (
+        sa.select(BookTransaction.id)
+        .join(BookLine, BookLine.transaction_id == BookTransaction.id)
+        .where(BookLine.account.in_(_HELD), ~has_one)
+        .group_by(BookTransaction.id)
+        .having(sa.func.sum(BookLine.cents) != 0)
+    )
+    return list(
+        session.scalars(due.order_by(BookTransaction.kind != BookKind.PAID, BookTransaction.id).limit(most))
+    )
+
+
+def _issue(transaction_id: UUID) -> bool:
+    """Issue the document of a transaction of the book; False where it has one, or there is nothing to correct.
+
+    The payment is locked first, the counter of numbers last.
+    """
+    with open_session() as s:
+        lines = sa.select(BookLine.payment_id, sa.func.sum(BookLine.cents)).where(
+            BookLine.transaction_id == transaction_id, BookLine.account.in_(_HELD)
+        )
+        payment_id, cents = s.execute(lines.group_by(BookLine.payment_id)).one()
+        payment = s.get_one(Payment, payment_id, with_for_update={"key_share": True}, populate_existing=True)
+        mine = sa.select(Invoice).where(Invoice.payment_id == payment_id)
+        documents = s.scalars(mine.order_by(Invoice.corrects_id.is_not(None), Invoice.id)).all()
+        if any(each.transaction_id == transaction_id for each in documents):
+            return False
+        cause = s.get_one(BookTransaction, transaction_id)
+        if cause.kind is BookKind.PAID:
+            _bill(s, payment, cause)
+            return True
+        return bool(documents) and _correct(s, documents, cause, cents)
+
+
+def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
+    (percent, vat_line), (starts_at, ends_at) = read_vat_terms(), read_period(session, payment)
+    number, client_name = name_order(session, payment)
     contents = InvoiceContents(
-        order=order.number,
+        order=number,
         plan=payment.plan,
         lines=tuple(list_payment_lines(session, payment)),
-        paid_at=payment.paid_at,
+        paid_at=payment.paid_at or cause.at,
         starts_at=starts_at,
         ends_at=ends_at,
-        vat_percent=vat.percent,
-        vat_line=vat.line,
-        vat_cents=measure_vat(payment.amount_cents, vat.percent),
+        vat_percent=percent,
+        vat_line=vat_line,
+        vat_cents=measure_vat(payment.amount_cents, percent),
         seller=name_present_seller(),
     )
     row = Invoice(kind=InvoiceKind.INVOICE, payment_id=payment.id, amount_cents=payment.amount_cents)
-    return _issue(session, row, contents, order.client_name)
+    _add(session, row, cause, contents, client_name)
 
 
-def issue_credit_note(session: Session, refund_id: UUID) -> Invoice | None:
-    """Issue the credit note of a refund that succeeded; None where it has one, or its payment no invoice yet."""
-    refund = session.get_one(Refund, refund_id)
-    documents = _lock_documents(session, refund)
-    if refund.status is not RefundStatus.SUCCEEDED or not documents or _of_refund(documents, refund_id):
-        return None
-    correction = _correct_refund(InvoiceKind.CREDIT_NOTE, LineKind.REFUND, documents[0], refund)
-    return _correct(session, documents, correction)
-
-
-def issue_returned_refund(session: Session, refund_id: UUID) -> Invoice | None:
-    """Issue the invoice that takes a credit note back: the bank sent its refund back to us."""
-    refund = session.get_one(Refund, refund_id)
-    documents = _lock_documents(session, refund)
-    earlier = _of_refund(documents, refund_id)
-    if refund.status is not RefundStatus.FAILED or len(earlier) != 1:
-        return None
-    correction = _correct_refund(InvoiceKind.INVOICE, LineKind.REFUND_RETURNED, earlier[0], refund)
-    return _correct(session, documents, correction)
-
-
-def issue_dispute_note(session: Session, event_id: UUID) -> Invoice | None:
-    """Issue the credit note of a lost dispute; None where it has one, or nothing of its invoice is left."""
-    event = session.get_one(PaymentEvent, event_id)
-    documents = _lock_documents(session, event)
-    if not documents or _of_event(documents, event_id):
-        return None
-    # A bank may take back what we had refunded. A credit note is about money of the invoice only.
-    cents = min(int(event.details["amount"]), _sum_documents(documents).amount_cents)
-    if cents <= 0:
-        return None
-    correction = _Correction(
-        InvoiceKind.CREDIT_NOTE, LineKind.DISPUTE, documents[0], cents, event.at, event_id=event_id
-    )
-    return _correct(session, documents, correction)
-
-
-def issue_returned_dispute(session: Session, event_id: UUID) -> Invoice | None:
-    """Issue the invoice that takes the credit note of a lost dispute back: it was won after all."""
-    event = session.get_one(PaymentEvent, event_id)
-    documents = _lock_documents(session, event)
-    lost_id = session.scalars(find_lost_event(event)).one_or_none()
-    earlier = _of_event(documents, lost_id) if lost_id else []
-    if not earlier or _of_event(documents, event_id):
-        return None
-    cents = earlier[0].amount_cents
-    correction = _Correction(
-        InvoiceKind.INVOICE, LineKind.DISPUTE_RETURNED, earlier[0], cents, event.at, event_id=event_id
-    )
-    return _correct(session, documents, correction)
-
-
-def find_lost_event(won: PaymentEvent | type[PaymentEvent]) -> sa.Select[UUID]:
-    """Select the loss of a dispute that was recorded before it was won. Ids are in the order of recording."""
-    lost = aliased(PaymentEvent)
-    return sa.select(lost.id).where(
-        lost.kind == PaymentEventKind.DISPUTE_LOST,
-        lost.payment_id == won.payment_id,
-        lost.subject == won.subject,
-        lost.id < won.id,
-    )
-
-
-def _correct_refund(kind: InvoiceKind, line: LineKind, corrected: Invoice, refund: Refund) -> _Correction:
-    moved_at = refund.settled_at or clock()
-    return _Correction(
-        kind, line, corrected, refund.amount_cents, moved_at, refund_id=refund.id, reason=refund.reason
-    )
-
-
-def _correct(session: Session, documents: Sequence[Invoice], correction: _Correction) -> Invoice:
+def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction, cents: int) -> bool:
+    """Issue the correction of a payment's documents, its invoice first; False where there is nothing to correct."""
+    before, vat_before = _sum(documents)
+    corrected: Invoice | None = documents[0]
+    if cents > 0:
+        corrected = _find_credit_note(session, documents, cause)
+        cents = corrected.amount_cents if corrected else 0
+    elif cause.kind is BookKind.DISPUTE_LOST:
+        # A bank may take back what we had refunded. A credit note is about money of the invoice only.
+        cents = -min(-cents, max(before, 0))
+    if corrected is None or not cents:
+        return False
     first = InvoiceContents.model_validate(documents[0].contents)
-    cents, corrected = correction.amount_cents, correction.corrected
-    signed = -cents if correction.kind is InvoiceKind.CREDIT_NOTE else cents
     contents = first.model_copy(
         update={
-            "lines": (InvoiceLine(kind=correction.line, plan=first.plan, amount_cents=cents),),
-            "paid_at": correction.moved_at,
-            "vat_cents": _measure_moved_vat(documents, signed, first.vat_percent),
+            "lines": (InvoiceLine(kind=_LINES[cause.kind], plan=first.plan, amount_cents=abs(cents)),),
+            "paid_at": cause.at,
+            # What it changes in the tax of the whole, so that parts add up to the cent.
+            "vat_cents": abs(measure_vat(before + cents, first.vat_percent) - vat_before),
             "seller": name_present_seller(),
             "corrects": CorrectedInvoice(number=corrected.number, issued_at=corrected.issued_at),
-            "reason": correction.reason,
+            "reason": _read_reason(session, cause),
         }
     )
+    kind = InvoiceKind.INVOICE if cents > 0 else InvoiceKind.CREDIT_NOTE
     row = Invoice(
-        kind=correction.kind,
-        payment_id=corrected.payment_id,
-        refund_id=correction.refund_id,
-        event_id=correction.event_id,
-        corrects_id=corrected.id,
-        amount_cents=cents,
+        kind=kind, payment_id=corrected.payment_id, corrects_id=corrected.id, amount_cents=abs(cents)
     )
-    return _issue(session, row, contents, documents[0].client_name)
+    _add(session, row, cause, contents, documents[0].client_name)
+    return True
 
 
-def _measure_moved_vat(documents: Sequence[Invoice], signed_cents: int, percent: Decimal) -> int:
-    """Return the tax of a correction: what it changes in that of the whole, so that parts add up to the cent."""
-    before = _sum_documents(documents)
-    return abs(measure_vat(before.amount_cents + signed_cents, percent) - before.vat_cents)
+def _find_credit_note(
+    session: Session, documents: Sequence[Invoice], cause: BookTransaction
+) -> Invoice | None:
+    """Return the credit note that a transaction takes back."""
+    earlier = f"{_name_subject(cause)}:{_TAKEN_BACK[cause.kind]}"
+    known = session.scalar(sa.select(BookTransaction.id).where(BookTransaction.cause == earlier))
+    return next((each for each in documents if each.transaction_id == known), None)
 
 
-def _sum_documents(documents: Sequence[Invoice]) -> _Balance:
-    signs = [1 if each.kind is InvoiceKind.INVOICE else -1 for each in documents]
-    signed = list(zip(signs, documents, strict=True))
-    return _Balance(
+def _read_reason(session: Session, cause: BookTransaction) -> RefundReason | None:
+    """Return why money went back by a refund; None of a dispute."""
+    refund = sa.select(Refund.reason).join(StripeId, StripeId.refund_id == Refund.id)
+    return session.scalar(refund.where(StripeId.id == _name_subject(cause)))
+
+
+def _name_subject(cause: BookTransaction) -> str:
+    return cause.cause.rpartition(":")[0]
+
+
+def _sum(documents: Sequence[Invoice]) -> tuple[int, int]:
+    """Return the cents and the tax of a payment's documents, credit notes taken off."""
+    signed = [(1 if each.kind is InvoiceKind.INVOICE else -1, each) for each in documents]
+    return (
         sum(sign * each.amount_cents for sign, each in signed),
         sum(sign * each.contents["vat_cents"] for sign, each in signed),
     )
 
 
-def _issue(session: Session, row: Invoice, contents: InvoiceContents, client_name: str | None) -> Invoice:
-    taken = take_number(session, row.kind, clock())
-    row.number, row.issued_at = taken.number, taken.issued_at
-    row.contents, row.client_name = contents.as_json(), client_name
+def _add(
+    session: Session, row: Invoice, cause: BookTransaction, contents: InvoiceContents, client_name: str | None
+) -> None:
+    row.transaction_id, row.client_name = cause.id, client_name
+    row.contents = contents.model_dump(mode="json")
+    take_number(session, row)
     session.add(row)
     session.flush()
-    return row
 
 
-def _lock_payment(session: Session, payment_id: UUID) -> Payment:
-    return session.get_one(Payment, payment_id, with_for_update={"key_share": True}, populate_existing=True)
+def take_number(session: Session, row: Invoice) -> None:
+    """Give a document the next number of its kind and of the year in Paris, and a time not before the last one's.
+
+    The counter's row stays locked until the commit, so the next number waits for it, and a rollback gives it back:
+    there is no gap.
+    """
+    now = clock()
+    year = now.astimezone(PARIS).year
+    first = insert(InvoiceCounter).values(year=year, kind=row.kind, last_number=1, last_issued_at=now)
+    taken = first.on_conflict_do_update(
+        index_elements=["year", "kind"],
+        set_={
+            "last_number": InvoiceCounter.last_number + 1,
+            "last_issued_at": sa.func.greatest(InvoiceCounter.last_issued_at, first.excluded.last_issued_at),
+        },
+    ).returning(InvoiceCounter.last_number, InvoiceCounter.last_issued_at)
+    number, row.issued_at = session.execute(taken).one()
+    row.number = f"{_LETTERS[row.kind]}{year}-{number:06d}"
 
 
-def _lock_documents(session: Session, cause: Refund | PaymentEvent) -> list[Invoice]:
-    """Lock the payment of a cause, refresh the cause, and return the payment's documents, its invoice first."""
-    _lock_payment(session, cause.payment_id)
-    session.refresh(cause)
-    return _find_documents(session, cause.payment_id)
-
-
-def _find_documents(session: Session, payment_id: UUID) -> list[Invoice]:
-    mine = sa.select(Invoice).where(Invoice.payment_id == payment_id)
-    return list(session.scalars(mine.order_by(Invoice.corrects_id.is_not(None), Invoice.id)))
-
-
-def _of_refund(documents: Sequence[Invoice], refund_id: UUID) -> list[Invoice]:
-    return [each for each in documents if each.refund_id == refund_id]
-
-
-def _of_event(documents: Sequence[Invoice], event_id: UUID) -> list[Invoice]:
-    return [each for each in documents if each.event_id == event_id]
+def forget_client(session: Session, user_id: UUID) -> None:
+    """Empty a user's name on all documents and orders, before the account goes. The job makes the files again."""
+    locked = sa.select(Payment.id).where(Payment.user_id == user_id).order_by(Payment.id)
+    # Whatever is being issued copies the name under this lock.
+    mine = session.scalars(locked.with_for_update(key_share=True)).all()
+    named = sa.update(Invoice).where(is_any_of(Invoice.payment_id, mine), Invoice.client_name.is_not(None))
+    session.execute(named.values(client_name=None, pdf_made_at=None))
+    orders = sa.update(Payment).where(is_any_of(Payment.id, mine), Payment.client_name.is_not(None))
+    session.execute(orders.values(client_name=None))

@@ -1,7 +1,6 @@
 """Order, lines and period of a payment, as its invoice names them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,23 +15,18 @@ from configs.plan import plan
 _PAID = "payment"  # source of a grant that a payment gives
 
 
-@dataclass(frozen=True, slots=True)
-class NamedOrder:
-    """An order's number, and the name that its user gave for documents."""
+def name_order(session: Session, payment: Payment) -> tuple[str, str | None]:
+    """Return the number of a payment's order, and the name that its user gave for documents.
 
-    number: str
-    client_name: str | None
-
-
-def name_order(session: Session, payment: Payment) -> NamedOrder:
-    """Return the order of a payment; that of a renewal began its subscription."""
+    The order of a renewal began its subscription.
+    """
     order = payment
     if payment.consented_at is None and payment.subscription_id:
         first = sa.select(Payment).where(
             Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
         )
         order = session.scalars(first.order_by(Payment.id).limit(1)).one_or_none() or payment
-    return NamedOrder(order.order_number or str(order.id), order.client_name)
+    return order.order_number or str(order.id), order.client_name
 
 
 def list_payment_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:

@@ -15,15 +15,27 @@ from babel.numbers import format_currency
 from fpdf import FPDF, Align, XPos, YPos
 from fpdf.fonts import FontFace
 
-from api.invoices.contents import InvoiceContents, Seller
-from api.invoices.numbering import PARIS
-from api.invoices.wording import PLACE, PRIVATE, TITLES, describe_correction, describe_line
+from api.invoices.contents import PARIS, InvoiceContents, LineKind, Seller
 from api.models.invoice import Invoice, InvoiceKind
+from configs.plan import name_plan
 
 _FONT, _FRENCH = "lato", "fr"
 _FACES = {"": "Lato-Regular.ttf", "B": "Lato-Bold.ttf"}
 _MARGIN, _LINE = 20, 5.5  # mm
 _GREY, _BLACK = 110, 20
+# Words in French, which binds.
+_TITLES = {InvoiceKind.INVOICE: "Facture", InvoiceKind.CREDIT_NOTE: "Avoir"}
+_SERVICE = "Surveillance de créneaux de rendez-vous"
+_LINES = {
+    LineKind.PLAN: f"{_SERVICE}, formule {{plan}}",
+    LineKind.RENEWAL: f"{_SERVICE}, formule {{plan}}, mois suivant",
+    LineKind.UPGRADE_CREDIT: "Reste de la formule {plan}, déduit",
+    LineKind.DISCOUNT: "Remise",
+    LineKind.REFUND: "Remboursement, formule {plan}",
+    LineKind.REFUND_RETURNED: "Remboursement que la banque a renvoyé, formule {plan}",
+    LineKind.DISPUTE: "Remboursement par la banque après contestation, formule {plan}",
+    LineKind.DISPUTE_RETURNED: "Contestation que la banque a rejetée, formule {plan}",
+}
 
 
 class _Document(FPDF):
@@ -44,7 +56,9 @@ class _Document(FPDF):
     def footer(self) -> None:
         """Write the foot."""
         self.set_y(-_MARGIN)
-        self.write_text(PRIVATE, size=8, grey=True)
+        self.write_text(
+            "RDVPriority est un service privé. Le rendez-vous en préfecture est gratuit.", size=8, grey=True
+        )
 
     def write_text(self, text: str, *, size: float = 10, style: str = "", grey: bool = False) -> None:
         """Write a paragraph, and go on below it."""
@@ -82,13 +96,13 @@ def render_pdf(row: Invoice) -> bytes:
 
 def _write_page(page: _Document, row: Invoice, contents: InvoiceContents) -> None:
     page.set_creation_date(row.issued_at)
-    page.set_title(f"{TITLES[row.kind]} {row.number}")
+    page.set_title(f"{_TITLES[row.kind]} {row.number}")
     page.set_author(contents.seller.name)
     page.set_lang("fr-FR")
     page.add_page()
     page.write_text("\n".join(_describe_seller(contents.seller)), size=9)
     page.ln(8)
-    page.write_text(f"{TITLES[row.kind]} {row.number}", size=20, style="B")
+    page.write_text(f"{_TITLES[row.kind]} {row.number}", size=20, style="B")
     page.ln(3)
     _write_facts(page, row, contents)
     page.ln(6)
@@ -111,14 +125,15 @@ def _write_facts(page: _Document, row: Invoice, contents: InvoiceContents) -> No
     if row.client_name and page.can_show(row.client_name):
         page.write_fact("Client", row.client_name)
     page.write_fact("Commande", contents.order)
-    if contents.corrects:
-        day = _write_day(contents.corrects.issued_at)
-        page.write_fact("Objet", describe_correction(row.kind, contents, day) or "")
     returned = row.kind is InvoiceKind.CREDIT_NOTE
+    if contents.corrects:
+        what = "Avoir sur la facture" if returned else "Annule l’avoir"
+        day = _write_day(contents.corrects.issued_at)
+        page.write_fact("Objet", f"{what} {contents.corrects.number} du {day}.")
     page.write_fact("Remboursé le" if returned else "Payé le", _write_day(contents.paid_at))
     if contents.starts_at and contents.ends_at:
         page.write_fact("Période", f"du {_write_day(contents.starts_at)} au {_write_day(contents.ends_at)}")
-    page.write_fact("Lieu", PLACE)
+    page.write_fact("Lieu", "Service en ligne, fourni à distance")
 
 
 def _write_lines(page: _Document, contents: InvoiceContents) -> None:
@@ -135,7 +150,8 @@ def _write_lines(page: _Document, contents: InvoiceContents) -> None:
         table.row(heads)
         for line in contents.lines:
             cents = page.keep_known(_write_money(line.amount_cents))
-            table.row((page.keep_known(describe_line(line)), "1", cents, cents))
+            text = _LINES[line.kind].format(plan=name_plan(line.plan))
+            table.row((page.keep_known(text), "1", cents, cents))
 
 
 def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> None:

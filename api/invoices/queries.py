@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.errors import not_found
-from api.invoices.contents import InvoiceContents
-from api.invoices.numbering import PARIS
+from api.invoices.contents import PARIS, InvoiceContents
 from api.invoices.schemas import DailyTotal, InvoiceDocument, InvoiceEntry, InvoicePage
 from api.models.invoice import Invoice
 from api.models.payment import Payment
@@ -62,25 +61,14 @@ def read_document(session: Session, user_id: UUID, invoice_id: UUID) -> InvoiceD
 
 def read_daily_totals(session: Session, first: date, last: date) -> list[DailyTotal]:
     """Return the totals of each day in Paris on which a document was issued, from `first` to `last`."""
-    bounds = {"begins": _begin_day(first), "ends": _begin_day(last + timedelta(days=1))}
+    bounds = {
+        "begins": datetime.combine(first, time(), PARIS),
+        "ends": datetime.combine(last + timedelta(days=1), time(), PARIS),
+    }
     return [
-        DailyTotal(
-            day=row.day,
-            plan=row.plan,
-            vat_line=row.vat_line,
-            currency=_CURRENCY,
-            invoices=row.invoices,
-            credit_notes=row.credit_notes,
-            gross=row.gross,
-            vat=row.vat,
-            net=row.gross - row.vat,
-        )
-        for row in session.execute(_TOTALS, bounds)
+        DailyTotal(**row, currency=_CURRENCY, net=row["gross"] - row["vat"])
+        for row in session.execute(_TOTALS, bounds).mappings()
     ]
-
-
-def _begin_day(day: date) -> datetime:
-    return datetime.combine(day, time(), PARIS)
 
 
 def _select_own(user_id: UUID) -> sa.Select[Invoice]:

@@ -28,7 +28,7 @@ _NOTICE = "id, user_id, kind, language, detection_id, dedupe_key, created_at, re
 
 # A document without its client's name.
 _DOCUMENT = (
-    "id, kind, number, payment_id, refund_id, corrects_id, amount_cents, issued_at, contents, pdf_key,"
+    "id, kind, number, payment_id, transaction_id, corrects_id, amount_cents, issued_at, contents, pdf_key,"
     " pdf_made_at"
 )
 

@@ -35,10 +35,7 @@ class Invoice(Base):
     kind: Mapped[InvoiceKind] = mapped_column(enum_column(InvoiceKind, "kind"))
     number: Mapped[str] = mapped_column(unique=True)  # F2026-000001, A2026-000001
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"), index=True)
-    refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"))  # of a correction
-    event_id: Mapped[UUID | None] = mapped_column(  # of a correction: the end of a dispute
-        sa.ForeignKey("payment_events.id"), unique=True
-    )
+    transaction_id: Mapped[UUID] = mapped_column(sa.ForeignKey("book_transactions.id"), unique=True)
     corrects_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey(_INVOICES), index=True)
     amount_cents: Mapped[int]  # with VAT; positive for a credit note, too
     issued_at: Mapped[datetime]
@@ -49,13 +46,8 @@ class Invoice(Base):
 
     __table_args__ = (
         sa.CheckConstraint("amount_cents > 0", name="amount"),
-        sa.CheckConstraint(
-            "num_nonnulls(refund_id, event_id) = CASE WHEN corrects_id IS NULL THEN 0 ELSE 1 END",
-            name="correction",
-        ),
         sa.CheckConstraint("kind = 'invoice' OR corrects_id IS NOT NULL", name="credit_note"),
         sa.CheckConstraint("pdf_made_at IS NULL OR pdf_key IS NOT NULL", name="pdf"),
-        sa.UniqueConstraint("refund_id", "kind"),
         sa.Index(
             "uq_invoices_payment_id",
             "payment_id",

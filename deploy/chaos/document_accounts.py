@@ -28,7 +28,8 @@ def settle_documents(
 ) -> DocumentAccount:
     """Hold documents beside what they are about.
 
-    `paid` and `refunded`: cents of each paid payment and of each refund that succeeded. `counters`: the last number of
+    `paid`: cents of each paid payment; `refunded`: of each refund that succeeded, by its transaction of the book.
+    `counters`: the last number of
     each series, named by what its numbers begin with.
     """
     bills: Counter[str] = Counter()
@@ -38,9 +39,9 @@ def settle_documents(
         if each.corrects_id is None:
             bills[str(each.payment_id)] += 1
             differences += _compare(each, paid.get(str(each.payment_id)))
-        elif each.kind is InvoiceKind.CREDIT_NOTE and each.refund_id:
-            notes[str(each.refund_id)] += 1
-            differences += _compare(each, refunded.get(str(each.refund_id)))
+        elif str(each.transaction_id) in refunded:
+            notes[str(each.transaction_id)] += 1
+            differences += _compare(each, refunded.get(str(each.transaction_id)))
         if each.pdf_made_at is None:
             differences.append(f"{each.number}: has no file")
     differences += _find_uncounted("payment", paid, bills) + _find_uncounted("refund", refunded, notes)

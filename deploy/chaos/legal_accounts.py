@@ -7,9 +7,10 @@ from pathlib import Path
 import redis
 import sqlalchemy as sa
 
+from api.models.book import BookTransaction
 from api.models.export import Export
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
-from api.models.payment import Payment, Refund, RefundStatus
+from api.models.payment import Payment, Refund, RefundStatus, StripeId
 from configs.clock import clock
 from deploy.chaos.deletion_accounts import check_last_mails, find_in_logs, find_in_redis, find_in_tables
 from deploy.chaos.document_accounts import DocumentAccount, settle_documents
@@ -97,7 +98,12 @@ def _settle_documents(connection: sa.Connection) -> DocumentAccount:
     paid = sa.select(Payment.id, Payment.amount_cents).where(
         Payment.paid_at.is_not(None), Payment.amount_cents > 0
     )
-    back = sa.select(Refund.id, Refund.amount_cents).where(Refund.status == RefundStatus.SUCCEEDED)
+    back = (
+        sa.select(BookTransaction.id, Refund.amount_cents)
+        .join(StripeId, StripeId.refund_id == Refund.id)
+        .outerjoin(BookTransaction, BookTransaction.cause == StripeId.id + ":succeeded")
+        .where(Refund.status == RefundStatus.SUCCEEDED)
+    )
     counted = connection.execute(sa.select(InvoiceCounter.__table__)).all()
     return settle_documents(
         [Invoice(**row) for row in connection.execute(sa.select(Invoice.__table__)).mappings()],

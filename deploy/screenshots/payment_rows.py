@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
@@ -20,6 +20,7 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
+from api.payments.owners import link_id
 from api.payments.postings import post_ordered, post_paid, post_settled
 from configs.clock import clock
 from configs.plan import PlanName, plan
@@ -120,7 +121,8 @@ def _add_refund(s: Session, payment: Payment, cents: int) -> None:
     post_ordered(s, refund, payment.id)
     refund.status = RefundStatus.SUCCEEDED
     s.flush()
-    post_settled(s, refund, f"refund:{refund.id}", RefundStatus.PLANNED)
+    link_id(s, f"re_{refund.id}", "refund", refund)
+    post_settled(s, refund, f"re_{refund.id}", RefundStatus.PLANNED)
 
 
 def _finish(s: Session, payment: Payment, kind: PaymentEventKind, at: datetime) -> None:

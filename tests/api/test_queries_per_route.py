@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from api import cache
 from api.alerts.service import close_alert
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.invoice import Invoice

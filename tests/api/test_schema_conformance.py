@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.logins.service import open_login
 from api.middleware.auth import issue_tokens
 from api.models.base import session

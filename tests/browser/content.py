@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
@@ -26,6 +26,8 @@ from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel, Contact, Grant, Role, User
+from api.payments.owners import link_id
+from api.payments.postings import post_ordered, post_settled
 from configs.clock import clock
 from configs.object_store import proof_blobs
 from configs.outcome import Outcome
@@ -288,14 +290,17 @@ def _write_payments(user_id: UUID) -> UUID:
     *_, payment = [add_payment(user_id, client_name=LONG_NAME) for _ in range(6)]
     now = clock()
     with session() as s:
-        s.add(
-            Refund(
-                payment_id=payment,
-                amount_cents=499,
-                reason=RefundReason.OUTAGE,
-                status=RefundStatus.SUCCEEDED,
-            )
+        refund = Refund(
+            payment_id=payment,
+            amount_cents=499,
+            reason=RefundReason.OUTAGE,
+            status=RefundStatus.SUCCEEDED,
         )
+        s.add(refund)
+        s.flush()
+        post_ordered(s, refund, refund.payment_id)
+        link_id(s, "re_1", "refund", refund)
+        post_settled(s, refund, "re_1", RefundStatus.PLANNED)
         subscription = Subscription(
             user_id=user_id, plan=PlanName.URGENCE_TOTAL, status="active", period_starts_at=now,
             period_ends_at=now + timedelta(days=30), synced_at=now,

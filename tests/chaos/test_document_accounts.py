@@ -17,7 +17,7 @@ def document(number: str, payment: UUID, cents: int, refund: UUID | None = None,
     at = NOON + timedelta(minutes=minutes)
     kind = InvoiceKind.CREDIT_NOTE if number.startswith("A") else InvoiceKind.INVOICE
     return Invoice(
-        number=number, kind=kind, payment_id=payment, refund_id=refund,
+        number=number, kind=kind, payment_id=payment, transaction_id=refund,
         corrects_id=payment if refund else None, amount_cents=cents, issued_at=at,
         pdf_made_at=at,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from api.declarations.service import withdraw_order
 from api.declarations.withdrawals import Author
 from api.deletion.service import delete_account
 from api.errors import ApiError
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.check import Check

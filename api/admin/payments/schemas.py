@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.billing.schemas import PaymentEntry, RefundEntry
 from api.declarations.typed_text import find_number
-from api.invoices.numbering import PARIS
+from api.invoices.contents import PARIS
 from api.invoices.schemas import DailyTotal
 from api.models.declaration import DeclarationKind, DeclaredBy
 from api.models.payment import PaymentEventKind, PaymentStatus

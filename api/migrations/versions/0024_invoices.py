@@ -65,7 +65,6 @@ def _create_invoices() -> None:
         _kind(),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("payment_id", sa.Uuid(), nullable=False),
-        sa.Column("refund_id", sa.Uuid(), nullable=True),
         sa.Column("corrects_id", sa.Uuid(), nullable=True),
         sa.Column("amount_cents", sa.Integer(), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
@@ -75,20 +74,17 @@ def _create_invoices() -> None:
         sa.Column("pdf_made_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("amount_cents > 0", name=op.f("ck_invoices_amount")),
         sa.CheckConstraint(
-            "(refund_id IS NULL) = (corrects_id IS NULL)", name=op.f("ck_invoices_correction")
+            "kind = 'invoice' OR corrects_id IS NOT NULL", name=op.f("ck_invoices_credit_note")
         ),
-        sa.CheckConstraint("kind = 'invoice' OR refund_id IS NOT NULL", name=op.f("ck_invoices_credit_note")),
         sa.CheckConstraint("pdf_made_at IS NULL OR pdf_key IS NOT NULL", name=op.f("ck_invoices_pdf")),
         sa.ForeignKeyConstraint(
             ["payment_id"], ["payments.id"], name=op.f("fk_invoices_payment_id_payments")
         ),
-        sa.ForeignKeyConstraint(["refund_id"], ["refunds.id"], name=op.f("fk_invoices_refund_id_refunds")),
         sa.ForeignKeyConstraint(
             ["corrects_id"], ["invoices.id"], name=op.f("fk_invoices_corrects_id_invoices")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
         sa.UniqueConstraint("number", name=op.f("uq_invoices_number")),
-        sa.UniqueConstraint("refund_id", "kind", name=op.f("uq_invoices_refund_id_kind")),
     )
     for name in ("payment_id", "corrects_id", "issued_at"):
         op.create_index(op.f(f"ix_invoices_{name}"), "invoices", [name])
@@ -97,7 +93,7 @@ def _create_invoices() -> None:
         "invoices",
         ["payment_id"],
         unique=True,
-        postgresql_where=sa.text("refund_id IS NULL"),
+        postgresql_where=sa.text("corrects_id IS NULL"),
     )
     op.create_index(
         "ix_invoices_without_pdf", "invoices", ["id"], postgresql_where=sa.text("pdf_made_at IS NULL")

@@ -1,4 +1,4 @@
-"""The book of money: transactions that sum to 0, whose rows are never changed."""
+"""The book of money: transactions that sum to 0, whose rows are never changed. Documents name theirs."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ revision: str = "0059"
 down_revision: str | None = "0058"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+CONTRACTS = "No release before this one is installed anywhere; its invoices would lack the column."
 
 _KINDS = (
     "paid", "upgraded", "revived", "borne", "unwatched", "ended", "owed", "refunded", "returned", "dispute_opened",
@@ -68,6 +69,16 @@ def upgrade() -> None:
                 f"CREATE TRIGGER {name} {when} ON {table} FOR EACH {each} EXECUTE FUNCTION refuse_change_of_row()"
             )
 
+    op.add_column("invoices", sa.Column("transaction_id", sa.Uuid(), nullable=False))
+    op.create_foreign_key(
+        op.f("fk_invoices_transaction_id_book_transactions"),
+        "invoices",
+        "book_transactions",
+        ["transaction_id"],
+        ["id"],
+    )
+    op.create_unique_constraint(op.f("uq_invoices_transaction_id"), "invoices", ["transaction_id"])
+
 
 def _words(name: str, words: tuple[str, ...]) -> sa.Column[str]:
     kind = sa.Enum(*words, name=name, native_enum=False, create_constraint=True, length=24)
@@ -75,6 +86,7 @@ def _words(name: str, words: tuple[str, ...]) -> sa.Column[str]:
 
 
 def downgrade() -> None:
+    op.drop_column("invoices", "transaction_id")
     op.drop_table("book_lines")
     op.drop_table("book_transactions")
     op.execute("DROP FUNCTION balance_book()")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from api.billing.schemas import QuoteAnswer
-from api.invoices.contents import Seller, name_present_seller
-from api.invoices.numbering import PARIS
-from api.invoices.vat import measure_vat, read_vat_terms
+from api.invoices.contents import PARIS, Seller, measure_vat, name_present_seller, read_vat_terms
 from configs.clock import clock
 
 _OWED_FROM = 2500  # cents
@@ -30,12 +28,12 @@ def build_note(quote: QuoteAnswer) -> OrderNote | None:
     """Return the note of an order; None below 25 €."""
     if quote.price < _OWED_FROM:
         return None
-    vat = read_vat_terms()
-    vat_cents = measure_vat(quote.amount, vat.percent)
+    percent, vat_line = read_vat_terms()
+    vat_cents = measure_vat(quote.amount, percent)
     return OrderNote(
         day=clock().astimezone(PARIS).date(),
         seller=name_present_seller(),
-        vat_line=vat.line,
+        vat_line=vat_line,
         vat_cents=vat_cents,
         net_cents=quote.amount - vat_cents,
     )

@@ -6,10 +6,14 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.base import new_id, session
+from api.models.book import Account, BookLine
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason, RefundStatus
+from api.payments.facts import DisputeFacts
+from api.payments.owners import link_id
+from api.payments.postings import post_dispute, post_ordered, post_paid, post_settled
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -33,46 +37,46 @@ def pay(user_id: UUID | None = None, cents: int = 1499, at: datetime | None = No
         s.add(
             PaymentEvent(payment_id=payment_id, kind=PaymentEventKind.PAID, at=paid_at, recorded_at=clock())
         )
+        s.flush()
+        post_paid(s, s.get_one(Payment, payment_id))
     return payment_id
 
 
 def refund(payment_id: UUID, cents: int, status: RefundStatus = RefundStatus.SUCCEEDED) -> UUID:
     """Write a refund that is settled."""
-    refund_id = new_id()
     with session() as s:
-        s.add(
-            Refund(
-                id=refund_id,
-                payment_id=payment_id,
-                amount_cents=cents,
-                reason=RefundReason.OPERATOR,
-                status=status,
-                settled_at=clock(),
-            )
-        )
-    return refund_id
+        row = Refund(
+            id=new_id(), payment_id=payment_id, amount_cents=cents, reason=RefundReason.OPERATOR, status=status,
+            settled_at=clock(),
+        )  # fmt: skip
+        s.add(row)
+        s.flush()
+        post_ordered(s, row, payment_id)
+        link_id(s, f"re_{row.id}", "refund", row)
+        post_settled(s, row, f"re_{row.id}", RefundStatus.PLANNED)
+    return row.id
 
 
 def return_refund(refund_id: UUID) -> None:
     """Let the bank send a refund back."""
     with session() as s:
-        s.get_one(Refund, refund_id).status = RefundStatus.FAILED
+        row = s.get_one(Refund, refund_id)
+        row.status = RefundStatus.FAILED
+        post_settled(s, row, f"re_{refund_id}", RefundStatus.SUCCEEDED)
 
 
-def end_dispute(payment_id: UUID, cents: int, kind: PaymentEventKind = PaymentEventKind.DISPUTE_LOST) -> None:
-    """Write how a dispute ended."""
-    details = {"amount": cents, "reason": "fraudulent"}
+def end_dispute(payment_id: UUID, cents: int, status: str = "lost") -> None:
+    """Write how a dispute ended, by Stripe's word."""
+    facts = DisputeFacts(
+        id=f"du_{payment_id}",
+        payment_intent=None,
+        amount=cents,
+        status=status,
+        reason="fraudulent",
+        created=clock(),
+    )
     with session() as s:
-        s.add(
-            PaymentEvent(
-                payment_id=payment_id,
-                kind=kind,
-                subject="du_1",
-                at=clock(),
-                recorded_at=clock(),
-                details=details,
-            )
-        )
+        post_dispute(s, s.get_one(Payment, payment_id), facts)
 
 
 def issue() -> list[Invoice]:
@@ -98,23 +102,7 @@ def sum_documents(documents: list[Invoice], field: str = "amount_cents") -> int:
 
 
 def sum_ledger() -> int:
-    """Return what came less what went back, as payments and refunds have it."""
+    """Return what came less what went back, as the book has it."""
+    held = BookLine.account.in_((Account.CASH, Account.DISPUTED))
     with session() as s:
-        came = s.scalars(
-            sa.select(sa.func.coalesce(sa.func.sum(Payment.amount_cents), 0)).where(
-                Payment.paid_at.is_not(None)
-            )
-        ).one()
-        back = s.scalars(
-            sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0)).where(
-                Refund.status == RefundStatus.SUCCEEDED
-            )
-        ).one()
-        for lost in s.scalars(
-            sa.select(PaymentEvent).where(PaymentEvent.kind == PaymentEventKind.DISPUTE_LOST)
-        ):
-            won = sa.exists().where(
-                PaymentEvent.payment_id == lost.payment_id, PaymentEvent.kind == PaymentEventKind.DISPUTE_WON
-            )
-            back += 0 if s.scalar(sa.select(won)) else lost.details["amount"]
-    return came - back
+        return s.scalars(sa.select(sa.func.coalesce(sa.func.sum(BookLine.cents), 0)).where(held)).one()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.invoices.vat import measure_vat
-from api.models.payment import PaymentEventKind, RefundStatus
+from api.invoices.contents import measure_vat
+from api.models.payment import RefundStatus
 from tests import databases
 from tests.api.invoices.documents import (
     end_dispute,
@@ -57,7 +57,7 @@ def test_invoices_less_credit_notes_are_the_ledger(database: str, settings_env: 
 def play(history: list[tuple[str, int]]) -> None:
     left: dict[UUID, int] = {}
     made: list[UUID] = []
-    lost: list[UUID] = []
+    lost: list[tuple[UUID, int]] = []
     for step, cents in history:
         if step == "pay":
             left[pay(cents=cents)] = cents
@@ -69,9 +69,10 @@ def play(history: list[tuple[str, int]]) -> None:
         elif step == "return" and made:
             return_refund(made.pop())
         elif step == "lose" and left:
-            lost.append(max(left, key=lambda each: left[each]))
-            end_dispute(lost[-1], left.pop(lost[-1]))
+            payment = max(left, key=lambda each: left[each])
+            lost.append((payment, left.pop(payment)))
+            end_dispute(*lost[-1])
         elif step == "win" and lost:
-            end_dispute(lost.pop(), 1, PaymentEventKind.DISPUTE_WON)
+            end_dispute(*lost.pop(), "won")
         elif step == "issue":
             issue()

@@ -8,9 +8,8 @@ import pytest
 
 from api.background import jobs
 from api.invoices import pdf, pdf_files
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import forget_client, issue_due
 from api.invoices.pdf_files import make_due_files
-from api.invoices.service import forget_client
 from api.models.base import session
 from api.models.invoice import Invoice
 from configs.object_store import Blobs, StoreAway, invoice_blobs

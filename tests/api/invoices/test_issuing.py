@@ -1,8 +1,10 @@
 """Each paid payment has one invoice and each refund one credit note, whatever happens meanwhile."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,14 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from api.invoices import issuing
 from api.invoices.contents import InvoiceContents, LineKind
-from api.invoices.jobs import issue_due
-from api.invoices.numbering import take_number
+from api.invoices.issuing import forget_client, issue_due, take_number
 from api.invoices.payment_lines import name_order
-from api.invoices.service import forget_client
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
-from api.models.payment import Payment, PaymentEventKind, RefundStatus
-from api.payments.ledger import add_event
+from api.models.payment import Payment, RefundReason, RefundStatus
+from api.payments.ledger import lock_payment
+from api.payments.refunds import ask_for_refund, plan_refund
 from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
@@ -101,14 +102,16 @@ def test_an_upgrade_says_what_was_credited(shop: Shop, buyer: Person) -> None:
 
 def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, buyer: Person) -> None:
     payment = shop.buy(buyer.id)
-    refund(payment, 500)
+    with session() as s:
+        ours = plan_refund(s, lock_payment(s, payment), 500, RefundReason.OPERATOR)
+    ask_for_refund(ours.id)
     issue()
     intent = shop.control.objects("payment_intent")[0]["id"]
     shop.control.refund(intent, 300)
     shop.deliver()
-    invoice, ours, theirs = issue()
-    assert [each.number for each in (ours, theirs)] == ["A2026-000001", "A2026-000002"]
-    assert {each.corrects_id for each in (ours, theirs)} == {invoice.id}
+    invoice, note, theirs = issue()
+    assert [each.number for each in (note, theirs)] == ["A2026-000001", "A2026-000002"]
+    assert {each.corrects_id for each in (note, theirs)} == {invoice.id}
     correction = read(theirs).corrects
     assert correction is not None
     assert correction.number == invoice.number
@@ -136,8 +139,8 @@ def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(
     assert issue_due(60) == (0, 0)
 
 
-def test_a_lost_dispute_has_a_credit_note_that_a_won_one_takes_back(shop: Shop, buyer: Person) -> None:
-    payment = shop.buy(buyer.id)
+def test_a_lost_dispute_has_a_credit_note(shop: Shop, buyer: Person) -> None:
+    shop.buy(buyer.id)
     issue()
     intent = shop.control.objects("payment_intent")[0]["id"]
     shop.control.close_dispute(shop.control.dispute(intent)["id"], "lost")
@@ -145,14 +148,19 @@ def test_a_lost_dispute_has_a_credit_note_that_a_won_one_takes_back(shop: Shop, 
     invoice, note = issue()
     assert (note.number, note.amount_cents, note.corrects_id) == ("A2026-000001", 1499, invoice.id)
     assert [each.kind for each in read(note).lines] == [LineKind.DISPUTE]
-    dispute = shop.control.objects("dispute")[0]["id"]
-    with session() as s:
-        add_event(s, s.get_one(Payment, payment), PaymentEventKind.DISPUTE_WON, clock(), dispute, amount=1499)
-    *_, returned = issue()
+
+
+def test_a_dispute_that_was_won_after_all_takes_its_credit_note_back(
+    frozen: time_machine.Traveller, database: str
+) -> None:
+    payment = pay()
+    end_dispute(payment, 1499)
+    issue()
+    end_dispute(payment, 1499, "won")
+    _, note, returned = issue()
     assert (returned.number, returned.corrects_id) == ("F2026-000002", note.id)
     assert [each.kind for each in read(returned).lines] == [LineKind.DISPUTE_RETURNED]
     assert issue_due(60) == (0, 0)
-    assert sum_documents(list_documents()) == 1499
 
 
 def test_a_credit_note_of_a_dispute_is_of_no_more_than_is_left(
@@ -170,13 +178,15 @@ def test_a_credit_note_of_a_dispute_is_of_no_more_than_is_left(
     assert issue_due(60) == (0, 0)
 
 
-def test_a_dispute_that_was_won_again_before_its_document_has_none(
-    frozen: time_machine.Traveller, database: str
+@pytest.mark.parametrize(("ends", "documents"), [(("won",), 1), (("lost", "won"), 3)])
+def test_a_dispute_that_was_won_leaves_what_was_paid(
+    frozen: time_machine.Traveller, database: str, ends: tuple[str, ...], documents: int
 ) -> None:
     payment = pay()
-    end_dispute(payment, 1499)
-    end_dispute(payment, 1499, PaymentEventKind.DISPUTE_WON)
-    assert [each.kind for each in issue()] == [InvoiceKind.INVOICE]
+    for each in ends:
+        end_dispute(payment, 1499, each)
+    found = issue()
+    assert (len(found), sum_documents(found)) == (documents, 1499)
 
 
 def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, buyer: Person) -> None:
@@ -190,14 +200,13 @@ def test_a_second_run_issues_nothing(database: str) -> None:
     assert (issue_due(60), issue_due(60)) == ((2, 0), (0, 0))
 
 
-def test_what_was_paid_before_is_issued_in_the_order_of_payment(
+def test_what_was_paid_before_is_issued_in_its_order_then_what_corrects_it(
     frozen: time_machine.Traveller, database: str
 ) -> None:
-    times = [clock() - timedelta(days=each) for each in (3, 9, 1)]
-    payments = [pay(at=each) for each in times]
-    issue()
-    found = {each.payment_id: each.number for each in list_documents()}
-    assert [found[each] for each in payments] == ["F2026-000002", "F2026-000001", "F2026-000003"]
+    payments = [pay() for _ in range(3)]
+    refund(payments[0], 100)
+    payments.append(pay())
+    assert [each.payment_id for each in issue()] == [*payments, payments[0]]
 
 
 def test_the_year_is_that_of_paris(frozen: time_machine.Traveller, database: str) -> None:
@@ -226,13 +235,12 @@ def test_a_run_that_dies_half_way_leaves_no_gap(
 ) -> None:
     for _ in range(4):
         pay()
-    real, calls = take_number, []
+    real, calls = take_number, itertools.count()
 
-    def die_at_third(*arguments: object) -> object:
-        calls.append(real(*arguments))  # type: ignore[arg-type]
-        if len(calls) == 3:
+    def die_at_third(*arguments: Any) -> None:
+        real(*arguments)
+        if next(calls) == 2:
             raise KeyboardInterrupt
-        return calls[-1]
 
     monkeypatch.setattr(issuing, "take_number", die_at_third)
     with pytest.raises(KeyboardInterrupt):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.invoice import InvoiceKind
 from api.models.payment import RefundStatus
 from tests.api.invoices.documents import issue, list_documents, pay, refund, sum_documents, sum_ledger
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 _ISSUER = """
 import time
 from api.invoices import issuing
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 
 take = issuing.take_number
 

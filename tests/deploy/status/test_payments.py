@@ -7,10 +7,12 @@ from uuid import UUID
 
 import pytest
 import redis
+import sqlalchemy as sa
 
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
 from api.health.payment_overview import read_payments
 from api.models.base import new_id, session
+from api.models.book import BookTransaction
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
@@ -129,12 +131,14 @@ def test_an_invoice_that_waits_for_its_file_is_named(finding: Callable[[], PartF
 def order(age: float, pdf_key: str | None = None) -> None:
     """Write an order, and its invoice of so many seconds ago."""
     payment_id = pay()
+    transaction = sa.select(BookTransaction.id).where(BookTransaction.cause == f"paid:{payment_id}")
     with session() as s:
         s.add(
             Invoice(
                 kind=InvoiceKind.INVOICE,
                 number=f"F-{payment_id}",
                 payment_id=payment_id,
+                transaction_id=s.scalars(transaction).one(),
                 amount_cents=1499,
                 issued_at=clock() - timedelta(seconds=age),
                 contents={},

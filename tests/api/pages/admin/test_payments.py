@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.login import Login

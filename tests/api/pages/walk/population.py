@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import Flask
 
-from api.invoices.jobs import issue_due
+from api.invoices.issuing import issue_due
 from api.logins.service import LoginChange, open_login
 from api.middleware.auth import issue_tokens
 from api.models.alert import Alert, ClosedBecause
