@@ -1,7 +1,8 @@
 """Comparison with Stripe: lost events are made up for, and what cannot be explained is reported with both sides.
 
 Each object that differs is read again and applied like that of an event, so nothing is repaired in another way than
-events would have done. Stripe is right about money, our tables about what a user agreed to.
+events would have done. Stripe is right about money, our tables about what a user agreed to. What the checks of the book
+find is reported in the same way (book_checks.py).
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from api.models.base import session as open_session
 from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, StripeId
 from api.models.stripe_event import PaymentDifference
 from api.payments import notices
+from api.payments.book_checks import BookFault, find_book_faults
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
@@ -54,7 +56,7 @@ class Difference:
 
 
 def reconcile() -> dict[str, int]:
-    """Compare the sessions, invoices and refunds of the last days; return how many differed and how many still do.
+    """Compare the last days' sessions, invoices and refunds, and check the book; return how many differ, and still do.
 
     Raises:
         api.payments.errors.StripeAway: no answer; the job is repeated.
@@ -69,14 +71,22 @@ def reconcile() -> dict[str, int]:
     # They are compared by what was just read: the list may be older than what its events changed meanwhile.
     read = [_sync(each.kind, each.object_id) if each.facts else None for each in differences]
     missed = _apply_missed_events(since)
+    with open_session() as s:
+        faults = [_describe_fault(each) for each in find_book_faults(s)]
     left = [
         each
         for each, facts in zip(differences, read, strict=True)
         if not _keep(each, facts or each.facts, now)
     ]
+    left += [each for each in faults if not _keep(each, None, now)]
     if left:
         _report(left, now)
-    return {"compared": len(listed), "different": len(differences), "left": len(left), "missed": missed}
+    return {
+        "compared": len(listed),
+        "different": len(differences) + len(faults),
+        "left": len(left),
+        "missed": missed,
+    }
 
 
 def _apply_missed_events(since: int) -> int:
@@ -224,6 +234,11 @@ def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[Diffe
         for payment, ids in session.execute(paid)
         if not seen & set(ids or ())
     ]
+
+
+def _describe_fault(found: BookFault) -> Difference:
+    ours = {"book": found.book, "tables": found.tables}
+    return Difference("book", f"{found.check}: {found.subject}", found.payment_id, ours, {})
 
 
 def _describe(payment: Payment | None) -> dict[str, Any]:

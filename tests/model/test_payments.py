@@ -15,10 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 import notifier
 from api.background import jobs as background
-from api.models.base import engine
+from api.models.base import engine, session
 from api.models.user import OutageCredit
 from api.payments import client, jobs, webhook
+from api.payments.book_checks import find_book_faults
 from api.payments.reconciliation import reconcile
+from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.stripe import controls
 from tests.api.world import PREFECTURES
@@ -195,6 +197,8 @@ class Selling(RuleBasedStateMachine):
         after = read_books(self.world.stripe)
         assert write_down(after) == before
         after.check()
+        with session() as s:
+            assert find_book_faults(s, clock()) == []
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, buyer:
         s.get_one(Payment, payment_id).amount_cents = 1500
         s.add(Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
     shop.clock.shift(timedelta(hours=1))
-    assert reconcile()["left"] == 1
-    ((ours, stripe, repaired),) = list_differences()
+    assert reconcile()["left"] == 2
+    ours, stripe, repaired = next(each for each in list_differences() if each[1])
     assert (ours["amount"], stripe["amount"], repaired) == (1500, 1499, False)
     assert list_messages() == ["order", "payment_trouble"]
 
