@@ -4,7 +4,7 @@ Such a page may say "none" for the days that it shows, and has slots all the sam
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from crawler.parsing.date_parsing import MONTH, moments_in
@@ -21,7 +21,7 @@ _FREE = r"(?:disponibles?|libres?|possibles?|ouverte?s?|proposee?s?|accessibles?
 # A moment is expected after these words, and one that cannot be read counts as well.
 _CHANCE = r"(?:(?:jour|journee) (?:disponible|libre|possible)|possibilite|opportunite|r\.d\.v\b\.?)"
 _NEXT = re.compile(
-    rf"(?<!votre )(?<!vos )(?<!mon )(?<!aucun )(?<!aucune )(?<!pas de )\bprochaine?s? (?:\w+ )?{_SLOTS}(?: {_FREE})*"
+    rf"\b(?<!votre )(?<!vos )(?<!mon )(?<!aucun )(?<!aucune )(?<!pas de )prochaine?s? (?:\w+ )?{_SLOTS}(?: {_FREE})*"
     rf"|\bprochaine? {_CHANCE}|\bpremiere?s? (?:{_SLOTS} {_FREE}|{_CHANCE})|\b{_SLOTS} suivante?s?\b"
     r"|\b(?:next|earliest|soonest|first)(?: (?:available|free|open|possible))*"
     r" (?:availabilit\w+|appointments?|(?:time ?)?slots?|openings?|dates?)\b"
@@ -55,15 +55,13 @@ _OPENS = re.compile(
     r"\b(?:(?:re-?)?open\w*|(?:released|added|published)\b)"
     r"|\breopen\w*|\b(?:earliest|soonest)\b"
 )
-_DEMAIN = (
-    r"\b(?:apres.)?demain\b|\baujourd'hui\b|\bce soir\b|\bcet(?:te)? apres.midi\b|\btomorrow\b|\btoday\b"
+_WHEN_IN_WORDS = (
+    rf"\b(?:(?:apres.)?demain|aujourd'hui|ce soir|cet(?:te)? apres.midi|tomorrow|today|{WEEKDAY}|{MONTH}"
+    r"|(?:semaine|mois|annee) prochaine?|prochaine? (?:semaine|mois)|next (?:week|month)"
+    r"|(?:dans|sous|in) (?:\d+|une?|deux|trois|quatre|cinq|six|quelques|a few|one|two|three)"
+    r" (?:heures?|jours?|semaines?|mois|hours?|days?|weeks?|months?))\b"
 )
-_WHEN = re.compile(
-    rf"{_DEMAIN}|\b{WEEKDAY}\b|\b(?:{MONTH})\b|\d{{1,2}} ?[/h.] ?\d|\d{{1,2}} ?h\b|\b\d{{4}}-\d\d-\d\d"
-    r"|\b(?:semaine|mois|annee) prochaine?\b|\bprochaine? (?:semaine|mois)\b|\bnext (?:week|month)\b"
-    r"|\b(?:dans|sous|in) (?:\d+|une?|deux|trois|quatre|cinq|six|quelques|a few|one|two|three)"
-    r" (?:heures?|jours?|semaines?|mois|hours?|days?|weeks?|months?)\b"
-)
+_WHEN = re.compile(rf"{_WHEN_IN_WORDS}|\d{{1,2}} ?[/h.] ?\d|\d{{1,2}} ?h\b|\b\d{{4}}-\d\d-\d\d")
 _NAMED = re.compile(
     r"\W*(?:est |sera |is )?(?::|le\b|on\b)"
     r"(?! ?[-\u2013\u2014](?: |$)|\W*(?:aucune?|none|neant|nous consulter|non|inconnue?|n/?a)\b)"
@@ -85,6 +83,8 @@ _RULE = re.compile(
     r"\bobligatoires?\b|\bse (?:fait|font|feront|fera|prend|prennent|prendront)\b|\bvalables?\b"
 )
 _END = re.compile(r"[.!?](?= [^\d]|$)")
+_BETWEEN = re.compile(r"(?<=[.!?])(?= [^\d])")  # sentences
+_FIGURE_OR_DAY = re.compile(rf"\d|{_WHEN_IN_WORDS}")
 # One of them is in all words of `_NEXT`, which takes three times as long to search.
 _HINTS = ("prochain", "premier", "suivant", "next", "earliest", "soonest", "first", "available")
 _HINTS_ABROAD = (
@@ -99,11 +99,9 @@ def find_announcements(folded: str, visit: VisitContext) -> Iterator[tuple[str, 
 
     An opening that has passed is none: what was opened then is gone.
     """
-    awaited = any(hint in folded for hint in _HINTS) and _NEXT.search(folded)
     abroad = any(hint in folded for hint in _HINTS_ABROAD)
-    if not (awaited or abroad or _OPENS.search(folded)):
-        return
-    told = _EACH_WEEK.sub(" ", without_denials(folded))
+    hints = (*_HINTS, *_HINTS_ABROAD) if abroad else _HINTS
+    told = _EACH_WEEK.sub(" ", without_denials(_leave_out_sentences(folded, hints)))
     for words in (_NEXT, _OPENS, _ABROAD) if abroad else (_NEXT, _OPENS):
         for found in words.finditer(told):
             before, after = _sentence(told, found)
@@ -117,6 +115,18 @@ def find_announcements(folded: str, visit: VisitContext) -> Iterator[tuple[str, 
             )
             if moment or named:
                 yield found[0].strip()[:_NEAR], None if past else moment
+
+
+def _leave_out_sentences(text: str, hints: Sequence[str]) -> str:
+    """Return a text without the sentences that announce nothing: most do not, and searching them takes long.
+
+    The neighbours of the others stay.
+    """
+    parts = _BETWEEN.split(text)
+    told = [bool(_FIGURE_OR_DAY.search(each)) or any(hint in each for hint in hints) for each in parts]
+    return "".join(
+        each if any(told[max(0, number - 1) : number + 2]) else " ." for number, each in enumerate(parts)
+    )
 
 
 def _is_news(sentence: str) -> bool:

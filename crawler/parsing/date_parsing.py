@@ -7,6 +7,8 @@ import re
 from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -28,7 +30,9 @@ _MONTHS = {
     for name in names.split()
 }  # fmt: skip
 _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
-MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))  # the names of months
+_BY_LETTER = groupby(sorted(_MONTHS, key=lambda name: (name[0], -len(name))), key=itemgetter(0))
+# The names of months. By first letters: a search then tries a third of the alternatives at each word.
+MONTH = "|".join(f"{first}(?:{'|'.join(name[1:] for name in names)})" for first, names in _BY_LETTER)
 _WEEKDAY = rf"(?:\b(?P<weekday>{'|'.join(_WEEKDAYS)})[a-z]*\.?,?\s+)?"
 _SHORT = r"\d\d(?=,?\s+(?:à\s+|de\s+)?\d{1,2}\s?[h:])"  # a year before an hour: `23 nov. 26 9h30`
 _DAY = re.compile(
@@ -65,7 +69,9 @@ _ENGLISH = tuple(
 _MONTH_FIRST = re.compile(
     rf"(?<!\d )(?<!\d)\b({'|'.join(_ENGLISH)})\.? (\d{{1,2}})(?:st|nd|rd|th)?(?!\w| ?[:h])(?:,? (\d{{4}})(?!\d))?"
 )
-_DAY_BEHIND = re.compile(r" \d(?<=[a-z.] \d)")  # a cheap test first: a figure behind a word
+_ENDS = "|".join(sorted({name[-3:] for name in _ENGLISH}))
+# A cheap test first: a figure behind the end of such a name.
+_DAY_BEHIND = re.compile(rf" \d(?:(?<=(?:{_ENDS}) \d)|(?<=(?:{_ENDS})\. \d))")
 _PREMIER = re.compile(rf"\bpremier(?= (?:{MONTH})\b)")
 
 
@@ -149,9 +155,7 @@ def _fold_days(text: str) -> str:
     lowered = collapse_whitespace(text).lower()
     if "premier " in lowered:
         lowered = _PREMIER.sub("1er", lowered)
-    if _DAY_BEHIND.search(lowered) and any(
-        f"{name} " in lowered or f"{name}. " in lowered for name in _ENGLISH
-    ):
+    if _DAY_BEHIND.search(lowered):
         lowered = _MONTH_FIRST.sub(r"\2 \1 \3", lowered)
     return lowered
 

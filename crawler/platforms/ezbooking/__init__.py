@@ -44,17 +44,17 @@ _CONDITIONS = {"condition": "on", "nextButton": "Effectuer une demande de rendez
 _NEXT = {"nextButton": "Etape suivante"}
 
 _SHOWN = f"[not({HIDDEN})]"
-_FORM = etree.XPath(f"//form[@id='FormBookingCreate']{_SHOWN}")
-_ERRORS = etree.XPath(f"//ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
-_LEADS_ON = "//input[@name='nextButton']"
+_FORM = etree.XPath(f"/descendant::form[@id='FormBookingCreate']{_SHOWN}")
+_ERRORS = etree.XPath(f"/descendant::ul[contains(concat(' ', @class, ' '), ' error ')]/li{_SHOWN}")
+_LEADS_ON = "/descendant::input[@name='nextButton']"
 _FULL = re.compile(r"(?i)il n'existe plus de plage horaire libre|il n'y a pas (?:de )?calendrier disponible")
 _ONWARD = f"{_LEADS_ON}[@value='Etape suivante' or @value='Étape suivante']"
 _STEPS = {
-    3: ("//img[contains(@src, 'etape_3r.png')]", _ONWARD),
-    4: ("//img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
+    3: ("/descendant::img[contains(@src, 'etape_3r.png')]", _ONWARD),
+    4: ("/descendant::img[contains(@src, 'etape_4r.png')]", _LEADS_ON),
 }
 _STEP_HINTS = (b"etape_3r.png", b"etape_4r.png")  # pages without them skip the search of either mark
-_WEEK = "//th[@colspan='7']"
+_WEEK = "/descendant::th[@colspan='7']"
 _RETIRED = "Ce lien a été désactivé définitivement"
 _BUSY = r"(?i)service (?:est )?surchargé|50[234] (?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)"
 _TROUBLES = (
@@ -202,7 +202,7 @@ def _choice(page: Page) -> Reading | None:
 
 
 def _conditions(page: Page) -> Reading | None:
-    if not page.root.xpath("//input[@id='condition']"):
+    if not page.root.xpath("/descendant::input[@id='condition']"):
         return None
     if page.ask.step == "accept":
         return Reading(Outcome.UNREADABLE, "the conditions were accepted and came back: no session was kept")

@@ -10,7 +10,7 @@ from crawler.reading import Outcome, Page, PageRequest, Place, Reading
 
 MOST = 100  # a page has about a dozen; each label is searched in the whole page
 _RADIOS = (
-    "//input[@name=$field][translate(@type, 'ADIOR', 'adior')='radio'"
+    "/descendant::input[@name=$field][translate(@type, 'ADIOR', 'adior')='radio'"
     " or contains(concat(' ', @class, ' '), ' radio ')]"
 )
 
