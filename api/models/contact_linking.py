@@ -11,7 +11,9 @@ from api.models.encrypted_text import EncryptedText
 
 
 class PhoneCode(Base):
-    """A code that was sent by SMS. Rows are kept for a day: the daily limits count them.
+    """A code that was sent by SMS.
+
+    Rows are kept for a day, also where their account is gone: the daily limits count them.
 
     All three hashes are keyed (configs/encryption.py): numbers, addresses and codes are few enough to be guessed.
     """
@@ -19,7 +21,7 @@ class PhoneCode(Base):
     __tablename__ = "phone_codes"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
     number_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)
     network_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)  # of the network address that asked for it
     code_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)

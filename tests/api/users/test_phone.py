@@ -350,6 +350,24 @@ def test_there_is_a_ceiling_for_all(
     assert len(rows(PhoneCode)) == 2
 
 
+def test_a_deleted_account_leaves_its_codes_to_the_limits_for_a_day(
+    client: FlaskClient, frozen: time_machine.Traveller, person: People
+) -> None:
+    first = person("first@example.org", plan=PlanName.URGENCE_24H, confirmed=True)
+    for _ in range(3):
+        assert ask(client, first, PHONE, "192.0.2.1").status_code == 200
+    gone = client.delete("/api/users/me", json={"understood": True}, headers=first.headers)
+    assert (gone.status_code, {row.user_id for row in rows(PhoneCode)}) == (204, {None})
+    second = person("second@example.org", plan=PlanName.URGENCE_24H)
+    to_number, from_network = ask(client, second, PHONE, "192.0.2.2"), ask(client, second, OTHER, "192.0.2.1")
+    assert [refused(each) for each in (to_number, from_network)] == [(429, "too-many-codes")] * 2
+    assert "to this number" in to_number.json["detail"]
+    assert "from this network" in from_network.json["detail"]
+    frozen.shift(timedelta(days=1))
+    jobs.drop_old_codes()
+    assert rows(PhoneCode) == []
+
+
 def test_codes_asked_for_at_once_do_not_pass_the_limit(app: Flask, camille: Person) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: ask(app.test_client(), camille).status_code, range(6)))
