@@ -21,7 +21,7 @@ from api.background import delivery_day_totals, housekeeping, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.job_store import CLOCKS_DIFFER, find_last_due
 from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job
-from api.billing import closed_desks, plan_ends, renewals
+from api.billing import closed_desks, plan_ends
 from api.declarations import applying
 from api.delivery_figures import sums
 from api.exports import jobs as exports
@@ -266,7 +266,7 @@ def begin_days_of_grace() -> Counts:
 
 def tell_renewals() -> Counts:
     """Tell subscribers that their plan renews soon."""
-    return _send(renewals.tell_renewals)
+    return _send(plan_ends.tell_renewals)
 
 
 def tell_plan_ends() -> Counts:

@@ -1,5 +1,6 @@
 """Orders: our row, written before Stripe is asked. A second click on the same order finds the first one's row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +12,14 @@ from sqlalchemy.orm import Session
 from api.alerts.schemas import NewAlert
 from api.alerts.service import lock_user
 from api.alerts.watchability import check_wish
-from api.billing.quotes import Quote, build_quote
-from api.billing.schemas import Consent, NewOrder
+from api.billing.quotes import build_quote
+from api.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.errors import ApiError, invalid
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
 from api.models.user import Channel, Contact, User
+from api.payments.checkout_calls import CheckoutCall
 from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.ledger import add_event, lock_payment
 from api.payments.owners import link_id
@@ -37,17 +39,11 @@ _SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at lea
 class PlacedOrder:
     """An order whose row is written, or was before."""
 
-    payment_id: UUID
-    plan: Plan
-    credit_cents: int
-    email: str
-    customer: str | None
-    language: str
-    expires_at: datetime
+    call: CheckoutCall
     session_id: str | None  # Stripe's, where it is known already
     begins_at: datetime | None  # of one that begins later, if it is paid now
     # Orders that must not be paid beside this one, each with its session where that is known.
-    replaced: tuple[tuple[UUID, str | None], ...] = ()
+    replaced: Sequence[tuple[UUID, str | None]] = ()
 
 
 def check_order(session: Session, wish: NewOrder) -> None:
@@ -80,9 +76,9 @@ def place_order(session: Session, user_id: UUID, wish: NewOrder) -> PlacedOrder:
     for order in orders:
         if order.created_at > now - _get_reuse() and _is_same(order, wish, consent):
             return _describe(session, user, order, _find_replaced(session, orders, order))
-    quote = build_quote(session, user_id, name, now)
+    quote = build_quote(session, user, name)
     if wish.alert:
-        _check_alert_fits(session, user_id, quote.plan)
+        _check_alert_fits(session, user_id, plan(name))
     payment = _add_order(session, user, wish, consent, quote)
     replaced = _find_replaced(session, orders, payment)
     _check_count([each for each in orders if each.id not in dict(replaced)])
@@ -166,7 +162,7 @@ def _give_up_unreached(session: Session, orders: list[Payment], now: datetime) -
 
 def _find_replaced(
     session: Session, orders: list[Payment], payment: Payment
-) -> tuple[tuple[UUID, str | None], ...]:
+) -> list[tuple[UUID, str | None]]:
     """Return the open orders that must not be paid beside this one: the newest choice of a plan counts.
 
     Only orders of the same short plan may, as each extends it. Beside others a credit or a subscription would be paid
@@ -181,7 +177,7 @@ def _find_replaced(
         if each.id != payment.id and (not extends or each.plan != payment.plan or each.id in credited)
     ]
     pages = _list_pages(session, rivals)
-    return tuple((each.id, pages.get(each.id)) for each in rivals)
+    return [(each.id, pages.get(each.id)) for each in rivals]
 
 
 def _list_pages(session: Session, orders: list[Payment]) -> dict[UUID, str]:
@@ -227,15 +223,15 @@ def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
         )
 
 
-def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: Quote) -> Payment:
+def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: QuoteAnswer) -> Payment:
     now = clock()
     texts = read_consent(consent.terms_version, _choose_language(user))
     accepted = [] if quote.begins_later else [texts.start_now, texts.acknowledges_loss]
     payment = Payment(
         id=new_id(),
         user_id=user.id,
-        plan=quote.plan.name,
-        amount_cents=quote.amount_cents,
+        plan=quote.plan,
+        amount_cents=quote.amount,
         created_at=now,
         terms_version=consent.terms_version,
         consent=consent.model_dump(mode="json", by_alias=True),
@@ -252,7 +248,7 @@ def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, q
         PlanCredit(
             payment_id=payment.id,
             credited_payment_id=each.payment_id,
-            amount_cents=each.amount_cents,
+            amount_cents=each.amount,
             seconds=each.seconds,
         )
         for each in quote.credits
@@ -262,10 +258,10 @@ def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, q
 
 
 def _describe(
-    session: Session, user: User, payment: Payment, replaced: tuple[tuple[UUID, str | None], ...]
+    session: Session, user: User, payment: Payment, replaced: Sequence[tuple[UUID, str | None]]
 ) -> PlacedOrder:
     credits_ = sa.select(sa.func.coalesce(sa.func.sum(PlanCredit.amount_cents), 0))
-    return PlacedOrder(
+    call = CheckoutCall(
         payment_id=payment.id,
         plan=plan(payment.plan),
         credit_cents=session.scalars(credits_.where(PlanCredit.payment_id == payment.id)).one(),
@@ -273,6 +269,9 @@ def _describe(
         customer=user.stripe_customer_id,
         language=_choose_language(user),
         expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
+    )
+    return PlacedOrder(
+        call,
         session_id=_list_pages(session, [payment]).get(payment.id),
         begins_at=find_later_start(session, user.id, clock()) if payment.begins_later else None,
         replaced=replaced,

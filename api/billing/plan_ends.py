@@ -1,4 +1,4 @@
-"""Notices of plans that end: before it and at the end, once per grant, and none where the next grant follows."""
+"""Notices of plans that end or renew: once per grant, none where the next grant follows; once before each renewal."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,18 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 import notifier
+from api.billing.closed_desks import CLOSED
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Subscription
 from api.models.user import Channel, Grant
 from api.payments.grants import GRACE
+from api.payments.subscription_rows import RENEWING
 from configs.clock import clock
 from configs.plan import PlanName
+from configs.settings import settings
 
 _EXPIRING, _ENDED = "plan_expiring", "plan_ended"
 _DAY, _HOURS = timedelta(days=1), timedelta(hours=2)  # before the end; the second of a plan of 24 hours
 _LATE = timedelta(days=1)  # after the end, where no job ran
-_RENEWS = ("active", "past_due", "trialing")  # Stripe's words
-_CLOSED_DESK = "closed desk"  # subject of the event by which api/billing/closed_desk_refunds.py ends a plan
 
 
 def tell_plan_ends(session: Session) -> list[UUID]:
@@ -27,6 +28,24 @@ def tell_plan_ends(session: Session) -> list[UUID]:
     return _write_notices(session, _EXPIRING, _is_ending(now)) + _write_notices(
         session, _ENDED, _has_ended(now)
     )
+
+
+def tell_renewals(session: Session) -> list[UUID]:
+    """Tell each subscriber RENEWAL_NOTICE before the next month is charged; return the notifications to nudge."""
+    now, told = clock(), []
+    soon = sa.select(Subscription).where(
+        Subscription.status.in_(RENEWING),
+        Subscription.user_id.is_not(None),
+        Subscription.period_ends_at > now,
+        Subscription.period_ends_at <= now + settings().renewal_notice,
+        _goes_on(),
+    )
+    for row in session.scalars(soon.order_by(Subscription.id)).all():
+        if row.user_id and row.period_ends_at:
+            ends = row.period_ends_at.isoformat()
+            params, key = {"subscription": str(row.id), "ends": ends}, f"renewal-soon:{row.id}:{ends}"
+            told += notifier.create_notifications(session, row.user_id, "renewal_soon", params, key)
+    return told
 
 
 def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID]:
@@ -72,14 +91,14 @@ def _is_told(kind: str) -> sa.ColumnElement[bool]:
 
 
 def _renews() -> sa.ColumnElement[bool]:
-    return sa.exists().where(
-        Payment.id == Grant.payment_id,
-        Subscription.id == Payment.subscription_id,
-        Subscription.status.in_(_RENEWS),
-        Subscription.cancel_at.is_(None),
-        Subscription.cancel_wanted_at.is_(None),
-        Subscription.ended_at.is_(None),
-    )
+    paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
+    return sa.exists().where(*paid, Subscription.status.in_((*RENEWING, "past_due")), _goes_on())
+
+
+def _goes_on() -> sa.ColumnElement[bool]:
+    """Return the condition that no end of a subscription is decided."""
+    ends = (Subscription.cancel_at, Subscription.cancel_wanted_at, Subscription.ended_at)
+    return sa.and_(*(each.is_(None) for each in ends))
 
 
 def _is_refunded() -> sa.ColumnElement[bool]:
@@ -87,8 +106,6 @@ def _is_refunded() -> sa.ColumnElement[bool]:
 
 
 def _was_ended() -> sa.ColumnElement[bool]:
-    by_choice = sa.and_(
-        PaymentEvent.kind == PaymentEventKind.PLAN_ENDED, PaymentEvent.subject == _CLOSED_DESK
-    )
+    by_choice = sa.and_(PaymentEvent.kind == PaymentEventKind.PLAN_ENDED, PaymentEvent.subject == CLOSED)
     others = PaymentEvent.kind.in_((PaymentEventKind.WITHDRAWN, PaymentEventKind.DISPUTE_LOST))
     return sa.exists().where(PaymentEvent.payment_id == Grant.payment_id, by_choice | others)

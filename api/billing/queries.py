@@ -1,4 +1,4 @@
-"""Reads of billing: the plans, the terms, quotes, and a user's payments with their credits and refunds."""
+"""Reads of billing: the plans, the terms, and a user's payments with their credits and refunds."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,16 +9,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.billing.quote_words import describe_quote
-from api.billing.quotes import build_quote, find_subscription
+from api.billing.quotes import find_subscription
 from api.billing.schemas import (
     ConsentWords,
-    CreditAnswer,
     CreditEntry,
     HistoryPage,
     PaymentEntry,
     PlanList,
-    QuoteAnswer,
     RefundEntry,
     SubscriptionAnswer,
     TermsAnswer,
@@ -28,23 +25,19 @@ from api.errors import not_found
 from api.models.base import is_any_of
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
-from api.models.user import Grant, User
+from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
 from api.payments.withdrawal_periods import list_periods
 from api.schemas import PlanAnswer
-from configs.clock import clock
 from configs.plan import PlanName, plans
 from configs.sales_terms import find_newest_version, read_consent, read_terms
 from configs.withdrawal_period import WithdrawalPeriod
 
 _INTENT, _SESSION = "payment_intent", "checkout.session"
 CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
-_REASONS: dict[str, CreditReason] = {
-    "credit": "outage",
-    "revived": "withdrawal",
-    "grace": "grace",
-}  # by a grant's source
+# By a grant's source.
+_REASONS: dict[str, CreditReason] = {"credit": "outage", "revived": "withdrawal", "grace": "grace"}
 
 
 def list_plans() -> PlanList:
@@ -66,35 +59,6 @@ def get_terms() -> TermsAnswer:
     """Return the newest terms."""
     version = find_newest_version()
     return TermsAnswer(version=version, fr=read_terms(version, "fr"), en=read_terms(version, "en"))
-
-
-def read_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
-    """Return what a plan would cost the user now.
-
-    Raises:
-        api.errors.ApiError: 409, with the date from which the order makes sense.
-    """
-    quote = build_quote(session, user.id, name, clock())
-    return QuoteAnswer(
-        plan=name,
-        amount=quote.amount_cents,
-        price=quote.plan.price_cents,
-        credit=quote.credit_cents,
-        not_credited=quote.left_over_cents,
-        currency=quote.plan.currency,
-        recurring=quote.plan.recurring,
-        extends=quote.extends,
-        begins_later=quote.begins_later,
-        starts_at=quote.starts_at,
-        ends_at=quote.ends_at,
-        credits=[
-            CreditAnswer(
-                payment_id=each.payment_id, plan=each.plan, amount=each.amount_cents, seconds=each.seconds
-            )
-            for each in quote.credits
-        ],
-        words=Words(**{each: describe_quote(quote, each, user.time_zone) for each in ("fr", "en")}),
-    )
 
 
 def list_history(session: Session, user_id: UUID, query: PageQuery) -> HistoryPage:

@@ -5,104 +5,116 @@ Amounts are integer cents. A credit is the price times the time left by the time
 
 import calendar
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency
 from sqlalchemy.orm import Session
 
 from api.accounts.entitlement import find_entitlement
+from api.billing.schemas import CreditAnswer, QuoteAnswer, Words
 from api.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, Subscription
-from api.models.user import Grant
+from api.models.user import Grant, User
 from api.payments.book import read_balances
 from api.payments.grants import find_plan_end, price_use
 from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.subscription_rows import RENEWING
-from configs.plan import Plan, PlanName, plan
+from configs.clock import clock
+from configs.desk import zone_or_home
+from configs.plan import Plan, PlanName, name_plan, plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 AFTER_WITHDRAWAL = "after-withdrawal"  # the refusal of a monthly plan
 _RANK = {name: rank for rank, name in enumerate(PlanName)}
-_OVER = (
-    "canceled",
-    "incomplete",
-    "incomplete_expired",
-)  # Stripe's words for a subscription that renews no more
+# Stripe's words for a subscription that renews no more.
+_OVER = ("canceled", "incomplete", "incomplete_expired")
+_TEXTS = {
+    "fr": {
+        "pay": "Vous payez {amount}.",
+        "credit": "Vous payez {amount} : {price} moins {credit} pour le reste de {ended}, qui finit au paiement.",
+        "left_over": "{left_over} de ce reste ne peuvent pas être déduits : ils sont perdus si vous commandez.",
+        "from_to": "{plan} dure du {starts} au {ends}.",
+        "later": "Après une rétractation, {plan} ne commence qu’une fois passé son propre délai de rétractation. Si "
+        "vous vous rétractez avant, tout vous est remboursé.",
+        "extends": "{plan} est prolongé : il dure alors jusqu’au {ends}.",
+        "renews": "{plan} commence au paiement. Dès le {ends}, {price} chaque mois, jusqu’à votre résiliation.",
+        "and": " et ",
+        "at": "{day} à {hour}",
+    },
+    "en": {
+        "pay": "You pay {amount}.",
+        "credit": "You pay {amount}: {price} less {credit} for the time left of {ended}, which ends with the payment.",
+        "left_over": "{left_over} of that time left cannot be credited: they are lost if you order now.",
+        "from_to": "{plan} lasts from {starts} to {ends}.",
+        "later": "After a withdrawal, {plan} begins only once its own time to withdraw is over. If you withdraw "
+        "before, all of it is paid back.",
+        "extends": "{plan} is extended: it then lasts until {ends}.",
+        "renews": "{plan} begins with the payment. From {ends} on, {price} each month until you cancel.",
+        "and": " and ",
+        "at": "{day}, {hour}",
+    },
+}
 
 
-@dataclass(frozen=True, slots=True)
-class CreditedPlan:
-    """The unused part of a payment's plan, which ends when the order is paid."""
-
-    payment_id: UUID
-    plan: PlanName
-    amount_cents: int
-    seconds: int  # time left
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What an order would cost and give if it were paid now."""
-
-    plan: Plan
-    starts_at: datetime
-    ends_at: datetime  # of a subscription: the end of its first month
-    credits: tuple[CreditedPlan, ...] = ()
-    left_over_cents: int = 0  # of the credit, what the price cannot take: LEAST_CENTS must be left to pay
-    extends: bool = False
-    begins_later: bool = False  # after a withdrawal: once its own time to withdraw is over
-
-    @property
-    def credit_cents(self) -> int:
-        """What is taken off the price."""
-        return sum(each.amount_cents for each in self.credits)
-
-    @property
-    def amount_cents(self) -> int:
-        """What is left to pay."""
-        return self.plan.price_cents - self.credit_cents
-
-
-def build_quote(session: Session, user_id: UUID, name: PlanName, now: datetime) -> Quote:
-    """Return what a plan costs this user at `now`.
+def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
+    """Return what a plan costs this user now, and from when to when it runs if it is paid now.
 
     Raises:
         api.errors.ApiError: 409, a larger plan or a subscription runs, or a monthly plan follows a withdrawal; with the
             date from which the order makes sense.
     """
-    wanted = plan(name)
-    _refuse_pointless(session, user_id, wanted, now)
-    if later_until := find_later_orders_end(session, user_id, now):
-        return _build_later_quote(session, user_id, wanted, now, later_until)
-    if wanted.duration_seconds is None:
-        starts, ends = now, add_month(now)
-    else:
-        starts = find_plan_end(session, user_id, name, now)
-        ends = starts + timedelta(seconds=wanted.duration_seconds)
-    cheaper = _list_cheaper(session, user_id, name, now)
+    wanted, now = plan(name), clock()
+    _refuse_pointless(session, user.id, wanted, now)
+    later_until = find_later_orders_end(session, user.id, now)
+    starts, ends = _find_times(session, user.id, wanted, now, later_until)
+    # After a withdrawal an order credits nothing: what runs goes on until its own end.
+    cheaper = [] if later_until else _list_cheaper(session, user.id, name, now)
     unused = [_credit(session, payment, grants, now) for payment, grants in cheaper]
     fitting = _fit(unused, wanted.price_cents - LEAST_CENTS)
-    left_over = sum(each.amount_cents for each in unused) - sum(each.amount_cents for each in fitting)
-    return Quote(wanted, starts, ends, tuple(fitting), left_over, extends=starts > now)
+    credit = sum(each.amount for each in fitting)
+    quote = QuoteAnswer(
+        plan=name,
+        amount=wanted.price_cents - credit,
+        price=wanted.price_cents,
+        credit=credit,
+        not_credited=sum(each.amount for each in unused) - credit,
+        currency=wanted.currency,
+        recurring=wanted.recurring,
+        extends=starts > now and not later_until,
+        begins_later=later_until is not None,
+        starts_at=starts,
+        ends_at=ends,
+        credits=fitting,
+        words=Words(fr="", en=""),  # of all else, below
+    )
+    words = Words(**{each: _describe(quote, each, user.time_zone) for each in ("fr", "en")})
+    return quote.model_copy(update={"words": words})
 
 
-def _build_later_quote(
-    session: Session, user_id: UUID, wanted: Plan, now: datetime, later_until: datetime
-) -> Quote:
-    """Return the quote of an order after a withdrawal. It credits nothing: what runs goes on until its own end.
+def _find_times(
+    session: Session, user_id: UUID, wanted: Plan, now: datetime, later_until: datetime | None
+) -> tuple[datetime, datetime]:
+    """Return from when to when a plan runs that is paid now, of a subscription its first month.
 
-    A month whose first period begins weeks after its payment is nothing that Stripe sells.
+    After a withdrawal it begins later. A month whose first period begins weeks after its payment is nothing that Stripe
+    sells.
     """
     if wanted.duration_seconds is None:
+        if later_until is None:
+            return now, add_month(now)
         detail = (
             f"after a withdrawal {wanted.name} can be ordered from {later_until:%Y-%m-%dT%H:%M:%SZ} on; "
             "URGENCE_24H and URGENCE_7J can be ordered now"
         )
         raise ApiError(409, AFTER_WITHDRAWAL, detail, available_from=later_until)
-    starts = find_later_start(session, user_id, now)
-    return Quote(wanted, starts, starts + timedelta(seconds=wanted.duration_seconds), begins_later=True)
+    if later_until:
+        starts = find_later_start(session, user_id, now)
+    else:
+        starts = find_plan_end(session, user_id, wanted.name, now)
+    return starts, starts + timedelta(seconds=wanted.duration_seconds)
 
 
 def add_month(moment: datetime) -> datetime:
@@ -151,17 +163,51 @@ def _list_cheaper(
     return list(found.values())
 
 
-def _credit(session: Session, payment: Payment, grants: list[Grant], now: datetime) -> CreditedPlan:
+def _credit(session: Session, payment: Payment, grants: list[Grant], now: datetime) -> CreditAnswer:
     left = math.floor(sum((each.ends_at - max(each.starts_at, now)).total_seconds() for each in grants))
     unused = read_balances(session, payment.id).claims - price_use(session, payment, now)
-    return CreditedPlan(payment.id, payment.plan, max(unused, 0), max(left, 1))
+    return CreditAnswer(payment_id=payment.id, plan=payment.plan, amount=max(unused, 0), seconds=max(left, 1))
 
 
-def _fit(unused: list[CreditedPlan], room_cents: int) -> list[CreditedPlan]:
+def _fit(unused: list[CreditAnswer], room_cents: int) -> list[CreditAnswer]:
     """Return the credits, the first ones whole, as far as the price takes them. All these plans end."""
     fitting = []
     for each in unused:
-        amount = min(each.amount_cents, room_cents)
-        room_cents -= amount
-        fitting.append(CreditedPlan(each.payment_id, each.plan, amount, each.seconds))
+        fitting.append(each.model_copy(update={"amount": min(each.amount, room_cents)}))
+        room_cents -= fitting[-1].amount
     return fitting
+
+
+def _describe(quote: QuoteAnswer, language: str, time_zone: str) -> str:
+    """Return what is paid, what for, and when, in whole sentences, with the times of the user's zone."""
+    texts, zone = _TEXTS[language], zone_or_home(time_zone)
+    values = {
+        "plan": name_plan(quote.plan),
+        "ended": texts["and"].join(dict.fromkeys(name_plan(each.plan) for each in quote.credits)),
+        "starts": _write_moment(quote.starts_at.astimezone(zone), language),
+        "ends": _write_moment(quote.ends_at.astimezone(zone), language),
+        "amount": write_money(quote.amount, language),
+        "price": write_money(quote.price, language),
+        "credit": write_money(quote.credit, language),
+        "left_over": write_money(quote.not_credited, language),
+    }
+    return " ".join(texts[part].format(**values) for part in _choose_parts(quote))
+
+
+def write_money(cents: int, language: str) -> str:
+    """Return an amount of euros as a language writes it: `4,99 €`."""
+    return format_currency(cents / 100, "EUR", locale=language)
+
+
+def _choose_parts(quote: QuoteAnswer) -> list[str]:
+    parts = ["credit" if quote.credits else "pay", *(["left_over"] if quote.not_credited else [])]
+    if quote.recurring:
+        return [*parts, "renews"]
+    if quote.begins_later:
+        return [*parts, "from_to", "later"]
+    return [*parts, "extends" if quote.extends else "from_to"]
+
+
+def _write_moment(moment: datetime, language: str) -> str:
+    day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
+    return _TEXTS[language]["at"].format(day=day, hour=hour)

@@ -7,7 +7,8 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from api.billing import queries, service
-from api.billing.closed_desk_refunds import refund_closed_desk
+from api.billing.closed_desks import refund_closed_desk
+from api.billing.quotes import build_quote
 from api.billing.schemas import (
     CheckoutAnswer,
     ClosedDeskChoice,
@@ -25,9 +26,8 @@ from api.middleware.auth import current_user, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
-from api.models.base import autocommit_session, session
+from api.models.base import autocommit_session
 from api.paging import PageQuery
-from api.payments.refunds import ask_for_refund
 from api.payments.webhook import is_genuine, receive_event
 from configs.plan import PlanName
 
@@ -56,7 +56,7 @@ def show_terms() -> Response:
 def show_quote(query: QuoteQuery) -> dict[str, Any]:
     """Show what a plan would cost now, what is credited, and from when to when it would run."""
     with autocommit_session() as s:
-        return queries.read_quote(s, current_user(), PlanName(query.plan)).as_json()
+        return build_quote(s, current_user(), PlanName(query.plan)).as_json()
 
 
 @blueprint.post(
@@ -87,10 +87,7 @@ def choose_refund(body: ClosedDeskChoice) -> dict[str, Any]:
 
     The other choice is another desk: PATCH /api/alerts/{id}.
     """
-    with session() as s:
-        done = refund_closed_desk(s, current_user().id, body.alert_id)
-    done.effects.run(ask_for_refund)
-    return done.answer.as_json()
+    return refund_closed_desk(current_user_id(), body.alert_id).as_json()
 
 
 @blueprint.post("/portal", security=BEARER, responses={200: PortalAnswer, **declare_errors(401, 409)})

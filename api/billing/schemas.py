@@ -100,35 +100,17 @@ class Consent(Body):
     accepts_hour_threshold: Flag
 
 
-# The rules of `_one_of_both` below as JSON schemas: what they refuse.
-_ONE_ALERT: JsonDict = {
-    "not": {
-        "anyOf": [
-            {
-                "required": ["alert", "withoutAlert"],
-                "properties": {"alert": {"type": "object"}, "withoutAlert": {"const": True}},
-            },
-            {"properties": {"alert": {"type": "null"}, "withoutAlert": {"const": False}}},
-        ]
-    }
-}
-_ONE_END: JsonDict = {
-    "not": {
-        "anyOf": [
-            {
-                "required": ["on", "periodEnd"],
-                "properties": {"on": {"type": "string"}, "periodEnd": {"const": True}},
-            },
-            {"properties": {"on": {"type": "null"}, "periodEnd": {"const": False}}},
-        ]
-    }
-}
+def _either(name: str, kind: str, flag: str) -> JsonDict:
+    """Return the rule of `_one_of_both` as a JSON schema: neither a value with its flag, nor none of both."""
+    both: JsonDict = {"required": [name, flag], "properties": {name: {"type": kind}, flag: {"const": True}}}
+    neither: JsonDict = {"properties": {name: {"type": "null"}, flag: {"const": False}}}
+    return {"not": {"anyOf": [both, neither]}}
 
 
 class NewOrder(Body):
     """A plan, and the alert that its payment creates; `withoutAlert` says that there is to be none."""
 
-    model_config = ConfigDict(json_schema_extra=_ONE_ALERT)
+    model_config = ConfigDict(json_schema_extra=_either("alert", "object", "withoutAlert"))
 
     plan: SoldPlan
     alert: NewAlert | None = None
@@ -222,7 +204,7 @@ class SubscriptionAnswer(Answer):
 class Cancellation(Body):
     """When the subscription ends: `on` a day from today to ten days on, or at the end of the paid period."""
 
-    model_config = ConfigDict(json_schema_extra=_ONE_END)
+    model_config = ConfigDict(json_schema_extra=_either("on", "string", "periodEnd"))
 
     on: IsoDate | None = None
     period_end: Flag = False

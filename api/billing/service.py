@@ -4,7 +4,6 @@ No database connection is held while Stripe answers.
 """
 
 import math
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -20,16 +19,10 @@ from api.payments import checkout_calls
 from api.payments.errors import StripeAway, StripeRefused
 from configs.settings import settings
 
-_OPEN, _COMPLETE = "open", "complete"
+_COMPLETE = "complete"
 _AGAIN = 5  # seconds, where Stripe did not say
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    url: str | None
-    status: str | None
 
 
 def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
@@ -49,8 +42,8 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
         if url:
             return CheckoutAnswer(
                 checkout_url=url,
-                payment_id=order.payment_id,
-                expires_at=order.expires_at,
+                payment_id=order.call.payment_id,
+                expires_at=order.call.expires_at,
                 desks_watched=watched,
                 begins_at=order.begins_at,
             )
@@ -97,54 +90,39 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
     """Return the page of an order, made now or before; None where it has expired."""
     try:
         _end_replaced(order)
-        page = _retrieve(order.session_id) if order.session_id else _create(order)
+        page = checkout_calls.retrieve_session(order.session_id) if order.session_id else _create(order.call)
     except StripeAway as error:
         if not error.saved:
             raise refuse_away(error) from error
-        page = _Page(None, None)  # Stripe would answer so for a day: the order begins anew
+        page = None  # Stripe would answer so for a day: the order begins anew
     except StripeRefused as error:
-        if not (order.customer and error.param == "customer"):
+        if not (order.call.customer and error.param == "customer"):
             raise _report_refusal(order, error) from error
         with open_session() as s:
-            forget_customer(s, order.customer)
-        page = _Page(None, None)  # deleted at Stripe: the order begins anew, without it
-    if page.status == _COMPLETE:
+            forget_customer(s, order.call.customer)
+        page = None  # deleted at Stripe: the order begins anew, without it
+    if page and page.status == _COMPLETE:
         raise _refuse_paid()
-    if page.url is None:
-        with open_session() as s:
-            end_order(s, order.payment_id, PaymentEventKind.EXPIRED)
-    return page.url
+    if page and page.url:
+        return page.url
+    with open_session() as s:
+        end_order(s, order.call.payment_id, PaymentEventKind.EXPIRED)
+    return None
 
 
 def _report_refusal(order: PlacedOrder, error: StripeRefused) -> ApiError:
-    log.error("an order was refused", payment=str(order.payment_id), exc_info=error)
+    log.error("an order was refused", payment=str(order.call.payment_id), exc_info=error)
     with open_session() as s:
-        end_order(s, order.payment_id, PaymentEventKind.FAILED, reason=error.code)
+        end_order(s, order.call.payment_id, PaymentEventKind.FAILED, reason=error.code)
     detail = "this order cannot be paid just now, which is our fault: write to support"
     return ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"})
 
 
-def _create(order: PlacedOrder) -> _Page:
-    made = checkout_calls.create_session(
-        checkout_calls.CheckoutCall(
-            payment_id=order.payment_id,
-            plan=order.plan,
-            credit_cents=order.credit_cents,
-            email=order.email,
-            customer=order.customer,
-            language=order.language,
-            expires_at=order.expires_at,
-        )
-    )
+def _create(call: checkout_calls.CheckoutCall) -> checkout_calls.SessionPage:
+    made = checkout_calls.create_session(call)
     with open_session() as s:
-        waits = note_session(s, order.payment_id, made.id)
-    page = made if waits else checkout_calls.expire_session(made.id)  # another order replaced it meanwhile
-    return _Page(page.url, page.status)
-
-
-def _retrieve(session_id: str) -> _Page:
-    found = checkout_calls.retrieve_session(session_id)
-    return _Page(found.url, found.status)
+        waits = note_session(s, call.payment_id, made.id)
+    return made if waits else checkout_calls.expire_session(made.id)  # another order replaced it meanwhile
 
 
 def _end_replaced(order: PlacedOrder) -> None:
@@ -156,7 +134,7 @@ def _end_replaced(order: PlacedOrder) -> None:
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:
             with open_session() as s:
-                end_order(s, order.payment_id, PaymentEventKind.FAILED, reason="another order was paid")
+                end_order(s, order.call.payment_id, PaymentEventKind.FAILED, reason="another order was paid")
             raise _refuse_paid()
         with open_session() as s:
             end_order(s, payment_id, PaymentEventKind.EXPIRED)

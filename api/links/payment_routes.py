@@ -8,15 +8,14 @@ from sqlalchemy.orm import Session
 
 from api.auth.tokens import find_contact
 from api.billing import service as billing
-from api.billing.closed_desk_refunds import quote_closed_desk, refund_closed_desk
-from api.billing.quote_words import write_money
+from api.billing.closed_desks import quote_closed_desk, refund_closed_desk
+from api.billing.quotes import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of
 from api.middleware.languages import read_language
 from api.models.base import session
 from api.models.user import User
-from api.payments.refunds import ask_for_refund
 from configs.signed_links import OpenPortal, RefundClosedDesk
 
 
@@ -60,12 +59,10 @@ def choose_refund(token: str) -> str:
     try:
         with session() as s:
             user_id, alert_id = _read_choice(s, token)
-            chosen = refund_closed_desk(s, user_id, alert_id) if user_id else None
+        chosen = refund_closed_desk(user_id, alert_id) if user_id else None
     except ApiError:
         chosen = None
-    if chosen:
-        chosen.effects.run(ask_for_refund)
-    return _render_refund_page(chosen.answer if chosen else None, done=chosen is not None)
+    return _render_refund_page(chosen, done=chosen is not None)
 
 
 def _render_refund_page(refund: ClosedDeskRefund | None, *, done: bool) -> str:

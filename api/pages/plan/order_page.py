@@ -10,8 +10,8 @@ from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
 from api.alerts.targets import build_targets, find_prefecture
 from api.alerts.watchability import must_wait_for_watch
-from api.billing.queries import list_history, read_quote
-from api.billing.quotes import AFTER_WITHDRAWAL
+from api.billing.queries import list_history
+from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import QuoteAnswer
 from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
@@ -75,7 +75,7 @@ def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
         alerts = read_alert_page(s, user_id, AlertQuery()).items
         states = read_channel_states(s, user_id)
         try:
-            quote = read_quote(s, current_user(), name)
+            quote = build_quote(s, current_user(), name)
         except ApiError as error:
             held_until, after_withdrawal = error.available_from, error.word == AFTER_WITHDRAWAL
     version, language = find_newest_version(), account.language if account.language == "en" else "fr"

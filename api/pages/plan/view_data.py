@@ -10,8 +10,8 @@ from flask_babel import LazyString, lazy_gettext
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.billing.order_book import OrderBook, read_order_book
-from api.billing.queries import list_history, list_plans, read_payment, read_quote, read_subscription
-from api.billing.quotes import AFTER_WITHDRAWAL
+from api.billing.queries import list_history, list_plans, read_payment, read_subscription
+from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
 from api.declarations.cancellation_queries import (
     Contract,
@@ -144,7 +144,7 @@ def _build_offer(each: PlanAnswer, account: Account) -> Offer:
     is_held = account.plan is each.plan
     try:
         with autocommit_session() as s:
-            return Offer(each, read_quote(s, current_user(), each.plan), is_held)
+            return Offer(each, build_quote(s, current_user(), each.plan), is_held)
     except ApiError as error:
         again = error.available_from if error.word == AFTER_WITHDRAWAL else None
         return Offer(each, None, is_held, again)
