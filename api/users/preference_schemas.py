@@ -19,7 +19,9 @@ def _stays_on(value: bool | None) -> bool | None:
     return value
 
 
-_AlwaysOn = Annotated[Flag | None, name_rule("always_on", _stays_on)]
+_AlwaysOn = Annotated[
+    Annotated[Flag, Field(json_schema_extra={"enum": [True]})] | None, name_rule("always_on", _stays_on)
+]
 
 
 def refuse_same_hours(begins: time | None, until: time) -> time:
