@@ -4,6 +4,7 @@ Who took an account over moves its address first. Moves that follow, and new pas
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,6 +28,8 @@ from configs.signed_links import ReturnAddress, read_token
 class ReturnedAccount:
     """What follows the commit."""
 
+    user_id: UUID
+    moved_at: datetime  # when the account left the mailbox
     address: str
     reset_token: str  # by which the owner chooses a password
     mails: list[UUID]  # to nudge
@@ -63,9 +66,10 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
         configs.signing.LinkRefused: the token is expired or forged.
     """
     contact = find_former(session, token, lock=True)
-    if contact is None or contact.former_address is None:
+    if contact is None or contact.former_address is None or contact.moved_at is None:
         return None
     user, left, address = session.get_one(User, contact.user_id), contact.address, contact.former_address
+    moved_at = contact.moved_at
     _drop_unconfirmed(session, address)
     user.email = contact.address = address
     contact.new_address = contact.former_address = contact.moved_at = None
@@ -77,7 +81,8 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
         detail = "this address has another account, which was confirmed: sign in there, or write to support"
         raise ApiError(409, "address-taken", detail) from None
     end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
-    return ReturnedAccount(address, sign_reset(contact, user), report_move(session, contact, left))
+    mails = report_move(session, contact, left)
+    return ReturnedAccount(user.id, moved_at, address, sign_reset(contact, user), mails)
 
 
 def _drop_unconfirmed(session: Session, address: str) -> None:

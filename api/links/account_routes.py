@@ -15,6 +15,7 @@ from api.middleware.known_places import made_registration, remember_place
 from api.middleware.languages import use_account_language
 from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
+from api.users.contact_ownership import drop_contacts_since
 from configs.contact_addresses import shorten_address
 from configs.signed_links import ResetPassword, VerifyAddress, read_token
 
@@ -73,12 +74,14 @@ def take_back(token: str) -> tuple[str, int]:
         with session() as s:
             use_language_of(s, find_former(s, token))
             returned = take_address_back(s, token)
+            # Whoever had the account meanwhile must not hear of it, nor keep a second factor by a message's link.
+            told = drop_contacts_since(s, returned.user_id, returned.moved_at) if returned else []
     except ApiError as error:
         if error.word != "address-taken":
             raise
         return render_template("returned.html", taken=True), error.status
     if returned:
-        notifier.nudge(returned.mails)
+        notifier.nudge(returned.mails + told)
     return render_template("returned.html", returned=returned), 200
 
 

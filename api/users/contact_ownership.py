@@ -1,6 +1,7 @@
 """Ownership of numbers and chats: each belongs to the account that proved it last, and its holder can take it back."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -50,6 +51,15 @@ def drop_contact(session: Session, contact: Contact, why: Literal["moved", "unli
     session.delete(contact)
     session.flush()
     return told
+
+
+def drop_contacts_since(session: Session, user_id: UUID, since: datetime) -> list[UUID]:
+    """Delete the numbers, chats and devices that a user proved since then; return the notifications to nudge."""
+    proven = sa.select(Contact).where(
+        Contact.user_id == user_id, Contact.channel != Channel.EMAIL, Contact.verified_at >= since
+    )
+    found = session.scalars(proven.order_by(Contact.id)).all()
+    return [mail for each in found for mail in drop_contact(session, each, "unlinked")]
 
 
 def lock_messages(session: Session, contact_ids: Collection[UUID]) -> None:

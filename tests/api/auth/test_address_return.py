@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -88,6 +88,24 @@ def test_the_mailbox_takes_its_account_back(client: FlaskClient, camille: Person
     assert answer["totpRequired"] is True
     assert "trop tard" in client.post(link).text
     assert links(SECOND) == []
+
+
+def test_what_was_linked_after_the_move_goes_and_what_was_before_stays(
+    client: FlaskClient, camille: Person
+) -> None:
+    def prove(address: str, channel: Channel, at: datetime) -> None:
+        with session() as s:
+            s.add(Contact(user_id=camille.id, channel=channel, address=address, verified_at=at))
+
+    prove("+33612345678", Channel.SMS, clock() - DAY)
+    move(client, camille, SECOND)
+    with time_machine.travel(clock() + DAY, tick=False):
+        prove("100000018", Channel.TELEGRAM, clock())
+        assert client.post(links(FIRST)[0]).status_code == 200
+    assert {each.channel for each in rows(Contact)} == {Channel.EMAIL, Channel.SMS}
+    lost = [row for row in rows(Notification) if row.kind == "channel_lost"]
+    assert {row.params["channel"] for row in lost} == {"telegram"}
+    assert {row.channel for row in lost} == {Channel.EMAIL, Channel.SMS}
 
 
 def test_moves_and_passwords_that_follow_void_nothing(client: FlaskClient, camille: Person) -> None:
