@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.objects import Json
 
 _SHAPES: Final[dict[str, Json]] = {}
+_WITHOUT_MODE: Final = ("refund", "subscription_item")
 
 
 def blank(kind: str, **values: Any) -> Json:
@@ -20,7 +21,8 @@ def blank(kind: str, **values: Any) -> Json:
 
 
 def _shape(kind: str, null: str = "", **values: Any) -> None:
-    _SHAPES[kind] = {"object": kind, "livemode": False} | dict.fromkeys(null.split()) | values
+    mode = {} if kind in _WITHOUT_MODE else {"livemode": False}
+    _SHAPES[kind] = {"object": kind} | mode | dict.fromkeys(null.split()) | values
 
 
 _shape(
@@ -86,7 +88,8 @@ _shape(
     " currency_conversion customer customer_details customer_email invoice invoice_creation locale"
     " origin_context payment_intent payment_link permissions recovered_from saved_payment_method_options"
     " setup_intent shipping_address_collection shipping_cost submit_type subscription success_url"
-    " total_details wallet_options _intent _method _coupon _promotion_code",
+    " total_details wallet_options collected_information customer_account integration_identifier managed_payments"
+    " payment_method_configuration_details _intent _method _coupon _promotion_code",
     adaptive_pricing={"enabled": False},
     automatic_tax={"enabled": False, "liability": None, "provider": None, "status": None},
     custom_fields=[],
@@ -105,7 +108,8 @@ _shape(
     null="application application_fee_amount automatic_payment_methods canceled_at cancellation_reason customer"
     " description last_payment_error latest_charge next_action payment_method processing receipt_email review"
     " setup_future_usage shipping statement_descriptor statement_descriptor_suffix transfer_data"
-    " transfer_group _settled",
+    " transfer_group customer_account excluded_payment_method_types managed_payments on_behalf_of"
+    " payment_method_configuration_details source _settled",
     amount_capturable=0,
     amount_details={"tip": {}},
     amount_received=0,
@@ -121,7 +125,7 @@ _shape(
     null="application application_fee application_fee_amount balance_transaction description"
     " failure_balance_transaction failure_code failure_message outcome receipt_email receipt_number"
     " receipt_url review shipping source_transfer statement_descriptor statement_descriptor_suffix"
-    " transfer_data transfer_group",
+    " transfer_data transfer_group on_behalf_of source",
     amount_captured=0,
     amount_refunded=0,
     calculated_statement_descriptor="RDVPRIORITY",
@@ -137,11 +141,12 @@ _shape(
 _shape(
     "refund",
     null="balance_transaction failure_reason pending_reason reason receipt_number source_transfer_reversal"
-    " transfer_reversal",
+    " transfer_reversal customer_account",
     metadata={},
 )
 _shape(
     "dispute",
+    null="payment_method_details",
     balance_transactions=[],
     enhanced_eligibility_types=[],
     evidence={},
@@ -154,7 +159,8 @@ _shape(
     null="application application_fee_percent billing_cycle_anchor_config billing_thresholds cancel_at"
     " canceled_at days_until_due default_payment_method default_source description ended_at latest_invoice"
     " next_pending_invoice_item_invoice on_behalf_of pause_collection pending_invoice_item_interval"
-    " pending_setup_intent pending_update schedule test_clock transfer_data trial_end trial_start _coupon"
+    " pending_setup_intent pending_update schedule test_clock transfer_data trial_end trial_start"
+    " customer_account managed_payments _coupon"
     " _period_invoice",
     automatic_tax={"disabled_reason": None, "enabled": False, "liability": None},
     billing_mode={"flexible": {"proration_discounts": "included"}, "type": "flexible"},
@@ -182,7 +188,7 @@ _shape(
     " description due_date effective_at ending_balance footer from_invoice hosted_invoice_url invoice_pdf"
     " last_finalization_error latest_revision next_payment_attempt number on_behalf_of parent receipt_number"
     " rendering shipping_cost shipping_details statement_descriptor test_clock threshold_reason"
-    " webhooks_delivered_at",
+    " webhooks_delivered_at customer_account",
     account_country="FR",
     account_name="RDVPriority (bac à sable)",
     amount_overpaid=0,
@@ -224,11 +230,12 @@ _shape(
     metadata={},
     pretax_credit_amounts=[],
     quantity=1,
+    quantity_decimal="1",
     taxes=[],
 )
 _shape(
     "invoiceitem",
-    null="description invoice parent pricing proration_details test_clock",
+    null="customer_account description invoice parent pricing proration_details test_clock",
     discountable=False,
     discounts=[],
     metadata={},

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.errors import StripeError, missing_parameter
 from deploy.sandbox.stripe.objects import Json, make_list, new_id
-from deploy.sandbox.stripe.parameters import merge_metadata
 from deploy.sandbox.stripe.resources import checkout_order
 from deploy.sandbox.stripe.resources.coupons import amount_off
 from deploy.sandbox.stripe.resources.payment_intents import cancel_intent
@@ -92,20 +91,6 @@ def expire_checkout_session(account: Account, given: Parameters, session: str) -
             f"This Checkout Session has a status of {known['status']}."
         )
     return expire_session(account, known)
-
-
-def update_session(account: Account, given: Parameters, session: str) -> Json:
-    """POST /v1/checkout/sessions/{id}: its metadata."""
-    given.only("metadata")
-    known = account.find("checkout.session", session)
-    known["metadata"] = merge_metadata(known["metadata"], given.metadata())
-    return known
-
-
-def list_line_items(account: Account, given: Parameters, session: str) -> Json:
-    """GET /v1/checkout/sessions/{id}/line_items: all on one page."""
-    given.only("limit", "starting_after", "ending_before")
-    return line_items(account.find("checkout.session", session))
 
 
 def line_items(session: Json) -> Json:

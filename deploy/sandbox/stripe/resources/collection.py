@@ -15,7 +15,6 @@ from deploy.sandbox.stripe.resources.subscriptions import end_subscription
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.objects import Json
-    from deploy.sandbox.stripe.parameters import Parameters
 
 _DAY: Final = 86_400
 
@@ -79,25 +78,6 @@ def authenticate_invoice(account: Account, invoice: Json, *, passed: bool) -> No
     if intent is not None and invoice["status"] == "open":
         finish_authentication(account, intent, passed=passed)
         settle_invoice(account, invoice)
-
-
-def pay_invoice(account: Account, given: Parameters, invoice: str) -> Json:
-    """POST /v1/invoices/{id}/pay."""
-    given.only("off_session")
-    known = account.find("invoice", invoice)
-    if known["status"] == "paid":
-        raise StripeError("Invoice is already paid", code="invoice_already_paid")
-    if known["status"] == "draft":
-        finalize_invoice(account, known)
-    if known["status"] != "open":
-        raise StripeError(f"This invoice is {known['status']} and cannot be paid.")
-    collect_invoice(account, known, by_customer=True)
-    intent = intent_of(account, known)
-    if known["status"] == "open" and intent is not None and intent["last_payment_error"]:
-        error = intent["last_payment_error"]
-        told = {key: value for key, value in error.items() if key not in {"message", "code", "type"}}
-        raise StripeError(error["message"], code=error["code"], status=402, type="card_error", **told)
-    return known
 
 
 def _method_of(account: Account, invoice: Json) -> Json | None:

@@ -109,37 +109,9 @@ def make_promotion_code(account: Account, code: str, coupon: Json) -> Json:
     return account.add(made | {"promotion": promotion})
 
 
-def create_promotion_code(account: Account, given: Parameters) -> Json:
-    """POST /v1/promotion_codes."""
-    given.only("code", "promotion")
-    promotion = given.nested("promotion").only("coupon", "type")
-    named = promotion.full_name("coupon")
-    coupon = account.find("coupon", promotion.needed_text("coupon"), named)
-    made = make_promotion_code(account, given.text("code") or new_id("CODE")[5:13].upper(), coupon)
-    account.emit("promotion_code.created", made)
-    return made
-
-
 def find_promotion_code(account: Account, code: str) -> Json | None:
     """Return the active code that a customer typed."""
     for each in account.where("promotion_code", active=True):
         if each["code"].casefold() == code.strip().casefold():
             return each
     return None
-
-
-def retrieve_coupon(account: Account, given: Parameters, coupon: str) -> Json:
-    """GET /v1/coupons/{id}."""
-    given.only()
-    found = account.find("coupon", coupon)
-    refresh_coupon(account, found)
-    return found
-
-
-def delete_coupon(account: Account, given: Parameters, coupon: str) -> Json:
-    """DELETE /v1/coupons/{id}."""
-    given.only()
-    found = account.find("coupon", coupon)
-    account.drop(found)
-    account.emit("coupon.deleted", found)
-    return {"id": coupon, "object": "coupon", "deleted": True}

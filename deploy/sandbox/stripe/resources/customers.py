@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.errors import StripeError, missing_object, missing_parameter
-from deploy.sandbox.stripe.listing import list_kind
+from deploy.sandbox.stripe.errors import StripeError, missing_object
 from deploy.sandbox.stripe.objects import Json, new_id
 from deploy.sandbox.stripe.parameters import merge_metadata
 from deploy.sandbox.stripe.shapes import blank
@@ -31,13 +30,6 @@ def make_customer(account: Account) -> Json:
     """Build a customer without any detail."""
     identifier, moment = new_id("cus"), account.clock.now()
     return blank("customer", id=identifier, created=moment, invoice_prefix=identifier[-8:].upper())
-
-
-def update_customer(account: Account, given: Parameters, customer: str) -> Json:
-    """POST /v1/customers/{id}."""
-    known = find_customer(account, customer)
-    values = _read_details(account, given, known)
-    return account.change(known, "customer.updated", **values)
 
 
 def delete_customer(account: Account, given: Parameters, customer: str) -> Json:
@@ -79,45 +71,6 @@ def change_balance(account: Account, customer: Json, amount: int, kind: str, **m
     )
     account.change(customer, "customer.updated", balance=before + amount)
     return account.add(made | more)
-
-
-def create_balance_transaction(account: Account, given: Parameters, customer: str) -> Json:
-    """POST /v1/customers/{id}/balance_transactions."""
-    given.only("amount", "currency", "description", "metadata")
-    known = find_customer(account, customer)
-    amount, currency = given.number("amount"), given.needed_text("currency").lower()
-    if amount is None:
-        raise missing_parameter("amount")
-    if known["currency"] not in {None, currency}:
-        message = f"You cannot use currency {currency}: the customer is billed in {known['currency']}."
-        raise StripeError(message, param="currency")
-    known["currency"] = currency
-    told = {"description": given.text("description"), "metadata": given.metadata()}
-    return change_balance(account, known, amount, "adjustment", **told)
-
-
-def list_balance_transactions(account: Account, given: Parameters, customer: str) -> Json:
-    """GET /v1/customers/{id}/balance_transactions."""
-    find_customer(account, customer)
-    return list_kind(
-        account,
-        given,
-        "customer_balance_transaction",
-        f"/v1/customers/{customer}/balance_transactions",
-        "invoice",
-        customer=customer,
-    )
-
-
-def retrieve_balance_transaction(
-    account: Account, given: Parameters, customer: str, transaction: str
-) -> Json:
-    """GET /v1/customers/{id}/balance_transactions/{id}."""
-    given.only()
-    found = account.find("customer_balance_transaction", transaction)
-    if found["customer"] != customer:
-        raise missing_object("customer_balance_transaction", transaction, None)
-    return found
 
 
 def _read_details(account: Account, given: Parameters, known: Json | None = None) -> Json:

@@ -10,7 +10,6 @@ from deploy.sandbox.stripe.shapes import blank
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
 _ANSWER_SECONDS: Final = 7 * 86_400
 OUTCOMES: Final = ("won", "lost")
@@ -58,12 +57,6 @@ def warn_of_fraud(account: Account, charge: Json) -> Json:
     account.add(made)
     account.emit("radar.early_fraud_warning.created", made)
     return made
-
-
-def accept_dispute(account: Account, given: Parameters, dispute: str) -> Json:
-    """POST /v1/disputes/{id}/close: the seller gives in."""
-    given.only()
-    return close_dispute(account, account.find("dispute", dispute), "lost")
 
 
 def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.parameters import Parameters
 
 _REASONS: Final = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
-_CANCELABLE: Final = ("requires_payment_method", "requires_action", "requires_confirmation")
 
 
 def add_payment_intent(account: Account, amount: int, currency: str, **more: Any) -> Json:
@@ -108,17 +107,6 @@ def cancel_intent(account: Account, intent: Json, reason: str | None) -> None:
         cancellation_reason=reason,
         next_action=None,
     )
-
-
-def cancel_payment_intent(account: Account, given: Parameters, intent: str) -> Json:
-    """POST /v1/payment_intents/{id}/cancel."""
-    given.only("cancellation_reason")
-    known, reason = account.find("payment_intent", intent), given.choice("cancellation_reason", _REASONS)
-    if known["status"] not in _CANCELABLE:
-        message = f"You cannot cancel this PaymentIntent because it has a status of {known['status']}."
-        raise StripeError(message, code="payment_intent_unexpected_state")
-    cancel_intent(account, known, reason)
-    return known
 
 
 def retrieve_payment_intent(account: Account, given: Parameters, intent: str) -> Json:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.cards import CARDS, TestCard
-from deploy.sandbox.stripe.listing import list_kind
 from deploy.sandbox.stripe.objects import Json, new_id
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
-    from deploy.sandbox.stripe.parameters import Parameters
 
 _YEAR: Final = 2034
 
@@ -75,10 +73,3 @@ def set_default_card(account: Account, customer: Json, card: TestCard) -> Json:
         if subscription["status"] not in {"canceled", "incomplete_expired"}:
             account.change(subscription, "customer.subscription.updated", default_payment_method=method["id"])
     return method
-
-
-def list_payment_methods(account: Account, given: Parameters, customer: str) -> Json:
-    """GET /v1/customers/{id}/payment_methods."""
-    account.find("customer", customer)
-    url = f"/v1/customers/{customer}/payment_methods"
-    return list_kind(account, given, "payment_method", url, "type", customer=customer)

@@ -23,6 +23,7 @@ def create_portal_session(account: Account, given: Parameters) -> Json:
         "configuration": "bpc_sandbox",
         "created": account.clock.now(),
         "customer": customer["id"],
+        "customer_account": None,
         "flow": None,
         "livemode": False,
         "locale": given.text("locale"),

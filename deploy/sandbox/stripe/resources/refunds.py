@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.errors import StripeError
 from deploy.sandbox.stripe.objects import Json, new_id
-from deploy.sandbox.stripe.parameters import merge_metadata
 from deploy.sandbox.stripe.shapes import blank
 
 if TYPE_CHECKING:
@@ -55,14 +54,6 @@ def settle_refund(account: Account, refund: Json) -> Json:
     if refund["status"] == "pending":
         account.change(refund, "refund.updated", status="succeeded", pending_reason=None)
     return refund
-
-
-def update_refund(account: Account, given: Parameters, refund: str) -> Json:
-    """POST /v1/refunds/{id}: its metadata."""
-    given.only("metadata")
-    known = account.find("refund", refund)
-    merged = merge_metadata(known["metadata"], given.metadata())
-    return account.change(known, "refund.updated", metadata=merged)
 
 
 def charge_of(account: Account, intent: Json) -> Json:

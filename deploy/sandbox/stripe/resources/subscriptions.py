@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.stripe.errors import StripeError, missing_object
-from deploy.sandbox.stripe.listing import PAGE, in_range, make_page
 from deploy.sandbox.stripe.parameters import merge_metadata
 from deploy.sandbox.stripe.resources.invoice_items import add_invoice_item
 
@@ -119,22 +118,6 @@ def read_cancellation(given: Parameters) -> Json:
     """Return what a customer told about why a subscription ends."""
     details = given.nested("cancellation_details").only("comment", "feedback")
     return {name: details.text(name) for name in ("comment", "feedback") if details.has(name)}
-
-
-def list_subscriptions(account: Account, given: Parameters) -> Json:
-    """GET /v1/subscriptions: without ``status`` those that have not ended."""
-    given.only(*PAGE, "created", "customer", "price", "status")
-    found = in_range(account.all("subscription"), given, "created")
-    customer, price, status = given.text("customer"), given.text("price"), given.text("status")
-    found = [each for each in found if customer in {None, each["customer"]}]
-    found = [each for each in found if price in {None, item_of(each)["price"]["id"]}]
-    if status is None:
-        found = [each for each in found if each["status"] not in ENDED]
-    elif status == "ended":
-        found = [each for each in found if each["status"] in ENDED]
-    elif status != "all":
-        found = [each for each in found if each["status"] == status]
-    return make_page(account, found, given, "subscription", "/v1/subscriptions")
 
 
 def _read_end(account: Account, given: Parameters, known: Json) -> Json:

@@ -60,7 +60,7 @@ def test_the_version_is_the_sdks_own_and_echoed(
         (lambda v1: v1.invoices.list({"starting_after": "in_none"}), "resource_missing", "starting_after"),
         (lambda v1: v1.customers.create({"metadata": {"x": "y" * 501}}), None, "metadata[x]"),
         (lambda v1: v1.customers.create({"email": "nobody"}), "email_invalid", "email"),
-        (lambda v1: v1.products.retrieve("prod_sandbox_7j", {"expand": ["name"]}), None, "expand"),
+        (lambda v1: v1.prices.list({"expand": ["data.currency"]}), None, "expand"),
         (lambda v1: v1.balance.retrieve(), None, None),
     ],
 )  # fmt: skip
@@ -135,7 +135,6 @@ def test_events_name_the_call_that_caused_them(
     assert event.request
     assert (event.request.id, event.request.idempotency_key) == (answer_headers(made)["Request-Id"], "user-1")
     assert event.api_version == stripe.api_version
-    assert client.v1.events.retrieve(event.id).id == event.id
     stripe_stand_in.settings(endpoint_version="2024-06-20")
     client.v1.customers.create({})
     assert client.v1.events.list({"limit": 1}).data[0].api_version == "2024-06-20"

@@ -94,12 +94,6 @@ class Money(RuleBasedStateMachine):
         self.call("DELETE" if now else "POST", path, **fields)
 
     @precondition(lambda self: self.has("subscription"))
-    @rule(data=st.data(), amount=st.integers(-5000, -1))
-    def credit(self, data: Any, amount: int) -> None:
-        customer = self.stripe.account.find("subscription", self.some("subscription", data))["customer"]
-        self.call("POST", f"customers/{customer}/balance_transactions", amount=amount, currency="eur")
-
-    @precondition(lambda self: self.has("subscription"))
     @rule(data=st.data(), card=st.sampled_from(["visa", "declined", "3ds", "dispute", "sepa"]))
     def use_card(self, data: Any, card: str) -> None:
         self.do(controls.use_card, self.some("customer", data), card=card)

