@@ -5,6 +5,7 @@ read from `checks`, so that our own standstill counts like the site's trouble, a
 alerts are one list for the person, clipped to the paid time. Which of them count is api/payments/watch_gaps.py.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -151,6 +152,11 @@ def merge(holes: Iterable[Hole]) -> list[Hole]:
         else:
             merged.append(each)
     return merged
+
+
+def measure(holes: Iterable[Hole]) -> int:
+    """Return the seconds of holes that do not overlap, rounded up."""
+    return math.ceil(sum((each.ends_at - each.starts_at for each in holes), timedelta()).total_seconds())
 
 
 def clip(holes: Sequence[Hole], spans: Iterable[tuple[datetime, datetime]]) -> list[Hole]:

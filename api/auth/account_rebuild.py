@@ -83,7 +83,7 @@ RULES: Mapping[str, ColumnRules] = {
     ),
     "subscriptions": ColumnRules(
         stays="id user_id plan status period_starts_at period_ends_at cancel_at ended_at cancel_wanted_at"
-        " next_attempt_at attempts synced_at created_at"
+        " synced_at created_at"
     ),
     "declarations": ColumnRules(
         stays="id kind made_at made_by user_id payment_id subscription_id name email reference language wished_on"

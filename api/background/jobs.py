@@ -44,7 +44,6 @@ from api.payments import failure_watch, former_customers, reconciliation, watch_
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
-from api.payments.refunds import ask_for_refund
 from api.payments.watch_gaps import list_watched_users
 from api.push_devices.service import drop_ended_devices
 from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
@@ -300,24 +299,19 @@ def tell_closed_desks() -> Counts:
 
 
 def credit_outages() -> Counts:
-    """Give back paid time without watching, and have Stripe take it off invoices."""
+    """Give back paid time without watching, and reclaim from invoices what shall go back as money."""
     with session() as s:
         watched = list_watched_users(s, clock())
 
     def give_back(user_id: UUID) -> None:
         with session() as s:
             effects = watch_credits.give_back(s, user_id)
-        effects.run(ask_for_refund)
+        effects.run()
 
-    users, not_given = do_each("credit_outages", watched, give_back)
+    users, failed = do_each("credit_outages", watched, give_back)
     with session() as s:
-        unborne = watch_credits.list_unborne(s)
-    reclaimed, not_reclaimed = do_each("reclaimed credits", unborne, watch_credits.reclaim)
-    with session() as s:
-        untold = watch_credits.list_untold(s)
-    told, not_told = do_each("credits for Stripe", untold, watch_credits.tell_stripe)
-    failed = not_given + not_reclaimed + not_told
-    return {"users": users, "told": told, "reclaimed": reclaimed, "failed": failed}
+        reclaimed = watch_credits.reclaim_credits(s)
+    return {"users": users, "reclaimed": reclaimed, "failed": failed}
 
 
 def remind_of_failed_renewals() -> Counts:

@@ -19,7 +19,7 @@ from api.background.job_store import LostRun
 from api.background.schedule import ScheduledJob, list_jobs
 from api.models.base import session
 from api.models.job_run import PAYMENTS
-from api.payments.due_work import has_due_work
+from api.payments.outbox import has_due_work
 from configs.clock import clock
 from configs.job_queues import KEPT_SECONDS, name_job, push, queue, redis
 from configs.logs import set_up_logs

@@ -32,7 +32,7 @@ from api.payments.grants import end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import confirm_cancellation
 from api.payments.postings import post_end, post_revival
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from configs.clock import clock
 
 CLOSED = "closed desk"  # subject of the event by which a plan ends
@@ -94,7 +94,7 @@ class _Rest:
     """The unused time of a payment, what it earned before, and what goes back, in cents."""
 
     starts_at: datetime
-    ends_at: datetime
+    seconds: int
     kept: int
     cents: int
 
@@ -117,7 +117,7 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
         lock_user(s, user_id)
         closed_at, payments = _find_refundable(s, user_id, alert_id)
         back = sum(_refund(s, each.id, closed_at, effects) for each in payments)
-    effects.run(ask_for_refund)
+    effects.run()
     return ClosedDeskRefund(refund=back, currency="eur")
 
 
@@ -139,9 +139,9 @@ def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _R
     """Measure the time of a payment's plan from the closing on; what it gave back already is no more in the book."""
     grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
     held, kept = read_balances(session, payment.id), price_use(session, payment, closed_at)
-    ends = max(each.ends_at for each in grants)
     starts = max(closed_at, min(each.starts_at for each in grants))
-    return _Rest(starts, ends, kept, max(min(held.claims - kept, held.refundable), 0))
+    seconds = round((max(each.ends_at for each in grants) - starts).total_seconds())
+    return _Rest(starts, seconds, kept, max(min(held.claims - kept, held.refundable), 0))
 
 
 def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Effects) -> int:
@@ -157,8 +157,7 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
         WatchCredit(
             id=new_id(),
             payment_id=payment.id,
-            starts_at=rest.starts_at,
-            ends_at=rest.ends_at,
+            seconds=rest.seconds,
             form=CreditForm.REFUND,
             amount_cents=rest.cents,
             refund_id=refund.id if refund else None,
@@ -167,8 +166,6 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
     )
     add_event(session, payment, PaymentEventKind.PLAN_ENDED, now, subject=CLOSED)
     effects.add(end_paid_plan(session, payment, now))
-    if refund:
-        effects.refunds.append(refund.id)
     if payment.subscription_id:
         row = session.get_one(Subscription, payment.subscription_id)
         effects.mails += confirm_cancellation(session, row, now, rest.cents, subject="closed")

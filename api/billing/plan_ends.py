@@ -12,7 +12,7 @@ from api.models.notification import Notification
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Subscription
 from api.models.user import Channel, Grant
 from api.payments.grants import GRACE
-from api.payments.subscription_rows import RENEWING
+from api.payments.subscriptions import RENEWING
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.settings import settings

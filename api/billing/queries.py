@@ -28,6 +28,7 @@ from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
+from api.payments.subscriptions import find_agreed_end
 from api.payments.withdrawal_periods import list_periods
 from api.schemas import PlanAnswer
 from configs.plan import PlanName, plans
@@ -86,8 +87,7 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
     row = find_subscription(session, user_id)
     if row is None:
         return None
-    known = row.cancel_at if row.next_attempt_at is None else None  # else its end was taken back just now
-    ends_at = _find_noticed_end(session, row.id) or row.cancel_wanted_at or known
+    ends_at = _find_noticed_end(session, row.id) or row.cancel_wanted_at or find_agreed_end(session, row)
     return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
 
 
@@ -128,26 +128,19 @@ def _add_period(entry: PaymentEntry, period: WithdrawalPeriod | None) -> Payment
 
 def _read_credits(session: Session, ids: Sequence[UUID]) -> defaultdict[UUID, list[CreditEntry]]:
     found: defaultdict[UUID, list[CreditEntry]] = defaultdict(list)
-    for row in session.scalars(sa.select(PlanCredit).where(is_any_of(PlanCredit.payment_id, ids))):
-        entry = CreditEntry(
-            reason="upgrade", amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
-        )
-        found[row.payment_id].append(entry)
+    for upgrade in session.scalars(sa.select(PlanCredit).where(is_any_of(PlanCredit.payment_id, ids))):
+        found[upgrade.payment_id].append(_build_amount("upgrade", upgrade))
     lowered = sa.select(WatchCredit).where(
         is_any_of(WatchCredit.payment_id, ids), WatchCredit.form == CreditForm.INVOICE
     )
-    for hole in session.scalars(lowered.order_by(WatchCredit.starts_at)):
-        found[hole.payment_id].append(_build_invoice_credit(hole))
+    for outage in session.scalars(lowered.order_by(WatchCredit.id)):
+        found[outage.payment_id].append(_build_amount("outage", outage))
     return found
 
 
-def _build_invoice_credit(hole: WatchCredit) -> CreditEntry:
+def _build_amount(reason: Literal["upgrade", "outage"], row: PlanCredit | WatchCredit) -> CreditEntry:
     return CreditEntry(
-        reason="outage",
-        amount=hole.amount_cents,
-        seconds=int((hole.ends_at - hole.starts_at).total_seconds()),
-        starts_at=hole.starts_at,
-        ends_at=hole.ends_at,
+        reason=reason, amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
     )
 
 

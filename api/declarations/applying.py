@@ -19,13 +19,11 @@ from api.declarations.refusals import DOUBTFUL, Refusal
 from api.declarations.withdrawals import find_first_instant, quote_in_period
 from api.models.base import session as open_session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
-from api.models.payment import Refund
 from api.payments import notices
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.later_starts import REMEMBERED, count_withdrawals
 from api.payments.ledger import lock_payment
-from api.payments.refunds import ask_for_refund
 from api.payments.withdrawal import withdraw
 from api.payments.withdrawal_periods import was_informed
 from configs.clock import clock
@@ -43,7 +41,7 @@ def apply_declaration(declaration_id: UUID) -> None:
     """Apply a declaration whose time has come; any other stays as it is. Call it after the commit that wrote it."""
     with open_session() as s:
         effects = _apply(s, declaration_id)
-    effects.run(ask_for_refund)
+    effects.run()
 
 
 def apply_soon(declaration_id: UUID) -> None:
@@ -147,7 +145,7 @@ def _apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effe
         done = withdraw(session, order.id, declared_at, informed=was_informed(session, order, declared_at))
     except WithdrawalRefused as error:
         return _refuse_withdrawal(session, row, error)
-    row.applied_at, row.refund_cents = now, _sum_refunds(session, done.effects.refunds)
+    row.applied_at, row.refund_cents = now, done.refund_cents
     if order.subscription_id:
         close_notices(session, order.subscription_id, but=row.id)
     effects = done.effects
@@ -173,11 +171,6 @@ def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefu
     if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
         mails += tell_result(session, row, RESULT)
     return Effects(mails=mails)
-
-
-def _sum_refunds(session: Session, refunds: list[UUID]) -> int:
-    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
-    return session.scalars(total.where(Refund.id.in_(refunds))).one()
 
 
 _APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {

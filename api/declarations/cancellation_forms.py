@@ -28,8 +28,8 @@ from api.declarations.withdrawals import WrittenDeclaration
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
 from api.payments import notices
-from api.payments.cancellations import request_cancellation
 from api.payments.ledger import lock_payment
+from api.payments.subscriptions import request_cancellation
 from configs.clock import clock
 from configs.contact_addresses import fold_address
 

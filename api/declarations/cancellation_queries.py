@@ -23,6 +23,7 @@ from api.declarations.wished_end import PERIOD_END
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.user import User
+from api.payments.subscriptions import find_agreed_end
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -73,7 +74,7 @@ def read_own_contract(session: Session, user_id: UUID) -> Contract | None:
     now, zone, order = clock(), find_zone(session, user_id), find_order_of(session, row.id)
     paid_until = find_period_end(session, row, now)
     notice = read_own_notice(session, user_id)
-    known = row.cancel_wanted_at or (row.cancel_at if row.next_attempt_at is None else None)
+    known = row.cancel_wanted_at or find_agreed_end(session, row)
     return Contract(
         plan=row.plan,
         number=(order.order_number if order else None) or str(row.id),

@@ -29,13 +29,18 @@ from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.models.base import new_id
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
-from api.models.payment import Payment, Refund, Subscription
-from api.payments.cancellations import request_cancellation, take_back_cancellation, undo_notices
+from api.models.payment import Payment, Subscription
 from api.payments.effects import Effects
 from api.payments.grants import end_grace, find_paid_end
 from api.payments.ledger import lock_payment
 from api.payments.notices import confirm_cancellation
 from api.payments.shortening import shorten_paid_time
+from api.payments.subscriptions import (
+    find_agreed_end,
+    request_cancellation,
+    take_back_cancellation,
+    undo_notices,
+)
 from configs.clock import clock
 
 NOTICED = "cancel_noticed"  # the kind of the receipt
@@ -148,8 +153,7 @@ def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
 def ends_anyhow(session: Session, contract: Subscription) -> bool:
     """Return whether a subscription still ends after an undo: by a notice that is due, by us, or at Stripe."""
     waits = session.scalars(select_open_notices(contract.id).limit(1)).first()
-    at_stripe = contract.cancel_at if contract.next_attempt_at is None else None
-    return bool(waits or contract.ended_at or contract.cancel_wanted_at or at_stripe)
+    return bool(waits or contract.ended_at or contract.cancel_wanted_at or find_agreed_end(session, contract))
 
 
 def is_ending(contract: Subscription) -> bool:
@@ -182,30 +186,23 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Eff
         row.takes_effect_at = period_end
         request_cancellation(session, contract.id, period_end)
         return Effects()
-    effects, paid_until = Effects(), find_paid_end(session, contract.id)
+    effects, paid_until, back = Effects(), find_paid_end(session, contract.id), 0
     if not row.at_period_end or (paid_until and paid_until > ends):
-        _shorten(session, contract, ends, effects)
+        back = _shorten(session, contract, ends)
     ended_before = bool(contract.ended_at and contract.ended_at < ends)
     request_cancellation(session, contract.id, ends)
     end_grace(session, contract.id, ends)
-    row.applied_at, row.refund_cents = now, _sum_refunds(session, effects)
+    row.applied_at, row.refund_cents = now, back
     close_notices(session, contract.id, but=row.id)
-    if row.refund_cents or not ended_before:
-        key = ends.isoformat()
-        effects.mails += confirm_cancellation(session, contract, ends, row.refund_cents, subject=key)
+    if back or not ended_before:
+        effects.mails += confirm_cancellation(session, contract, ends, back, subject=ends.isoformat())
     return effects
 
 
-def _shorten(session: Session, contract: Subscription, ends: datetime, effects: Effects) -> None:
-    """End the paid grants at `ends`; what goes back for the rest of their time is rounded up."""
-    for payment_id in list_paid(session, contract, ends):
-        payment = lock_payment(session, payment_id)
-        effects.refunds += shorten_paid_time(session, payment, ends)
-
-
-def _sum_refunds(session: Session, effects: Effects) -> int:
-    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
-    return session.scalars(total.where(Refund.id.in_(effects.refunds))).one()
+def _shorten(session: Session, contract: Subscription, ends: datetime) -> int:
+    """End the paid grants at `ends`; what goes back for the rest of their time is rounded up, and returned."""
+    paid = list_paid(session, contract, ends)
+    return sum(shorten_paid_time(session, lock_payment(session, each), ends) for each in paid)
 
 
 def _answer(session: Session, contract: Subscription, row: Declaration) -> CancelledAnswer:

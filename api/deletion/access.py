@@ -11,7 +11,6 @@ from api.exports.service import nudge_drop
 from api.middleware.auth import current_user_id
 from api.middleware.rate_limits import forget_counts
 from api.models.base import session
-from api.payments.refunds import ask_for_refund
 
 _TRIES = 5
 # A deadlock, or a row that is locked: https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -46,8 +45,6 @@ def delete_named(user_id: UUID) -> None:
 def _follow(deleted: DeletedAccount) -> None:
     notifier.nudge(deleted.mails)
     nudge_drop()
-    for refund_id in deleted.refunds:
-        ask_for_refund(refund_id)
 
 
 def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> DeletedAccount:

@@ -17,16 +17,17 @@ from api.models.payment import Subscription
 from configs.plan import PlanName
 
 
-def apply_notices(session: Session, user_id: UUID, now: datetime) -> list[UUID]:
-    """Let the notices that announced a refund take effect now; return the planned refunds. The user is locked."""
-    refunds: list[UUID] = []
+def apply_notices(session: Session, user_id: UUID, now: datetime) -> int:
+    """Let the notices that announced a refund take effect now; return the cents that go back. The user is locked."""
+    back = 0
     for _, notice in _list_notices(session, user_id):
         session.refresh(notice, with_for_update=True)
         if notice.is_open and notice.takes_effect_at:
             notice.takes_effect_at = min(notice.takes_effect_at, now)
-            refunds += apply_cancellation(session, notice, now).refunds
+            apply_cancellation(session, notice, now)
+            back += notice.refund_cents or 0
     session.flush()
-    return refunds
+    return back
 
 
 def quote_refunds(session: Session, user_id: UUID, now: datetime) -> dict[PlanName, int]:

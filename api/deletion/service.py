@@ -23,9 +23,9 @@ from api.models.notification import OUTLIVES, Notification
 from api.models.payment import Payment, Refund, Subscription
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
-from api.payments.cancellations import request_cancellation
 from api.payments.former_customers import keep_customers
 from api.payments.grants import keep_use
+from api.payments.subscriptions import request_cancellation
 from api.payments.watch_credits import give_what_is_owed
 from api.payments.withdrawal_periods import note_order_mails
 from api.schemas import LostPlan
@@ -39,7 +39,6 @@ class DeletedAccount:
 
     email: str
     mails: list[UUID] = field(default_factory=list)  # to nudge
-    refunds: list[UUID] = field(default_factory=list)  # to ask Stripe for
 
 
 def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
@@ -63,10 +62,10 @@ def delete_account(
         raise ApiError(401, "token-revoked", "this account is deleted")
     now = clock()
     _check(session, user, now, understood=understood)
-    refunds = [] if repeated else apply_notices(session, user_id, now)
+    back = 0 if repeated else apply_notices(session, user_id, now)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
-    refunds += give_what_is_owed(session, user_id)
+    back += give_what_is_owed(session, user_id)
     keep_use(session, user_id, now)
     keep_answers(session, user_id, now)
     note_order_mails(session, user_id)
@@ -79,8 +78,8 @@ def delete_account(
     session.flush()
     session.execute(sa.delete(User).where(User.id == user_id))
     session.expunge(user)
-    params = {"at": now.isoformat(), "renewed": renewed, "refund": _sum_refunds(session, refunds)}
-    return DeletedAccount(email, _write_last_mail(session, email, language, params), refunds)
+    params = {"at": now.isoformat(), "renewed": renewed, "refund": back}
+    return DeletedAccount(email, _write_last_mail(session, email, language, params))
 
 
 def lock_account(session: Session, user_id: UUID) -> User | None:
@@ -167,11 +166,6 @@ def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> Non
     session.execute(sa.delete(SupportRequest).where((SupportRequest.user_id == user_id) | of_sender))
     apart = (Notification.user_id.is_(None), sa.func.lower(Notification.address).in_(addresses))
     session.execute(sa.delete(Notification).where(*apart, ~Notification.params.has_key(OUTLIVES)))
-
-
-def _sum_refunds(session: Session, refunds: list[UUID]) -> int:
-    total = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
-    return session.scalars(total.where(Refund.id.in_(refunds))).one()
 
 
 def _write_last_mail(session: Session, email: str, language: str, params: dict[str, Any]) -> list[UUID]:

@@ -9,17 +9,15 @@ from sqlalchemy.orm import Session, aliased
 from api.health.read_session import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
-from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus, Subscription
+from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
+from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
-from api.models.watch_credit import WatchCredit
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from configs.settings import settings
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
-_MANY_ATTEMPTS = 8  # at a cancellation: ten minutes of them
-_CREDITS_TOLD = timedelta(hours=3)  # the job that tells Stripe of credits runs each hour
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts
 _FAILED_FOR = timedelta(days=30)  # that a failed refund is shown where none was made since
 
@@ -32,11 +30,10 @@ class PaymentOverview:
     oldest_seconds: float | None  # since the oldest of them came
     unknown: int  # events that wait for an owner of their object
     given_up: int  # events that failed for STRIPE_RETRY_FOR, lately
-    refunds: int  # that Stripe did not confirm yet
-    cancellations: int  # that Stripe did not confirm yet
-    oldest_call_seconds: float | None  # since the oldest of those refunds was written
-    late_cancellations: int  # that Stripe refused or did not answer for long
-    late_credits: int  # of outages, that Stripe was not told of for long: the next invoice is too high
+    commands: (
+        int  # of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
+    )
+    oldest_command_seconds: float | None  # since the oldest of those was written
     failed_refunds: int  # lately, and no other one of the same payment was made since
     differences: int  # that the last comparison with Stripe found and did not repair
     late_declarations: int  # that took effect long ago, and are not applied
@@ -52,40 +49,26 @@ def read_payments() -> PaymentOverview:
     ours = sa.select(sa.func.count(), sa.func.min(event.received_at)).where(waits, ~unknown)
     since = now - settings().stripe_retry_for - _GIVEN_UP_FOR
     given_up = (event.flag == StripeEventFlag.GAVE_UP, event.received_at > since)
-    disputed = Refund.error.is_not_distinct_from(DISPUTED)  # they wait for the bank
-    refunds = sa.select(sa.func.count(), sa.func.min(Refund.created_at)).where(~disputed)
+    disputed = sa.select(Refund.id).where(Refund.error == DISPUTED, Refund.status == RefundStatus.PLANNED)
+    asked = sa.select(sa.func.count(), sa.func.min(StripeCommand.created_at)).where(
+        StripeCommand.subject_id.not_in(disputed)
+    )
     with read_session() as s:
         events, oldest = s.execute(ours).one()
-        planned, oldest_call = s.execute(refunds.where(Refund.next_attempt_at.is_not(None))).one()
+        commands, oldest_command = s.execute(asked).one()
         return PaymentOverview(
             events=events,
             oldest_seconds=_measure_age(oldest, now),
             unknown=s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
             given_up=s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
-            refunds=planned,
-            cancellations=s.scalars(
-                sa.select(sa.func.count()).where(Subscription.next_attempt_at.is_not(None))
-            ).one(),
-            oldest_call_seconds=_measure_age(oldest_call, now),
-            late_cancellations=_count_late_cancellations(s, now),
-            late_credits=_count_late_credits(s, now),
+            commands=commands,
+            oldest_command_seconds=_measure_age(oldest_command, now),
             failed_refunds=_count_failed_refunds(s, now),
             differences=_count_differences(s, now),
             late_declarations=_count_late_declarations(s, now),
             late_files=_count_late_files(s, now),
             left_alone_seconds=round(CircuitBreaker("stripe", settings().stripe_rest_seconds).read_wait(), 3),
         )
-
-
-def _count_late_cancellations(session: Session, now: datetime) -> int:
-    unasked = Subscription.next_attempt_at < now - timedelta(seconds=settings().health_age_seconds)
-    refused = Subscription.next_attempt_at.is_not(None) & (Subscription.attempts >= _MANY_ATTEMPTS)
-    return session.scalars(sa.select(sa.func.count()).where(unasked | refused)).one()
-
-
-def _count_late_credits(session: Session, now: datetime) -> int:
-    late = (WatchCredit.next_attempt_at.is_not(None), WatchCredit.created_at < now - _CREDITS_TOLD)
-    return session.scalars(sa.select(sa.func.count()).where(*late)).one()
 
 
 def _count_failed_refunds(session: Session, now: datetime) -> int:
@@ -128,9 +111,9 @@ def find_payment_troubles(found: PaymentOverview) -> list[str]:
     if found.oldest_seconds is not None and found.oldest_seconds > longest:
         age = format_duration(timedelta(seconds=found.oldest_seconds))
         troubles.append(f"{pluralize(found.events, 'event')} of Stripe's not applied, the oldest for {age}")
-    if found.oldest_call_seconds is not None and found.oldest_call_seconds > longest:
-        age = format_duration(timedelta(seconds=found.oldest_call_seconds))
-        troubles.append(f"{pluralize(found.refunds, 'refund')} not confirmed, the oldest for {age}")
+    if found.oldest_command_seconds is not None and found.oldest_command_seconds > longest:
+        age = format_duration(timedelta(seconds=found.oldest_command_seconds))
+        troubles.append(f"{pluralize(found.commands, 'command')} not taken by Stripe, the oldest for {age}")
     if found.given_up:
         troubles.append(f"{pluralize(found.given_up, 'event')} of Stripe's given up: replay them")
     if found.late_declarations:
@@ -145,8 +128,6 @@ def find_payment_troubles(found: PaymentOverview) -> list[str]:
 def find_open_cases(found: PaymentOverview) -> list[str]:
     """Return in words what an operator must settle by hand: docs/operations.md#payments."""
     cases = (
-        (found.late_cancellations, "cancellation", "that Stripe does not take"),
-        (found.late_credits, "credit", "that Stripe was not told of"),
         (found.failed_refunds, "failed refund", "without another one since"),
         (found.differences, "difference", "from Stripe that is not repaired"),
     )
@@ -155,12 +136,9 @@ def find_open_cases(found: PaymentOverview) -> list[str]:
 
 def describe_payments(found: PaymentOverview) -> str:
     """Return in words what is on its way."""
-    if not (found.events or found.refunds or found.cancellations):
+    if not (found.events or found.commands):
         return "nothing waits for Stripe"
-    return (
-        f"{pluralize(found.events, 'event')}, {pluralize(found.refunds, 'refund')}, "
-        f"{pluralize(found.cancellations, 'cancellation')} on the way"
-    )
+    return f"{pluralize(found.events, 'event')}, {pluralize(found.commands, 'command')} on the way"
 
 
 def _measure_age(at: datetime | None, now: datetime) -> float | None:

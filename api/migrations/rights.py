@@ -193,6 +193,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},
     "refunds": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "stripe_events": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "stripe_commands": {"api": _CHANGE, "background": _ALL, "reader": _READ},
     "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
     "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "unwatched": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},

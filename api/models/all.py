@@ -30,6 +30,7 @@ from api.models.notification import Match, MatchPart, MatchSlot, Notification, N
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneCursor, SlotRow
+from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
@@ -41,7 +42,8 @@ RECORDS: tuple[type[Base], ...] = (
     NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
-    Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, PaymentDifference,
+    Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
+    PaymentDifference,
     BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryDay, DeliveryFigure,
     BackupState, KeySighting, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

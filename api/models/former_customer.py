@@ -21,10 +21,8 @@ class FormerCustomer(Base):
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Payment.id), primary_key=True)
     customer: Mapped[str]  # Stripe's id
     dropped_at: Mapped[datetime]
-    next_attempt_at: Mapped[datetime]
 
     __table_args__ = (
         sa.CheckConstraint("length(customer) <= 255", name="length"),
         sa.Index("ix_former_customers_customer", "customer"),
-        sa.Index("ix_former_customers_next_attempt_at", "next_attempt_at"),
     )

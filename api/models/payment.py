@@ -89,21 +89,10 @@ class Subscription(Base):
     cancel_at: Mapped[datetime | None]  # when it will end, once it is cancelled
     ended_at: Mapped[datetime | None]
     cancel_wanted_at: Mapped[datetime | None]  # when it shall end, as its user or we decided
-    next_attempt_at: Mapped[
-        datetime | None
-    ]  # when Stripe is asked for that, or to go on; null once it has agreed
-    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     synced_at: Mapped[datetime | None]  # when it was last read at Stripe
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
 
-    __table_args__ = (
-        sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),
-        sa.Index(
-            "ix_subscriptions_next_attempt_at",
-            "next_attempt_at",
-            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),)
 
 
 class Payment(Base):
@@ -219,19 +208,9 @@ class Refund(Base):
     )
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     settled_at: Mapped[datetime | None]  # since when it has its last status
-    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
-    next_attempt_at: Mapped[datetime | None]  # null once Stripe has answered
-    error: Mapped[str | None]  # Stripe's code, or the class of the last attempt's error
+    error: Mapped[str | None]  # why it failed, or waits: Stripe's code
 
-    __table_args__ = (
-        sa.CheckConstraint("amount_cents > 0", name="amount"),
-        sa.CheckConstraint("status = 'planned' OR next_attempt_at IS NULL", name="attempts_end"),
-        sa.Index(
-            "ix_refunds_next_attempt_at",
-            "next_attempt_at",
-            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (sa.CheckConstraint("amount_cents > 0", name="amount"),)
 
 
 class StripeId(Base):

@@ -43,25 +43,13 @@ class WatchCredit(Base):
     __tablename__ = "watch_credits"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"))
-    starts_at: Mapped[datetime]  # where the unwatched time begins that was not given before
-    ends_at: Mapped[datetime]  # so much later as was given: it may be time of several holes
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"), index=True)
+    seconds: Mapped[int]  # of unwatched time; less where what was given as time was taken back
     form: Mapped[CreditForm] = mapped_column(enum_column(CreditForm, "form"))
     amount_cents: Mapped[int]  # the share of the price, rounded up
     refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"), index=True)
     # The renewal whose invoice it lowered, once that is paid.
     borne_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payments.id"), index=True)
     created_at: Mapped[datetime]
-    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
-    next_attempt_at: Mapped[datetime | None]  # of telling Stripe; null once it knows, or need not
 
-    __table_args__ = (
-        sa.CheckConstraint("ends_at > starts_at", name="order"),
-        sa.CheckConstraint("amount_cents >= 0", name="amount"),
-        sa.UniqueConstraint("payment_id", "starts_at"),
-        sa.Index(
-            "ix_watch_credits_next_attempt_at",
-            "next_attempt_at",
-            postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (sa.CheckConstraint("amount_cents >= 0 AND seconds >= 0", name="amounts"),)

@@ -77,10 +77,11 @@ QUERIES = {
         AND greatest(s.ended_at, c.created_at) < :settled AND s.ended_at IS NOT NULL""",
     "a refund waits, and nobody will ask for it": """
         SELECT id::text, payment_id, amount_cents, 0 FROM refunds
-        WHERE status = 'planned' AND next_attempt_at IS NULL""",
+        WHERE status = 'planned'
+        AND NOT EXISTS (SELECT FROM stripe_commands WHERE kind = 'refund' AND subject_id = refunds.id)""",
     "more time was given back than was not watched": """
         SELECT g.payment_id::text, g.payment_id, g.seconds, coalesce(u.seconds, 0) FROM (
-          SELECT payment_id, count(*) AS rounded, sum(extract(epoch FROM ends_at - starts_at))::int AS seconds
+          SELECT payment_id, count(*) AS rounded, sum(seconds) AS seconds
           FROM watch_credits GROUP BY payment_id) g
         LEFT JOIN LATERAL (
           SELECT sum(extract(epoch FROM upper(span) - lower(span)))::int AS seconds FROM unnest((

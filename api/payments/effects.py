@@ -1,6 +1,5 @@
 """Effects of a change of payments after its commit; all are found again where a program dies before."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,16 +13,14 @@ class Effects:
     confirmations: list[UUID] = field(default_factory=list)  # order mails, handed over before any alert
     mails: list[UUID] = field(default_factory=list)  # notifications to nudge
     alerts: list[UUID] = field(default_factory=list)  # alerts to catch up
-    refunds: list[UUID] = field(default_factory=list)  # refunds to ask Stripe for
 
     def add(self, other: "Effects") -> None:
         """Take over the effects of another change."""
         self.confirmations += other.confirmations
         self.mails += other.mails
         self.alerts += other.alerts
-        self.refunds += other.refunds
 
-    def run(self, ask_for_refund: Callable[[UUID], None] | None = None) -> None:
+    def run(self) -> None:
         """Deliver, nudge and catch up. Call it after the commit.
 
         The order mail comes first: the contract must be confirmed before the service begins (L.221-13 Code de la
@@ -33,6 +30,3 @@ class Effects:
         notifier.nudge(self.mails)
         for alert_id in dict.fromkeys(self.alerts):
             notifier.catch_up(alert_id)
-        if ask_for_refund:
-            for refund_id in self.refunds:
-                ask_for_refund(refund_id)

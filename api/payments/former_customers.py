@@ -15,7 +15,7 @@ from api.payments.errors import StripeAway, StripeRefused
 from configs.clock import clock
 
 KEPT_FOR = timedelta(days=120)  # the longest in which cards' networks take a dispute
-_RETRY = timedelta(hours=1)
+_MISSING = "resource_missing"  # deleted before
 _AT_ONCE = 100
 _OVER = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_LOST, PaymentEventKind.DISPUTE_CLOSED)
 log = structlog.get_logger(__name__)
@@ -23,9 +23,8 @@ log = structlog.get_logger(__name__)
 
 def keep_customer(session: Session, payment_id: UUID, customer: str) -> None:
     """Note who at Stripe paid a payment whose account is deleted; what is noted stays."""
-    until = clock() + KEPT_FOR
     row = insert(FormerCustomer).values(
-        payment_id=payment_id, customer=customer, dropped_at=until, next_attempt_at=until
+        payment_id=payment_id, customer=customer, dropped_at=clock() + KEPT_FOR
     )
     session.execute(row.on_conflict_do_nothing())
 
@@ -49,7 +48,7 @@ def _list_due(session: Session, now: datetime) -> list[str]:
     needed = sa.exists().where(
         other.customer == FormerCustomer.customer, (other.dropped_at > now) | _is_disputed(other)
     )
-    due = (FormerCustomer.next_attempt_at <= now, FormerCustomer.dropped_at <= now, ~needed)
+    due = (FormerCustomer.dropped_at <= now, ~needed)
     return list(session.scalars(sa.select(FormerCustomer.customer).where(*due).distinct().limit(_AT_ONCE)))
 
 
@@ -64,18 +63,17 @@ def _is_disputed(row: type[FormerCustomer]) -> sa.ColumnElement[bool]:
 
 
 def _drop(customer: str) -> bool:
-    from api.payments import customer_calls  # noqa: PLC0415 -- late: Stripe's library takes a second to load
+    """Delete a customer with name, address and cards; payments stay, and refunds of them work on."""
+    from api.payments.client import call  # noqa: PLC0415 -- late: Stripe's library takes a second to load
 
-    mine = FormerCustomer.customer == customer
-    with open_session() as s:
-        s.execute(sa.update(FormerCustomer).where(mine).values(next_attempt_at=clock() + _RETRY))
     try:
-        customer_calls.delete_customer(customer)
+        call(lambda client: client.v1.customers.delete(customer))
     except (StripeAway, StripeRefused) as error:
-        log.warning("a customer is not deleted at Stripe", customer=customer, because=str(error))
-        return False
+        if getattr(error, "code", "") != _MISSING:
+            log.warning("a customer is not deleted at Stripe", customer=customer, because=str(error))
+            return False
     with open_session() as s:
-        s.execute(sa.delete(FormerCustomer).where(mine))
+        s.execute(sa.delete(FormerCustomer).where(FormerCustomer.customer == customer))
     return True
 
 

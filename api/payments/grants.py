@@ -25,12 +25,12 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Span, Terms, earned, measure_seconds, read_balances, share
-from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.later_starts import find_later_start
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.postings import post_end, post_upgrade
+from api.payments.subscriptions import request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from configs.plan import PlanName, plan
 from configs.settings import settings
@@ -237,8 +237,12 @@ def measure_use(
     Time without watching was not used, in whatever form it is given back. `served`: only what was given as time is
     taken off, as that is still to be served.
     """
-    if (use := _read_use(session, payment, until, served=served)) is None:
+    if (use := _read_use(session, payment, until)) is None:
         return _read_kept_use(session, payment, until)
+    if served:
+        time = (WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME)
+        given = session.scalar(sa.select(sa.func.sum(WatchCredit.seconds)).where(*time)) or 0
+        return measure_seconds(use.ran, (), use.bought + given, until) - given, use.bought
     return measure_seconds(use.ran, use.unwatched, use.bought, until), use.bought
 
 
@@ -257,14 +261,12 @@ class _Use:
     bought: int
 
 
-def _read_use(session: Session, payment: Payment, until: datetime, *, served: bool = False) -> _Use | None:
+def _read_use(session: Session, payment: Payment, until: datetime) -> _Use | None:
     """Read when a payment's plan ran, and when it was not watched; None where that went with the account."""
     given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
     if payment.user_id is None and not given:
         return None
-    mine = (WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME)
-    time = sa.select(WatchCredit).where(*mine)
-    holes = session.scalars(time) if served else list_unwatched(session, payment, until, fresh=True)
+    holes = list_unwatched(session, payment, until, fresh=True)
     ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
     unwatched = [(each.starts_at, each.ends_at) for each in holes]
     bought = plan(payment.plan).duration_seconds

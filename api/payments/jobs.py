@@ -1,10 +1,8 @@
 """Jobs of the queue `payments`. Each takes ids, reads the rows again, and may run twice or never."""
 
 import functools
-import itertools
 import time
 from collections.abc import Callable
-from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
@@ -12,7 +10,6 @@ from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
 from api.payments import notices
-from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, UnknownOwner
 from api.payments.event_store import (
@@ -25,13 +22,14 @@ from api.payments.event_store import (
     hold_claim,
     retry_claim,
 )
+from api.payments.executors import carry_out
 from api.payments.objects import types_by_event
-from api.payments.refunds import ask_for_refund, find_due_refunds
+from api.payments.outbox import find_due_commands
 from configs.database_errors import passes
 from configs.job_queues import queue
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
-_EVENT_SECONDS = 15.0  # of these, at most, before refunds and cancellations have their turn
+_EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
 # Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
 _CALM_SECONDS = 0.02
 _CROWD = 20  # events that wait in the queue
@@ -76,36 +74,27 @@ def _is_crowded() -> bool:
 
 @_patient
 def work_off() -> None:
-    """Apply events, ask for cancellations and refunds, whose nudge was lost or whose wait is over.
+    """Apply events whose nudge was lost or whose wait is over, and carry out commands of the outbox.
 
     Events come first, those that give a plan before all others, which have a fiftieth of the time between two rounds.
-    One cancellation and one refund are asked for in each round, however slow Stripe is.
+    One command is carried out in each round, however slow Stripe is.
     """
     begins = time.monotonic()
     with session() as s:
-        objects, refunds, cancellations = find_due_objects(s), find_due_refunds(s), find_due_cancellations(s)
+        objects, commands = find_due_objects(s), find_due_commands(s)
     for due in objects:
         most = _EVENT_SECONDS if due.urgent else _CALM_SECONDS
         if not apply_object(due.id) or time.monotonic() > begins + most:
             break  # Stripe is away, or the others have their turn
-    for subscription_id, refund_id in itertools.zip_longest(cancellations, refunds):
-        if subscription_id:
-            _attempt(ask_for_cancellation, subscription_id)
-        if refund_id:
-            _attempt(ask_for_refund, refund_id)
+    for kind, subject_id in commands:
+        try:
+            carry_out(kind, subject_id)
+        except Exception as error:  # what one meets keeps no other from its turn; its next attempt is written
+            if passes(error):
+                raise
+            log.exception("a command to Stripe failed", kind=kind, row=str(subject_id))
         if time.monotonic() > begins + _ROUND_SECONDS:
             return
-
-
-def _attempt(ask: Callable[[UUID], None], row_id: UUID) -> None:
-    """Ask for one row; what it meets must not keep the others from their turn."""
-    try:
-        ask(row_id)
-    except Exception as error:
-        if passes(error):
-            raise
-        # its next attempt is written already
-        log.exception("a row that waits for Stripe failed", row=str(row_id))
 
 
 def apply_object(object_id: str) -> bool:
@@ -128,7 +117,7 @@ def apply_object(object_id: str) -> bool:
                 raise
             _put_back(claim, error)
             return True
-        effects.run(ask_for_refund)
+        effects.run()
     return True
 
 

@@ -13,7 +13,7 @@ from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.user import Grant
 from api.payments.book import read_balances
 from api.payments.ledger import list_credits, lock_payment
-from api.payments.subscription_rows import RENEWING
+from api.payments.subscriptions import RENEWING
 from configs.plan import PlanName, plan
 
 _RANK = {name: rank for rank, name in enumerate(PlanName)}

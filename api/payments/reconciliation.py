@@ -29,7 +29,6 @@ from api.payments.jobs import apply_object
 from api.payments.ledger import lock_payment
 from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
-from api.payments.refunds import ask_for_refund
 from api.payments.settle import settle_expired
 from configs.clock import clock
 from configs.database_errors import passes
@@ -289,7 +288,7 @@ def _sync(kind: str, object_id: str) -> Any:
         # it is reported with both sides, and the others have their turn
         log.exception("an object cannot be applied", object=object_id)
         return None
-    effects.run(ask_for_refund)
+    effects.run()
     return facts
 
 

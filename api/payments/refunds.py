@@ -1,15 +1,11 @@
-"""Refunds: a row, its commit, then Stripe, with the row's id as idempotency key. The database limits their sum."""
+"""Refunds: a row and a command of the outbox, then what Stripe answered. The database limits their sum."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.orm import Session
 
-from api.models.base import session as open_session
 from api.models.book import BookKind
 from api.models.payment import (
     DISPUTED,
@@ -21,23 +17,20 @@ from api.models.payment import (
     RefundStatus,
     StripeId,
 )
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments import notices
 from api.payments.book import list_sources, read_balances
 from api.payments.effects import Effects
-from api.payments.errors import RefundRefused, StripeAway, StripeRefused
+from api.payments.errors import RefundRefused, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import FOR_TIME, add_event, has_event, lock_payment
-from api.payments.owners import find_intent, link_id
+from api.payments.outbox import add_command, end_command, wait_for_dispute
+from api.payments.owners import link_id
 from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
 from configs.clock import clock
-from configs.settings import settings
 
 _OVERTAKEN = "overtaken"  # by a refund of the dashboard
-AT_ONCE = 100  # in one round of the sweep
-_LONGEST_WAIT = timedelta(minutes=5)
-_CALL_TAKES = timedelta(seconds=60)
-_DISPUTE_WAIT = timedelta(hours=1)
 _STATUSES = {
     "pending": RefundStatus.PENDING,
     "requires_action": RefundStatus.PENDING,
@@ -45,27 +38,16 @@ _STATUSES = {
     "failed": RefundStatus.FAILED,
     "canceled": RefundStatus.FAILED,
 }
+# Of a refund that waits: Stripe has surely not made it.
+_UNMADE = (StripeCommand.attempts == 0) | Refund.error.is_not_distinct_from(DISPUTED)
 # Lists of Stripe's may be older than events; a refund only moves forward.
 _RANK = {status: rank for rank, status in enumerate(RefundStatus)}
-
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RefundCall:
-    """What Stripe is asked for; `repeated` where it may have been asked before."""
-
-    refund_id: UUID
-    payment_id: UUID
-    payment_intent: str | None
-    amount_cents: int
-    repeated: bool
 
 
 def plan_refund(
     session: Session, payment: Payment, amount_cents: int, reason: RefundReason, note: str | None = None
 ) -> Refund:
-    """Write a refund of a locked payment. After the commit `ask_for_refund` asks Stripe; a sweep does otherwise.
+    """Write a refund of a locked payment; Stripe is asked after the commit.
 
     Raises:
         api.payments.errors.RefundRefused: it was not paid, or less than that is left of it.
@@ -125,52 +107,15 @@ def _add_refund(
     claim: UUID | None = None,
     settles: bool = False,
 ) -> Refund:
-    now = clock()
     refund = Refund(
-        payment_id=payment.id,
-        amount_cents=amount_cents,
-        reason=reason,
-        note=note,
-        created_at=now,
-        next_attempt_at=now + _CALL_TAKES,
+        payment_id=payment.id, amount_cents=amount_cents, reason=reason, note=note, created_at=clock()
     )
     session.add(refund)
     session.flush()
     session.refresh(payment)
+    add_command(session, CommandKind.REFUND, refund.id)
     post_ordered(session, refund, claim or payment.id, settles=settles)
     return refund
-
-
-def ask_for_refund(refund_id: UUID) -> None:
-    """Ask Stripe for a planned refund, and record the answer. Repeated, it asks for the same one again.
-
-    Where Stripe gives no answer the sweep repeats it.
-    """
-    from api.payments import refund_calls  # noqa: PLC0415 -- late: it imports us
-
-    with open_session() as s:
-        wanted = _take_turn(s, refund_id)
-    if wanted is None:
-        return
-    try:
-        facts = refund_calls.create_refund(wanted)
-    except StripeAway as error:
-        log.warning("a refund waits for Stripe", refund=str(refund_id), because=str(error))
-        return
-    except StripeRefused as error:
-        with open_session() as s:
-            effects = _note_refusal(s, refund_id, error)
-    else:
-        with open_session() as s:
-            effects = record_refund(s, wanted.payment_id, facts, refund_id)
-    effects.run(ask_for_refund)
-
-
-def find_due_refunds(session: Session, most: int = AT_ONCE) -> list[UUID]:
-    """Return the refunds that Stripe was not asked for, or gave no answer about, and whose wait is over."""
-    now = clock()
-    due = (Refund.next_attempt_at <= now) | (Refund.next_attempt_at > now + 2 * _DISPUTE_WAIT)
-    return list(session.scalars(sa.select(Refund.id).where(due).order_by(Refund.next_attempt_at).limit(most)))
 
 
 def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund_id: UUID | None) -> Effects:
@@ -199,14 +144,14 @@ def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund
     if _RANK[status] <= _RANK[refund.status] and not (is_news and fails):
         return effects
     before = refund.status
-    refund.status, refund.settled_at, refund.next_attempt_at = status, clock(), None
-    refund.error = facts.failure_reason
+    end_command(session, CommandKind.REFUND, refund.id)
+    refund.status, refund.settled_at, refund.error = status, clock(), facts.failure_reason
     session.flush()
     session.refresh(payment)
     post_settled(session, refund, facts.id, before)
     effects.add(_follow(session, payment, refund))
-    if is_news and (rest := _plan_rest(session, payment)):
-        effects.refunds.append(rest.id)
+    if is_news:
+        _plan_rest(session, payment)
     return effects
 
 
@@ -217,10 +162,8 @@ def _make_room(session: Session, payment: Payment, cents: int) -> Effects:
     """
     held, effects = read_balances(session, payment.id), Effects()
     short = cents - (held.cash + held.disputed - held.ordered)
-    waiting = sa.select(Refund).where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED)
-    for each in (
-        session.scalars(waiting.order_by(Refund.attempts, Refund.id.desc())).all() if held.cash else ()
-    ):
+    waiting = _select_waiting(payment).order_by(~_UNMADE, StripeCommand.attempts, Refund.id.desc())
+    for each in session.scalars(waiting).all() if held.cash else ():
         if short > 0:
             short -= each.amount_cents
             _note_failure(session, payment, each, _OVERTAKEN)
@@ -228,11 +171,17 @@ def _make_room(session: Session, payment: Payment, cents: int) -> Effects:
     return effects
 
 
-def _plan_rest(session: Session, payment: Payment) -> Refund | None:
+def _select_waiting(payment: Payment) -> sa.Select[Refund]:
+    mine = sa.select(Refund).join(StripeCommand, StripeCommand.subject_id == Refund.id)
+    return mine.where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED)
+
+
+def _plan_rest(session: Session, payment: Payment) -> None:
     """Plan anew what is owed of a locked payment after Stripe refused to refund it; as much as is left."""
     held, refused = read_balances(session, payment.id), _find_refused(session, payment)
     cents = min(held.unordered, held.refundable)
-    return _add_refund(session, payment, cents, refused.reason, settles=True) if refused and cents else None
+    if refused and cents:
+        _add_refund(session, payment, cents, refused.reason, settles=True)
 
 
 def _find_refused(session: Session, payment: Payment) -> Refund | None:
@@ -286,59 +235,40 @@ def note_returned_money(session: Session, payment: Payment, subject: str) -> Non
         add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 
-def _note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:
+def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:
+    """Record that Stripe refused to make a refund; one that waits for the end of a dispute is repeated."""
     refund = session.get_one(Refund, refund_id)
     payment = lock_payment(session, refund.payment_id)
     session.refresh(refund)
     if refund.status is not RefundStatus.PLANNED:
         return Effects()
     if error.code == DISPUTED and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
-        refund.error, refund.next_attempt_at = DISPUTED, clock() + _DISPUTE_WAIT
+        refund.error = DISPUTED
+        wait_for_dispute(session, refund.id)
         return Effects()
     _note_failure(session, payment, refund, error.code)
     return _follow(session, payment, refund)
 
 
-def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -> list[UUID]:
+def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -> None:
     """Give up the refunds that waited for the end of a locked payment's dispute, which was lost: the bank paid back.
 
-    Where it paid less, the rest is planned anew; return those refunds.
+    Where it paid less, the rest is planned anew.
     """
-    waiting = sa.select(Refund).where(
-        Refund.payment_id == payment.id, Refund.status == RefundStatus.PLANNED, Refund.error == DISPUTED
-    )
-    planned = []
-    for refund in session.scalars(waiting.order_by(Refund.id)).all():
+    waiting = _select_waiting(payment).where(_UNMADE).order_by(Refund.id)
+    for refund in session.scalars(waiting).all():
         _note_failure(session, payment, refund, PaymentEventKind.DISPUTE_LOST)
         paid_back = min(refund.amount_cents, lost_cents)
         post_paid_by_bank(session, refund, paid_back)
         lost_cents -= paid_back
         if rest := min(refund.amount_cents - paid_back, read_balances(session, payment.id).refundable):
-            planned.append(plan_refund(session, payment, rest, refund.reason, refund.note).id)
-    return planned
+            plan_refund(session, payment, rest, refund.reason, refund.note)
 
 
 def _note_failure(session: Session, payment: Payment, refund: Refund, error: str) -> None:
+    end_command(session, CommandKind.REFUND, refund.id)
     before, refund.error = refund.status, error
-    refund.status, refund.settled_at, refund.next_attempt_at = RefundStatus.FAILED, clock(), None
+    refund.status, refund.settled_at = RefundStatus.FAILED, clock()
     session.flush()
     session.refresh(payment)
     post_settled(session, refund, f"refund:{refund.id}", before)
-
-
-def _take_turn(session: Session, refund_id: UUID) -> RefundCall | None:
-    """Take the next attempt at a planned refund; None where it is settled."""
-    refund = session.get(Refund, refund_id, with_for_update=True)
-    if refund is None or refund.status is not RefundStatus.PLANNED:
-        return None
-    payment = session.get_one(Payment, refund.payment_id)
-    seconds = settings().stripe_retry_seconds * 2 ** min(refund.attempts, 20)
-    refund.next_attempt_at = clock() + max(min(timedelta(seconds=seconds), _LONGEST_WAIT), _CALL_TAKES)
-    refund.attempts += 1
-    return RefundCall(
-        refund_id=refund.id,
-        payment_id=payment.id,
-        payment_intent=find_intent(session, payment),
-        amount_cents=refund.amount_cents,
-        repeated=refund.attempts > 1,
-    )

@@ -27,7 +27,6 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.payments import notices
 from api.payments.book import read_balances
-from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
@@ -37,7 +36,7 @@ from api.payments.overtaken import is_overtaken
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.shortening import shorten_paid_time
-from api.payments.subscription_rows import end_lapsed
+from api.payments.subscriptions import end_lapsed, request_cancellation
 from configs.clock import clock
 from configs.settings import settings
 
@@ -78,7 +77,7 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
         _end_subscription(session, payment)  # the money went back before we heard that it came
     elif reason:
         _end_subscription(session, payment)
-        effects.refunds += _give_all_back(session, payment, reason)
+        _give_all_back(session, payment, reason)
     else:
         effects.add(_begin(session, payment, paid))
     return effects
@@ -138,11 +137,11 @@ def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     if lost:
         add_hole(session, payment.id, lost)
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
-        effects.refunds += shorten_paid_time(session, payment, wanted)
+        shorten_paid_time(session, payment, wanted)
     if not _add_ordered_alert(session, payment, effects):
         effects.add(end_paid_plan(session, payment, now))
         post_revival(session, payment.id, "unwatchable")
-        effects.refunds += _give_all_back(session, payment, RefundReason.NOT_WATCHED)
+        _give_all_back(session, payment, RefundReason.NOT_WATCHED)
         return effects
     effects.confirmations += notices.confirm_order(session, payment)
     effects.mails += notices.tell_upgrade(session, payment)
@@ -183,9 +182,8 @@ def _take_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
         payment.amount_cents = paid.amount_cents
 
 
-def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> list[UUID]:
-    worth = read_balances(session, payment.id).claims
-    return [each.id for each in plan_refunds(session, payment, worth, reason)]
+def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:
+    plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
 
 
 def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> bool:

@@ -1,7 +1,6 @@
 """Paid periods of a subscription that end early, as their user cancelled them: the unused time is paid back."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,8 +15,8 @@ from api.payments.refunds import plan_refunds, spread_refund
 from configs.clock import clock
 
 
-def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> list[UUID]:
-    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the refunds.
+def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int:
+    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the cents that go back.
 
     What was paid by the credit of a cheaper plan goes back as time of that plan, where the money paid does not cover
     it.
@@ -30,11 +29,11 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> lis
         grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
     post_end(session, payment.id, cause, kept)
     rest = read_balances(session, payment.id).claims - kept
-    planned = plan_refunds(session, payment, rest, RefundReason.CANCELLED)
-    unpaid = rest - sum(each.amount_cents for each in planned)
+    back = sum(each.amount_cents for each in plan_refunds(session, payment, rest, RefundReason.CANCELLED))
+    unpaid = rest - back
     revive_rest(session, payment, ends, unpaid)
     post_revival(session, payment.id, cause, unpaid)
-    return [each.id for each in planned]
+    return back
 
 
 def measure_refund(session: Session, payment: Payment, ends: datetime) -> int:

@@ -19,18 +19,17 @@ from api.models.payment import (
     Payment,
     PaymentEventKind,
     PaymentStatus,
-    Refund,
     RefundReason,
     Subscription,
 )
 from api.payments.book import read_balances
-from api.payments.cancellations import request_cancellation
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use
 from api.payments.ledger import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds, spread_refund
+from api.payments.subscriptions import request_cancellation
 from configs.clock import clock
 
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
@@ -38,9 +37,9 @@ _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the conse
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The refund of a withdrawal, None where all had gone back before, and what follows after the commit."""
+    """The cents that go back, and what follows after the commit."""
 
-    refund: Refund | None
+    refund_cents: int
     effects: Effects
 
 
@@ -62,14 +61,12 @@ def withdraw(
     back, kept = _measure_refund(session, payment, unused)
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock(), unused)
-    if payment.subscription_id:
-        effects.add(_end_subscription(session, payment, declared_at, informed))
+    total = back + _end_subscription(session, payment, declared_at, informed, effects)
     post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
-    refund = plan_refund(session, payment, back, RefundReason.WITHDRAWAL) if back else None
-    if refund:
-        effects.refunds.append(refund.id)
+    if back:
+        plan_refund(session, payment, back, RefundReason.WITHDRAWAL)
     post_revival(session, payment.id, "withdrawal", read_balances(session, payment.id).claims - kept)
-    return Withdrawal(refund, effects)
+    return Withdrawal(total, effects)
 
 
 def quote_withdrawal(
@@ -135,11 +132,13 @@ def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
     return bool(row and (row.ended_at is None or row.ended_at > at))
 
 
-def _end_subscription(session: Session, order: Payment, declared_at: datetime, informed: bool) -> Effects:
-    """End the subscription of a withdrawn order with its renewals; return their refunds among the effects."""
-    effects = Effects()
+def _end_subscription(
+    session: Session, order: Payment, declared_at: datetime, informed: bool, effects: Effects
+) -> int:
+    """End the subscription of a withdrawn order with its renewals; return the cents of those that go back."""
     if order.subscription_id is None:
-        return effects
+        return 0
+    total = 0
     request_cancellation(session, order.subscription_id, clock())
     end_grace(session, order.subscription_id, clock())
     for renewal_id in _list_renewals(session, order):
@@ -148,8 +147,9 @@ def _end_subscription(session: Session, order: Payment, declared_at: datetime, i
         effects.add(end_paid_plan(session, renewal, clock()))
         post_end(session, renewal.id, f"withdrawal:{renewal.id}", kept)
         back = read_balances(session, renewal.id).claims - kept
-        effects.refunds += [each.id for each in plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)]
-    return effects
+        planned = plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)
+        total += sum(each.amount_cents for each in planned)
+    return total
 
 
 def _list_renewals(session: Session, order: Payment) -> Sequence[UUID]:

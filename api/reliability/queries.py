@@ -173,11 +173,10 @@ def _build_outage(desk_id: str, reason: Any, starts_at: datetime, ends_at: datet
 def _read_given_back(session: Session, period: _Period) -> list[GivenBack]:
     """Return what was given back in each form; ids of credits are in the order of time."""
     end = period.begins_at + _DAYS * _DAY
-    lasted = sa.extract("epoch", WatchCredit.ends_at - WatchCredit.starts_at)
     query = sa.select(
         WatchCredit.form,
         sa.func.count(WatchCredit.payment_id.distinct()),
-        sa.cast(sa.func.sum(lasted), sa.BigInteger),
+        sa.cast(sa.func.sum(WatchCredit.seconds), sa.BigInteger),
         sa.cast(sa.func.sum(WatchCredit.amount_cents), sa.BigInteger),
     ).where(
         WatchCredit.id >= first_id_at(period.begins_at - _DAY),

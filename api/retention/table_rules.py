@@ -167,6 +167,7 @@ TABLE_RULES: dict[str, Rule] = {
     "plan_credits": _BOOKS,
     "refunds": _BOOKS,
     "stripe_events": _BOOKS,
+    "stripe_commands": AtMost(100_000, "what Stripe is to do, until it has answered"),
     "stripe_ids": _BOOKS,
     "subscriptions": _BOOKS,
     "unwatched": _BOOKS,

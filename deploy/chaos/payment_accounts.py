@@ -18,8 +18,8 @@ from api.models.payment import (
     Refund,
     RefundStatus,
     StripeId,
-    Subscription,
 )
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.models.user import Grant
 from deploy.chaos.accounting import may_be_unheard
@@ -231,7 +231,9 @@ def read_waiting(engine: sa.Engine) -> list[str]:
         "refund {}": sa.select(Refund.id).where(
             Refund.status.in_((RefundStatus.PLANNED, RefundStatus.PENDING))
         ),
-        "end of subscription {}": sa.select(Subscription.id).where(Subscription.next_attempt_at.is_not(None)),
+        "end of subscription {}": sa.select(StripeCommand.subject_id).where(
+            StripeCommand.kind == CommandKind.END
+        ),
     }
     with engine.connect() as connection:
         return [text.format(key) for text, query in waits.items() for key in connection.scalars(query)]

@@ -14,7 +14,7 @@ from deploy.status.text import BAD, GOOD, ODD, join_pieces, line
 
 def lines(part: PaymentOverview) -> list[Text]:
     """Say it."""
-    waits = part.events or part.refunds or part.cancellations
+    waits = part.events or part.commands
     said = [line((describe_payments(part), ODD if waits else GOOD))]
     if part.unknown:
         said.append(line((f"{pluralize(part.unknown, 'event')} about nothing of ours", ODD)))

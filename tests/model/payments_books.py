@@ -239,9 +239,7 @@ class Books:
 
     def _sum_unwatched(self, payment: Payment) -> timedelta:
         mine = [each for each in self.watch_credits if each.payment_id == payment.id]
-        return sum(
-            (each.ends_at - each.starts_at for each in mine if each.form is CreditForm.TIME), timedelta()
-        )
+        return timedelta(seconds=sum(each.seconds for each in mine if each.form is CreditForm.TIME))
 
     def _find_period(self, payment: Payment) -> tuple[datetime, datetime]:
         (invoice,) = self.stripe.objects("invoice", id=self.ids[payment.id, "invoice"])

@@ -27,15 +27,14 @@ from api.models.check import Check
 from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
 from api.models.partitions import make_partitions
-from api.models.payment import DISPUTED, Payment, Refund, Subscription
+from api.models.payment import DISPUTED, Payment, Refund
+from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.models.user import Channel, Contact, OutageCredit, User
-from api.models.watch_credit import WatchCredit
 from api.payments import jobs
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway
 from api.payments.event_store import replay_event
-from api.payments.refunds import ask_for_refund
 from api.payments.webhook import is_genuine, receive_event
 from configs.clock import clock
 from configs.job_queues import redis
@@ -46,6 +45,7 @@ from configs.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks.endpoint import EventDelivery
 from tests import databases
+from tests.api.payments.shop import send_commands
 from tests.api.world import BOBIGNY
 from tests.model.direct_stripe import DirectStripe
 
@@ -90,9 +90,8 @@ class PaymentsWorld:
     def delete_user(self) -> None:
         """Delete the buyer's account, then let in another one."""
         with session() as s:
-            deleted = delete_account(s, self.user_id, understood=True)
-        for refund_id in deleted.refunds:
-            ask_for_refund(refund_id)
+            delete_account(s, self.user_id, understood=True)
+        send_commands()
         self.add_user()
 
     # What people do
@@ -136,7 +135,8 @@ class PaymentsWorld:
         wish = NewRefund(amount=amount, note="test")
 
         def plan(s: sa.orm.Session) -> Effects:
-            return Effects(refunds=[refund_payment(s, self.choose_payment(which), wish).id])
+            refund_payment(s, self.choose_payment(which), wish)
+            return Effects()
 
         self._follow(plan, asks=asks)
 
@@ -149,7 +149,9 @@ class PaymentsWorld:
         with suppress(*_REFUSED):
             with session() as s:
                 effects = act(s)
-            effects.run(ask_for_refund if asks else None)
+            effects.run()
+            if asks:
+                send_commands()
 
     def choose_payment(self, which: int) -> UUID:
         """Return a payment; the newest by 0."""
@@ -262,7 +264,7 @@ class PaymentsWorld:
         if lost:
             self.waiting.clear()
         self.trust(background.reconcile_payments)
-        jobs.work_off()  # a subscription whose account was deleted has no instant at which it is due
+        jobs.work_off()
         for _ in range(_ROUNDS):
             self.collect()
             while self.waiting:
@@ -285,11 +287,12 @@ class PaymentsWorld:
         return bool(self.waiting)
 
     def _find_due(self) -> Any:
+        disputed = sa.select(Refund.id).where(Refund.error == DISPUTED)  # they wait for the bank
+        asked = sa.select(sa.func.min(StripeCommand.next_attempt_at))
         dues = [
-            sa.select(sa.func.min(each.next_attempt_at)) for each in (StripeEvent, Subscription, WatchCredit)
+            sa.select(sa.func.min(StripeEvent.next_attempt_at)),
+            asked.where(StripeCommand.subject_id.not_in(disputed)),
         ]
-        disputed = Refund.error.is_not_distinct_from(DISPUTED)  # they wait for the bank
-        dues.append(sa.select(sa.func.min(Refund.next_attempt_at)).where(~disputed))
         with session() as s:
             found = [s.scalar(each) for each in dues]
         return min((each for each in found if each), default=None)

@@ -5,7 +5,6 @@ from uuid import UUID
 from api.admin.access import audited
 from api.admin.payments import queries, service
 from api.admin.payments.schemas import NewRefund, OperatorRefund
-from api.payments.refunds import ask_for_refund
 from api.payments.webhook import nudge_event
 
 
@@ -18,9 +17,7 @@ def refund_payment(payment_id: UUID, wish: NewRefund, seen_left: int | None = No
     with audited("payment.refund", "payment", payment_id) as work:
         refund = service.refund_payment(work.session, payment_id, wish, seen_left)
         work.changes.update(service.describe_refund(refund))
-        answer = queries.describe_refund(refund)
-    ask_for_refund(refund.id)
-    return answer
+        return queries.describe_refund(refund)
 
 
 def replay_event(event_id: str) -> None:

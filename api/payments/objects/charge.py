@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
+from api.payments.executors import list_refunds
 from api.payments.facts import ChargeFacts, RefundFacts
 from api.payments.object_base import StripeObject
 from api.payments.owners import find_payment_id, find_refund_id
-from api.payments.refund_calls import list_refunds
 from api.payments.refunds import record_refund
 
 

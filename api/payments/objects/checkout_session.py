@@ -11,7 +11,7 @@ from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
 from api.payments.owners import INTENT, find_payment_id, link_customer, link_id
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
-from api.payments.subscription_rows import ensure_subscription
+from api.payments.subscriptions import ensure_subscription
 from configs.clock import clock
 
 _PAID = ("paid", "no_payment_required")

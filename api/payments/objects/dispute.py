@@ -58,7 +58,7 @@ class Dispute(StripeObject):
             return effects
         effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{facts.id}:{facts.status}")
         if end is PaymentEventKind.DISPUTE_LOST:
-            effects.refunds += drop_disputed_refunds(session, payment, facts.amount)
+            drop_disputed_refunds(session, payment, facts.amount)
             if note_whole_refund(session, payment):
                 effects.add(end_paid_plan(session, payment, clock()))
                 post_revival(session, payment.id, f"{facts.id}:lost")

@@ -21,7 +21,7 @@ from api.payments.object_base import StripeObject
 from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link_id, link_intent, read_id
 from api.payments.postings import post_borne
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
-from api.payments.subscription_rows import ensure_subscription
+from api.payments.subscriptions import ensure_subscription
 from api.payments.watch_credits import note_borne
 from configs.clock import clock
 

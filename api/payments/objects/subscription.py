@@ -5,8 +5,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.models.payment import Subscription as SubscriptionRow
+from api.models.stripe_command import CommandKind
 from api.payments import notices
-from api.payments.cancellations import undo_notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import UnknownOwner
@@ -14,8 +14,9 @@ from api.payments.facts import SubscriptionFacts
 from api.payments.grants import end_early_grace, find_paid_end
 from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
+from api.payments.outbox import is_asked
 from api.payments.owners import find_payment_id, find_subscription_id
-from api.payments.subscription_rows import ensure_subscription
+from api.payments.subscriptions import ensure_subscription, undo_notices
 from configs.clock import clock
 
 _NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
@@ -49,7 +50,8 @@ class Subscription(StripeObject):
             facts.ended_at,
             clock(),
         )
-        if row.cancel_wanted_at and not row.next_attempt_at and not (facts.ended_at or facts.ends_at):
+        is_asked_for = is_asked(session, CommandKind.END, row.id)
+        if row.cancel_wanted_at and not is_asked_for and not (facts.ended_at or facts.ends_at):
             row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
             undo_notices(session, row.id)
         if facts.ends_at:
@@ -61,8 +63,10 @@ class Subscription(StripeObject):
 
 def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> list[UUID]:
     """Write the receipt of a cancellation in Stripe's portal or dashboard; those by our own routes have one already."""
-    known = row.cancel_at or row.ended_at or row.cancel_wanted_at or row.next_attempt_at  # or just taken back
-    if known or facts.ends_at is None or facts.cancellation_details.reason in _NOT_ASKED_FOR:
+    known = row.cancel_at or row.ended_at or row.cancel_wanted_at
+    if known or is_asked(session, CommandKind.END, row.id):  # or just taken back
+        return []
+    if facts.ends_at is None or facts.cancellation_details.reason in _NOT_ASKED_FOR:
         return []
     paid_until = find_paid_end(session, row.id)
     if paid_until is None:

@@ -13,10 +13,12 @@ from api.background import jobs as background_jobs
 from api.declarations.cancellation_service import undo_own
 from api.models.base import engine, session
 from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
+from api.models.stripe_command import CommandKind
 from api.models.user import OutageCredit, User
+from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
@@ -25,6 +27,7 @@ from tests.api.billing.end_state import read_end_state
 from tests.api.billing.killing import Killer, Life
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
+from tests.api.payments.shop import send_commands
 from tests.api.payments.test_subscriptions import customer_of
 from tests.api.world import Person, desk_state, rows
 from tests.samples import try_first
@@ -81,7 +84,7 @@ def refund(life: Life) -> None:
         with session() as s:
             payment = lock_payment(s, find_payment(PlanName.URGENCE_7J))
             refund_id = plan_refund(s, payment, payment.amount_cents, RefundReason.OPERATOR).id
-        ask_for_refund(refund_id)
+        carry_out(CommandKind.REFUND, refund_id)
 
     life.ask(ask)
 
@@ -92,7 +95,8 @@ def take_back(life: Life) -> None:
             return
         with session() as s:
             done = withdraw(s, find_payment(PlanName.URGENCE_7J), clock())
-        done.effects.run(ask_for_refund)
+        done.effects.run()
+        send_commands()
 
     life.ask(ask)
 

@@ -9,9 +9,11 @@ import pytest
 from api.models.base import session
 from api.models.declaration import Declaration
 from api.models.payment import Payment, RefundReason, Subscription
+from api.models.stripe_command import CommandKind
 from api.models.user import ContactState
+from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
@@ -88,7 +90,7 @@ def give_back(till: Till) -> None:
     (payment,) = rows(Payment)
     with session() as s:
         refund_id = plan_refund(s, lock_payment(s, payment.id), 1499, RefundReason.OPERATOR).id
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
 
 
 def lose_dispute(till: Till) -> None:

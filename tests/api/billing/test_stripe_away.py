@@ -14,19 +14,20 @@ import stripe
 
 from api.background import jobs as background_jobs
 from api.background.scheduler import Scheduler
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
-from api.models.watch_credit import WatchCredit
 from api.payments import checkout_calls, jobs
 from api.payments import client as stripe_client
-from api.payments.cancellations import ask_for_cancellation, request_cancellation
 from api.payments.client import call
 from api.payments.errors import StripeAway
+from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
+from api.payments.subscriptions import request_cancellation
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.running import Running
@@ -34,7 +35,14 @@ from deploy.sandbox.stripe.control_client import Delivery
 from tests.api.billing.killing import Killer, Life
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till, make_consent
-from tests.api.payments.shop import Order, get_payment, list_grants, list_messages, list_open_events
+from tests.api.payments.shop import (
+    Order,
+    get_payment,
+    list_commands,
+    list_grants,
+    list_messages,
+    list_open_events,
+)
 from tests.api.world import Person, desk_state, rows
 from tests.samples import try_first
 
@@ -76,7 +84,7 @@ class Town:
         with session() as s:
             payment = lock_payment(s, find_paid(self.refunded.person))
             refund_id = plan_refund(s, payment, payment.amount_cents, RefundReason.OPERATOR).id
-        ask_for_refund(refund_id)
+        carry_out(CommandKind.REFUND, refund_id)
         with pytest.raises(StripeAway):
             reconcile()
 
@@ -174,10 +182,9 @@ def check_end(town: Town, *, refused_row_is_used: bool) -> None:
     assert theirs.count(PaymentStatus.COMPLETED) == 1
     assert len(theirs) == (1 if refused_row_is_used else 2)
     (row,) = rows(Subscription)
-    assert (row.cancel_at, row.next_attempt_at) == (row.cancel_wanted_at, None)
+    assert (row.cancel_at, list_commands()) == (row.cancel_wanted_at, [])
     assert sorted(each.reason for each in rows(Refund)) == ["operator", "outage"]
     assert {each.status.value for each in rows(Refund)} == {"succeeded"}
-    assert [each.next_attempt_at for each in rows(WatchCredit)] == [None]
     assert list_messages().count("order") == 4
     assert list_messages().count("payment_failed") == 0
     shop = town.subscriber.shop
@@ -211,12 +218,11 @@ def test_hours_without_answers_wear_out_no_wait(till: Till) -> None:
         request_cancellation(s, row.id, clock())
         refund = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR)
     with session() as s:
-        for table in (Subscription, Refund):
-            s.execute(sa.update(table).values(attempts=2000))
+        s.execute(sa.update(StripeCommand).values(attempts=2000))
     till.shop.control.mode("error_500", count=2)
     for _ in range(2):
-        ask_for_cancellation(row.id)
-        ask_for_refund(refund.id)
+        carry_out(CommandKind.END, row.id)
+        carry_out(CommandKind.REFUND, refund.id)
     assert [each["status"] for each in till.shop.control.objects("subscription")] == ["canceled"]
     assert [each["amount"] for each in till.shop.control.objects("refund")] == [100]
 
@@ -230,11 +236,11 @@ def test_one_row_that_fails_keeps_nothing_else_from_its_turn(
         till.shop.post(each.body, each.headers)
     till.shop.clock.shift(10)
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(jobs, "ask_for_refund", fail)
-    monkeypatch.setattr(jobs, "find_due_refunds", lambda _: [None])
+    monkeypatch.setattr(jobs, "carry_out", fail)
+    monkeypatch.setattr(jobs, "find_due_commands", lambda _: [(CommandKind.REFUND, new_id())])
     jobs.work_off()
     assert list_open_events() == []
 
@@ -244,12 +250,12 @@ def test_a_cancellation_that_stripe_refuses_is_asked_for_again(till: Till) -> No
     (row,) = rows(Subscription)
     with session() as s:
         request_cancellation(s, row.id, clock() + timedelta(milliseconds=300))  # no whole second ahead
-    ask_for_cancellation(row.id)
+    carry_out(CommandKind.END, row.id)
     till.shop.clock.shift(10)
     jobs.work_off()
     till.shop.deliver()
     (ended,) = rows(Subscription)
-    assert (ended.status, ended.next_attempt_at) == ("canceled", None)
+    assert (ended.status, list_commands()) == ("canceled", [])
 
 
 def test_attempts_without_an_answer_are_none_of_an_object_without_an_owner(till: Till) -> None:
@@ -310,10 +316,10 @@ def test_a_page_of_a_gateway_is_no_answer(till: Till, monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             answer: tuple[bytes, int, dict[str, str]] = (body, status, {})
             patch.setattr(stripe.RequestsClient, "request", Mock(return_value=answer))
-            ask_for_refund(refund_id)
+            carry_out(CommandKind.REFUND, refund_id)
         assert [each.status.value for each in rows(Refund)] == ["planned"], status
         till.shop.clock.shift(16)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     assert [each.status.value for each in rows(Refund)] == ["succeeded"]
 
 

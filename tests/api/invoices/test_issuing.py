@@ -19,7 +19,7 @@ from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
 from api.models.payment import Payment, RefundReason, RefundStatus
 from api.payments.ledger import lock_payment
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
@@ -33,7 +33,7 @@ from tests.api.invoices.documents import (
     return_refund,
     sum_documents,
 )
-from tests.api.payments.shop import Shop, get_payment
+from tests.api.payments.shop import Shop, get_payment, send_commands
 from tests.api.payments.test_overtaken import upgrade
 from tests.api.world import Person, rows
 
@@ -103,8 +103,8 @@ def test_an_upgrade_says_what_was_credited(shop: Shop, buyer: Person) -> None:
 def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, buyer: Person) -> None:
     payment = shop.buy(buyer.id)
     with session() as s:
-        ours = plan_refund(s, lock_payment(s, payment), 500, RefundReason.OPERATOR)
-    ask_for_refund(ours.id)
+        plan_refund(s, lock_payment(s, payment), 500, RefundReason.OPERATOR)
+    send_commands()
     issue()
     intent = shop.control.objects("payment_intent")[0]["id"]
     shop.control.refund(intent, 300)

@@ -76,8 +76,8 @@ def test_growth_is_no_break(alembic: Config, statement: str) -> None:
 
 
 def test_a_unique_index_that_is_dropped_is_found(alembic: Config) -> None:
-    found = change(alembic, "ALTER TABLE watch_credits DROP CONSTRAINT uq_watch_credits_payment_id_starts_at")
-    assert found == ["unique index uq_watch_credits_payment_id_starts_at is gone, which ON CONFLICT may name"]
+    found = change(alembic, "ALTER TABLE stripe_ids DROP CONSTRAINT uq_stripe_ids_refund_id_kind")
+    assert found == ["unique index uq_stripe_ids_refund_id_kind is gone, which ON CONFLICT may name"]
 
 
 @pytest.mark.parametrize(

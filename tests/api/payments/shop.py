@@ -13,10 +13,13 @@ from flask.testing import FlaskClient
 from api.models.base import new_id, session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentEvent, Refund
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.models.user import Grant
 from api.payments import jobs
 from api.payments.client import call
+from api.payments.executors import carry_out
+from api.payments.outbox import find_due_commands
 from api.payments.owners import link_id
 from configs.clock import clock
 from configs.job_queues import queue
@@ -92,11 +95,12 @@ class Shop:
         self.work()
 
     def work(self) -> int:
-        """Do the jobs of the queue, as its worker does; return how many there were."""
+        """Do the jobs of the queue, as its worker does, then what they ordered; return how many there were."""
         found = queue("payments").get_jobs()
         for job in found:
             job.delete()
             getattr(jobs, str(job.func_name).rpartition(".")[2])(*job.args)
+        send_commands()
         return len(found)
 
     def work_off(self) -> None:
@@ -168,3 +172,21 @@ def list_open_events() -> list[StripeEvent]:
     """Return the events that are still to be applied."""
     with session() as s:
         return list(s.scalars(sa.select(StripeEvent).where(StripeEvent.next_attempt_at.is_not(None))))
+
+
+def send_commands() -> None:
+    """Carry out what the outbox has now, and what follows from it."""
+    while due := _list_due():
+        for kind, subject_id in due:
+            carry_out(kind, subject_id)
+
+
+def _list_due() -> list[tuple[CommandKind, UUID]]:
+    with session() as s:
+        return find_due_commands(s)
+
+
+def list_commands() -> list[StripeCommand]:
+    """Return what Stripe has not answered yet, the next first."""
+    with session() as s:
+        return list(s.scalars(sa.select(StripeCommand).order_by(StripeCommand.next_attempt_at)))

@@ -12,17 +12,16 @@ from api.background import jobs as background
 from api.billing.schemas import Cancellation
 from api.declarations.cancellation_service import cancel_own
 from api.declarations.withdrawals import Author
-from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus
-from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
+from api.models.stripe_command import CommandKind
 from api.payments.errors import RefundRefused
+from api.payments.executors import carry_out
 from api.payments.jobs import apply_event
-from api.payments.refunds import ask_for_refund
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.stripe.control_client import Delivery
-from tests.api.payments.shop import Shop, get_payment, list_grants
+from tests.api.payments.shop import Shop, get_payment, list_grants, send_commands
 from tests.api.payments.test_overtaken import list_running, upgrade
 from tests.api.payments.test_refunds import plan
 from tests.api.world import Person
@@ -57,10 +56,7 @@ def apply_each(deliveries: list[Delivery]) -> None:
 def end_quietly(shop: Shop) -> None:
     """Do what is left to do."""
     shop.work_off()
-    with session() as s:
-        due = find_due_cancellations(s)
-    for each in due:
-        ask_for_cancellation(each)
+    send_commands()
     shop.deliver()
     shop.work_off()
 
@@ -74,7 +70,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, buyer
 
     def refund() -> None:
         with suppress(RefundRefused):  # the upgrade was quicker: its money is in the larger plan
-            ask_for_refund(plan(cheap, 499))
+            carry_out(CommandKind.REFUND, plan(cheap, 499))
 
     do_at_once(refund, lambda: apply_each(deliveries))
     end_quietly(shop)

@@ -18,8 +18,8 @@ from tests.api.payments.shop import Shop, list_messages
 from tests.api.world import Person, rows
 
 _CREDIT = (
-    "INSERT INTO watch_credits (id, payment_id, starts_at, ends_at, form, amount_cents, created_at)"
-    " SELECT gen_random_uuid(), id, paid_at, paid_at + interval '1 hour', 'time', 0, paid_at FROM payments"
+    "INSERT INTO watch_credits (id, payment_id, seconds, form, amount_cents, created_at)"
+    " SELECT gen_random_uuid(), id, 3600, 'time', 0, paid_at FROM payments"
 )
 _IS_OWED = "UPDATE book_lines SET account = 'owed' WHERE account = 'unearned'"
 # By the check that finds it: what is planted beside a paid month.

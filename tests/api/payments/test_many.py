@@ -13,12 +13,15 @@ from flask.testing import FlaskClient
 
 from api.models.base import new_id, session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Refund, RefundReason
+from api.models.stripe_command import CommandKind
 from api.models.stripe_event import StripeEvent
 from api.models.user import Grant
 from api.payments import event_store, jobs, reconciliation
+from api.payments.executors import carry_out
+from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
 from api.payments.objects.checkout_session import CheckoutSession
-from api.payments.refunds import ask_for_refund
+from api.payments.refunds import plan_refund
 from configs.clock import clock
 from configs.job_queues import queue, redis
 from configs.plan import PlanName
@@ -240,16 +243,8 @@ def test_waiting_refunds_do_not_keep_events_waiting(
 ) -> None:
     payment_id = shop.buy(buyer.id)
     with session() as s:
-        s.add_all(
-            Refund(
-                payment_id=payment_id,
-                amount_cents=1,
-                reason=RefundReason.OPERATOR,
-                created_at=clock(),
-                next_attempt_at=clock(),
-            )
-            for _ in range(300)
-        )
+        for _ in range(300):
+            plan_refund(s, lock_payment(s, payment_id), 1, RefundReason.OPERATOR)
     shop.control.pay(shop.order(buyer.id).session_id)
     for each in shop.control.take_deliveries():
         assert shop.post(each.body, each.headers) == 200
@@ -258,13 +253,13 @@ def test_waiting_refunds_do_not_keep_events_waiting(
     shop.clock.shift(10)
     seconds, asked = [0.0], []
 
-    def ask_slowly(refund_id: UUID) -> None:
+    def ask_slowly(kind: CommandKind, refund_id: UUID) -> None:
         assert list_open_events() == []  # events had their turn before
         seconds[0] += 8
         asked.append(refund_id)
-        ask_for_refund(refund_id)
+        carry_out(kind, refund_id)
 
-    monkeypatch.setattr(jobs, "ask_for_refund", ask_slowly)
+    monkeypatch.setattr(jobs, "carry_out", ask_slowly)
     monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
     jobs.work_off()
     assert len(asked) == 3  # of the round's 20 s; the sweep asks for the next round

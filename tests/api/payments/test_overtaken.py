@@ -8,15 +8,23 @@ import pytest
 
 from api.models.base import session
 from api.models.payment import PaymentStatus, PlanCredit, RefundReason, Subscription
-from api.payments.cancellations import ask_for_cancellation, find_due_cancellations
+from api.models.stripe_command import CommandKind
 from api.payments.errors import RefundRefused
+from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.refunds import ask_for_refund
 from api.payments.shortening import shorten_paid_time
 from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.payments.shop import Order, Shop, get_payment, list_grants, list_messages, list_refunds
+from tests.api.payments.shop import (
+    Order,
+    Shop,
+    get_payment,
+    list_grants,
+    list_messages,
+    list_refunds,
+    send_commands,
+)
 from tests.api.payments.test_refunds import intent_of, plan
 from tests.api.world import Person, rows
 
@@ -60,10 +68,6 @@ def test_a_credit_is_spent_once(shop: Shop, buyer: Person) -> None:
 def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, buyer: Person) -> None:
     first, second = shop.order(buyer.id, TOTAL), shop.order(buyer.id, TOTAL)
     pay(shop, first, second)
-    with session() as s:
-        due = find_due_cancellations(s)
-    for each in due:
-        ask_for_cancellation(each)
     shop.deliver()
     assert list_running(buyer.id) == [(first.payment_id, "payment")]
     assert [each["net"] for each in shop.control.ledger()] == [2999, 0]
@@ -73,7 +77,7 @@ def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, buyer: Person)
 def test_an_upgrade_whose_credit_was_paid_back_meanwhile_goes_back_too(shop: Shop, buyer: Person) -> None:
     cheap = shop.buy(buyer.id, DAY)
     order = upgrade(shop, buyer.id, cheap)
-    ask_for_refund(plan(cheap, 499))
+    carry_out(CommandKind.REFUND, plan(cheap, 499))
     pay(shop, order)
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
     assert list_running(buyer.id) == []
@@ -96,10 +100,12 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) 
         withdraw(s, cheap, clock())
     with session() as s:
         done = withdraw(s, order.payment_id, clock())
-    done.effects.run(ask_for_refund)
+    done.effects.run()
+    send_commands()
     with session() as s:
         back = withdraw(s, cheap, clock())
-    back.effects.run(ask_for_refund)
+    back.effects.run()
+    send_commands()
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
     assert list_running(buyer.id) == []
 
@@ -111,7 +117,7 @@ def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buy
     order = upgrade(shop, buyer.id, cheap, **gone)
     pay(shop, order)
     if how == "refund":
-        ask_for_refund(plan(order.payment_id, 1000))
+        carry_out(CommandKind.REFUND, plan(order.payment_id, 1000))
     elif how == "dispute":
         dispute = shop.control.dispute(intent_of(order.payment_id))
         shop.control.close_dispute(dispute["id"], "lost")
@@ -124,7 +130,7 @@ def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buy
 def test_refunds_that_were_only_planned_end_no_plan(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id)
     plan(payment_id, 499)
-    ask_for_refund(plan(payment_id, 1000))
+    carry_out(CommandKind.REFUND, plan(payment_id, 1000))
     assert get_payment(payment_id).status is PaymentStatus.COMPLETED
     assert list_running(buyer.id) == [(payment_id, "payment")]
 
@@ -176,10 +182,11 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, buyer: Per
     shop.pass_time(days=3)
     with session() as s:
         ended = lock_payment(s, payment_id)
-        back = shorten_paid_time(s, ended, clock() + timedelta(days=12))
-    ask_for_refund(back[0])
+        shorten_paid_time(s, ended, clock() + timedelta(days=12))
+    send_commands()
     with session() as s:
         done = withdraw(s, payment_id, clock())
-    done.effects.run(ask_for_refund)
+    done.effects.run()
+    send_commands()
     # 15 of 30 days, then the other 12 that are left
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]

@@ -8,16 +8,26 @@ import pytest
 
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason, RefundStatus
+from api.models.stripe_command import CommandKind
 from api.payments.errors import RefundRefused
+from api.payments.executors import carry_out
 from api.payments.jobs import apply_event, work_off
 from api.payments.ledger import lock_payment
 from api.payments.objects.dispute import Dispute
 from api.payments.owners import find_stripe_id
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.payments.shop import Shop, get_payment, list_grants, list_kinds, list_messages, list_refunds
+from tests.api.payments.shop import (
+    Shop,
+    get_payment,
+    list_grants,
+    list_kinds,
+    list_messages,
+    list_refunds,
+    send_commands,
+)
 from tests.api.world import Person
 
 
@@ -34,7 +44,7 @@ def intent_of(payment_id: UUID) -> str:
 def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, buyer: Person) -> None:
     first, second = shop.buy(buyer.id), shop.buy(buyer.id)
     shop.pass_time(days=1)
-    ask_for_refund(plan(first, 1499))
+    carry_out(CommandKind.REFUND, plan(first, 1499))
     shop.deliver()
     ended, moved = list_grants(buyer.id)
     assert (ended.payment_id, ended.ends_at) == (first, clock())
@@ -49,7 +59,7 @@ def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, buyer: Person) -> None
     shop.buy(buyer.id)
     second, third = shop.buy(buyer.id), shop.buy(buyer.id)
     before = list_grants(buyer.id)
-    ask_for_refund(plan(second, 1499))
+    carry_out(CommandKind.REFUND, plan(second, 1499))
     kept, moved = list_grants(buyer.id)
     assert kept.ends_at == before[0].ends_at
     assert (moved.payment_id, moved.starts_at, moved.ends_at) == (
@@ -61,7 +71,7 @@ def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, buyer: Person) -> None
 
 def test_a_partial_refund_leaves_the_plan(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id)
-    ask_for_refund(plan(payment_id, 500))
+    carry_out(CommandKind.REFUND, plan(payment_id, 500))
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 500)
     assert list_grants(buyer.id)[0].ends_at == clock() + timedelta(days=7)
@@ -89,11 +99,11 @@ def test_a_refund_without_an_answer_is_made_once(shop: Shop, buyer: Person, mode
     payment_id = shop.buy(buyer.id)
     refund_id = plan(payment_id, 1499)
     shop.control.mode(mode, count=1)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].status is RefundStatus.PLANNED
     shop.pass_time(days=2)
-    ask_for_refund(refund_id)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].status is RefundStatus.SUCCEEDED
     (money,) = shop.control.ledger()
     assert (money["captured"], money["refunded"]) == (1499, 1499)
@@ -104,10 +114,10 @@ def test_an_error_that_stripe_keeps_does_not_hold_a_refund_up_for_a_day(shop: Sh
     refund_id = plan(payment_id, 1499)
     for calls in (1, 2):  # that fail: of the second attempt the repeated answer, and the one to the next key
         shop.control.mode("error_500", count=calls, path="POST /v1/refunds", saved=1)
-        ask_for_refund(refund_id)
+        carry_out(CommandKind.REFUND, refund_id)
         assert list_refunds(payment_id)[0].status is RefundStatus.PLANNED
         shop.pass_time(minutes=10)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].status is RefundStatus.SUCCEEDED
     (money,) = shop.control.ledger()
     assert (money["captured"], money["refunded"]) == (1499, 1499)
@@ -115,14 +125,14 @@ def test_an_error_that_stripe_keeps_does_not_hold_a_refund_up_for_a_day(shop: Sh
 
 def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id)
-    ask_for_refund(plan(payment_id, 1499))
+    carry_out(CommandKind.REFUND, plan(payment_id, 1499))
     shop.deliver()
     (made,) = shop.control.objects("refund")
     shop.control.fail_refund(made["id"])
     shop.deliver()
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 0)
-    ask_for_refund(plan(payment_id, 1499))
+    carry_out(CommandKind.REFUND, plan(payment_id, 1499))
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
@@ -130,7 +140,7 @@ def test_a_refused_refund_has_failed(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id)
     refund_id = plan(payment_id, 1499)
     shop.control.refund(intent_of(payment_id))  # the dashboard was quicker
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     shop.deliver()
     assert {each.status for each in list_refunds(payment_id)} == {RefundStatus.FAILED, RefundStatus.SUCCEEDED}
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
@@ -155,7 +165,7 @@ def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, buyer: Person, stat
     opened = shop.control.dispute(intent_of(payment_id))
     shop.deliver()
     refund_id = plan(payment_id, 100)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     (waiting,) = list_refunds(payment_id)
     assert (waiting.status, waiting.error) == (RefundStatus.PLANNED, "charge_disputed")
     shop.control.close_dispute(opened["id"], status)
@@ -179,7 +189,7 @@ def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop
         payment = get_payment(payment_id)
         assert payment.status is expected[status]
         assert (payment.refunded_at is None) is (status == "won")
-    ask_for_refund(plan(payment_id, 100))  # an operator may give it back
+    carry_out(CommandKind.REFUND, plan(payment_id, 100))  # an operator may give it back
     assert len(list_refunds(payment_id)) == 1
 
 
@@ -223,7 +233,8 @@ def test_withdrawing_gives_back_the_unused_part(shop: Shop, buyer: Person) -> No
     shop.pass_time(days=2, seconds=1)
     with session() as s:
         done = withdraw(s, payment_id, clock())
-    done.effects.run(ask_for_refund)
+    done.effects.run()
+    send_commands()
     # 1499 * 431,999 s of 604,800 s = 1070.7 cents, rounded up
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1071]
     assert list_grants(buyer.id)[0].ends_at == clock()
@@ -237,7 +248,8 @@ def test_without_the_request_to_begin_everything_goes_back(shop: Shop, buyer: Pe
     shop.pass_time(days=3)
     with session() as s:
         done = withdraw(s, payment_id, clock())
-    done.effects.run(ask_for_refund)
+    done.effects.run()
+    send_commands()
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
@@ -267,7 +279,8 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
     assert list_kinds(cheap) == ["paid", "plan_ended"]
     with session() as s:
         done = withdraw(s, order.payment_id, clock())
-    done.effects.run(ask_for_refund)
+    done.effects.run()
+    send_commands()
     revived = list_grants(buyer.id)[-1]
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))

@@ -6,10 +6,12 @@ import pytest
 
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
+from api.models.stripe_command import CommandKind
+from api.payments.executors import carry_out
 from api.payments.jobs import work_off
 from api.payments.ledger import lock_payment
 from api.payments.owners import find_stripe_id
-from api.payments.refunds import ask_for_refund, plan_refund
+from api.payments.refunds import plan_refund
 from tests.api.payments.shop import Shop, get_payment, list_refunds
 from tests.api.world import Person
 
@@ -36,7 +38,7 @@ def test_the_rest_of_a_withdrawal_goes_back(shop: Shop, buyer: Person, *, told_f
     refund_in_dashboard(shop, payment_id, 200)
     if told_first:
         shop.deliver()
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     shop.deliver()
     shop.work_off()
     shop.deliver()
@@ -57,12 +59,12 @@ def test_it_is_overtaken_again_and_again(shop: Shop, buyer: Person) -> None:
     due = plan(payment_id, 1000)
     for cents in (600, 100):
         refund_in_dashboard(shop, payment_id, cents)
-        ask_for_refund(due)
+        carry_out(CommandKind.REFUND, due)
         shop.control.mode("error_500", path="POST /v1/refunds")
         shop.deliver()
         shop.control.mode("normal")
         (due,) = [each.id for each in list_refunds(payment_id) if each.status is RefundStatus.PLANNED]
-    ask_for_refund(due)
+    carry_out(CommandKind.REFUND, due)
     shop.deliver()
     assert [each["refunded"] for each in shop.control.ledger()] == [1499]
     assert (
@@ -74,7 +76,7 @@ def test_what_an_operator_wished_is_not_repeated(shop: Shop, buyer: Person) -> N
     payment_id = shop.buy(buyer.id)
     refund_id = plan(payment_id, 1499, RefundReason.OPERATOR)
     refund_in_dashboard(shop, payment_id, 200)
-    ask_for_refund(refund_id)
+    carry_out(CommandKind.REFUND, refund_id)
     shop.deliver()
     work_off()
     assert [status for _, status, _ in sorted(list_sums(payment_id))] == [
@@ -85,7 +87,7 @@ def test_what_an_operator_wished_is_not_repeated(shop: Shop, buyer: Person) -> N
 
 def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id)
-    ask_for_refund(plan(payment_id, 1000))
+    carry_out(CommandKind.REFUND, plan(payment_id, 1000))
     shop.deliver()
     (made,) = shop.control.objects("refund")
     shop.control.fail_refund(made["id"])

@@ -139,9 +139,8 @@ def test_what_was_given_back_is_told_for_five_payments_or_more(
     at = clock() - timedelta(days=1)
 
     def credit(number: int, form: CreditForm) -> WatchCredit:
-        begins = at - timedelta(days=10) + number * HOUR
         return WatchCredit(
-            payment_id=payments[number], starts_at=begins, ends_at=begins + 2 * HOUR, form=form,
+            payment_id=payments[number], seconds=7200, form=form,
             amount_cents=18, created_at=at,
         )  # fmt: skip
 
@@ -153,7 +152,7 @@ def test_what_was_given_back_is_told_for_five_payments_or_more(
     assert few["refund"] == {"form": "refund"} | nothing
     frozen.shift(301)
     late = credit(4, CreditForm.TIME)
-    late.starts_at -= HOUR
+    late.seconds += 3600
     add(late)
     told = {each["form"]: each for each in ledger(client)["givenBack"]}
     assert (told["time"]["payments"], told["time"]["seconds"], told["time"]["amount"]) == (5, 11 * 3600, 90)

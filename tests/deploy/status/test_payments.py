@@ -15,13 +15,12 @@ from api.models.base import new_id, session
 from api.models.book import BookTransaction
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice, InvoiceKind
-from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
+from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
 from api.models.user import User
-from api.models.watch_credit import CreditForm, WatchCredit
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
-from configs.plan import PlanName
 from configs.settings import settings
 from deploy.status import payments
 from tests.api.world import add_payment, add_stripe_event
@@ -53,7 +52,7 @@ def test_nothing_waits(finding: Callable[[], PartFinding]) -> None:
 def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
     add_waiting_event("evt_1", settings().health_age_seconds)
     add_waiting_event("evt_2", 3)
-    assert finding() == PartFinding(PartState.OK, "2 events, 0 refunds, 0 cancellations on the way")
+    assert finding() == PartFinding(PartState.OK, "2 events, 0 commands on the way")
     add_waiting_event("evt_3", 600)
     assert finding() == PartFinding(
         PartState.DEGRADED, "3 events of Stripe's not applied, the oldest for 10 min"
@@ -81,22 +80,37 @@ def test_an_open_circuit_breaker_is_named(finding: Callable[[], PartFinding]) ->
     assert finding() == PartFinding(PartState.DEGRADED, "Stripe does not answer: it is asked again in 15 s")
 
 
-def test_a_refund_that_stripe_does_not_confirm_is_named(finding: Callable[[], PartFinding]) -> None:
+def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:
+    command(settings().health_age_seconds - 1)
+    assert finding() == PartFinding(PartState.OK, "0 events, 1 command on the way")
+    command(300)
+    reason = "2 commands not taken by Stripe, the oldest for 5 min"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def test_a_refund_that_waits_for_the_bank_is_no_trouble(finding: Callable[[], PartFinding]) -> None:
     with session() as s:
-        user = User(email="a@example.org")
-        s.add(user)
-    payment, at = add_payment(user.id), clock() - timedelta(seconds=300)
+        refund = Refund(
+            payment_id=pay(),
+            amount_cents=500,
+            reason=RefundReason.OPERATOR,
+            error=DISPUTED,
+            created_at=clock(),
+        )
+        s.add(refund)
+    command(9000, refund.id)
+    assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
+
+
+def command(age: float, subject: UUID | None = None) -> None:
+    """Write a command of so many seconds ago."""
+    at = clock() - timedelta(seconds=age)
     with session() as s:
         s.add(
-            Refund(
-                payment_id=payment,
-                amount_cents=500,
-                reason=RefundReason.OPERATOR,
-                created_at=at,
-                next_attempt_at=clock(),
+            StripeCommand(
+                kind=CommandKind.REFUND, subject_id=subject or new_id(), created_at=at, next_attempt_at=at
             )
         )
-    assert finding() == PartFinding(PartState.DEGRADED, "1 refund not confirmed, the oldest for 5 min")
 
 
 def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFinding]) -> None:
@@ -155,47 +169,6 @@ def pay() -> UUID:
         user = User(email=f"{new_id()}@example.org")
         s.add(user)
     return add_payment(user.id)
-
-
-def cancel(next_attempt_at: datetime, attempts: int) -> Subscription:
-    return Subscription(
-        plan=PlanName.URGENCE_TOTAL,
-        status="active",
-        cancel_wanted_at=clock() + timedelta(days=9),
-        next_attempt_at=next_attempt_at,
-        attempts=attempts,
-    )
-
-
-def test_a_cancellation_that_stripe_does_not_take_is_a_case(finding: Callable[[], PartFinding]) -> None:
-    with session() as s:
-        s.add(cancel(clock(), 7))
-    assert finding().state is PartState.OK
-    with session() as s:
-        s.add(cancel(clock(), 8))
-        s.add(cancel(clock() - timedelta(seconds=settings().health_age_seconds + 1), 0))
-    assert finding() == _CASE
-    assert said()[1:] == ["2 cancellations that Stripe does not take"]
-
-
-def test_a_credit_that_stripe_was_not_told_of_is_a_case(finding: Callable[[], PartFinding]) -> None:
-    payment, now = pay(), clock()
-    for hours, told in ((2.9, None), (3.1, None), (9, now)):
-        created = now - timedelta(hours=hours)
-        with session() as s:
-            s.add(
-                WatchCredit(
-                    payment_id=payment,
-                    starts_at=created - timedelta(hours=2),
-                    ends_at=created,
-                    form=CreditForm.INVOICE,
-                    amount_cents=10,
-                    created_at=created,
-                    next_attempt_at=None if told else now,
-                )
-            )
-    assert finding() == _CASE
-    assert said()[1:] == ["1 credit that Stripe was not told of"]
 
 
 def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:

@@ -155,8 +155,7 @@ def list_payment_lines(part: PaymentOverview) -> list[Line]:
     """Return what waits for Stripe, and what an operator must settle."""
     on_the_way = (
         (part.events, "événement", "événements"),
-        (part.refunds, "remboursement", "remboursements"),
-        (part.cancellations, "résiliation", "résiliations"),
+        (part.commands, "commande à Stripe", "commandes à Stripe"),
     )
     waiting = [count(*each) for each in on_the_way if each[0]]
     lines = [
@@ -171,8 +170,6 @@ def list_payment_lines(part: PaymentOverview) -> list[Line]:
     cases = (
         (part.unknown, "événement d’un objet inconnu", "événements d’objets inconnus", WARN),
         (part.given_up, "événement abandonné : à rejouer", "événements abandonnés : à rejouer", BAD),
-        (part.late_cancellations, "résiliation que Stripe refuse", "résiliations que Stripe refuse", BAD),
-        (part.late_credits, "avoir que Stripe ignore", "avoirs que Stripe ignore", BAD),
         (part.failed_refunds, "remboursement échoué", "remboursements échoués", BAD),
         (part.differences, "différence avec Stripe", "différences avec Stripe", BAD),
         (part.late_declarations, "déclaration pas appliquée", "déclarations pas appliquées", BAD),

@@ -110,6 +110,7 @@ def test_a_payment_under_dispute_says_so_before_money_goes_back(
     page = admin.get(f"{write_address(payment_id)}/remboursement?amount=5,00")
     assert "La banque examine une contestation" in page.text
     admin.send("/remboursement", note="geste", typed=find_number(payment_id))
+    shop.work()
     page = admin.get(write_address(payment_id))
     assert "charge_disputed" in page.text, "why it waits"
     shop.control.close_dispute(str(dispute["id"]), "lost")

@@ -1,0 +1,211 @@
+"""Executors of the outbox: what Stripe is called for, by kind of command. No transaction is open while it answers.
+
+Stripe forgets an idempotency key after 24 hours, and repeats for as long an error 500 that it gave for one
+(https://docs.stripe.com/api/idempotent_requests). So the object that names our row in its metadata is looked for first.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from api.models.base import session as open_session
+from api.models.payment import Payment, Refund, RefundStatus, Subscription
+from api.models.stripe_command import CommandKind
+from api.models.watch_credit import WatchCredit
+from api.payments import notices
+from api.payments.client import call
+from api.payments.effects import Effects
+from api.payments.errors import StripeAway, StripeRefused
+from api.payments.facts import Facts, Metadata, RefundFacts, read_list
+from api.payments.outbox import Turn, end_command, put_off, take_turn
+from api.payments.owners import CREDIT_KEY, PAYMENT_KEY, REFUND_KEY, find_intent, find_stripe_id
+from api.payments.refunds import note_refusal, record_refund
+from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
+from configs.clock import clock
+
+_MISSING = "resource_missing"  # it has ended already; its own event says when
+
+log = structlog.get_logger(__name__)
+
+
+def carry_out(kind: CommandKind, subject_id: UUID) -> None:
+    """Carry out a command, unless it is done. Repeated, Stripe does it once."""
+    with open_session() as s:
+        turn = take_turn(s, kind, subject_id)
+    if turn is None:
+        return
+    try:
+        effects = _EXECUTORS[kind](turn)
+    except (StripeAway, StripeRefused) as error:
+        log.warning("a command waits for Stripe", kind=kind, row=str(subject_id), because=str(error))
+        with open_session() as s:
+            put_off(s, turn, error)
+    else:
+        effects.run()
+
+
+def _refund(turn: Turn) -> Effects:
+    with open_session() as s:
+        refund = s.get_one(Refund, turn.subject_id)
+        payment = s.get_one(Payment, refund.payment_id)
+        intent = find_intent(s, payment)
+        if refund.status is not RefundStatus.PLANNED:
+            end_command(s, turn.kind, turn.subject_id)
+            return Effects()
+    try:
+        facts = _make_refund(turn, refund, intent)
+    except StripeRefused as error:
+        with open_session() as s:
+            return note_refusal(s, refund.id, error)
+    with open_session() as s:
+        return record_refund(s, payment.id, facts, refund.id)
+
+
+def _make_refund(turn: Turn, refund: Refund, intent: str | None) -> RefundFacts:
+    if intent is None:
+        raise StripeRefused("no_payment_intent", "Stripe's id of this payment is not known here")
+    name = str(refund.id)
+    made = list_refunds(intent) if turn.repeated else ()
+    if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
+        return found
+    params: Any = {
+        "payment_intent": intent,
+        "amount": refund.amount_cents,
+        "reason": "requested_by_customer",
+        "metadata": {REFUND_KEY: name, PAYMENT_KEY: str(refund.payment_id)},
+    }
+    return RefundFacts.of(call(lambda c: c.v1.refunds.create(params, {"idempotency_key": turn.key})))
+
+
+def list_refunds(payment_intent: str) -> list[RefundFacts]:
+    """Return all refunds of a payment, those of the dashboard too."""
+    wanted: Any = {"payment_intent": payment_intent, "limit": 100}
+    found: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
+    return found
+
+
+class _Item(Facts):
+    id: str
+    invoice: str | None
+    metadata: Metadata = None
+
+
+class _Invoice(Facts):
+    id: str
+    status: str | None
+
+
+def _credit(turn: Turn) -> Effects:
+    """Lower the next invoice by a credit, or take that back; where no invoice can bear it, it is paid out."""
+    with open_session() as s:
+        credit = s.get_one(WatchCredit, turn.subject_id)
+        wish = read_wish(s, credit)
+        if wish is None:
+            end_command(s, turn.kind, turn.subject_id)
+            return Effects()
+    is_lower = not _take_back(credit, wish) if wish.takes_back else _lower_invoice(turn, credit, wish)
+    with open_session() as s:
+        if not is_lower:
+            pay_instead(s, credit.id)
+        end_command(s, turn.kind, turn.subject_id)
+    return Effects()
+
+
+def _lower_invoice(turn: Turn, credit: WatchCredit, wish: InvoiceWish) -> bool:
+    """Have the next invoice lowered; False where the subscription has ended meanwhile."""
+    if wish.customer is None or wish.subscription is None:
+        raise StripeAway("the subscription's id or its customer's is not known yet")
+    params: Any = {
+        "customer": wish.customer,
+        "subscription": wish.subscription,
+        "amount": -credit.amount_cents,
+        "currency": "eur",
+        "description": "Temps sans surveillance",
+        "metadata": {CREDIT_KEY: str(credit.id)},
+    }
+    try:
+        if not _find_item(credit.id, wish.customer):
+            call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": turn.key}))
+    except StripeRefused as error:
+        log.warning("a credit was refused", credit=str(credit.id), because=error.code)
+        return False
+    return True
+
+
+def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
+    """Have no invoice lowered by a credit any more; return whether that is so.
+
+    The invoice of a subscription that is over is not collected any more: it is voided. Otherwise an invoice that bears
+    the credit decides: paid, the credit was given.
+    """
+    item = _find_item(credit.id, wish.customer) if wish.customer else None
+    if item is None:
+        return True
+    item_id, invoice_id = item.id, item.invoice
+    invoice = _Invoice.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
+    if invoice and invoice.status in ("void", "uncollectible"):
+        return True
+    if invoice and (invoice.status == "paid" or not wish.is_over):
+        return False
+    if invoice and invoice.status != "draft":
+        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+    else:
+        call(lambda c: c.v1.invoice_items.delete(item_id))
+    return True
+
+
+def _find_item(credit_id: UUID, customer: str) -> _Item | None:
+    wanted: Any = {"customer": customer, "limit": 100}
+    made: list[_Item] = call(lambda c: read_list(c.v1.invoice_items.list(wanted), _Item))
+    return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
+
+
+def _end(turn: Turn) -> Effects:
+    """End a subscription as our row says, now where that is over, or let it go on."""
+    with open_session() as s:
+        row = s.get_one(Subscription, turn.subject_id)
+        at, stripe_id = row.cancel_wanted_at, find_stripe_id(s, row, "subscription")
+    if not row.ended_at:
+        _set_end(row.id, stripe_id, at)
+    with open_session() as s:
+        row = s.get_one(Subscription, turn.subject_id, with_for_update=True)
+        if row.ended_at or row.cancel_wanted_at == at:
+            end_command(s, turn.kind, turn.subject_id)
+    return Effects()
+
+
+def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) -> None:
+    if stripe_id is None:
+        raise StripeAway("the subscription's id is not known yet")
+    is_over = at is not None and at <= clock()
+    try:
+        if is_over:
+            call(lambda c: c.v1.subscriptions.cancel(stripe_id, {"prorate": False, "invoice_now": False}))
+        else:
+            end: Any = int(at.timestamp()) if at else ""
+            wish: Any = {"cancel_at": end, "proration_behavior": "none"}
+            call(lambda c: c.v1.subscriptions.update(stripe_id, wish))
+    except StripeRefused as error:
+        if error.code == _MISSING:
+            return
+        if is_over or at is None:  # otherwise Stripe's clock may be ahead: then it is asked to end it now
+            _report_refusal(subscription_id, "end" if at else "go on", error)
+        raise
+
+
+def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> None:
+    """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
+    detail = f"subscription {subscription_id} shall {wish}, and Stripe refuses: {error.code}"
+    with open_session() as s:
+        mails = notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
+    Effects(mails=mails).run()
+
+
+_EXECUTORS: dict[CommandKind, Callable[[Turn], Effects]] = {
+    CommandKind.REFUND: _refund,
+    CommandKind.CREDIT: _credit,
+    CommandKind.END: _end,
+}

@@ -1,0 +1,104 @@
+"""The outbox of commands to Stripe: written with the decision, carried out after its commit, repeated until answered.
+
+A job of the queue `payments` carries out what is due (api/payments/executors.py); the sweep asks for it each second.
+Free of Stripe's library.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from api.models.stripe_command import CommandKind, StripeCommand
+from api.payments.errors import StripeAway
+from api.payments.event_store import find_due_objects
+from configs.clock import clock
+from configs.settings import settings
+
+_CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
+_LONGEST_WAIT = timedelta(minutes=5)
+DISPUTE_WAIT = timedelta(hours=1)
+_LATEST = 2 * DISPUTE_WAIT  # an instant further ahead came from a clock that was wrong: it is over
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An attempt at a command, by one worker."""
+
+    kind: CommandKind
+    subject_id: UUID
+    attempt: int  # the first is 1
+    key_number: int
+
+    @property
+    def repeated(self) -> bool:
+        """Whether Stripe may have done it before: then the object that names the subject is looked for."""
+        return self.attempt > 1
+
+    @property
+    def key(self) -> str:
+        """The idempotency key; one under which Stripe saved an error is followed by the next."""
+        number = f"-{self.key_number}" if self.key_number else ""
+        return f"{self.kind.value}-{self.subject_id}{number}"
+
+
+def add_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
+    """Have Stripe asked after the commit. What is known is asked anew, once a call that is under way has its answer."""
+    now = clock()
+    made = insert(StripeCommand).values(kind=kind, subject_id=subject_id, created_at=now, next_attempt_at=now)
+    soon = sa.func.greatest(now, sa.func.least(StripeCommand.next_attempt_at, now + _CALL_TAKES))
+    again = {"next_attempt_at": soon, "attempts": sa.func.least(StripeCommand.attempts, 1)}
+    session.execute(made.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=again))
+
+
+def find_due_commands(session: Session, most: int = 100) -> list[tuple[CommandKind, UUID]]:
+    """Return the commands whose turn has come, the one that waited longest first."""
+    now, at = clock(), StripeCommand.next_attempt_at
+    due = sa.select(StripeCommand.kind, StripeCommand.subject_id).where((at <= now) | (at > now + _LATEST))
+    return [(kind, subject_id) for kind, subject_id in session.execute(due.order_by(at).limit(most))]
+
+
+def has_due_work(session: Session) -> bool:
+    """Return whether a job should apply events or carry out commands now."""
+    return bool(find_due_objects(session, most=1) or find_due_commands(session, most=1))
+
+
+def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> Turn | None:
+    """Take the next attempt at a command; None where it is done."""
+    row = session.get(StripeCommand, (kind, subject_id), with_for_update=True)
+    if row is None:
+        return None
+    row.next_attempt_at, row.attempts = clock() + _CALL_TAKES, row.attempts + 1
+    return Turn(kind, subject_id, row.attempts, row.key_number)
+
+
+def put_off(session: Session, turn: Turn, error: Exception) -> None:
+    """Repeat a command later. Where Stripe saved an error under its key, the next key follows at once."""
+    wait = timedelta(seconds=settings().stripe_retry_seconds * 2 ** min(turn.attempt - 1, 20))
+    values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, _LONGEST_WAIT)}
+    if isinstance(error, StripeAway) and error.saved:
+        values |= {"key_number": turn.key_number + 1, "next_attempt_at": clock()}
+    session.execute(sa.update(StripeCommand).where(_is(turn.kind, turn.subject_id)).values(values))
+
+
+def wait_for_dispute(session: Session, refund_id: UUID) -> None:
+    """Have a refund repeated in an hour."""
+    mine = sa.update(StripeCommand).where(_is(CommandKind.REFUND, refund_id))
+    session.execute(mine.values(next_attempt_at=clock() + DISPUTE_WAIT))
+
+
+def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
+    """Take a command out of the outbox: it is done, or given up."""
+    session.execute(sa.delete(StripeCommand).where(_is(kind, subject_id)))
+
+
+def is_asked(session: Session, kind: CommandKind, subject_id: UUID) -> bool:
+    """Return whether Stripe has not answered yet."""
+    return session.scalar(sa.select(sa.exists().where(_is(kind, subject_id)))) or False
+
+
+def _is(kind: CommandKind, subject_id: UUID) -> sa.ColumnElement[bool]:
+    return sa.and_(StripeCommand.kind == kind, StripeCommand.subject_id == subject_id)

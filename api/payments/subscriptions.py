@@ -1,0 +1,86 @@
+"""Subscriptions: our row of one, and when it shall end, or that it goes on; the outbox asks Stripe until it agrees."""
+
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
+from api.models.payment import Payment, Subscription
+from api.models.stripe_command import CommandKind
+from api.payments.outbox import add_command, is_asked
+from api.payments.owners import find_subscription_id, link_id
+from configs.clock import clock
+
+RENEWING = ("active", "trialing")  # Stripe's words
+# Not paid, so that no plan follows from it once the days of grace are over; a payment that comes late may revive it.
+LAPSING = ("past_due", "unpaid", "paused", "incomplete")
+
+
+def ensure_subscription(session: Session, order: Payment, stripe_id: str) -> Subscription:
+    """Return the subscription that a locked order began, and write it where it is not known yet."""
+    if known := find_subscription_id(session, stripe_id):
+        subscription = session.get_one(Subscription, known)
+    else:
+        subscription = Subscription(
+            user_id=order.user_id, plan=order.plan, status="incomplete", created_at=clock()
+        )
+        session.add(subscription)
+        link_id(session, stripe_id, "subscription", subscription)
+    if order.subscription_id is None:
+        order.subscription_id = subscription.id
+        session.flush()
+    if subscription.user_id is None:  # its account is gone
+        request_cancellation(session, subscription.id, clock())
+    return subscription
+
+
+def request_cancellation(session: Session, subscription_id: UUID, at: datetime) -> None:
+    """Write that a subscription shall end at `at`; an earlier end that is wanted already stays."""
+    row = _lock(session, subscription_id)
+    if not row.ended_at and (row.cancel_wanted_at is None or row.cancel_wanted_at > at):
+        row.cancel_wanted_at = at
+        add_command(session, CommandKind.END, row.id)
+        session.flush()
+
+
+def take_back_cancellation(session: Session, subscription_id: UUID) -> None:
+    """Write that a subscription goes on."""
+    row = _lock(session, subscription_id)
+    if not row.ended_at and row.cancel_wanted_at:
+        row.cancel_wanted_at = None
+        add_command(session, CommandKind.END, row.id)
+        session.flush()
+
+
+def _lock(session: Session, subscription_id: UUID) -> Subscription:
+    return session.get_one(Subscription, subscription_id, with_for_update=True, populate_existing=True)
+
+
+def find_agreed_end(session: Session, row: Subscription) -> datetime | None:
+    """Return the end that Stripe has set; None where there is none, and while it is asked for another or for none."""
+    return None if row.cancel_at is None or is_asked(session, CommandKind.END, row.id) else row.cancel_at
+
+
+def end_lapsed(session: Session, order: Payment, now: datetime) -> None:
+    """End the subscriptions that another one, which this order began, replaces: they must not be charged beside it."""
+    others = sa.select(Subscription.id).where(
+        Subscription.user_id == order.user_id,
+        Subscription.id != order.subscription_id,
+        Subscription.status.in_(LAPSING),
+        Subscription.ended_at.is_(None),
+    )
+    for each in session.scalars(others).all():
+        request_cancellation(session, each, now)
+
+
+def undo_notices(session: Session, subscription_id: UUID) -> None:
+    """Undo what was declared to end a subscription and has not taken effect."""
+    mine = sa.update(Declaration).where(
+        Declaration.subscription_id == subscription_id,
+        Declaration.kind == DeclarationKind.CANCELLATION,
+        Declaration.takes_effect_at > clock(),
+        sa.text(OPEN_DECLARATION),
+    )
+    session.execute(mine.values(undone_at=clock()))
