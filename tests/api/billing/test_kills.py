@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from api.background import jobs as background_jobs
 from api.declarations.cancellation_service import undo_own
+from api.invoices.issuing import issue_due
 from api.models.base import engine, session
 from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
 from api.models.stripe_command import CommandKind
@@ -190,6 +191,7 @@ class Stage:
             steps = list(killer.steps)
             killer.fatal = None
             life.settle()
+        issue_due(60)
         assert reconcile()["different"] == 0
         return steps, read_end_state(self.till)
 
