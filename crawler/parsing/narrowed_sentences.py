@@ -56,8 +56,10 @@ _LIMITED = re.compile(
 _LIMITED_BEFORE = re.compile(
     rf"^\W*(?:{_WITHIN}|on)\b|\b(?:il (?:arrive|se peut)|parfois|souvent|sometimes|often)\b"
 )
+TO_DATE = r"(?<!y )(?<!')\ba ce jour(?!.la\b)"  # `à ce jour`, neither `il n'y a ce jour …` nor `à ce jour-là`
 # What limits it to nothing.
 _UNLIMITED = re.compile(
+    rf"{TO_DATE}\b|"
     r"\b(?:pour le moment|pour l'instant|a l'heure actuelle|(?:en|a) ce (?:moment|stade)|a present|dans l'immediat"
     r"|actuellement|a (?:noter|savoir)|pour (?:votre )?information|en raison d\W?[^,.]*"
     r"|quel(?:le)?s? que soi\w+ \w+ \w+"

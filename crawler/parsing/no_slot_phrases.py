@@ -8,7 +8,7 @@ import re
 from html import unescape
 
 from crawler.parsing.html_text import around_phrase, normalize
-from crawler.parsing.narrowed_sentences import CONDITIONS, DAYS, is_narrowed
+from crawler.parsing.narrowed_sentences import CONDITIONS, DAYS, TO_DATE, is_narrowed
 
 _WHAT = (
     r"(?:creneaux?|disponibilites?|rendez.vous|rdv|plages?(?: horaires?)?+|places?|horaires?|dates?(?! de))\b"
@@ -74,6 +74,7 @@ _TODAY = re.compile(
     r"\b(?:aujourd'hui|ce jour|du jour|de la journee|cette journee|ce (?:matin|soir|midi)|cet(?:te)? apres.midi"
     r"|today|this day|tonight)\b"
 )
+_TO_DATE = re.compile(rf"{TO_DATE}\b")
 _SOME_DAYS = re.compile(rf"\d|\b(?:{DAYS})\b|(?<!a partir de )(?<!a compter de )\bcette date\b")
 # Words of trouble that state none: how to report one, how long files take, when to come back.
 _TROUBLES = "(?:erreurs?|errors?|problemes?|problems?|incidents?|bugs?|pannes?|difficultes?)"
@@ -113,7 +114,7 @@ def says_none(message: str, *, every_day: bool = False) -> bool:
     """
     if len(message) > _LONGEST:
         return False
-    text = _fold_message(message)
+    text = _TO_DATE.sub(" ", _fold_message(message))
     said = _NONE.search(text)
     if said is None or any(words.search(text) for words in _NOT_ALL):
         return False

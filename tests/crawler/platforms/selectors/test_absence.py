@@ -53,6 +53,8 @@ def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **
         f"En raison d'une forte demande, {NONE.lower()}.",
         f"À noter : {NONE.lower()}.",
         f"{NONE} à ce stade",
+        f"{NONE} à ce jour.",
+        f"À ce jour, {NONE.lower()}, merci de revenir plus tard.",
         f"Information : {NONE.lower()}.",
         f"Résultat de votre recherche – {NONE.lower()}.",
         f"{NONE}, vous serez prévenu dès qu'un créneau se libère.",
@@ -70,7 +72,7 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
     [
         f"{NONE} {limit}."
         for limit in (
-            "ce jour", "ce jour-là", "aujourd'hui", "demain", "cette semaine", "ce mois-ci", "en décembre", "le lundi",
+            "ce jour", "ce jour-là", "à ce jour-là", "à ce jour et à cette heure", "aujourd'hui", "demain", "cette semaine", "ce mois-ci", "en décembre", "le lundi",
             "pour cette date", "à cette date et à cette heure", "à cette heure", "l'après-midi", "le matin", "en soirée",
             "avant le 15", "avant janvier", "d'ici Noël", "jusqu'à nouvel ordre pour les mineurs", "entre 9h et 12h",
             "dans ce centre", "pour ce centre", "au guichet 2", "dans cette mairie", "sur ce site", "à la sous-préfecture",
