@@ -1,4 +1,4 @@
-"""Checks of the book against the tables beside it: named SQL queries, each of which must give no row.
+"""Checks of the book against the tables beside it: named SQL queries that must give no row.
 
 The daily comparison runs them; a row is reported like a difference with Stripe. `make chaos` ends with the same ones.
 """

@@ -1,4 +1,4 @@
-"""Rights of consumers in a chaos run: buyers withdraw from orders, ask for their data, and delete their accounts.
+"""Rights of consumers in a chaos run: buyers withdraw, cancel, ask for their data, and delete their accounts.
 
 An act without an answer may have had its effect. A buyer who began to leave does nothing else, and tries until the
 account is gone.
@@ -18,10 +18,12 @@ from uuid import UUID
 
 from configs.clock import clock
 from configs.signed_links import WithdrawOrder, write_token
+from configs.withdrawal_period import ZONE
 from deploy.chaos.shop_api import ShopApi
 from deploy.chaos.subscribers import SHOPPERS
 
 _BY_LINK = 0.3  # of the withdrawals
+_AT_END, _UNDONE = 0.5, 0.3  # of the cancellations
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Consumers:
     leaving: list[Buyer] = field(default_factory=list)  # asked for the deletion, and got no answer yet
     former: list[FormerBuyer] = field(default_factory=list)
     paid: list[tuple[Buyer, UUID]] = field(default_factory=list)  # orders
+    monthly: list[Buyer] = field(default_factory=list)  # who paid a monthly plan, which may have ended
     answered: set[UUID] = field(default_factory=set)  # withdrawals that the API answered
     exported: set[Buyer] = field(default_factory=set)
     _turn: threading.Lock = field(default_factory=threading.Lock)  # of leaving
@@ -67,6 +70,14 @@ class Consumers:
         body = {"paymentId": str(payment_id), "name": buyer.name}
         answer = _click(lambda: self.api.ask(buyer.email, "/api/billing/withdraw", body))
         self.answered.add(UUID(answer["declarationId"]))
+
+    def cancel(self, rng: random.Random) -> None:
+        """Give notice of a monthly plan's end, today or with the paid period; some undo it."""
+        buyer, at_end = rng.choice(self.monthly), rng.random() < _AT_END
+        choice = {"periodEnd": True} if at_end else {"on": clock().astimezone(ZONE).date().isoformat()}
+        _click(lambda: self.api.ask(buyer.email, "/api/billing/cancel", choice))
+        if rng.random() < _UNDONE:
+            _click(lambda: self.api.ask(buyer.email, "/api/billing/cancel/undo", {}))
 
     def export(self, rng: random.Random) -> None:
         """Ask for the data of an account that has no export so far."""

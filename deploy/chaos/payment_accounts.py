@@ -1,14 +1,16 @@
-"""Account of the payments of a run: our ledger beside Stripe's, to the cent. Pure, but for what reads the two sides."""
+"""Account of the payments of a run: tables and book beside Stripe's ledger, to the cent. Pure, but for the reads."""
 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from api.models.book import Account, BookLine
 from api.models.notification import Notification
 from api.models.payment import (
     Payment,
@@ -22,6 +24,8 @@ from api.models.payment import (
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.models.user import Grant
+from api.payments.book_checks import find_book_faults
+from configs.clock import clock
 from deploy.chaos.accounting import may_be_unheard
 from deploy.chaos.inbox import InboxReader
 from deploy.chaos.journal import OpeningJournal
@@ -39,6 +43,7 @@ class OurPayment:
     status: PaymentStatus
     amount: int  # cents
     refunded: int  # cents
+    cash: int  # cents: what the book has at Stripe
     intents: tuple[str, ...]  # Stripe's ids of its money
     grants: int  # of source `payment`
     ended: bool  # an upgrade, a withdrawal or the account's deletion ended its plan
@@ -49,12 +54,16 @@ class OurPayment:
 
 @dataclass(frozen=True)
 class StripePayment:
-    """A payment that Stripe took: the id of its money, the payment of ours that it names, and cents."""
+    """A payment that Stripe took: the id of its money, the payment of ours that it names, and cents.
+
+    `net`: what is left of it, less refunds and disputes.
+    """
 
     intent: str
     payment: str | None
     captured: int
     refunded: int
+    net: int
 
 
 @dataclass
@@ -67,6 +76,7 @@ class PaymentAccount:
     grants: int = 0
     order_mails: int = 0
     copies_allowed: int = 0
+    cents_that_differ: int = 0  # paid, refunded, or in the book
     differences: list[str] = field(default_factory=list)
 
 
@@ -86,7 +96,7 @@ def settle_payments(
     )
     owners = {intent: each for each in ours for intent in each.intents}
     for stripe in theirs:
-        account.differences += _compare(stripe, owners.get(stripe.intent))
+        _compare(account, stripe, owners.get(stripe.intent))
     taken = {stripe.intent for stripe in theirs}
     account.differences += [
         f"{each.id}: {each.status} here, and Stripe took nothing"
@@ -100,18 +110,23 @@ def settle_payments(
     return account
 
 
-def _compare(stripe: StripePayment, ours: OurPayment | None) -> list[str]:
+def _compare(account: PaymentAccount, stripe: StripePayment, ours: OurPayment | None) -> None:
     if ours is None or ours.status not in _DONE:
         state = ours.status.value if ours else "unknown"
-        return [
+        account.cents_that_differ += stripe.captured
+        account.differences.append(
             f"{stripe.payment}: Stripe took {stripe.captured} cents by {stripe.intent}, here it is {state}"
-        ]
-    pairs = (("paid", ours.amount, stripe.captured), ("refunded", ours.refunded, stripe.refunded))
-    return [
-        f"{ours.id}: {what} {here} cents here, {there} at Stripe"
-        for what, here, there in pairs
-        if here != there
-    ]
+        )
+        return
+    pairs = (
+        ("paid", ours.amount, stripe.captured),
+        ("refunded", ours.refunded, stripe.refunded),
+        ("in the book", ours.cash, stripe.net),
+    )
+    for what, here, there in pairs:
+        account.cents_that_differ += abs(here - there)
+        if here != there:
+            account.differences.append(f"{ours.id}: {what} {here} cents here, {there} at Stripe")
 
 
 def _find_paid_twice(theirs: Iterable[StripePayment]) -> list[str]:
@@ -165,9 +180,20 @@ def wait_for_payments(
         # Stripe's side first: what happens in between is news here, and waits.
         theirs = read_stripe(control.ledger())
         account = settle_payments(read_ours(engine, inbox), theirs, read_waiting(engine), journal)
+        account.differences += check_book(engine)
         if not account.differences or time.monotonic() > end:
             return account
         time.sleep(1)
+
+
+def check_book(engine: sa.Engine) -> list[str]:
+    """Return what the product's own checks of the book find, in words; documents are issued every two seconds."""
+    with Session(engine) as s:
+        faults = find_book_faults(s, clock() - timedelta(seconds=10))
+    return [
+        f"{each.check}: {each.subject} has {each.book} in the book, {each.tables} beside it"
+        for each in faults
+    ]
 
 
 def read_stripe(ledger: Iterable[Mapping[str, Any]]) -> list[StripePayment]:
@@ -178,6 +204,7 @@ def read_stripe(ledger: Iterable[Mapping[str, Any]]) -> list[StripePayment]:
             (each["metadata"] or {}).get("payment") if each["session"] else None,
             each["captured"],
             each["refunded"],
+            each["net"],
         )
         for each in ledger
     ]
@@ -187,6 +214,13 @@ def read_ours(engine: sa.Engine, inbox: InboxReader) -> list[OurPayment]:
     """Return all payments, each with what followed from it."""
     with engine.connect() as connection:
         payments = connection.execute(sa.select(Payment.__table__)).all()
+        at_stripe = sa.select(BookLine.payment_id, sa.func.sum(BookLine.cents)).where(
+            BookLine.account == Account.CASH
+        )
+        cash = {
+            str(owner): int(cents)
+            for owner, cents in connection.execute(at_stripe.group_by(BookLine.payment_id))
+        }
         intents = _group(
             connection,
             sa.select(StripeId.payment_id, StripeId.id).where(StripeId.kind == "payment_intent"),
@@ -210,6 +244,7 @@ def read_ours(engine: sa.Engine, inbox: InboxReader) -> list[OurPayment]:
             status=PaymentStatus(each.status),
             amount=each.amount_cents,
             refunded=each.refunded_cents,
+            cash=cash.get(name, 0),
             intents=tuple(intents[name]),
             grants=len(grants[name]),
             ended=name in ended,

@@ -1,6 +1,6 @@
 """Purchases of a chaos run: shoppers who buy through the API, subscriptions that renew, refunds from both sides.
 
-They withdraw, ask for their data and leave as well (consumers.py).
+They withdraw, cancel, ask for their data and leave as well (consumers.py).
 What fails meanwhile is left as it is, as customers do: the accounts compare what both sides hold at the end.
 """
 
@@ -39,8 +39,8 @@ _OPERATOR = f"operator{SHOPPERS}"
 _SECOND_FACTOR = "JBSWY3DPEHPK3PXP"  # no code of it is ever asked for: the operator signed in before
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
-# Buying, renewing, refunds by the operator and in the dashboard; withdrawals, exports, deletions.
-_OFTEN = (10, 3, 1, 1, 4, 1, 2)
+# Buying, renewing, refunds by the operator and in the dashboard; withdrawals, cancellations, exports, deletions.
+_OFTEN = (10, 3, 1, 1, 4, 3, 1, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
@@ -60,6 +60,7 @@ class Purchase:
     payment_id: UUID
     session_id: str
     buyer: Buyer
+    is_monthly: bool
 
 
 @dataclass
@@ -120,7 +121,8 @@ class Shop:
 
     def _order(self, rng: random.Random, buyer: Buyer) -> Purchase:
         """Send an order; once more where no answer came, as by a second click."""
-        body: dict[str, Any] = {"plan": rng.choices(_PLANS, (5, 3, 2))[0].value, "consent": _make_consent()}
+        name = rng.choices(_PLANS, (5, 3, 2))[0]
+        body: dict[str, Any] = {"plan": name.value, "consent": _make_consent()}
         body |= {"clientName": buyer.name} if buyer.name else {}
         body |= {"alert": _ALERT} if rng.random() < 0.3 else {"withoutAlert": True}  # noqa: PLR2004
         try:
@@ -129,7 +131,8 @@ class Shop:
             raise
         except (OSError, HTTPException):
             made = self.api.ask(buyer.email, "/api/billing/checkout", body)
-        return Purchase(UUID(made["paymentId"]), made["checkoutUrl"].rpartition("/")[2], buyer)
+        session_id, is_monthly = made["checkoutUrl"].rpartition("/")[2], name is PlanName.URGENCE_TOTAL
+        return Purchase(UUID(made["paymentId"]), session_id, buyer, is_monthly)
 
     def pay(self, purchase: Purchase, card: str = "visa") -> None:
         """Pay an order on its page at Stripe.
@@ -141,9 +144,12 @@ class Shop:
         answer = self.control.pay(purchase.session_id, card=card)
         if not answer["error"]:
             self.consumers.paid.append((purchase.buyer, purchase.payment_id))
+            if purchase.is_monthly:
+                self.consumers.monthly.append(purchase.buyer)
 
     def _trade(self, rng: random.Random, slowness: float) -> None:
-        rights = (self.consumers.withdraw, self.consumers.export, self._leave)
+        mine = self.consumers
+        rights = (mine.withdraw, mine.cancel, mine.export, self._leave)
         acts = (self._buy, self._renew, self._refund_as_operator, self._refund_in_dashboard, *rights)
         while not self._ended.wait(slowness * rng.uniform(*_PAUSE)):
             act = rng.choices(acts, _OFTEN)[0]

@@ -70,6 +70,7 @@ def figures(
         "order mails": payments.order_mails,
         "order mails doubled, allowed": payments.copies_allowed,
         "payments that differ": len(payments.differences),
+        "cents that differ": payments.cents_that_differ,
         "withdrawals": law.withdrawals,
         "cents withdrawn": law.cents,
         "invoices": law.invoices,
@@ -133,8 +134,8 @@ def line(found: dict[str, Any]) -> str:
         "doubled, not allowed", "late", "late after an outage",
         "told to strangers", "contacts above their cap", "proofs kept", "proofs lost",
         "job runs done", "payments", "cents paid", "cents refunded", "grants", "order mails",
-        "payments that differ", "withdrawals", "cents withdrawn", "invoices", "credit notes", "exports",
-        "accounts deleted", "breaches of law", "messages delivered", "without a receipt, allowed",
+        "payments that differ", "cents that differ", "withdrawals", "cents withdrawn", "invoices", "credit notes",
+        "exports", "accounts deleted", "breaches of law", "messages delivered", "without a receipt, allowed",
         "SMS told elsewhere", "copies of unknown fate", "messages that differ", "worst recovery, s",
     )  # fmt: skip
     return " · ".join(f"{name}: {found[name]}" for name in names)

@@ -15,14 +15,17 @@ ORDER = OurPayment(
     status=PaymentStatus.COMPLETED,
     amount=1499,
     refunded=0,
+    cash=1499,
     intents=("pi_1",),
     grants=1,
     ended=False,
     is_order=True,
     mails=((NOON,),),
 )
-RENEWAL = replace(ORDER, id="two", amount=2999, refunded=500, intents=("pi_2",), is_order=False, mails=())
-MONEY = (StripePayment("pi_1", "one", 1499, 0), StripePayment("pi_2", None, 2999, 500))
+RENEWAL = replace(
+    ORDER, id="two", amount=2999, refunded=500, cash=2499, intents=("pi_2",), is_order=False, mails=()
+)
+MONEY = (StripePayment("pi_1", "one", 1499, 0, 1499), StripePayment("pi_2", None, 2999, 500, 2499))
 
 
 def books(
@@ -44,6 +47,7 @@ def test_both_sides_agree() -> None:
     [
         (replace(ORDER, amount=1498), "one: paid 1498 cents here, 1499 at Stripe"),
         (replace(ORDER, refunded=1), "one: refunded 1 cents here, 0 at Stripe"),
+        (replace(ORDER, cash=1498), "one: in the book 1498 cents here, 1499 at Stripe"),
         (replace(ORDER, grants=0), "one: COMPLETED with 0 grants"),
         (replace(ORDER, grants=2), "one: COMPLETED with 2 grants"),
         (replace(ORDER, mails=()), "one: COMPLETED with order mails taken at ()"),
@@ -73,8 +77,8 @@ def test_what_waits_for_longer_than_the_patience_is_a_difference() -> None:
 
 
 def test_what_went_back_or_was_upgraded_may_have_no_grant_and_no_mail() -> None:
-    back = replace(ORDER, status=PaymentStatus.REFUNDED, refunded=1499, grants=0, mails=())
-    assert books(back, RENEWAL, theirs=(replace(MONEY[0], refunded=1499), MONEY[1])).differences == []
+    back = replace(ORDER, status=PaymentStatus.REFUNDED, refunded=1499, cash=0, grants=0, mails=())
+    assert books(back, RENEWAL, theirs=(replace(MONEY[0], refunded=1499, net=0), MONEY[1])).differences == []
     assert books(replace(ORDER, ended=True, grants=0), RENEWAL).differences == []
 
 

@@ -35,7 +35,7 @@ def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, 
         plan_refund(s, lock_payment(s, paid), 100, RefundReason.OPERATOR)
     (ours,) = read_ours(engine(), inbox)
     assert (ours.refunded, ours.is_order, ours.ended) == (100, True, False)
-    assert read_stripe(shop.control.ledger()) == [StripePayment(ours.intents[0], str(paid), 1499, 0)]
+    assert read_stripe(shop.control.ledger()) == [StripePayment(ours.intents[0], str(paid), 1499, 0, 1499)]
     assert [each.partition(" ")[0] for each in read_waiting(engine())] == ["refund"]
     assert len(account().differences) == 2
     shop.clock.shift(timedelta(minutes=2))
