@@ -50,6 +50,8 @@ def test_a_withdrawal_shows_what_goes_back_and_why(buyer: Buyer) -> None:
     (payment,) = rows(Payment)
     buyer.get(f"/formule/retractation/{payment.id}")
     buyer.browser.send("/formule/retractation/", name="Camille")
+    assert "Payé 14,99 € Encore dû 14,99 € Mouvements" in read_book(buyer)
+    buyer.shop.deliver()
     book = read_book(buyer)
     assert "Payé 14,99 € Remboursé 14,99 € Mouvements" in book
     assert "Remboursement demandé · Rétractation 20/11/2026 10:00 14,99 €" in book
@@ -60,6 +62,7 @@ def test_an_outage_lowers_the_next_charge(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL, _WISH)
     buyer.shop.pass_time(days=20)
     jobs.credit_outages()
+    buyer.shop.deliver()
     book = read_book(buyer)
     assert "Temps non surveillé, à rendre" in book
     assert "Encore dû 19,99 €" in book, book
