@@ -134,6 +134,7 @@ _NOT_PRINTED = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
 )
 _ODD = re.compile(f"[{_APOSTROPHES}{_HYPHENS}{_NOT_PRINTED}]")
+_ACCENTS = "\u0300\u0301\u0302\u0308\u0327"  # French ones, written apart from their letter
 _ENDLESS = re.compile(
     r"[^\x00-\u02ff\s]{200,}"
 )  # accents without end: composing takes the square of their number
@@ -155,10 +156,28 @@ def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
     for each in root.iter(*_EMPTY):
         del each[:]
         each.text = None
+    if any(accent in text for accent in _ACCENTS):
+        _compose_texts(root)
     names = frozenset(str(_ATTRIBUTES(root)).split())
     for each in (*_hidden_by_html(root, names), *_hidden_by_script(names & _HIDING, scripts_ran)(root)):
         each.set(_MARK, "")
     return root
+
+
+def _compose_texts(root: html.HtmlElement) -> None:
+    """Compose a page's texts and labels, as XPaths of readers name letters with accents; no address, no sent value."""
+    for each in root.iter("*"):
+        each.text, each.tail = _compose(each.text), _compose(each.tail)
+        shown = ("aria-label", "value") if each.get("type") == "submit" else ("aria-label",)
+        for name in shown:
+            if (written := each.get(name)) is not None:
+                each.set(name, _compose(written) or "")
+
+
+def _compose(text: str | None) -> str | None:
+    if text is None or text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _ENDLESS.sub(_leave_accents_out, CONTROL.sub(" ", text)))
 
 
 def _hidden_by_html(root: html.HtmlElement, names: frozenset[str]) -> Iterator[html.HtmlElement]:
