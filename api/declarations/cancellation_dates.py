@@ -20,6 +20,7 @@ from api.models.user import Grant, User
 from api.payments.grants import PAYMENT, find_paid_end
 from api.payments.shortening import measure_refund
 from api.schemas import FieldError
+from configs.clock import clock
 from configs.desk import zone_or_home
 from configs.withdrawal_period import ZONE
 
@@ -130,6 +131,12 @@ def find_days(now: datetime, zone: ZoneInfo) -> tuple[date, date]:
     """Return the first and the last day at whose end a contract may be wished to end."""
     today = now.astimezone(zone).date()
     return today, today + LONGEST_NOTICE
+
+
+def list_days() -> list[date]:
+    """Return the days at whose end a contract may be wished to end, in France."""
+    first, last = find_days(clock(), ZONE)
+    return [first + timedelta(days=each) for each in range((last - first).days + 1)]
 
 
 def end_day(day: date, zone: ZoneInfo) -> datetime:

@@ -18,12 +18,12 @@ from api.declarations.cancellation_dates import (
     find_zone,
     quote_refund,
 )
-from api.declarations.cancellations import find_order_of, is_ending, select_open_notices
-from api.declarations.wished_end import PERIOD_END
+from api.declarations.cancellations import is_ending, select_open_notices
+from api.declarations.schemas import PERIOD_END
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.user import User
-from api.payments.subscriptions import find_agreed_end
+from api.payments.subscriptions import find_agreed_end, find_order_of
 from configs.clock import clock
 from configs.plan import PlanName
 

@@ -4,7 +4,6 @@ The notice is a row with its second. Until it takes effect nothing but the renew
 then the job shortens the plan and plans the refund.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,8 +13,8 @@ from sqlalchemy.orm import Session
 from api.alerts.service import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
-from api.declarations.acknowledgements import acknowledge
 from api.declarations.cancellation_dates import (
+    find_confirmed_end,
     find_end,
     find_end_of_notice_period,
     find_last_second,
@@ -24,19 +23,18 @@ from api.declarations.cancellation_dates import (
     list_paid,
     quote_refund,
 )
-from api.declarations.refusals import Refusal
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author, Refusal, acknowledge, write
 from api.errors import ApiError
-from api.models.base import new_id
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
-from api.models.payment import Payment, Subscription
+from api.models.payment import Subscription
+from api.payments import notices
 from api.payments.effects import Effects
 from api.payments.grants import end_grace, find_paid_end
 from api.payments.ledger import lock_payment
-from api.payments.notices import confirm_cancellation
 from api.payments.shortening import shorten_paid_time
 from api.payments.subscriptions import (
     find_agreed_end,
+    find_order_of,
     request_cancellation,
     take_back_cancellation,
     undo_notices,
@@ -46,20 +44,13 @@ from configs.clock import clock
 NOTICED = "cancel_noticed"  # the kind of the receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a notice of cancellation answers, its row, and what follows after the commit.
-
-    There is no row where the subscription's end was wanted before.
-    """
-
-    answer: CancelledAnswer
-    row: Declaration | None
-    mails: list[UUID]
-
-
-def declare_cancellation(session: Session, user_id: UUID, wish: Cancellation, author: Author) -> Notice:
+def declare_cancellation(
+    session: Session, user_id: UUID, wish: Cancellation, author: Author
+) -> tuple[CancelledAnswer, Declaration | None, list[UUID]]:
     """Write a notice of the user's, and that the subscription renews no more. Repeated, or later, it changes nothing.
+
+    Return what it answers, its row (None where the subscription's end was wanted before), and the notifications to
+    nudge.
 
     Raises:
         api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
@@ -72,48 +63,38 @@ def declare_cancellation(session: Session, user_id: UUID, wish: Cancellation, au
     ends = find_end(wish, paid_until, find_zone(session, user_id), now)
     standing = find_standing_notice(session, contract.id)
     if standing and standing.takes_effect_at and standing.takes_effect_at <= ends:
-        return Notice(_answer(session, contract, standing), standing, [])
+        return _answer(session, contract, standing), standing, []
     if standing is None and contract.cancel_wanted_at and contract.cancel_wanted_at <= ends:
         known = CancelledAnswer(ends_at=contract.cancel_wanted_at, refund=0, currency="eur")
-        return Notice(known, None, [])
+        return known, None, []
     undo_notices(session, contract.id)  # an earlier end takes its place
-    row = _add_notice(session, contract, wish, author, ends)
-    request_cancellation(session, contract.id, find_last_second(session, contract, ends, now))
-    answer = _answer(session, contract, row)
-    return Notice(answer, row, acknowledge(session, row, NOTICED, refund=answer.refund))
-
-
-def _add_notice(
-    session: Session, contract: Subscription, wish: Cancellation, author: Author, ends: datetime
-) -> Declaration:
-    now, order = clock(), find_order_of(session, contract.id)
-    row = Declaration(
-        id=new_id(),
-        kind=DeclarationKind.CANCELLATION,
+    row = write(
+        session,
+        DeclarationKind.CANCELLATION,
+        author,
+        find_order_of(session, contract.id),
         made_at=now,
-        made_by=author.made_by,
-        user_id=contract.user_id,
-        payment_id=order.id if order else None,
+        user_id=user_id,
         subscription_id=contract.id,
-        name=author.name,
-        reference=order.order_number if order else None,
-        language=author.language,
         wished_on=wish.on,
         at_period_end=wish.period_end,
         confirmed_at=now,
         takes_effect_at=ends,
     )
-    session.add(row)
+    request_cancellation(session, contract.id, find_last_second(session, contract, ends, now))
+    answer = _answer(session, contract, row)
+    return answer, row, acknowledge(session, row, NOTICED, refund=answer.refund)
+
+
+def confirm_cancellation(session: Session, row: Declaration) -> None:
+    """Let a locked notice take effect on its day: its owner read the account's mail. Repeated, nothing changes."""
+    contract = session.get(Subscription, row.subscription_id) if row.subscription_id else None
+    if contract is None or not row.is_open or row.confirmed_at:
+        return
+    now = clock()
+    row.confirmed_at, row.takes_effect_at = now, find_confirmed_end(session, row, contract, now)
     session.flush()
-    return row
-
-
-def find_order_of(session: Session, subscription_id: UUID) -> Payment | None:
-    """Return the order of a subscription: its other payments are renewals."""
-    mine = sa.select(Payment).where(
-        Payment.subscription_id == subscription_id, Payment.consented_at.is_not(None)
-    )
-    return session.scalars(mine.order_by(Payment.id).limit(1)).one_or_none()
+    request_cancellation(session, contract.id, find_last_second(session, contract, row.takes_effect_at, now))
 
 
 def find_standing_notice(session: Session, subscription_id: UUID) -> Declaration | None:
@@ -180,29 +161,24 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Eff
         row.refused_because = Refusal.NO_ORDER
         return Effects()
     ends, period_end = row.takes_effect_at, find_end_of_notice_period(session, row, contract)
-    if (
-        row.at_period_end and period_end and period_end > ends
-    ):  # ten days are over without a word from the owner
+    # Ten days are over without a word from the owner.
+    if row.at_period_end and period_end and period_end > ends:
         row.takes_effect_at = period_end
         request_cancellation(session, contract.id, period_end)
         return Effects()
     effects, paid_until, back = Effects(), find_paid_end(session, contract.id), 0
     if not row.at_period_end or (paid_until and paid_until > ends):
-        back = _shorten(session, contract, ends)
+        paid = list_paid(session, contract, ends)
+        back = sum(shorten_paid_time(session, lock_payment(session, each), ends) for each in paid)
     ended_before = bool(contract.ended_at and contract.ended_at < ends)
     request_cancellation(session, contract.id, ends)
     end_grace(session, contract.id, ends)
     row.applied_at, row.refund_cents = now, back
     close_notices(session, contract.id, but=row.id)
     if back or not ended_before:
-        effects.mails += confirm_cancellation(session, contract, ends, back, subject=ends.isoformat())
+        subject = ends.isoformat()
+        effects.mails += notices.confirm_cancellation(session, contract, ends, back, subject=subject)
     return effects
-
-
-def _shorten(session: Session, contract: Subscription, ends: datetime) -> int:
-    """End the paid grants at `ends`; what goes back for the rest of their time is rounded up, and returned."""
-    paid = list_paid(session, contract, ends)
-    return sum(shorten_paid_time(session, lock_payment(session, each), ends) for each in paid)
 
 
 def _answer(session: Session, contract: Subscription, row: Declaration) -> CancelledAnswer:

@@ -1,7 +1,8 @@
-"""Declarations by the form that needs no login. Every address gets the same answer: a stranger may have sent the form.
+"""Declarations by the two forms that need no login. Whoever is named, the answer is the same: a stranger may send one.
 
-Each is stored and acknowledged to the typed address. It takes effect when the link in that mail is pressed, otherwise
-after three days, where number and address are those of one order.
+Each is stored and told to the typed address. It takes effect when the link in a mail is pressed. Otherwise a withdrawal
+does after three days, where number and address are those of one order, and a cancellation after ten days: until then
+its owner undoes it. Its contract is found by its order's number, otherwise by the account's address.
 
 Those that name one order of the address are counted apart from all others: whoever types an address with wrong numbers
 keeps its reader neither from declaring nor from being told.
@@ -14,20 +15,28 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.declarations.acknowledgements import acknowledge
-from api.declarations.applying import link_order
-from api.declarations.orders import find_order
-from api.declarations.schemas import WithdrawalForm
-from api.declarations.withdrawals import RECEIVED, WrittenDeclaration
+import notifier
+from api.accounts.queries import find_user
+from api.billing.quotes import find_subscription
+from api.declarations.cancellation_dates import LONGEST_NOTICE, quote_both_ends
+from api.declarations.cancellations import NOTICED, is_ending
+from api.declarations.records import acknowledge, find_order, is_address_of, link_order
+from api.declarations.schemas import CancellationForm, WithdrawalForm
+from api.declarations.withdrawals import RECEIVED
 from api.errors import ApiError
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.payment import Payment, Subscription
+from api.payments import notices
+from api.payments.ledger import lock_payment
+from api.payments.subscriptions import find_order_of
 from configs.clock import clock
 from configs.contact_addresses import fold_address
 
-UNCONFIRMED_FOR = timedelta(days=3)
+UNCONFIRMED_FOR = timedelta(days=3)  # a withdrawal
 ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail
 STORED_A_DAY = 20  # of one address and order
+LINKED_A_DAY = 3  # cancellations of one contract; more of them wait for an operator
 _DAY = timedelta(days=1)
 MayMail = Callable[[str], bool]  # whether a mail may go to an address that a stranger may have named
 _LOCK = 0x6465636C  # advisory locks of this module
@@ -38,37 +47,53 @@ def allow_mail(_email: str) -> bool:
     return True
 
 
-def receive_withdrawal(
-    session: Session, wish: WithdrawalForm, language: str, may_mail: MayMail
-) -> WrittenDeclaration:
-    """Store a declaration; sent twice by one page, it is one.
+def receive(
+    session: Session, wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail
+) -> tuple[Declaration, list[UUID]]:
+    """Store a declaration; sent twice by one page, it is one. Return the notifications to nudge, too.
 
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
-    now = clock()  # not after the lock: who declares in the last second must not be late for having waited
-    take_turn(session, wish.email)
-    declaration_id = name_declaration(wish.declaration, wish.email, wish.order)
-    if known := session.get(Declaration, declaration_id):
-        return WrittenDeclaration(known, [])
+    row = _build(wish, language)  # before the lock: who declares in the last second must not be late
+    _take_turn(session, wish.email)
+    if known := session.get(Declaration, row.id):
+        return known, []
+    session.add(row)
+    session.flush()
+    lately = _count_lately(session, row)
+    if lately > STORED_A_DAY:
+        detail = "this address was named too often within a day: wait until tomorrow"
+        retry = {"Retry-After": str(int(_DAY.total_seconds()))}
+        raise ApiError(429, "too-many-requests", detail, headers=retry)
+
+    def may_tell() -> bool:
+        return lately <= ACKNOWLEDGED_A_DAY and may_mail(wish.email)
+
+    if row.kind is DeclarationKind.CANCELLATION:
+        return row, _tell_cancellation(session, row, _link_contract(session, row), may_tell)
+    link_order(session, row)
+    return row, acknowledge(session, row, RECEIVED) if row.payment_id or may_tell() else []
+
+
+def _build(wish: WithdrawalForm | CancellationForm, language: str) -> Declaration:
+    now, words = clock(), wish.reference
     row = Declaration(
-        id=declaration_id,
         kind=DeclarationKind.WITHDRAWAL,
         made_at=now,
         made_by=DeclaredBy.FORM,
         name=wish.name,
         email=wish.email,
-        reference=wish.order,
+        reference=wish.reference,
         language=language,
         takes_effect_at=now + UNCONFIRMED_FOR,
     )
-    session.add(row)
-    session.flush()
-    link_order(session, row)
-    lately = count_lately(session, row)
-    check_count(lately)
-    is_told = row.payment_id or (lately <= ACKNOWLEDGED_A_DAY and may_mail(wish.email))
-    return WrittenDeclaration(row, acknowledge(session, row, RECEIVED) if is_told else [])
+    if isinstance(wish, CancellationForm):
+        words = f"{words} {wish.wished}"
+        row.kind, row.takes_effect_at = DeclarationKind.CANCELLATION, now + LONGEST_NOTICE
+        row.wished_on, row.at_period_end = wish.choice.on, wish.choice.period_end
+    row.id = name_declaration(wish.declaration, wish.email, words)
+    return row
 
 
 def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
@@ -76,50 +101,81 @@ def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
     return uuid5(page, f"{email}\n{reference}") if page else new_id()
 
 
-def take_turn(session: Session, email: str) -> None:
+def _take_turn(session: Session, email: str) -> None:
     """Let those that name an address at once wait for each other."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(email)))))
 
 
-def count_lately(session: Session, row: Declaration) -> int:
+def _count_lately(session: Session, row: Declaration) -> int:
     """Return how many declarations, this one too, named an address within a day.
 
-    A withdrawal that names an order of the address is counted among those of that order only, which takes its number.
-    One that has the number of an order whose account is deleted is counted among those with this number. All others
-    are counted alike: the address alone finds a cancellation's contract, and a count would tell of it.
+    One whose number is that of an order of the address, or whose account is deleted, is counted among those of its kind
+    with this number. All others are counted alike: the address alone finds a cancellation's contract, and a count would
+    tell of it.
     """
-    names_order = (Declaration.kind == DeclarationKind.WITHDRAWAL) & Declaration.payment_id.is_not(None)
-    named = row.payment_id if row.kind is DeclarationKind.WITHDRAWAL else None
+    email, order = row.email or "", find_order(session, row.reference or "")
+    if order and (order.user_id is None or is_address_of(session, order, email)):
+        same = (Declaration.kind == row.kind) & (_fold(Declaration.reference) == _fold(row.reference))
+    else:
+        same = (Declaration.kind == DeclarationKind.CANCELLATION) | Declaration.payment_id.is_(None)
     lately = sa.select(sa.func.count()).where(
-        sa.func.lower(Declaration.email) == fold_address(row.email or ""),
-        Declaration.made_at > clock() - _DAY,
-        names_order & (Declaration.payment_id == named) if named else ~names_order,
+        sa.func.lower(Declaration.email) == fold_address(email), Declaration.made_at > clock() - _DAY, same
     )
-    if named is None and _names_order_without_account(session, row):
-        lately = lately.where(_fold_number(Declaration.reference) == _fold_number(row.reference))
     return session.scalars(lately).one()
 
 
-def _names_order_without_account(session: Session, row: Declaration) -> bool:
-    """Return whether a withdrawal has the number of an order whose account is deleted: no address is known of it."""
-    if row.kind is not DeclarationKind.WITHDRAWAL or not row.reference:
-        return False
-    order = find_order(session, row.reference)
-    return order is not None and order.user_id is None
-
-
-def _fold_number(number: sa.SQLColumnExpression[str | None] | str | None) -> sa.ColumnElement[str]:
+def _fold(number: sa.SQLColumnExpression[str | None] | str | None) -> sa.ColumnElement[str]:
     return sa.func.upper(sa.func.replace(number, "-", ""))
 
 
-def check_count(lately: int) -> None:
-    """Refuse one declaration too many of an address.
+def _link_contract(session: Session, row: Declaration) -> Payment | None:
+    """Find the contract of a notice; return its order."""
+    order = find_order(session, row.reference or "")
+    if order is None or order.subscription_id is None:
+        order = _find_order_by_address(session, row.email or "")
+    if order is None or order.user_id is None or order.subscription_id is None:
+        return None
+    lock_payment(session, order.id)
+    contract = session.get_one(Subscription, order.subscription_id)
+    if is_ending(contract) or _count_linked(session, contract) >= LINKED_A_DAY:
+        return None
+    row.payment_id, row.subscription_id, row.user_id = order.id, contract.id, order.user_id
+    session.flush()
+    return order
 
-    Raises:
-        api.errors.ApiError: 429.
+
+def _find_order_by_address(session: Session, email: str) -> Payment | None:
+    user = find_user(session, email)
+    contract = find_subscription(session, user.id) if user else None
+    return find_order_of(session, contract.id) if contract else None
+
+
+def _count_linked(session: Session, contract: Subscription) -> int:
+    """Return how many notices without a login named a contract within a day: its owner got a mail for each."""
+    lately = sa.select(sa.func.count()).where(
+        Declaration.subscription_id == contract.id,
+        Declaration.made_by == DeclaredBy.FORM,
+        Declaration.made_at > clock() - _DAY,
+    )
+    return session.scalars(lately).one()
+
+
+def _tell_cancellation(
+    session: Session, row: Declaration, order: Payment | None, may_tell: Callable[[], bool]
+) -> list[UUID]:
+    """Write the receipt to the account's address, and to the typed one where that is another one.
+
+    Of those that name no contract the admins hear once a day: one may count nevertheless, within ten days.
     """
-    if lately > STORED_A_DAY:
-        detail = "this address was named too often within a day: wait until tomorrow"
-        raise ApiError(
-            429, "too-many-requests", detail, headers={"Retry-After": str(int(_DAY.total_seconds()))}
-        )
+    params, key = {"declaration": str(row.id)}, f"{NOTICED}:{row.id}"
+    if order and order.user_id:
+        known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
+        mails = notifier.create_notifications(session, order.user_id, NOTICED, params | known, key)
+    else:
+        detail = f"declaration {row.id}: a cancellation that names no contract; there may be more of them"
+        day = f"cancellation-open:{clock():%Y-%m-%d}"
+        mails = notices.tell_admins(session, "declaration_open", detail, key=day)
+    if row.email and not (order and is_address_of(session, order, row.email)) and may_tell():
+        typed = f"{key}:typed"
+        mails += notifier.notify_address(session, row.email, NOTICED, params, typed, language=row.language)
+    return mails

@@ -6,11 +6,9 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from api.billing.schemas import Cancellation, CancelledAnswer
-from api.declarations import cancellation_service, service
-from api.declarations.acknowledgements import choose_message_language
-from api.declarations.queries import build_answer
+from api.declarations import service
+from api.declarations.records import Author, choose_message_language
 from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
-from api.declarations.withdrawals import Author
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.models.declaration import DeclaredBy
@@ -34,7 +32,7 @@ def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
     """
     language = choose_message_language(current_identity().language)
     author = Author(DeclaredBy.ACCOUNT, language, body.name)
-    return build_answer(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()
+    return WithdrawalAnswer.of(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()
 
 
 @blueprint.post(
@@ -47,10 +45,10 @@ def cancel_plan(body: Cancellation) -> dict[str, Any]:
     renews meanwhile. Repeated, nothing changes.
     """
     author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language))
-    return cancellation_service.cancel_own(current_user_id(), body, author).as_json()
+    return service.cancel_own(current_user_id(), body, author).as_json()
 
 
 @blueprint.post("/cancel/undo", security=BEARER, responses={200: UndoneAnswer, **declare_errors(401, 409)})
 def undo_cancellation() -> dict[str, Any]:
     """Undo all notices of cancellation before they take effect: the subscription goes on. Repeated, nothing changes."""
-    return cancellation_service.keep_own(current_user_id()).as_json()
+    return service.keep_own(current_user_id()).as_json()

@@ -1,13 +1,14 @@
 """Bodies of declarations: by the account, and by the form without a login."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
 from api.accounts.schemas import Email
 from api.billing.schemas import Cancellation
+from api.declarations.cancellation_dates import find_days
 from api.declarations.typed_text import (
     LONGEST_LINE,
     LONGEST_NAME,
@@ -15,13 +16,33 @@ from api.declarations.typed_text import (
     clean_reference,
     drop_empty_name,
 )
-from api.declarations.wished_end import check_wished, read_wished
+from api.models.declaration import Declaration
 from api.schemas import Answer, Body, name_rule
+from configs.clock import clock
+from configs.withdrawal_period import ZONE
+
+PERIOD_END = "periodEnd"
+
+
+def _check_wished(text: str) -> str:
+    if text == PERIOD_END:
+        return text
+    first, last = find_days(clock(), ZONE)
+    day = _read_wished(text).on
+    if day is None or not first <= day <= last:
+        raise ValueError(f"choose a day from {first} to {last}, or {PERIOD_END}")
+    return text
+
+
+def _read_wished(text: str) -> Cancellation:
+    return Cancellation.model_validate({PERIOD_END: True} if text == PERIOD_END else {"on": text})
+
 
 Name = Annotated[str, Field(max_length=LONGEST_NAME), name_rule("name", clean_name)]
 OptionalName = Annotated[
     str, Field(max_length=LONGEST_NAME, examples=["Camille Martin"]), AfterValidator(drop_empty_name)
 ]
+Wished = Annotated[str, name_rule("out_of_range", _check_wished)]
 OrderNumber = Annotated[str, Field(max_length=LONGEST_LINE), name_rule("reference", clean_reference)]
 
 
@@ -42,11 +63,30 @@ class WithdrawalAnswer(Answer):
     refund: int | None
     currency: str
 
+    @classmethod
+    def of(cls, row: Declaration) -> Self:
+        """Return a withdrawal as its author sees it."""
+        return cls(
+            declaration_id=row.id,
+            order_number=row.reference or "",
+            declared_at=row.made_at,
+            applied_at=row.applied_at,
+            refund=row.refund_cents,
+            currency="eur",
+        )
+
 
 class UndoneAnswer(Answer):
     """A subscription that goes on: when it renews next."""
 
     renews_at: datetime
+
+
+class LinkedWithdrawal(Body):
+    """What the page of the order mail's link asks for; `email` is needed where the account is gone."""
+
+    name: OptionalName | None = None
+    email: Email | None = None
 
 
 class WithdrawalForm(Body):
@@ -57,36 +97,33 @@ class WithdrawalForm(Body):
     order: OrderNumber
     declaration: UUID | None = None
 
-
-class LinkedWithdrawal(Body):
-    """What the page of the order mail's link asks for; `email` is needed where the account is gone."""
-
-    name: OptionalName | None = None
-    email: Email | None = None
-
-
-class CancellationForm(Body):
-    """What the form asks for. `wished`: a day as `2026-11-30`, or `periodEnd`; `declaration` as in a withdrawal."""
-
-    name: Name
-    email: Email
-    reference: OrderNumber
-    wished: Annotated[str, name_rule("out_of_range", check_wished)]
-    declaration: UUID | None = None
-
     @property
-    def choice(self) -> Cancellation:
-        """What was wished, as the account asks for it."""
-        return read_wished(self.wished)
+    def reference(self) -> str:
+        """The number of the order."""
+        return self.order
 
 
-class CancellationChoice(Body):
-    """The last step in the account or by a link: the choice, and the name as the receipt shall show it."""
+class _WishedEnd(Body):
+    """`wished`: a day as `2026-11-30`, or `periodEnd`."""
 
-    wished: Annotated[str, name_rule("out_of_range", check_wished)]
-    name: OptionalName | None = None
+    wished: Wished
 
     @property
     def choice(self) -> Cancellation:
         """What was wished, as the route asks for it."""
-        return read_wished(self.wished)
+        return _read_wished(self.wished)
+
+
+class CancellationForm(_WishedEnd):
+    """What the form asks for. `declaration` as in a withdrawal."""
+
+    name: Name
+    email: Email
+    reference: OrderNumber
+    declaration: UUID | None = None
+
+
+class CancellationChoice(_WishedEnd):
+    """The last step in the account or by a link: the choice, and the name as the receipt shall show it."""
+
+    name: OptionalName | None = None

@@ -1,21 +1,29 @@
-"""Declarations as routes and pages receive them: written and committed, then acknowledged, then applied."""
+"""Declarations as routes and pages receive them: written and committed, then told, then applied."""
 
 from uuid import UUID
 
-import sqlalchemy as sa
-
 import notifier
+from api.alerts.service import lock_user
+from api.billing.quotes import find_subscription
+from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations.applying import apply_soon
-from api.declarations.confirming import confirm_declaration, undo_declaration
-from api.declarations.forms import MayMail, allow_mail, receive_withdrawal
-from api.declarations.refusals import build_refusal
-from api.declarations.schemas import WithdrawalForm
-from api.declarations.withdrawals import Author, declare_withdrawal
-from api.errors import not_found
+from api.declarations.cancellation_dates import find_period_end
+from api.declarations.cancellations import (
+    confirm_cancellation,
+    declare_cancellation,
+    ends_anyhow,
+    undo_cancellations,
+)
+from api.declarations.forms import MayMail, allow_mail, receive
+from api.declarations.records import Author, lock_declaration
+from api.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalForm
+from api.declarations.withdrawals import confirm_withdrawal, declare_withdrawal
+from api.errors import ApiError, not_found
 from api.models.base import session
-from api.models.declaration import Declaration
+from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
+from configs.clock import clock
 
 
 def withdraw_own(user_id: UUID, payment_id: UUID, author: Author) -> Declaration:
@@ -25,9 +33,9 @@ def withdraw_own(user_id: UUID, payment_id: UUID, author: Author) -> Declaration
         api.errors.ApiError: 404; 409, the period is over, or there is no right to withdraw.
     """
     with session() as s:
-        own = sa.select(Payment.id).where(Payment.id == payment_id, Payment.user_id == user_id)
-        if s.scalar(own) is None:
-            raise not_found("order")
+        order = s.get(Payment, payment_id)
+    if order is None or order.user_id != user_id:
+        raise not_found("order")
     return withdraw_order(payment_id, author)
 
 
@@ -39,42 +47,95 @@ def withdraw_order(payment_id: UUID, author: Author) -> Declaration:
     """
     try:
         with session() as s:
-            written = declare_withdrawal(s, payment_id, author)
+            row, mails = declare_withdrawal(s, payment_id, author)
     except WithdrawalRefused as error:
-        raise build_refusal(error) from None
-    notifier.nudge(written.mails)
-    apply_soon(written.row.id)
-    return _read_again(written.row)
+        raise ApiError(409, error.because.replace("_", "-"), str(error)) from None
+    notifier.nudge(mails)
+    return _apply(row)
 
 
-def receive_form(wish: WithdrawalForm, language: str, may_mail: MayMail = allow_mail) -> Declaration:
-    """Store a declaration of somebody who is not signed in, and acknowledge it where its order is known or it may be.
+def cancel_own(user_id: UUID, wish: Cancellation, author: Author) -> CancelledAnswer:
+    """Declare that the user's subscription shall end.
+
+    Raises:
+        api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
+    """
+    with session() as s:
+        answer, row, mails = declare_cancellation(s, user_id, wish, author)
+    notifier.nudge(mails)
+    if row and answer.ends_at <= clock():
+        apply_soon(row.id)
+    return answer
+
+
+def undo_own(user_id: UUID) -> bool:
+    """Let the user's subscription go on; False where there was no notice to take back any more."""
+    with session() as s:
+        lock_user(s, user_id)
+        contract = find_subscription(s, user_id)
+        return bool(contract and undo_cancellations(s, contract.id))
+
+
+def keep_own(user_id: UUID) -> UndoneAnswer:
+    """Let the user's subscription go on, and say when it renews. Repeated, nothing changes.
+
+    Raises:
+        api.errors.ApiError: 409, there is no subscription, or its end has come or was asked for at Stripe.
+    """
+    with session() as s:
+        lock_user(s, user_id)
+        contract = find_subscription(s, user_id)
+        if contract is None or contract.period_ends_at is None:
+            raise ApiError(409, "no-subscription", "there is nothing to undo: no subscription runs")
+        undo_cancellations(s, contract.id)
+        if ends_anyhow(s, contract):
+            detail = "the end of this subscription cannot be undone here: its time has come, or Stripe's portal has it"
+            raise ApiError(409, "undo-too-late", detail)
+        return UndoneAnswer(renews_at=find_period_end(s, contract, clock()))
+
+
+def receive_form(
+    wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail = allow_mail
+) -> Declaration:
+    """Store the declaration of somebody who is not signed in, and tell who may know of it.
 
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day.
     """
     with session() as s:
-        written = receive_withdrawal(s, wish, language, may_mail)
-    notifier.nudge(written.mails)
-    return written.row
+        row, mails = receive(s, wish, language, may_mail)
+    notifier.nudge(mails)
+    return row
 
 
 def confirm(declaration_id: UUID) -> Declaration | None:
-    """Confirm a declaration by its link, and apply it; None where there is no such declaration."""
+    """Confirm a declaration by the link of its mail, and apply it if it is due; None where there is none.
+
+    Repeated, nothing changes.
+    """
     with session() as s:
-        row = confirm_declaration(s, declaration_id)
-    if row is None:
-        return None
-    apply_soon(row.id)
-    return _read_again(row)
+        row = lock_declaration(s, declaration_id)
+        if row and row.is_open and row.confirmed_at is None:
+            is_withdrawal = row.kind is DeclarationKind.WITHDRAWAL
+            (confirm_withdrawal if is_withdrawal else confirm_cancellation)(s, row)
+    return _apply(row) if row else None
 
 
 def undo(declaration_id: UUID) -> Declaration | None:
-    """Undo a declaration by its link, where it has not taken effect; None where there is no such declaration."""
+    """Undo a declaration by the link of its mail before it takes effect; None where there is none.
+
+    A withdrawal can be undone until it is confirmed, a cancellation with all others of its contract.
+    """
     with session() as s:
-        return undo_declaration(s, declaration_id)
+        row = lock_declaration(s, declaration_id)
+        if row and row.is_open and row.kind is DeclarationKind.CANCELLATION and row.subscription_id:
+            undo_cancellations(s, row.subscription_id)
+        elif row and row.is_open and row.kind is DeclarationKind.WITHDRAWAL and row.confirmed_at is None:
+            row.undone_at = clock()
+    return row
 
 
-def _read_again(row: Declaration) -> Declaration:
+def _apply(row: Declaration) -> Declaration:
+    apply_soon(row.id)
     with session() as s:
         return s.get_one(Declaration, row.id)

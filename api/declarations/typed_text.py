@@ -21,7 +21,6 @@ _LABEL_SIGNS = str.maketrans({"№": "n° ", "º": "° "})
 _GLUED_LABEL = re.compile(
     rf"\b(?:no|nr|r[ée]f|commande|order)(?={_HALF}[-./_ ]?{_HALF}(?![0-9A-Z]))", re.IGNORECASE
 )
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)  # in older mails
 # What stands before a number: `N° `, `no. `, `Commande n° `.
 _BEFORE_NUMBER = re.compile(
     r"^\W*(?:(?:commande|order|num[ée]ro|n\s*[°º]|no\.|nr\.|#)\s*:?\s*)+", re.IGNORECASE
@@ -67,8 +66,6 @@ def clean_reference(text: str) -> str:
 def find_number(text: str) -> str:
     """Return the number of an order that a line holds, otherwise the line, cleaned."""
     typed = _GLUED_LABEL.sub(" ", clean_typed(text.translate(_LABEL_SIGNS)))
-    if found := _ID.search(typed):
-        return found[0]
     for number in _NUMBERS:
         if halves := number.findall(typed):
             return "".join(halves[-1]).upper()

@@ -1,46 +1,64 @@
-"""Withdrawals from the account or by the link of the order mail: their author is known, so they count at once."""
+"""Withdrawals: declared by an author who is known, applied, and what a page shows of an order beforehand."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.declarations.acknowledgements import acknowledge
-from api.declarations.refusals import Refusal
-from api.models.base import new_id
+from api.declarations.cancellations import close_notices
+from api.declarations.records import Author, Refusal, acknowledge, link_order, refuse, write
+from api.errors import not_found
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind, DeclaredBy
-from api.models.payment import Payment
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus
+from api.models.user import User
+from api.payments import notices
+from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
+from api.payments.later_starts import REMEMBERED, count_withdrawals
 from api.payments.ledger import lock_payment
-from api.payments.withdrawal import quote_withdrawal
-from api.payments.withdrawal_periods import find_period, was_informed
+from api.payments.withdrawal import quote_withdrawal, withdraw
+from api.payments.withdrawal_periods import find_period, list_periods, was_informed
 from configs.clock import clock
+from configs.plan import PlanName
 
-RECEIVED = "withdrawal_received"  # the kind of the acknowledgement
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenDeclaration:
-    """A declaration, and the notifications to nudge after the commit."""
-
-    row: Declaration
-    mails: list[UUID]
+RECEIVED, _RESULT = "withdrawal_received", "withdrawn"  # kinds of messages
+_REPEATED = 2  # withdrawals of one person that are worth a mail to the admins
+_LONGEST = timedelta(days=430)  # of any period
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who declares: name and address are None where they are not given."""
+class OpenOrder:
+    """An order within its period."""
 
-    made_by: DeclaredBy
-    language: str
-    name: str | None = None
-    email: str | None = None  # for the acknowledgement, where no account has one
+    payment_id: UUID
+    number: str
+    plan: PlanName
+    paid_at: datetime
+    last_day: date
 
 
-def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> WrittenDeclaration:
-    """Write a withdrawal from an order; repeated, it returns the first one. `apply_declaration` follows the commit.
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order, and what a withdrawal from it would give back; or why there is none, or the one that stands."""
+
+    order: OpenOrder
+    refund: int | None  # cents
+    refusal: str | None  # a word of api.declarations.records.Refusal
+    standing: Declaration | None
+    language: str | None  # of the account; None where it is gone
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the account that placed the order is still there."""
+        return self.language is not None
+
+
+def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> tuple[Declaration, list[UUID]]:
+    """Write a withdrawal from an order; repeated, it is the first one. `apply_declaration` follows the commit.
+
+    Return the notifications to nudge, too.
 
     Raises:
         api.payments.errors.WithdrawalRefused: the period is over, or there is no right to withdraw.
@@ -48,26 +66,70 @@ def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> Wr
     now = clock()  # not after the lock: who declares in the last second must not be late for having waited
     order = lock_payment(session, payment_id)
     if standing := find_standing(session, order.id):
-        return WrittenDeclaration(standing, [])
+        return standing, []
     quote_in_period(session, order, now)
-    row = Declaration(
-        id=new_id(),
-        kind=DeclarationKind.WITHDRAWAL,
+    row = write(
+        session,
+        DeclarationKind.WITHDRAWAL,
+        author,
+        order,
         made_at=now,
-        made_by=author.made_by,
         user_id=order.user_id,
-        payment_id=order.id,
         subscription_id=order.subscription_id,
-        name=author.name,
         email=author.email if order.user_id is None else None,
-        reference=order.order_number,
-        language=author.language,
         confirmed_at=now,
         takes_effect_at=now,
     )
-    session.add(row)
+    return row, acknowledge(session, row, RECEIVED)
+
+
+def confirm_withdrawal(session: Session, row: Declaration) -> None:
+    """Let a locked withdrawal by the form take effect now: its author reads the address that was typed."""
+    row.confirmed_at = clock()
+    link_order(session, row)
+    if row.takes_effect_at:
+        row.takes_effect_at = min(row.takes_effect_at, row.confirmed_at)
     session.flush()
-    return WrittenDeclaration(row, acknowledge(session, row, RECEIVED))
+
+
+def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effects:
+    """Apply a locked withdrawal whose time has come, as far as it may be."""
+    link_order(session, row)
+    if row.payment_id is None:
+        return Effects(mails=refuse(session, row, Refusal.NO_ORDER))
+    order = lock_payment(session, row.payment_id)
+    try:
+        quote_in_period(session, order, row.made_at)
+        declared_at = find_first_instant(session, row)
+        done = withdraw(session, order.id, declared_at, informed=was_informed(session, order, declared_at))
+    except WithdrawalRefused as error:
+        return _refuse_withdrawal(session, row, error)
+    row.applied_at, row.refund_cents = now, done.refund_cents
+    if order.subscription_id:
+        close_notices(session, order.subscription_id, but=row.id)
+    effects = done.effects
+    effects.mails += acknowledge(session, row, _RESULT, to_typed=False)
+    effects.mails += _tell_repetition(session, row, now)
+    return effects
+
+
+def _tell_repetition(session: Session, row: Declaration, now: datetime) -> list[UUID]:
+    """Tell the admins of a person who withdraws again and again, once a day at most."""
+    many, first_at = count_withdrawals(session, row)
+    if many < _REPEATED:
+        return []
+    detail = f"payment {row.payment_id}: withdrawal {many} of one person within {REMEMBERED.days} days"
+    who = row.user_id or first_at.isoformat()
+    return notices.tell_admins(
+        session, "withdrawn_again", detail, key=f"withdrawn-again:{who}:{now:%Y-%m-%d}"
+    )
+
+
+def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefused) -> Effects:
+    mails = refuse(session, row, error.because)
+    if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
+        mails += acknowledge(session, row, _RESULT, to_typed=False)
+    return Effects(mails=mails)
 
 
 def quote_in_period(session: Session, order: Payment, declared_at: datetime) -> int:
@@ -103,3 +165,59 @@ def find_standing(session: Session, payment_id: UUID) -> Declaration | None:
         (Declaration.made_by != DeclaredBy.FORM) | Declaration.applied_at.is_not(None),
     )
     return session.scalars(mine.order_by(Declaration.made_at).limit(1)).one_or_none()
+
+
+def list_open_orders(session: Session, user_id: UUID) -> list[OpenOrder]:
+    """Return the user's orders that are within their period and not withdrawn, the newest first."""
+    now = clock()
+    withdrawn = sa.select(PaymentEvent.payment_id).where(PaymentEvent.kind == PaymentEventKind.WITHDRAWN)
+    mine = sa.select(Payment).where(
+        Payment.user_id == user_id,
+        Payment.consented_at.is_not(None),
+        Payment.paid_at > now - _LONGEST,
+        Payment.status == PaymentStatus.COMPLETED,
+        Payment.id.not_in(withdrawn.where(PaymentEvent.payment_id == Payment.id)),
+    )
+    orders = session.scalars(mine.order_by(Payment.id.desc())).all()
+    periods = list_periods(session, orders)
+    return [
+        _build_order(each, periods[each.id].last_day) for each in orders if periods[each.id].includes(now)
+    ]
+
+
+def read_own_order(session: Session, user_id: UUID, payment_id: UUID) -> OrderState:
+    """Return one of the user's orders.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    order = session.get(Payment, payment_id)
+    if order is None or order.user_id != user_id:
+        raise not_found("order")
+    return read_order(session, payment_id)
+
+
+def read_order(session: Session, payment_id: UUID) -> OrderState:
+    """Return an order that was paid.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    order = session.get(Payment, payment_id)
+    if order is None or order.consented_at is None or order.paid_at is None:
+        raise not_found("order")
+    standing = find_standing(session, payment_id)
+    refund, refusal = None, None
+    if standing is None:
+        try:
+            refund = quote_in_period(session, order, clock())
+        except WithdrawalRefused as error:
+            refusal = error.because
+    shown = _build_order(order, find_period(session, order).last_day)
+    language = session.scalar(sa.select(User.language).where(User.id == order.user_id))
+    return OrderState(shown, refund, refusal, standing, language)
+
+
+def _build_order(order: Payment, last_day: date) -> OpenOrder:
+    paid_at = order.paid_at or order.created_at
+    return OpenOrder(order.id, order.order_number or str(order.id), order.plan, paid_at, last_day)

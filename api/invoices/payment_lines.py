@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.invoices.contents import InvoiceLine, LineKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PlanCredit, Subscription
 from api.models.user import Grant
+from api.payments.subscriptions import find_order_of
 from configs.plan import plan
 
 _PAID = "payment"  # source of a grant that a payment gives
@@ -22,10 +23,7 @@ def name_order(session: Session, payment: Payment) -> tuple[str, str | None]:
     """
     order = payment
     if payment.consented_at is None and payment.subscription_id:
-        first = sa.select(Payment).where(
-            Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
-        )
-        order = session.scalars(first.order_by(Payment.id).limit(1)).one_or_none() or payment
+        order = find_order_of(session, payment.subscription_id) or payment
     return order.order_number or str(order.id), order.client_name
 
 

@@ -84,3 +84,11 @@ def undo_notices(session: Session, subscription_id: UUID) -> None:
         sa.text(OPEN_DECLARATION),
     )
     session.execute(mine.values(undone_at=clock()))
+
+
+def find_order_of(session: Session, subscription_id: UUID) -> Payment | None:
+    """Return the order of a subscription: its other payments are renewals."""
+    mine = sa.select(Payment).where(
+        Payment.subscription_id == subscription_id, Payment.consented_at.is_not(None)
+    )
+    return session.scalars(mine.order_by(Payment.id).limit(1)).one_or_none()

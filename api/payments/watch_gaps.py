@@ -14,6 +14,7 @@ from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import Unwatched
 from api.payments.ledger import FOR_TIME, keeps_plan
+from api.payments.subscriptions import find_order_of
 from configs.clock import clock
 from configs.plan import plan
 
@@ -64,10 +65,7 @@ def _find_order(session: Session, payment: Payment) -> Payment:
     """Return the order whose terms hold for a payment: for a renewal that of its subscription."""
     if payment.consented_at or payment.subscription_id is None:
         return payment
-    order = sa.select(Payment).where(
-        Payment.subscription_id == payment.subscription_id, Payment.consented_at.is_not(None)
-    )
-    return session.scalars(order.order_by(Payment.id).limit(1)).first() or payment
+    return find_order_of(session, payment.subscription_id) or payment
 
 
 def list_watched_users(session: Session, now: datetime) -> list[UUID]:

@@ -15,9 +15,8 @@ from api.background import jobs as background
 from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout
 from api.declarations import applying
-from api.declarations.cancellation_service import cancel_own, undo_own
-from api.declarations.service import withdraw_order
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author
+from api.declarations.service import cancel_own, undo_own, withdraw_order
 from api.deletion.service import delete_account
 from api.errors import ApiError
 from api.invoices.issuing import issue_due

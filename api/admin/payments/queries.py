@@ -24,7 +24,7 @@ from api.admin.payments.schemas import (
 )
 from api.admin.short_addresses import shorten_address
 from api.billing.queries import list_entries
-from api.declarations.refusals import DOUBTFUL
+from api.declarations.records import DOUBTFUL
 from api.errors import not_found
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, Refund, StripeId

@@ -6,11 +6,10 @@ No form here carries a token: it reads no cookie, and the path of a link is its 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from api.declarations import cancellation_service
-from api.declarations.acknowledgements import choose_message_language
+from api.declarations import service
 from api.declarations.cancellation_queries import Contract
+from api.declarations.records import Author, choose_message_language
 from api.declarations.schemas import CancellationChoice, CancellationForm
-from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.languages import read_language
 from api.middleware.rate_limits import count_declaration
@@ -45,7 +44,7 @@ def send_form() -> ResponseReturnValue:
         return render_template("cancellations/summary.html", wish=form.value, declaration=new_id())
     count_declaration()
     language = choose_message_language(read_language())
-    row = cancellation_service.receive_form(form.value, language, may_mail)
+    row = service.receive_form(form.value, language, may_mail)
     return render_template("cancellations/received.html", row=row)
 
 
@@ -67,7 +66,7 @@ def cancel(token: str) -> ResponseReturnValue:
         return _render_contract(find_contract(user_id), form, _INVALID)
     author = Author(DeclaredBy.LINK, choose_message_language(read_language()), form.value.name)
     try:
-        cancellation_service.cancel_own(user_id, form.value.choice, author)
+        service.cancel_own(user_id, form.value.choice, author)
     except ApiError as error:
         form.refuse(error, "wished")
         status = error.status
@@ -83,7 +82,7 @@ def show_notice(token: str) -> ResponseReturnValue:
 @area.action("/l/resiliation/<token>", Access.VISITOR, one_click=True)
 def answer_notice(token: str) -> ResponseReturnValue:
     """Confirm a notice, or undo it; a repetition changes nothing."""
-    change = cancellation_service.undo if "undo" in request.form else cancellation_service.confirm
+    change = service.undo if "undo" in request.form else service.confirm
     change(read_token(ConfirmCancellation, token).declaration)
     return _render_notice(token)
 

@@ -3,7 +3,8 @@
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
-from api.declarations.wished_end import PERIOD_END, list_days
+from api.declarations.cancellation_dates import list_days
+from api.declarations.schemas import PERIOD_END
 from api.pages.context import write_date
 from api.pages.error_texts import Texts
 

@@ -7,10 +7,9 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.declarations import service
-from api.declarations.acknowledgements import choose_message_language
-from api.declarations.queries import OrderState
+from api.declarations.records import Author, choose_message_language
 from api.declarations.schemas import LinkedWithdrawal, WithdrawalForm
-from api.declarations.withdrawals import Author
+from api.declarations.withdrawals import OrderState
 from api.errors import ApiError
 from api.middleware.languages import read_language
 from api.middleware.rate_limits import count_declaration

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.declarations.queries import OrderState, read_declaration, read_order
+from api.declarations.withdrawals import OrderState, read_order
 from api.errors import ApiError
 from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
@@ -24,4 +24,4 @@ def find_order(payment_id: UUID) -> OrderState | None:
 def find_declaration(declaration_id: UUID) -> Declaration | None:
     """Return a declaration."""
     with autocommit_session() as s:
-        return read_declaration(s, declaration_id)
+        return s.get(Declaration, declaration_id)

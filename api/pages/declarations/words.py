@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.declarations.refusals import Refusal
+from api.declarations.records import Refusal
 from api.pages.error_texts import Texts
 
 _l = lazy_gettext

@@ -9,11 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.billing import service
-from api.declarations import cancellation_service
 from api.declarations import service as declarations
-from api.declarations.acknowledgements import choose_message_language
+from api.declarations.records import Author, choose_message_language
 from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
-from api.declarations.withdrawals import Author
 from api.errors import ApiError
 from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.declaration import DeclaredBy
@@ -147,7 +145,7 @@ def cancel() -> ResponseReturnValue:
         return _render_cancellation(form, _INVALID)
     author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language), form.value.name)
     try:
-        done = cancellation_service.cancel_own(current_user_id(), form.value.choice, author)
+        done = declarations.cancel_own(current_user_id(), form.value.choice, author)
     except ApiError as error:
         form.refuse(error, "wished")
         return _render_cancellation(form, error.status)
@@ -162,7 +160,7 @@ def cancel() -> ResponseReturnValue:
 @area.action("/formule/resiliation/annulation", Access.PERSONAL)
 def undo_cancellation() -> ResponseReturnValue:
     """Let the subscription go on, as long as its end has not come."""
-    if cancellation_service.undo_own(current_user_id()):
+    if declarations.undo_own(current_user_id()):
         add_notice("done", _("La résiliation est annulée : votre contrat continue."))
     else:
         add_notice("problem", _("Il n’y a pas de résiliation à annuler, ou elle a déjà pris effet."))

@@ -19,7 +19,7 @@ from api.declarations.cancellation_queries import (
     read_own_contract,
     read_own_notice,
 )
-from api.declarations.queries import OpenOrder, OrderState, list_open_orders, read_own_order
+from api.declarations.withdrawals import OpenOrder, OrderState, list_open_orders, read_own_order
 from api.errors import ApiError
 from api.invoices.queries import list_payment_invoices
 from api.invoices.schemas import InvoiceEntry

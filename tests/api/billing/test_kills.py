@@ -10,7 +10,7 @@ import redis
 from sqlalchemy.engine import make_url
 
 from api.background import jobs as background_jobs
-from api.declarations.cancellation_service import undo_own
+from api.declarations.service import undo_own
 from api.invoices.issuing import issue_due
 from api.models.base import engine, session
 from api.models.payment import Payment, PaymentEvent, Refund, RefundReason

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from api.background import jobs
 from api.billing.schemas import Cancellation
-from api.declarations.cancellation_service import cancel_own
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author
+from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import Payment, Refund, Subscription

@@ -8,8 +8,8 @@ from werkzeug.test import TestResponse
 
 from api.background import jobs
 from api.billing.schemas import Cancellation
-from api.declarations.cancellation_service import cancel_own
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author
+from api.declarations.service import cancel_own
 from api.models.declaration import Declaration, DeclaredBy
 from api.payments import jobs as payment_jobs
 from configs.plan import PlanName

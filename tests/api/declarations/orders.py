@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from api.declarations import service
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import Notification

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from api.declarations.cancellation_forms import LINKED_A_DAY
-from api.declarations.cancellation_service import undo_own
-from api.declarations.forms import STORED_A_DAY
+from api.declarations.forms import LINKED_A_DAY, STORED_A_DAY
+from api.declarations.service import undo_own
 from api.errors import ApiError
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, Refund, Subscription

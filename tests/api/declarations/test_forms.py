@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from api import separate_parts
 from api.background import jobs
 from api.declarations import applying
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
@@ -187,13 +188,6 @@ def test_the_answer_is_the_same_whoever_is_named(till: Till) -> None:
     assert len({read_mail(each).count("\n") for each in list_mails("withdrawal_received")}) == 1
 
 
-def test_an_older_mail_s_id_names_the_order_too(till: Till) -> None:
-    order = buy(till)
-    declare(till, str(order.id))
-    press(till)
-    assert list_amounts() == [1499]
-
-
 def test_a_double_click_is_one_declaration(till: Till) -> None:
     order, page = buy(till), str(new_id())
     for _ in range(3):
@@ -349,7 +343,7 @@ def test_any_number_that_fail_keep_no_other_from_its_turn(
         assert declaration_id not in bad
         real(declaration_id)
 
-    monkeypatch.setattr(applying, "_AT_ONCE", 2)
+    monkeypatch.setattr(separate_parts, "_AT_ONCE", 2)
     monkeypatch.setattr(applying, "apply_declaration", fail)
     assert jobs.apply_declarations() == {"due": 6, "failed": 5}
     assert list_amounts() == [1499]

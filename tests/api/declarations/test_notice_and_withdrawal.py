@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.declarations.cancellation_service import undo_own
+from api.declarations.service import undo_own
 from api.models.declaration import Declaration, DeclarationKind
 from tests.api.billing.till import Till
 from tests.api.declarations.notices import (

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.declarations.cancellation_service import keep_own
+from api.declarations.service import keep_own
 from api.errors import ApiError
 from api.payments.client import call
 from tests.api.billing.till import Till

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from api.background import jobs
 from api.declarations import service
-from api.declarations.withdrawals import Author, declare_withdrawal
+from api.declarations.records import Author
+from api.declarations.withdrawals import declare_withdrawal
 from api.errors import ApiError
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
@@ -124,7 +125,7 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
     assert "59,98\u00a0€" in page.text
     with session() as s:
         author = Author(DeclaredBy.ACCOUNT, "fr")
-        row = declare_withdrawal(s, order.id, author).row
+        row = declare_withdrawal(s, order.id, author)[0]
     till.shop.pass_time(hours=1)
     hand_over()
     assert jobs.apply_declarations() == {"due": 1, "failed": 0}
@@ -202,7 +203,7 @@ def test_a_failure_is_answered_as_received_and_tried_again(
 ) -> None:
     order = buy(till)
     with monkeypatch.context() as patch:
-        patch.setattr("api.declarations.applying.withdraw", lambda *_: 1 / 0)
+        patch.setattr("api.declarations.withdrawals.withdraw", lambda *_: 1 / 0)
         assert till.post("withdraw", {"paymentId": str(order.id)}).status_code == 200
         assert jobs.apply_declarations() == {"due": 1, "failed": 1}
     assert jobs.apply_declarations() == {"due": 1, "failed": 0}

@@ -8,10 +8,9 @@ from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.billing.schemas import Cancellation
-from api.declarations.cancellation_service import cancel_own
+from api.declarations.records import Author
 from api.declarations.schemas import WithdrawalForm
-from api.declarations.service import receive_form, withdraw_own
-from api.declarations.withdrawals import Author
+from api.declarations.service import cancel_own, receive_form, withdraw_own
 from api.deletion.access import delete_named
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy

@@ -10,8 +10,8 @@ import pytest
 
 from api.background import jobs as background
 from api.billing.schemas import Cancellation
-from api.declarations.cancellation_service import cancel_own
-from api.declarations.withdrawals import Author
+from api.declarations.records import Author
+from api.declarations.service import cancel_own
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus
 from api.models.stripe_command import CommandKind

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from api.background.jobs import issue_invoices
+from api.declarations.records import Author
 from api.declarations.service import withdraw_order
-from api.declarations.withdrawals import Author
 from api.deletion.service import delete_account
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
