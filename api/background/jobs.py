@@ -40,7 +40,7 @@ from api.models.support import SupportRequest
 from api.operations import dead_mans_switch, digest, report, watch
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
-from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_periods
+from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
 from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
@@ -327,7 +327,7 @@ def apply_declarations() -> Counts:
 def note_order_mails() -> Counts:
     """Write when order mails were handed over: the time to withdraw counts from it."""
     with session() as s:
-        return {"noted": withdrawal_periods.note_order_mails(s)}
+        return {"noted": withdrawal_rules.note_order_mails(s)}
 
 
 def tell_rising_failures() -> Counts:

@@ -20,9 +20,9 @@ from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
 from api.models.user import Channel, Contact, User
 from api.payments.checkout_calls import CheckoutCall
-from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.ledger import add_event, lock_payment
 from api.payments.owners import link_id
+from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.formatting import pluralize

@@ -29,7 +29,7 @@ from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
 from api.payments.subscriptions import find_agreed_end
-from api.payments.withdrawal_periods import list_periods
+from api.payments.withdrawal_rules import list_periods
 from api.schemas import PlanAnswer
 from configs.plan import PlanName, plans
 from configs.sales_terms import find_newest_version, read_consent, read_terms

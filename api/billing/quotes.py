@@ -20,8 +20,8 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
 from api.payments.book import read_balances
 from api.payments.grants import find_plan_end, price_use
-from api.payments.later_starts import find_later_orders_end, find_later_start
 from api.payments.subscriptions import RENEWING
+from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.clock import clock
 from configs.desk import zone_or_home
 from configs.plan import Plan, PlanName, name_plan, plan

@@ -17,8 +17,8 @@ from api.errors import invalid
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
+from api.payments.early_ends import measure_refund
 from api.payments.grants import PAYMENT, find_paid_end
-from api.payments.shortening import measure_refund
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.desk import zone_or_home

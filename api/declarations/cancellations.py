@@ -28,10 +28,10 @@ from api.errors import ApiError
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Subscription
 from api.payments import notices
+from api.payments.early_ends import shorten_paid_time
 from api.payments.effects import Effects
 from api.payments.grants import end_grace, find_paid_end
 from api.payments.ledger import lock_payment
-from api.payments.shortening import shorten_paid_time
 from api.payments.subscriptions import (
     find_agreed_end,
     find_order_of,

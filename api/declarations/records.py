@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[2-9A-HJ-NP-Z]{10}")
 
 
 class Refusal(StrEnum):
-    """Why a declaration has no effect; those up to CREDITED are of api.payments.withdrawal."""
+    """Why a declaration has no effect; those up to CREDITED are of api.payments.early_ends."""
 
     RENEWAL = "renewal"
     WITHDRAWN_BEFORE = "withdrawn_before"

@@ -14,12 +14,17 @@ from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKin
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus
 from api.models.user import User
 from api.payments import notices
+from api.payments.early_ends import quote_withdrawal, withdraw
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
-from api.payments.later_starts import REMEMBERED, count_withdrawals
 from api.payments.ledger import lock_payment
-from api.payments.withdrawal import quote_withdrawal, withdraw
-from api.payments.withdrawal_periods import find_period, list_periods, was_informed
+from api.payments.withdrawal_rules import (
+    REMEMBERED,
+    count_withdrawals,
+    find_period,
+    list_periods,
+    was_informed,
+)
 from configs.clock import clock
 from configs.plan import PlanName
 

@@ -27,7 +27,7 @@ from api.payments.former_customers import keep_customers
 from api.payments.grants import keep_use
 from api.payments.subscriptions import request_cancellation
 from api.payments.watch_credits import give_what_is_owed
-from api.payments.withdrawal_periods import note_order_mails
+from api.payments.withdrawal_rules import note_order_mails
 from api.schemas import LostPlan
 from configs.clock import clock
 from configs.contact_addresses import fold_address

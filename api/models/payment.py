@@ -137,7 +137,7 @@ class Payment(Base):
 
     @property
     def begins_later(self) -> bool:
-        """Whether it is an order that is not asked to begin at once: api/payments/later_starts.py."""
+        """Whether it is an order that is not asked to begin at once: api/payments/withdrawal_rules.py."""
         return self.consent is not None and self.consent.get("startNow") is False
 
     @property

@@ -20,6 +20,7 @@ from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import Facts, Metadata, RefundFacts, read_list
+from api.payments.ledger import lock_payment
 from api.payments.outbox import Turn, end_command, put_off, take_turn
 from api.payments.owners import CREDIT_KEY, PAYMENT_KEY, REFUND_KEY, find_intent, find_stripe_id
 from api.payments.refunds import note_refusal, record_refund
@@ -61,16 +62,18 @@ def _refund(turn: Turn) -> Effects:
         with open_session() as s:
             return note_refusal(s, refund.id, error)
     with open_session() as s:
-        return record_refund(s, payment.id, facts, refund.id)
+        return record_refund(s, lock_payment(s, payment.id), facts, refund.id)
 
 
 def _make_refund(turn: Turn, refund: Refund, intent: str | None) -> RefundFacts:
     if intent is None:
         raise StripeRefused("no_payment_intent", "Stripe's id of this payment is not known here")
     name = str(refund.id)
-    made = list_refunds(intent) if turn.repeated else ()
-    if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
-        return found
+    if turn.repeated:
+        wanted: Any = {"payment_intent": intent, "limit": 100}
+        made: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
+        if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
+            return found
     params: Any = {
         "payment_intent": intent,
         "amount": refund.amount_cents,
@@ -78,13 +81,6 @@ def _make_refund(turn: Turn, refund: Refund, intent: str | None) -> RefundFacts:
         "metadata": {REFUND_KEY: name, PAYMENT_KEY: str(refund.payment_id)},
     }
     return RefundFacts.of(call(lambda c: c.v1.refunds.create(params, {"idempotency_key": turn.key})))
-
-
-def list_refunds(payment_intent: str) -> list[RefundFacts]:
-    """Return all refunds of a payment, those of the dashboard too."""
-    wanted: Any = {"payment_intent": payment_intent, "limit": 100}
-    found: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
-    return found
 
 
 class _Item(Facts):

@@ -27,11 +27,11 @@ from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Span, Terms, earned, measure_seconds, read_balances, share
 from api.payments.effects import Effects
 from api.payments.facts import Period
-from api.payments.later_starts import find_later_start
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.postings import post_end, post_upgrade
 from api.payments.subscriptions import request_cancellation
 from api.payments.watch_gaps import list_unwatched
+from api.payments.withdrawal_rules import find_later_start
 from configs.plan import PlanName, plan
 from configs.settings import settings
 

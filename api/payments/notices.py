@@ -1,6 +1,7 @@
 """Messages about payments, written into the caller's transaction. Each returns the notifications to nudge."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,54 +15,42 @@ from api.operations.events import find_event
 
 def confirm_order(session: Session, payment: Payment) -> list[UUID]:
     """Write the order mail, the confirmation of the contract; a renewal has none of its own."""
-    if payment.user_id is None or payment.consent is None:
-        return []
-    return notifier.create_notifications(
-        session,
-        payment.user_id,
-        "order",
-        {"payment": str(payment.id)},
-        f"order:{payment.id}",
-        priority="critical",
-    )
+    user_id = payment.user_id if payment.consent else None
+    params, key = {"payment": str(payment.id)}, f"order:{payment.id}"
+    return _write(session, user_id, "order", params, key, priority="critical")
 
 
 def tell_upgrade(session: Session, payment: Payment) -> list[UUID]:
     """Write that an order ended a cheaper plan, and what was credited for it; nothing where it credited none."""
     credits_ = sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id == payment.id)
-    if payment.user_id is None or session.scalar(credits_.limit(1)) is None:
-        return []
+    user_id = payment.user_id if session.scalar(credits_.limit(1)) else None
     params, key = {"payment": str(payment.id)}, f"plan-upgraded:{payment.id}"
-    return notifier.create_notifications(session, payment.user_id, "plan_upgraded", params, key)
+    return _write(session, user_id, "plan_upgraded", params, key)
 
 
 def tell_failure(session: Session, payment: Payment, day: str = "") -> list[UUID]:
     """Write that a payment failed; `day` lets it be said again."""
-    if payment.user_id is None:
-        return []
     params, key = {"payment": str(payment.id)}, f"payment-failed:{payment.id}:{day}"
-    return notifier.create_notifications(session, payment.user_id, "payment_failed", params, key)
+    return _write(session, payment.user_id, "payment_failed", params, key)
 
 
 def tell_refund(session: Session, payment: Payment, refund: Refund) -> list[UUID]:
     """Write that money goes back, how much and why."""
-    if payment.user_id is None:
-        return []
-    return notifier.create_notifications(
-        session, payment.user_id, "refunded", {"refund": str(refund.id)}, f"refunded:{refund.id}"
-    )
+    return _write(session, payment.user_id, "refunded", {"refund": str(refund.id)}, f"refunded:{refund.id}")
 
 
 def confirm_cancellation(
     session: Session, row: Subscription, ends: datetime, refund_cents: int, subject: str
 ) -> list[UUID]:
     """Write the receipt of a subscription's end (L.215-1-1 Code de la consommation), once for each `subject`."""
-    if row.user_id is None:
-        return []
     params = {"ends": ends.isoformat(), "refund": refund_cents, "plan": row.plan.value}
-    return notifier.create_notifications(
-        session, row.user_id, "cancelled", params, f"cancelled:{row.id}:{subject}"
-    )
+    return _write(session, row.user_id, "cancelled", params, f"cancelled:{row.id}:{subject}")
+
+
+def _write(
+    session: Session, user_id: UUID | None, kind: str, params: dict[str, Any], key: str, **how: Any
+) -> list[UUID]:
+    return notifier.create_notifications(session, user_id, kind, params, key, **how) if user_id else []
 
 
 def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> list[UUID]:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.models.user import User
-from api.payments.errors import IdConflict
+from api.payments.errors import IdConflict, UnknownOwner
 from api.payments.former_customers import keep_customer
+from api.payments.ledger import lock_payment
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY, CREDIT_KEY = "payment", "refund", "watch_credit"
@@ -23,6 +24,18 @@ def find_payment_id(
     """Return the payment that an object belongs to, by its id or else by our metadata."""
     known = session.scalar(sa.select(StripeId.payment_id).where(StripeId.id == stripe_id))
     return known or _find_named(session, Payment, (metadata or {}).get(PAYMENT_KEY))
+
+
+def lock_owner(session: Session, stripe_id: str | None, metadata: Mapping[str, str] | None = None) -> Payment:
+    """Return the payment that an object belongs to, locked.
+
+    Raises:
+        api.payments.errors.UnknownOwner: none is known, or not yet.
+    """
+    payment_id = find_payment_id(session, stripe_id, metadata)
+    if payment_id is None:
+        raise UnknownOwner(f"no payment has {stripe_id}")
+    return lock_payment(session, payment_id)
 
 
 def find_refund_id(session: Session, stripe_id: str, metadata: Mapping[str, str] | None) -> UUID | None:

@@ -118,9 +118,8 @@ def _add_refund(
     return refund
 
 
-def record_refund(session: Session, payment_id: UUID, facts: RefundFacts, refund_id: UUID | None) -> Effects:
-    """Record the present state of a refund at Stripe; one without a row was made in the dashboard."""
-    payment = lock_payment(session, payment_id)
+def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund_id: UUID | None) -> Effects:
+    """Record the present state of a locked payment's refund; one without a row was made in the dashboard."""
     if facts.currency != payment.currency:  # of money that did not count as paid either
         return Effects()
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
+from api.accounts.entitlement import find_entitlement
 from api.alerts.health_consent import note_ordered_consent
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
@@ -21,25 +22,28 @@ from api.models.payment import (
     PaymentEvent,
     PaymentEventKind,
     PaymentStatus,
+    PlanCredit,
     RefundReason,
     Subscription,
 )
 from api.models.user import Grant
 from api.payments import notices
 from api.payments.book import read_balances
+from api.payments.early_ends import shorten_paid_time
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
-from api.payments.later_starts import was_overtaken_by_withdrawal
-from api.payments.ledger import add_event, has_event
-from api.payments.overtaken import is_overtaken
+from api.payments.ledger import add_event, has_event, list_credits, lock_payment
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
-from api.payments.shortening import shorten_paid_time
-from api.payments.subscriptions import end_lapsed, request_cancellation
+from api.payments.subscriptions import RENEWING, end_lapsed, request_cancellation
+from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
 from configs.clock import clock
+from configs.plan import PlanName, plan
 from configs.settings import settings
 
+_RANK = {name: rank for rank, name in enumerate(PlanName)}
+_ROUNDED = timedelta(seconds=1)
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
 
 log = structlog.get_logger(__name__)
@@ -108,7 +112,7 @@ def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) 
     """Return why the money of a paid order or renewal goes back at once; None where its plan can begin."""
     if payment.user_id is None:
         return RefundReason.NO_ACCOUNT
-    if is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
+    if _is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
         return RefundReason.DUPLICATE
     wanted = _find_wanted_end(session, payment)
     if payment.consented_at is None and paid.period and wanted and wanted <= paid.period.start:
@@ -210,3 +214,49 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
     payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
     effects.alerts.append(alert.id)
     return True
+
+
+def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
+    """Return whether the plan of a locked order must not begin: a larger one runs, or its credit is spent.
+
+    Checkout ends pages that must not be paid beside a new one. Two that are paid in the same moment meet here.
+    """
+    if order.user_id is None or order.consented_at is None:
+        return False
+    held = find_entitlement(session, order.user_id, now).plan.name
+    if _RANK[held] > _RANK[order.plan]:
+        return True
+    if plan(order.plan).recurring and _has_other_subscription(session, order, now):
+        return True
+    return any(_is_spent(session, order, each, now) for each in list_credits(session, order))
+
+
+def _has_other_subscription(session: Session, order: Payment, now: datetime) -> bool:
+    """Return whether another subscription of the user renews, or its paid time runs."""
+    others = sa.select(Subscription.id).where(
+        Subscription.user_id == order.user_id, Subscription.id != order.subscription_id
+    )
+    renews = others.where(
+        Subscription.status.in_(RENEWING),
+        Subscription.ended_at.is_(None),
+        Subscription.cancel_at.is_(None),
+        Subscription.cancel_wanted_at.is_(None),
+    )
+    runs = (
+        sa.select(Grant.id)
+        .join(Payment, Payment.id == Grant.payment_id)
+        .where(Payment.subscription_id.in_(others), Grant.ends_at > now)
+    )
+    return session.scalar(renews.limit(1)) is not None or session.scalar(runs.limit(1)) is not None
+
+
+def _is_spent(session: Session, order: Payment, credit: PlanCredit, now: datetime) -> bool:
+    """Return whether the credited time or money went elsewhere since the order was placed."""
+    cheaper = lock_payment(session, credit.credited_payment_id)
+    if cheaper.status is not PaymentStatus.COMPLETED:
+        return True
+    if credit.amount_cents > read_balances(session, cheaper.id).claims:
+        return True
+    mine = sa.select(Grant).where(Grant.payment_id == cheaper.id, Grant.ends_at > now)
+    left = sum((each.ends_at - max(each.starts_at, now) for each in session.scalars(mine)), timedelta())
+    return left + (now - order.created_at) + _ROUNDED < timedelta(seconds=credit.seconds)

@@ -277,7 +277,7 @@ def buy_unheard(user: Visitor, stripe: StripeControl) -> str:
 
 def check_events(admin: Visitor, path: str) -> None:
     """Replay the newest event of a payment, which changes nothing."""
-    query = "/admin/stripe-events?type=charge.refunded"
+    query = "/admin/stripe-events?type=refund.created"
 
     def find_applied(after: str = "") -> dict[str, Any] | None:
         newest: dict[str, Any] = admin.ask("GET", query)["items"][0]

@@ -5,11 +5,9 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import UnknownOwner
 from api.payments.facts import SessionFacts
-from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import INTENT, find_payment_id, link_customer, link_id
+from api.payments.owners import INTENT, link_customer, link_id, lock_owner
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
 from configs.clock import clock
@@ -35,10 +33,7 @@ class CheckoutSession(StripeObject):
 
     def apply(self, session: Session, facts: SessionFacts) -> Effects:
         """Link its ids to the order, and settle the order."""
-        payment_id = find_payment_id(session, facts.id, facts.metadata)
-        if payment_id is None:
-            raise UnknownOwner(f"no payment has the session {facts.id}")
-        payment = lock_payment(session, payment_id)
+        payment = lock_owner(session, facts.id, facts.metadata)
         payment.synced_at = clock()
         _link(session, payment, facts)
         if facts.status == "expired":

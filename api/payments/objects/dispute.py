@@ -6,12 +6,11 @@ from api.models.payment import PaymentEventKind
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import UnknownOwner
 from api.payments.facts import DisputeFacts
 from api.payments.grants import end_paid_plan
-from api.payments.ledger import add_event, lock_payment
+from api.payments.ledger import add_event
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id
+from api.payments.owners import lock_owner
 from api.payments.postings import post_dispute, post_revival
 from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund
 from configs.clock import clock
@@ -42,10 +41,7 @@ class Dispute(StripeObject):
 
     def apply(self, session: Session, facts: DisputeFacts) -> Effects:
         """Add its events to its payment."""
-        payment_id = find_payment_id(session, facts.payment_intent)
-        if payment_id is None:
-            raise UnknownOwner(f"no payment has the dispute {facts.id}")
-        payment = lock_payment(session, payment_id)
+        payment = lock_owner(session, facts.payment_intent)
         effects = Effects()
         details = {"amount": facts.amount, "reason": facts.reason}
         told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"

@@ -6,11 +6,10 @@ from api.models.payment import PaymentEventKind
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import UnknownOwner
 from api.payments.facts import ChargeFacts, FraudWarningFacts
-from api.payments.ledger import add_event, lock_payment
+from api.payments.ledger import add_event
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id
+from api.payments.owners import lock_owner
 
 
 class FraudWarning(StripeObject):
@@ -28,10 +27,7 @@ class FraudWarning(StripeObject):
 
     def apply(self, session: Session, facts: FraudWarningFacts) -> Effects:
         """Add it to its payment's events."""
-        payment_id = find_payment_id(session, facts.payment_intent)
-        if payment_id is None:
-            raise UnknownOwner(f"no payment has the warning {facts.id}")
-        payment = lock_payment(session, payment_id)
+        payment = lock_owner(session, facts.payment_intent)
         kind = PaymentEventKind.FRAUD_WARNING
         if not add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
             return Effects()

@@ -4,11 +4,9 @@ from sqlalchemy.orm import Session
 
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import UnknownOwner
 from api.payments.facts import IntentFacts
-from api.payments.ledger import lock_payment
 from api.payments.object_base import StripeObject
-from api.payments.owners import INTENT, find_payment_id, link_customer, link_id
+from api.payments.owners import INTENT, link_customer, link_id, lock_owner
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from configs.clock import clock
 
@@ -33,10 +31,7 @@ class PaymentIntent(StripeObject):
 
     def apply(self, session: Session, facts: IntentFacts) -> Effects:
         """Settle the order where it is paid or cancelled; a refused card may be followed by another one."""
-        payment_id = find_payment_id(session, facts.id, facts.metadata)
-        if payment_id is None:
-            raise UnknownOwner(f"no payment has the PaymentIntent {facts.id}")
-        payment = lock_payment(session, payment_id)
+        payment = lock_owner(session, facts.id, facts.metadata)
         if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
             return Effects()
         link_id(session, facts.id, INTENT, payment)

@@ -4,10 +4,9 @@ from sqlalchemy.orm import Session
 
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.errors import UnknownOwner
 from api.payments.facts import RefundFacts
 from api.payments.object_base import StripeObject
-from api.payments.owners import find_payment_id, find_refund_id
+from api.payments.owners import find_refund_id, lock_owner
 from api.payments.refunds import record_refund
 
 
@@ -22,7 +21,5 @@ class Refund(StripeObject):
 
     def apply(self, session: Session, facts: RefundFacts) -> Effects:
         """Record it with its payment."""
-        payment_id = find_payment_id(session, facts.payment_intent, facts.metadata)
-        if payment_id is None:
-            raise UnknownOwner(f"no payment has the refund {facts.id}")
-        return record_refund(session, payment_id, facts, find_refund_id(session, facts.id, facts.metadata))
+        payment = lock_owner(session, facts.payment_intent, facts.metadata)
+        return record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))

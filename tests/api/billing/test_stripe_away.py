@@ -267,7 +267,7 @@ def test_attempts_without_an_answer_are_none_of_an_object_without_an_owner(till:
     till.shop.control.refund(intent)
     deliveries = till.shop.control.take_deliveries()
     till.shop.control.mode("error_500", path="/v1/")
-    till.shop.deliver([each for each in deliveries if each.type == "charge.refunded"])
+    till.shop.deliver([each for each in deliveries if each.type == "refund.created"])
     sweep(till, 3600, 20)
     till.shop.control.mode("normal")
     sweep(till, 60, 1)

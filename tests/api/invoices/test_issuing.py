@@ -18,9 +18,9 @@ from api.invoices.payment_lines import name_order
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
 from api.models.payment import Payment, RefundReason, RefundStatus
+from api.payments.early_ends import withdraw
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
-from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.invoices.documents import (

@@ -9,11 +9,10 @@ import pytest
 from api.models.base import session
 from api.models.payment import PaymentStatus, PlanCredit, RefundReason, Subscription
 from api.models.stripe_command import CommandKind
+from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.shortening import shorten_paid_time
-from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import (

@@ -9,6 +9,7 @@ import pytest
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind
+from api.payments.early_ends import withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.jobs import apply_event, work_off
@@ -16,7 +17,6 @@ from api.payments.ledger import lock_payment
 from api.payments.objects.dispute import Dispute
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
-from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import (

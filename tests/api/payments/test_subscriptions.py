@@ -11,6 +11,7 @@ from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.user import User
+from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
 from api.payments.grace import remind_in_grace
 from api.payments.ledger import lock_payment
@@ -18,7 +19,6 @@ from api.payments.objects.invoice import Invoice
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
-from api.payments.withdrawal import withdraw
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import (

@@ -1,31 +1,28 @@
-"""Withdrawal from an order (L.221-18 Code de la consommation): what is paid back, and what becomes of the plans.
+"""Plans that end early, by a withdrawal or a cancellation: what is paid back, and what becomes of the credited plans.
 
-Deadlines and declarations are the caller's (api/declarations). The service began at once at the user's express request,
-with the acknowledgement that the right ends with full performance: then the part used up to the declaration is owed,
-and the rest goes back (L.221-25). Without that request, or the notice of the right, everything goes back.
+Deadlines and declarations are the caller's (api/declarations). On a withdrawal (L.221-18 Code de la consommation):
+the service began at once at the user's express request, with the acknowledgement that the right ends with full
+performance: then the part used up to the declaration is owed, and the rest goes back (L.221-25). Without that
+request, or the notice of the right, everything goes back.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.payment import (
-    Payment,
-    PaymentEventKind,
-    PaymentStatus,
-    RefundReason,
-    Subscription,
-)
+from api.alerts.unwatched import record_unwatched
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason, Subscription
+from api.models.user import Grant
 from api.payments.book import read_balances
 from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
-from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use
+from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use, revive_rest
 from api.payments.ledger import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds, spread_refund
@@ -168,3 +165,30 @@ def _price_renewal(
 ) -> int:
     """Return the cents of a renewal that stay, as its order is withdrawn."""
     return price_use(session, renewal, declared_at) if informed and _has_begun_on_request(order) else 0
+
+
+def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int:
+    """End a locked payment's grants at `ends`, and plan the refund of the rest; return the cents that go back.
+
+    What was paid by the credit of a cheaper plan goes back as time of that plan, where the money paid does not cover
+    it.
+    """
+    if payment.user_id:
+        record_unwatched(session, payment.user_id, clock())
+    cause, kept = f"cancelled:{payment.id}:{ends.isoformat()}", price_use(session, payment, ends)
+    mine = sa.select(Grant).where(Grant.payment_id == payment.id, Grant.ends_at > ends).with_for_update()
+    for grant in session.scalars(mine):
+        grant.ends_at = max(ends, grant.starts_at + timedelta(seconds=1))
+    post_end(session, payment.id, cause, kept)
+    rest = read_balances(session, payment.id).claims - kept
+    back = sum(each.amount_cents for each in plan_refunds(session, payment, rest, RefundReason.CANCELLED))
+    unpaid = rest - back
+    revive_rest(session, payment, ends, unpaid)
+    post_revival(session, payment.id, cause, unpaid)
+    return back
+
+
+def measure_refund(session: Session, payment: Payment, ends: datetime) -> int:
+    """Return the cents that `shorten_paid_time` would give back now."""
+    rest = read_balances(session, payment.id).claims - price_use(session, payment, ends)
+    return sum(part for _, part in spread_refund(session, payment, rest, upgrades=False))
