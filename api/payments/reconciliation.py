@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An object whose two sides differ; `kind` names its file in `api/payments/objects/`."""
+    """An object whose two sides differ; `kind` is its name in `api/payments/objects/`."""
 
     kind: str
     object_id: str

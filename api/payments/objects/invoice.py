@@ -17,7 +17,7 @@ from api.payments.errors import UnknownOwner
 from api.payments.facts import FIRST_MONTH, InvoiceFacts, InvoicePayment, Line, read_list
 from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
-from api.payments.object_base import StripeObject
+from api.payments.objects import StripeObject
 from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link_id, link_intent, read_id
 from api.payments.postings import post_borne
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid

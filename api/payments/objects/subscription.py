@@ -13,7 +13,7 @@ from api.payments.errors import UnknownOwner
 from api.payments.facts import SubscriptionFacts
 from api.payments.grants import end_early_grace, find_paid_end
 from api.payments.ledger import lock_payment
-from api.payments.object_base import StripeObject
+from api.payments.objects import StripeObject
 from api.payments.outbox import is_asked
 from api.payments.owners import find_payment_id, find_subscription_id
 from api.payments.subscriptions import ensure_subscription, undo_notices

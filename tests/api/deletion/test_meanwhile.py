@@ -28,7 +28,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.user import Contact, Grant, User
-from api.payments.objects.checkout_session import CheckoutSession
+from api.payments.objects.orders import CheckoutSession
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.object_store import Blobs

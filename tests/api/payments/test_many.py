@@ -20,7 +20,7 @@ from api.payments import event_store, jobs, reconciliation
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
-from api.payments.objects.checkout_session import CheckoutSession
+from api.payments.objects.orders import CheckoutSession
 from api.payments.refunds import plan_refund
 from configs.clock import clock
 from configs.job_queues import queue, redis

@@ -14,7 +14,7 @@ from api.models.user import Role, User
 from api.payments import reconciliation
 from api.payments.effects import Effects
 from api.payments.facts import SessionFacts
-from api.payments.objects.checkout_session import CheckoutSession
+from api.payments.objects.orders import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from configs.clock import clock
 from configs.plan import PlanName

@@ -14,7 +14,7 @@ from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.jobs import apply_event, work_off
 from api.payments.ledger import lock_payment
-from api.payments.objects.dispute import Dispute
+from api.payments.objects.money_back import Dispute
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from configs.clock import clock

@@ -21,7 +21,7 @@ from api.payments import jobs
 from api.payments.client import API_VERSION, call, get_client
 from api.payments.errors import StripeAway
 from api.payments.event_store import claim_object, end_claim, hold_claim, replay_event
-from api.payments.objects.checkout_session import CheckoutSession
+from api.payments.objects.orders import CheckoutSession
 from configs.clock import clock
 from configs.job_queues import queue
 from deploy.sandbox.stripe.control_client import Delivery

@@ -1,4 +1,4 @@
-"""Disputes: a card's holder asked the bank for the money, or a part. All of it lost, the plan ends."""
+"""Refunds, disputes (a card's holder asked the bank for the money, or a part), and early warnings of fraud."""
 
 from sqlalchemy.orm import Session
 
@@ -6,13 +6,13 @@ from api.models.payment import PaymentEventKind
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
-from api.payments.facts import DisputeFacts
+from api.payments.facts import ChargeFacts, DisputeFacts, FraudWarningFacts, RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import add_event
-from api.payments.object_base import StripeObject
-from api.payments.owners import lock_owner
+from api.payments.objects import StripeObject
+from api.payments.owners import find_refund_id, lock_owner
 from api.payments.postings import post_dispute, post_revival
-from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund
+from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund, record_refund
 from configs.clock import clock
 
 # Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
@@ -61,3 +61,41 @@ class Dispute(StripeObject):
         if end is PaymentEventKind.DISPUTE_WON:
             note_returned_money(session, payment, facts.id)
         return effects
+
+
+class FraudWarning(StripeObject):
+    """Tells the admins, who may give the money back before it is disputed."""
+
+    event_types = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
+
+    def fetch(self, object_id: str) -> FraudWarningFacts:
+        """Read the warning, and the payment of its charge."""
+        warning = FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(object_id)))
+        if warning.payment_intent:
+            return warning
+        charge = ChargeFacts.of(call(lambda c: c.v1.charges.retrieve(warning.charge)))
+        return warning.model_copy(update={"payment_intent": charge.payment_intent})
+
+    def apply(self, session: Session, facts: FraudWarningFacts) -> Effects:
+        """Add it to its payment's events."""
+        payment = lock_owner(session, facts.payment_intent)
+        kind = PaymentEventKind.FRAUD_WARNING
+        if not add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
+            return Effects()
+        told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
+        return Effects(mails=notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}"))
+
+
+class Refund(StripeObject):
+    """Records one refund's present state."""
+
+    event_types = ("refund.created", "refund.failed", "refund.updated")
+
+    def fetch(self, object_id: str) -> RefundFacts:
+        """Read the refund."""
+        return RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: RefundFacts) -> Effects:
+        """Record it with its payment."""
+        payment = lock_owner(session, facts.payment_intent, facts.metadata)
+        return record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
