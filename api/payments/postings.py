@@ -142,9 +142,9 @@ def post_paid_by_bank(session: Session, refund: Refund, cents: int) -> None:
     post(session, f"{_name(refund)}:bank", BookKind.RETURNED, *lines)
 
 
-def post_dispute(session: Session, payment: Payment, facts: DisputeFacts) -> None:
-    """Write what a dispute did to a payment's money; an inquiry takes none."""
-    opened, lost = f"{facts.id}:opened", f"{facts.id}:lost"
+def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: str) -> None:
+    """Write what a dispute did to a payment's money; an inquiry takes none. `name`: its id, with its round."""
+    opened, lost = f"{name}:opened", f"{name}:lost"
     cash, held, gone = (
         (payment.id, each, facts.amount) for each in (Account.CASH, Account.DISPUTED, Account.LOST)
     )
@@ -155,13 +155,13 @@ def post_dispute(session: Session, payment: Payment, facts: DisputeFacts) -> Non
     elif facts.status == "won":
         post(
             session,
-            f"{facts.id}:won",
+            f"{name}:won",
             BookKind.DISPUTE_WON,
             cash,
             _less(gone if is_posted(session, lost) else held),
         )
     elif facts.status in ("warning_closed", _PREVENTED) and is_posted(session, opened):
-        post(session, f"{facts.id}:closed", BookKind.DISPUTE_CLOSED, cash, _less(held))
+        post(session, f"{name}:closed", BookKind.DISPUTE_CLOSED, cash, _less(held))
 
 
 def _less(line: Line) -> Line:

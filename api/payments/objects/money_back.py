@@ -1,8 +1,9 @@
 """Refunds, disputes (a card's holder asked the bank for the money, or a part), and early warnings of fraud."""
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.payment import PaymentEventKind
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
@@ -21,6 +22,12 @@ _ENDS = {
     "lost": PaymentEventKind.DISPUTE_LOST,
     "warning_closed": PaymentEventKind.DISPUTE_CLOSED,
     "prevented": PaymentEventKind.DISPUTE_CLOSED,
+}
+_KEPT = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_CLOSED)  # ends by which the money stayed
+# What can follow such an end: the bank appeals, or an inquiry becomes a dispute.
+_AGAIN = {
+    PaymentEventKind.DISPUTE_WON: ("appeal_needs_response", "appeal_under_review", "lost"),
+    PaymentEventKind.DISPUTE_CLOSED: ("needs_response", "under_review", "lost", "won"),
 }
 
 
@@ -43,24 +50,39 @@ class Dispute(StripeObject):
         """Add its events to its payment."""
         payment = lock_owner(session, facts.payment_intent)
         effects = Effects()
+        name = _name_round(session, payment, facts)
         details = {"amount": facts.amount, "reason": facts.reason}
         told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
-        if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, facts.id, **details):
-            key = f"dispute:{facts.id}"
+        if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, name, **details):
+            key = f"dispute:{name}"
             effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
-        post_dispute(session, payment, facts)
+        post_dispute(session, payment, facts, name)
         end = _ENDS.get(facts.status)
-        if end is None or not add_event(session, payment, end, clock(), facts.id, **details):
+        if end is None or not add_event(session, payment, end, clock(), name, **details):
             return effects
-        effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{facts.id}:{facts.status}")
+        effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
         if end is PaymentEventKind.DISPUTE_LOST:
             drop_disputed_refunds(session, payment, facts.amount)
             if note_whole_refund(session, payment):
                 effects.add(end_paid_plan(session, payment, clock()))
-                post_revival(session, payment.id, f"{facts.id}:lost")
+                post_revival(session, payment.id, f"{name}:lost")
         if end is PaymentEventKind.DISPUTE_WON:
-            note_returned_money(session, payment, facts.id)
+            note_returned_money(session, payment, name)
         return effects
+
+
+def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:
+    """Return the dispute's id, with a number behind it where it goes on after it had ended for us."""
+    mine = sa.select(PaymentEvent).where(
+        PaymentEvent.payment_id == payment.id,
+        PaymentEvent.kind.in_((PaymentEventKind.DISPUTE_OPENED, *_KEPT)),
+        sa.func.split_part(PaymentEvent.subject, ":", 1) == facts.id,
+    )
+    known = session.scalars(mine.order_by(PaymentEvent.id)).all()
+    ends = [each for each in known if each.kind in _KEPT]
+    goes_on = len(known) > 2 * len(ends) or not ends or facts.status in _AGAIN[ends[-1].kind]
+    number = len(ends) if goes_on else len(ends) - 1
+    return f"{facts.id}:{number}" if number else facts.id
 
 
 class FraudWarning(StripeObject):

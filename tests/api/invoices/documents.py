@@ -76,7 +76,7 @@ def end_dispute(payment_id: UUID, cents: int, status: str = "lost") -> None:
         created=clock(),
     )
     with session() as s:
-        post_dispute(s, s.get_one(Payment, payment_id), facts)
+        post_dispute(s, s.get_one(Payment, payment_id), facts, facts.id)
 
 
 def issue() -> list[Invoice]:

@@ -6,8 +6,12 @@ from datetime import timedelta
 import pytest
 
 from api.background import jobs
+from api.invoices.issuing import issue_due
+from api.models.base import session
 from api.models.former_customer import FormerCustomer
 from api.models.payment import Payment, PaymentStatus
+from api.payments.book import read_balances
+from api.payments.book_checks import find_book_faults
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.running import Running
@@ -65,6 +69,38 @@ def test_06_every_end_is_one(
     assert list_kinds(payment.id)[:3] == ["paid", "dispute_opened", ENDS[last]]
     assert list_messages().count("payment_trouble") == 2
     assert payment.status is (PaymentStatus.REFUNDED if last == "lost" else PaymentStatus.COMPLETED)
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["won", "lost"], ["won", "appeal_needs_response", "lost"], ["lost", "won", "lost"], ["won", "appeal_under_review", "won"],
+        ["warning_closed", "needs_response", "lost"], ["warning_closed", "under_review", "won"],
+        ["lost", "appeal_under_review", "won"],
+    ],
+)  # fmt: skip
+def test_06_a_dispute_that_goes_on_after_its_end_takes_its_money_again(
+    till: Till, account: Account, path: list[str]
+) -> None:
+    till.buy()
+    dispute = add_dispute(
+        account, "warning_needs_response" if path[0] == "warning_closed" else "needs_response"
+    )
+    till.shop.deliver()
+    for each in path:
+        for _ in range(2):
+            account.change(dispute, "charge.dispute.updated", status=each)
+            till.shop.deliver()
+    (payment,) = rows(Payment)
+    with session() as s:
+        held = read_balances(s, payment.id)
+    lost = 1499 if path[-1] == "lost" else 0
+    assert (held.cash, held.disputed, held.lost, payment.lost_cents) == (1499 - lost, 0, lost, lost)
+    issue_due(60)
+    with session() as s:
+        assert find_book_faults(s, clock()) == []
     forget(till)
     assert list_left(till) == []
 
