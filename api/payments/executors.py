@@ -21,13 +21,14 @@ from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import Facts, Metadata, RefundFacts, read_list
 from api.payments.ledger import lock_payment
+from api.payments.objects import object_types
 from api.payments.outbox import Turn, end_command, put_off, take_turn
 from api.payments.owners import CREDIT_KEY, PAYMENT_KEY, REFUND_KEY, find_intent, find_stripe_id
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
 from configs.clock import clock
 
-_MISSING = "resource_missing"  # it has ended already; its own event says when
+_MISSING = "resource_missing"  # Stripe's code where there is no such object
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +112,7 @@ def _credit(turn: Turn) -> Effects:
 
 
 def _lower_invoice(turn: Turn, credit: WatchCredit, wish: InvoiceWish) -> bool:
-    """Have the next invoice lowered; False where the subscription has ended meanwhile."""
+    """Have the next invoice lowered; False where the subscription has ended, or the invoice was given up."""
     if wish.customer is None or wish.subscription is None:
         raise StripeAway("the subscription's id or its customer's is not known yet")
     params: Any = {
@@ -122,9 +123,10 @@ def _lower_invoice(turn: Turn, credit: WatchCredit, wish: InvoiceWish) -> bool:
         "description": "Temps sans surveillance",
         "metadata": {CREDIT_KEY: str(credit.id)},
     }
+    if item := _find_item(credit.id, wish.customer):
+        return not _is_given_up(_read_invoice(item.invoice))
     try:
-        if not _find_item(credit.id, wish.customer):
-            call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": turn.key}))
+        call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": turn.key}))
     except StripeRefused as error:
         log.warning("a credit was refused", credit=str(credit.id), because=error.code)
         return False
@@ -140,9 +142,8 @@ def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
     item = _find_item(credit.id, wish.customer) if wish.customer else None
     if item is None:
         return True
-    item_id, invoice_id = item.id, item.invoice
-    invoice = _Invoice.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
-    if invoice and invoice.status in ("void", "uncollectible"):
+    item_id, invoice = item.id, _read_invoice(item.invoice)
+    if _is_given_up(invoice):
         return True
     if invoice and (invoice.status == "paid" or not wish.is_over):
         return False
@@ -153,9 +154,25 @@ def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
     return True
 
 
+def _read_invoice(invoice_id: str | None) -> _Invoice | None:
+    return _Invoice.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
+
+
+def _is_given_up(invoice: _Invoice | None) -> bool:
+    """Whether nobody will pay an invoice; one that only counts as lost could be paid still, and is voided."""
+    if invoice and invoice.status == "uncollectible":
+        call(lambda c: c.v1.invoices.void_invoice(invoice.id))
+    return invoice is not None and invoice.status in ("void", "uncollectible")
+
+
 def _find_item(credit_id: UUID, customer: str) -> _Item | None:
     wanted: Any = {"customer": customer, "limit": 100}
-    made: list[_Item] = call(lambda c: read_list(c.v1.invoice_items.list(wanted), _Item))
+    try:
+        made: list[_Item] = call(lambda c: read_list(c.v1.invoice_items.list(wanted), _Item))
+    except StripeRefused as error:
+        if error.code == _MISSING:  # deleted in the dashboard, with all that waited for the next invoice
+            return None
+        raise
     return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
 
 
@@ -185,11 +202,24 @@ def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) 
             wish: Any = {"cancel_at": end, "proration_behavior": "none"}
             call(lambda c: c.v1.subscriptions.update(stripe_id, wish))
     except StripeRefused as error:
-        if error.code == _MISSING:
+        if _has_ended(stripe_id):
             return
         if is_over or at is None:  # otherwise Stripe's clock may be ahead: then it is asked to end it now
             _report_refusal(subscription_id, "end" if at else "go on", error)
         raise
+
+
+def _has_ended(stripe_id: str) -> bool:
+    """Read a subscription whose end is refused: it may have ended without our having heard of it."""
+    kind = object_types()["subscription"]
+    try:
+        facts = kind.fetch(stripe_id)
+    except StripeRefused as error:
+        return error.code == _MISSING
+    with open_session() as s:
+        effects = kind.apply(s, facts)
+    effects.run()
+    return facts.ended_at is not None
 
 
 def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> None:

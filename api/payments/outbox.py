@@ -67,9 +67,9 @@ def has_due_work(session: Session) -> bool:
 
 
 def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> Turn | None:
-    """Take the next attempt at a command; None where it is done."""
+    """Take the next attempt at a command; None where it is done, or another worker took it."""
     row = session.get(StripeCommand, (kind, subject_id), with_for_update=True)
-    if row is None:
+    if row is None or clock() < row.next_attempt_at <= clock() + _LATEST:
         return None
     row.next_attempt_at, row.attempts = clock() + _CALL_TAKES, row.attempts + 1
     return Turn(kind, subject_id, row.attempts, row.key_number)
@@ -85,9 +85,10 @@ def put_off(session: Session, turn: Turn, error: Exception) -> None:
 
 
 def wait_for_dispute(session: Session, refund_id: UUID) -> None:
-    """Have a refund repeated in an hour."""
+    """Have a refund repeated in an hour, by another key: Stripe may have saved its refusal under this one."""
     mine = sa.update(StripeCommand).where(_is(CommandKind.REFUND, refund_id))
-    session.execute(mine.values(next_attempt_at=clock() + DISPUTE_WAIT))
+    next_key = {"key_number": StripeCommand.key_number + 1}
+    session.execute(mine.values(next_attempt_at=clock() + DISPUTE_WAIT, **next_key))
 
 
 def end_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:

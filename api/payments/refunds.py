@@ -31,6 +31,8 @@ from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_
 from configs.clock import clock
 
 _OVERTAKEN = "overtaken"  # by a refund of the dashboard
+# Stripe's codes while a dispute is open, or was lost; the row says DISPUTED for either.
+_DISPUTED_CODES = (DISPUTED, "refund_disputed_payment")
 _STATUSES = {
     "pending": RefundStatus.PENDING,
     "requires_action": RefundStatus.PENDING,
@@ -241,7 +243,7 @@ def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Eff
     session.refresh(refund)
     if refund.status is not RefundStatus.PLANNED:
         return Effects()
-    if error.code == DISPUTED and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
+    if error.code in _DISPUTED_CODES and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
         refund.error = DISPUTED
         wait_for_dispute(session, refund.id)
         return Effects()

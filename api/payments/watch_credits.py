@@ -132,6 +132,13 @@ def reclaim_credits(session: Session) -> int:
     return len(found)
 
 
+def ask_again(session: Session, credits_: Iterable[UUID]) -> None:
+    """Have Stripe asked what becomes of the credits that an invoice bore which nobody will pay."""
+    named = sa.select(WatchCredit.id).where(WatchCredit.id.in_(list(credits_)))
+    for each in session.scalars(named.where(WatchCredit.form == CreditForm.INVOICE)).all():
+        add_command(session, CommandKind.CREDIT, each)
+
+
 def _select_unborne() -> sa.Select[UUID]:
     """Select the credits that shall go back as money, or must: their subscription ends, or has."""
     waits = WatchCredit.created_at >= Subscription.period_starts_at  # no invoice was made since

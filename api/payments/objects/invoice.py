@@ -22,7 +22,7 @@ from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link
 from api.payments.postings import post_borne
 from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
-from api.payments.watch_credits import note_borne
+from api.payments.watch_credits import ask_again, note_borne
 from configs.clock import clock
 
 _RENEWAL = "subscription_cycle"
@@ -75,6 +75,7 @@ class Invoice(StripeObject):
             paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
             return settle_paid(session, payment, paid)
         if facts.status in ("void", "uncollectible"):
+            ask_again(session, _list_credits(facts))
             return settle_failed(session, payment, clock(), facts.status)
         if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
             return _bridge(session, payment, facts)

@@ -96,7 +96,7 @@ class Api:
             replayed = {"Original-Request": saved.request_id, "Idempotent-Replayed": "true"}
             return ApiAnswer(saved.status, saved.body, _headers(request_id, call.key) | replayed)
         made = self._run(call, told, request_id) if not broken else _break(request_id)
-        if made.status < 400 or made.status in {_PAYMENT_REQUIRED, 500}:  # noqa: PLR2004 - success
+        if _is_kept(made):
             answer = SavedAnswer(fingerprint, made.status, made.body, request_id, moment)
             self.keys.save(call.key, answer)
         return ApiAnswer(made.status, made.body, _headers(request_id, call.key))
@@ -113,6 +113,13 @@ class Api:
         finally:
             self._account.cause = EventCause()
         return ApiAnswer(200, _dump(shown))
+
+
+def _is_kept(made: ApiAnswer) -> bool:
+    """Return whether an answer is kept under the call's key: not one about its parameters."""
+    if made.status < 400 or made.status in {_PAYMENT_REQUIRED, 500}:  # noqa: PLR2004 - success
+        return True
+    return str(json.loads(made.body)["error"].get("code")).startswith(("charge_", "refund_"))
 
 
 def refuse(error: StripeError, request_id: str | None = None) -> ApiAnswer:

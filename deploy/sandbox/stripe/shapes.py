@@ -136,7 +136,7 @@ _shape(
     paid=False,
     refunded=False,
     status="pending",
-    _dispute_won=False,
+    _dispute_won=None,
 )
 _shape(
     "refund",

@@ -13,6 +13,7 @@ from api.models.watch_credit import WatchCredit
 from api.payments import jobs as payment_jobs
 from configs.clock import clock
 from configs.plan import PlanName
+from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
 from tests.api.world import BOBIGNY, rows
@@ -103,6 +104,25 @@ def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till, *, cancel
     assert read_given() == (500, 500)
     (row,) = rows(Subscription)
     assert row.ended_at
+
+
+@pytest.mark.parametrize("status", ["void", "uncollectible"])
+def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on(
+    till: Till, sandbox: Running, status: str
+) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125))
+    pass_days(till, 24, step=6)
+    use_bad_card(till)
+    pass_days(till, 7, step=7)
+    account = sandbox._sandbox.stripe.account
+    renewal = account.all("invoice")[-1]
+    account.change(renewal, "invoice.updated", status=status, auto_advance=False)
+    account.emit("invoice.marked_uncollectible" if status == "uncollectible" else "invoice.voided", renewal)
+    work(till)
+    assert (sum_refunds(), renewal["status"]) == (500, "void")
+    (row,) = rows(Subscription)
+    assert (row.status, row.ended_at) == ("past_due", None)
 
 
 def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -> None:

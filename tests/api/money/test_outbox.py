@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 
 from api.background import jobs
+from api.models.base import session
 from api.models.payment import Payment, Refund, Subscription
 from api.payments import jobs as payment_jobs
+from api.payments.executors import carry_out
+from api.payments.outbox import find_due_commands
 from configs.clock import clock
 from configs.plan import PlanName
+from deploy.sandbox.running import Running
+from deploy.sandbox.stripe.parameters import Parameters
+from deploy.sandbox.stripe.resources.customers import delete_customer
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_commands
@@ -80,6 +86,60 @@ def test_an_error_that_stripe_saved_under_a_key_is_followed_by_the_next(
 
 def read_key(call: dict[str, Any]) -> str:
     return str(call["idempotency_key"])
+
+
+def test_a_worker_that_listed_a_command_leaves_it_to_the_one_that_took_it(till: Till) -> None:
+    order_refund(till)
+    with session() as s:
+        listed = find_due_commands(s)
+    till.shop.control.mode("reset_after", path="POST /v1/refunds")
+    for each in listed * 2:
+        carry_out(*each)
+    assert [each["method"] for each in till.shop.control.requests("/v1/refunds")] == ["POST"]
+
+
+def test_a_refund_that_waited_for_a_dispute_is_made_within_an_hour_after(till: Till) -> None:
+    """Stripe names an open dispute by another code than a lost one, and keeps the refusal under the key for a day."""
+    till.buy()
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    dispute = till.shop.control.dispute(intent)
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
+    till.shop.deliver()
+    till.shop.pass_time(hours=2)
+    payment_jobs.work_off()
+    till.shop.control.close_dispute(dispute["id"], "won")
+    till.shop.pass_time(hours=1)
+    payment_jobs.work_off()
+    assert ([each.status.value for each in rows(Refund)], list_commands()) == (["succeeded"], [])
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_credit_of_a_customer_that_the_dashboard_deleted_goes_back_as_money(
+    till: Till, sandbox: Running, *, is_asked: bool
+) -> None:
+    order_credit(till)
+    if is_asked:
+        payment_jobs.work_off()
+    account = sandbox._sandbox.stripe.account
+    delete_customer(account, Parameters({}), account.all("customer")[0]["id"])
+    till.shop.deliver()
+    jobs.credit_outages()
+    payment_jobs.work_off()
+    till.shop.deliver()
+    assert ([each.amount_cents for each in rows(Refund)], list_commands()) == ([50], [])
+
+
+def test_an_end_of_a_subscription_that_ended_unheard_is_over(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL)
+    (subscription,) = till.shop.control.objects("subscription")
+    till.shop.control.cancel_subscription(subscription["id"])
+    till.shop.control.take_deliveries()
+    assert till.post("cancel", {"periodEnd": True}).status_code == 200
+    payment_jobs.work_off()
+    (row,) = rows(Subscription)
+    assert (row.ended_at, list_commands()) == (clock(), [])
 
 
 def test_an_end_that_is_taken_back_while_stripe_is_away_is_none(till: Till) -> None:

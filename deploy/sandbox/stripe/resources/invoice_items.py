@@ -98,6 +98,8 @@ def _take_off(draft: Json, item: Json) -> None:
 def list_invoice_items(account: Account, given: Parameters) -> Json:
     """GET /v1/invoiceitems."""
     given.only(*PAGE, "created", "customer", "invoice", "pending")
+    if customer := given.text("customer"):
+        find_customer(account, customer, "customer")
     found, pending = account.all("invoiceitem"), given.flag("pending")
     for name in ("customer", "invoice"):
         if given.text(name):

@@ -89,7 +89,10 @@ def _check(charge: Json, amount: int | None, left: int) -> None:
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise StripeError(message, code="charge_already_refunded")
-    if charge["disputed"] and not charge.get("_dispute_won"):
+    if charge["disputed"] and charge["_dispute_won"] is None:
+        message = "You cannot initiate a refund on a disputed payment."
+        raise StripeError(message, code="refund_disputed_payment")
+    if charge["disputed"] and not charge["_dispute_won"]:
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise StripeError(message, code="charge_disputed")
     if amount is not None and amount > left:

@@ -104,7 +104,7 @@ def test_a_dispute_is_won_or_lost(
     assert stripe_stand_in.ledger()[0]["net"] == 0
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.refunds.create({"payment_intent": paid})
-    assert caught.value.code == "charge_disputed"
+    assert caught.value.code == "refund_disputed_payment"
     stripe_stand_in.close_dispute(dispute["id"], status)
     assert client.v1.disputes.retrieve(dispute["id"]).status == status
     assert charge_of(client, paid).disputed
