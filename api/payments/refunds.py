@@ -248,6 +248,10 @@ def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Eff
         wait_for_dispute(session, refund.id)
         return Effects()
     _note_failure(session, payment, refund, error.code)
+    if error.code in _DISPUTED_CODES:  # the dispute was lost while Stripe was asked in vain
+        held = read_balances(session, payment.id)
+        paid_back = min(refund.amount_cents, max(held.lost + held.unearned + held.earned, 0))
+        post_paid_by_bank(session, refund, paid_back)
     return _follow(session, payment, refund)
 
 

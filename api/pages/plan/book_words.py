@@ -50,11 +50,12 @@ def name_movement(found: Movement) -> LazyString:
 def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
     """Return the sums of a book in cents, without those that are empty."""
     held = book.balances
+    at_bank = held.disputed + held.lost  # neither used nor left, whatever became of the plan
     sums = [
         (_l("Payé"), book.paid),
         (_l("Déduit du prix"), book.lowered),
-        (_l("Formule en cours, pas encore comptée"), -held.unearned),
-        (_USED, -held.earned),
+        (_l("Formule en cours, pas encore comptée"), -held.unearned - at_bank),
+        (_USED, -held.earned - max(at_bank + held.unearned, 0)),
         (_l("Compté dans une autre commande"), book.passed_on),
         (_l("Remboursé"), book.given_back),
         (_l("Contesté, retenu par la banque"), held.disputed),

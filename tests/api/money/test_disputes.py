@@ -178,6 +178,20 @@ def test_08_a_refund_that_waited_for_the_bank_is_asked_for_less_what_that_paid(
     assert [each.amount_cents for each in list_refunds(payment.id)] == [1499, *rest]
 
 
+@pytest.mark.parametrize("lost", [500, 1499])
+def test_08_what_the_bank_paid_while_stripe_was_asked_in_vain_is_owed_no_more(till: Till, lost: int) -> None:
+    till.buy()
+    (payment,) = rows(Payment)
+    till.shop.control.mode("reset", path="POST /v1/refunds")
+    assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
+    till.shop.deliver()
+    lose(till, lost)
+    till.shop.control.mode("normal")
+    till.shop.pass_time(minutes=6)
+    with session() as s:
+        assert read_balances(s, payment.id).owed == lost - 1499
+
+
 def lose(till: Till, cents: int) -> str:
     """Lose a dispute of so many cents; return its id."""
     (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))

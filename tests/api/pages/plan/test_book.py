@@ -89,9 +89,9 @@ def test_an_upgrade_moves_the_rest(buyer: Buyer) -> None:
 @pytest.mark.parametrize(
     ("end", "says"),
     [
-        ("", "Contesté, retenu par la banque 14,99 €"),
+        ("", "Payé 14,99 € Contesté, retenu par la banque 14,99 € Mouvements"),
         ("won", "Contestation close : le paiement est maintenu 20/11/2026 10:00 14,99 €"),
-        ("lost", "Rendu par la banque après une contestation 14,99 €"),
+        ("lost", "Payé 14,99 € Rendu par la banque après une contestation 14,99 € Mouvements"),
     ],
 )
 def test_a_dispute_says_where_the_money_is(buyer: Buyer, end: str, says: str) -> None:
