@@ -63,6 +63,7 @@ def test_it_is_overtaken_again_and_again(shop: Shop, buyer: Person) -> None:
         shop.control.mode("error_500", path="POST /v1/refunds")
         shop.deliver()
         shop.control.mode("normal")
+        shop.clock.shift(10)  # the command's next turn
         (due,) = [each.id for each in list_refunds(payment_id) if each.status is RefundStatus.PLANNED]
     carry_out(CommandKind.REFUND, due)
     shop.deliver()
