@@ -136,6 +136,7 @@ def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, buyer:
     shop.control.mode("error_500", count=1)
     carry_out(CommandKind.END, row.id)
     assert list_commands()
+    shop.clock.shift(5)
     carry_out(CommandKind.END, row.id)
     shop.deliver()
     assert (get_subscription().cancel_at, list_commands()) == (at, [])
