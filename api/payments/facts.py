@@ -6,7 +6,7 @@ Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import stripe
@@ -30,10 +30,6 @@ class Facts(BaseModel):
         return cls.model_validate(found.to_dict())
 
 
-class _Discounts(Facts):
-    amount_discount: int = 0
-
-
 class IntentFacts(Facts):
     """A PaymentIntent: the money of one payment."""
 
@@ -47,7 +43,7 @@ class IntentFacts(Facts):
 
 
 class SessionFacts(Facts):
-    """A Checkout Session, its PaymentIntent expanded."""
+    """A Checkout Session; its PaymentIntent is expanded, except in lists."""
 
     id: str
     mode: str
@@ -55,12 +51,12 @@ class SessionFacts(Facts):
     payment_status: str
     amount_total: int | None
     currency: str | None
-    total_details: _Discounts | None = None
+    discount: int = Field(default=0, validation_alias=AliasPath("total_details", "amount_discount"))
     created: datetime
     customer: str | None = None
     subscription: str | None = None
     invoice: str | None = None
-    payment_intent: IntentFacts | None = None
+    payment_intent: IntentFacts | str | None = None
     metadata: Metadata = None
 
 
@@ -117,26 +113,17 @@ class Period(Facts):
         return self.end - self.start
 
 
-class _Source(Facts):
-    type: str
-
-
 class Line(Facts):
     """One line of an invoice."""
 
     period: Period
-    parent: _Source | None = None
+    source: str | None = Field(default=None, validation_alias=AliasPath("parent", "type"))
     metadata: Metadata = None
 
     @property
     def is_of_plan(self) -> bool:
         """Whether it is the subscription's own line, not an amount that waited for the invoice."""
-        return bool(self.parent and self.parent.type == "subscription_item_details")
-
-
-class _Lines(Facts):
-    data: list[Line]
-    has_more: bool = False
+        return self.source == "subscription_item_details"
 
 
 class _Origin(Facts):
@@ -144,36 +131,19 @@ class _Origin(Facts):
     metadata: Metadata = None
 
 
-class _Parent(Facts):
-    subscription_details: _Origin | None = None
-
-
-class _Paid(Facts):
-    payment_intent: str | None = None
-
-
 class InvoicePayment(Facts):
     """One attempt to pay an invoice."""
 
-    payment: _Paid
+    intent: str | None = Field(default=None, validation_alias=AliasPath("payment", "payment_intent"))
     status: str | None = None
-
-
-class _InvoicePayments(Facts):
-    data: list[InvoicePayment]
-    has_more: bool = False
 
 
 class _Discount(Facts):
     amount: int
 
 
-class _Transitions(Facts):
-    paid_at: datetime | None = None
-
-
 class InvoiceFacts(Facts):
-    """An invoice of a subscription, its payments expanded."""
+    """An invoice of a subscription, its payments expanded. `origin`: the subscription that it belongs to, if one."""
 
     id: str
     status: str | None
@@ -185,23 +155,21 @@ class InvoiceFacts(Facts):
     attempt_count: int = 0
     auto_advance: bool = True  # of a draft: it will be collected by itself
     created: datetime
-    status_transitions: _Transitions = _Transitions()
-    lines: _Lines
+    paid_at: datetime | None = Field(
+        default=None, validation_alias=AliasPath("status_transitions", "paid_at")
+    )
+    lines: list[Line] = Field(validation_alias=AliasPath("lines", "data"))
+    more_lines: bool = Field(default=False, validation_alias=AliasPath("lines", "has_more"))
     total_discount_amounts: list[_Discount] | None = None
-    parent: _Parent | None = None
-    payments: _InvoicePayments | None = None
-
-    @property
-    def origin(self) -> _Origin | None:
-        """The subscription that it belongs to, if one."""
-        return self.parent.subscription_details if self.parent else None
+    origin: _Origin | None = Field(default=None, validation_alias=AliasPath("parent", "subscription_details"))
+    payments: list[InvoicePayment] = Field(default=[], validation_alias=AliasPath("payments", "data"))
+    more_payments: bool = Field(default=False, validation_alias=AliasPath("payments", "has_more"))
 
     @property
     def payment_intent(self) -> str | None:
         """The PaymentIntent by which it was paid, or is to be: an invoice may have had others before."""
-        tried = self.payments.data if self.payments else []
-        paid_first = sorted(tried, key=lambda each: each.status != "paid")
-        return next((each.payment.payment_intent for each in paid_first if each.payment.payment_intent), None)
+        paid_first = sorted(self.payments, key=lambda each: each.status != "paid")
+        return next((each.intent for each in paid_first if each.intent), None)
 
     @property
     def is_refused_renewal(self) -> bool:
@@ -216,7 +184,7 @@ class InvoiceFacts(Facts):
     @property
     def period(self) -> Period | None:
         """The period that it pays for: the last one of its plan's lines."""
-        of_plan = (line.period for line in self.lines.data if line.is_of_plan)
+        of_plan = (line.period for line in self.lines if line.is_of_plan)
         return max(of_plan, key=lambda each: each.end, default=None)
 
 
@@ -225,24 +193,17 @@ class _Item(Facts):
     current_period_end: datetime
 
 
-class _Items(Facts):
-    data: list[_Item]
-
-
-class _Cancellation(Facts):
-    reason: str | None = None  # cancellation_requested, payment_failed, payment_disputed
-
-
 class SubscriptionFacts(Facts):
     """A subscription; the paid period belongs to its one item."""
 
     id: str
     status: str
-    items: _Items
+    item: _Item | None = Field(default=None, validation_alias=AliasPath("items", "data", 0))
     cancel_at: datetime | None = None
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None  # when somebody asked for its end
-    cancellation_details: _Cancellation = _Cancellation()
+    # cancellation_requested, payment_failed, payment_disputed
+    end_reason: str | None = Field(default=None, validation_alias=AliasPath("cancellation_details", "reason"))
     ended_at: datetime | None = None
     metadata: Metadata = None
 
@@ -251,8 +212,7 @@ class SubscriptionFacts(Facts):
         """When it will end, or did, where that is decided."""
         if self.ended_at or self.cancel_at:
             return self.ended_at or self.cancel_at
-        item = next(iter(self.items.data), None)
-        return item.current_period_end if self.cancel_at_period_end and item else None
+        return self.item.current_period_end if self.cancel_at_period_end and self.item else None
 
 
 def read_list(found: Any, kind: type[Facts]) -> list[Any]:

@@ -24,7 +24,7 @@ from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
 from api.payments.event_store import store_event
-from api.payments.facts import Facts, InvoiceFacts, RefundFacts, SessionFacts, read_list
+from api.payments.facts import InvoiceFacts, RefundFacts, SessionFacts, read_list
 from api.payments.jobs import apply_object
 from api.payments.ledger import lock_payment
 from api.payments.objects import object_types, types_by_event
@@ -146,7 +146,7 @@ def _find_stuck() -> list[UUID]:
 
 def _list_objects(since: int) -> list[tuple[str, Any]]:
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
-    sessions = call(lambda c: read_list(c.v1.checkout.sessions.list(wanted), _ListedSession))
+    sessions = call(lambda c: read_list(c.v1.checkout.sessions.list(wanted), SessionFacts))
     invoices = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
     refunds = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
     return [
@@ -156,24 +156,13 @@ def _list_objects(since: int) -> list[tuple[str, Any]]:
     ]
 
 
-class _ListedSession(Facts):
-    """A session of a list, which does not expand its PaymentIntent."""
-
-    id: str
-    mode: str
-    status: str | None
-    payment_status: str
-    amount_total: int | None
-    metadata: dict[str, str] | None = None
-
-
 def _compare(session: Session, kind: str, facts: Any) -> Difference | None:
     if kind == "checkout_session":
         return _compare_session(session, facts)
     return _compare_invoice(session, facts) if kind == "invoice" else _compare_refund(session, facts)
 
 
-def _compare_session(session: Session, facts: _ListedSession | SessionFacts) -> Difference | None:
+def _compare_session(session: Session, facts: SessionFacts) -> Difference | None:
     payment_id = find_payment_id(session, facts.id, facts.metadata)
     payment = session.get(Payment, payment_id) if payment_id else None
     if payment is None and PAYMENT_KEY not in (facts.metadata or {}):
@@ -184,7 +173,7 @@ def _compare_session(session: Session, facts: _ListedSession | SessionFacts) -> 
     return Difference("checkout_session", facts.id, payment_id, _describe(payment), theirs, facts)
 
 
-def _agrees(payment: Payment, facts: _ListedSession | SessionFacts) -> bool:
+def _agrees(payment: Payment, facts: SessionFacts) -> bool:
     if facts.status == "complete" and facts.payment_status != "unpaid":
         return payment.status in _DONE and payment.amount_cents == facts.amount_total
     if facts.status == "expired":

@@ -47,13 +47,13 @@ class Invoice(StripeObject):
         expand = {"expand": ["payments"]}
         facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(object_id, expand)))  # type: ignore[arg-type]
         page: Any = {"limit": 100}
-        if facts.lines.has_more:
+        if facts.more_lines:
             lines = call(lambda c: read_list(c.v1.invoices.line_items.list(object_id, page), Line))
-            facts = facts.model_copy(update={"lines": facts.lines.model_copy(update={"data": lines})})
-        if facts.payments and facts.payments.has_more:
+            facts = facts.model_copy(update={"lines": lines})
+        if facts.more_payments:
             page |= {"invoice": object_id}
             paid = call(lambda c: read_list(c.v1.invoice_payments.list(page), InvoicePayment))
-            facts = facts.model_copy(update={"payments": facts.payments.model_copy(update={"data": paid})})
+            facts = facts.model_copy(update={"payments": paid})
         return facts
 
     def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
@@ -68,7 +68,7 @@ class Invoice(StripeObject):
         link_intent(session, facts.payment_intent, payment)
         link_customer(session, payment, facts.customer)  # its event may come before that of the session
         if facts.status == "paid":
-            at = facts.status_transitions.paid_at or clock()
+            at = facts.paid_at or clock()
             _note_period(session, payment, facts)
             note_borne(session, payment, _list_credits(facts))
             _post_borne(session, payment)
@@ -84,7 +84,7 @@ class Invoice(StripeObject):
 
 def _list_credits(facts: InvoiceFacts) -> list[UUID]:
     """Return our credits that an invoice's lines name."""
-    named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines.data]
+    named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines]
     return [each for each in named if each]
 
 

@@ -45,18 +45,17 @@ class CheckoutSession(StripeObject):
 
 def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
     if facts.payment_status in _PAID:
-        discount = facts.total_details.amount_discount if facts.total_details else 0
-        paid = PaidFacts(clock(), facts.amount_total or 0, facts.currency, discount)
+        paid = PaidFacts(clock(), facts.amount_total or 0, facts.currency, facts.discount)
         return settle_paid(session, payment, paid)
     intent = facts.payment_intent
-    if intent and intent.status in _NEVER_PAID:
+    if isinstance(intent, IntentFacts) and intent.status in _NEVER_PAID:
         return settle_failed(session, payment, clock(), intent.status)
     return Effects()  # a bank debit that takes days
 
 
 def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
     link_id(session, facts.id, "checkout.session", payment)
-    if facts.payment_intent:
+    if isinstance(facts.payment_intent, IntentFacts):
         link_id(session, facts.payment_intent.id, INTENT, payment)
     link_id(session, facts.invoice, "invoice", payment)
     if facts.subscription:

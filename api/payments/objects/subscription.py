@@ -56,7 +56,7 @@ class Subscription(StripeObject):
             undo_notices(session, row.id)
         if facts.ends_at:
             end_early_grace(session, row.id, facts.ends_at)
-        if item := next(iter(facts.items.data), None):
+        if item := facts.item:
             row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
         return Effects(mails=mails)
 
@@ -66,7 +66,7 @@ def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFact
     known = row.cancel_at or row.ended_at or row.cancel_wanted_at
     if known or is_asked(session, CommandKind.END, row.id):  # or just taken back
         return []
-    if facts.ends_at is None or facts.cancellation_details.reason in _NOT_ASKED_FOR:
+    if facts.ends_at is None or facts.end_reason in _NOT_ASKED_FOR:
         return []
     paid_until = find_paid_end(session, row.id)
     if paid_until is None:

@@ -233,12 +233,10 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
     (invoice,) = shop.control.objects("invoice")
     facts = Invoice().fetch(invoice["id"])
     assert facts.payments
-    (first,) = facts.payments.data
-    paid = first.model_copy(
-        update={"payment": first.payment.model_copy(update={"payment_intent": "pi_second"}), "status": "paid"}
-    )
+    (first,) = facts.payments
+    paid = first.model_copy(update={"intent": "pi_second", "status": "paid"})
     tried = first.model_copy(update={"status": "canceled"})
-    both = facts.model_copy(update={"payments": facts.payments.model_copy(update={"data": [tried, paid]})})
+    both = facts.model_copy(update={"payments": [tried, paid]})
     for _ in range(2):
         with session() as s:
             Invoice().apply(s, both)
@@ -246,7 +244,7 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
         named = sa.select(StripeId.kind, StripeId.id).where(StripeId.payment_id == payment_id)
         kinds = {kind: name for kind, name in s.execute(named) if kind.startswith("payment_intent")}
         refund_id = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR).id
-    assert kinds == {"payment_intent": first.payment.payment_intent, "payment_intent.2": "pi_second"}
+    assert kinds == {"payment_intent": first.intent, "payment_intent.2": "pi_second"}
     carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].error == "resource_missing"  # the stand-in has no such intent
 
