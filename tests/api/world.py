@@ -164,10 +164,10 @@ def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J, client_name
 def add_stripe_event(name: str = "evt_1", **columns: Any) -> str:
     """Write an event of Stripe's that is applied."""
     values = {
-        "type": "charge.refunded",
+        "type": "refund.created",
         "created_at": clock(),
-        "object_type": "charge",
-        "object_id": "ch_1",
+        "object_type": "refund",
+        "object_id": "re_1",
         "received_at": clock(),
         "applied_at": clock(),
     } | columns
