@@ -52,17 +52,16 @@ class Statement(NamedTuple):
 def find_statement(page: Page, sentence: str) -> Statement | None:
     """Return how a page states a sentence for none; None where it does not.
 
-    One block that states it for everything is enough. Otherwise the doubt quotes a block that does not.
+    One block that states it for everything is enough, unless another one has words of trouble beside it. Otherwise the
+    doubt quotes a block that does not.
     """
     if not folds_to_phrase(page.folded, sentence):
         return None
-    doubt = ""
-    for block in _blocks_with(page.root, sentence):
-        found = _doubt_around(block) or doubt_of(rendered_text(block), sentence)
-        if not found:
-            return Statement(sentence)
-        doubt = doubt or found
-    return Statement(sentence, doubt)
+    blocks = _blocks_with(page.root, sentence)
+    if trouble := next(filter(None, (_find_trouble(rendered_text(each), sentence) for each in blocks)), ""):
+        return Statement(sentence, trouble)
+    doubts = [_doubt_around(each) or doubt_of(rendered_text(each), sentence) for each in blocks]
+    return Statement(sentence, next(iter(doubts), "") if all(doubts) else "")
 
 
 def read_mark(mark: HtmlElement, name: str) -> Statement:
@@ -80,6 +79,10 @@ def doubt_of(text: str, sentence: str, *, asked: str = "") -> str:
     """
     if is_narrowed(text, sentence, asked=asked):
         return f"in words that narrow or quote it: {text[:_LONGEST_QUOTE]!r}"
+    return _find_trouble(text, sentence)
+
+
+def _find_trouble(text: str, sentence: str) -> str:
     trouble = speaks_of_page_trouble(text[:_LONGEST_BLOCK], sentence)
     return f"beside words of trouble: {trouble!r}" if trouble else ""
 
@@ -103,7 +106,7 @@ def find_page_trouble(page: Page, sentence: str) -> str:
     """
     shown = [each for each in _ALERTS(page.root) if _is_alert(each)]
     alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in shown[:_MOST_BLOCKS])
-    named = _MAINTENANCE.sub(" ", title(page.root))
+    named = _MAINTENANCE.sub(" ", title(page.root)[:_LONGEST_BLOCK])
     found = (speaks_of_page_trouble(each, sentence) for each in (named, *alerts))
     return next(filter(None, found), "")
 

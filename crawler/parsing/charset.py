@@ -129,12 +129,16 @@ _ESCAPED = re.compile(
 # A letter that became a question mark, in no address and no template: `d?cembre`.
 _QUESTIONED = re.compile(r"(?<![\w./=&?%-])[^\W\d_]+\?[a-z](?!\S*[=:}])")
 _QUESTION = re.compile(r"\?[a-z](?<=[^\W\d_]\?[a-z])")  # a cheap test first
+# A letter with an accent in UTF-7, which no browser reads: `d+AOk-cembre`. https://www.rfc-editor.org/rfc/rfc2152
+_UTF_7 = re.compile(r"\+A[M-P][A-Za-z\d+/]+-")
 _JSON_ESCAPE = re.compile(r"\\u([\da-fA-F]{4})")
 
 
 def is_damaged(text: str) -> bool:
     """Tell whether a text has lost letters: it was decoded or written in a wrong charset, or encoded twice."""
     if _QUESTION.search(text) and _QUESTIONED.search(text):
+        return True
+    if "+A" in text and _UTF_7.search(text):
         return True
     return _RARE.search(text) is not None and _DAMAGE.search(text) is not None
 

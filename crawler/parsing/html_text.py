@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from lxml import etree, html
 
@@ -259,10 +259,16 @@ def folds_to_phrase(folded: str, sentence: str) -> bool:
     return _wording(sentence).search(folded) is not None
 
 
-def around_phrase(text: str, sentence: str) -> list[tuple[str, str]]:
-    """Return what stands before and behind each occurrence of a sentence (`contains_phrase`), normalized."""
+def around_phrase(text: str, sentence: str, *, reach: int, most: int) -> list[tuple[str, str]]:
+    """Return what stands before and behind the first occurrences of a sentence (`contains_phrase`), normalized.
+
+    `reach`: characters on each side. All text around all occurrences would take the square of their number.
+    """
     plain = normalize(text)
-    return [(plain[: found.start()], plain[found.end() :]) for found in _wording(sentence).finditer(plain)]
+    return [
+        (plain[max(found.start() - reach, 0) : found.start()], plain[found.end() : found.end() + reach])
+        for found in islice(_wording(sentence).finditer(plain), most)
+    ]
 
 
 @lru_cache(maxsize=2048)

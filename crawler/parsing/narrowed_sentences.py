@@ -94,6 +94,7 @@ _OF_NO_LABEL = re.compile(
 _SOME_DAYS = re.compile(rf"\b(?:{WEEKDAY}|matin(?:ee)?s?|apres.midis?|soir(?:ee)?s?|demain|aujourd'hui)\b")
 _OPENING = re.compile(r"\b(?:horaires?|ouvert\w*|opening)\b")
 _ENDS = re.compile(r"[.!?](?= |$|[\"\u00bb)])")
+_MOST, _REACH = 30, 5000  # occurrences, and characters on each side, that are looked at
 _OPENED = {"\u00ab": "\u00bb", "\u201c": "\u201d", "\u201e": "\u201d", "\u2039": "\u203a", "(": ")", "[": "]"}
 
 
@@ -101,9 +102,11 @@ def is_narrowed(text: str, sentence: str, *, asked: str = "") -> bool:
     """Tell whether a text narrows, conditions, questions or quotes a sentence for none wherever it says it.
 
     Each occurrence is read to the end of its sentence. `asked`: words (a regular expression) for the only thing that
-    was asked for, to which the sentence may limit itself.
+    was asked for, to which the sentence may limit itself. A text that says it more often than any page does is not
+    believed.
     """
-    return all(_is_narrowed_at(before, after, asked) for before, after in around_phrase(text, sentence))
+    around = around_phrase(text, sentence, reach=_REACH, most=_MOST + 1)
+    return len(around) > _MOST or all(_is_narrowed_at(before, after, asked) for before, after in around)
 
 
 def _is_narrowed_at(before: str, after: str, asked: str) -> bool:

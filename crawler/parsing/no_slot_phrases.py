@@ -151,7 +151,7 @@ def speaks_of_page_trouble(text: str, sentence: str) -> str:
 
     How to report an error, or how long a file takes, is no trouble.
     """
-    parts = around_phrase(text, sentence)
+    parts = around_phrase(text, sentence, reach=len(text), most=len(text))
     told = f"{parts[0][0]} {parts[-1][1]}" if parts else _fold_message(text)
     found = _TROUBLED_PAGE.search(_NO_TROUBLE.sub(" ", told))
     return found[0] if found else ""

@@ -70,6 +70,11 @@ REPEATED = {
         "<p>a</p>{}",
         "<b>a</b>",
     ),
+    "a sentence for none": (
+        reading("selectors"),
+        "<html><body><p>{}</p></body></html>",
+        "Aucun rendez-vous n'est disponible le matin. ",
+    ),
     "a charset": (lambda body: body.text, "<html><meta charset=punycode>-{}", "99"),
 }
 

@@ -201,6 +201,7 @@ def test_an_absence_of_some_days_is_none_of_all_days(message: str) -> None:
     [
         ("utf-8", "latin-1"),
         ("latin-1", "utf-8"),
+        ("utf-7", "latin-1"),
         ("utf-7", "ascii"),
         ("utf-8", "koi8-r"),
         ("utf-8", "cp437"),

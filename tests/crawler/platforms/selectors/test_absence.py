@@ -392,3 +392,15 @@ def test_a_question_mark_is_no_lost_letter(text: str) -> None:
 def test_a_slot_is_read_as_it_is_shown(told: str) -> None:
     reading = read(f"<ul><li class='libre'><a href='/1'>{told}</a></li></ul>")
     assert [str(slot.moment) for slot in reading.slots] == ["2026-12-15 08:30:00+00:00"]
+
+
+@pytest.mark.rule("3.2")
+def test_trouble_beside_one_of_two_sentences_takes_both_back() -> None:
+    reading = read(f"<p>{NONE}. Une erreur technique est survenue.</p><p>{NONE}.</p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+def test_a_sentence_that_no_page_says_so_often_proves_nothing() -> None:
+    reading = read(f"<p>{f'{NONE}. ' * 40}</p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
