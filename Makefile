@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz alarms chaos lint style types format texts messages screenshots bench simulate release-check lock program-locks clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz alarms chaos lint style types format texts messages screenshots bench release-check lock program-locks clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,9 +103,6 @@ screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, t
 
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m deploy.bench $(ARGS)
-
-simulate: setup ## Play hours of watching in minutes: intervals, bans, delays (ARGS=--help, ARGS=--replay)
-	@$(BIN)/python -m deploy.simulation $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
 	@$(COMPILE) --upgrade --extra local setup.cfg -o $(LOCKS)/local.txt

@@ -33,7 +33,7 @@ def _read_offset(path: Path) -> timedelta:
 
 @contextmanager
 def override_clock(source: Callable[[], datetime]) -> Iterator[None]:
-    """Let the whole process live in another time, a simulation's, while the block lasts; `source` gives it, in UTC."""
+    """Let the whole process live in another time while the block lasts; `source` gives it, in UTC."""
     _instead.append(source)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Desk files of invented worlds: simulations, measurements and tests write the same prefecture."""
+"""Desk files of invented worlds: measurements and tests write the same prefecture."""
 
 from collections.abc import Collection, Iterable
 from datetime import date

@@ -34,7 +34,7 @@ Download = Callable[[Request], Awaitable[Response]]
 class Clock:
     """One deadline over all requests of a check: runs from the first one on, stands still while we pause.
 
-    All figures are in seconds; `now` tells them (a simulation gives its own).
+    All figures are in seconds; `now` tells them.
     """
 
     def __init__(self, deadline: float, now: Callable[[], float] = monotonic) -> None:

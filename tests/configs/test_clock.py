@@ -29,7 +29,7 @@ def test_the_clock_is_stepped_by_a_file_and_right_again_without_it(
     assert clock() == right
 
 
-def test_a_simulation_s_time_is_not_stepped(settings_env: Callable[..., None], tmp_path: Path) -> None:
+def test_an_overridden_time_is_not_stepped(settings_env: Callable[..., None], tmp_path: Path) -> None:
     (tmp_path / "offset").write_text("86400")
     settings_env(CLOCK_OFFSET_FILE=tmp_path / "offset")
     settings()
