@@ -1,9 +1,9 @@
 """Reads of billing: the plans, the terms, and a user's payments with their credits and refunds."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,19 +23,21 @@ from api.billing.schemas import (
 )
 from api.errors import not_found
 from api.models.base import is_any_of
-from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
+from api.models.declaration import Declaration
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
-from api.payments.subscriptions import find_agreed_end
+from api.payments.owners import INTENT
+from api.payments.subscriptions import find_agreed_end, is_open_notice
 from api.payments.withdrawal_rules import list_periods
 from api.schemas import PlanAnswer
 from configs.plan import PlanName, plans
 from configs.sales_terms import find_newest_version, read_consent, read_terms
 from configs.withdrawal_period import WithdrawalPeriod
 
-_INTENT, _SESSION = "payment_intent", "checkout.session"
+_Row = TypeVar("_Row", Grant, Refund, PlanCredit, WatchCredit, StripeId)
+_SESSION = "checkout.session"
 CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
 # By a grant's source.
 _REASONS: dict[str, CreditReason] = {"credit": "outage", "revived": "withdrawal", "grace": "grace"}
@@ -93,48 +95,34 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
 
 def _find_noticed_end(session: Session, subscription_id: UUID) -> datetime | None:
     """Return when a notice of the owner's takes effect: it may end the plan before what is paid."""
-    first = sa.select(sa.func.min(Declaration.takes_effect_at)).where(
-        Declaration.subscription_id == subscription_id,
-        Declaration.kind == DeclarationKind.CANCELLATION,
-        Declaration.confirmed_at.is_not(None),
-        sa.text(OPEN_DECLARATION),
-    )
-    return session.scalar(first)
+    first = sa.select(sa.func.min(Declaration.takes_effect_at))
+    mine = first.where(is_open_notice(subscription_id), Declaration.confirmed_at.is_not(None))
+    return session.scalar(mine)
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
     """Return payments with their time, credits and refunds, in six statements whatever their number."""
     ids = [each.id for each in payments]
-    grants, refunds = defaultdict(list), defaultdict(list)
-    for grant in session.scalars(
-        sa.select(Grant).where(is_any_of(Grant.payment_id, ids)).order_by(Grant.starts_at)
-    ):
-        grants[grant.payment_id].append(grant)
-    for refund in session.scalars(
-        sa.select(Refund).where(is_any_of(Refund.payment_id, ids)).order_by(Refund.id)
-    ):
-        refunds[refund.payment_id].append(_build_refund(refund))
-    credited, names = _read_credits(session, ids), _read_stripe_ids(session, ids)
-    periods = list_periods(session, payments)
-    entries = (
-        _build_entry(each, grants[each.id], credited[each.id], refunds[each.id], names) for each in payments
-    )
-    return [_add_period(each, periods.get(each.id)) for each in entries]
+    grants, refunds = _group(session, Grant, ids, Grant.starts_at), _group(session, Refund, ids, Refund.id)
+    upgrades, outages = _group(session, PlanCredit, ids), _group(session, WatchCredit, ids, WatchCredit.id)
+    names, periods, entries = _group(session, StripeId, ids), list_periods(session, payments), []
+    for each in payments:
+        lowered = [row for row in outages[each.id] if row.form is CreditForm.INVOICE]
+        credits_ = [_build_amount("upgrade", row) for row in upgrades[each.id]]
+        credits_ += [_build_amount("outage", row) for row in lowered]
+        ids_at_stripe = {row.kind: row.id for row in names[each.id]}
+        rows = (grants[each.id], credits_, refunds[each.id], ids_at_stripe)
+        entries.append(_build_entry(each, *rows, period=periods.get(each.id)))
+    return entries
 
 
-def _add_period(entry: PaymentEntry, period: WithdrawalPeriod | None) -> PaymentEntry:
-    return entry.model_copy(update={"withdraw_until": period.ends_at}) if period else entry
-
-
-def _read_credits(session: Session, ids: Sequence[UUID]) -> defaultdict[UUID, list[CreditEntry]]:
-    found: defaultdict[UUID, list[CreditEntry]] = defaultdict(list)
-    for upgrade in session.scalars(sa.select(PlanCredit).where(is_any_of(PlanCredit.payment_id, ids))):
-        found[upgrade.payment_id].append(_build_amount("upgrade", upgrade))
-    lowered = sa.select(WatchCredit).where(
-        is_any_of(WatchCredit.payment_id, ids), WatchCredit.form == CreditForm.INVOICE
-    )
-    for outage in session.scalars(lowered.order_by(WatchCredit.id)):
-        found[outage.payment_id].append(_build_amount("outage", outage))
+def _group(
+    session: Session, table: type[_Row], ids: Sequence[UUID], *order: sa.SQLColumnExpression[Any]
+) -> defaultdict[UUID | None, list[_Row]]:
+    """Return the rows of these payments, by payment."""
+    found: defaultdict[UUID | None, list[_Row]] = defaultdict(list)
+    for row in session.scalars(sa.select(table).where(is_any_of(table.payment_id, ids)).order_by(*order)):
+        found[row.payment_id].append(row)
     return found
 
 
@@ -142,13 +130,6 @@ def _build_amount(reason: Literal["upgrade", "outage"], row: PlanCredit | WatchC
     return CreditEntry(
         reason=reason, amount=row.amount_cents, seconds=row.seconds, starts_at=None, ends_at=None
     )
-
-
-def _read_stripe_ids(session: Session, ids: Sequence[UUID]) -> dict[tuple[UUID | None, str], str]:
-    rows = session.scalars(
-        sa.select(StripeId).where(is_any_of(StripeId.payment_id, ids), StripeId.kind.in_([_INTENT, _SESSION]))
-    )
-    return {(each.payment_id, each.kind): each.id for each in rows}
 
 
 def _build_refund(refund: Refund) -> RefundEntry:
@@ -164,9 +145,11 @@ def _build_refund(refund: Refund) -> RefundEntry:
 def _build_entry(
     payment: Payment,
     grants: Sequence[Grant],
-    credited: Sequence[CreditEntry],
-    refunds: Sequence[RefundEntry],
-    names: dict[tuple[UUID | None, str], str],
+    credits_: Sequence[CreditEntry],
+    refunds: Sequence[Refund],
+    names: Mapping[str, str],
+    *,
+    period: WithdrawalPeriod | None,
 ) -> PaymentEntry:
     given = [_build_credit(each) for each in grants if each.source in _REASONS]
     paid = [each for each in grants if each.source not in _REASONS]
@@ -184,12 +167,12 @@ def _build_entry(
         refunded_at=payment.refunded_at,
         starts_at=min((each.starts_at for each in paid), default=None),
         ends_at=max((each.ends_at for each in paid), default=None),
-        withdraw_until=None,
+        withdraw_until=period.ends_at if period else None,
         terms_version=payment.terms_version,
-        stripe_payment_id=names.get((payment.id, _INTENT)),
-        stripe_session_id=names.get((payment.id, _SESSION)),
-        credits=[*credited, *given],
-        refunds=list(refunds),
+        stripe_payment_id=names.get(INTENT),
+        stripe_session_id=names.get(_SESSION),
+        credits=[*credits_, *given],
+        refunds=[_build_refund(each) for each in refunds],
     )
 
 

@@ -25,7 +25,7 @@ from api.declarations.cancellation_dates import (
 )
 from api.declarations.records import Author, Refusal, acknowledge, write
 from api.errors import ApiError
-from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
+from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Subscription
 from api.payments import notices
 from api.payments.early_ends import shorten_paid_time
@@ -35,6 +35,7 @@ from api.payments.ledger import lock_payment
 from api.payments.subscriptions import (
     find_agreed_end,
     find_order_of,
+    is_open_notice,
     request_cancellation,
     take_back_cancellation,
     undo_notices,
@@ -106,11 +107,7 @@ def find_standing_notice(session: Session, subscription_id: UUID) -> Declaration
 
 def select_open_notices(subscription_id: UUID) -> sa.Select[Declaration]:
     """Select the notices that a subscription waits for, the first to take effect first."""
-    mine = sa.select(Declaration).where(
-        Declaration.subscription_id == subscription_id,
-        Declaration.kind == DeclarationKind.CANCELLATION,
-        sa.text(OPEN_DECLARATION),
-    )
+    mine = sa.select(Declaration).where(is_open_notice(subscription_id))
     return mine.order_by(Declaration.takes_effect_at, Declaration.id)
 
 
@@ -145,12 +142,7 @@ def is_ending(contract: Subscription) -> bool:
 def close_notices(session: Session, subscription_id: UUID, *, but: UUID) -> None:
     """Close the open notices of a subscription, which this other declaration has ended."""
     session.flush()
-    others = sa.update(Declaration).where(
-        Declaration.subscription_id == subscription_id,
-        Declaration.kind == DeclarationKind.CANCELLATION,
-        Declaration.id != but,
-        sa.text(OPEN_DECLARATION),
-    )
+    others = sa.update(Declaration).where(is_open_notice(subscription_id), Declaration.id != but)
     session.execute(others.values(refused_because=Refusal.ENDED_BEFORE))
 
 

@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 
 from configs.clock import clock
 
-_SETTLED = timedelta(
-    hours=1
-)  # documents are issued, and credits taken back, some minutes after the money moved
+# Documents are issued, and credits taken back, some minutes after the money moved.
+_SETTLED = timedelta(hours=1)
 
 # Each payment with what is in its accounts, debit positive, and what its refunds and documents say.
 _HELD = """

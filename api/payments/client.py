@@ -77,9 +77,8 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
             "leaves_loopback",
             f"APP_ENV={ours.app_env} calls this machine only: point STRIPE_BASE_URL at a stand-in",
         )
-    logging.getLogger("stripe").setLevel(
-        logging.WARNING
-    )  # its lines name each call, and ours say what follows
+    # Its lines name each call, and ours say what follows.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
     session = requests.Session()
     session.trust_env = False  # a .netrc would replace our key
     timeout = (ours.stripe_connect_seconds, ours.stripe_answer_seconds)

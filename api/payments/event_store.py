@@ -37,14 +37,6 @@ class Claim:
     token: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class DueObject:
-    """An object whose events wait; urgent where one of them may give a plan."""
-
-    id: str
-    urgent: bool
-
-
 class LeaseLost(Exception):
     """Another worker has the object by now: what this one read may be old."""
 
@@ -72,16 +64,19 @@ def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> b
     return new and applies
 
 
-def find_object(session: Session, event_id: str) -> DueObject | None:
-    """Return the object of an event that is to be applied."""
+def find_object(session: Session, event_id: str) -> tuple[str, bool] | None:
+    """Return the object of an event that is to be applied, and whether the event may give a plan."""
     urgent = StripeEvent.type.in_(_URGENT)
     found = sa.select(StripeEvent.object_id, urgent).where(StripeEvent.id == event_id, _is_open())
     row = session.execute(found).one_or_none()
-    return DueObject(str(row[0]), row[1]) if row else None
+    return (str(row[0]), row[1]) if row else None
 
 
-def find_due_objects(session: Session, most: int = AT_ONCE) -> list[DueObject]:
-    """Return the objects of events whose nudge was lost or whose wait is over: the urgent first, then the oldest."""
+def find_due_objects(session: Session, most: int = AT_ONCE) -> list[tuple[str, bool]]:
+    """Return the objects of events whose nudge was lost or whose wait is over: the urgent first, then the oldest.
+
+    Each with whether it is urgent: one of its events may give a plan.
+    """
     now = clock()
     late = now + max(_LONGEST_WAIT, _get_lease()) + _NUDGE_LOST
     due = (StripeEvent.next_attempt_at <= now) | (StripeEvent.next_attempt_at > late)
@@ -89,7 +84,7 @@ def find_due_objects(session: Session, most: int = AT_ONCE) -> list[DueObject]:
     first = sa.func.min(StripeEvent.next_attempt_at)
     found = sa.select(StripeEvent.object_id, urgent).where(due).group_by(StripeEvent.object_id)
     rows = session.execute(found.order_by(urgent.desc(), first).limit(most))
-    return [DueObject(str(object_id), gives) for object_id, gives in rows]
+    return [(str(object_id), gives) for object_id, gives in rows]
 
 
 def claim_object(session: Session, object_id: str) -> Claim | None:

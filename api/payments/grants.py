@@ -37,9 +37,8 @@ from configs.settings import settings
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
 _DELETION = "account"  # subject of the event that ends a plan with its account
-_GRACE_AHEAD = timedelta(
-    minutes=15
-)  # of a paid month's end: the job that begins days of grace runs each 5 minutes
+# Of a paid month's end: the job that begins days of grace runs each 5 minutes.
+_GRACE_AHEAD = timedelta(minutes=15)
 _RENEWING = ("active", "past_due", "trialing")  # Stripe's words
 
 

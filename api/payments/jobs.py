@@ -61,8 +61,8 @@ def apply_event(event_id: str) -> None:
     """
     with session() as s:
         due = find_object(s, event_id)
-    if due and (due.urgent or not _is_crowded()):
-        apply_object(due.id)
+    if due and (due[1] or not _is_crowded()):
+        apply_object(due[0])
 
 
 def _is_crowded() -> bool:
@@ -82,9 +82,9 @@ def work_off() -> None:
     begins = time.monotonic()
     with session() as s:
         objects, commands = find_due_objects(s), find_due_commands(s)
-    for due in objects:
-        most = _EVENT_SECONDS if due.urgent else _CALM_SECONDS
-        if not apply_object(due.id) or time.monotonic() > begins + most:
+    for object_id, urgent in objects:
+        most = _EVENT_SECONDS if urgent else _CALM_SECONDS
+        if not apply_object(object_id) or time.monotonic() > begins + most:
             break  # Stripe is away, or the others have their turn
     for kind, subject_id in commands:
         try:

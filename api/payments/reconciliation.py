@@ -6,7 +6,6 @@ find is reported in the same way (book_checks.py).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,16 +41,7 @@ _DONE = (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An object whose two sides differ; `kind` is its name in `api/payments/objects/`."""
-
-    kind: str
-    object_id: str
-    payment_id: UUID | None
-    ours: dict[str, Any]
-    stripe: dict[str, Any]
-    facts: Any = None  # as listed; None where Stripe has none
+Listed = tuple[str, Any]  # an object's name in `api/payments/objects/`, and its facts
 
 
 def reconcile() -> dict[str, int]:
@@ -64,28 +54,18 @@ def reconcile() -> dict[str, int]:
     since = int((now - timedelta(days=DAYS)).timestamp())
     listed = _list_objects(since)
     with open_session() as s:
-        differences = [found for kind, facts in listed if (found := _compare(s, kind, facts))]
-        seen = {facts.id for _, facts in listed}
-        differences += _find_missing(s, now, seen)
+        found = [(row, each) for each in listed if (row := _compare(s, *each))]
+        missing = _find_missing(s, now, {facts.id for _, facts in listed})
     # They are compared by what was just read: the list may be older than what its events changed meanwhile.
-    read = [_sync(each.kind, each.object_id) if each.facts else None for each in differences]
+    read = [(row, (kind, _sync(kind, facts.id) or facts)) for row, (kind, facts) in found]
     missed = _apply_missed_events(since)
     with open_session() as s:
         faults = [_describe_fault(each) for each in find_book_faults(s)]
-    left = [
-        each
-        for each, facts in zip(differences, read, strict=True)
-        if not _keep(each, facts or each.facts, now)
-    ]
-    left += [each for each in faults if not _keep(each, None, now)]
+    differences = [*read, *((row, None) for row in [*missing, *faults])]
+    left = [row for row, each in differences if not _keep(row, each, now)]
     if left:
         _report(left, now)
-    return {
-        "compared": len(listed),
-        "different": len(differences) + len(faults),
-        "left": len(left),
-        "missed": missed,
-    }
+    return {"compared": len(listed), "different": len(differences), "left": len(left), "missed": missed}
 
 
 def _apply_missed_events(since: int) -> int:
@@ -144,7 +124,7 @@ def _find_stuck() -> list[UUID]:
         return list(s.scalars(stuck.order_by(Payment.id).limit(_AT_ONCE)))
 
 
-def _list_objects(since: int) -> list[tuple[str, Any]]:
+def _list_objects(since: int) -> list[Listed]:
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
     sessions = call(lambda c: read_list(c.v1.checkout.sessions.list(wanted), SessionFacts))
     invoices = call(lambda c: read_list(c.v1.invoices.list(wanted), InvoiceFacts))
@@ -156,13 +136,13 @@ def _list_objects(since: int) -> list[tuple[str, Any]]:
     ]
 
 
-def _compare(session: Session, kind: str, facts: Any) -> Difference | None:
+def _compare(session: Session, kind: str, facts: Any) -> PaymentDifference | None:
     if kind == "checkout_session":
         return _compare_session(session, facts)
     return _compare_invoice(session, facts) if kind == "invoice" else _compare_refund(session, facts)
 
 
-def _compare_session(session: Session, facts: SessionFacts) -> Difference | None:
+def _compare_session(session: Session, facts: SessionFacts) -> PaymentDifference | None:
     payment_id = find_payment_id(session, facts.id, facts.metadata)
     payment = session.get(Payment, payment_id) if payment_id else None
     if payment is None and PAYMENT_KEY not in (facts.metadata or {}):
@@ -170,7 +150,7 @@ def _compare_session(session: Session, facts: SessionFacts) -> Difference | None
     if payment and _agrees(payment, facts):
         return None
     theirs = {"status": facts.status, "payment_status": facts.payment_status, "amount": facts.amount_total}
-    return Difference("checkout_session", facts.id, payment_id, _describe(payment), theirs, facts)
+    return _build(facts.id, payment_id, _describe(payment), theirs)
 
 
 def _agrees(payment: Payment, facts: SessionFacts) -> bool:
@@ -181,7 +161,7 @@ def _agrees(payment: Payment, facts: SessionFacts) -> bool:
     return payment.status not in _DONE
 
 
-def _compare_invoice(session: Session, facts: InvoiceFacts) -> Difference | None:
+def _compare_invoice(session: Session, facts: InvoiceFacts) -> PaymentDifference | None:
     payment_id = find_payment_id(session, facts.id)
     ours = facts.origin is not None and PAYMENT_KEY in (facts.origin.metadata or {})
     if not ours and payment_id is None:
@@ -194,10 +174,10 @@ def _compare_invoice(session: Session, facts: InvoiceFacts) -> Difference | None
     if same or (not paid and not done and not lost_refusal):
         return None
     theirs = {"status": facts.status, "paid": facts.amount_paid}
-    return Difference("invoice", facts.id, payment_id, _describe(payment), theirs, facts)
+    return _build(facts.id, payment_id, _describe(payment), theirs)
 
 
-def _compare_refund(session: Session, facts: RefundFacts) -> Difference | None:
+def _compare_refund(session: Session, facts: RefundFacts) -> PaymentDifference | None:
     payment_id = find_payment_id(session, facts.payment_intent, facts.metadata)
     if payment_id is None:
         return None
@@ -210,10 +190,10 @@ def _compare_refund(session: Session, facts: RefundFacts) -> Difference | None:
         return None
     ours = {"status": refund.status.value, "amount": refund.amount_cents} if refund else {}
     theirs = {"status": facts.status, "amount": facts.amount}
-    return Difference("refund", facts.id, payment_id, ours, theirs, facts)
+    return _build(facts.id, payment_id, ours, theirs)
 
 
-def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[Difference]:
+def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[PaymentDifference]:
     """Return the payments that were paid here and whose session or invoice Stripe's lists do not have."""
     kinds = ("checkout.session", "invoice")
     # Young ones may have got their session after the list was made.
@@ -226,43 +206,35 @@ def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[Diffe
         .where(Payment.status.in_(_DONE), Payment.created_at.between(*since_until))
     )
     return [
-        Difference("checkout_session", (ids or [str(payment.id)])[0], payment.id, _describe(payment), {})
+        _build((ids or [str(payment.id)])[0], payment.id, _describe(payment), {})
         for payment, ids in session.execute(paid)
         if not seen & set(ids or ())
     ]
 
 
-def _describe_fault(found: BookFault) -> Difference:
+def _describe_fault(found: BookFault) -> PaymentDifference:
     ours = {"book": found.book, "tables": found.tables}
-    return Difference("book", f"{found.check}: {found.subject}", found.payment_id, ours, {})
+    return _build(f"{found.check}: {found.subject}", found.payment_id, ours, {})
+
+
+def _build(
+    object_id: str, payment_id: UUID | None, ours: dict[str, Any], theirs: dict[str, Any]
+) -> PaymentDifference:
+    return PaymentDifference(object_id=object_id, payment_id=payment_id, ours=ours, stripe=theirs)
 
 
 def _describe(payment: Payment | None) -> dict[str, Any]:
     return {"status": payment.status.value, "amount": payment.amount_cents} if payment else {}
 
 
-def _keep(found: Difference, facts: Any, now: datetime) -> bool:
-    """Keep both sides of a difference; return whether our rows agree with `facts` by now."""
+def _keep(row: PaymentDifference, read: Listed | None, now: datetime) -> bool:
+    """Keep both sides of a difference; return whether our rows agree by now with what was read."""
     with open_session() as s:
-        repaired = facts is not None and _compare(s, found.kind, facts) is None
-        s.add(
-            PaymentDifference(
-                found_at=now,
-                object_id=found.object_id,
-                payment_id=found.payment_id,
-                ours=found.ours,
-                stripe=found.stripe,
-                repaired=repaired,
-            )
-        )
-    log.warning(
-        "Stripe and we differ",
-        object=found.object_id,
-        ours=found.ours,
-        stripe=found.stripe,
-        repaired=repaired,
-    )
-    return repaired
+        row.found_at, row.repaired = now, read is not None and _compare(s, *read) is None
+        s.add(row)
+    sides = {"ours": row.ours, "stripe": row.stripe}
+    log.warning("Stripe and we differ", object=row.object_id, **sides, repaired=row.repaired)
+    return row.repaired
 
 
 def _sync(kind: str, object_id: str) -> Any:
@@ -289,7 +261,7 @@ def _sync(kind: str, object_id: str) -> Any:
     return facts
 
 
-def _report(left: Iterable[Difference], now: datetime) -> None:
+def _report(left: Iterable[PaymentDifference], now: datetime) -> None:
     lines = [
         f"{each.object_id}: ours {each.ours or 'nothing'}, Stripe's {each.stripe or 'nothing'}"
         for each in left

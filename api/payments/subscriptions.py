@@ -78,12 +78,15 @@ def end_lapsed(session: Session, order: Payment, now: datetime) -> None:
 def undo_notices(session: Session, subscription_id: UUID) -> None:
     """Undo what was declared to end a subscription and has not taken effect."""
     mine = sa.update(Declaration).where(
-        Declaration.subscription_id == subscription_id,
-        Declaration.kind == DeclarationKind.CANCELLATION,
-        Declaration.takes_effect_at > clock(),
-        sa.text(OPEN_DECLARATION),
+        is_open_notice(subscription_id), Declaration.takes_effect_at > clock()
     )
     session.execute(mine.values(undone_at=clock()))
+
+
+def is_open_notice(subscription_id: UUID) -> sa.ColumnElement[bool]:
+    """Return the condition that a declaration is a notice of cancellation that a subscription waits for."""
+    is_notice = Declaration.kind == DeclarationKind.CANCELLATION
+    return sa.and_(Declaration.subscription_id == subscription_id, is_notice, sa.text(OPEN_DECLARATION))
 
 
 def find_order_of(session: Session, subscription_id: UUID) -> Payment | None:

@@ -44,12 +44,8 @@ class Subscription(StripeObject):
         """Write its present state into our row."""
         row = _find_row(session, facts)
         mails = _confirm_end(session, row, facts)
-        row.status, row.cancel_at, row.ended_at, row.synced_at = (
-            facts.status,
-            facts.ends_at,
-            facts.ended_at,
-            clock(),
-        )
+        row.status, row.synced_at = facts.status, clock()
+        row.cancel_at, row.ended_at = facts.ends_at, facts.ended_at
         is_asked_for = is_asked(session, CommandKind.END, row.id)
         if row.cancel_wanted_at and not is_asked_for and not (facts.ended_at or facts.ends_at):
             row.cancel_wanted_at = None  # Stripe had agreed, and the user took it back in the portal
