@@ -41,7 +41,6 @@ from api.operations import dead_mans_switch, digest, report, watch
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
-from api.payments.grace import remind_in_grace
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
@@ -316,7 +315,7 @@ def credit_outages() -> Counts:
 
 def remind_of_failed_renewals() -> Counts:
     """Tell users each day that their renewal failed, while the days of grace last."""
-    return _send(remind_in_grace)
+    return _send(plan_ends.remind_in_grace)
 
 
 def apply_declarations() -> Counts:

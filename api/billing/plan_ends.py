@@ -1,4 +1,7 @@
-"""Notices of plans that end or renew: once per grant, none where the next grant follows; once before each renewal."""
+"""Notices of plans that end or renew: once per grant, none where the next grant follows; once before each renewal.
+
+Each day of grace after a renewal that failed has one too.
+"""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,6 +14,7 @@ from api.billing.closed_desks import CLOSED
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Subscription
 from api.models.user import Channel, Grant
+from api.payments import notices
 from api.payments.grants import GRACE
 from api.payments.subscriptions import RENEWING
 from configs.clock import clock
@@ -46,6 +50,18 @@ def tell_renewals(session: Session) -> list[UUID]:
             params, key = {"subscription": str(row.id), "ends": ends}, f"renewal-soon:{row.id}:{ends}"
             told += notifier.create_notifications(session, row.user_id, "renewal_soon", params, key)
     return told
+
+
+def remind_in_grace(session: Session) -> list[UUID]:
+    """Write today's message to each user whose plan goes on by grace only; return the notifications to nudge."""
+    now = clock()
+    waiting = (
+        sa.select(Payment)
+        .join(Grant, Grant.payment_id == Payment.id)
+        .where(Grant.source == GRACE, Grant.ends_at > now, Payment.status == PaymentStatus.FAILED)
+    )
+    told = [notices.tell_failure(session, each, f"{now:%Y-%m-%d}") for each in session.scalars(waiting)]
+    return [each for ids in told for each in ids]
 
 
 def _write_notices(session: Session, kind: str, due: sa.ColumnElement[bool]) -> list[UUID]:

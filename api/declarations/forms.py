@@ -56,7 +56,9 @@ def receive(
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
     """
     row = _build(wish, language)  # before the lock: who declares in the last second must not be late
-    _take_turn(session, wish.email)
+    # Those that name an address at once wait for each other.
+    turn = sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(wish.email)))
+    session.execute(sa.select(turn))
     if known := session.get(Declaration, row.id):
         return known, []
     session.add(row)
@@ -99,11 +101,6 @@ def _build(wish: WithdrawalForm | CancellationForm, language: str) -> Declaratio
 def name_declaration(page: UUID | None, email: str, reference: str) -> UUID:
     """Return the id of a declaration: the same for a page that is sent twice with the same words."""
     return uuid5(page, f"{email}\n{reference}") if page else new_id()
-
-
-def _take_turn(session: Session, email: str) -> None:
-    """Let those that name an address at once wait for each other."""
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(email)))))
 
 
 def _count_lately(session: Session, row: Declaration) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.background import jobs
+from api.billing.plan_ends import remind_in_grace
 from api.billing.schemas import Cancellation
 from api.declarations.records import Author
 from api.declarations.service import cancel_own
@@ -14,7 +15,6 @@ from api.models.declaration import DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
-from api.payments.grace import remind_in_grace
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from api.billing.plan_ends import remind_in_grace
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId, Subscription
@@ -13,7 +14,6 @@ from api.models.stripe_command import CommandKind
 from api.models.user import User
 from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
-from api.payments.grace import remind_in_grace
 from api.payments.ledger import lock_payment
 from api.payments.objects.invoice import Invoice
 from api.payments.owners import find_stripe_id
