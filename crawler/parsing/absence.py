@@ -15,7 +15,13 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.announcements import find_announcements
 from crawler.parsing.date_windows import day_of
-from crawler.parsing.html_text import fold, folds_to_phrase, rendered_children, rendered_text, title
+from crawler.parsing.html_text import (
+    collapse_whitespace,
+    fold,
+    folds_to_phrase,
+    rendered_children,
+    rendered_text,
+)
 from crawler.parsing.narrowed_sentences import is_narrowed, names_days
 from crawler.parsing.no_slot_phrases import find_denial, speaks_of_page_trouble
 from crawler.reading import Page
@@ -34,6 +40,7 @@ _ALERTS = etree.XPath(
 )
 # Classes of common style sheets, which are not read. They hide what waits to be shown: a spinner, a dialogue.
 _UNSHOWN = frozenset("d-none hidden hide is-hidden fr-hidden invisible modal collapse w3-hide".split())  # noqa: SIM905
+_TITLES = etree.XPath("//title[not(ancestor::svg)]/text()")  # two, where a page is sent inside another
 _HEADINGS = " | ".join(f"preceding::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
 _MAINTENANCE = re.compile(r"(?i)\b(?:maintenance|indisponible)\b")  # in a title: crawler/block_pages.py
 _MOST_BLOCKS = 50
@@ -106,7 +113,8 @@ def find_page_trouble(page: Page, sentence: str) -> str:
     """
     shown = [each for each in _ALERTS(page.root) if _is_alert(each)]
     alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in shown[:_MOST_BLOCKS])
-    named = _MAINTENANCE.sub(" ", title(page.root)[:_LONGEST_BLOCK])
+    titles = " ".join(str(each) for each in _TITLES(page.root)[:_MOST_BLOCKS])
+    named = _MAINTENANCE.sub(" ", collapse_whitespace(titles[:_LONGEST_BLOCK]))
     found = (speaks_of_page_trouble(each, sentence) for each in (named, *alerts))
     return next(filter(None, found), "")
 

@@ -118,7 +118,7 @@ _FIRST = "".join(sorted({re.escape(each[0]) for each in _TWICE}))
 # One class of characters stands first, which `re` finds ten times as fast as it tries each text in turn.
 _DAMAGE = re.compile(
     f"[{_LOST}{_FOREIGN}{_FIRST}]"
-    f"(?:(?<=[{_LOST}])|(?<=Ã)(?<!\\wÃ)(?!\\w)|(?<=[{_LOWER}][{_FOREIGN}])[{_LOWER}]|(?<=[{_FIRST}])(?:"
+    f"(?:(?<=[{_LOST}])|(?<=Ã)(?<!\\wÃ)(?!\\w)|(?<=[{_LOWER}][{_FOREIGN}])[{_FOREIGN}]?[{_LOWER}]|(?<=[{_FIRST}])(?:"
     + "|".join(f"(?<={re.escape(each[0])}){re.escape(each[1:])}" for each in sorted(_TWICE))
     + "))"
 )

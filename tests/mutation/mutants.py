@@ -314,7 +314,8 @@ def _both(original: Original, other: Original, text: str, how: str) -> Mutant:
 def glued(original: Original, other: Original, chance: random.Random) -> Mutant:
     """Send two pages as one: one behind the other, or one inside the other's body."""
     one, two = (original.text, other.text) if chance.random() < 0.5 else (other.text, original.text)
-    inside = re.sub(r"(?is)^.*?<body[^>]*>|</body>.*$", "", two)
+    # With its title, which may be what says that it answers nothing.
+    inside = re.sub(r"(?is)^.*?(?=<title>|<body[^>]*>)|</?(?:head|body|html)\b[^>]*>", "", two)
     text = (
         one + two
         if chance.random() < 0.5 or "</body>" not in one

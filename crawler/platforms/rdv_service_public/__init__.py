@@ -153,9 +153,13 @@ def _places(page: Page, named: int) -> Reading:
     headings = _Headings(page.root)
     found = list(filter(None, (_next_at(page, node, headings) for node in page.root.xpath(_NAMED))))
     reading = read_place_list(page, found, _DAYS)
-    if named == len(found) == len({place.key for place, _, _ in found}):
+    # Where some places are linked and others not, a link was lost: its place has another key by its name.
+    are_linked = len({ask is not None for _, _, ask in found}) == 1
+    if are_linked and named == len(found) == len({place.key for place, _, _ in found}):
         return reading
     reason = f"names {named} next availabilities, of which {len(found)} can be read"
+    if not are_linked:
+        reason = f"of {named} next availabilities it links only some"
     return replace(reading, outcome=Outcome.UNREADABLE, reason=reason, covered=())
 
 

@@ -203,6 +203,7 @@ def test_an_absence_of_some_days_is_none_of_all_days(message: str) -> None:
         ("latin-1", "utf-8"),
         ("utf-7", "latin-1"),
         ("utf-7", "ascii"),
+        ("utf-8", "shift_jis"),
         ("utf-8", "koi8-r"),
         ("utf-8", "cp437"),
         ("utf-8", "mac-roman"),

@@ -144,6 +144,12 @@ def test_a_next_availability_that_only_its_words_name_is_that_moment() -> None:
     assert [url_query_parameter(ask.url, "date") for ask in linked.asks] == ["2026-12-08"]
 
 
+def test_places_of_which_only_some_are_linked_are_not_counted() -> None:
+    places = f'<div><h4>Mairie</h4><a href="/prendre_rdv?lieu_id=5">{NAMED}</a></div><div><h4>Annexe</h4><p>{NAMED}</p></div>'
+    reading = read(whole(places))
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
 def test_a_next_availability_without_a_link_is_the_slot() -> None:
     reading = read(whole(f"<div><h4>Mairie</h4><p>{NAMED}</p></div>"))
     assert (reading.outcome, reading.asks) == (Outcome.SLOTS, ())

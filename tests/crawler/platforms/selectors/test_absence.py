@@ -404,3 +404,9 @@ def test_trouble_beside_one_of_two_sentences_takes_both_back() -> None:
 def test_a_sentence_that_no_page_says_so_often_proves_nothing() -> None:
     reading = read(f"<p>{f'{NONE}. ' * 40}</p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+def test_the_title_of_a_page_inside_another_takes_the_sentence_back() -> None:
+    reading = read(f"<p>Bienvenue</p><title>Session expirée</title><p>{NONE}.</p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
