@@ -309,7 +309,9 @@ def selectors(text: str, page: Page) -> Evidence:
     words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
     told = _words(shown).replace("\u2011", "-")
-    full = page.visit.parameters.no_slot_text.lower().rstrip(".") in told or 'class="ferme"' in shown
+    given = page.visit.parameters
+    marked = bool(given.no_slot) and 'class="ferme"' in shown  # a mark of its desk, or of nobody's
+    full = given.no_slot_text.lower().rstrip(".") in told or marked
     return Evidence(
         found,
         frozenset(each for each in found if isinstance(each, datetime))
