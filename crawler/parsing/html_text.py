@@ -332,6 +332,8 @@ def _join_inline(text: str) -> str:
 
 def _are_two_words(before: str, part: str) -> bool:
     last, first = before[-1], part[0]
+    if first.isdigit() and last in _CLOSES:  # `l'écran.<a>21/11 à 9h</a>`, but `12,<sup>50</sup>`
+        return not before[-2:-1].isdigit()
     if first.isdigit():
         return last.isalnum() and not (_LONE_DIGIT.search(before) and _IS_DIGIT.match(part))
     if not first.isalpha():

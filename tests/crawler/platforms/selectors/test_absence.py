@@ -410,3 +410,9 @@ def test_a_sentence_that_no_page_says_so_often_proves_nothing() -> None:
 def test_the_title_of_a_page_inside_another_takes_the_sentence_back() -> None:
     reading = read(f"<p>Bienvenue</p><title>Session expirée</title><p>{NONE}.</p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.2")
+def test_a_moment_in_a_link_right_behind_a_full_stop_is_seen() -> None:
+    reading = read(f"<p>{NONE}.</p><p>Prenez un ticket.<a href='/0'>27/11 à 9h30</a></p>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
