@@ -158,6 +158,8 @@ def parse_document(text: str, *, scripts_ran: bool = False) -> html.HtmlElement:
         each.text = None
     if any(accent in text for accent in _ACCENTS):
         _compose_texts(root)
+    if _MARK in text:  # a page that was saved after it was read, or pretends so
+        etree.strip_attributes(root, _MARK)
     names = frozenset(str(_ATTRIBUTES(root)).split())
     for each in (*_hidden_by_html(root, names), *_hidden_by_script(names & _HIDING, scripts_ran)(root)):
         each.set(_MARK, "")

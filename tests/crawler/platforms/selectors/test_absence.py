@@ -416,3 +416,9 @@ def test_the_title_of_a_page_inside_another_takes_the_sentence_back() -> None:
 def test_a_moment_in_a_link_right_behind_a_full_stop_is_seen() -> None:
     reading = read(f"<p>{NONE}.</p><p>Prenez un ticket.<a href='/0'>27/11 à 9h30</a></p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+
+
+@pytest.mark.rule("3.1")
+def test_a_page_that_bears_our_own_mark_of_hidden_parts_hides_nothing_by_it() -> None:
+    reading = read(f"<p _hidden_=''>{NONE}.</p><ul><li class='libre'><a>27/11/2026 à 9h30</a></li></ul>")
+    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
