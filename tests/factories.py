@@ -1,11 +1,14 @@
 """Rows for tests, where no route, webhook or job writes them: what the crawler saw, what Stripe holds."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+
+import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.check import Check
+from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.objects import new_id
@@ -28,6 +31,18 @@ def add_checks(
             )
             for each in minutes
         )  # fmt: skip
+
+
+def make_room_for_checks(days: int = 95) -> None:
+    """Let the checks of so many days from now on be written: into one partition, as one for each takes seconds."""
+    known = sa.text(
+        "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'checks'::regclass"
+    )
+    with session() as s:
+        begins = date.fromisoformat(s.scalars(known).one().removeprefix("checks_")) + timedelta(days=1)
+        ends = max(begins, clock().date()) + timedelta(days=days)
+        bounds = f"FOR VALUES FROM ('{begins}') TO ('{ends}')"
+        s.execute(sa.text(f"CREATE TABLE checks_of_months PARTITION OF checks {bounds}"))
 
 
 def add_dispute(account: Account, status: str) -> Json:

@@ -1,12 +1,11 @@
 """What is owed for time without watching is given once: off an invoice that is paid, or as money, in whole."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
 from api.background import jobs
 from api.models.base import session
-from api.models.partitions import make_partitions
 from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
 from api.models.user import User
 from api.models.watch_credit import WatchCredit
@@ -17,21 +16,14 @@ from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
 from tests.api.world import BOBIGNY, rows
-from tests.factories import add_checks
+from tests.factories import add_checks, make_room_for_checks
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
 @pytest.fixture(autouse=True)
 def _months(till: Till) -> None:
-    """Make room for the checks of three months."""
-    make_room(clock().date())
-
-
-def make_room(first: date) -> None:
-    with session() as s:
-        for day in range(95):
-            make_partitions(s, first + timedelta(days=day))
+    make_room_for_checks(days=190)
 
 
 def watch_but(*holes: tuple[float, float], days: int = 62) -> None:
@@ -184,7 +176,6 @@ def test_04_its_own_outage_is_priced_whole(till: Till) -> None:
 def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
     till.shop.clock.move_to("2027-02-10T09:00:00+00:00")
     till.shop.control.move_to(int(clock().timestamp()))
-    make_room(clock().date())
     till.sign_in()
     till.buy(TOTAL, alert=ALERT)
     watch_but((23, 28.0625), days=33)

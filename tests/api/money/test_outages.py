@@ -7,7 +7,6 @@ import pytest
 from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.partitions import make_partitions
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.clock import clock
@@ -15,7 +14,7 @@ from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
 from tests.api.world import BOBIGNY, rows
-from tests.factories import add_checks
+from tests.factories import add_checks, make_room_for_checks
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 OTHER = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
@@ -23,9 +22,7 @@ OTHER = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
 
 @pytest.fixture(autouse=True)
 def _months(till: Till) -> None:
-    with session() as s:
-        for day in range(95):
-            make_partitions(s, clock().date() + timedelta(days=day))
+    make_room_for_checks()
 
 
 def check(start: datetime, *minutes: float) -> None:

@@ -113,7 +113,7 @@ def test_an_account_without_a_plan_is_deleted_by_one_press(camille: Browser) -> 
     assert camille.status == 422
 
 
-def test_with_a_plan_the_box_is_ticked_first(camille: Browser) -> None:
+def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Browser) -> None:
     give_plan()
     page = camille.get("/donnees/suppression")
     # The box may not deny the right of withdrawal, which outlives the account (L.221-18).
