@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.check import Check
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.sandbox.stripe.account import Account
@@ -17,6 +16,12 @@ from deploy.sandbox.stripe.resources.payment_intents import add_payment_intent
 from deploy.sandbox.stripe.shapes import blank
 
 Json = dict[str, Any]
+# One statement: a month of them by the ORM takes ten seconds.
+_CHECKS = sa.text("""
+INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
+SELECT CAST(:since AS timestamptz) + each * interval '1 minute', :desk, :outcome, 'x', 1, 1, 0, '[]', 'test'
+FROM unnest(:minutes) each
+""")
 
 
 def add_checks(
@@ -24,13 +29,7 @@ def add_checks(
 ) -> None:
     """Write a desk's checks, so many minutes after `since`."""
     with session() as s:
-        s.add_all(
-            Check(
-                started_at=since + timedelta(minutes=each), desk_id=desk_id, outcome=outcome, evidence="x",
-                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
-            )
-            for each in minutes
-        )  # fmt: skip
+        s.execute(_CHECKS, {"since": since, "desk": desk_id, "outcome": outcome, "minutes": list(minutes)})
 
 
 def make_room_for_checks(days: int = 95) -> None:
