@@ -13,9 +13,9 @@ OK, NO = "http://127.0.0.1:4000/ok?session={CHECKOUT_SESSION_ID}", "http://127.0
 WEEK, MONTH = "price_sandbox_7j", "price_sandbox_total"
 
 
-def make_client(url: str, key: str = "sk_test_tests") -> stripe.StripeClient:
-    """Return a client as the product makes it, without retries of its own."""
-    http = stripe.RequestsClient(timeout=(3, 10))
+def make_client(url: str, key: str = "sk_test_tests", seconds: float = 10) -> stripe.StripeClient:
+    """Return a client as the product makes it, without retries of its own; it waits for an answer for `seconds`."""
+    http = stripe.RequestsClient(timeout=(3, seconds))
     return stripe.StripeClient(key, base_addresses={"api": url}, http_client=http, max_network_retries=0)
 
 

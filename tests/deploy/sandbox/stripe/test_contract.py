@@ -1,0 +1,260 @@
+"""What Stripe refuses, answers once and signs, as its own library meets it: a laxer stand-in would let a fault with
+money pass. Amounts are in test_invariants.py, renewals in test_subscriptions.py, names in test_shapes.py.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import stripe
+
+from deploy.sandbox.running import Running
+from deploy.sandbox.stripe.control_client import StripeControl
+from tests.deploy.sandbox.stripe.conftest import MONTH, WEEK, Checkout, make_client
+from tests.waiting import until
+
+DATA = {"currency": "eur", "unit_amount": 1499, "product_data": {"name": "URGENCE 7J"}}
+SECRET = "whsec_tests"
+OWN_KEY: Any = {"idempotency_key": "user-1"}
+
+
+def test_the_key_and_the_version_must_be_right(
+    stripe_stand_in: StripeControl, client: stripe.StripeClient
+) -> None:
+    with pytest.raises(stripe.AuthenticationError, match="Invalid API Key"):
+        make_client(stripe_stand_in.url, "pk_test_0123456789").v1.prices.list()
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version: 2020-08-27"):
+        client.v1.prices.list(options={"stripe_version": "2020-08-27"})
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "param"),
+    [
+        (lambda v1: v1.customers.create({"colour": "red"}), "parameter_unknown", "colour"),
+        (lambda v1: v1.customers.retrieve("cus_none"), "resource_missing", "id"),
+        (lambda v1: v1.refunds.create({"charge": "ch_none"}), "resource_missing", "charge"),
+        (lambda v1: v1.checkout.sessions.create({"mode": "payment"}), "parameter_missing", "success_url"),
+        (lambda v1: v1.prices.list({"limit": 101}), None, "limit"),
+        (lambda v1: v1.customers.create({"metadata": {"x": "y" * 501}}), None, "metadata[x]"),
+        (lambda v1: v1.customers.create({"email": "nobody"}), "email_invalid", "email"),
+        (lambda v1: v1.prices.list({"expand": ["data.currency"]}), None, "expand"),
+    ],
+)  # fmt: skip
+def test_errors_name_what_is_wrong(
+    client: stripe.StripeClient, call: Any, code: str | None, param: str | None
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        call(client.v1)
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"discounts": [{"coupon": "c"}], "allow_promotion_codes": True}, "only specify one of these parameters"),
+        ({"customer": "c", "customer_email": "a@example.org"}, "only specify one of these parameters"),
+        ({"mode": "subscription"}, "at least one recurring price"),
+        ({"line_items": [{"price": MONTH, "quantity": 1}]}, "passed a recurring price"),
+        ({"subscription_data": {"metadata": {"a": "b"}}}, "can not pass `subscription_data`"),
+        ({"line_items": [{"price": WEEK}]}, "Missing required param: line_items.0..quantity"),
+        ({"line_items": [{"price": "price_none", "quantity": 1}]}, "No such price"),
+        ({"line_items": [{"price_data": DATA | {"unit_amount": 49}, "quantity": 1}]}, "at least €0.50"),
+        ({"payment_method_types": ["card"]}, "unknown parameter: payment_method_types"),
+    ],
+)  # fmt: skip
+def test_a_session_of_the_wrong_shape_is_refused(
+    checkout: Checkout, stripe_stand_in: StripeControl, more: Any, said: str
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match=said):
+        checkout(**more)
+    assert stripe_stand_in.objects("checkout.session") == []
+
+
+def test_a_key_gets_its_first_answer_again_for_a_day_and_for_the_same_parameters_only(
+    client: stripe.StripeClient, stripe_stand_in: StripeControl
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.customers.create({"email": "nobody"}, OWN_KEY)  # refused, which leaves the key free
+    made = []
+    for _ in range(3):
+        made.append(client.v1.customers.create({}, OWN_KEY).id)
+        stripe_stand_in.advance(hours=12)
+    assert made[0] == made[1] != made[2]
+    with pytest.raises(stripe.IdempotencyError, match="user-1"):
+        client.v1.customers.create({"email": "b@example.org"}, OWN_KEY)
+
+
+def test_a_key_is_held_while_its_call_is_answered(
+    client: stripe.StripeClient, stripe_stand_in: StripeControl
+) -> None:
+    stripe_stand_in.mode("slow", seconds=0.5, count=1)
+
+    def create(_: int) -> str:
+        try:
+            return client.v1.customers.create({}, OWN_KEY).id
+        except stripe.StripeError as error:
+            return f"{error.http_status} {error.error and error.error.code}"
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(create, range(2)))
+    assert told[0] == "409 idempotency_key_in_use" or told[0] == told[1]
+    assert len(stripe_stand_in.objects("customer")) == 1
+
+
+NOT_DONE = {
+    "error_500": stripe.APIError,
+    "rate_limited": stripe.RateLimitError,
+    "unauthorized": stripe.AuthenticationError,
+    "reset": stripe.APIConnectionError,
+    "refuse": stripe.APIConnectionError,
+    "timeout": stripe.APIConnectionError,
+}
+DONE = dict.fromkeys(("slow", "yes_without_answer", "reset_after", "half_answer"), stripe.APIConnectionError)
+
+
+@pytest.mark.parametrize("mode", [*NOT_DONE, *DONE])
+def test_a_call_that_fails_was_carried_out_or_not_as_its_mode_says_and_a_retry_does_it_once(
+    sandbox: Running, stripe_stand_in: StripeControl, mode: str
+) -> None:
+    client = make_client(stripe_stand_in.url, seconds=0.3)
+    sandbox.provider_mode("payment", mode)
+    with pytest.raises((NOT_DONE | DONE)[mode]):
+        client.v1.customers.create({}, OWN_KEY)
+    sandbox.provider_mode("payment", "normal")
+    assert len(stripe_stand_in.objects("customer")) == (mode in DONE)
+    until(lambda: _is_created(client))
+    assert len(stripe_stand_in.objects("customer")) == 1
+    assert stripe_stand_in.requests("/v1/customers")[-1]["replayed"] == (mode in DONE)
+
+
+def _is_created(client: stripe.StripeClient) -> bool:
+    """Whether the call is answered now: a slow one holds its key a moment longer."""
+    try:
+        return bool(client.v1.customers.create({}, OWN_KEY))
+    except stripe.APIError as error:
+        if error.http_status != 409:
+            raise
+        return False
+
+
+def test_a_session_is_paid_once_until_it_expires_and_not_by_a_declined_card(
+    client: stripe.StripeClient, checkout: Checkout, stripe_stand_in: StripeControl
+) -> None:
+    early, session = checkout(expires_at=int(stripe_stand_in.state()["clock"]) + 1900).id, checkout().id
+    assert stripe_stand_in.pay(session, card="declined")["error"]["code"] == "card_declined"
+    assert stripe_stand_in.pay(session, card="3ds", authenticate="fail")["error"]
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda _: stripe_stand_in.pay(session), range(16)))
+    assert {each["session"]["payment_status"] for each in told} == {"paid"}
+    stripe_stand_in.advance(hours=1)
+    assert client.v1.checkout.sessions.retrieve(early).status == "expired"
+    assert stripe_stand_in.pay(early)["error"]["code"] == "checkout_session_expired"
+    with pytest.raises(stripe.InvalidRequestError, match="status of expired"):
+        client.v1.checkout.sessions.expire(early)
+    assert [each["captured"] for each in stripe_stand_in.ledger()] == [1499]
+
+
+def test_a_coupon_is_taken_off_and_used_up(
+    client: stripe.StripeClient, checkout: Checkout, stripe_stand_in: StripeControl
+) -> None:
+    coupon = client.v1.coupons.create({"amount_off": 499, "currency": "eur", "max_redemptions": 1})
+    one, two = (checkout(discounts=[{"coupon": coupon.id}]) for _ in range(2))
+    assert stripe_stand_in.pay(one.id)["error"] is None
+    assert stripe_stand_in.pay(two.id)["error"]["code"] == "coupon_expired"
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        checkout(discounts=[{"coupon": coupon.id}])
+    assert caught.value.code == "coupon_expired"
+    assert [each["captured"] for each in stripe_stand_in.ledger()] == [1000]
+
+
+@pytest.fixture
+def intent(client: stripe.StripeClient, checkout: Checkout, stripe_stand_in: StripeControl) -> str:
+    """Give the payment intent of a paid session of 14.99 €."""
+    session = checkout().id
+    stripe_stand_in.pay(session)
+    return str(client.v1.checkout.sessions.retrieve(session).payment_intent)
+
+
+def test_refunds_are_limited_by_what_is_left(
+    client: stripe.StripeClient, intent: str, stripe_stand_in: StripeControl
+) -> None:
+    def refund(_: int) -> bool:
+        try:
+            return bool(client.v1.refunds.create({"payment_intent": intent, "amount": 100}))
+        except stripe.InvalidRequestError:
+            return False
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(refund, range(20))) == 14
+    with pytest.raises(stripe.InvalidRequestError, match=r"€1\.00.*€0\.99") as caught:
+        client.v1.refunds.create({"payment_intent": intent, "amount": 100})
+    assert caught.value.param == "amount"
+    rest = client.v1.refunds.create({"payment_intent": intent})
+    assert rest.amount == 99
+    with pytest.raises(stripe.InvalidRequestError) as again:
+        client.v1.refunds.create({"payment_intent": intent, "amount": 1})
+    assert again.value.code == "charge_already_refunded"
+    stripe_stand_in.fail_refund(rest.id)
+    assert client.v1.refunds.create({"payment_intent": intent}).amount == 99
+
+
+def test_what_was_not_paid_or_is_disputed_is_not_refunded(
+    client: stripe.StripeClient, checkout: Checkout, intent: str, stripe_stand_in: StripeControl
+) -> None:
+    declined = checkout().id
+    stripe_stand_in.pay(declined, card="declined")
+    unpaid = str(client.v1.checkout.sessions.retrieve(declined).payment_intent)
+    with pytest.raises(stripe.InvalidRequestError, match="successful charge"):
+        client.v1.refunds.create({"payment_intent": unpaid})
+    stripe_stand_in.dispute(intent)
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.refunds.create({"payment_intent": intent})
+    assert caught.value.code == "refund_disputed_payment"
+
+
+def test_events_are_signed_by_each_secret_and_for_a_moment_only(
+    checkout: Checkout, stripe_stand_in: StripeControl
+) -> None:
+    stripe_stand_in.webhook(secrets=[SECRET, "whsec_old"])
+    stripe_stand_in.pay(checkout().id)
+    taken = stripe_stand_in.take_deliveries()
+    assert taken[-1].type == "checkout.session.completed"
+    body, signature = taken[0].body, taken[0].headers["Stripe-Signature"]
+    for secret in (SECRET, "whsec_old"):
+        assert stripe.Webhook.construct_event(body, signature, secret).id == taken[0].id
+    for wrong in ((body + b" ", SECRET), (body, "whsec_other")):
+        with pytest.raises(stripe.SignatureVerificationError):
+            stripe.Webhook.construct_event(wrong[0], signature, wrong[1])
+    late = stripe_stand_in.sign(body, at=int(time.time()) - 600)["Stripe-Signature"]
+    with pytest.raises(stripe.SignatureVerificationError, match="tolerance"):
+        stripe.Webhook.construct_event(body, late, SECRET)
+    assert stripe_stand_in.take_deliveries() == []
+
+
+def test_an_event_that_the_endpoint_does_not_take_is_sent_again(
+    checkout: Checkout, stripe_stand_in: StripeControl, closed_port: int
+) -> None:
+    stripe_stand_in.webhook(url=f"http://127.0.0.1:{closed_port}/hook", retry_seconds=[0.05])
+    stripe_stand_in.pay(checkout().id)
+    until(lambda: {each["status"] for each in stripe_stand_in.deliveries()} == {"given_up"})
+    assert {len(each["attempts"]) for each in stripe_stand_in.deliveries()} == {2}
+
+
+def test_a_reset_forgets_objects_keys_events_settings_and_the_clock(
+    checkout: Checkout, stripe_stand_in: StripeControl
+) -> None:
+    stripe_stand_in.pay(checkout(WEEK, key="payment-7").id)
+    stripe_stand_in.advance(days=40)
+    stripe_stand_in.webhook(mode="lose")
+    stripe_stand_in.reset()
+    state = stripe_stand_in.state()
+    assert (state["webhook"]["mode"], state["calls"], "customer" in state["objects"]) == ("normal", 0, False)
+    assert abs(state["clock"] - datetime.now(UTC).timestamp()) < 30
+    assert (stripe_stand_in.requests(), stripe_stand_in.deliveries(), stripe_stand_in.ledger()) == (
+        [],
+        [],
+        [],
+    )
+    assert checkout(WEEK, key="payment-7").payment_status == "unpaid"

@@ -1,0 +1,224 @@
+"""What SendGrid, Twilio and Telegram refuse, their stand-ins refuse: a laxer one would let a message of ours pass that
+the provider does not take. SendGrid's and Twilio's are called by their own libraries, Telegram's as its Bot API is.
+
+What they accept and how they fail is tried where the notifier sends (tests/notifier/providers, web_push).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from python_http_client.exceptions import BadRequestsError, UnauthorizedError
+from sendgrid import SendGridAPIClient
+from twilio.base.exceptions import TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from deploy.sandbox.outbox import Message
+from deploy.sandbox.running import Running
+
+Visit = Callable[[str | int], Any]
+ACCOUNT = "AC0123456789abcdef0123456789abcdef"
+TO, FROM = "+33612345678", "+33700000000"
+BOT, JSON = "/bot123456:tests", {"Content-Type": "application/json"}
+TEXTS = [{"type": "text/plain", "value": "Réservez"}, {"type": "text/html", "value": "<p>Réservez</p>"}]
+TWICE = [{"to": [{"email": "a@exemple.fr"}], "cc": [{"email": "A@exemple.fr"}]}]
+
+
+def mail(*recipients: str, **changes: object) -> dict[str, Any]:
+    return {
+        "personalizations": [{"to": [{"email": one}]} for one in recipients],
+        "from": {"email": "alerte@rdvpriority.fr"},
+        "subject": "Créneau détecté",
+        "content": TEXTS,
+        **changes,
+    }
+
+
+def send_mail(sandbox: Running, body: dict[str, Any], key: str = "SG.tests") -> Any:
+    return SendGridAPIClient(key, host=sandbox.sendgrid).client.mail.send.post(request_body=body)
+
+
+def test_sendgrid_takes_a_chunk_whole_or_not_at_all(sandbox: Running) -> None:
+    with pytest.raises(BadRequestsError) as refused:
+        send_mail(sandbox, mail("a@exemple.fr", "b@exemple", "c@exemple.fr"))
+    assert refused.value.to_dict["errors"][0]["field"] == "personalizations.1.to.0.email"
+    sandbox.provider_mode("email", "reject_address", address="B@exemple.fr")
+    with pytest.raises(BadRequestsError):
+        send_mail(sandbox, mail("a@exemple.fr", "b@exemple.fr"))
+    assert sandbox.messages() == []
+    people = [f"p{number}@exemple.fr" for number in range(100)]
+    answer = send_mail(sandbox, mail(*people))
+    kept = sandbox.messages("email")
+    assert [message.to for message in kept] == people
+    assert {message.provider_id for message in kept} == {answer.headers["X-Message-Id"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"personalizations": TWICE}, "should be unique"),
+        ({"personalizations": [{"to": [{"email": "a@exemple.fr"}]}] * 1001}, "limit of 1000"),
+        ({"from": {"email": "nobody"}}, "valid address"),
+        ({"subject": ""}, "subject is required"),
+        ({"content": TEXTS[::-1]}, "must be first"),
+        ({"custom_args": {"notification": 5}}, "must be strings"),
+    ],
+)
+def test_sendgrid_refuses(sandbox: Running, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequestsError) as refused:
+        send_mail(sandbox, mail("a@exemple.fr", **changes))
+    assert words in refused.value.to_dict["errors"][0]["message"]
+    assert sandbox.messages() == []
+
+
+def test_sendgrid_wants_a_key(sandbox: Running) -> None:
+    with pytest.raises(UnauthorizedError):
+        send_mail(sandbox, mail("a@exemple.fr"), key=" ")
+
+
+@pytest.fixture
+def twilio(sandbox: Running) -> Iterator[Callable[..., Client]]:
+    """Give clients of one of Twilio's stand-ins."""
+    http = TwilioHttpClient(timeout=60)
+
+    def make(address: str, **account: str) -> Client:
+        made = Client(ACCOUNT, "token", http_client=http, **account)
+        made.api.base_url = address
+        return made
+
+    yield make
+    http.session.close()
+
+
+def refusal_of(call: Callable[[], object]) -> int:
+    with pytest.raises(TwilioRestException) as refused:
+        call()
+    return int(refused.value.code)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"to": "0612345678"}, 21211),
+        ({"to": "+336123456789012345"}, 21211),
+        ({"to": ""}, 21604),
+        ({"from_": ""}, 21603),
+        ({"body": ""}, 21602),
+        ({"body": "x" * 1601}, 21617),
+    ],
+)
+def test_twilio_refuses_an_sms(
+    twilio: Callable[..., Client], sandbox: Running, fields: dict[str, str], code: int
+) -> None:
+    sent = {"to": TO, "from_": FROM, "body": "x", **fields}
+    assert refusal_of(lambda: twilio(sandbox.twilio).messages.create(**sent)) == code
+    assert sandbox.messages() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [({"to": "0639980017"}, 21211), ({"from_": "RDVPriority"}, 21212), ({"url": "ftp://x"}, 21205)],
+)
+def test_twilio_refuses_a_call(
+    twilio: Callable[..., Client], sandbox: Running, fields: dict[str, str], code: int
+) -> None:
+    placed = {"to": TO, "from_": FROM, "url": "http://127.0.0.1:1/say", **fields}
+    assert refusal_of(lambda: twilio(sandbox.twilio_calls).calls.create(**placed)) == code
+    assert sandbox.messages() == []
+
+
+def test_twilio_wants_the_account_s_own_credentials(twilio: Callable[..., Client], sandbox: Running) -> None:
+    client = twilio(sandbox.twilio, account_sid="AC0")
+    assert refusal_of(lambda: client.messages.create(to=TO, from_=FROM, body="x")) == 20003
+
+
+@pytest.fixture
+def telegram(visit: Visit, sandbox: Running) -> Any:
+    return visit(sandbox.telegram)
+
+
+def buttons(**button: str) -> dict[str, Any]:
+    return {"inline_keyboard": [[button]]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({"chat_id": "someone"}, "chat not found"),
+        ({"text": "  "}, "message text is empty"),
+        ({"text": "x" * 4097}, "message is too long"),
+        ({"text": "<b>x", "parse_mode": "HTML"}, "can't parse entities"),
+        ({"text": "<b><i>x</b></i>", "parse_mode": "HTML"}, 'Unmatched end tag "b"'),
+        ({"text": "<p>x</p>", "parse_mode": "HTML"}, 'Unsupported start tag "p"'),
+        ({"reply_markup": buttons(text="x")}, "Text buttons are unallowed"),
+        ({"reply_markup": buttons(callback_data="x")}, "reply keyboard markup"),
+        ({"reply_markup": buttons(text="x", callback_data="é" * 33)}, "BUTTON_DATA_INVALID"),
+    ],
+)
+def test_telegram_refuses_a_message(
+    telegram: Any, sandbox: Running, sent: dict[str, Any], words: str
+) -> None:
+    answer = telegram.post(f"{BOT}/sendMessage", {"chat_id": 5, "text": "x"} | sent)
+    assert (answer.status, answer.json["ok"]) == (400, False)
+    assert words in answer.json["description"]
+    assert sandbox.messages() == []
+
+
+def test_telegram_counts_the_length_without_tags_and_takes_64_bytes_of_data(telegram: Any) -> None:
+    sent = {"chat_id": 5, "text": "<b>" + "x" * 4096 + "</b>", "parse_mode": "HTML"}
+    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+    sent = {"chat_id": 5, "text": "x", "reply_markup": buttons(text="x", callback_data="x" * 64)}
+    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+
+
+@pytest.fixture
+def message(telegram: Any, sandbox: Running) -> Message:
+    """Give a message with a button to press."""
+    sent = {"chat_id": 17, "text": "Créneau", "reply_markup": buttons(text="Trouvé", callback_data="a:f")}
+    assert telegram.post(f"{BOT}/sendMessage", sent).status == 200
+    (made,) = sandbox.messages("telegram")
+    return made
+
+
+def test_telegram_edits_only_the_chat_s_own_message_and_only_to_another_text(
+    telegram: Any, sandbox: Running, message: Message
+) -> None:
+    edit = {"chat_id": 17, "message_id": int(message.provider_id), "text": "parti"}
+    for wrong in ({"message_id": 10**9}, {"chat_id": 18}, {"text": " "}):
+        assert telegram.post(f"{BOT}/editMessageText", edit | wrong).status == 400
+    assert telegram.post(f"{BOT}/editMessageText", edit).status == 200
+    assert "is not modified" in telegram.post(f"{BOT}/editMessageText", edit).json["description"]
+    assert [each.text for each in sandbox.messages()] == ["parti"]
+
+
+def test_telegram_takes_one_answer_to_a_press_of_200_characters(
+    telegram: Any, sandbox: Running, message: Message
+) -> None:
+    answer = {"callback_query_id": sandbox.press_button(message, "Trouvé"), "text": "x" * 200}
+    for wrong in ({"text": "x" * 201}, {"callback_query_id": "1"}):
+        assert telegram.post(f"{BOT}/answerCallbackQuery", answer | wrong).status == 400
+    assert telegram.post(f"{BOT}/answerCallbackQuery", answer).status == 200
+    assert telegram.post(f"{BOT}/answerCallbackQuery", answer).status == 400
+
+
+def test_telegram_refuses_commands_that_nobody_could_type(telegram: Any) -> None:
+    for wrong in ([{"command": "Alerts", "description": "x"}], [{"command": "a"}], "x"):
+        assert telegram.post(f"{BOT}/setMyCommands", {"commands": wrong}).status == 400
+
+
+def test_telegram_gives_no_updates_beside_a_webhook(telegram: Any) -> None:
+    telegram.post(f"{BOT}/setWebhook", {"url": "http://127.0.0.1:9/hook"})
+    assert telegram.post(f"{BOT}/getUpdates", {}).status == 409
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"), [("timeout", 0), ("reset", 0), ("refuse", 0), ("yes_without_answer", 1)]
+)
+def test_a_message_without_an_answer_was_taken_or_not_as_its_mode_says(
+    telegram: Any, sandbox: Running, mode: str, kept: int
+) -> None:
+    sandbox.provider_mode("telegram", mode)
+    with pytest.raises((TimeoutError, ConnectionError)):
+        telegram.ask("POST", f"{BOT}/sendMessage", b'{"chat_id": 5, "text": "x"}', JSON, timeout=0.3)
+    assert len(sandbox.messages()) == kept

@@ -1,0 +1,33 @@
+"""A reset forgets everything: what one test leaves, the next one does not meet."""
+
+from typing import Any
+
+from deploy.sandbox.providers.telegram_people import Chat
+from deploy.sandbox.running import Running
+
+BOT = "/bot123456:tests"
+PAGE = "/booking/create/48803"
+
+
+def test_sites_forget_slots_modes_sessions_and_counts(sandbox: Running, visit: Any) -> None:
+    visitor = visit(77)
+    visitor.get(f"{PAGE}/0")
+    visitor.send(f"{PAGE}/0", condition="on", nextButton="x")
+    (slot, _) = sandbox.open_slots(77, 48803, count=2)
+    visitor.get(f"{PAGE}/5/{int(slot.timestamp())}")
+    sandbox.mode(77, "block")
+    sandbox.reset()
+    assert (sandbox.requests(77), sandbox.reservations(77), sandbox.take_slots(77, 48803)) == ([], 0, [])
+    assert visitor.get(f"{PAGE}/2").location == f"{PAGE}/0"
+
+
+def test_providers_forget_messages_modes_updates_and_the_webhook(sandbox: Running, visit: Any) -> None:
+    telegram = visit(sandbox.telegram)
+    telegram.post(f"{BOT}/sendMessage", {"chat_id": 5, "text": "x"})
+    telegram.post(f"{BOT}/setMyCommands", {"commands": [{"command": "alerts", "description": "x"}]})
+    telegram.post(f"{BOT}/setWebhook", {"url": "http://127.0.0.1:9/hook"})
+    sandbox.write_to_bot("/alerts", Chat(17))
+    sandbox.provider_mode("telegram", "error_500")
+    sandbox.reset()
+    assert (sandbox.messages(), sandbox.bot_commands()) == ([], [])
+    assert telegram.post(f"{BOT}/getUpdates", {}).json == {"ok": True, "result": []}
