@@ -46,6 +46,7 @@ def camille(whole: "Running", frozen: time_machine.Traveller) -> Person:
     return who
 
 
+@pytest.mark.rule("4.12")
 def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_message_with_a_slot_that_is_open_stays(
     assert "Ces créneaux ne sont plus proposés" in whole.messages()[0].text
 
 
+@pytest.mark.rule("4.12")
 def test_a_slot_that_came_back_is_not_gone(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:

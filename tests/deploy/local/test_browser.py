@@ -57,23 +57,6 @@ def test_what_is_there_and_does_not_start_is_told(
 
 
 @pytest.mark.journey
-def test_after_a_download_in_vain_the_package_of_debian_is_installed(
-    machine: Callable[[str, str], Path], tmp_path: Path
-) -> None:
-    said: list[str] = []
-    new = tmp_path / "chromium-of-the-package"
-    new.write_text(_LIVES)
-    new.chmod(0o755)
-    log, installed = tmp_path / "apt.log", tmp_path / "bin" / "chromium"
-    machine("apt-get", f'#!/bin/sh\necho "$1" >> {log}\n[ "$1" = update ] || /bin/cp {new} {installed}\n')
-    assert fitting(said.append) == (installed, "Chromium 9")
-    assert log.read_text().split() == ["update", "install"]
-    assert said[0] == "no browser yet: trying Playwright's download"
-    assert said[1].startswith("that failed: Error: ")
-    assert said[2] == "no browser yet: trying Debian's package chromium"
-
-
-@pytest.mark.journey
 def test_where_nothing_helps_it_says_what_a_person_can_do(
     machine: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,8 @@ from supervisor.datatypes import dict_of_key_value_pairs
 
 from configs.legal_names import LegalNames, is_sample
 from configs.program_settings import list_allowed, list_secrets
-from configs.sales_terms import name_seller
 from configs.settings import Program, Settings, load
-from deploy.local.environment import program_addresses, sandbox_environment, write_desk_files
+from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import keep, read_kept
 from deploy.local.programs import commands, database_programs, write_supervisor
@@ -36,12 +35,6 @@ def test_its_legal_names_are_samples_which_production_refuses(tmp_path: Path) ->
     assert len(names) == 8
 
 
-def test_secrets_are_drawn_once_and_kept_for_us_alone(tmp_path: Path) -> None:
-    first, second = made(tmp_path), made(tmp_path)
-    assert first["JWT_SECRET"] == second["JWT_SECRET"] != made(tmp_path / "other")["JWT_SECRET"]
-    assert stat.S_IMODE((tmp_path / "secrets" / "JWT_SECRET").stat().st_mode) == 0o600
-
-
 def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: Path) -> None:
     variables = {"A": "it's $HOME", "B": "two words\nand a line", "C": ""}
     file = tmp_path / "env"
@@ -53,45 +46,6 @@ def test_what_is_kept_is_read_by_us_and_by_a_shell_and_by_nobody_else(tmp_path: 
     )
     assert told.stdout == "it's $HOME\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def test_desk_files_move_to_the_port_of_the_stand_ins(tmp_path: Path) -> None:
-    source, target = tmp_path / "a", tmp_path / "b"
-    source.mkdir()
-    target.mkdir()
-    (source / "x.yaml").write_text("url: http://127.77.0.91:8800/booking")
-    (target / "old.yaml").write_text("gone: true")
-    write_desk_files(source, target, lambda text: text.replace("8800", "9911"))
-    assert [file.name for file in target.iterdir()] == ["x.yaml"]
-    assert (target / "x.yaml").read_text() == "url: http://127.77.0.91:9911/booking"
-
-
-def test_every_program_is_supervised_and_restarted(tmp_path: Path) -> None:
-    conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path / "50% logs", commands(StackPorts(api=4321)), tmp_path))
-    names = {
-        section.removeprefix("program:") for section in conf.sections() if section.startswith("program:")
-    }
-    assert names == set(commands(StackPorts()))
-    assert all(conf[f"program:{name}"]["autorestart"] == "true" for name in names)
-    assert "127.0.0.1:4321" in conf["program:api"]["command"]
-
-
-def test_the_supervisor_can_be_asked_however_long_the_folders_name_is(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / ("long" * 20)):
-        conf = configparser.RawConfigParser()
-        conf.read(write_supervisor(folder, commands(StackPorts()), tmp_path))
-        door = conf["unix_http_server"]["file"]
-        assert conf["supervisorctl"]["serverurl"] == f"unix://{door}"
-        assert len(door) <= 90
-        assert conf["unix_http_server"]["chmod"] == "0700"
-
-
-def test_all_programs_are_asked_to_end_at_once(tmp_path: Path) -> None:
-    conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(tmp_path, commands(StackPorts()), tmp_path))
-    (group,) = (section for section in conf.sections() if section.startswith("group:"))
-    assert set(conf[group]["programs"].split(",")) == set(commands(StackPorts()))
 
 
 def test_every_program_but_the_sandbox_has_the_rights_of_one_program() -> None:
@@ -144,18 +98,3 @@ def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
     drawn = {name: value for name, value in made(tmp_path).items() if value.startswith("sandbox-")}
     assert {"JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY"} <= drawn.keys()
     assert len(set(drawn.values())) == len(drawn)
-
-
-def test_a_quiet_world_is_asked_for_in_words() -> None:
-    assert "--no-world" in commands(StackPorts(), world=False)["sandbox"]
-    assert "--world" in commands(StackPorts())["sandbox"]
-
-
-def test_stripes_stand_in_sends_its_events_to_the_api() -> None:
-    command = commands(StackPorts(api=4321))["sandbox"]
-    assert command[command.index("--stripe-webhook") + 1] == "http://127.0.0.1:4321/api/billing/webhook"
-
-
-def test_the_sandbox_names_a_seller(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    settings_env(**made(tmp_path))
-    assert not [value for value in name_seller("fr").values() if value.startswith("[")]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
@@ -12,13 +13,13 @@ from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import User
 from deploy.status.screen import ask_all
-from tests.deploy.status.conftest import FIRST
+from tests.api.world import desk_state
 
 
 def test_every_part_answers_a_reader(
-    database: str, world: Callable[..., None], settings_env: Callable[..., None]
+    database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
-    world(FIRST)
+    desk_state()
     url: Any = make_url(database).set(username="reader_of_tests", password="reader-of-tests")
     address = url.render_as_string(hide_password=False)
     make_logins(database, parse_logins({"reader": address}), 60)

@@ -21,9 +21,8 @@ from configs.circuit_breaker import FAILURES, CircuitBreaker
 from configs.clock import clock
 from configs.job_queues import redis
 from configs.settings import settings
-from deploy.status import messages
 from notifier.channels import channel
-from tests.deploy.status.conftest import FIRST
+from tests.api.health.conftest import FIRST
 
 World = Callable[..., None]
 Tell = Callable[..., None]
@@ -58,28 +57,12 @@ def tell(world: World) -> Tell:
     return write
 
 
-def said() -> list[str]:
-    return [text.plain for text in messages.lines(read_messages())]
-
-
-def providers_said() -> list[str]:
-    return [text.plain for text in messages.provider_lines(read_providers())]
-
-
 def test_dead_letters_tell_no_address_that_a_provider_repeated(tell: Tell) -> None:
     for number, name in enumerate(("anna", "robin", "camille")):
         tell(State.FAILED, ago=60 + number, reason=f"refused: <{name}@example.org> is unknown")
     (group,) = read_messages().dead
     assert (group.reason, group.number) == ("refused: <***@example.org> is unknown", 3)
     assert group.newest_at == clock() - timedelta(seconds=60)
-
-
-def test_states_of_a_day_are_counted(tell: Tell) -> None:
-    tell(State.SENT)
-    tell(State.SENT, ago=86_000)
-    tell(State.SENT, ago=90_000)
-    tell(State.SKIPPED)
-    assert said()[0] == "in 24 h: 2 sent · 1 skipped"
 
 
 def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
@@ -94,33 +77,21 @@ def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
                 booking_url="http://x", seen_at=at, committed_at=at,
             )
         )  # fmt: skip
-    assert said()[1] == "2 on the way, the oldest 14 s · 1 detections not matched, the oldest 3 s"
-
-
-def test_dead_letters_are_told_by_reason_whatever_their_age(tell: Tell) -> None:
-    tell(State.FAILED, Channel.SMS, ago=200_000)
-    tell(State.FAILED, Channel.SMS, ago=7200)
-    tell(State.FAILED, Channel.EMAIL, ago=300, reason="unknown address")
-    assert said()[2:] == [
-        "3 dead letters",
-        "  1 email: unknown address  the last 5 min ago",
-        "  2 sms: no such number  the last 2 h ago",
-    ]
+    found = read_messages()
+    assert (found.on_the_way, found.oldest_seconds) == (2, 14)
+    assert (found.unmatched, found.oldest_unmatched_seconds) == (1, 3)
 
 
 def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
     for took in (10, 20, 90):
-        tell(State.SENT, Channel.EMAIL, took=took)
-    tell(State.SENT, Channel.EMAIL, took=5000, ago=901)
+        tell(State.SENT, took=took)
+    tell(State.SENT, took=5000, ago=901)
     tell(State.SENT, Channel.SMS, attempts=2)
     tell(State.FAILED, Channel.SMS)
-    assert providers_said() == [
-        "email    3 accepted, none failed; 20 ms after the page (median)",
-        "sms      1 accepted, 1 failed, 1 message tried again; 9 ms after the page (median)",
-        "telegram nothing in 15 min",
-        "voice    nothing in 15 min",
-        "push     nothing in 15 min",
-    ]
+    email, sms, *others = read_providers()
+    assert (email.accepted, email.failed, email.again, email.median_ms) == (3, 0, 0, 20)
+    assert (sms.accepted, sms.failed, sms.again, sms.median_ms) == (1, 1, 1, 9)
+    assert {(each.accepted, each.failed) for each in others} == {(0, 0)}
 
 
 def open_breaker(name: str) -> None:
@@ -145,7 +116,7 @@ def test_an_open_circuit_breaker_is_named_with_who_takes_over(
         "sendgrid fails or is slow: it is asked again in 15 s, messages leave by smtp; "
         "twilio fails or is slow: it is asked again in 15 s, no sms leaves",
     )
-    assert providers_said()[0] == "email    nothing in 15 min; sendgrid is left alone for 15 s"
+    assert read_providers()[0].left_alone == {"sendgrid": pytest.approx(15)}
 
 
 def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: Tell) -> None:
@@ -161,7 +132,7 @@ def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: T
         "sendgrid confirms 5 of 11 messages of the last hour: it delivers few, or its receipts do not reach"
         " /api/hooks/sendgrid",
     )
-    assert said()[0] == "in 24 h: 5 delivered · 7 no_receipt"
+    assert read_messages().by_state == {"delivered": 5, "no_receipt": 7}
 
 
 def test_receipts_that_are_not_due_yet_or_of_another_hour_say_nothing(tell: Tell) -> None:

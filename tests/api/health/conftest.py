@@ -1,4 +1,4 @@
-"""A world to look at: the sandbox's desk files, rows that say what happened to its desks."""
+"""Desks whose state is read: those of the sandbox's files, well unless a test says otherwise."""
 
 from collections.abc import Callable
 from datetime import timedelta
