@@ -78,18 +78,10 @@ def test_editors_that_fail_prove_nothing_and_hide_nothing(held: Held, sandbox: "
     ("mode", "expected"),
     [
         ("wrong_token", (Outcome.BLOCKED, "X-HUB-RDV-AUTH-TOKEN header invalid")),
-        ("ban", (Outcome.BLOCKED, "403")),
-        ("block", (Outcome.BLOCKED, "403")),
         ("cloudflare", (Outcome.BLOCKED, "Cloudflare")),
-        ("captcha", (Outcome.CAPTCHA, "captcha")),
-        ("rate_limited", (Outcome.RATE_LIMITED, "429")),
-        ("maintenance", (Outcome.MAINTENANCE, "")),
-        ("overload_503", (Outcome.UNREACHABLE, "503")),
         ("layout", (Outcome.UNREADABLE, "no ")),
         ("reset", (Outcome.UNREACHABLE, "lost")),
         ("hang_forever", (Outcome.UNREACHABLE, "in time")),
-        ("drip", (Outcome.UNREACHABLE, "in time")),
-        ("redirect_away", (Outcome.UNREADABLE, "another site")),
     ],
 )
 def test_a_site_that_is_not_well_ends_in_its_outcome(
@@ -105,7 +97,7 @@ def test_a_site_that_is_not_well_ends_in_its_outcome(
     if said == "in time":
         settings_env(HTTP_DEADLINE_SECONDS=1)
     sandbox.open_slots("ants", ESSONNE, count=1)
-    sandbox.mode("ants", mode, **({"requests": 0} if mode == "ban" else {}))
+    sandbox.mode("ants", mode)
     item = check(held, sandbox, by)
     assert (item.outcome, item.slots, item.covered) == (outcome, (), ())
     assert said in item.reason

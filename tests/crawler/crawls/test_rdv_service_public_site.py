@@ -8,7 +8,7 @@ import pytest
 
 from configs.outcome import Outcome
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import AILING, proves_nothing
+from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -71,13 +71,10 @@ def test_a_week_that_cannot_be_booked_yet_is_an_absence(held: Held, sandbox: "Ru
     assert (item.outcome, item.slots, item.requests) == (Outcome.NO_SLOTS, (), 1)
 
 
-@AILING
-def test_a_site_that_is_not_well_ends_in_its_outcome(
-    held: Held, sandbox: "Running", mode: str, expected: Outcome
-) -> None:
+def test_a_page_that_says_nothing_proves_nothing(held: Held, sandbox: "Running") -> None:
     sandbox.open_slots(CODE, FORM, count=1)
-    sandbox.mode(CODE, mode)
-    proves_nothing(check(held, sandbox), expected)
+    sandbox.mode(CODE, SAYS_NOTHING)
+    proves_nothing(check(held, sandbox), Outcome.UNREADABLE)
 
 
 def test_an_organisation_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:

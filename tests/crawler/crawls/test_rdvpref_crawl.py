@@ -4,11 +4,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from configs.clock import clock
 from configs.outcome import Outcome
 from crawler.items import CheckItem
+from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -62,19 +61,9 @@ def test_the_next_release_comes_with_the_check(_held: Held, sandbox: "Running") 
     assert timedelta(minutes=28) < item.releases_at - clock() <= timedelta(minutes=30)
 
 
-@pytest.mark.parametrize(("mode", "outcome"), [
-    ("ban", Outcome.BLOCKED), ("cloudflare", Outcome.BLOCKED), ("maintenance", Outcome.MAINTENANCE),
-    ("overload_502", Outcome.UNREACHABLE), ("layout", Outcome.UNREADABLE), ("rate_limited", Outcome.RATE_LIMITED),
-    ("reset", Outcome.UNREACHABLE), ("empty", Outcome.UNREADABLE), ("redirect_away", Outcome.UNREADABLE),
-])  # fmt: skip
-def test_a_site_that_is_not_well_ends_in_its_outcome(
-    _held: Held,  # noqa: PT019
-    sandbox: "Running",
-    mode: str,
-    outcome: Outcome,
-) -> None:
-    sandbox.mode(SITE, mode, **({"requests": 0} if mode == "ban" else {}))
-    assert check(_held, sandbox).outcome is outcome
+def test_a_page_that_says_nothing_proves_nothing(_held: Held, sandbox: "Running") -> None:  # noqa: PT019
+    sandbox.mode(SITE, SAYS_NOTHING)
+    proves_nothing(check(_held, sandbox), Outcome.UNREADABLE)
 
 
 def test_a_procedure_that_is_gone_is_closed(_held: Held, sandbox: "Running") -> None:  # noqa: PT019
