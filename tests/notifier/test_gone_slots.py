@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import jobs
 from api.models.base import session
 from api.models.notice import Notice
 from api.models.notification import Notification, State
@@ -15,7 +14,6 @@ from api.models.slot import GoneCursor, GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier.jobs import catch_up, deliver
-from tests.api.world import statements
 from tests.notifier.edited_messages import announce, marked, missed_twice, prove, run_job, write_edits
 from tests.notifier.world import (
     DESK,
@@ -92,13 +90,6 @@ def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camil
     frozen.shift(60)
     prove()
     assert run_job() == []
-
-
-def test_a_desk_without_changes_is_not_read_further(frozen: time_machine.Traveller, camille: Person) -> None:
-    announce(camille)
-    frozen.shift(60)
-    prove()
-    assert statements(jobs.mark_gone_slots) == 2  # what went, what came back
 
 
 def test_a_message_with_a_slot_that_is_open_stays(
@@ -294,30 +285,6 @@ def test_a_chat_that_was_switched_off_is_left_alone(
     run_job()
     assert [each.reason for each in notifications(State.SKIPPED)] == ["switched off"]
     assert whole.messages()[0].edited_at is None
-
-
-def test_a_crowd_costs_as_many_statements_as_one(whole: "Running", frozen: time_machine.Traveller) -> None:
-    def measure(count: int, desk_id: str) -> int:
-        for each in range(count):
-            one = person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"{count}{each}"})
-            alert(one, {"desk_id": desk_id})
-        missed_twice(frozen, announce(one, desk_id=desk_id), desk_id)
-        return statements(jobs.mark_gone_slots)
-
-    assert measure(1, DESK) == measure(6, OTHER_DESK)
-    assert len([each for each in notifications() if each.kind == "slot_gone"]) == 7
-
-
-def test_a_slot_that_came_and_went_often_costs_as_many_statements_as_one(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    counts = []
-    for _ in range(3):
-        missed_twice(frozen, announce(camille))
-        counts.append(statements(jobs.mark_gone_slots))
-        frozen.shift(timedelta(hours=1))
-    assert counts == [counts[0]] * 3
-    assert marked() == [True] * 3
 
 
 def test_the_notice_is_marked_also_of_people_without_telegram(

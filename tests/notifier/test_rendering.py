@@ -21,12 +21,10 @@ from notifier import RestoredMessage
 from notifier.delivery.claiming import claim
 from notifier.delivery.delivery import Renderer
 from notifier.message_kinds import kinds
-from tests.api.world import statements
 from tests.notifier.world import (
     DESK,
     Person,
     alert,
-    all_of,
     change,
     detection,
     gone,
@@ -199,20 +197,3 @@ def test_one_row_that_cannot_be_read_hides_no_other() -> None:
 def test_an_operator_who_is_none_any_more_reads_no_request_again() -> None:
     row = write(person(), "sms_cost", spent=1, warn=1, stop=2)
     assert render(row)[0].content == "unavailable"
-
-
-def test_the_number_of_statements_does_not_grow_with_the_rows() -> None:
-    who = person()
-    waiting = alert(who)
-
-    def add() -> None:
-        matched(detection(slots([f"2026-12-{len(all_of(Notification)) % 27 + 1:02}"])))
-        write(who, "test_message", alert=str(waiting))
-        write(who, "password_changed", at=clock().isoformat())
-        write(who, "channel_lost", channel="sms", state="bounced")
-
-    add()
-    few = statements(lambda: render(*notifications()))
-    for _ in range(6):
-        add()
-    assert statements(lambda: render(*notifications())) == few

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 
-from api.background import jobs
 from api.models.user import Channel, SlotRhythm, User
 from notifier.jobs import deliver
 from notifier.message_edits import MOST_EDITS
-from tests.api.world import statements
 from tests.notifier.edited_messages import announce, marked, missed_twice, prove, run_job, write_edits
 from tests.notifier.world import (
     DESK,
@@ -199,20 +197,3 @@ def test_a_slot_that_flickers_makes_one_notice_for_who_wants_a_digest(
     frozen.shift(timedelta(minutes=40))
     announce(who, MORNING + timedelta(days=1))
     assert marked() == [False, False]
-
-
-def test_a_crowd_costs_as_many_statements_as_one(whole: "Running", frozen: time_machine.Traveller) -> None:
-    def measure(count: int, desk_id: str) -> int:
-        for each in range(count):
-            one = person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"{count}{each}"})
-            alert(one, {"desk_id": desk_id})
-        missed_twice(frozen, announce(one, desk_id=desk_id), desk_id)
-        run_job()
-        frozen.shift(60)
-        slots([MORNING], desk_id=desk_id)
-        prove(desk_id)
-        return statements(jobs.mark_gone_slots)
-
-    first = measure(1, DESK)
-    assert measure(6, OTHER_DESK) == first
-    assert read_kinds() == {"slot_gone": 7, "slot_reopened": 7}

@@ -16,7 +16,7 @@ from api.models.notification import Notification, NotificationMatch, Priority, S
 from api.models.user import Channel
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Door, Person, desk_state, match, rows, see, statements, wait_for
+from tests.api.world import BOBIGNY, Door, Person, desk_state, match, rows, see, wait_for
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 People = Callable[..., Person]
@@ -251,16 +251,6 @@ def _notify(person: Person, match_id: UUID, state: State) -> None:
         s.add(row)
         s.flush()
         s.add(NotificationMatch(notification_id=row.id, match_id=match_id))
-
-
-def test_the_list_asks_as_often_for_ten_alerts_as_for_one(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_TOTAL)
-    counts = []
-    for _ in range(2):
-        for _ in range(5):
-            create(client, camille)
-        counts.append(statements(lambda: client.get("/api/alerts", headers=camille.headers)))
-    assert counts[0] == counts[1] <= 8
 
 
 def test_the_newest_alert_comes_first(client: FlaskClient, person: People) -> None:

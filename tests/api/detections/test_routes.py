@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.detections.queries import SlotSummary, _find_first_moment
-from tests.api.world import PREFECTURES, Person, match, see, statements, wait_for
+from tests.api.world import PREFECTURES, Person, match, see, wait_for
 
 People = Callable[..., Person]
 
@@ -115,15 +115,6 @@ def test_a_wrong_query_is_named(client: FlaskClient, person: People) -> None:
 
 def test_nobody_sees_anything_without_signing_in(client: FlaskClient) -> None:
     assert client.get("/api/detections").status_code == 401
-
-
-def test_a_page_asks_as_often_for_ten_detections_as_for_one(client: FlaskClient, person: People) -> None:
-    camille = person()
-    matched(camille, "2026-12-01")
-    one = statements(lambda: page(client, camille))
-    for _ in range(9):
-        matched(camille, "2026-12-01")
-    assert statements(lambda: page(client, camille)) == one <= 2
 
 
 def test_a_page_after_an_unknown_detection_is_still_a_page(client: FlaskClient, person: People) -> None:

@@ -7,7 +7,7 @@ import redis
 import time_machine
 from flask.testing import FlaskClient
 
-from tests.api.world import BOBIGNY, see, statements
+from tests.api.world import BOBIGNY, see
 
 MELUN = "melun_77/titre-sejour"
 
@@ -80,11 +80,6 @@ def test_without_redis_they_are_counted_each_time(
     assert stats(client)["total"] == 1
     see("open", at=at("2026-11-18 13:00"))
     assert stats(client)["total"] == 2
-
-
-def test_a_count_costs_two_statements_and_then_none(client: FlaskClient) -> None:
-    assert statements(lambda: stats(client)) == 2
-    assert statements(lambda: stats(client)) == 0
 
 
 def test_figures_for_everybody_add_the_desks_by_what_can_be_seen(client: FlaskClient) -> None:

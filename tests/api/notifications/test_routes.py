@@ -13,7 +13,7 @@ from api.models.base import new_id, session
 from api.models.notification import MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.user import Channel, User
 from configs.clock import clock
-from tests.api.world import Person, match, see, statements, wait_for
+from tests.api.world import Person, match, see, wait_for
 
 People = Callable[..., Person]
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
@@ -177,12 +177,3 @@ def test_a_link_to_choose_a_password_is_not_shown(client: FlaskClient, person: P
     assert (shown["content"], shown["body"], shown["title"]) == (
         "secret", None, "Choisissez un nouveau mot de passe – RDVPriority",
     )  # fmt: skip
-
-
-def test_a_hundred_messages_cost_as_many_statements_as_one(client: FlaskClient, person: People) -> None:
-    camille = person()
-    announce(camille, "2026-12-01")
-    few = statements(lambda: page(client, camille))
-    for _ in range(99):
-        announce(camille, "2026-12-01")
-    assert statements(lambda: page(client, camille, limit=100)) == few <= 6

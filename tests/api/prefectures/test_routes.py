@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from api.models.desk import DeskStatus
 from configs.clock import clock
-from tests.api.world import BOBIGNY, desk_state, see, statements
+from tests.api.world import BOBIGNY, desk_state, see
 
 FIRST = "2026-12-01T08:30:00+00:00"
 
@@ -113,7 +113,3 @@ def test_a_prefecture_that_does_not_exist_is_not_found(client: FlaskClient) -> N
         answer = client.get(f"/api/prefectures/{strange}")
         assert answer.status_code == 404, strange
         assert answer.mimetype == "application/problem+json"
-
-
-def test_the_list_asks_the_database_once_however_many_desks_there_are(client: FlaskClient) -> None:
-    assert statements(lambda: client.get("/api/prefectures")) == 1

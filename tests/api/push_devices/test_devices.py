@@ -20,7 +20,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.push_keys import draw_keys
 from configs.push_subscriptions import read_subscription
-from tests.api.world import Door, Person, rows, statements, wait_for
+from tests.api.world import Door, Person, rows, wait_for
 from tests.browser_keys import HOST, draw_p256dh, subscribe
 
 People = Callable[..., Person]
@@ -380,13 +380,6 @@ def test_slot_alerts_are_switched_for_all_devices_and_new_ones_follow(
     assert switch(client, camille, groups={"reminders": {"push": True}}).status_code == 422
     switch(client, camille, groups={"slots": {"push": True}})
     assert [each.stopped_groups for each in devices()] == [[], []]
-
-
-def test_the_list_takes_as_many_statements_with_five_devices(client: FlaskClient, camille: Person) -> None:
-    few = statements(lambda: listed(client, camille))
-    for _ in range(5):
-        add(client, camille)
-    assert statements(lambda: listed(client, camille)) == few
 
 
 def test_devices_are_in_the_order_in_which_they_came(client: FlaskClient, camille: Person) -> None:

@@ -78,19 +78,6 @@ def rows_of(kind: type[Any]) -> list[Any]:
         return list(rows.scalars(sa.select(kind)))
 
 
-def statements(act: Callable[[], object]) -> list[str]:
-    """Return the statements that a piece of work sends."""
-    sent: list[str] = []
-
-    def listen(*arguments: Any) -> None:
-        sent.append(arguments[2])
-
-    sa.event.listen(engine(), "before_cursor_execute", listen)
-    act()
-    sa.event.remove(engine(), "before_cursor_execute", listen)
-    return sent
-
-
 @pytest.mark.rule("3.1")
 def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
     windows = (CoveredWindow("23018", date(2026, 11, 20), None), CoveredWindow())
@@ -131,11 +118,6 @@ def test_a_nudge_leaves_before_the_lines_are_written(
     monkeypatch.setattr(batch_writer, "log_checks", lambda _lines: left.append(list(nudged)))
     write(check("a", 1, slot()))
     assert left == [[row.id for row in rows_of(Detection)]]
-
-
-def test_checks_without_a_change_cost_three_statements_however_many(desks: dict[str, Desk]) -> None:
-    results = [FinishedCheck(check(desk), 1, NOW) for desk in "abc"]
-    assert len(statements(lambda: batch_writer.record(results))) == 3
 
 
 def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(

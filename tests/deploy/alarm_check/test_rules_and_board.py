@@ -7,37 +7,13 @@ import yaml
 
 from deploy.alarm_check.expressions import (
     RULE_TESTS,
-    find_labels,
-    find_metrics,
     list_alarms,
-    read_board,
 )
 
 RUNBOOK = "docs/operations.md"
 PAGE = (Path(__file__).parents[3] / RUNBOOK).read_text("utf-8")
 TITLE = "## Alarms of Prometheus"
 NAMES = {rule["alert"] for rule in list_alarms()}
-
-
-def test_a_panel_is_readable() -> None:
-    panels = [panel for panel in read_board()["panels"] if panel["type"] != "row"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    for panel in panels:
-        assert panel["fieldConfig"]["defaults"]["unit"]
-        assert panel["datasource"]["uid"] == "prometheus"
-        many = len(panel["targets"]) > 1
-        assert all(target["legendFormat"] for target in panel["targets"]) or not many
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24
-
-
-def test_panels_do_not_overlap() -> None:
-    taken: set[tuple[int, int]] = set()
-    for panel in read_board()["panels"]:
-        at = panel["gridPos"]
-        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
-        assert not cells & taken, panel["title"]
-        taken |= cells
 
 
 def test_grafana_is_given_the_board_and_its_source() -> None:
@@ -69,9 +45,3 @@ def test_every_alarm_has_a_test_in_which_it_fires_and_closes() -> None:
             tested[test["name"]] = [bool(each["exp_alerts"]) for each in test["alert_rule_test"]]
     assert tested.pop("Watchdog") == [True]
     assert tested == {name: [False, True, False] for name in NAMES - {"Watchdog"}}
-
-
-def test_an_expression_s_names_are_found() -> None:
-    text = 'sum by (le, route) (rate(a_total{b=~"c{d} [e]", f!="g"}[5m] offset 1h)) / on() (x:y:z > 14.4 * 0.001) or vector(1)'
-    assert find_metrics(text) == {"a_total", "x:y:z"}
-    assert find_labels(text) == {"le", "route", "b", "f"}

@@ -9,10 +9,9 @@ from structlog.testing import capture_logs
 
 from api.models.base import engine
 from api.models.notification import Notification
-from notifier.jobs import match
 from notifier.workers import worker
 from notifier.workers.worker import main, warm_up, warm_up_before_fork
-from tests.notifier.world import alert, all_of, detection, person
+from tests.notifier.world import all_of
 
 _LOCKS_HERE = """
 SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -30,16 +29,6 @@ def note_built_statements() -> list[str]:
 
     sa.event.listen(engine(), "before_cursor_execute", note)
     return built
-
-
-@pytest.mark.usefixtures("whole")
-def test_the_first_message_finds_its_statements_built() -> None:
-    warm_up()
-    alert(person())
-    seen = str(detection())
-    built = note_built_statements()
-    match(seen)
-    assert [each for each in built if "UPDATE detections" not in each] == []  # which a flush builds
 
 
 def test_workers_are_forked_with_their_statements_built_and_without_a_connection(
