@@ -1,6 +1,6 @@
 """Settings of each program: what it needs in production, and which secrets it may be given.
 
-A program holds no secret that it does not read. Compose and systemd hand out these, and a local stack withholds all
+A program holds no secret that it does not read. Compose hands out these, and a local stack withholds all
 others; tests compare the lists.
 """
 

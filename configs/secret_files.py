@@ -1,4 +1,4 @@
-"""Settings from files: one file per variable, as Docker (/run/secrets) and systemd (LoadCredential=) hand out secrets.
+"""Settings from files: one file per variable, as Docker hands out secrets (/run/secrets).
 
 A file's name is its variable's, in either case. Files of other names belong to other programs and are left unread.
 """

@@ -38,7 +38,7 @@ _GIVEN = (
 )
 
 
-def draw(folder: Path, database_host: str = "postgres", redis_host: str = "redis") -> list[str]:
+def draw(folder: Path) -> list[str]:
     """Write what is missing; return the names of the files that are still empty.
 
     The folder is its owner's alone. The files are readable to all, because each container has a user of its own.
@@ -51,11 +51,11 @@ def draw(folder: Path, database_host: str = "postgres", redis_host: str = "redis
     database, redis = (
         quote((folder / f"{name}_password").read_text().rstrip("\r\n"), safe="") for name in ("db", "redis")
     )
-    _write(folder / "database_url", f"postgresql://rdvpriority:{database}@{database_host}:5432/rdvpriority")
+    _write(folder / "database_url", f"postgresql://rdvpriority:{database}@postgres:5432/rdvpriority")
     for program in _PROGRAMS:
         login = f"rdvpriority_{program}_1:{secrets.token_urlsafe(48)}"
-        _write(folder / f"database_url_{program}", f"postgresql://{login}@{database_host}:5432/rdvpriority")
-    _write(folder / "redis_url", f"redis://:{redis}@{redis_host}:6379/0")
+        _write(folder / f"database_url_{program}", f"postgresql://{login}@postgres:5432/rdvpriority")
+    _write(folder / "redis_url", f"redis://:{redis}@redis:6379/0")
     for name in _GIVEN:
         _write(folder / name, "")
     return [name for name in _GIVEN if not (folder / name).read_text().strip()]
@@ -70,11 +70,11 @@ def _write(file: Path, text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Draw them; `--host NAME` names the machine of both servers, instead of Compose's services."""
-    if len(arguments) not in (1, 3) or arguments[1:2] not in ([], ["--host"]):
-        raise SystemExit("usage: python3 deploy/draw_secrets.py FOLDER [--host NAME]")
-    folder, hosts = Path(arguments[0]), arguments[2:] * 2
-    empty = draw(folder, *hosts)
+    """Draw them, and print which ones are to be filled in."""
+    if len(arguments) != 1:
+        raise SystemExit("usage: python3 deploy/draw_secrets.py FOLDER")
+    folder = Path(arguments[0])
+    empty = draw(folder)
     if empty:
         print(f"to be filled in {folder}: {', '.join(empty)}")
     return 0

@@ -1,12 +1,11 @@
-"""Copies of nginx.conf and of the systemd units with loopback names, to be tried on a machine that is no server."""
+"""A copy of nginx.conf with loopback names, to be tried on a machine that is no server."""
 
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-UNITS = _HERE / "systemd"
-_BIN, _TLS = "/opt/rdvpriority/bin", "/etc/rdvpriority/tls"
+_TLS = "/etc/rdvpriority/tls"
 
 
 def fill_in(text: str, names: Mapping[str, str]) -> str:
@@ -70,15 +69,3 @@ def _make_certificate(folder: Path, name: str) -> None:
     files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
     command = ["openssl", "req", *kind.split(), *names, *files]
     subprocess.run(command, check=True, capture_output=True)
-
-
-def write_unit_copies(folder: Path, programs: Path) -> list[Path]:
-    """Write the units, with their drop-in, for the programs of another environment; return the units' paths."""
-    drop_in = "rdvpriority-.service.d/common.conf"
-    (folder / drop_in).parent.mkdir(parents=True, exist_ok=True)
-    (folder / drop_in).write_text((UNITS / drop_in).read_text("utf-8"), "utf-8")
-    copies = []
-    for unit in (*sorted(UNITS.glob("*.service")), *sorted(UNITS.glob("*.target"))):
-        copies.append(folder / unit.name)
-        copies[-1].write_text(unit.read_text("utf-8").replace(_BIN, str(programs)), "utf-8")
-    return copies

@@ -30,7 +30,7 @@ _PERIODS = {Kind.BASE: timedelta(days=1), Kind.DUMP: timedelta(weeks=1), Kind.PR
 _SUNDAY = datetime(2026, 1, 4, tzinfo=UTC)  # dumps are due on Sundays
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _LONGEST_WAIT = 120.0  # seconds, for log that is on its way
-_LONGEST_STOP = 20.0  # seconds; its container and its unit are killed after 30
+_LONGEST_STOP = 20.0  # seconds; its container is killed after 30
 
 log = structlog.get_logger(__name__)
 

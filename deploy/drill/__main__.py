@@ -21,7 +21,6 @@ from deploy.drill.production import check_production
 from deploy.drill.server_faults import check_faults
 from deploy.drill.step import CannotRun, Step, StepFailed, StepResult, StepState, Workplace
 from deploy.drill.suite import run_suite
-from deploy.drill.units import check_units
 from deploy.local import signals
 from deploy.local.processes import StartFailed
 from deploy.local.signals import StopRequested
@@ -30,7 +29,6 @@ _HOME = Path(".state/drill")
 STEPS: dict[str, Step] = {
     "packages": Step("what Debian has", install_packages),
     "nginx": Step("nginx with the shipped configuration", check_nginx),
-    "units": Step("systemd units", check_units),
     "images": Step(
         "each image's environment from its lock", lambda work: describe_sizes(build_environments(work))
     ),

@@ -18,7 +18,6 @@ _PROGRAMS = {
     "openssl": "openssl",
     "pgbouncer": "pgbouncer",
     "redis-server": "redis-server",
-    "systemd": "systemd-analyze",
 }
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt: 101 forbids to start or stop a service

@@ -1,4 +1,4 @@
-"""The programs of a release as processes: started, stopped as systemd and supervisord stop them, started again."""
+"""The programs of a release as processes: started, stopped as supervisord stops them, started again."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from deploy.release.versions import Version
 
 _HERE = Path(__file__).parent
 _EVERY = 0.5  # seconds
-_STOP_SECONDS = 30.0  # as TimeoutStopSec= of the units
+_STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

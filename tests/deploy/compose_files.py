@@ -1,4 +1,4 @@
-"""The compose files, the images and the units as data, for the tests of each."""
+"""The compose files and the images as data, for the tests of each."""
 
 import configparser
 import re
@@ -56,21 +56,6 @@ def program_of(service: dict[str, Any]) -> str:
     found = re.search(r"PROGRAM=(\w+)", dockerfile(image))
     assert found
     return str(service.get("environment", {}).get("PROGRAM", found.group(1)))
-
-
-def unit(name: str) -> dict[str, list[str]]:
-    """Return the lines of a unit with those of the shared drop-in, by key."""
-    found: dict[str, list[str]] = {}
-    for file in ("rdvpriority-.service.d/common.conf", f"rdvpriority-{name}.service"):
-        for line in (DEPLOY / "systemd" / file).read_text("utf-8").splitlines():
-            key, equals, value = line.partition("=")
-            if equals and not line.startswith("#"):
-                found.setdefault(key, []).append(value)
-    return found
-
-
-def unit_command(name: str) -> list[str]:
-    return plain(shlex.split(unit(name)["ExecStart"][0]))
 
 
 def node_commands() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""deploy/compose/prometheus.yaml and the units: bounded, unseen from outside, with addresses and the token in their places."""
+"""deploy/compose/prometheus.yaml: bounded, unseen from outside, with addresses and the token in their places."""
 
 import re
 import shlex
@@ -12,12 +12,11 @@ import yaml
 
 from configs.program_settings import list_allowed
 from deploy.alarm_check.expressions import ALERTMANAGER, PROMETHEUS
-from tests.deploy.compose_files import DEPLOY, compose, program_of, services, unit
+from tests.deploy.compose_files import DEPLOY, compose, program_of, services
 
 FILE = DEPLOY / "compose" / "prometheus.yaml"
 ADDED: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 THEIRS = {name: each for name, each in ADDED["services"].items() if "image" in each}
-PAGE = (DEPLOY.parent / "docs" / "deployment.md").read_text("utf-8")
 
 
 def test_it_fits_the_schema_of_compose() -> None:
@@ -82,23 +81,9 @@ def test_every_address_of_the_machine_is_replaced_by_a_service(name: str, source
 
 def test_the_first_value_of_the_token_is_sent(tmp_path: Path) -> None:
     (tmp_path / "alertmanager_token").write_text("new-value,old-value\n")
-    unit_line = (
-        (DEPLOY / "prometheus" / "alertmanager-unit.conf").read_text("utf-8").split("ExecStartPre=")[1]
-    )
-    script = (
-        shlex.split(unit_line)[2].replace("%d", str(tmp_path)).replace("/run/alertmanager", str(tmp_path))
-    )
+    script = THEIRS["alertmanager"]["command"][2].partition("&& sed")[0]
+    assert script.startswith("umask 077 && ")
+    for place in ("/run/secrets", "/tmp"):
+        script = script.replace(place, str(tmp_path))
     subprocess.run(["sh", "-c", script], check=True)
     assert (tmp_path / "token").read_text() == "new-value\n"
-    container = THEIRS["alertmanager"]["command"][2]
-    assert "cut -d , -f 1 /run/secrets/alertmanager_token > /tmp/token" in container
-    assert "umask 077" in container
-
-
-def test_units_and_the_page_name_the_ports_of_the_configurations() -> None:
-    prometheus, alertmanager = PROMETHEUS.read_text("utf-8"), ALERTMANAGER.read_text("utf-8")
-    for port in (9090, 9093, 9100):
-        assert f"127.0.0.1:{port}" in prometheus
-        assert f"--web.listen-address=127.0.0.1:{port}" in PAGE
-    assert "127.0.0.1:4002/" in alertmanager
-    assert "--bind 127.0.0.1:4002 " in unit("hooks")["ExecStart"][0]

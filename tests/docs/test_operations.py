@@ -14,8 +14,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 CODE = "\n".join(re.findall(r"`([^`\n]+)`", PAGE) + re.findall(r"```\w*\n(.*?)```", PAGE, re.DOTALL))
-UNITS = {each.stem for each in (ROOT / "deploy" / "systemd").glob("*.service")}
-DEBIANS = {"nginx", "redis-server", "postgresql", "prometheus", "prometheus-alertmanager", "certbot"}
 
 
 def _find(pattern: str, text: str = CODE) -> list[str]:
@@ -45,19 +43,13 @@ def test_targets_of_make_exist(target: str) -> None:
     assert re.search(rf"^{target}\b[^=\n]*:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("unit", _find(r"systemctl \w+ (rdvpriority-[a-z-]+)\b(?!\{)"))
-def test_units_exist(unit: str) -> None:
-    assert unit.rstrip("-") in UNITS
-
-
 @pytest.mark.parametrize("name", _find(r"`(?:logs|restart) ([a-z-]+)`", PAGE))
-def test_programs_whose_log_is_read_exist_with_containers_and_without(name: str) -> None:
+def test_programs_whose_log_is_read_exist(name: str) -> None:
     assert name in _list_services()
-    assert f"rdvpriority-{name}" in UNITS or name in DEBIANS or name == "node"
 
 
 def test_commands_of_scrapy_are_found_outside_of_the_source(tmp_path: Path) -> None:
-    """In an image and in a unit there is no scrapy.cfg."""
+    """In an image there is no scrapy.cfg."""
     assert "-e SCRAPY_SETTINGS_MODULE=crawler.settings node scrapy" in PAGE
     scrapy = [sys.executable, "-m", "scrapy"]
     given = {**os.environ, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}

@@ -23,7 +23,7 @@ STUB = """#!/bin/sh
 echo "$*" >> "$LOG"
 case "$*" in *"$FAILS"*) exit 1; esac
 """
-COMMANDS = ("compose", "lead_to", "ln", "program", "sed", "systemctl", "wait_for")
+COMMANDS = ("compose", "lead_to", "sed")
 
 
 def run(block: str, folder: Path, fails: str) -> tuple[int, list[str]]:
@@ -38,18 +38,15 @@ def run(block: str, folder: Path, fails: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("fails", ["api-next", "4001"])
-def test_a_new_api_that_does_not_come_up_ends_it(block: str, fails: str, tmp_path: Path) -> None:
-    if fails not in block:
-        fails = "api-next"
-    code, calls = run(block, tmp_path, fails)
+def test_a_new_api_that_does_not_come_up_ends_it(block: str, tmp_path: Path) -> None:
+    code, calls = run(block, tmp_path, "api-next")
     assert code == 1
-    assert fails in calls[-1]
-    assert not [each for each in calls if each == "restart rdvpriority-api" or each.endswith("--wait api")]
+    assert "api-next" in calls[-1]
+    assert not [each for each in calls if each.endswith("--wait api")]
 
 
-def test_both_ways_of_both_pages_are_tried(tmp_path: Path) -> None:
-    assert len(BLOCKS) == 4
+def test_the_blocks_of_both_pages_are_tried(tmp_path: Path) -> None:
+    assert len(BLOCKS) == 2
     for number, block in enumerate(BLOCKS):
         folder = tmp_path / str(number)
         folder.mkdir()

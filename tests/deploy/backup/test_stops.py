@@ -20,7 +20,7 @@ from tests.deploy.backup.conftest import Cluster, bases, service, store
 from tests.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
-STOP_SECONDS = 30  # of the unit and of the container
+STOP_SECONDS = 30  # of the container
 FILL = "CREATE TABLE filler AS SELECT md5(g::text) || md5((g * 7)::text) AS text FROM generate_series(1, 1000000) g"
 # Runs a command whose process dies at one step of storing an object: before it, half-way, behind it.
 _DYING = """
