@@ -1,4 +1,4 @@
-"""The compose files and the images as data, for the tests of each."""
+"""The compose file and the images as data, for the tests of each."""
 
 import configparser
 import re
@@ -16,7 +16,7 @@ from deploy.local.programs import commands
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-FILES = {name: DEPLOY / "compose" / f"{name}.yaml" for name in ("development", "production")}
+FILE = DEPLOY / "compose" / "production.yaml"
 IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
 PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
@@ -31,13 +31,13 @@ COMPOSES_OWN = {
 
 
 @cache
-def compose(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(FILES[name].read_text("utf-8"))
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
     return found
 
 
-def services(name: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = compose(name)["services"]
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = compose()["services"]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Compose files: their schema, what each service has, which variables and networks they name."""
+"""production.yaml: its schema, what each service has, which variables and networks it names."""
 
 import itertools
 import re
@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -18,12 +17,12 @@ from deploy.local import postgres, valkey
 from deploy.local.processes import answers, free_port
 from deploy.postgres_tools import MAJOR
 from deploy.program_imports import OURS
-from tests.configs.test_env_example import needed_by
+from tests.configs.test_env_example import marked, needed_by
 from tests.configs.test_settings import PRODUCTION
 from tests.deploy.compose_files import (
     COMPOSES_OWN,
     DEPLOY,
-    FILES,
+    FILE,
     ONCE,
     compose,
     dockerfile,
@@ -34,22 +33,22 @@ from tests.deploy.compose_files import (
 )
 from tests.waiting import until
 
-EVERY = [pytest.param(name, each, id=f"{name}-{each}") for name in FILES for each in services(name)]
+EVERY = list(services())
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
 SECRETS = list_secrets(Settings.model_fields)
 ADDRESSES = {each for each in SECRETS if each.startswith("database_url")}
-OURS_ONLY = [name for name, each in services("production").items() if image_of(each)]
+OURS_ONLY = [name for name, each in services().items() if image_of(each)]
 
 
-def test_both_fit_the_schema_of_compose() -> None:
+def test_it_fits_the_schema_of_compose() -> None:
     check = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run([*check, *map(str, FILES.values())], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*check, str(FILE)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("file", "name"), EVERY)
-def test_a_service_is_bounded_and_starts_again(file: str, name: str) -> None:
-    service = services(file)[name]
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_is_bounded_and_starts_again(name: str) -> None:
+    service = services()[name]
     limits = service["deploy"]["resources"]["limits"]
     assert float(limits["cpus"]) > 0
     assert re.fullmatch(r"\d+M", limits["memory"])
@@ -59,9 +58,9 @@ def test_a_service_is_bounded_and_starts_again(file: str, name: str) -> None:
     assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
 
 
-@pytest.mark.parametrize(("file", "name"), EVERY)
-def test_a_service_may_do_no_more_than_it_must(file: str, name: str) -> None:
-    service = services(file)[name]
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
+    service = services()[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
@@ -70,19 +69,17 @@ def test_a_service_may_do_no_more_than_it_must(file: str, name: str) -> None:
     assert any(each.startswith("/tmp:size=") for each in service["tmpfs"])
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_what_writes_to_its_state_folder_can(file: str) -> None:
+def test_what_writes_to_its_state_folder_can() -> None:
     state = "/var/lib/rdvpriority"  # of the images' STATE_DIR
     for name in ("api", "backup", "node"):
-        if name in services(file):
-            service = services(file)[name]
-            places = [*service.get("volumes", []), *service["tmpfs"]]
-            assert [each for each in places if f":{state}" in f":{each}"], name
+        service = services()[name]
+        places = [*service.get("volumes", []), *service["tmpfs"]]
+        assert [each for each in places if f":{state}" in f":{each}"], name
 
 
-@pytest.mark.parametrize(("file", "name"), EVERY)
-def test_a_service_is_asked_whether_it_works(file: str, name: str) -> None:
-    service = services(file)[name]
+@pytest.mark.parametrize("name", EVERY)
+def test_a_service_is_asked_whether_it_works(name: str) -> None:
+    service = services()[name]
     image = image_of(service)
     own = service.get("healthcheck", {})
     if name in ONCE:
@@ -94,68 +91,50 @@ def test_a_service_is_asked_whether_it_works(file: str, name: str) -> None:
         assert "HEALTHCHECK" in dockerfile(image)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_only_nginx_publishes_a_port(file: str) -> None:
-    published = {name: each["ports"] for name, each in services(file).items() if "ports" in each}
-    expected = ["80:80", "443:443"] if file == "production" else ["127.0.0.1:8443:443"]
-    assert published == {"nginx": expected}
-    assert not any("network_mode" in each for each in services(file).values())
+def test_only_nginx_publishes_a_port() -> None:
+    published = {name: each["ports"] for name, each in services().items() if "ports" in each}
+    assert published == {"nginx": ["80:80", "443:443"]}
+    assert not any("network_mode" in each for each in services().values())
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_what_a_service_waits_for_is_there_and_healthy(file: str) -> None:
-    for name, service in services(file).items():
+def test_what_a_service_waits_for_is_there_and_healthy() -> None:
+    for name, service in services().items():
         for other, how in service.get("depends_on", {}).items():
             once = other in ONCE
             assert how["condition"] == ("service_completed_successfully" if once else "service_healthy"), name
-            assert other in services(file)
+            assert other in services()
         if image_of(service):
             assert service["depends_on"]
 
 
-def networks(file: str, name: str) -> set[str]:
-    return set(services(file)[name]["networks"])
+def networks(name: str) -> set[str]:
+    return set(services()[name]["networks"])
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_the_node_reaches_the_servers_and_nothing_else_of_ours(file: str) -> None:
-    reached = {name for name in services(file) if networks(file, name) & networks(file, "node")}
+def test_the_node_reaches_the_servers_and_nothing_else_of_ours() -> None:
+    reached = {name for name in services() if networks(name) & networks("node")}
     assert reached == {"node", "planner", "postgres", "redis"}
 
 
 def test_only_what_calls_the_outside_has_a_way_there() -> None:
-    inner = {name for name, each in _networks("production").items() if each.get("internal")}
-    outer = {name for name in services("production") if networks("production", name) - inner}
+    inner = {name for name, each in compose()["networks"].items() if each.get("internal")}
+    outer = {name for name in services() if networks(name) - inner}
     assert outer == {"api", "api-next", "background", "backup", "certbot", "nginx", "node", "notifier"}
     shared = [
-        networks("production", name) - inner for name in sorted(outer - {"api-next", "certbot", "background"})
+        networks(name) - inner for name in sorted(outer - {"api-next", "certbot", "background"})
     ]
     assert not any(one & other for one, other in itertools.combinations(shared, 2))
 
 
 def test_the_api_of_a_release_is_the_api_and_starts_with_nothing_else() -> None:
-    api, beside = services("production")["api"], dict(services("production")["api-next"])
+    api, beside = services()["api"], dict(services()["api-next"])
     assert beside.pop("profiles") == ["release"]
     assert beside == api
 
 
-def test_in_development_nothing_but_nginx_has_a_way_out() -> None:
-    inner = {name for name, each in _networks("development").items() if each.get("internal")}
-    outer = {name for name in services("development") if networks("development", name) - inner}
-    assert outer == {"certbot", "nginx"}
-
-
-def _networks(file: str) -> dict[str, Any]:
-    from tests.deploy.compose_files import compose
-
-    found: dict[str, Any] = compose(file)["networks"]
-    return found
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_settings_know_every_variable(file: str) -> None:
+def test_settings_know_every_variable() -> None:
     known = {name.upper() for name in Settings.model_fields} | COMPOSES_OWN
-    for name, service in services(file).items():
+    for name, service in services().items():
         if image_of(service) or name in ("nginx", "certbot"):
             assert set(service["environment"]) <= known, name
             assert {each.upper() for each in service.get("secrets", [])} <= known, name
@@ -166,7 +145,7 @@ def test_settings_know_every_variable(file: str) -> None:
 def test_production_gives_a_program_exactly_what_it_needs(
     name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = services("production")[name]
+    service = services()[name]
     program, secrets = program_of(service), set(service["secrets"])
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
     own_address = f"DATABASE_URL_{program.upper()}"
@@ -184,30 +163,19 @@ def test_production_gives_a_program_exactly_what_it_needs(
     assert load().proxy_hops == 1
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own(file: str) -> None:
-    for name, service in services(file).items():
+def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() -> None:
+    for name, service in services().items():
         if image_of(service):
             held = set(service["secrets"]) & ADDRESSES
             assert held == ({f"database_url_{program_of(service)}"} if name != "migrate" else held)
-    migrate = set(services(file)["migrate"]["secrets"]) & ADDRESSES
-    assert migrate == {each for each in compose(file)["secrets"] if each in ADDRESSES}
-    assert services(file)["migrate"]["command"][-2:] == ["upgrade", "--logins"]
+    migrate = set(services()["migrate"]["secrets"]) & ADDRESSES
+    assert migrate == {each for each in compose()["secrets"] if each in ADDRESSES}
+    assert services()["migrate"]["command"][-2:] == ["upgrade", "--logins"]
 
 
-@pytest.mark.parametrize("name", OURS_ONLY)
-def test_a_program_of_development_is_given_no_more_than_in_production(name: str) -> None:
-    if name in services("development"):
-        service = services("development")[name]
-        assert set(service["secrets"]) <= set(services("production")[name]["secrets"])
-        assert {each.lower() for each in service["environment"]} & set(SECRETS) <= list_allowed(
-            program_of(service)
-        )
-
-
-@pytest.mark.parametrize(("file", "name"), EVERY)
-def test_a_command_is_a_program_of_its_image(file: str, name: str) -> None:
-    service = services(file)[name]
+@pytest.mark.parametrize("name", EVERY)
+def test_a_command_is_a_program_of_its_image(name: str) -> None:
+    service = services()[name]
     image = image_of(service)
     command = service.get("command", [])
     if image and command:
@@ -227,16 +195,14 @@ def test_servers_are_of_the_majors_of_the_embedded_ones(monkeypatch: pytest.Monk
     )
     found = re.search(r"v=(\d+)", queue.stdout)
     assert found
-    for file in FILES:
-        assert services(file)["postgres"]["image"].startswith(f"postgres:{major}.")
-        assert services(file)["redis"]["image"].startswith(f"valkey/valkey:{found.group(1)}.")
+    assert services()["postgres"]["image"].startswith(f"postgres:{major}.")
+    assert services()["redis"]["image"].startswith(f"valkey/valkey:{found.group(1)}.")
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_the_queue_takes_a_password_of_any_letters(file: str, tmp_path: Path) -> None:
+def test_the_queue_takes_a_password_of_any_letters(tmp_path: Path) -> None:
     port, password = free_port(), """a "b" %s \\n 'c' $HOME # é"""
     (tmp_path / "password").write_text(f"{password}\n")
-    command = services(file)["redis"]["command"][2].replace("$$", "$")
+    command = services()["redis"]["command"][2].replace("$$", "$")
     for place, here in {
         "/run/secrets/redis_password": f"{tmp_path}/password",
         "/tmp/password.conf": f"{tmp_path}/password.conf",
@@ -261,54 +227,40 @@ def test_the_queue_keeps_what_it_has_and_evicts_nothing() -> None:
     assert {"appendonly yes", "maxmemory-policy noeviction", "include /tmp/password.conf"} <= set(lines)
 
 
-@pytest.mark.parametrize(("file", "name"), EVERY)
-def test_what_is_not_built_here_is_pinned(file: str, name: str) -> None:
-    service = services(file)[name]
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_not_built_here_is_pinned(name: str) -> None:
+    service = services()[name]
     if not image_of(service):
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?(@sha256:[0-9a-f]{64})?$", service["image"])
 
 
 def test_no_secret_stands_in_a_file_of_the_repository() -> None:
     secret = re.compile("SECRET$|KEY|TOKEN|PASSWORD$|_URL$")
-    for name in FILES:
-        for service in services(name).values():
-            given = {
-                key: value for key, value in service.get("environment", {}).items() if secret.search(key)
-            }
-            assert given.keys() <= {
-                "API_URL",
-                "METRICS_API_URL",
-                "PROOFS_URL",
-                "EXPORTS_URL",
-                "INVOICES_URL",
-            } or set(given.values()) <= {
-                given["API_URL"],
-                given["INVOICES_URL"],
-                given["PROOFS_URL"],
-                given["EXPORTS_URL"],
-                "no-provider-in-development",
-            }
+    stores = {"EXPORTS_URL", "INVOICES_URL", "METRICS_API_URL", "PROOFS_URL"}
+    for service in services().values():
+        assert {key for key in service.get("environment", {}) if secret.search(key)} <= stores
+    assert not {each.lower() for each in settings_of(EXAMPLE)} & set(SECRETS)
 
 
-def test_a_program_of_development_names_no_provider_s_account() -> None:
-    given = services("development")["notifier"]["environment"]
-    assert {"SENDGRID_API_KEY", "TWILIO_AUTH_TOKEN", "TELEGRAM_BOT_TOKEN"} <= given.keys()
-    assert not any("no-provider" in value for value in services("production")["api"]["environment"].values())
+def test_the_example_of_settings_has_what_production_needs_besides() -> None:
+    ours = [services()[name] for name in OURS_ONLY]
+    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *each["secrets"])}
+    assert marked("needed in production") - elsewhere <= settings_of(EXAMPLE)
 
 
 def test_the_file_of_web_push_gives_its_key_to_the_notifier_alone() -> None:
-    added = yaml.safe_load((FILES["production"].parent / "push.yaml").read_text("utf-8"))
+    added = yaml.safe_load((FILE.parent / "push.yaml").read_text("utf-8"))
     assert {name: service["secrets"] for name, service in added["services"].items()} == {
         "notifier": ["vapid_private_key"]
     }
     assert set(added["secrets"]) == {"vapid_private_key"}
-    assert "vapid_private_key" in list_allowed(program_of(services("production")["notifier"]))
+    assert "vapid_private_key" in list_allowed(program_of(services()["notifier"]))
 
 
 def test_the_file_of_a_second_provider_of_mail_gives_its_address_to_who_sends_mail() -> None:
-    added = yaml.safe_load((FILES["production"].parent / "smtp.yaml").read_text("utf-8"))
+    added = yaml.safe_load((FILE.parent / "smtp.yaml").read_text("utf-8"))
     given = {name: service["secrets"] for name, service in added["services"].items()}
-    senders = {name for name in OURS_ONLY if "sendgrid_api_key" in services("production")[name]["secrets"]}
+    senders = {name for name in OURS_ONLY if "sendgrid_api_key" in services()[name]["secrets"]}
     assert given == {name: ["smtp_url"] for name in senders}
     assert set(added["secrets"]) == {"smtp_url"}
-    assert all("smtp_url" in list_allowed(program_of(services("production")[name])) for name in given)
+    assert all("smtp_url" in list_allowed(program_of(services()[name])) for name in given)

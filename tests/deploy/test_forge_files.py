@@ -1,4 +1,4 @@
-"""The workflows of a forge, and cloud-init: their schemas, and that what they name exists."""
+"""The workflows of a forge: their schemas, and that what they name exists."""
 
 import re
 import subprocess
@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.configs.test_env_example import marked
-from tests.deploy.compose_files import COMPOSES_OWN, DEPLOY, ROOT, compose, image_of, services, settings_of
+from tests.deploy.compose_files import DEPLOY, ROOT
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
 ACTION = GITHUB / "actions" / "prepare" / "action.yaml"
-CLOUD = yaml.safe_load((DEPLOY / "cloud-init.yaml").read_text("utf-8"))
-WRITTEN = {each["path"]: each["content"] for each in CLOUD["write_files"]}
 
 
 @pytest.mark.parametrize(
@@ -59,29 +56,3 @@ def test_a_workflow_may_only_read_unless_it_proposes_changes() -> None:
     permissions = {file.stem: yaml.safe_load(file.read_text("utf-8"))["permissions"] for file in WORKFLOWS}
     assert permissions["ci"] == {"contents": "read"}
     assert [name for name, each in permissions.items() if "write" in each.values()] == ["updates"]
-
-
-def test_cloud_init_begins_as_it_must() -> None:
-    assert (DEPLOY / "cloud-init.yaml").read_text("utf-8").startswith("#cloud-config\n")
-    assert CLOUD["ssh_pwauth"] is False
-
-
-@pytest.mark.parametrize("path", [path for path in WRITTEN if path.startswith("/usr/local/sbin/")])
-def test_a_script_of_cloud_init_can_be_parsed(path: str) -> None:
-    done = subprocess.run(["sh", "-n"], input=WRITTEN[path], capture_output=True, text=True, timeout=20)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_cloud_init_leaves_nothing_out_that_production_needs() -> None:
-    given = settings_of(WRITTEN["/etc/rdvpriority/settings.env"].splitlines())
-    ours = [each for each in services("production").values() if image_of(each)]
-    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *each["secrets"])}
-    assert marked("needed in production") - elsewhere <= given
-    example = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
-    assert given == settings_of(example)  # a release writes RELEASE in its place
-    assert "SERVER_NAME" in given & COMPOSES_OWN
-
-
-def test_no_secret_is_written_into_user_data() -> None:
-    secrets = {each.upper() for each in compose("production")["secrets"]}
-    assert not secrets & {name for text in WRITTEN.values() for name in settings_of(text.splitlines())}

@@ -49,7 +49,7 @@ def test_bases_are_pinned_by_digest_and_both_are_the_same(image: str) -> None:
     assert len(bases) == 2
     assert len(set(bases)) == 1
     if image == "backup":  # PostgreSQL's tools are of the server's version
-        assert bases[0] == services("production")["postgres"]["image"]
+        assert bases[0] == services()["postgres"]["image"]
     else:
         assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[0])
 

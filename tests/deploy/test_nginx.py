@@ -51,7 +51,7 @@ def test_webhooks_and_nothing_else_may_be_larger(path: str, *, is_hook: bool) ->
 
 
 def test_the_api_believes_one_proxy_which_writes_the_address_anew() -> None:
-    assert services("production")["api"]["environment"]["PROXY_HOPS"] == "1"
+    assert services()["api"]["environment"]["PROXY_HOPS"] == "1"
     for header, value in (("For", "$remote_addr"), ("Host", "$host"), ("Proto", "$scheme")):
         assert re.findall(rf"proxy_set_header X-Forwarded-{header} (\S+);", CONF) == [value]
     assert "$proxy_add_x_forwarded_for" not in CONF
@@ -98,7 +98,7 @@ def test_all_live_streams_leave_room_for_everybody_else() -> None:
     (connections,) = re.findall(r"worker_connections (\d+);", CONF)
     (files,) = re.findall(r"worker_rlimit_nofile (\d+);", CONF)
     assert int(files) > int(connections) >= 2 * stream._MOST_CONNECTIONS + 2048
-    assert services("production")["stream"]["ulimits"]["nofile"] > 2 * stream._MOST_CONNECTIONS
+    assert services()["stream"]["ulimits"]["nofile"] > 2 * stream._MOST_CONNECTIONS
 
 
 def test_nginx_closes_an_idle_connection_before_gunicorn_does() -> None:

@@ -43,13 +43,13 @@ def test_a_service_is_pinned_bounded_and_may_do_no_more_than_it_must(name: str) 
 def test_only_grafana_has_a_port_and_only_on_loopback() -> None:
     published = {name: each["ports"] for name, each in THEIRS.items() if "ports" in each}
     assert published == {"grafana": ["127.0.0.1:3000:3000"]}
-    networks = {**compose("production")["networks"], **ADDED["networks"]}
+    networks = {**compose()["networks"], **ADDED["networks"]}
     outer = {name for name, each in THEIRS.items() if any(not networks[one] for one in each["networks"])}
     assert outer == {"grafana"}
 
 
 def test_prometheus_reaches_the_exporter_and_alertmanager_our_hooks_and_no_server() -> None:
-    everyone = {**services("production"), **THEIRS}
+    everyone = {**services(), **THEIRS}
     shared = {name: set(each["networks"]) for name, each in everyone.items()}
     shared["hooks"] |= set(ADDED["services"]["hooks"]["networks"])
     for name in THEIRS:
@@ -64,7 +64,7 @@ def test_the_token_goes_to_those_that_take_the_calls_and_to_who_makes_them() -> 
         name for name, each in ADDED["services"].items() if "alertmanager_token" in each.get("secrets", ())
     }
     assert given == {"api", "api-next", "hooks", "alertmanager"}
-    assert "alertmanager_token" in list_allowed(program_of(services("production")["hooks"]))
+    assert "alertmanager_token" in list_allowed(program_of(services()["hooks"]))
 
 
 @pytest.mark.parametrize(("name", "source"), [("prometheus", PROMETHEUS), ("alertmanager", ALERTMANAGER)])
@@ -76,7 +76,7 @@ def test_every_address_of_the_machine_is_replaced_by_a_service(name: str, source
     left = set(re.findall(r"127\.0\.0\.1:\d+", made))
     assert left <= {"127.0.0.1:9090"}, "Prometheus reads its own figures"
     for host in re.findall(r"(?:\"|//)([a-z-]+):\d+", made):
-        assert host in {**services("production"), **THEIRS}, host
+        assert host in {**services(), **THEIRS}, host
 
 
 def test_the_first_value_of_the_token_is_sent(tmp_path: Path) -> None:

@@ -76,9 +76,8 @@ def test_a_program_is_given_the_secrets_that_production_gives_it(
     assert environment["PROGRAM"] == own
     held = secrets_of(environment)
     assert held <= list_allowed(own) - {"database_url"}
-    for services_of in (services("production"), services("development")):
-        service = services_of.get("node" if name in ("keeper", "proofs", "scrapyd") else name)
-        assert service is None or set(service["secrets"]) - held == set(), name
+    service = services()["node" if name in ("keeper", "proofs", "scrapyd") else name]
+    assert set(service["secrets"]) - held == set(), name
 
 
 def test_the_stand_ins_hold_what_they_sign_with(tmp_path: Path) -> None:
