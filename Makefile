@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz alarms chaos lint style types format texts messages screenshots bench release-check lock program-locks clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench release-check lock program-locks clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,9 +65,6 @@ coverage: lint ## Test, and tell which lines no test runs: 90 % at least (traced
 
 fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, others each time
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -m fuzz -n $(JOBS) --timeout 3600
-
-alarms: setup ## Check the alarms and the board with Prometheus' own programs, on a whole stack (ARGS=--files: without one)
-	@$(BIN)/python -m deploy.alarm_check $(ARGS)
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m deploy.chaos $(ARGS)

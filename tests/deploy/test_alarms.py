@@ -1,0 +1,141 @@
+"""The alarms of Prometheus and Grafana's board: they name metrics that exist; each alarm has its heading and its test."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.metrics.catalogue import METRICS, PREFIX, find_definition, list_labels
+from tests.in_turn import in_turn
+
+ROOT = Path(__file__).parents[2]
+PROMETHEUS, GRAFANA = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana"
+RUNBOOK, TITLE = "docs/operations.md", "## Alarms of Prometheus"
+RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yaml"))
+RULES: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((PROMETHEUS / "rules.yaml").read_text("utf-8"))["groups"]
+    for rule in group["rules"]
+]
+ALARMS = [rule for rule in RULES if "alert" in rule]
+NAMES = {rule["alert"] for rule in ALARMS}
+PANELS: list[dict[str, Any]] = json.loads((GRAFANA / "boards" / "rdvpriority.json").read_text("utf-8"))[
+    "panels"
+]
+# Each query, with the alarm or panel in which it stands.
+QUERIES = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in RULES] + [
+    (panel["title"], target["expr"]) for panel in PANELS for target in panel.get("targets", ())
+]
+THEIRS = {  # of Prometheus, of rules that record, and of prometheus-node-exporter
+    "up",
+    "ALERTS",
+    *(rule["record"] for rule in RULES if "record" in rule),
+    "node_boot_time_seconds",
+    "node_cpu_seconds_total",
+    "node_filesystem_avail_bytes",
+    "node_filesystem_size_bytes",
+    "node_memory_MemAvailable_bytes",
+    "node_memory_MemTotal_bytes",
+    "node_time_seconds",
+    "node_timex_sync_status",
+}
+THEIR_LABELS = {"job", "instance", "mode", "fstype", "mountpoint", "alertname", "alertstate"}
+# Words of a query that name no metric and no function: https://prometheus.io/docs/prometheus/2.42/querying/basics/
+_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")
+_LABELS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+_NAME = re.compile(r"(?<![\w.:])[a-zA-Z_:][\w:]*(?!\s*\()(?![\w:])")
+_WORDS = frozenset({"and", "or", "unless", "offset", "bool", "inf", "nan"})
+
+
+def find_metrics(query: str) -> set[str]:
+    bare = _LABELS.sub(" ", _BRACKETS.sub(" ", _TEXT.sub('""', query)))
+    return {name for name in _NAME.findall(bare) if name.lower() not in _WORDS}
+
+
+def find_labels(query: str) -> set[str]:
+    """Return the labels that a query groups by, and those that it selects by."""
+    bare = _TEXT.sub('""', query)
+    grouped = {name for group in _LABELS.findall(bare) for name in re.findall(r"\w+", group.split("(", 1)[1])}
+    selected = {
+        name for braces in re.findall(r"\{([^}]*)\}", bare) for name in re.findall(r"(\w+)\s*[=!]", braces)
+    }
+    return grouped | selected
+
+
+def is_known(name: str) -> bool:
+    try:
+        return name in THEIRS or (name.startswith(PREFIX) and bool(find_definition(name.removeprefix(PREFIX))))
+    except KeyError:
+        return False
+
+
+@in_turn("place, query", QUERIES, lambda each: each[0])
+def test_a_query_names_metrics_and_labels_that_exist(place: str, query: str) -> None:
+    names = find_metrics(query)
+    assert names or place == "Watchdog"
+    assert [name for name in names if not is_known(name)] == []
+    ours = [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
+    labels = {label for name in ours for label in list_labels(name)} | THEIR_LABELS
+    assert find_labels(query) - labels == set()
+
+
+def test_every_metric_is_shown_or_judged() -> None:
+    shown = {name for _, query in QUERIES for name in find_metrics(query)}
+    missing = [
+        each.name
+        for each in METRICS
+        if not shown & {PREFIX + each.name, f"{PREFIX}{each.name}_bucket", f"{PREFIX}{each.name}_count"}
+    ]
+    assert missing == []
+
+
+def test_grafana_is_given_the_board_and_its_source() -> None:
+    folder = GRAFANA / "provisioning"
+    (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((folder / "dashboards" / "boards.yaml").read_text())["providers"]
+    assert (source["uid"], source["type"]) == ("prometheus", "prometheus")
+    assert provider["options"]["path"] == "/etc/grafana/boards"
+
+
+def test_an_alarm_has_a_severity_a_summary_and_its_heading_s_address() -> None:
+    for rule in ALARMS:
+        assert rule["labels"]["severity"] in {"critical", "warning"} or rule["alert"] == "Watchdog"
+        assert len(rule["annotations"]["summary"]) > 10
+        assert rule["annotations"]["runbook"] == f"{RUNBOOK}#{rule['alert'].lower()}"
+        assert "for" in rule or rule["alert"] in {"RedisEvictions", "Watchdog"}
+
+
+def test_every_alarm_has_a_heading_and_every_heading_an_alarm() -> None:
+    section = (ROOT / RUNBOOK).read_text("utf-8").split(f"\n{TITLE}\n")[1].split("\n## ")[0]
+    assert sorted(re.findall(r"^### (.+)$", section, re.MULTILINE)) == sorted(NAMES)
+
+
+def test_every_alarm_has_a_test_in_which_it_fires_and_closes() -> None:
+    tested = {}
+    for file in RULE_TESTS:
+        for test in yaml.safe_load(file.read_text("utf-8"))["tests"]:
+            tested[test["name"]] = [bool(each["exp_alerts"]) for each in test["alert_rule_test"]]
+    assert tested.pop("Watchdog") == [True]
+    assert tested == {name: [False, True, False] for name in NAMES - {"Watchdog"}}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["promtool", "check", "config", PROMETHEUS / "prometheus.yml"],  # reads the rules, too
+        ["promtool", "test", "rules", *RULE_TESTS],
+        ["amtool", "check-config", PROMETHEUS / "alertmanager.yml"],
+    ],
+    ids=lambda each: " ".join(each[:2]),
+)
+def test_prometheus_own_programs_find_nothing(command: list[str | Path]) -> None:
+    if not shutil.which(str(command[0])):
+        pytest.skip(f"this machine has no {command[0]}: apt-get install prometheus prometheus-alertmanager")
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
