@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
+LOCK   := $(LOCKS)/lock.txt
 READY  := $(VENV)/.ready
 JOBS   ?= 4
 FUZZ   ?= 30
@@ -14,20 +15,21 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench release-check lock program-locks clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench release-check lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv from the lock file (uv in seconds, pip where uv cannot be had)
 
-$(READY): $(LOCKS)/dev.txt $(LOCKS)/uv.txt setup.cfg pyproject.toml
+$(READY): $(LOCK) deploy/cut_lock.py setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": set PYTHON=…")'
 	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment could be made: install Python's venv module (Debian: python3-venv)"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/uv.txt \
-	 && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)/dev.txt \
+	@$(BIN)/python deploy/cut_lock.py uv > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt \
+	 && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCK) \
 	 || { echo "uv cannot be had: pip does it, more slowly"; \
-	      $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/dev.txt; }
+	      $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK); }
 	@rm -rf *.egg-info # one of an earlier version is kept as it is, and hides commands that came since
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -101,18 +103,10 @@ screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, t
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m deploy.bench $(ARGS)
 
-lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock files
-	@$(COMPILE) --upgrade --extra local setup.cfg -o $(LOCKS)/local.txt
-	@$(COMPILE) --upgrade --extra dev -c $(LOCKS)/local.txt setup.cfg -o $(LOCKS)/dev.txt
-	@$(MAKE) --no-print-directory program-locks
-	@echo uv | $(COMPILE) -c $(LOCKS)/dev.txt - -o $(LOCKS)/uv.txt
+lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock
+	@$(COMPILE) --upgrade --extra dev setup.cfg -o $(LOCK)
 	@for apart in urlwatch django-appointment openapi-python-client; do \
 	  echo $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$$apart.txt; done
-
-program-locks: setup # what each image installs, in the versions that the tests run with
-	@for extra in api backup browser crawler notifier; do \
-	  $(COMPILE) --extra $$extra -c $(LOCKS)/local.txt setup.cfg -o $(LOCKS)/$$extra.txt; done
-	@printf 'setuptools\nuv\n' | $(COMPILE) -c $(LOCKS)/dev.txt - -o $(LOCKS)/build.txt
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -30,7 +30,7 @@ STEPS: dict[str, Step] = {
     "packages": Step("what Debian has", install_packages),
     "nginx": Step("nginx with the shipped configuration", check_nginx),
     "images": Step(
-        "each image's environment from its lock", lambda work: describe_sizes(build_environments(work))
+        "each image's environment from the lock", lambda work: describe_sizes(build_environments(work))
     ),
     "production": Step("everything as in production", check_production, needs_images=True, is_walled=True),
     "pgbouncer": Step(

@@ -1,6 +1,5 @@
-"""Services of deploy/compose/production.yaml with what their images add: commands, variables, files, rights."""
+"""Services of deploy/compose/production.yaml with what their images add: variables, files, rights."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ class ComposeService:
     """A service, as Docker would start it."""
 
     name: str
-    image: str | None  # its Dockerfile's name in deploy/images; None: somebody else's image
+    image: str | None  # its target in deploy/images/Dockerfile; None: somebody else's image
     command: list[str]
     environment: dict[str, str]
     secrets: list[str]
@@ -50,34 +49,19 @@ def read_services(path: Path) -> dict[str, dict[str, Any]]:
 
 def find_image(service: Mapping[str, Any]) -> str | None:
     """Return the name of our image that a service runs in; None for one of others."""
-    found = re.fullmatch(r"rdvpriority/(\w+):.*", service["image"])
+    found = re.fullmatch(r"rdvpriority/([\w-]+):.*", service["image"])
     return found[1] if found else None
 
 
 @cache
-def read_dockerfile(image: str) -> str:
-    """Return the text of an image's Dockerfile."""
-    return (DEPLOY / "images" / f"{image}.Dockerfile").read_text("utf-8")
+def read_dockerfile() -> str:
+    """Return the text of the images' Dockerfile."""
+    return (DEPLOY / "images" / "Dockerfile").read_text("utf-8")
 
 
-def read_instruction(image: str, pattern: str) -> list[str]:
-    """Return the JSON list of an image's instruction: `CMD`, or what the pattern describes.
-
-    Raises:
-        LookupError: it has none.
-    """
-    text = read_dockerfile(image).replace("\\\n", "")
-    found = re.search(rf"^{pattern} (\[.*?\])$", text, re.MULTILINE | re.DOTALL)
-    if not found:
-        raise LookupError(f"{image}.Dockerfile has no {pattern}")
-    command: list[str] = json.loads(found[1])
-    return command
-
-
-def read_variables(image: str) -> dict[str, str]:
-    """Return the variables that an image sets."""
-    last = read_dockerfile(image).rpartition("\nFROM ")[2].replace("\\\n", " ")
-    found = re.search(r"^ENV (.*)$", last, re.MULTILINE)
+def read_variables() -> dict[str, str]:
+    """Return the variables that our images set."""
+    found = re.search(r"^ENV (.*)$", read_dockerfile().replace("\\\n", " "), re.MULTILINE)
     words = shlex.split(found[1]) if found else []
     return dict(word.split("=", 1) for word in words)
 
@@ -90,18 +74,20 @@ def read_service(name: str, variables: Mapping[str, str], given: Mapping[str, st
     text = read_services(_COMPOSE / "production.yaml")[name]
     image = find_image(text)
     own = text.get("environment", {})
-    environment = (read_variables(image) if image else {}) | (dict(given) if "env_file" in text else {})
+    environment = (read_variables() if image else {}) | (dict(given) if "env_file" in text else {})
     return ComposeService(
         name=name,
         image=image,
-        command=[fill_in(part, variables) for part in _read_command(text, image)],
+        command=[
+            fill_in(part, variables) for part in (*text.get("entrypoint", ()), *text.get("command", ()))
+        ],
         environment=environment | {key: fill_in(str(value), variables) for key, value in own.items()},
         secrets=[*text.get("secrets", []), *_read_mail_secrets(name, given)],
         volumes=[_read_volume(each) for each in text.get("volumes", [])],
         tmpfs=list(text.get("tmpfs", [])),
         capabilities=[each.lower() for each in text.get("cap_add", [])],
         user=_read_user(text, image),
-        health=_read_health(text, image),
+        health=_read_health(text),
         stop_seconds=float(str(text.get("stop_grace_period", "10s")).removesuffix("s")),
     )
 
@@ -124,14 +110,6 @@ def fill_in(text: str, variables: Mapping[str, str]) -> str:
     return _VARIABLE.sub(replace, text)
 
 
-def _read_command(text: Mapping[str, Any], image: str | None) -> list[str]:
-    entry = list(text.get("entrypoint", []))
-    command = text.get("command")
-    if command is None:
-        command = read_instruction(image, "CMD") if image else []
-    return [*entry, *command]
-
-
 def _read_mail_secrets(name: str, given: Mapping[str, str]) -> list[str]:
     if "smtp" not in given.get("MAIL_PROVIDERS", "").split(","):
         return []
@@ -145,20 +123,16 @@ def _read_volume(text: str) -> Volume:
 
 def _read_user(text: Mapping[str, Any], image: str | None) -> str:
     if image:
-        found = re.findall(r"^USER (\S+)$", read_dockerfile(image), re.MULTILINE)
+        found = re.findall(r"^USER (\S+)$", read_dockerfile(), re.MULTILINE)
         return str(found[-1])
     user = str(text.get("user", "0"))
     return user if ":" in user else f"{user}:{user}"
 
 
-def _read_health(text: Mapping[str, Any], image: str | None) -> list[str]:
+def _read_health(text: Mapping[str, Any]) -> list[str]:
     """Return the command that asks whether a service works; none where it is switched off."""
-    own = text.get("healthcheck", {})
+    own = text["healthcheck"]
     if own.get("disable"):
         return []
-    if "test" in own:
-        kind, *command = own["test"]
-        return (
-            ["sh", "-c", *(each.replace("$$", "$") for each in command)] if kind == "CMD-SHELL" else command
-        )
-    return read_instruction(image, r"HEALTHCHECK [^\n]*? CMD") if image else []
+    kind, *command = own["test"]
+    return ["sh", "-c", *(each.replace("$$", "$") for each in command)] if kind == "CMD-SHELL" else command

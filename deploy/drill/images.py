@@ -1,24 +1,23 @@
-"""Environments of the images: made as the Dockerfiles make them, at the same path, from the same locks.
+"""Environments of the images: made as the Dockerfile makes them, at the same path, from the same lock.
 
 Each is a folder that is mounted on /opt/rdvpriority for the time of its making, because programs of an environment
 know its path.
 """
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.cut_lock import LOCK
 from deploy.drill.build_context import copy_context, hash_files, list_context
 from deploy.drill.machine import find_program, require_root, run_checked
 from deploy.drill.step import StepFailed, Workplace
-from deploy.program_imports import LARGEST, OURS
+from deploy.program_imports import IMAGES
 
 HOME = Path("/opt/rdvpriority")
-_LOCKS = "deploy/requirements"
 # sh's $0 is the folder; the rest is the command
 _MOUNTED = f'mount --bind "$0" {HOME}; exec "$@"'
 _ENVIRONMENT = {"LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "315532800"}
@@ -47,7 +46,7 @@ def build_environments(work: Workplace) -> dict[str, ImageEnvironment]:
     HOME.mkdir(parents=True, exist_ok=True)
     source = hash_files(list_context())
     builder = _Builder(home, unshare)
-    return {image: builder.provide(image, source, work) for image in OURS}
+    return {image: builder.provide(image, source, work) for image in IMAGES}
 
 
 @dataclass
@@ -59,8 +58,7 @@ class _Builder:
     def provide(self, image: str, source: str, work: Workplace) -> ImageEnvironment:
         """Return an image's environment, as it is where source and lock are the same."""
         folder, mark = self.home / image, self.home / f"{image}.made"
-        lock = f"{_LOCKS}/{image}.txt"
-        made_of = f"{source} {hash_files([lock])} {sys.base_prefix}"
+        made_of = f"{source} {hash_files([str(LOCK)])} {sys.base_prefix}"
         kept = mark.read_text().split("\n") if mark.exists() else []
         if kept[:1] != [made_of]:
             work.say(f"environment of {image}")
@@ -70,30 +68,36 @@ class _Builder:
         return ImageEnvironment(image, folder, int(kept[1]))
 
     def _make(self, image: str, folder: Path) -> int:
-        """Make it as the image's Dockerfile does; return its size."""
+        """Make it as the Dockerfile does; return its size."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         wheel = self._wheel = self._wheel or self._make_wheel()
         uv, python = str(self.home / "tools" / "bin" / "uv"), str(HOME / "bin" / "python")
-        lock = str(self.home / "source" / _LOCKS / f"{image}.txt")
+        lock = self._cut_lock(image)
         base = str(Path(sys.base_prefix) / "bin" / "python3")
         self._run(folder, [uv, "venv", "--quiet", "--allow-existing", "--python", base, str(HOME)])
         self._run(folder, [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock])
         self._run(folder, [uv, "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel)])
-        self._run(folder, [python, "-m", "deploy.slim_environment"])
-        said = self._run(folder, [python, "-m", "deploy.program_imports", image])
-        return read_size(image, said)
+        if said := self._run(folder, [python, "-m", "deploy.program_imports", image]).strip():
+            raise StepFailed(said)
+        return measure(folder)
+
+    def _cut_lock(self, *names: str) -> str:
+        """Write what these names need of the lock to a file; return its path."""
+        cut = self.home / f"{names[0]}.txt"
+        program = str(self.home / "source" / "deploy" / "cut_lock.py")
+        cut.write_text(run_checked([sys.executable, program, *names]))
+        return str(cut)
 
     def _make_wheel(self) -> Path:
-        """Make the project's wheel from the build context, by the tools that build.txt pins."""
+        """Make the project's wheel from the build context, by the tools that the lock pins."""
         copy_context(self.home / "source")
         tools = self.home / "tools"
         shutil.rmtree(tools, ignore_errors=True)
         quiet = ["--quiet", "--disable-pip-version-check"]
         run_checked([sys.executable, "-m", "venv", str(tools)])
         pip = str(tools / "bin" / "pip")
-        lock = str(self.home / "source" / _LOCKS / "build.txt")
-        run_checked([pip, "install", *quiet, "--require-hashes", "-r", lock])
+        run_checked([pip, "install", *quiet, "--require-hashes", "-r", self._cut_lock("setuptools", "uv")])
         wheels = self.home / "wheels"
         shutil.rmtree(wheels, ignore_errors=True)
         options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
@@ -117,22 +121,15 @@ def _choose_index() -> dict[str, str]:
     }
 
 
-def read_size(image: str, said: str) -> int:
-    """Return the megabytes that `deploy.program_imports` printed.
-
-    Raises:
-        StepFailed: it printed something else besides.
-    """
-    found = re.fullmatch(rf"{image}: (\d+) MB\n", said)
-    if not found:
-        raise StepFailed(said.strip())
-    return int(found[1])
+def measure(folder: Path) -> int:
+    """Return the size of a folder, in MB on the disk."""
+    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
+    return sum(file.lstat().st_blocks * 512 for file in files) // 1_000_000
 
 
 def describe_sizes(made: dict[str, ImageEnvironment]) -> str:
-    """Return the sizes beside their bound, which program_imports has checked."""
-    sizes = ", ".join(f"{name} {each.megabytes}" for name, each in sorted(made.items()))
-    return f"MB: {sizes} ({LARGEST} at most, but browser)"
+    """Return the sizes of the environments."""
+    return "MB: " + ", ".join(f"{name} {each.megabytes}" for name, each in sorted(made.items()))
 
 
 def remove_mount_point() -> None:

@@ -59,7 +59,7 @@ def check_pooler(work: Workplace) -> str:
     find_program("pgbouncer", "pgbouncer")
     find_other_user()
     begun = time.monotonic()
-    images = {"node": "crawler", "planner": "crawler"}  # so that this image's command runs once, too
+    images = {"node": "app", "planner": "app"}  # so that it runs without a browser once, too
     settings = {"DATABASE_PREPARES": "false"}
     variant = Variant(images, settings, _choose_addresses, before_programs=_start_pooler)
     with run_production(work, "pgbouncer", variant) as stack:

@@ -19,7 +19,6 @@ from deploy.local.processes import start, tail
 
 _STATE = "/var/lib/rdvpriority"
 _AUTHORITY = "/etc/rdvpriority/authority.pem"
-_NODES = ("browser", "crawler")  # images that have node.conf
 _HEALTH_SECONDS = 15.0
 _LEFT_SECONDS = 5.0
 
@@ -180,8 +179,7 @@ def _add_image(root: ContainerRoot, service: ComposeService, host: Host, made: I
         root.bind(host.authority, str(HOME / file))
     for path in (_STATE, "/var/lib/proofs"):
         root.make_folder(path, user=service.user, mode=0o700)
-    if service.image in _NODES:
-        root.bind(DEPLOY / "images" / "node.conf", "/etc/rdvpriority/node.conf")
+    root.bind(DEPLOY / "images" / "node.conf", "/etc/rdvpriority/node.conf")
 
 
 def _add_volumes(root: ContainerRoot, service: ComposeService, host: Host) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = Path("deploy/requirements/local.txt")
-TEST_LOCK = Path("deploy/requirements/dev.txt")
+LOCK = Path("deploy/requirements/lock.txt")
 _ENVIRONMENTS = ROOT / ".state" / "release-environments"
 
 
@@ -52,8 +51,8 @@ def find_last_release(root: Path = ROOT) -> str:
     return parent.stdout.strip()
 
 
-def check_out(ref: str, folder: Path, root: Path = ROOT, lock: Path = LOCK) -> Version:
-    """Write the files of a version to a folder, and find or make the environment of one of its locks.
+def check_out(ref: str, folder: Path, root: Path = ROOT) -> Version:
+    """Write the files of a version to a folder, and find or make the environment of its lock.
 
     Raises:
         NoVersion: git does not know it, or its packages cannot be had.
@@ -65,7 +64,9 @@ def check_out(ref: str, folder: Path, root: Path = ROOT, lock: Path = LOCK) -> V
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     archive.unlink()
-    return Version(ref, folder, _find_python(folder / lock, root / lock))
+    if not (folder / LOCK).exists():
+        raise NoVersion(f"{ref} has no {LOCK}")
+    return Version(ref, folder, _find_python(folder / LOCK, root / LOCK))
 
 
 def _find_python(lock: Path, own: Path) -> Path:

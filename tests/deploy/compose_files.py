@@ -17,7 +17,7 @@ from deploy.local.programs import commands
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 FILE = DEPLOY / "compose" / "production.yaml"
-IMAGES = sorted(file.stem for file in (DEPLOY / "images").glob("*.Dockerfile"))
+DOCKERFILE = DEPLOY / "images" / "Dockerfile"
 PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
 COMPOSES_OWN = {
@@ -42,20 +42,11 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 image_of = compose_file.find_image
-dockerfile = compose_file.read_dockerfile
-
-
-def dockerfile_command(image: str) -> list[str]:
-    return compose_file.read_instruction(image, "CMD")
 
 
 def program_of(service: dict[str, Any]) -> str:
-    """Return a service's PROGRAM, from its variables or its image's."""
-    image = image_of(service)
-    assert image
-    found = re.search(r"PROGRAM=(\w+)", dockerfile(image))
-    assert found
-    return str(service.get("environment", {}).get("PROGRAM", found.group(1)))
+    """Return whose settings and rights a service has."""
+    return str(service["environment"]["PROGRAM"])
 
 
 def node_commands() -> dict[str, list[str]]:

