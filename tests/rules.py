@@ -7,6 +7,7 @@ sections on the schedule and on notifications that a single test could lose.
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -55,8 +56,13 @@ stand in `tests/rules.py`. Rules 3.x must never break; 4.x are of the schedule, 
 """
 
 
-def marked() -> Iterator[tuple[str, str, str]]:
+@cache
+def list_marks() -> list[tuple[str, str, str]]:
     """Return each mark: the rule's number, the test's file and name."""
+    return list(_find_marks())
+
+
+def _find_marks() -> Iterator[tuple[str, str, str]]:
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         text = file.read_text()
         if "mark.rule(" not in text:
@@ -76,7 +82,7 @@ def _numbers(function: ast.FunctionDef) -> list[str]:
 def page() -> str:
     """Return docs/rules.md as the marks make it."""
     tests: dict[str, list[str]] = defaultdict(list)
-    for number, path, name in marked():
+    for number, path, name in list_marks():
         tests[number].append(f"* [{path.removeprefix('tests/')}](../{path}) `{name}`\n")
     return _HEAD + "".join(
         f"\n## {number}\n\n{text}.\n\n" + "".join(tests[number]) for number, text in RULES.items()
