@@ -15,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench release-check lock clean
+.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,9 +70,6 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
 	@$(BIN)/python -m deploy.chaos $(ARGS)
-
-release-check: setup ## Release the work tree under load, count everything, and roll back (ARGS='--from REF': else from the newest tag or the parent)
-	@$(BIN)/python -m deploy.release $(ARGS)
 
 lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, secrets, the desk files
 

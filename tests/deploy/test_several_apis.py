@@ -1,16 +1,21 @@
-"""Several API processes behind the shipped nginx.conf: one dies while requests come, comes back, and the others die."""
+"""Several APIs behind the shipped nginx.conf: what is under way at one that dies, and what visitors see of it."""
 
+import http.client
+import json
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
-import sys
-import time
+import threading
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -24,12 +29,11 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from deploy.local.ports import StackPorts
-from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
 from deploy.local.programs import commands
-from deploy.release.front import NAME, ReleaseFront
-from deploy.release.load import Request, RequestLoad
-from deploy.release.stage import answers_well
+from deploy.server_files import write_nginx_copy
 from tests.api.world import PASSWORD
+from tests.deploy.test_nginx import NAME
 from tests.waiting import PATIENCE, until, wait_for_port
 
 pytestmark = [
@@ -37,13 +41,14 @@ pytestmark = [
     pytest.mark.processes,
     pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed"),
 ]
-EMAILS = [f"visitor{number}@example.org" for number in range(20)]
-RATE = 15  # requests a second
+PEOPLE = 8
+ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
+LONGEST = 60.0  # seconds for which a visitor waits for an answer
 
 
 @dataclass
 class Api:
-    """gunicorn with its workers, as on a machine of its own."""
+    """gunicorn with its workers, as in a container of its own."""
 
     folder: Path
     port: int = 0  # until it is started first
@@ -51,35 +56,103 @@ class Api:
 
     def start(self) -> None:
         log = self.folder / "gunicorn.log"
-        own = {"STATE_DIR": str(self.folder / "state")}
         command = commands(replace(StackPorts(), api=self.port))["api"]
-        self.process = start(with_parent(command), log, env=os.environ | own)
+        environment = os.environ | {"STATE_DIR": str(self.folder / "state")}
+        self.process = start(with_parent(command), log, env=environment)
         self.port = wait_for_port(self.process.pid, log)
-        wait_until(
-            lambda: answers_well(self.port),
-            log,
-            what="gunicorn",
-            process=self.process,
-            seconds=PATIENCE,
-        )
+        wait_until(self.is_well, log, what="gunicorn", process=self.process, seconds=PATIENCE)
+
+    def is_well(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health/live", timeout=3) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def send_signal(self, number: int) -> None:
         """Send it to gunicorn and its workers alike."""
         os.killpg(self.process.pid, number)
 
-    def serves(self) -> bool:
-        """Whether nginx has a connection to it."""
+    def count_requests(self) -> int:
+        """Return how many connections it has: nginx opens one for each request that waits."""
         family = [self.process.pid, *(each.pid for each in psutil.Process(self.process.pid).children())]
         found = (each for pid in family for each in psutil.Process(pid).net_connections("tcp"))
-        return any(each.laddr.port == self.port and each.status == psutil.CONN_ESTABLISHED for each in found)
+        busy = {
+            each.raddr
+            for each in found
+            if each.status == psutil.CONN_ESTABLISHED and each.laddr.port == self.port
+        }
+        return len(busy)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+@dataclass
+class Visitors:
+    """People with network addresses of their own, who ask nginx; each request has a connection of its own."""
+
+    https_port: int
+    context: ssl.SSLContext
+    tokens: list[str] = field(default_factory=list)
+
+    def sign_in(self, number: int) -> str:
+        credentials = {"email": f"visitor{number}@example.org", "password": PASSWORD}
+        answer = self.ask(number, "POST", "/api/auth/login", credentials)
+        assert answer.status == 200
+        return str(json.loads(answer.body)["token"])
+
+    def ask(self, number: int, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if self.tokens:
+            headers["Authorization"] = f"Bearer {self.tokens[number]}"
+        connection = http.client.HTTPSConnection(NAME, context=self.context)
+        own = (f"127.1.0.{number + 1}", 0)
+        plain = socket.create_connection(("127.0.0.1", self.https_port), LONGEST, own)
+        connection.sock = self.context.wrap_socket(plain, server_hostname=NAME)
+        try:
+            connection.request(method, path, json.dumps(body) if body else None, headers)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def order(self, number: int) -> Answer:
+        return self.ask(number, "POST", "/api/alerts", ALERT)
+
+    def look(self, times: int) -> set[int]:
+        """Return the statuses of so many reads, one after the other."""
+        paths = ("/api/alerts", "/api/prefectures", "/api/health/live")
+        return {self.ask(each % PEOPLE, "GET", paths[each % 3]).status for each in range(times)}
+
+
+class Orders:
+    """Orders of some people, each in a thread, under way until their answers are asked for."""
+
+    def __init__(self, visitors: Visitors, people: range) -> None:
+        self._answers: dict[int, Answer] = {}
+        self._threads = [threading.Thread(target=self._send, args=(visitors, each)) for each in people]
+        for each in self._threads:
+            each.start()
+
+    def _send(self, visitors: Visitors, number: int) -> None:
+        self._answers[number] = visitors.order(number)
+
+    def wait(self) -> dict[int, Answer]:
+        for each in self._threads:
+            each.join()
+        return self._answers
 
 
 @pytest.fixture
 def apis(
     tmp_path: Path, database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> Iterator[list[Api]]:
-    settings_env(PROXY_HOPS=1, PROGRAM="api", API_URL=f"https://{NAME}")
-    made = [Api(tmp_path / name) for name in ("a", "b", "c")]
+    settings_env(PROXY_HOPS=1, PROGRAM="api", API_URL=f"https://{NAME}", DATABASE_SECONDS=60)
+    made = [Api(tmp_path / name) for name in ("a", "b")]
     with ExitStack() as ends:
         for each in made:
             each.start()
@@ -88,17 +161,29 @@ def apis(
 
 
 @pytest.fixture
-def front(tmp_path: Path, apis: list[Api]) -> Iterator[ReleaseFront]:
-    made = ReleaseFront(tmp_path / "nginx", free_port(), free_port(), apis[0].port)
-    with made.running():
-        made.lead_to(*(each.port for each in apis))
+def visitors(tmp_path: Path, apis: list[Api]) -> Iterator[Visitors]:
+    https_port = free_port()
+    conf = write_nginx_copy(
+        tmp_path, server_name=NAME, api="; server ".join(f"127.0.0.1:{each.port}" for each in apis),
+        hooks=f"127.0.0.1:{apis[0].port}", live=f"127.0.0.1:{apis[0].port}", user="root",
+        http_port=free_port(), https_port=https_port,
+    )  # fmt: skip
+    nginx = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"])
+    try:
+        until(lambda: answers("127.0.0.1", https_port))
+        made = Visitors(https_port, ssl.create_default_context(cafile=str(tmp_path / "fullchain.pem")))
+        write_people()
+        made.tokens = [made.sign_in(number) for number in range(PEOPLE)]
         yield made
+    finally:
+        stop(nginx)
 
 
-def write_visitors() -> None:
+def write_people() -> None:
     now, password = clock(), hash_password(PASSWORD)
     with session() as s:
-        for email in EMAILS:
+        for number in range(PEOPLE):
+            email = f"visitor{number}@example.org"
             contact = Contact(channel=Channel.EMAIL, address=email, verified_at=now, enabled=True)
             user = User(email=email, password_hash=password, contacts=[contact])
             s.add(user)
@@ -111,54 +196,41 @@ def write_visitors() -> None:
             )
 
 
+@contextmanager
+def slow_orders(database: str) -> Iterator[None]:
+    """Let all orders wait while the block lasts, as at a busy database; reads do not."""
+    engine = sa.create_engine(database)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 0")
+            connection.exec_driver_sql("LOCK TABLE alerts IN SHARE MODE")
+            yield
+    finally:
+        engine.dispose()
+
+
 def count_alerts() -> int:
     with session() as s:
         return s.scalar(sa.select(sa.func.count()).select_from(Alert)) or 0
 
 
-def test_what_dies_with_an_api_is_what_it_was_asked_to_change_at_that_moment(
-    front: ReleaseFront, apis: list[Api]
+def test_what_dies_with_an_api_is_what_it_was_asked_to_change_and_may_be_asked_again(
+    visitors: Visitors, apis: list[Api], database: str
 ) -> None:
-    write_visitors()
-    load = RequestLoad(front, EMAILS, PASSWORD, RATE, writes=3, keepers=len(EMAILS) // 2)
-    died: list[tuple[float, float]] = []
-
-    def serve(number: int) -> None:
-        so_far = len(load.answers)
-        until(lambda: len(load.answers) >= so_far + number)
-
-    def kill(*killed: Api) -> None:
-        begun = time.monotonic()
-        for each in killed:
-            each.send_signal(signal.SIGKILL)
-            each.process.wait()
-        died.append((begun, time.monotonic()))
-
-    first, *others = apis
-    with load.running():
-        serve(100)
-        first.send_signal(signal.SIGSTOP)  # so that requests are certain to be on their way
-        serve(3 * RATE)
-        kill(first)
-        serve(100)
-        first.start()
-        until(first.serves)
-        serve(100)
-        kill(*others)
-        serve(100)
-    broken = [each for each in load.answers if each.failed]
-    met = sum(
-        not each.failed and any(was_under_way(each, *moment) for moment in died) for each in load.answers
-    )
-    sys.stderr.write(
-        f"{len(load.answers)} requests, {met} under way at a death and answered, failed: {broken}\n"
-    )
-    assert not [each for each in broken if not any(was_under_way(each, *moment) for moment in died)]
-    # an answer that has begun cannot be asked of another one
-    assert not [each for each in broken if each.what.startswith("GET") and each.status]
-    posts = sum(each.what.startswith("POST") for each in broken)
-    assert load.written["made"] <= count_alerts() <= load.written["made"] + posts
-
-
-def was_under_way(request: Request, begun: float, ended: float) -> bool:
-    return request.due <= ended and begun <= request.due + request.seconds
+    killed, other = apis
+    with slow_orders(database):
+        orders = Orders(visitors, range(PEOPLE))
+        until(lambda: killed.count_requests() >= PEOPLE // 2 and other.count_requests() >= PEOPLE // 2)
+        killed.send_signal(signal.SIGKILL)
+        killed.process.wait()
+        assert visitors.look(20) == {200}
+    answered = orders.wait()
+    broken = [number for number, each in answered.items() if each.status != 201]
+    assert 0 < len(broken) < PEOPLE
+    assert {(answered[each].status, answered[each].headers["Retry-After"]) for each in broken} == {
+        (503, "10")
+    }
+    assert {visitors.order(number).status for number in broken} <= {201, 409}  # 409: it had been written
+    assert count_alerts() == PEOPLE
+    killed.start()
+    until(lambda: visitors.look(10) == {200} and killed.count_requests())
