@@ -26,7 +26,6 @@ from api.payments.withdrawal_rules import (
     was_informed,
 )
 from configs.clock import clock
-from configs.plan import PlanName
 
 RECEIVED, _RESULT = "withdrawal_received", "withdrawn"  # kinds of messages
 _REPEATED = 2  # withdrawals of one person that are worth a mail to the admins
@@ -34,21 +33,11 @@ _LONGEST = timedelta(days=430)  # of any period
 
 
 @dataclass(frozen=True, slots=True)
-class OpenOrder:
-    """An order within its period."""
-
-    payment_id: UUID
-    number: str
-    plan: PlanName
-    paid_at: datetime
-    last_day: date
-
-
-@dataclass(frozen=True, slots=True)
 class OrderState:
     """An order, and what a withdrawal from it would give back; or why there is none, or the one that stands."""
 
-    order: OpenOrder
+    order: Payment
+    last_day: date  # of its period
     refund: int | None  # cents
     refusal: str | None  # a word of api.declarations.records.Refusal
     standing: Declaration | None
@@ -106,13 +95,13 @@ def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effec
     try:
         quote_in_period(session, order, row.made_at)
         declared_at = find_first_instant(session, row)
-        done = withdraw(session, order.id, declared_at, informed=was_informed(session, order, declared_at))
+        informed = was_informed(session, order, declared_at)
+        back, effects = withdraw(session, order.id, declared_at, informed=informed)
     except WithdrawalRefused as error:
         return _refuse_withdrawal(session, row, error)
-    row.applied_at, row.refund_cents = now, done.refund_cents
+    row.applied_at, row.refund_cents = now, back
     if order.subscription_id:
         close_notices(session, order.subscription_id, but=row.id)
-    effects = done.effects
     effects.mails += acknowledge(session, row, _RESULT, to_typed=False)
     effects.mails += _tell_repetition(session, row, now)
     return effects
@@ -172,8 +161,8 @@ def find_standing(session: Session, payment_id: UUID) -> Declaration | None:
     return session.scalars(mine.order_by(Declaration.made_at).limit(1)).one_or_none()
 
 
-def list_open_orders(session: Session, user_id: UUID) -> list[OpenOrder]:
-    """Return the user's orders that are within their period and not withdrawn, the newest first."""
+def list_open_orders(session: Session, user_id: UUID) -> list[tuple[Payment, date]]:
+    """Return the user's orders that are within their period and not withdrawn, the newest first, and its last day."""
     now = clock()
     withdrawn = sa.select(PaymentEvent.payment_id).where(PaymentEvent.kind == PaymentEventKind.WITHDRAWN)
     mine = sa.select(Payment).where(
@@ -185,31 +174,19 @@ def list_open_orders(session: Session, user_id: UUID) -> list[OpenOrder]:
     )
     orders = session.scalars(mine.order_by(Payment.id.desc())).all()
     periods = list_periods(session, orders)
-    return [
-        _build_order(each, periods[each.id].last_day) for each in orders if periods[each.id].includes(now)
-    ]
+    return [(each, periods[each.id].last_day) for each in orders if periods[each.id].includes(now)]
 
 
-def read_own_order(session: Session, user_id: UUID, payment_id: UUID) -> OrderState:
-    """Return one of the user's orders.
-
-    Raises:
-        api.errors.ApiError: 404.
-    """
-    order = session.get(Payment, payment_id)
-    if order is None or order.user_id != user_id:
-        raise not_found("order")
-    return read_order(session, payment_id)
-
-
-def read_order(session: Session, payment_id: UUID) -> OrderState:
-    """Return an order that was paid.
+def read_order(session: Session, payment_id: UUID, user_id: UUID | None = None) -> OrderState:
+    """Return an order that was paid; with a user, one of theirs.
 
     Raises:
         api.errors.ApiError: 404.
     """
     order = session.get(Payment, payment_id)
     if order is None or order.consented_at is None or order.paid_at is None:
+        raise not_found("order")
+    if user_id and order.user_id != user_id:
         raise not_found("order")
     standing = find_standing(session, payment_id)
     refund, refusal = None, None
@@ -218,11 +195,6 @@ def read_order(session: Session, payment_id: UUID) -> OrderState:
             refund = quote_in_period(session, order, clock())
         except WithdrawalRefused as error:
             refusal = error.because
-    shown = _build_order(order, find_period(session, order).last_day)
+    last_day = find_period(session, order).last_day
     language = session.scalar(sa.select(User.language).where(User.id == order.user_id))
-    return OrderState(shown, refund, refusal, standing, language)
-
-
-def _build_order(order: Payment, last_day: date) -> OpenOrder:
-    paid_at = order.paid_at or order.created_at
-    return OpenOrder(order.id, order.order_number or str(order.id), order.plan, paid_at, last_day)
+    return OrderState(order, last_day, refund, refusal, standing, language)

@@ -24,7 +24,7 @@ def name_order(session: Session, payment: Payment) -> tuple[str, str | None]:
     order = payment
     if payment.consented_at is None and payment.subscription_id:
         order = find_order_of(session, payment.subscription_id) or payment
-    return order.order_number or str(order.id), order.client_name
+    return order.number, order.client_name
 
 
 def list_payment_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:

@@ -136,6 +136,11 @@ class Payment(Base):
     stripe_customer_id: Mapped[str | None]
 
     @property
+    def number(self) -> str:
+        """The number of an order, as its user reads it; a renewal has our id alone."""
+        return self.order_number or str(self.id)
+
+    @property
     def begins_later(self) -> bool:
         """Whether it is an order that is not asked to begin at once: api/payments/withdrawal_rules.py."""
         return self.consent is not None and self.consent.get("startNow") is False

@@ -8,7 +8,6 @@ request, or the notice of the right, everything goes back.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -32,18 +31,10 @@ from configs.clock import clock
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """The cents that go back, and what follows after the commit."""
-
-    refund_cents: int
-    effects: Effects
-
-
 def withdraw(
     session: Session, payment_id: UUID, declared_at: datetime, *, informed: bool = True
-) -> Withdrawal:
-    """End an order's plan, which revives the cheaper plans that it credited, and plan the refund.
+) -> tuple[int, Effects]:
+    """End an order's plan, which revives the cheaper plans that it credited, and plan the refund; return its cents.
 
     The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent. The
     contract of a subscription is the order's with all its renewals: each of them ends and is refunded likewise.
@@ -63,7 +54,7 @@ def withdraw(
     if back:
         plan_refund(session, payment, back, RefundReason.WITHDRAWAL)
     post_revival(session, payment.id, "withdrawal", read_balances(session, payment.id).claims - kept)
-    return Withdrawal(total, effects)
+    return total, effects
 
 
 def quote_withdrawal(

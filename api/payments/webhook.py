@@ -1,9 +1,9 @@
 """Stripe's webhook: is a call genuine, what does it name, and the nudge of the job that applies it."""
 
-import json
-from typing import Any
+from typing import Annotated, Literal
 
 import structlog
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from redis.exceptions import RedisError
 
 from api.errors import ApiError
@@ -17,9 +17,29 @@ from configs.production_checks import STRIPE_LIVE_KEYS
 from configs.settings import SettingMissing, settings
 
 _APPLY = "api.payments.jobs.apply_event"
-_LONGEST = 255
+# What can be stored as one of Stripe's ids and names, which are plain ASCII.
+Word = Annotated[str, StringConstraints(pattern="^[ -~]{1,255}$")]
 
 log = structlog.get_logger(__name__)
+
+
+class _Subject(BaseModel):
+    object: Word | None = None
+    id: Word | None = None
+
+
+class _Data(BaseModel):
+    object: _Subject
+
+
+class _Event(BaseModel, strict=True):
+    object: Literal["event"]
+    id: Word
+    type: Word
+    api_version: Word | None = None
+    created: Annotated[int, Field(ge=0, lt=1 << 33)]
+    livemode: bool
+    data: _Data
 
 
 def is_genuine(header: str, body: bytes) -> bool:
@@ -44,13 +64,16 @@ def receive_event(body: bytes) -> None:
     Raises:
         api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
     """
-    event = _parse(body)
-    if event["livemode"] is not _is_live():
+    try:
+        event = _Event.model_validate_json(body)
+    except ValidationError:
+        raise ApiError(400, "malformed", "this is no event of Stripe's") from None
+    if event.livemode is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     with session() as s:
-        waits = store_event(s, event, known=event["type"] in types_by_event())
+        waits = store_event(s, event.model_dump(), known=event.type in types_by_event())
     if waits:
-        nudge_event(event["id"])
+        nudge_event(event.id)
 
 
 def nudge_event(event_id: str) -> None:
@@ -74,40 +97,6 @@ def _is_recent(header: str) -> bool:
     if not stamps or not (stamps[0].isascii() and stamps[0].isdigit()):
         return False
     return abs(clock().timestamp() - int(stamps[0][:15])) <= settings().webhook_tolerance_seconds
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        event = None
-    if not _is_event(event):
-        raise ApiError(400, "malformed", "this is no event of Stripe's")
-    return dict(event)
-
-
-def _is_event(event: Any) -> bool:
-    if not isinstance(event, dict) or event.get("object") != "event":
-        return False
-    data = event.get("data")
-    about = data.get("object") if isinstance(data, dict) else None
-    if not isinstance(about, dict):
-        return False
-    words = [event.get("id"), event.get("type")]
-    words += [
-        each for each in (event.get("api_version"), about.get("object"), about.get("id")) if each is not None
-    ]
-    return (
-        all(_is_word(each) for each in words)
-        and type(event.get("created")) is int
-        and 0 <= event["created"] < 1 << 33
-        and isinstance(event.get("livemode"), bool)
-    )
-
-
-def _is_word(found: Any) -> bool:
-    """Return whether a value can be stored as one of Stripe's ids and names, which are plain ASCII."""
-    return isinstance(found, str) and 0 < len(found) <= _LONGEST and found.isascii() and found.isprintable()
 
 
 def _is_live() -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from flask_babel import LazyString, lazy_gettext
@@ -19,13 +19,13 @@ from api.declarations.cancellation_queries import (
     read_own_contract,
     read_own_notice,
 )
-from api.declarations.withdrawals import OpenOrder, OrderState, list_open_orders, read_own_order
+from api.declarations.withdrawals import OrderState, list_open_orders, read_order
 from api.errors import ApiError
 from api.invoices.queries import list_payment_invoices
 from api.invoices.schemas import InvoiceEntry
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
-from api.models.payment import PaymentStatus, RefundReason, RefundStatus
+from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
 from configs.plan import PlanName
@@ -80,7 +80,7 @@ class PlanPage:
     offers: list[Offer]
     history: HistoryPage
     has_paid: bool
-    open_orders: list[OpenOrder]  # that may be withdrawn from
+    open_orders: list[tuple[Payment, date]]  # that may be withdrawn from
 
 
 def read_plan_page() -> PlanPage:
@@ -119,7 +119,7 @@ def read_order_state(payment_id: UUID) -> OrderState:
         api.errors.ApiError: 404.
     """
     with autocommit_session() as s:
-        return read_own_order(s, current_user_id(), payment_id)
+        return read_order(s, payment_id, current_user_id())
 
 
 def list_own_invoices(payment_id: UUID) -> list[InvoiceEntry]:

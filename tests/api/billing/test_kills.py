@@ -95,8 +95,8 @@ def take_back(life: Life) -> None:
         if "withdrawn" in [each.kind for each in rows(PaymentEvent)]:
             return
         with session() as s:
-            done = withdraw(s, find_payment(PlanName.URGENCE_7J), clock())
-        done.effects.run()
+            _, effects = withdraw(s, find_payment(PlanName.URGENCE_7J), clock())
+        effects.run()
         send_commands()
 
     life.ask(ask)

@@ -98,12 +98,12 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) 
     with session() as s, pytest.raises(RefundRefused, match="larger plan"):
         withdraw(s, cheap, clock())
     with session() as s:
-        done = withdraw(s, order.payment_id, clock())
-    done.effects.run()
+        _, effects = withdraw(s, order.payment_id, clock())
+    effects.run()
     send_commands()
     with session() as s:
-        back = withdraw(s, cheap, clock())
-    back.effects.run()
+        _, effects = withdraw(s, cheap, clock())
+    effects.run()
     send_commands()
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
     assert list_running(buyer.id) == []
@@ -184,8 +184,8 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, buyer: Per
         shorten_paid_time(s, ended, clock() + timedelta(days=12))
     send_commands()
     with session() as s:
-        done = withdraw(s, payment_id, clock())
-    done.effects.run()
+        _, effects = withdraw(s, payment_id, clock())
+    effects.run()
     send_commands()
     # 15 of 30 days, then the other 12 that are left
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]

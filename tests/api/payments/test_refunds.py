@@ -218,8 +218,8 @@ def test_withdrawing_gives_back_the_unused_part(shop: Shop, buyer: Person) -> No
     payment_id = shop.buy(buyer.id)
     shop.pass_time(days=2, seconds=1)
     with session() as s:
-        done = withdraw(s, payment_id, clock())
-    done.effects.run()
+        _, effects = withdraw(s, payment_id, clock())
+    effects.run()
     send_commands()
     # 1499 * 431,999 s of 604,800 s = 1070.7 cents, rounded up
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1071]
@@ -233,8 +233,8 @@ def test_without_the_request_to_begin_everything_goes_back(shop: Shop, buyer: Pe
     payment_id = shop.buy(buyer.id, consent={"termsVersion": "2026-11"})
     shop.pass_time(days=3)
     with session() as s:
-        done = withdraw(s, payment_id, clock())
-    done.effects.run()
+        _, effects = withdraw(s, payment_id, clock())
+    effects.run()
     send_commands()
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
@@ -264,8 +264,8 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
     ]
     assert list_kinds(cheap) == ["paid", "plan_ended"]
     with session() as s:
-        done = withdraw(s, order.payment_id, clock())
-    done.effects.run()
+        _, effects = withdraw(s, order.payment_id, clock())
+    effects.run()
     send_commands()
     revived = list_grants(buyer.id)[-1]
     assert (revived.payment_id, revived.source) == (cheap, "revived")
