@@ -1,5 +1,6 @@
-"""What the book says of one payment, for its owner and for operators: sums, and each movement."""
+"""The book of one payment, as its owner and operators see it: sums, and each movement."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of
-from api.models.book import Account, BookKind
+from api.models.book import Account, BookKind, BookTransaction
 from api.models.payment import Refund, RefundReason, StripeId
-from api.payments.book import Balances, Transaction, list_transactions, read_balances
+from api.payments.book import Balances, list_transactions, read_balances
 
 _GIVES_BACK = (BookKind.REFUNDED, BookKind.RETURNED)
 
@@ -41,10 +42,11 @@ class OrderBook:
 
 def read_order_book(session: Session, payment_id: UUID) -> OrderBook:
     """Return the book of a payment. Whether it may be shown is for the caller to decide."""
-    found, balances = list_transactions(session, [payment_id]), read_balances(session, payment_id)
+    found, balances = list_transactions(session, payment_id), read_balances(session, payment_id)
     reasons = _read_reasons(session, found)
     movements = [_build_movement(each, payment_id, reasons) for each in found]
-    cash = [(each.kind, each.lines.get((payment_id, Account.CASH), 0)) for each in found]
+    lines = [(each.kind, line) for each in found for line in each.lines if line.payment_id == payment_id]
+    cash = [(kind, line.cents) for kind, line in lines if line.account is Account.CASH]
     paid = sum(cents for kind, cents in cash if kind is BookKind.PAID)
     lowered = balances.worth - paid
     return OrderBook(
@@ -57,17 +59,17 @@ def read_order_book(session: Session, payment_id: UUID) -> OrderBook:
     )
 
 
-def _build_movement(found: Transaction, payment_id: UUID, reasons: dict[str, RefundReason]) -> Movement:
-    mine = [cents for (owner, _), cents in found.lines.items() if owner == payment_id]
+def _build_movement(found: BookTransaction, payment_id: UUID, reasons: dict[str, RefundReason]) -> Movement:
+    mine = [line.cents for line in found.lines if line.payment_id == payment_id]
     net, moved = sum(mine), sum(cents for cents in mine if cents > 0)
     parts = found.cause.split(":")
     reason = next((reasons[each] for each in parts if each in reasons), None)
     return Movement(found.kind, found.at, abs(net) or moved, net, parts[-1], reason)
 
 
-def _read_reasons(session: Session, found: list[Transaction]) -> dict[str, RefundReason]:
+def _read_reasons(session: Session, found: Sequence[BookTransaction]) -> dict[str, RefundReason]:
     """Return why the refunds of these transactions' payments were made, by our id and by Stripe's."""
-    payments = {owner for each in found for owner, _ in each.lines}
+    payments = {line.payment_id for each in found for line in each.lines}
     refunds = (
         sa.select(Refund.id, StripeId.id, Refund.reason)
         .outerjoin(StripeId, StripeId.refund_id == Refund.id)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 
@@ -48,6 +48,7 @@ class BookTransaction(Base):
     cause: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[BookKind] = mapped_column(enum_column(BookKind, "kind"))
     at: Mapped[datetime]
+    lines: Mapped[list["BookLine"]] = relationship()
 
 
 class BookLine(Base):

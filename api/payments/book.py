@@ -1,21 +1,21 @@
 """The book of money: what each payment's cents are, and the one place that says what may go back.
 
 To read it: `read_balances(session, payment_id)` says what is in each account (debit positive), what of it can be given
-back, and what the plan was worth; `list_transactions(session, payment_ids)` returns what happened, the oldest first.
+back, and what the plan was worth; `list_transactions(session, payment_id)` returns what happened, the oldest first.
 To write it: `post`, once for each cause, by code that has locked the payment (api/payments/ledger.py).
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from api.models.base import new_id
 from api.models.book import Account, BookKind, BookLine, BookTransaction
@@ -31,19 +31,6 @@ _WORTH = (BookKind.PAID, BookKind.UPGRADED, BookKind.BORNE)  # what a period was
 _PASSED_ON = (BookKind.UPGRADED, BookKind.BORNE, BookKind.REVIVED)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a period was sold for: its worth in cents, and its seconds."""
-
-    cents: int
-    seconds: int
-
-
-def earned(terms: Terms, periods: Iterable[Span], unwatched: Iterable[Span], at: datetime) -> int:
-    """Return the cents that were earned by `at`: for time that ran and was watched, rounded down, once."""
-    return share(terms.cents, measure_seconds(periods, unwatched, terms.seconds, at), terms.seconds)
 
 
 def measure_seconds(periods: Iterable[Span], unwatched: Iterable[Span], most: int, at: datetime) -> int:
@@ -98,16 +85,6 @@ class Balances:
         return max(-self.owed - self.ordered - self.waiting, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """A transaction with its lines: cents by payment and account."""
-
-    cause: str
-    kind: BookKind
-    at: datetime
-    lines: Mapping[tuple[UUID, Account], int] = field(default_factory=dict)
-
-
 def post(session: Session, cause: str, kind: BookKind, *lines: Line) -> bool:
     """Write a transaction once; False where the cause has one already, or nothing moves.
 
@@ -138,8 +115,7 @@ def post(session: Session, cause: str, kind: BookKind, *lines: Line) -> bool:
 
 
 def _compare(session: Session, cause: str, moved: Mapping[tuple[UUID, Account], int]) -> None:
-    (known,) = _read(session, BookTransaction.cause == cause)
-    if known.lines != moved:
+    if {(payment_id, account): cents for payment_id, account, cents in read_lines(session, cause)} != moved:
         log.error("the book has other amounts for this cause", cause=cause)
         notices.tell_admins(
             session, "difference", f"book: {cause} came with other amounts", key=f"book:{cause}"
@@ -148,27 +124,16 @@ def _compare(session: Session, cause: str, moved: Mapping[tuple[UUID, Account], 
 
 def read_lines(session: Session, cause: str) -> list[Line]:
     """Return what the book has for a cause."""
-    found = _read(session, BookTransaction.cause == cause)
-    return [(*key, cents) for each in found for key, cents in each.lines.items()]
+    query = sa.select(BookLine).join(BookTransaction, BookTransaction.id == BookLine.transaction_id)
+    found = session.scalars(query.where(BookTransaction.cause == cause))
+    return [(each.payment_id, each.account, each.cents) for each in found]
 
 
-def is_posted(session: Session, cause: str) -> bool:
-    """Return whether the book has this cause."""
-    return bool(read_lines(session, cause))
-
-
-def list_transactions(session: Session, payment_ids: Sequence[UUID]) -> list[Transaction]:
-    """Return the transactions that moved cents of these payments, whole, the oldest first."""
-    mine = sa.select(BookLine.transaction_id).where(BookLine.payment_id.in_(payment_ids))
-    return _read(session, BookTransaction.id.in_(mine))
-
-
-def _read(session: Session, which: sa.ColumnElement[bool]) -> list[Transaction]:
-    query = sa.select(BookTransaction, BookLine).join(BookLine, BookLine.transaction_id == BookTransaction.id)
-    found: dict[UUID, tuple[BookTransaction, dict[tuple[UUID, Account], int]]] = {}
-    for row, line in session.execute(query.where(which).order_by(BookTransaction.id)):
-        found.setdefault(row.id, (row, {}))[1][line.payment_id, line.account] = line.cents
-    return [Transaction(row.cause, row.kind, row.at, lines) for row, lines in found.values()]
+def list_transactions(session: Session, payment_id: UUID) -> Sequence[BookTransaction]:
+    """Return the transactions that moved cents of this payment, with all their lines, the oldest first."""
+    mine = sa.select(BookLine.transaction_id).where(BookLine.payment_id == payment_id)
+    found = sa.select(BookTransaction).where(BookTransaction.id.in_(mine)).order_by(BookTransaction.id)
+    return session.scalars(found.options(selectinload(BookTransaction.lines))).all()
 
 
 def read_balances(session: Session, payment_id: UUID) -> Balances:

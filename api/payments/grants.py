@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -24,7 +23,7 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
-from api.payments.book import Span, Terms, earned, measure_seconds, read_balances, share
+from api.payments.book import measure_seconds, read_balances, share
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
@@ -236,42 +235,44 @@ def measure_use(
     Time without watching was not used, in whatever form it is given back. `served`: only what was given as time is
     taken off, as that is still to be served.
     """
-    if (use := _read_use(session, payment, until)) is None:
+    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
+    if payment.user_id is None and not grants:  # they went with the account
         return _read_kept_use(session, payment, until)
+    ran = [(each.starts_at, min(each.ends_at, until)) for each in grants]
+    bought = plan(payment.plan).duration_seconds
+    if bought is None:
+        starts, ends = find_period(session, payment)
+        bought = round((ends - starts).total_seconds()) if starts and ends else 0
     if served:
         time = (WatchCredit.payment_id == payment.id, WatchCredit.form == CreditForm.TIME)
         given = session.scalar(sa.select(sa.func.sum(WatchCredit.seconds)).where(*time)) or 0
-        return measure_seconds(use.ran, (), use.bought + given, until) - given, use.bought
-    return measure_seconds(use.ran, use.unwatched, use.bought, until), use.bought
+        return measure_seconds(ran, (), bought + given, until) - given, bought
+    holes = list_unwatched(session, payment, until, fresh=True)
+    unwatched = [(each.starts_at, each.ends_at) for each in holes]
+    return measure_seconds(ran, unwatched, bought, until), bought
 
 
 def price_use(session: Session, payment: Payment, until: datetime) -> int:
     """Return the cents that a payment's plan has earned up to `until`."""
-    worth = read_balances(session, payment.id).worth
-    if (use := _read_use(session, payment, until)) is None:
-        return share(worth, *_read_kept_use(session, payment, until))
-    return earned(Terms(worth, use.bought), use.ran, use.unwatched, until)
+    return share(read_balances(session, payment.id).worth, *measure_use(session, payment, until))
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    ran: list[Span]
-    unwatched: list[Span]
-    bought: int
+def find_period(session: Session, payment: Payment) -> tuple[datetime | None, datetime | None]:
+    """Return the period that a payment pays for; None twice where its plan never began.
 
-
-def _read_use(session: Session, payment: Payment, until: datetime) -> _Use | None:
-    """Read when a payment's plan ran, and when it was not watched; None where that went with the account."""
-    given = list(session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)))
-    if payment.user_id is None and not given:
-        return None
-    holes = list_unwatched(session, payment, until, fresh=True)
-    ran = [(each.starts_at, min(each.ends_at, until)) for each in given]
-    unwatched = [(each.starts_at, each.ends_at) for each in holes]
-    bought = plan(payment.plan).duration_seconds
-    if bought is None:
-        bought = _measure_period(session, payment, [each for each in given if each.source == PAYMENT])
-    return _Use(ran, unwatched, bought)
+    It is what was bought, also where a withdrawal, a cancellation or an upgrade has ended it since.
+    """
+    grant = session.scalars(
+        sa.select(Grant).where(Grant.payment_id == payment.id, Grant.source == PAYMENT).limit(1)
+    ).one_or_none()
+    if grant is None:
+        return None, None
+    if seconds := plan(payment.plan).duration_seconds:
+        return grant.starts_at, grant.starts_at + timedelta(seconds=seconds)
+    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
+    if row and row.period_starts_at == grant.starts_at and row.period_ends_at:
+        return grant.starts_at, row.period_ends_at
+    return grant.starts_at, grant.ends_at
 
 
 def keep_use(session: Session, user_id: UUID, now: datetime) -> None:
@@ -298,17 +299,6 @@ def _read_kept_use(session: Session, payment: Payment, until: datetime) -> tuple
         return 0, plan(payment.plan).duration_seconds or 0
     after = max(event.at - until, timedelta(0))  # a declaration from before the deletion
     return max(0, event.details["used"] - math.ceil(after.total_seconds())), event.details["bought"]
-
-
-def _measure_period(session: Session, payment: Payment, given: list[Grant]) -> int:
-    """Return the seconds of the period that a subscription's order paid for, also where it was cancelled since."""
-    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
-    if not given:
-        return 0
-    starts, ends = given[0].starts_at, given[0].ends_at  # there is one for each paid period
-    if row and row.period_starts_at == starts and row.period_ends_at:
-        ends = row.period_ends_at
-    return round((ends - starts).total_seconds())
 
 
 def _follow(session: Session, payment: Payment, reason: str) -> Effects:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from api.models.book import Account, BookKind, BookLine
 from api.models.payment import Payment, PlanCredit, Refund, RefundReason, RefundStatus
 from api.models.user import Grant
-from api.payments.book import Line, is_posted, list_sources, post, read_balances, read_lines, take
+from api.payments.book import Line, list_sources, post, read_balances, read_lines, take
 from api.payments.facts import DisputeFacts
 from api.payments.ledger import lock_payment
 
@@ -153,14 +153,9 @@ def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: 
     if facts.status == "lost":
         post(session, lost, BookKind.DISPUTE_LOST, gone, _less(held))
     elif facts.status == "won":
-        post(
-            session,
-            f"{name}:won",
-            BookKind.DISPUTE_WON,
-            cash,
-            _less(gone if is_posted(session, lost) else held),
-        )
-    elif facts.status in ("warning_closed", _PREVENTED) and is_posted(session, opened):
+        came_from = gone if read_lines(session, lost) else held
+        post(session, f"{name}:won", BookKind.DISPUTE_WON, cash, _less(came_from))
+    elif facts.status in ("warning_closed", _PREVENTED) and read_lines(session, opened):
         post(session, f"{name}:closed", BookKind.DISPUTE_CLOSED, cash, _less(held))
 
 

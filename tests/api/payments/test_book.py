@@ -14,7 +14,16 @@ from api.models.base import new_id, session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.notification import Notification
 from api.models.payment import Payment
-from api.payments.book import Balances, Terms, earned, list_transactions, post, read_balances, take
+from api.payments.book import (
+    Balances,
+    Span,
+    list_transactions,
+    measure_seconds,
+    post,
+    read_balances,
+    share,
+    take,
+)
 from configs.plan import PlanName
 from tests.api.world import rows
 
@@ -24,7 +33,7 @@ AT_PAYMENT = UUID(int=1)
 seconds = st.integers(1, 31 * 24 * 3600)
 
 
-def span(begins: int, ends: int) -> tuple[datetime, datetime]:
+def span(begins: int, ends: int) -> Span:
     return AT + timedelta(seconds=begins), AT + timedelta(seconds=ends)
 
 
@@ -33,22 +42,24 @@ def test_what_is_earned_grows_with_time_up_to_the_price(
     worth: int, bought: int, moments: list[int], hole: int
 ) -> None:
     """It never falls, is nothing at first and all at last; a hole lowers it by its price, rounded for the person."""
-    terms, whole = Terms(worth, bought), [span(0, bought)]
-    found = [earned(terms, whole, [], AT + timedelta(seconds=each)) for each in sorted(moments)]
+
+    def earn(after: int, *holes: Span) -> int:
+        used = measure_seconds([span(0, bought)], holes, bought, AT + timedelta(seconds=after))
+        return share(worth, used, bought)
+
+    found = [earn(each) for each in sorted(moments)]
     assert found == sorted(found)
-    assert earned(terms, whole, [], AT) == 0
-    assert earned(terms, whole, [], AT + timedelta(seconds=bought)) == worth
+    assert (earn(0), earn(bought)) == (0, worth)
     hole = min(hole, bought)
-    left = earned(terms, whole, [span(0, hole)], AT + timedelta(seconds=bought))
-    assert left == worth * (bought - hole) // bought
+    assert earn(bought, span(0, hole)) == worth * (bought - hole) // bought
 
 
 @given(cents, seconds, st.lists(st.integers(0, 31 * 24 * 3600), max_size=4))
 def test_periods_in_parts_earn_what_one_does(worth: int, bought: int, cuts: list[int]) -> None:
     edges = [0, *sorted(min(each, bought) for each in cuts), bought]
     parts = [span(*each) for each in itertools.pairwise(edges)]
-    end = AT + timedelta(seconds=bought)
-    assert earned(Terms(worth, bought), parts, [], end) == worth
+    used = measure_seconds(parts, [], bought, AT + timedelta(seconds=bought))
+    assert share(worth, used, bought) == worth
 
 
 @given(cents, cents, cents)
@@ -83,9 +94,9 @@ def test_a_cause_is_posted_once_and_another_amount_is_told(payment_id: UUID) -> 
     assert not pay(payment_id, 1500)
     with session() as s:
         held = read_balances(s, payment_id)
-        (only,) = list_transactions(s, [payment_id])
+        (only,) = list_transactions(s, payment_id)
     assert (held.cash, held.unearned, held.worth, held.refundable) == (1499, -1499, 1499, 1499)
-    assert only.lines == {(payment_id, Account.CASH): 1499, (payment_id, Account.UNEARNED): -1499}
+    assert {each.account: each.cents for each in only.lines} == {Account.CASH: 1499, Account.UNEARNED: -1499}
 
 
 def test_a_transaction_that_does_not_balance_is_refused(payment_id: UUID) -> None:
