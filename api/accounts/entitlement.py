@@ -10,9 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.user import Grant
-from configs.plan import Plan, PlanName, plan, plans
-
-_RANK = {name: rank for rank, name in enumerate(PlanName)}
+from configs.plan import Plan, PlanName, plan, plans, rank_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:
         if following is None:
             return Entitlement(plan(PlanName.NONE), None)
         return Entitlement(plan(PlanName.NONE), None, following.plan, following.starts_at)
-    best = max(covering, key=_RANK.__getitem__)
+    best = max(covering, key=rank_plan)
     return Entitlement(plan(best), _find_end((each for each in grants if each.plan is best), moment))
 
 
@@ -61,4 +59,4 @@ def _find_end(grants: Iterable[Grant], moment: datetime) -> datetime:
 
 def list_plans_above(than: Plan) -> list[Plan]:
     """Return the plans that allow more alerts, cheapest first."""
-    return [each for name, each in plans().items() if _RANK[name] > _RANK[than.name]]
+    return [each for name, each in plans().items() if rank_plan(name) > rank_plan(than.name)]

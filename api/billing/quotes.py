@@ -24,11 +24,10 @@ from api.payments.subscriptions import RENEWING
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from configs.clock import clock
 from configs.desk import zone_or_home
-from configs.plan import Plan, PlanName, name_plan, plan
+from configs.plan import Plan, PlanName, name_plan, plan, rank_plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 AFTER_WITHDRAWAL = "after-withdrawal"  # the refusal of a monthly plan
-_RANK = {name: rank for rank, name in enumerate(PlanName)}
 # Stripe's words for a subscription that renews no more.
 _OVER = ("canceled", "incomplete", "incomplete_expired")
 _TEXTS = {
@@ -125,7 +124,7 @@ def add_month(moment: datetime) -> datetime:
 
 def _refuse_pointless(session: Session, user_id: UUID, wanted: Plan, now: datetime) -> None:
     held = find_entitlement(session, user_id, now)
-    larger = _RANK[held.plan.name] > _RANK[wanted.name]
+    larger = rank_plan(held.plan.name) > rank_plan(wanted.name)
     if larger or (wanted.recurring and held.plan.name is wanted.name):
         raise _refuse(held.plan.name, held.ends_at)
     if wanted.recurring and (known := find_subscription(session, user_id)) and known.status in RENEWING:
@@ -149,7 +148,7 @@ def _list_cheaper(
     session: Session, user_id: UUID, name: PlanName, now: datetime
 ) -> list[tuple[Payment, list[Grant]]]:
     """Return the payments whose plan is cheaper and not over, each with its grants, in their order."""
-    cheaper = [each for each in PlanName if _RANK[each] < _RANK[name] and each is not PlanName.NONE]
+    cheaper = list(PlanName)[1 : rank_plan(name)]
     rows = session.execute(
         sa.select(Payment, Grant)
         .join(Grant, Grant.payment_id == Payment.id)

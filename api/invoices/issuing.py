@@ -5,7 +5,7 @@ credit note back where the money came again. A transaction is due while it has n
 or older version loses one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,12 +22,14 @@ from api.invoices.contents import (
     name_present_seller,
     read_vat_terms,
 )
-from api.invoices.payment_lines import list_payment_lines, name_order, read_period
 from api.models.base import is_any_of
 from api.models.base import session as open_session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
 from api.models.payment import Payment, Refund, RefundReason, StripeId
+from api.payments.grants import find_period
+from api.payments.ledger import list_credits, read_asked
+from api.payments.subscriptions import find_order
 from api.separate_parts import do_due
 from configs.clock import clock
 
@@ -89,12 +91,12 @@ def _issue(transaction_id: UUID) -> bool:
 
 
 def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
-    (percent, vat_line), (starts_at, ends_at) = read_vat_terms(), read_period(session, payment)
-    number, client_name = name_order(session, payment)
+    (percent, vat_line), (starts_at, ends_at) = read_vat_terms(), find_period(session, payment)
+    order = find_order(session, payment)
     contents = InvoiceContents(
-        order=number,
+        order=order.number,
         plan=payment.plan,
-        lines=tuple(list_payment_lines(session, payment)),
+        lines=tuple(_list_lines(session, payment)),
         paid_at=payment.paid_at or cause.at,
         starts_at=starts_at,
         ends_at=ends_at,
@@ -104,7 +106,24 @@ def _bill(session: Session, payment: Payment, cause: BookTransaction) -> None:
         seller=name_present_seller(),
     )
     row = Invoice(kind=InvoiceKind.INVOICE, payment_id=payment.id, amount_cents=payment.amount_cents)
-    _add(session, row, cause, contents, client_name)
+    _add(session, row, cause, contents, order.client_name)
+
+
+def _list_lines(session: Session, payment: Payment) -> Iterator[InvoiceLine]:
+    """Yield the lines of a paid payment; they add up to what was paid."""
+    paid, name = payment.amount_cents, payment.plan
+    if payment.consented_at is None:
+        yield InvoiceLine(kind=LineKind.RENEWAL, plan=name, amount_cents=paid)
+        return
+    credits_ = [each for each in list_credits(session, payment) if each.amount_cents]
+    discount = max(read_asked(session, payment) - paid, 0)
+    price = paid + discount + sum(each.amount_cents for each in credits_)
+    yield InvoiceLine(kind=LineKind.PLAN, plan=name, amount_cents=price)
+    for each in credits_:
+        ended = session.get_one(Payment, each.credited_payment_id).plan
+        yield InvoiceLine(kind=LineKind.UPGRADE_CREDIT, plan=ended, amount_cents=-each.amount_cents)
+    if discount:
+        yield InvoiceLine(kind=LineKind.DISCOUNT, plan=name, amount_cents=-discount)
 
 
 def _correct(session: Session, documents: Sequence[Invoice], cause: BookTransaction, cents: int) -> bool:

@@ -73,6 +73,14 @@ def has_event(session: Session, payment: Payment, kind: PaymentEventKind) -> boo
     return session.scalar(mine.limit(1)) is not None
 
 
+def read_asked(session: Session, payment: Payment) -> int:
+    """Return the cents that a payment which was paid had asked for, before a promotion code."""
+    paid = sa.select(PaymentEvent.details).where(
+        PaymentEvent.payment_id == payment.id, PaymentEvent.kind == PaymentEventKind.PAID
+    )
+    return int(session.scalars(paid).one().get("asked", payment.amount_cents))
+
+
 def list_credits(session: Session, order: Payment) -> Sequence[PlanCredit]:
     """Return the credits that an order was placed with."""
     mine = sa.select(PlanCredit).where(PlanCredit.payment_id == order.id)

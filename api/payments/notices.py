@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.admins import write_to_admins
-from api.models.payment import Payment, PlanCredit, Refund, Subscription
+from api.models.payment import Payment, Refund, Subscription
 from api.operations.events import find_event
+from api.payments.ledger import list_credits
 
 
 def confirm_order(session: Session, payment: Payment) -> list[UUID]:
@@ -22,8 +22,7 @@ def confirm_order(session: Session, payment: Payment) -> list[UUID]:
 
 def tell_upgrade(session: Session, payment: Payment) -> list[UUID]:
     """Write that an order ended a cheaper plan, and what was credited for it; nothing where it credited none."""
-    credits_ = sa.select(PlanCredit.payment_id).where(PlanCredit.payment_id == payment.id)
-    user_id = payment.user_id if session.scalar(credits_.limit(1)) else None
+    user_id = payment.user_id if list_credits(session, payment) else None
     params, key = {"payment": str(payment.id)}, f"plan-upgraded:{payment.id}"
     return _write(session, user_id, "plan_upgraded", params, key)
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import session as open_session
-from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, StripeId
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundStatus, StripeId
 from api.models.stripe_event import PaymentDifference
 from api.payments import notices
 from api.payments.book_checks import BookFault, find_book_faults
@@ -25,10 +25,9 @@ from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOw
 from api.payments.event_store import store_event
 from api.payments.facts import InvoiceFacts, RefundFacts, SessionFacts, read_list
 from api.payments.jobs import apply_object
-from api.payments.ledger import lock_payment
+from api.payments.ledger import add_event, lock_payment
 from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
-from api.payments.settle import settle_expired
 from configs.clock import clock
 from configs.database_errors import passes
 from configs.settings import settings
@@ -104,7 +103,7 @@ def sync_stuck_payments() -> dict[str, int]:
             invoice_id = find_stripe_id(s, payment, "invoice")
             payment.synced_at = clock()
             if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
-                settle_expired(s, payment, clock())
+                add_event(s, payment, PaymentEventKind.EXPIRED, clock())
                 expired += 1
         for kind, object_id in (("checkout_session", session_id), ("invoice", invoice_id)):
             if object_id:

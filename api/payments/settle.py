@@ -19,7 +19,6 @@ from api.alerts.unwatched import Hole, add_hole
 from api.errors import ApiError
 from api.models.payment import (
     Payment,
-    PaymentEvent,
     PaymentEventKind,
     PaymentStatus,
     PlanCredit,
@@ -33,16 +32,15 @@ from api.payments.early_ends import shorten_paid_time
 from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import end_paid_plan, give_paid_plan
-from api.payments.ledger import add_event, has_event, list_credits, lock_payment
+from api.payments.ledger import add_event, has_event, list_credits, lock_payment, read_asked
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.subscriptions import RENEWING, end_lapsed, request_cancellation
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
 from configs.clock import clock
-from configs.plan import PlanName, plan
+from configs.plan import plan, rank_plan
 from configs.settings import settings
 
-_RANK = {name: rank for rank, name in enumerate(PlanName)}
 _ROUNDED = timedelta(seconds=1)
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
 
@@ -68,7 +66,8 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     if paid.currency != payment.currency:
         return Effects(mails=_report_currency(session, payment, paid))
     asked = payment.amount_cents
-    _take_amount(session, payment, paid)
+    if not has_event(session, payment, PaymentEventKind.PAID):
+        payment.amount_cents = paid.amount_cents  # less than the price, by a promotion code
     is_new = add_event(
         session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents, asked=asked
     )
@@ -98,10 +97,7 @@ def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> list[
     """Tell the admins where an amount differs from the price less its discount, which an event may tell later."""
     if paid.discount_cents is None:
         return []
-    known = sa.select(PaymentEvent.details).where(
-        PaymentEvent.payment_id == payment.id, PaymentEvent.kind == PaymentEventKind.PAID
-    )
-    asked = session.scalars(known).one().get("asked", payment.amount_cents)
+    asked = read_asked(session, payment)
     if paid.amount_cents in (asked, asked - paid.discount_cents):
         return []
     detail = f"payment {payment.id}: asked {asked}, paid {paid.amount_cents} cents"
@@ -114,13 +110,14 @@ def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) 
         return RefundReason.NO_ACCOUNT
     if _is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
         return RefundReason.DUPLICATE
-    wanted = _find_wanted_end(session, payment)
+    wanted = find_wanted_end(session, payment)
     if payment.consented_at is None and paid.period and wanted and wanted <= paid.period.start:
         return RefundReason.CANCELLED
     return None
 
 
-def _find_wanted_end(session: Session, payment: Payment) -> datetime | None:
+def find_wanted_end(session: Session, payment: Payment) -> datetime | None:
+    """Return when a payment's subscription shall end, where that was decided."""
     row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
     return row.cancel_wanted_at if row else None
 
@@ -133,7 +130,7 @@ def _end_subscription(session: Session, payment: Payment) -> None:
 def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
     """Give the plan, create the alert that was ordered with it, and write the order mail."""
     now = clock()
-    wanted = _find_wanted_end(session, payment)
+    wanted = find_wanted_end(session, payment)
     lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
     effects = give_paid_plan(session, payment, now, paid.period)
     if payment.consented_at and payment.subscription_id:
@@ -174,18 +171,6 @@ def settle_failed(session: Session, payment: Payment, at: datetime, reason: str)
     return Effects(mails=notices.tell_failure(session, payment))
 
 
-def settle_expired(session: Session, payment: Payment, at: datetime) -> Effects:
-    """Record that a locked payment's checkout was abandoned."""
-    add_event(session, payment, PaymentEventKind.EXPIRED, at)
-    return Effects()
-
-
-def _take_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
-    """Stripe is right about money: what was paid may be less than the price, by a promotion code."""
-    if not has_event(session, payment, PaymentEventKind.PAID):
-        payment.amount_cents = paid.amount_cents
-
-
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:
     plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
 
@@ -224,7 +209,7 @@ def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
     if order.user_id is None or order.consented_at is None:
         return False
     held = find_entitlement(session, order.user_id, now).plan.name
-    if _RANK[held] > _RANK[order.plan]:
+    if rank_plan(held) > rank_plan(order.plan):
         return True
     if plan(order.plan).recurring and _has_other_subscription(session, order, now):
         return True

@@ -64,7 +64,7 @@ def find_agreed_end(session: Session, row: Subscription) -> datetime | None:
 
 
 def end_lapsed(session: Session, order: Payment, now: datetime) -> None:
-    """End the subscriptions that another one, which this order began, replaces: they must not be charged beside it."""
+    """End the lapsed subscriptions of an order's user: the order's own replaces them, and none is charged beside it."""
     others = sa.select(Subscription.id).where(
         Subscription.user_id == order.user_id,
         Subscription.id != order.subscription_id,
@@ -87,6 +87,13 @@ def is_open_notice(subscription_id: UUID) -> sa.ColumnElement[bool]:
     """Return the condition that a declaration is a notice of cancellation that a subscription waits for."""
     is_notice = Declaration.kind == DeclarationKind.CANCELLATION
     return sa.and_(Declaration.subscription_id == subscription_id, is_notice, sa.text(OPEN_DECLARATION))
+
+
+def find_order(session: Session, payment: Payment) -> Payment:
+    """Return the order whose terms hold for a payment: for a renewal that of its subscription."""
+    if payment.consented_at or payment.subscription_id is None:
+        return payment
+    return find_order_of(session, payment.subscription_id) or payment
 
 
 def find_order_of(session: Session, subscription_id: UUID) -> Payment | None:

@@ -28,14 +28,14 @@ from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, me
 from api.payments.ledger import FOR_TIME, has_event, keeps_plan, lock_payment
 from api.payments.outbox import add_command
 from api.payments.owners import find_stripe_id
-from api.payments.postings import post_reclaimed, post_unwatched
+from api.payments.postings import post_borne, post_reclaimed, post_unwatched
 from api.payments.refunds import plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
 from configs.clock import clock
 from configs.plan import plan
 from configs.withdrawal_period import ZONE
 
-_UNCOLLECTED = "unpaid"  # Stripe's word for a subscription whose invoices wait for nobody
+_UNCOLLECTED = "unpaid"  # Stripe's word for a subscription whose invoices are not collected any more
 
 
 def give_back(session: Session, user_id: UUID) -> Effects:
@@ -133,7 +133,7 @@ def reclaim_credits(session: Session) -> int:
 
 
 def ask_again(session: Session, credits_: Iterable[UUID]) -> None:
-    """Have Stripe asked what becomes of the credits that an invoice bore which nobody will pay."""
+    """Have Stripe asked again about the credits of an invoice that nobody will pay."""
     named = sa.select(WatchCredit.id).where(WatchCredit.id.in_(list(credits_)))
     for each in session.scalars(named.where(WatchCredit.form == CreditForm.INVOICE)).all():
         add_command(session, CommandKind.CREDIT, each)
@@ -164,6 +164,10 @@ def note_borne(session: Session, payment: Payment, credits_: Iterable[UUID]) -> 
         WatchCredit.id.in_(list(credits_)), WatchCredit.form == CreditForm.INVOICE
     )
     session.execute(mine.values(borne_by_id=payment.id))
+    borne = sa.select(WatchCredit).where(WatchCredit.borne_by_id == payment.id).order_by(WatchCredit.id)
+    for each in session.scalars(borne).all():
+        lock_payment(session, each.payment_id)
+        post_borne(session, payment, each.payment_id, each.id, each.amount_cents)
 
 
 def _give(

@@ -14,7 +14,7 @@ from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import Unwatched
 from api.payments.ledger import FOR_TIME, keeps_plan
-from api.payments.subscriptions import find_order_of
+from api.payments.subscriptions import find_order
 from configs.clock import clock
 from configs.plan import plan
 
@@ -50,22 +50,15 @@ def list_unwatched(session: Session, payment: Payment, until: datetime, *, fresh
 
 def find_threshold(session: Session, payment: Payment) -> timedelta:
     """Return from which length a hole counts: an hour where that was accepted, otherwise what the plan promises."""
-    if (_find_order(session, payment).consent or {}).get("acceptsHourThreshold"):
+    if (find_order(session, payment).consent or {}).get("acceptsHourThreshold"):
         return HOUR
     return MINUTE + timedelta(seconds=plan(payment.plan).interval_seconds or 0)
 
 
 def find_least_cents(session: Session, payment: Payment) -> int:
     """Return below which sum money waits for the end of the period: where the terms that were accepted say so."""
-    version = _find_order(session, payment).terms_version
+    version = find_order(session, payment).terms_version
     return LEAST_CENTS if version and version >= _LEAST_NAMED else 1
-
-
-def _find_order(session: Session, payment: Payment) -> Payment:
-    """Return the order whose terms hold for a payment: for a renewal that of its subscription."""
-    if payment.consented_at or payment.subscription_id is None:
-        return payment
-    return find_order_of(session, payment.subscription_id) or payment
 
 
 def list_watched_users(session: Session, now: datetime) -> list[UUID]:

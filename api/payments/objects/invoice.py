@@ -1,15 +1,12 @@
 """Invoices of subscriptions: the first belongs to the order, each later one is the payment of a renewal."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Subscription
-from api.models.watch_credit import WatchCredit
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
@@ -19,8 +16,7 @@ from api.payments.grants import end_paid_plan, find_paid_end, give_grace
 from api.payments.ledger import add_event, lock_payment
 from api.payments.objects import StripeObject
 from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link_id, link_intent, read_id
-from api.payments.postings import post_borne
-from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
+from api.payments.settle import PaidFacts, find_wanted_end, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
 from api.payments.watch_credits import ask_again, note_borne
 from configs.clock import clock
@@ -71,7 +67,6 @@ class Invoice(StripeObject):
             at = facts.paid_at or clock()
             _note_period(session, payment, facts)
             note_borne(session, payment, _list_credits(facts))
-            _post_borne(session, payment)
             paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
             return settle_paid(session, payment, paid)
         if facts.status in ("void", "uncollectible"):
@@ -86,13 +81,6 @@ def _list_credits(facts: InvoiceFacts) -> list[UUID]:
     """Return our credits that an invoice's lines name."""
     named = [read_id((line.metadata or {}).get(CREDIT_KEY)) for line in facts.lines]
     return [each for each in named if each]
-
-
-def _post_borne(session: Session, payment: Payment) -> None:
-    borne = sa.select(WatchCredit).where(WatchCredit.borne_by_id == payment.id).order_by(WatchCredit.id)
-    for each in session.scalars(borne).all():
-        lock_payment(session, each.payment_id)
-        post_borne(session, payment, each.payment_id, each.id, each.amount_cents)
 
 
 def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
@@ -156,15 +144,10 @@ def _bridge(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
         add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
         effects.mails += notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
     end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
-    if end and not _is_unwanted(session, payment, end):
+    wanted = find_wanted_end(session, payment)
+    if end and not (wanted and wanted <= end):
         effects.add(give_grace(session, payment, end))
     return effects
-
-
-def _is_unwanted(session: Session, payment: Payment, end: datetime) -> bool:
-    """Return whether its subscription shall not go on after `end`."""
-    row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
-    return bool(row and row.cancel_wanted_at and row.cancel_wanted_at <= end)
 
 
 def _give_up_draft(session: Session, facts: InvoiceFacts) -> Effects:
@@ -174,7 +157,5 @@ def _give_up_draft(session: Session, facts: InvoiceFacts) -> Effects:
         return Effects()
     payment = lock_payment(session, known)
     payment.synced_at = clock()
-    effects = settle_expired(session, payment, clock())
-    if payment.status in _UNPAID:
-        effects.add(end_paid_plan(session, payment, clock()))
-    return effects
+    add_event(session, payment, PaymentEventKind.EXPIRED, clock())
+    return end_paid_plan(session, payment, clock()) if payment.status in _UNPAID else Effects()

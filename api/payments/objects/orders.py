@@ -2,13 +2,14 @@
 
 from sqlalchemy.orm import Session
 
-from api.models.payment import Payment
+from api.models.payment import Payment, PaymentEventKind
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.facts import IntentFacts, SessionFacts
+from api.payments.ledger import add_event
 from api.payments.objects import StripeObject
 from api.payments.owners import INTENT, link_customer, link_id, lock_owner
-from api.payments.settle import PaidFacts, settle_expired, settle_failed, settle_paid
+from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
 from configs.clock import clock
 
@@ -37,7 +38,7 @@ class CheckoutSession(StripeObject):
         payment.synced_at = clock()
         _link(session, payment, facts)
         if facts.status == "expired":
-            return settle_expired(session, payment, clock())
+            add_event(session, payment, PaymentEventKind.EXPIRED, clock())
         if facts.status != "complete" or facts.mode != "payment":
             return Effects()
         return _settle(session, payment, facts)

@@ -10,17 +10,18 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from api.invoices import issuing
 from api.invoices.contents import InvoiceContents, LineKind
 from api.invoices.issuing import forget_client, issue_due, take_number
-from api.invoices.payment_lines import name_order
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceCounter, InvoiceKind
 from api.models.payment import Payment, RefundReason, RefundStatus
 from api.payments.early_ends import withdraw
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
+from api.payments.subscriptions import find_order
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.invoices.documents import (
@@ -254,14 +255,14 @@ def test_one_that_fails_keeps_no_other_from_its_number(
     frozen: time_machine.Traveller, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong, *_ = [pay() for _ in range(3)]
-    real = name_order
+    real = find_order
 
-    def fail_once(session_: object, payment: Payment) -> object:
+    def fail_once(session_: Session, payment: Payment) -> Payment:
         if payment.id == wrong:
             raise ZeroDivisionError
-        return real(session_, payment)  # type: ignore[arg-type]
+        return real(session_, payment)
 
-    monkeypatch.setattr(issuing, "name_order", fail_once)
+    monkeypatch.setattr(issuing, "find_order", fail_once)
     assert issue_due(60) == (2, 1)
     monkeypatch.undo()
     assert issue_due(60) == (1, 0)
