@@ -19,6 +19,11 @@ FRENCH_AND_ENGLISH = ("fr", "en")
 RIGHT_TO_LEFT = frozenset({"ar"})
 
 
+def choose_page_language(language: str) -> str:
+    """Return the language of the pages, of what an order agrees to, and of Stripe's pages."""
+    return language if language in FRENCH_AND_ENGLISH else FRENCH
+
+
 def read_language(name: str | None) -> str:
     """Return a language that we know: French for any other name, and for none."""
     return name if name in MESSAGE_LANGUAGES else FRENCH

@@ -17,15 +17,16 @@ from api.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.errors import ApiError, invalid
 from api.models.alert import Alert
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit, StripeId
+from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
 from api.models.user import Channel, Contact, User
-from api.payments.checkout_calls import CheckoutCall
-from api.payments.ledger import add_event, lock_payment
-from api.payments.owners import link_id
+from api.payments.checkout_calls import find_expiry
+from api.payments.ledger import add_event, list_credits, lock_payment
+from api.payments.owners import find_stripe_id, link_id
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.formatting import pluralize
+from configs.languages import choose_page_language
 from configs.plan import Plan, PlanName, plan
 from configs.sales_terms import find_newest_version, read_consent
 from configs.settings import settings
@@ -39,7 +40,9 @@ _SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at lea
 class PlacedOrder:
     """An order whose row is written, or was before."""
 
-    call: CheckoutCall
+    payment: Payment
+    user: User
+    credit_cents: int
     session_id: str | None  # Stripe's, where it is known already
     begins_at: datetime | None  # of one that begins later, if it is paid now
     # Orders that must not be paid beside this one, each with its session where that is known.
@@ -153,8 +156,8 @@ def _give_up_unreached(session: Session, orders: list[Payment], now: datetime) -
 
     Nobody can pay them, so that they must not count as waiting.
     """
-    reached = _list_pages(session, orders)
-    lost = [each for each in orders if each.id not in reached and each.created_at <= now - _get_reuse()]
+    old = [each for each in orders if each.created_at <= now - _get_reuse()]
+    lost = [each for each in old if find_stripe_id(session, each, SESSION) is None]
     for each in lost:
         end_order(session, each.id, PaymentEventKind.EXPIRED)
     return [each for each in orders if each not in lost]
@@ -176,21 +179,12 @@ def _find_replaced(
         for each in orders
         if each.id != payment.id and (not extends or each.plan != payment.plan or each.id in credited)
     ]
-    pages = _list_pages(session, rivals)
-    return [(each.id, pages.get(each.id)) for each in rivals]
-
-
-def _list_pages(session: Session, orders: list[Payment]) -> dict[UUID, str]:
-    """Return the sessions of orders that have one."""
-    named = sa.select(StripeId.payment_id, StripeId.id).where(
-        StripeId.payment_id.in_([each.id for each in orders]), StripeId.kind == SESSION
-    )
-    return {payment_id: page for payment_id, page in session.execute(named) if payment_id}
+    return [(each.id, find_stripe_id(session, each, SESSION)) for each in rivals]
 
 
 def _check_count(orders: list[Payment]) -> None:
     if len(orders) >= settings().open_checkouts:
-        free = min(each.created_at for each in orders) + timedelta(seconds=settings().checkout_seconds)
+        free = min(find_expiry(each) for each in orders)
         detail = f"{pluralize(len(orders), 'order')} of yours wait for their payment: pay one, or wait"
         raise ApiError(409, "too-many-checkouts", detail, available_from=free)
 
@@ -225,7 +219,7 @@ def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
 
 def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: QuoteAnswer) -> Payment:
     now = clock()
-    texts = read_consent(consent.terms_version, _choose_language(user))
+    texts = read_consent(consent.terms_version, choose_page_language(user.language))
     accepted = [] if quote.begins_later else [texts.start_now, texts.acknowledges_loss]
     payment = Payment(
         id=new_id(),
@@ -260,19 +254,11 @@ def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, q
 def _describe(
     session: Session, user: User, payment: Payment, replaced: Sequence[tuple[UUID, str | None]]
 ) -> PlacedOrder:
-    credits_ = sa.select(sa.func.coalesce(sa.func.sum(PlanCredit.amount_cents), 0))
-    call = CheckoutCall(
-        payment_id=payment.id,
-        plan=plan(payment.plan),
-        credit_cents=session.scalars(credits_.where(PlanCredit.payment_id == payment.id)).one(),
-        email=user.email,
-        customer=user.stripe_customer_id,
-        language=_choose_language(user),
-        expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
-    )
     return PlacedOrder(
-        call,
-        session_id=_list_pages(session, [payment]).get(payment.id),
+        payment,
+        user,
+        credit_cents=sum(each.amount_cents for each in list_credits(session, payment)),
+        session_id=find_stripe_id(session, payment, SESSION),
         begins_at=find_later_start(session, user.id, clock()) if payment.begins_later else None,
         replaced=replaced,
     )
@@ -282,7 +268,3 @@ def _write_alert(alert: NewAlert | None) -> dict[str, Any] | None:
     if alert is None:
         return None
     return alert.model_copy(update={"accept_waiting": False}).model_dump(mode="json", by_alias=True)
-
-
-def _choose_language(user: User) -> str:
-    return user.language if user.language in ("fr", "en") else "fr"

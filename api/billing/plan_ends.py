@@ -16,7 +16,7 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentS
 from api.models.user import Channel, Grant
 from api.payments import notices
 from api.payments.grants import GRACE
-from api.payments.subscriptions import RENEWING
+from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.settings import settings
@@ -42,7 +42,7 @@ def tell_renewals(session: Session) -> list[UUID]:
         Subscription.user_id.is_not(None),
         Subscription.period_ends_at > now,
         Subscription.period_ends_at <= now + settings().renewal_notice,
-        _goes_on(),
+        goes_on(),
     )
     for row in session.scalars(soon.order_by(Subscription.id)).all():
         if row.user_id and row.period_ends_at:
@@ -108,13 +108,7 @@ def _is_told(kind: str) -> sa.ColumnElement[bool]:
 
 def _renews() -> sa.ColumnElement[bool]:
     paid = (Payment.id == Grant.payment_id, Subscription.id == Payment.subscription_id)
-    return sa.exists().where(*paid, Subscription.status.in_((*RENEWING, "past_due")), _goes_on())
-
-
-def _goes_on() -> sa.ColumnElement[bool]:
-    """Return the condition that no end of a subscription is decided."""
-    ends = (Subscription.cancel_at, Subscription.cancel_wanted_at, Subscription.ended_at)
-    return sa.and_(*(each.is_(None) for each in ends))
+    return sa.exists().where(*paid, Subscription.status.in_(COLLECTED), goes_on())
 
 
 def _is_refunded() -> sa.ColumnElement[bool]:

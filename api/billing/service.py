@@ -17,6 +17,8 @@ from api.models.payment import PaymentEventKind
 from api.models.user import User
 from api.payments import checkout_calls
 from api.payments.errors import StripeAway, StripeRefused
+from api.payments.facts import SessionFacts
+from configs.languages import choose_page_language
 from configs.settings import settings
 
 _COMPLETE = "complete"
@@ -42,8 +44,8 @@ def start_checkout(user_id: UUID, wish: NewOrder) -> CheckoutAnswer:
         if url:
             return CheckoutAnswer(
                 checkout_url=url,
-                payment_id=order.call.payment_id,
-                expires_at=order.call.expires_at,
+                payment_id=order.payment.id,
+                expires_at=checkout_calls.find_expiry(order.payment),
                 desks_watched=watched,
                 begins_at=order.begins_at,
             )
@@ -58,11 +60,9 @@ def open_portal(user: User) -> str:
     """
     if user.stripe_customer_id is None:
         raise _refuse_portal()
-    language = user.language if user.language in ("fr", "en") else "fr"
+    language, back = choose_page_language(user.language), f"{settings().frontend_url}/dashboard"
     try:
-        return checkout_calls.create_portal(
-            user.stripe_customer_id, language, f"{settings().frontend_url}/dashboard"
-        )
+        return checkout_calls.create_portal(user.stripe_customer_id, language, back)
     except StripeAway as error:
         raise refuse_away(error) from error
     except StripeRefused as error:
@@ -90,38 +90,39 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
     """Return the page of an order, made now or before; None where it has expired."""
     try:
         _end_replaced(order)
-        page = checkout_calls.retrieve_session(order.session_id) if order.session_id else _create(order.call)
+        page = checkout_calls.retrieve_session(order.session_id) if order.session_id else _create(order)
     except StripeAway as error:
         if not error.saved:
             raise refuse_away(error) from error
-        page = None  # Stripe would answer so for a day: the order begins anew
+        page = None  # Stripe keeps this error for a day: the order begins anew
     except StripeRefused as error:
-        if not (order.call.customer and error.param == "customer"):
+        customer = order.user.stripe_customer_id
+        if not (customer and error.param == "customer"):
             raise _report_refusal(order, error) from error
         with open_session() as s:
-            forget_customer(s, order.call.customer)
-        page = None  # deleted at Stripe: the order begins anew, without it
+            forget_customer(s, customer)
+        page = None  # the customer was deleted at Stripe: the order begins anew, without one
     if page and page.status == _COMPLETE:
         raise _refuse_paid()
     if page and page.url:
         return page.url
     with open_session() as s:
-        end_order(s, order.call.payment_id, PaymentEventKind.EXPIRED)
+        end_order(s, order.payment.id, PaymentEventKind.EXPIRED)
     return None
 
 
 def _report_refusal(order: PlacedOrder, error: StripeRefused) -> ApiError:
-    log.error("an order was refused", payment=str(order.call.payment_id), exc_info=error)
+    log.error("an order was refused", payment=str(order.payment.id), exc_info=error)
     with open_session() as s:
-        end_order(s, order.call.payment_id, PaymentEventKind.FAILED, reason=error.code)
+        end_order(s, order.payment.id, PaymentEventKind.FAILED, reason=error.code)
     detail = "this order cannot be paid just now, which is our fault: write to support"
     return ApiError(503, "stripe-refused", detail, headers={"Retry-After": "60"})
 
 
-def _create(call: checkout_calls.CheckoutCall) -> checkout_calls.SessionPage:
-    made = checkout_calls.create_session(call)
+def _create(order: PlacedOrder) -> SessionFacts:
+    made = checkout_calls.create_session(order.payment, order.user, order.credit_cents)
     with open_session() as s:
-        waits = note_session(s, call.payment_id, made.id)
+        waits = note_session(s, order.payment.id, made.id)
     return made if waits else checkout_calls.expire_session(made.id)  # another order replaced it meanwhile
 
 
@@ -134,7 +135,7 @@ def _end_replaced(order: PlacedOrder) -> None:
     for payment_id, page in order.replaced:
         if page and checkout_calls.expire_session(page).status == _COMPLETE:
             with open_session() as s:
-                end_order(s, order.call.payment_id, PaymentEventKind.FAILED, reason="another order was paid")
+                end_order(s, order.payment.id, PaymentEventKind.FAILED, reason="another order was paid")
             raise _refuse_paid()
         with open_session() as s:
             end_order(s, payment_id, PaymentEventKind.EXPIRED)

@@ -18,7 +18,6 @@ from api.models.user import User
 from api.payments import notices
 from api.payments.ledger import lock_payment
 from configs.clock import clock
-from configs.languages import FRENCH, FRENCH_AND_ENGLISH
 
 _NUMBER = re.compile(r"[2-9A-HJ-NP-Z]{10}")
 
@@ -139,8 +138,3 @@ def acknowledge(
     if row.user_id is None:
         return []
     return notifier.create_notifications(session, row.user_id, kind, params, key, language=language)
-
-
-def choose_message_language(language: str) -> str:
-    """Return the language of the messages to somebody who reads the pages in this one."""
-    return language if language in FRENCH_AND_ENGLISH else FRENCH

@@ -7,11 +7,12 @@ from flask_openapi3.models.tag import Tag
 
 from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations import service
-from api.declarations.records import Author, choose_message_language
+from api.declarations.records import Author
 from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
 from api.models.declaration import DeclaredBy
+from configs.languages import choose_page_language
 
 blueprint = APIBlueprint(
     "declarations",
@@ -30,7 +31,7 @@ def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
 
     The plan ends, and what was paid for the time left goes back by the same means of payment.
     """
-    language = choose_message_language(current_identity().language)
+    language = choose_page_language(current_identity().language)
     author = Author(DeclaredBy.ACCOUNT, language, body.name)
     return WithdrawalAnswer.of(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()
 
@@ -44,7 +45,7 @@ def cancel_plan(body: Cancellation) -> dict[str, Any]:
     It takes effect then, and the refund is planned then; until then `cancel/undo` takes the notice back. Nothing
     renews meanwhile. Repeated, nothing changes.
     """
-    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language))
+    author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language))
     return service.cancel_own(current_user_id(), body, author).as_json()
 
 

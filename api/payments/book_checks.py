@@ -1,15 +1,14 @@
-"""Checks of the book against the tables beside it: named SQL queries that must give no row.
+"""Checks of the book of money against the other tables: named SQL queries that must give no row.
 
 The daily comparison runs them; a row is reported like a difference with Stripe. `make chaos` ends with the same ones.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.stripe_event import PaymentDifference
 from configs.clock import clock
 
 # Documents are issued, and credits taken back, some minutes after the money moved.
@@ -94,22 +93,19 @@ QUERIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class BookFault:
-    """A row of a query: what the book has, and what the other tables have, in cents (or seconds, of time)."""
+def find_book_faults(session: Session, settled: datetime | None = None) -> list[PaymentDifference]:
+    """Return the rows of all queries: what the book and the other tables have, in cents (or seconds, of time).
 
-    check: str
-    subject: str
-    payment_id: UUID | None
-    book: int
-    tables: int
-
-
-def find_book_faults(session: Session, settled: datetime | None = None) -> list[BookFault]:
-    """Return the rows of all queries. What happened since `settled` may lack its documents; an hour ago if None."""
+    What happened since `settled` may lack its documents; an hour ago if None.
+    """
     values = {"settled": settled or clock() - _SETTLED}
     return [
-        BookFault(check, subject, payment_id, int(book), int(tables))
+        PaymentDifference(
+            object_id=f"{check}: {subject}",
+            payment_id=payment_id,
+            ours={"book": int(book), "tables": int(tables)},
+            stripe={},
+        )
         for check, query in QUERIES.items()
         for subject, payment_id, book, tables in session.execute(sa.text(_HELD + query), values)
     ]

@@ -5,19 +5,20 @@ refuses an idempotency key with other parameters. https://docs.stripe.com/api/ch
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import sleep
 from typing import Any, TypeVar
-from uuid import UUID
 
 from stripe import StripeClient
 
+from api.models.payment import Payment
+from api.models.user import User
 from api.payments.client import call
 from api.payments.errors import StripeAway, StripeRefused
-from api.payments.facts import Facts
+from api.payments.facts import SessionFacts
 from api.payments.owners import PAYMENT_KEY
-from configs.plan import Plan, PlanName, name_plan
+from configs.languages import FRENCH, choose_page_language
+from configs.plan import Plan, PlanName, name_plan, plan
 from configs.settings import settings
 
 # Settings of the plans' prices at Stripe.
@@ -27,60 +28,40 @@ _PRICES = {
     PlanName.URGENCE_TOTAL: "stripe_price_total",
 }
 _SHORT_WAIT = 1.0  # seconds: another request works on the same order
-_TRIES = 3
+_REPEATS = 2
 _EXISTS = "resource_already_exists"
 
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckoutCall:
-    """What Stripe is told of an order, read from its row."""
-
-    payment_id: UUID
-    plan: Plan
-    credit_cents: int  # becomes a coupon that can be used once
-    email: str
-    customer: str | None  # Stripe's id, where the user paid before
-    language: str
-    expires_at: datetime
+def find_expiry(order: Payment) -> datetime:
+    """Return until when the page of an order is open."""
+    return order.created_at + timedelta(seconds=settings().checkout_seconds)
 
 
-class SessionPage(Facts):
-    """A Checkout Session: its state, and the page where it is paid while it is open."""
-
-    id: str
-    status: str | None
-    url: str | None = None
-
-
-class _PortalPage(Facts):
-    url: str
-
-
-def create_session(order: CheckoutCall) -> SessionPage:
-    """Have the page of an order made; repeated, it returns the same one.
+def create_session(order: Payment, user: User, credit_cents: int) -> SessionFacts:
+    """Have the page of an order made; repeated, it returns the same one. What is credited becomes a coupon.
 
     Raises:
         api.payments.errors.StripeAway: no answer; the page may have been made.
         api.payments.errors.StripeRefused: it was not made.
     """
-    coupon = _create_coupon(order) if order.credit_cents else None
-    options: Any = {"idempotency_key": f"checkout-{order.payment_id}"}
-    params: Any = _build_params(order, coupon)
-    made = _insist(lambda client: client.v1.checkout.sessions.create(params, options))
-    return SessionPage.of(made)
+    language = choose_page_language(user.language)
+    coupon = _create_coupon(order, credit_cents, language) if credit_cents else None
+    options: Any = {"idempotency_key": f"checkout-{order.id}"}
+    params: Any = _build_params(order, user, language, coupon)
+    return SessionFacts.of(_insist(lambda client: client.v1.checkout.sessions.create(params, options)))
 
 
-def retrieve_session(session_id: str) -> SessionPage:
+def retrieve_session(session_id: str) -> SessionFacts:
     """Return a session's present state."""
-    return SessionPage.of(call(lambda client: client.v1.checkout.sessions.retrieve(session_id)))
+    return SessionFacts.of(call(lambda client: client.v1.checkout.sessions.retrieve(session_id)))
 
 
-def expire_session(session_id: str) -> SessionPage:
+def expire_session(session_id: str) -> SessionFacts:
     """End an open session, so that it cannot be paid; return its state, complete where it was paid before."""
     try:
-        return SessionPage.of(call(lambda client: client.v1.checkout.sessions.expire(session_id)))
+        return SessionFacts.of(call(lambda client: client.v1.checkout.sessions.expire(session_id)))
     except StripeRefused:
         return retrieve_session(session_id)
 
@@ -88,32 +69,32 @@ def expire_session(session_id: str) -> SessionPage:
 def create_portal(customer: str, language: str, return_url: str) -> str:
     """Return the address of a page where a customer changes cards and finds invoices; it works for minutes."""
     params: Any = {"customer": customer, "locale": language, "return_url": return_url}
-    return _PortalPage.of(call(lambda client: client.v1.billing_portal.sessions.create(params))).url
+    return call(lambda client: client.v1.billing_portal.sessions.create(params)).url
 
 
 def _insist(ask: Callable[[StripeClient], Answer]) -> Answer:
     """Make a call, again where Stripe asks for a short wait: the other half of a double click is on its way."""
-    for left in reversed(range(_TRIES)):
+    for _ in range(_REPEATS):
         try:
             return call(ask)
         except StripeAway as error:
-            if not left or error.retry_after is None or error.retry_after > _SHORT_WAIT:
+            if error.retry_after is None or error.retry_after > _SHORT_WAIT:
                 raise
             sleep(error.retry_after)
-    raise AssertionError("the last try returns or raises")
+    return call(ask)
 
 
-def _create_coupon(order: CheckoutCall) -> str:
-    """Have the order's coupon made, or find it made before."""
-    name = f"credit-{order.payment_id}"
+def _create_coupon(order: Payment, cents: int, language: str) -> str:
+    """Have the order's coupon made, which can be used once, or find it made before."""
+    name = f"credit-{order.id}"
     params: Any = {
         "id": name,
-        "amount_off": order.credit_cents,
-        "currency": order.plan.currency,
+        "amount_off": cents,
+        "currency": order.currency,
         "duration": "once",
         "max_redemptions": 1,
-        "name": "Temps restant" if order.language == "fr" else "Time left",
-        "metadata": {PAYMENT_KEY: str(order.payment_id)},
+        "name": "Temps restant" if language == FRENCH else "Time left",
+        "metadata": {PAYMENT_KEY: str(order.id)},
     }
     options: Any = {"idempotency_key": name}
     try:
@@ -124,28 +105,28 @@ def _create_coupon(order: CheckoutCall) -> str:
     return name
 
 
-def _build_params(order: CheckoutCall, coupon: str | None) -> dict[str, Any]:
-    name = str(order.payment_id)
+def _build_params(order: Payment, user: User, language: str, coupon: str | None) -> dict[str, Any]:
+    name, wanted = str(order.id), plan(order.plan)
     front = settings().frontend_url
-    metadata = {PAYMENT_KEY: name, "plan": order.plan.name.value}
+    metadata = {PAYMENT_KEY: name, "plan": order.plan.value}
     params: dict[str, Any] = {
-        "mode": "subscription" if order.plan.recurring else "payment",
+        "mode": "subscription" if wanted.recurring else "payment",
         "adaptive_pricing": {"enabled": False},  # in euros, whatever the dashboard says
-        "line_items": [_build_item(order.plan)],
-        "success_url": f"{front}/dashboard?payment=success&plan={order.plan.name.value}",
+        "line_items": [_build_item(wanted)],
+        "success_url": f"{front}/dashboard?payment=success&plan={order.plan.value}",
         "cancel_url": f"{front}/register?payment=cancelled",
         "client_reference_id": name,
-        "locale": order.language,
-        "expires_at": int(order.expires_at.timestamp()),
+        "locale": language,
+        "expires_at": int(find_expiry(order).timestamp()),
         "allowed_payment_method_types": list(settings().stripe_payment_methods),
         "metadata": metadata,
-        "subscription_data" if order.plan.recurring else "payment_intent_data": {"metadata": metadata},
+        "subscription_data" if wanted.recurring else "payment_intent_data": {"metadata": metadata},
     }
-    if order.customer:
-        params["customer"] = order.customer
+    if user.stripe_customer_id:
+        params["customer"] = user.stripe_customer_id
     else:
-        params |= {"customer_email": order.email}
-        params |= {} if order.plan.recurring else {"customer_creation": "always"}
+        params |= {"customer_email": user.email}
+        params |= {} if wanted.recurring else {"customer_creation": "always"}
     if coupon:
         params["discounts"] = [{"coupon": coupon}]
     elif settings().stripe_promotion_codes:

@@ -27,6 +27,7 @@ _LONGEST_PAUSE = 60.0  # seconds; Stripe's own Retry-After is of seconds
 # What Stripe answers on purpose. All else is no answer: a gateway's page, a broken body, an error of Stripe's own.
 _REFUSALS = (stripe.InvalidRequestError, stripe.CardError)
 _WRONG_KEY = (stripe.AuthenticationError, stripe.PermissionError)
+_ASKED_WRONG = (stripe.RateLimitError, stripe.IdempotencyError)  # too often, or with other parameters
 
 Answer = TypeVar("Answer")
 
@@ -93,24 +94,21 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
 
 def _record(breaker: CircuitBreaker, token: str, error: stripe.StripeError) -> Exception:
     """Tell the breaker about an error; return ours for it."""
-    if isinstance(error, stripe.RateLimitError):  # it answers: it is only asked too often
-        breaker.record_success(token)
+    saved = "Idempotent-Replayed" in (error.headers or {})  # Stripe works: it repeats an older answer
+    conflict = error.http_status == HTTPStatus.CONFLICT
+    works = saved or conflict or isinstance(error, (*_REFUSALS, *_WRONG_KEY, *_ASKED_WRONG))
+    (breaker.record_success if works else breaker.record_failure)(token)
+    if isinstance(error, stripe.RateLimitError):
         return StripeAway("Stripe takes no more calls just now", _read_pause(error))
     if isinstance(error, _WRONG_KEY):  # our setting is wrong, not the call
-        breaker.record_success(token)
         return StripeAway(f"Stripe refuses our key: {type(error).__name__}", None)
     if isinstance(error, stripe.IdempotencyError):
-        breaker.record_success(token)
         return StripeAway("Stripe knows this key with other parameters", saved=True)
-    if error.http_status == HTTPStatus.CONFLICT:
-        breaker.record_success(token)
+    if conflict:
         return StripeAway("Stripe works on the same key or object", _read_pause(error))
     if not isinstance(error, _REFUSALS):
-        saved = "Idempotent-Replayed" in (error.headers or {})  # Stripe works: it repeats an older answer
-        (breaker.record_success if saved else breaker.record_failure)(token)
         what = f"{type(error).__name__} {error.http_status or ''}".strip()
         return StripeAway(f"Stripe does not answer: {what}", saved=saved)
-    breaker.record_success(token)
     return StripeRefused(
         error.code or type(error).__name__, error.user_message or "", getattr(error, "param", None) or ""
     )

@@ -13,16 +13,16 @@ import structlog
 
 from api.models.base import session as open_session
 from api.models.payment import Payment, Refund, RefundStatus, Subscription
-from api.models.stripe_command import CommandKind
+from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.watch_credit import WatchCredit
 from api.payments import notices
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
-from api.payments.facts import Facts, Metadata, RefundFacts, read_list
+from api.payments.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
 from api.payments.ledger import lock_payment
 from api.payments.objects import object_types
-from api.payments.outbox import Turn, end_command, put_off, take_turn
+from api.payments.outbox import end_command, put_off, take_turn
 from api.payments.owners import CREDIT_KEY, PAYMENT_KEY, REFUND_KEY, find_intent, find_stripe_id
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
@@ -36,29 +36,35 @@ log = structlog.get_logger(__name__)
 def carry_out(kind: CommandKind, subject_id: UUID) -> None:
     """Carry out a command, unless it is done. Repeated, Stripe does it once."""
     with open_session() as s:
-        turn = take_turn(s, kind, subject_id)
-    if turn is None:
+        command = take_turn(s, kind, subject_id)
+    if command is None:
         return
     try:
-        effects = _EXECUTORS[kind](turn)
+        effects = _EXECUTORS[kind](command)
     except (StripeAway, StripeRefused) as error:
         log.warning("a command waits for Stripe", kind=kind, row=str(subject_id), because=str(error))
         with open_session() as s:
-            put_off(s, turn, error)
+            put_off(s, command, error)
     else:
         effects.run()
 
 
-def _refund(turn: Turn) -> Effects:
+def _name_key(command: StripeCommand) -> str:
+    """Return the idempotency key: another one after each error that Stripe saved under a key."""
+    number = f"-{command.key_number}" if command.key_number else ""
+    return f"{command.kind.value}-{command.subject_id}{number}"
+
+
+def _refund(command: StripeCommand) -> Effects:
     with open_session() as s:
-        refund = s.get_one(Refund, turn.subject_id)
+        refund = s.get_one(Refund, command.subject_id)
         payment = s.get_one(Payment, refund.payment_id)
         intent = find_intent(s, payment)
         if refund.status is not RefundStatus.PLANNED:
-            end_command(s, turn.kind, turn.subject_id)
+            end_command(s, command.kind, command.subject_id)
             return Effects()
     try:
-        facts = _make_refund(turn, refund, intent)
+        facts = _make_refund(command, refund, intent)
     except StripeRefused as error:
         with open_session() as s:
             return note_refusal(s, refund.id, error)
@@ -66,11 +72,11 @@ def _refund(turn: Turn) -> Effects:
         return record_refund(s, lock_payment(s, payment.id), facts, refund.id)
 
 
-def _make_refund(turn: Turn, refund: Refund, intent: str | None) -> RefundFacts:
+def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> RefundFacts:
     if intent is None:
         raise StripeRefused("no_payment_intent", "Stripe's id of this payment is not known here")
     name = str(refund.id)
-    if turn.repeated:
+    if command.attempts > 1:  # Stripe may have made it before
         wanted: Any = {"payment_intent": intent, "limit": 100}
         made: list[RefundFacts] = call(lambda c: read_list(c.v1.refunds.list(wanted), RefundFacts))
         if found := next((each for each in made if (each.metadata or {}).get(REFUND_KEY) == name), None):
@@ -81,7 +87,9 @@ def _make_refund(turn: Turn, refund: Refund, intent: str | None) -> RefundFacts:
         "reason": "requested_by_customer",
         "metadata": {REFUND_KEY: name, PAYMENT_KEY: str(refund.payment_id)},
     }
-    return RefundFacts.of(call(lambda c: c.v1.refunds.create(params, {"idempotency_key": turn.key})))
+    return RefundFacts.of(
+        call(lambda c: c.v1.refunds.create(params, {"idempotency_key": _name_key(command)}))
+    )
 
 
 class _Item(Facts):
@@ -90,28 +98,23 @@ class _Item(Facts):
     metadata: Metadata = None
 
 
-class _Invoice(Facts):
-    id: str
-    status: str | None
-
-
-def _credit(turn: Turn) -> Effects:
+def _credit(command: StripeCommand) -> Effects:
     """Lower the next invoice by a credit, or take that back; where no invoice can bear it, it is paid out."""
     with open_session() as s:
-        credit = s.get_one(WatchCredit, turn.subject_id)
+        credit = s.get_one(WatchCredit, command.subject_id)
         wish = read_wish(s, credit)
         if wish is None:
-            end_command(s, turn.kind, turn.subject_id)
+            end_command(s, command.kind, command.subject_id)
             return Effects()
-    is_lower = not _take_back(credit, wish) if wish.takes_back else _lower_invoice(turn, credit, wish)
+    is_lower = not _take_back(credit, wish) if wish.takes_back else _lower_invoice(command, credit, wish)
     with open_session() as s:
         if not is_lower:
             pay_instead(s, credit.id)
-        end_command(s, turn.kind, turn.subject_id)
+        end_command(s, command.kind, command.subject_id)
     return Effects()
 
 
-def _lower_invoice(turn: Turn, credit: WatchCredit, wish: InvoiceWish) -> bool:
+def _lower_invoice(command: StripeCommand, credit: WatchCredit, wish: InvoiceWish) -> bool:
     """Have the next invoice lowered; False where the subscription has ended, or the invoice was given up."""
     if wish.customer is None or wish.subscription is None:
         raise StripeAway("the subscription's id or its customer's is not known yet")
@@ -126,7 +129,7 @@ def _lower_invoice(turn: Turn, credit: WatchCredit, wish: InvoiceWish) -> bool:
     if item := _find_item(credit.id, wish.customer):
         return not _is_given_up(_read_invoice(item.invoice))
     try:
-        call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": turn.key}))
+        call(lambda c: c.v1.invoice_items.create(params, {"idempotency_key": _name_key(command)}))
     except StripeRefused as error:
         log.warning("a credit was refused", credit=str(credit.id), because=error.code)
         return False
@@ -154,12 +157,12 @@ def _take_back(credit: WatchCredit, wish: InvoiceWish) -> bool:
     return True
 
 
-def _read_invoice(invoice_id: str | None) -> _Invoice | None:
-    return _Invoice.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
+def _read_invoice(invoice_id: str | None) -> InvoiceFacts | None:
+    return InvoiceFacts.of(call(lambda c: c.v1.invoices.retrieve(invoice_id))) if invoice_id else None
 
 
-def _is_given_up(invoice: _Invoice | None) -> bool:
-    """Whether nobody will pay an invoice; one that only counts as lost could be paid still, and is voided."""
+def _is_given_up(invoice: InvoiceFacts | None) -> bool:
+    """Return whether nobody will pay an invoice; an uncollectible invoice could be paid still, and is voided."""
     if invoice and invoice.status == "uncollectible":
         call(lambda c: c.v1.invoices.void_invoice(invoice.id))
     return invoice is not None and invoice.status in ("void", "uncollectible")
@@ -176,17 +179,17 @@ def _find_item(credit_id: UUID, customer: str) -> _Item | None:
     return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
 
 
-def _end(turn: Turn) -> Effects:
+def _end(command: StripeCommand) -> Effects:
     """End a subscription as our row says, now where that is over, or let it go on."""
     with open_session() as s:
-        row = s.get_one(Subscription, turn.subject_id)
+        row = s.get_one(Subscription, command.subject_id)
         at, stripe_id = row.cancel_wanted_at, find_stripe_id(s, row, "subscription")
     if not row.ended_at:
         _set_end(row.id, stripe_id, at)
     with open_session() as s:
-        row = s.get_one(Subscription, turn.subject_id, with_for_update=True)
+        row = s.get_one(Subscription, command.subject_id, with_for_update=True)
         if row.ended_at or row.cancel_wanted_at == at:
-            end_command(s, turn.kind, turn.subject_id)
+            end_command(s, command.kind, command.subject_id)
     return Effects()
 
 
@@ -230,7 +233,7 @@ def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> N
     Effects(mails=mails).run()
 
 
-_EXECUTORS: dict[CommandKind, Callable[[Turn], Effects]] = {
+_EXECUTORS: dict[CommandKind, Callable[[StripeCommand], Effects]] = {
     CommandKind.REFUND: _refund,
     CommandKind.CREDIT: _credit,
     CommandKind.END: _end,

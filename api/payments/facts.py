@@ -3,7 +3,7 @@
 Fields are those of API_VERSION in client.py: https://docs.stripe.com/api
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
@@ -37,13 +37,12 @@ class IntentFacts(Facts):
     status: str
     amount_received: int = 0
     currency: str
-    created: datetime
     customer: str | None = None
     metadata: Metadata = None
 
 
 class SessionFacts(Facts):
-    """A Checkout Session; its PaymentIntent is expanded, except in lists."""
+    """A Checkout Session; its PaymentIntent is expanded, except in lists. `url`: its page, while it is open."""
 
     id: str
     mode: str
@@ -52,7 +51,7 @@ class SessionFacts(Facts):
     amount_total: int | None
     currency: str | None
     discount: int = Field(default=0, validation_alias=AliasPath("total_details", "amount_discount"))
-    created: datetime
+    url: str | None = None
     customer: str | None = None
     subscription: str | None = None
     invoice: str | None = None
@@ -63,7 +62,6 @@ class SessionFacts(Facts):
 class ChargeFacts(Facts):
     """A charge; a payment has one for each attempt."""
 
-    id: str
     payment_intent: str | None
 
 
@@ -106,11 +104,6 @@ class Period(Facts):
 
     start: datetime
     end: datetime
-
-    @property
-    def length(self) -> timedelta:
-        """Its whole time."""
-        return self.end - self.start
 
 
 class Line(Facts):

@@ -28,7 +28,7 @@ from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.postings import post_end, post_upgrade
-from api.payments.subscriptions import request_cancellation
+from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start
 from configs.plan import PlanName, plan
@@ -38,7 +38,6 @@ PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sou
 _DELETION = "account"  # subject of the event that ends a plan with its account
 # Of a paid month's end: the job that begins days of grace runs each 5 minutes.
 _GRACE_AHEAD = timedelta(minutes=15)
-_RENEWING = ("active", "past_due", "trialing")  # Stripe's words
 
 
 def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
@@ -91,9 +90,8 @@ def begin_grace(session: Session, now: datetime) -> Effects:
         sa.select(Subscription.id, sa.func.max(Grant.ends_at))
         .join(Payment, Payment.subscription_id == Subscription.id)
         .join(Grant, Grant.payment_id == Payment.id)
-        .where(Grant.source == PAYMENT, Subscription.status.in_(_RENEWING), Subscription.user_id.is_not(None))
-        .where(Subscription.cancel_wanted_at.is_(None), Subscription.cancel_at.is_(None))
-        .where(Subscription.ended_at.is_(None))
+        .where(Grant.source == PAYMENT, Subscription.user_id.is_not(None))
+        .where(Subscription.status.in_(COLLECTED), goes_on())
         .group_by(Subscription.id)
         .having(sa.func.max(Grant.ends_at).between(now - settings().grace_period, now + _GRACE_AHEAD))
     )

@@ -4,7 +4,6 @@ A job of the queue `payments` carries out what is due (api/payments/executors.py
 Free of Stripe's library.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,29 +23,8 @@ DISPUTE_WAIT = timedelta(hours=1)
 _LATEST = 2 * DISPUTE_WAIT  # an instant further ahead came from a clock that was wrong: it is over
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An attempt at a command, by one worker."""
-
-    kind: CommandKind
-    subject_id: UUID
-    attempt: int  # the first is 1
-    key_number: int
-
-    @property
-    def repeated(self) -> bool:
-        """Whether Stripe may have done it before: then the object that names the subject is looked for."""
-        return self.attempt > 1
-
-    @property
-    def key(self) -> str:
-        """The idempotency key; one under which Stripe saved an error is followed by the next."""
-        number = f"-{self.key_number}" if self.key_number else ""
-        return f"{self.kind.value}-{self.subject_id}{number}"
-
-
 def add_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
-    """Have Stripe asked after the commit. What is known is asked anew, once a call that is under way has its answer."""
+    """Have Stripe asked after the commit; a command that waits already is asked anew, after a call under way."""
     now = clock()
     made = insert(StripeCommand).values(kind=kind, subject_id=subject_id, created_at=now, next_attempt_at=now)
     soon = sa.func.greatest(now, sa.func.least(StripeCommand.next_attempt_at, now + _CALL_TAKES))
@@ -66,22 +44,22 @@ def has_due_work(session: Session) -> bool:
     return bool(find_due_objects(session, most=1) or find_due_commands(session, most=1))
 
 
-def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> Turn | None:
+def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCommand | None:
     """Take the next attempt at a command; None where it is done, or another worker took it."""
     row = session.get(StripeCommand, (kind, subject_id), with_for_update=True)
     if row is None or clock() < row.next_attempt_at <= clock() + _LATEST:
         return None
     row.next_attempt_at, row.attempts = clock() + _CALL_TAKES, row.attempts + 1
-    return Turn(kind, subject_id, row.attempts, row.key_number)
+    return row
 
 
-def put_off(session: Session, turn: Turn, error: Exception) -> None:
+def put_off(session: Session, command: StripeCommand, error: Exception) -> None:
     """Repeat a command later. Where Stripe saved an error under its key, the next key follows at once."""
-    wait = timedelta(seconds=settings().stripe_retry_seconds * 2 ** min(turn.attempt - 1, 20))
+    wait = timedelta(seconds=settings().stripe_retry_seconds * 2 ** min(command.attempts - 1, 20))
     values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, _LONGEST_WAIT)}
     if isinstance(error, StripeAway) and error.saved:
-        values |= {"key_number": turn.key_number + 1, "next_attempt_at": clock()}
-    session.execute(sa.update(StripeCommand).where(_is(turn.kind, turn.subject_id)).values(values))
+        values |= {"key_number": command.key_number + 1, "next_attempt_at": clock()}
+    session.execute(sa.update(StripeCommand).where(_is(command.kind, command.subject_id)).values(values))
 
 
 def wait_for_dispute(session: Session, refund_id: UUID) -> None:

@@ -18,7 +18,7 @@ from api.models.base import session as open_session
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundStatus, StripeId
 from api.models.stripe_event import PaymentDifference
 from api.payments import notices
-from api.payments.book_checks import BookFault, find_book_faults
+from api.payments.book_checks import find_book_faults
 from api.payments.client import call
 from api.payments.effects import Effects
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
@@ -59,7 +59,7 @@ def reconcile() -> dict[str, int]:
     read = [(row, (kind, _sync(kind, facts.id) or facts)) for row, (kind, facts) in found]
     missed = _apply_missed_events(since)
     with open_session() as s:
-        faults = [_describe_fault(each) for each in find_book_faults(s)]
+        faults = find_book_faults(s)
     differences = [*read, *((row, None) for row in [*missing, *faults])]
     left = [row for row, each in differences if not _keep(row, each, now)]
     if left:
@@ -209,11 +209,6 @@ def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[Payme
         for payment, ids in session.execute(paid)
         if not seen & set(ids or ())
     ]
-
-
-def _describe_fault(found: BookFault) -> PaymentDifference:
-    ours = {"book": found.book, "tables": found.tables}
-    return _build(f"{found.check}: {found.subject}", found.payment_id, ours, {})
 
 
 def _build(

@@ -248,7 +248,7 @@ def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Eff
         wait_for_dispute(session, refund.id)
         return Effects()
     _note_failure(session, payment, refund, error.code)
-    if error.code in _DISPUTED_CODES:  # the dispute was lost while Stripe was asked in vain
+    if error.code in _DISPUTED_CODES:  # the payment's dispute was lost before Stripe refused this refund
         held = read_balances(session, payment.id)
         paid_back = min(refund.amount_cents, max(held.lost + held.unearned + held.earned, 0))
         post_paid_by_bank(session, refund, paid_back)

@@ -35,7 +35,7 @@ from api.payments.grants import end_paid_plan, give_paid_plan
 from api.payments.ledger import add_event, has_event, list_credits, lock_payment, read_asked
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
-from api.payments.subscriptions import RENEWING, end_lapsed, request_cancellation
+from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
 from configs.clock import clock
 from configs.plan import plan, rank_plan
@@ -221,12 +221,7 @@ def _has_other_subscription(session: Session, order: Payment, now: datetime) -> 
     others = sa.select(Subscription.id).where(
         Subscription.user_id == order.user_id, Subscription.id != order.subscription_id
     )
-    renews = others.where(
-        Subscription.status.in_(RENEWING),
-        Subscription.ended_at.is_(None),
-        Subscription.cancel_at.is_(None),
-        Subscription.cancel_wanted_at.is_(None),
-    )
+    renews = others.where(Subscription.status.in_(RENEWING), goes_on())
     runs = (
         sa.select(Grant.id)
         .join(Payment, Payment.id == Grant.payment_id)

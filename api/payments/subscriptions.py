@@ -14,6 +14,7 @@ from api.payments.owners import find_subscription_id, link_id
 from configs.clock import clock
 
 RENEWING = ("active", "trialing")  # Stripe's words
+COLLECTED = (*RENEWING, "past_due")  # whose next month is asked for, or was
 # Not paid, so that no plan follows from it once the days of grace are over; a payment that comes late may revive it.
 LAPSING = ("past_due", "unpaid", "paused", "incomplete")
 
@@ -61,6 +62,12 @@ def _lock(session: Session, subscription_id: UUID) -> Subscription:
 def find_agreed_end(session: Session, row: Subscription) -> datetime | None:
     """Return the end that Stripe has set; None where there is none, and while it is asked for another or for none."""
     return None if row.cancel_at is None or is_asked(session, CommandKind.END, row.id) else row.cancel_at
+
+
+def goes_on() -> sa.ColumnElement[bool]:
+    """Return the condition that no end of a subscription is decided."""
+    ends = (Subscription.cancel_at, Subscription.cancel_wanted_at, Subscription.ended_at)
+    return sa.and_(*(each.is_(None) for each in ends))
 
 
 def end_lapsed(session: Session, order: Payment, now: datetime) -> None:

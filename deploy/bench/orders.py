@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,6 @@ from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from configs.sales_terms import find_newest_version
-from configs.settings import settings
 from deploy.bench.people import Crowd
 from deploy.sandbox.stripe.control_client import Delivery, StripeControl
 
@@ -41,23 +39,13 @@ def place_orders(
     Crowd(prefix, many, "NULL, NULL, NULL", each=0, per_paying=_NO_PLANS).write(engine)
     placed = []
     with Session(engine) as session, session.begin():
-        found = sa.select(User.id, User.email).where(User.email.startswith(prefix, autoescape=True))
-        for user_id, email in session.execute(found.order_by(User.id)).all():
-            payment = _build_payment(user_id, alert)
+        found = sa.select(User).where(User.email.startswith(prefix, autoescape=True)).order_by(User.id)
+        for user in session.scalars(found).all():
+            payment = _build_payment(user.id, alert)
             session.add(payment)
-            made = checkout_calls.create_session(
-                checkout_calls.CheckoutCall(
-                    payment_id=payment.id,
-                    plan=plan(_PLAN),
-                    credit_cents=0,
-                    email=email,
-                    customer=None,
-                    language="fr",
-                    expires_at=payment.created_at + timedelta(seconds=settings().checkout_seconds),
-                )
-            )
+            made = checkout_calls.create_session(payment, user, credit_cents=0)
             session.add(StripeId(id=made.id, kind="checkout.session", payment_id=payment.id))
-            placed.append(BenchOrder(user_id, payment.id, made.id))
+            placed.append(BenchOrder(user.id, payment.id, made.id))
     return placed
 
 

@@ -191,7 +191,7 @@ def check_book(engine: sa.Engine) -> list[str]:
     with Session(engine) as s:
         faults = find_book_faults(s, clock() - timedelta(seconds=10))
     return [
-        f"{each.check}: {each.subject} has {each.book} in the book, {each.tables} beside it"
+        f"{each.object_id} has {each.ours['book']} in the book, {each.ours['tables']} in the other tables"
         for each in faults
     ]
 

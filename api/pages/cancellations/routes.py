@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from api.declarations import service
 from api.declarations.cancellation_queries import Contract
-from api.declarations.records import Author, choose_message_language
+from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, CancellationForm
 from api.errors import ApiError
 from api.middleware.languages import read_language
@@ -20,6 +20,7 @@ from api.pages.area import Access, Area
 from api.pages.cancellations.view_data import find_contract, find_notice, find_owner
 from api.pages.cancellations.words import TEXTS, list_ends
 from api.pages.forms import Form
+from configs.languages import choose_page_language
 from configs.signed_links import CancelOrder, ConfirmCancellation, read_token
 
 area = Area("cancellation_pages", __name__)
@@ -43,7 +44,7 @@ def send_form() -> ResponseReturnValue:
     if "confirmed" not in request.form:
         return render_template("cancellations/summary.html", wish=form.value, declaration=new_id())
     count_declaration()
-    language = choose_message_language(read_language())
+    language = choose_page_language(read_language())
     row = service.receive_form(form.value, language, may_mail)
     return render_template("cancellations/received.html", row=row)
 
@@ -64,7 +65,7 @@ def cancel(token: str) -> ResponseReturnValue:
         return _render_contract(None, form)
     if form.errors:
         return _render_contract(find_contract(user_id), form, _INVALID)
-    author = Author(DeclaredBy.LINK, choose_message_language(read_language()), form.value.name)
+    author = Author(DeclaredBy.LINK, choose_page_language(read_language()), form.value.name)
     try:
         service.cancel_own(user_id, form.value.choice, author)
     except ApiError as error:

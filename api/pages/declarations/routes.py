@@ -7,7 +7,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.declarations import service
-from api.declarations.records import Author, choose_message_language
+from api.declarations.records import Author
 from api.declarations.schemas import LinkedWithdrawal, WithdrawalForm
 from api.declarations.withdrawals import OrderState
 from api.errors import ApiError
@@ -20,6 +20,7 @@ from api.pages.area import Access, Area
 from api.pages.declarations.view_data import find_declaration, find_order
 from api.pages.declarations.words import REFUSALS, TEXTS
 from api.pages.forms import Form
+from configs.languages import choose_page_language
 from configs.signed_links import ConfirmDeclaration, WithdrawOrder, read_token
 
 area = Area("declaration_pages", __name__)
@@ -43,7 +44,7 @@ def send_form() -> ResponseReturnValue:
     if "confirmed" not in request.form:
         return render_template("declarations/summary.html", wish=form.value, declaration=new_id())
     count_declaration()
-    language = choose_message_language(read_language())
+    language = choose_page_language(read_language())
     row = service.receive_form(form.value, language, may_mail)
     return render_template("declarations/received.html", row=row)
 
@@ -65,9 +66,7 @@ def withdraw(token: str) -> ResponseReturnValue:
         form.add_error("email", "missing")
     if form.errors:
         return _render_order(state, form, _INVALID)
-    author = Author(
-        DeclaredBy.LINK, choose_message_language(read_language()), form.value.name, form.value.email
-    )
+    author = Author(DeclaredBy.LINK, choose_page_language(read_language()), form.value.name, form.value.email)
     status = 200
     try:
         service.withdraw_order(payment_id, author)

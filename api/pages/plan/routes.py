@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from api.billing import service
 from api.declarations import service as declarations
-from api.declarations.records import Author, choose_message_language
+from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
 from api.errors import ApiError
 from api.middleware.auth import current_identity, current_user, current_user_id
@@ -49,6 +49,7 @@ from api.pages.plan.view_data import (
     read_plan_page,
 )
 from api.pages.procedures import list_procedures
+from configs.languages import choose_page_language
 from configs.plan import PlanName
 from configs.prefecture import prefectures
 from configs.sales_terms import WITHDRAW_PATH
@@ -143,7 +144,7 @@ def cancel() -> ResponseReturnValue:
     form = Form.read(CancellationChoice, CANCELLATION_TEXTS)
     if form.errors:
         return _render_cancellation(form, _INVALID)
-    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language), form.value.name)
+    author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language), form.value.name)
     try:
         done = declarations.cancel_own(current_user_id(), form.value.choice, author)
     except ApiError as error:
@@ -179,7 +180,7 @@ def withdraw(id: UUID) -> ResponseReturnValue:  # noqa: A002
     form = Form.read(LinkedWithdrawal, WITHDRAWAL_TEXTS)
     if form.errors:
         return _render_withdrawal(id, form, _INVALID)
-    author = Author(DeclaredBy.ACCOUNT, choose_message_language(current_identity().language), form.value.name)
+    author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language), form.value.name)
     try:
         declarations.withdraw_own(current_user_id(), id, author)
     except ApiError as error:

@@ -382,11 +382,11 @@ def test_the_page_of_an_order_that_was_replaced_meanwhile_is_ended(
     create = checkout_calls.create_session
     others: list[Any] = []
 
-    def create_late(order: Any) -> Any:
+    def create_late(*order: Any) -> Any:
         if not others:
             others.append(None)
             others.append(till.order(TOTAL))
-        return create(order)
+        return create(*order)
 
     monkeypatch.setattr(checkout_calls, "create_session", create_late)
     assert till.order(TOTAL, consent=make_consent(acceptsHourThreshold=False)).status_code in (

@@ -70,7 +70,7 @@ def plant(*statements: str) -> None:
 
 def list_found() -> dict[str, UUID | None]:
     with session() as s:
-        return {each.check: each.payment_id for each in find_book_faults(s)}
+        return {each.object_id.partition(": ")[0]: each.payment_id for each in find_book_faults(s)}
 
 
 def test_each_check_has_its_fault() -> None:
