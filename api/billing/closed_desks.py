@@ -46,9 +46,14 @@ def tell_closed_desks(session: Session) -> list[UUID]:
 
     An alert is told of once, while a paid plan runs.
     """
-    now = clock()
+    now, told = clock(), []
     closed = _list_closed_desks(session, now)
-    return [each for alert in _list_paid_alerts(session, now) for each in _tell(session, alert, closed, now)]
+    for alert in _list_paid_alerts(session, now):
+        if _find_closing(alert, closed, now):
+            params = {"prefecture": get_prefecture_id(alert.targets), "alert": str(alert.id)}
+            key = f"desk-closed:{alert.id}"
+            told += notifier.create_notifications(session, alert.user_id, "desk_closed_choice", params, key)
+    return told
 
 
 def _list_closed_desks(session: Session, now: datetime) -> Closed:
@@ -78,15 +83,6 @@ def _list_paid_alerts(session: Session, now: datetime) -> list[Alert]:
     )
     waiting = sa.select(Alert).where(Alert.enabled, Alert.closed_at.is_(None), Alert.user_id.in_(holders))
     return list(session.scalars(waiting.order_by(Alert.id).options(selectinload(Alert.targets))))
-
-
-def _tell(session: Session, alert: Alert, closed: Closed, now: datetime) -> list[UUID]:
-    if _find_closing(alert, closed, now) is None:
-        return []
-    params = {"prefecture": get_prefecture_id(alert.targets), "alert": str(alert.id)}
-    return notifier.create_notifications(
-        session, alert.user_id, "desk_closed_choice", params, f"desk-closed:{alert.id}"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCre
 from api.models.user import Channel, Contact, User
 from api.payments.checkout_calls import find_expiry
 from api.payments.ledger import add_event, list_credits, lock_payment
-from api.payments.owners import find_stripe_id, link_id
+from api.payments.owners import SESSION, find_stripe_id, link_id
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
 from configs.clock import clock
@@ -31,7 +31,6 @@ from configs.plan import Plan, PlanName, plan
 from configs.sales_terms import find_newest_version, read_consent
 from configs.settings import settings
 
-SESSION = "checkout.session"
 _REUSED_FOR = timedelta(minutes=10)
 _SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at least that long when it is made
 

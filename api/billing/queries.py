@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -23,13 +22,12 @@ from api.billing.schemas import (
 )
 from api.errors import not_found
 from api.models.base import is_any_of
-from api.models.declaration import Declaration
 from api.models.payment import Payment, PlanCredit, Refund, StripeId
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
-from api.payments.owners import INTENT
-from api.payments.subscriptions import find_agreed_end, is_open_notice
+from api.payments.owners import INTENT, SESSION
+from api.payments.subscriptions import find_agreed_end, find_standing_notice
 from api.payments.withdrawal_rules import list_periods
 from api.schemas import PlanAnswer
 from configs.plan import PlanName, plans
@@ -37,7 +35,6 @@ from configs.sales_terms import find_newest_version, read_consent, read_terms
 from configs.withdrawal_period import WithdrawalPeriod
 
 _Row = TypeVar("_Row", Grant, Refund, PlanCredit, WatchCredit, StripeId)
-_SESSION = "checkout.session"
 CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]
 # By a grant's source.
 _REASONS: dict[str, CreditReason] = {"credit": "outage", "revived": "withdrawal", "grace": "grace"}
@@ -89,15 +86,10 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
     row = find_subscription(session, user_id)
     if row is None:
         return None
-    ends_at = _find_noticed_end(session, row.id) or row.cancel_wanted_at or find_agreed_end(session, row)
+    notice = find_standing_notice(session, row.id)  # it may end the plan before what is paid
+    noticed = notice.takes_effect_at if notice else None
+    ends_at = noticed or row.cancel_wanted_at or find_agreed_end(session, row)
     return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
-
-
-def _find_noticed_end(session: Session, subscription_id: UUID) -> datetime | None:
-    """Return when a notice of the owner's takes effect: it may end the plan before what is paid."""
-    first = sa.select(sa.func.min(Declaration.takes_effect_at))
-    mine = first.where(is_open_notice(subscription_id), Declaration.confirmed_at.is_not(None))
-    return session.scalar(mine)
 
 
 def list_entries(session: Session, payments: Sequence[Payment]) -> list[PaymentEntry]:
@@ -132,16 +124,6 @@ def _build_amount(reason: Literal["upgrade", "outage"], row: PlanCredit | WatchC
     )
 
 
-def _build_refund(refund: Refund) -> RefundEntry:
-    return RefundEntry(
-        id=refund.id,
-        amount=refund.amount_cents,
-        reason=refund.reason,
-        status=refund.status,
-        created_at=refund.created_at,
-    )
-
-
 def _build_entry(
     payment: Payment,
     grants: Sequence[Grant],
@@ -170,9 +152,9 @@ def _build_entry(
         withdraw_until=period.ends_at if period else None,
         terms_version=payment.terms_version,
         stripe_payment_id=names.get(INTENT),
-        stripe_session_id=names.get(_SESSION),
+        stripe_session_id=names.get(SESSION),
         credits=[*credits_, *given],
-        refunds=[_build_refund(each) for each in refunds],
+        refunds=[RefundEntry.model_validate(each) for each in refunds],
     )
 
 

@@ -142,7 +142,7 @@ class RefundEntry(Answer):
     """Money that went back, or is to."""
 
     id: UUID
-    amount: int
+    amount: int = Field(validation_alias="amount_cents")
     reason: RefundReason
     status: RefundStatus
     created_at: datetime

@@ -17,10 +17,9 @@ from api.errors import invalid
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
-from api.payments.early_ends import measure_refund
-from api.payments.grants import PAYMENT, find_paid_end
+from api.payments.early_ends import quote_end
+from api.payments.grants import find_paid_end
 from api.schemas import FieldError
-from configs.clock import clock
 from configs.desk import zone_or_home
 from configs.withdrawal_period import ZONE
 
@@ -54,9 +53,9 @@ def find_end(wish: Cancellation, paid_until: datetime, zone: ZoneInfo, now: date
     """
     if wish.on is None:
         return max(paid_until, now)
-    first, last = find_days(now, zone)
-    if not first <= wish.on <= last:
-        detail = f"choose a day from {first} to {last}, or send periodEnd: true"
+    days = list_days(now, zone)
+    if wish.on not in days:
+        detail = f"choose a day from {days[0]} to {days[-1]}, or send periodEnd: true"
         raise invalid(FieldError(path="on", rule="out_of_range", detail=detail))
     ends = end_day(wish.on, zone)
     if ends > paid_until > now:
@@ -79,21 +78,8 @@ def find_confirmed_end(
 def find_unconfirmed_end(session: Session, row: Declaration, subscription: Subscription) -> datetime:
     """Return when a notice by the form takes effect without a confirmation: after ten days, or with its period."""
     soonest = row.made_at + LONGEST_NOTICE
-    period_end = find_end_of_notice_period(session, row, subscription)
+    period_end = find_paid_end(session, subscription.id, row.made_at)
     return max(soonest, period_end) if row.at_period_end and period_end else soonest
-
-
-def find_end_of_notice_period(
-    session: Session, row: Declaration, subscription: Subscription
-) -> datetime | None:
-    """Return the end of the period that was paid when a notice was made: a later one was not meant."""
-    then = (
-        sa.select(sa.func.max(Grant.ends_at))
-        .join(Payment, Payment.id == Grant.payment_id)
-        .where(Payment.subscription_id == subscription.id, Grant.source == PAYMENT)
-        .where(Grant.starts_at <= row.made_at)
-    )
-    return session.scalar(then)
 
 
 def quote_both_ends(session: Session, row: Declaration, contract: Subscription) -> dict[str, int]:
@@ -114,7 +100,7 @@ def quote_both_ends(session: Session, row: Declaration, contract: Subscription) 
 def quote_refund(session: Session, row: Subscription, ends: datetime) -> int:
     """Return the cents that go back for the time after `ends`, as it is known now, rounded up."""
     payments = (session.get_one(Payment, each) for each in list_paid(session, row, ends))
-    return sum(measure_refund(session, each, ends) for each in payments)
+    return sum(quote_end(session, each, ends) for each in payments)
 
 
 def list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]:
@@ -127,16 +113,10 @@ def list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]
     return list(session.scalars(paid.distinct().order_by(Payment.id)))
 
 
-def find_days(now: datetime, zone: ZoneInfo) -> tuple[date, date]:
-    """Return the first and the last day at whose end a contract may be wished to end."""
+def list_days(now: datetime, zone: ZoneInfo = ZONE) -> list[date]:
+    """Return the days at whose end a contract may be wished to end."""
     today = now.astimezone(zone).date()
-    return today, today + LONGEST_NOTICE
-
-
-def list_days() -> list[date]:
-    """Return the days at whose end a contract may be wished to end, in France."""
-    first, last = find_days(clock(), ZONE)
-    return [first + timedelta(days=each) for each in range((last - first).days + 1)]
+    return [today + timedelta(days=each) for each in range(LONGEST_NOTICE.days + 1)]
 
 
 def end_day(day: date, zone: ZoneInfo) -> datetime:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,18 +12,18 @@ from sqlalchemy.orm import Session
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import (
     end_day,
-    find_days,
     find_period_end,
     find_unconfirmed_end,
     find_zone,
+    list_days,
     quote_refund,
 )
-from api.declarations.cancellations import is_ending, select_open_notices
+from api.declarations.cancellations import is_ending
 from api.declarations.schemas import PERIOD_END
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.user import User
-from api.payments.subscriptions import find_agreed_end, find_order_of
+from api.payments.subscriptions import find_agreed_end, find_order_of, select_open_notices
 from configs.clock import clock
 from configs.plan import PlanName
 
@@ -125,9 +125,7 @@ def _list_choices(
     now = clock()
     last = max(paid_until, now)
     yield EndChoice(PERIOD_END, last.astimezone(zone).date(), last, 0)
-    day, latest = find_days(now, zone)
-    while day <= latest:
+    for day in list_days(now, zone):
         ends = end_day(day, zone)
         if now < paid_until and ends <= paid_until:
             yield EndChoice(day.isoformat(), day, ends, quote_refund(session, row, ends))
-        day += timedelta(days=1)

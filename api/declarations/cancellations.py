@@ -16,7 +16,6 @@ from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations.cancellation_dates import (
     find_confirmed_end,
     find_end,
-    find_end_of_notice_period,
     find_last_second,
     find_period_end,
     find_zone,
@@ -35,8 +34,10 @@ from api.payments.ledger import lock_payment
 from api.payments.subscriptions import (
     find_agreed_end,
     find_order_of,
+    find_standing_notice,
     is_open_notice,
     request_cancellation,
+    select_open_notices,
     take_back_cancellation,
     undo_notices,
 )
@@ -98,19 +99,6 @@ def confirm_cancellation(session: Session, row: Declaration) -> None:
     request_cancellation(session, contract.id, find_last_second(session, contract, row.takes_effect_at, now))
 
 
-def find_standing_notice(session: Session, subscription_id: UUID) -> Declaration | None:
-    """Return the notice that ends a subscription first, of those that its owner made or confirmed."""
-    return session.scalars(
-        select_open_notices(subscription_id).where(Declaration.confirmed_at.is_not(None)).limit(1)
-    ).one_or_none()
-
-
-def select_open_notices(subscription_id: UUID) -> sa.Select[Declaration]:
-    """Select the notices that a subscription waits for, the first to take effect first."""
-    mine = sa.select(Declaration).where(is_open_notice(subscription_id))
-    return mine.order_by(Declaration.takes_effect_at, Declaration.id)
-
-
 def undo_cancellations(session: Session, subscription_id: UUID) -> bool:
     """Undo all notices that have not taken effect: the contract goes on. False where there was none.
 
@@ -152,7 +140,7 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Eff
     if contract is None or row.takes_effect_at is None:
         row.refused_because = Refusal.NO_ORDER
         return Effects()
-    ends, period_end = row.takes_effect_at, find_end_of_notice_period(session, row, contract)
+    ends, period_end = row.takes_effect_at, find_paid_end(session, contract.id, row.made_at)
     # Ten days are over without a word from the owner.
     if row.at_period_end and period_end and period_end > ends:
         row.takes_effect_at = period_end

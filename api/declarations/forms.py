@@ -42,11 +42,6 @@ MayMail = Callable[[str], bool]  # whether a mail may go to an address that a st
 _LOCK = 0x6465636C  # advisory locks of this module
 
 
-def allow_mail(_email: str) -> bool:
-    """Allow a mail where nothing counts them."""
-    return True
-
-
 def receive(
     session: Session, wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail
 ) -> tuple[Declaration, list[UUID]]:

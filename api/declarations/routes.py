@@ -33,7 +33,7 @@ def withdraw_from_order(body: Withdrawal) -> dict[str, Any]:
     """
     language = choose_page_language(current_identity().language)
     author = Author(DeclaredBy.ACCOUNT, language, body.name)
-    return WithdrawalAnswer.of(service.withdraw_own(current_user_id(), body.payment_id, author)).as_json()
+    return WithdrawalAnswer.of(service.withdraw_order(body.payment_id, author, current_user_id())).as_json()
 
 
 @blueprint.post(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from api.accounts.schemas import Email
 from api.billing.schemas import Cancellation
-from api.declarations.cancellation_dates import find_days
+from api.declarations.cancellation_dates import list_days
 from api.declarations.typed_text import (
     LONGEST_LINE,
     LONGEST_NAME,
@@ -19,7 +19,6 @@ from api.declarations.typed_text import (
 from api.models.declaration import Declaration
 from api.schemas import Answer, Body, name_rule
 from configs.clock import clock
-from configs.withdrawal_period import ZONE
 
 PERIOD_END = "periodEnd"
 
@@ -27,10 +26,9 @@ PERIOD_END = "periodEnd"
 def _check_wished(text: str) -> str:
     if text == PERIOD_END:
         return text
-    first, last = find_days(clock(), ZONE)
-    day = _read_wished(text).on
-    if day is None or not first <= day <= last:
-        raise ValueError(f"choose a day from {first} to {last}, or {PERIOD_END}")
+    days = list_days(clock())
+    if _read_wished(text).on not in days:
+        raise ValueError(f"choose a day from {days[0]} to {days[-1]}, or {PERIOD_END}")
     return text
 
 
@@ -94,13 +92,8 @@ class WithdrawalForm(Body):
 
     name: Name
     email: Email
-    order: OrderNumber
+    reference: OrderNumber = Field(alias="order")
     declaration: UUID | None = None
-
-    @property
-    def reference(self) -> str:
-        """The number of the order."""
-        return self.order
 
 
 class _WishedEnd(Body):

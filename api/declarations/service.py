@@ -14,7 +14,7 @@ from api.declarations.cancellations import (
     ends_anyhow,
     undo_cancellations,
 )
-from api.declarations.forms import MayMail, allow_mail, receive
+from api.declarations.forms import MayMail, receive
 from api.declarations.records import Author, lock_declaration
 from api.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalForm
 from api.declarations.withdrawals import confirm_withdrawal, declare_withdrawal
@@ -26,27 +26,17 @@ from api.payments.errors import WithdrawalRefused
 from configs.clock import clock
 
 
-def withdraw_own(user_id: UUID, payment_id: UUID, author: Author) -> Declaration:
-    """Declare the withdrawal from an order of the user's, and apply it.
+def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None) -> Declaration:
+    """Declare the withdrawal from an order, with a user from one of theirs, and apply it.
 
     Raises:
-        api.errors.ApiError: 404; 409, the period is over, or there is no right to withdraw.
-    """
-    with session() as s:
-        order = s.get(Payment, payment_id)
-    if order is None or order.user_id != user_id:
-        raise not_found("order")
-    return withdraw_order(payment_id, author)
-
-
-def withdraw_order(payment_id: UUID, author: Author) -> Declaration:
-    """Declare the withdrawal from an order, and apply it.
-
-    Raises:
-        api.errors.ApiError: 409, the period is over, or there is no right to withdraw.
+        api.errors.ApiError: 404, it is another's; 409, the period is over, or there is no right to withdraw.
     """
     try:
         with session() as s:
+            order = s.get(Payment, payment_id)
+            if user_id and (order is None or order.user_id != user_id):
+                raise not_found("order")
             row, mails = declare_withdrawal(s, payment_id, author)
     except WithdrawalRefused as error:
         raise ApiError(409, error.because.replace("_", "-"), str(error)) from None
@@ -94,9 +84,7 @@ def keep_own(user_id: UUID) -> UndoneAnswer:
         return UndoneAnswer(renews_at=find_period_end(s, contract, clock()))
 
 
-def receive_form(
-    wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail = allow_mail
-) -> Declaration:
+def receive_form(wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail) -> Declaration:
     """Store the declaration of somebody who is not signed in, and tell who may know of it.
 
     Raises:

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.declarations.cancellation_dates import quote_refund
-from api.declarations.cancellations import apply_cancellation, select_open_notices
+from api.declarations.cancellations import apply_cancellation
 from api.models.declaration import Declaration
 from api.models.payment import Subscription
+from api.payments.subscriptions import select_open_notices
 from configs.plan import PlanName
 
 

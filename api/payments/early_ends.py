@@ -49,7 +49,8 @@ def withdraw(
     back, kept = _measure_refund(session, payment, unused)
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock(), unused)
-    total = back + _end_subscription(session, payment, declared_at, informed, effects)
+    owes = informed and _has_begun_on_request(payment)
+    total = back + _end_subscription(session, payment, declared_at if owes else None, effects)
     post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
     if back:
         plan_refund(session, payment, back, RefundReason.WITHDRAWAL)
@@ -64,13 +65,9 @@ def quote_withdrawal(
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
     back = _measure_refund(session, payment, unused)[0]
-    for each in _list_renewals(session, payment):
-        renewal = session.get_one(Payment, each)
-        unused_cents = read_balances(session, each).claims - _price_renewal(
-            session, payment, renewal, declared_at, informed
-        )
-        back += sum(part for _, part in spread_refund(session, renewal, unused_cents, upgrades=False))
-    return back
+    owes = informed and _has_begun_on_request(payment)
+    renewals = _list_renewals(session, payment)
+    return back + sum(quote_end(session, each, declared_at if owes else None) for each in renewals)
 
 
 def _check(session: Session, payment: Payment) -> None:
@@ -120,18 +117,19 @@ def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
     return bool(row and (row.ended_at is None or row.ended_at > at))
 
 
-def _end_subscription(
-    session: Session, order: Payment, declared_at: datetime, informed: bool, effects: Effects
-) -> int:
-    """End the subscription of a withdrawn order with its renewals; return the cents of those that go back."""
+def _end_subscription(session: Session, order: Payment, used_until: datetime | None, effects: Effects) -> int:
+    """End the subscription of a withdrawn order with its renewals; return the cents of those that go back.
+
+    What was used of them by `used_until` is owed; None: nothing is.
+    """
     if order.subscription_id is None:
         return 0
     total = 0
     request_cancellation(session, order.subscription_id, clock())
     end_grace(session, order.subscription_id, clock())
-    for renewal_id in _list_renewals(session, order):
-        renewal = lock_payment(session, renewal_id)
-        kept = _price_renewal(session, order, renewal, declared_at, informed)
+    for each in _list_renewals(session, order):
+        renewal = lock_payment(session, each.id)
+        kept = price_use(session, renewal, used_until) if used_until else 0
         effects.add(end_paid_plan(session, renewal, clock()))
         post_end(session, renewal.id, f"withdrawal:{renewal.id}", kept)
         back = read_balances(session, renewal.id).claims - kept
@@ -140,22 +138,15 @@ def _end_subscription(
     return total
 
 
-def _list_renewals(session: Session, order: Payment) -> Sequence[UUID]:
+def _list_renewals(session: Session, order: Payment) -> Sequence[Payment]:
     if order.subscription_id is None:
         return ()
-    mine = sa.select(Payment.id).where(
+    mine = sa.select(Payment).where(
         Payment.subscription_id == order.subscription_id,
         Payment.id != order.id,
         Payment.status == PaymentStatus.COMPLETED,
     )
     return session.scalars(mine.order_by(Payment.id)).all()
-
-
-def _price_renewal(
-    session: Session, order: Payment, renewal: Payment, declared_at: datetime, informed: bool
-) -> int:
-    """Return the cents of a renewal that stay, as its order is withdrawn."""
-    return price_use(session, renewal, declared_at) if informed and _has_begun_on_request(order) else 0
 
 
 def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int:
@@ -179,7 +170,7 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int
     return back
 
 
-def measure_refund(session: Session, payment: Payment, ends: datetime) -> int:
-    """Return the cents that `shorten_paid_time` would give back now."""
-    rest = read_balances(session, payment.id).claims - price_use(session, payment, ends)
+def quote_end(session: Session, payment: Payment, ends: datetime | None) -> int:
+    """Return the cents that would go back now if a payment's plan ended at `ends`; None: nothing of it is owed."""
+    rest = read_balances(session, payment.id).claims - (price_use(session, payment, ends) if ends else 0)
     return sum(part for _, part in spread_refund(session, payment, rest, upgrades=False))

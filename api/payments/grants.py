@@ -149,14 +149,19 @@ def _shorten(session: Session, grants: Iterable[Grant], ends: datetime) -> None:
     session.flush()
 
 
-def find_paid_end(session: Session, subscription_id: UUID) -> datetime | None:
-    """Return the end of the last period of a subscription that was paid; Stripe's own row may be a period ahead."""
+def find_paid_end(
+    session: Session, subscription_id: UUID, begun_by: datetime | None = None
+) -> datetime | None:
+    """Return the end of the last period of a subscription that was paid; Stripe's own row may be a period ahead.
+
+    `begun_by`: of those that had begun then, as a notice means no later one.
+    """
     paid = (
         sa.select(sa.func.max(Grant.ends_at))
         .join(Payment, Payment.id == Grant.payment_id)
         .where(Payment.subscription_id == subscription_id, Grant.source == PAYMENT)
     )
-    return session.scalar(paid)
+    return session.scalar(paid.where(Grant.starts_at <= begun_by) if begun_by else paid)
 
 
 def end_paid_plan(

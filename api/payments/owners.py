@@ -15,6 +15,7 @@ from api.payments.ledger import lock_payment
 
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY, CREDIT_KEY = "payment", "refund", "watch_credit"
+SESSION = "checkout.session"  # kind of an id
 INTENT = "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`
 
 

@@ -27,7 +27,7 @@ from api.payments.facts import InvoiceFacts, RefundFacts, SessionFacts, read_lis
 from api.payments.jobs import apply_object
 from api.payments.ledger import add_event, lock_payment
 from api.payments.objects import object_types, types_by_event
-from api.payments.owners import PAYMENT_KEY, find_payment_id, find_refund_id, find_stripe_id
+from api.payments.owners import PAYMENT_KEY, SESSION, find_payment_id, find_refund_id, find_stripe_id
 from configs.clock import clock
 from configs.database_errors import passes
 from configs.settings import settings
@@ -99,7 +99,7 @@ def sync_stuck_payments() -> dict[str, int]:
     for payment_id in _find_stuck():
         with open_session() as s:
             payment = lock_payment(s, payment_id)
-            session_id = find_stripe_id(s, payment, "checkout.session")
+            session_id = find_stripe_id(s, payment, SESSION)
             invoice_id = find_stripe_id(s, payment, "invoice")
             payment.synced_at = clock()
             if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
@@ -194,11 +194,10 @@ def _compare_refund(session: Session, facts: RefundFacts) -> PaymentDifference |
 
 def _find_missing(session: Session, now: datetime, seen: set[str]) -> list[PaymentDifference]:
     """Return the payments that were paid here and whose session or invoice Stripe's lists do not have."""
-    kinds = ("checkout.session", "invoice")
     # Young ones may have got their session after the list was made.
     since_until = (now - timedelta(days=DAYS) + timedelta(hours=1), now - timedelta(minutes=5))
     known = sa.select(StripeId.payment_id, sa.func.array_agg(StripeId.id).label("ids"))
-    named = known.where(StripeId.kind.in_(kinds)).group_by(StripeId.payment_id).subquery()
+    named = known.where(StripeId.kind.in_((SESSION, "invoice"))).group_by(StripeId.payment_id).subquery()
     paid = (
         sa.select(Payment, named.c.ids)
         .outerjoin(named, named.c.payment_id == Payment.id)

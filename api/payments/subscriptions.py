@@ -96,6 +96,18 @@ def is_open_notice(subscription_id: UUID) -> sa.ColumnElement[bool]:
     return sa.and_(Declaration.subscription_id == subscription_id, is_notice, sa.text(OPEN_DECLARATION))
 
 
+def select_open_notices(subscription_id: UUID) -> sa.Select[Declaration]:
+    """Select the notices that a subscription waits for, the first to take effect first."""
+    mine = sa.select(Declaration).where(is_open_notice(subscription_id))
+    return mine.order_by(Declaration.takes_effect_at, Declaration.id)
+
+
+def find_standing_notice(session: Session, subscription_id: UUID) -> Declaration | None:
+    """Return the notice that ends a subscription first, of those that its owner made or confirmed."""
+    confirmed = select_open_notices(subscription_id).where(Declaration.confirmed_at.is_not(None))
+    return session.scalars(confirmed.limit(1)).one_or_none()
+
+
 def find_order(session: Session, payment: Payment) -> Payment:
     """Return the order whose terms hold for a payment: for a renewal that of its subscription."""
     if payment.consented_at or payment.subscription_id is None:

@@ -85,16 +85,7 @@ def read_refundable(session: Session, payment_id: UUID) -> int:
 
 def describe_refund(refund: Refund) -> OperatorRefund:
     """Return a refund as an operator sees it."""
-    return OperatorRefund(
-        id=refund.id,
-        payment_id=refund.payment_id,
-        amount=refund.amount_cents,
-        reason=refund.reason,
-        status=refund.status,
-        created_at=refund.created_at,
-        note=refund.note,
-        error=refund.error,
-    )
+    return OperatorRefund.model_validate(refund)
 
 
 def list_declarations(session: Session, wanted: DeclarationQuery, *, full: bool) -> DeclarationLog:

@@ -7,6 +7,7 @@ from api.declarations.cancellation_dates import list_days
 from api.declarations.schemas import PERIOD_END
 from api.pages.context import write_date
 from api.pages.error_texts import Texts
+from configs.clock import clock
 
 _l = lazy_gettext
 _WHEN = _l("Choisissez une date d’ici dix jours, ou la fin de la période payée.")
@@ -30,7 +31,7 @@ def list_ends() -> list[tuple[str, str]]:
     It is the longest notice that may be asked for: the end of the period must be the reader's own choice (L.224-25-9
     Code de la consommation).
     """
-    *days, last = list_days()
+    *days, last = list_days(clock())
     longest = _("Dix jours : %(day)s", day=write_date(last))
     dated = [(each.isoformat(), write_date(each, "full")) for each in days]
     return [(last.isoformat(), longest), *dated, (PERIOD_END, _("À la fin de la période payée"))]

@@ -182,7 +182,7 @@ def withdraw(id: UUID) -> ResponseReturnValue:  # noqa: A002
         return _render_withdrawal(id, form, _INVALID)
     author = Author(DeclaredBy.ACCOUNT, choose_page_language(current_identity().language), form.value.name)
     try:
-        declarations.withdraw_own(current_user_id(), id, author)
+        declarations.withdraw_order(id, author, current_user_id())
     except ApiError as error:
         if error.status != _CONFLICT:
             raise

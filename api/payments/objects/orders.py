@@ -8,7 +8,7 @@ from api.payments.effects import Effects
 from api.payments.facts import IntentFacts, SessionFacts
 from api.payments.ledger import add_event
 from api.payments.objects import StripeObject
-from api.payments.owners import INTENT, link_customer, link_id, lock_owner
+from api.payments.owners import INTENT, SESSION, link_customer, link_id, lock_owner
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
 from configs.clock import clock
@@ -55,7 +55,7 @@ def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
 
 
 def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
-    link_id(session, facts.id, "checkout.session", payment)
+    link_id(session, facts.id, SESSION, payment)
     if isinstance(facts.payment_intent, IntentFacts):
         link_id(session, facts.payment_intent.id, INTENT, payment)
     link_id(session, facts.invoice, "invoice", payment)

@@ -38,7 +38,7 @@ def hand_over() -> None:
 
 def withdraw(till: Till, order: Payment) -> Declaration:
     """Withdraw in the account, whatever became of the login."""
-    return service.withdraw_own(till.person.id, order.id, BY_ACCOUNT)
+    return service.withdraw_order(order.id, BY_ACCOUNT, till.person.id)
 
 
 def read_declarations() -> list[Declaration]:

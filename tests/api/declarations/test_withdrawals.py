@@ -216,7 +216,7 @@ def test_a_subscription_ends_with_its_renewals(till: Till) -> None:
     renewal = next(each for each in rows(Payment) if each.consented_at is None)
     assert renewal.status is PaymentStatus.COMPLETED
     with pytest.raises(ApiError) as refused:
-        service.withdraw_own(till.person.id, renewal.id, BY_ACCOUNT)
+        service.withdraw_order(renewal.id, BY_ACCOUNT, till.person.id)
     assert refused.value.word == "renewal"
     done = withdraw(till, order)
     payment_jobs.work_off()  # asks Stripe for the end
@@ -262,7 +262,7 @@ def test_another_person_s_order_does_not_exist(till: Till) -> None:
     order = buy(till)
     for payment_id in (order.id, uuid4()):
         with pytest.raises(ApiError) as refused:
-            service.withdraw_own(uuid4(), payment_id, BY_ACCOUNT)
+            service.withdraw_order(payment_id, BY_ACCOUNT, uuid4())
         assert refused.value.status == 404
     assert rows(Declaration) == []
 

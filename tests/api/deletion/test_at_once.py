@@ -42,7 +42,7 @@ def name_order(person: Person) -> WithdrawalForm:
 
 def test_a_form_s_declaration_is_stored(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
-    assert while_deleting(camille, lambda: receive_form(wish, "fr")).result().id
+    assert while_deleting(camille, lambda: receive_form(wish, "fr", bool)).result().id
     (row,) = rows(Declaration)
     assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
 
@@ -51,7 +51,7 @@ def test_a_declaration_is_confirmed(client: FlaskClient, camille: Person, blobs:
     wish = name_order(camille)
     with session() as s:
         s.execute(sa.update(Payment).values(order_number="2KQ2M9XWPA"))
-    row = receive_form(wish, "fr")
+    row = receive_form(wish, "fr", bool)
     with session() as s:  # it names the order only now
         s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
     while_deleting(camille, lambda: confirm(row.id)).result()

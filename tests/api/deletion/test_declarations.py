@@ -10,7 +10,7 @@ from api.background import jobs
 from api.billing.schemas import Cancellation
 from api.declarations.records import Author
 from api.declarations.schemas import WithdrawalForm
-from api.declarations.service import cancel_own, receive_form, withdraw_own
+from api.declarations.service import cancel_own, receive_form, withdraw_order
 from api.deletion.access import delete_named
 from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
@@ -36,7 +36,7 @@ BY_ACCOUNT = Author(DeclaredBy.ACCOUNT, "fr", name=NAME)
 
 def withdraw(shop: Shop, person: Person) -> None:
     payment = shop.buy(person.id, PlanName.URGENCE_7J)
-    withdraw_own(person.id, payment, BY_ACCOUNT)
+    withdraw_order(payment, BY_ACCOUNT, person.id)
 
 
 def notify_end(shop: Shop, person: Person, **wish: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
     payment = shop.buy(camille.id, PlanName.URGENCE_7J)
     with session() as s:
         number = s.get_one(Payment, payment).order_number
-    receive_form(WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr")
+    receive_form(WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool)
     prove(camille)
     delete(client, camille, {"understood": True})
     (row,) = list_open("withdrawal_received")
