@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 import notifier
 from api.alerts import service
 from api.alerts.appointments import close_as_found, get_appointment
@@ -26,16 +23,11 @@ from api.alerts.schemas import (
 )
 from api.alerts.targets import build_targets
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import autocommit_session, session
 
-blueprint = APIBlueprint(
-    "alerts",
-    __name__,
-    url_prefix="/api/alerts",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="alerts", description="What the user waits for")],
-    abp_security=BEARER,
+blueprint = make_blueprint(
+    "alerts", __name__, "/api/alerts", "alerts", "What the user waits for", signed_in=True
 )
 
 

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 import notifier
 from api.alerts.queries import read_own_alert
 from api.alerts.schemas import AlertPath
@@ -14,17 +11,12 @@ from api.answers.schemas import GivenAnswer, NewAnswer
 from api.answers.service import store_answers
 from api.errors import ApiError, not_found
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.answer import AnswerVia
 from api.models.base import session
 
-blueprint = APIBlueprint(
-    "answers",
-    __name__,
-    url_prefix="/api/alerts",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="alerts", description="What the user waits for")],
-    abp_security=BEARER,
+blueprint = make_blueprint(
+    "answers", __name__, "/api/alerts", "alerts", "What the user waits for", signed_in=True
 )
 
 

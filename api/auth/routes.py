@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered
@@ -32,18 +29,14 @@ from api.middleware.auth import (
     require_recent_proof,
 )
 from api.middleware.known_places import remember_place
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.rate_limits import may_take_kept_turn
 from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from api.models.base import autocommit_session, session
 from configs.signing import LinkRefused
 
-blueprint = APIBlueprint(
-    "auth",
-    __name__,
-    url_prefix="/api/auth",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="auth", description="The account: registration, address, password")],
+blueprint = make_blueprint(
+    "auth", __name__, "/api/auth", "auth", "The account: registration, address, password"
 )
 
 

@@ -3,8 +3,6 @@
 from typing import Any
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.billing import queries, service
 from api.billing.closed_desks import refund_closed_desk
@@ -23,7 +21,7 @@ from api.billing.schemas import (
     TermsAnswer,
 )
 from api.middleware.auth import current_user, current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
 from api.models.base import autocommit_session
@@ -31,13 +29,7 @@ from api.paging import PageQuery
 from api.payments.webhook import is_genuine, receive_event
 from configs.plan import PlanName
 
-blueprint = APIBlueprint(
-    "billing",
-    __name__,
-    url_prefix="/api/billing",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
-)
+blueprint = make_blueprint("billing", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 
 
 @blueprint.get("/plans", responses={200: PlanList, **declare_errors()})

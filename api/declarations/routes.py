@@ -2,25 +2,16 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations import service
 from api.declarations.records import Author
 from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
 from api.middleware.auth import current_identity, current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.models.declaration import DeclaredBy
 from configs.languages import choose_page_language
 
-blueprint = APIBlueprint(
-    "declarations",
-    __name__,
-    url_prefix="/api/billing",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
-)
+blueprint = make_blueprint("declarations", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 
 
 @blueprint.post(

@@ -4,24 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.detections.queries import list_own_detections, read_own_detection
 from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
 from api.detections.statistics import read_detection_stats
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.models.base import autocommit_session
 
-blueprint = APIBlueprint(
-    "detections",
-    __name__,
-    url_prefix="/api/detections",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="detections", description="What was seen for the user")],
+blueprint = make_blueprint(
+    "detections", __name__, "/api/detections", "detections", "What was seen for the user"
 )
 
 

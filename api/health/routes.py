@@ -2,21 +2,12 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 from api.health.health_checks import PartState
 from api.health.live_report import read_live_report
 from api.health.schemas import Health, Live
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 
-blueprint = APIBlueprint(
-    "health",
-    __name__,
-    url_prefix="/api/health",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="health", description="Whether people are told")],
-)
+blueprint = make_blueprint("health", __name__, "/api/health", "health", "Whether people are told")
 
 
 @blueprint.get("", responses={**declare_errors(), 200: Health, 503: Health})

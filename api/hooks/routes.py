@@ -5,27 +5,19 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from werkzeug.datastructures import Headers
 
 import notifier
 from api.bot.service import handle_update
 from api.hooks.alertmanager import AlertmanagerCall, has_token
 from api.hooks.schemas import Received
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.request_bodies import webhook
 from api.models.base import session
 from api.operations.dead_mans_switch import note_watchdog
 from api.operations.prometheus_alarms import store_alarms
 
-blueprint = APIBlueprint(
-    "hooks",
-    __name__,
-    url_prefix="/api",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="webhooks", description="Calls of providers, signed by them")],
-)
+blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
 
 
 def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:

@@ -4,8 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.errors import ApiError
@@ -13,7 +11,7 @@ from api.invoices import queries
 from api.invoices.pdf_files import read_file
 from api.invoices.schemas import InvoicePage
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.pdf_response import PDF_TYPE, build_pdf_response
 from api.models.base import autocommit_session
 from api.paging import PageQuery
@@ -28,13 +26,7 @@ _FILE: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
     202: {"description": "It is being made: ask again after Retry-After"},
 }
 
-blueprint = APIBlueprint(
-    "invoices",
-    __name__,
-    url_prefix="/api/billing",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="billing", description="Plans, payments and refunds")],
-)
+blueprint = make_blueprint("invoices", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 
 
 class InvoicePath(BaseModel):

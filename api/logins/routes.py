@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.logins import service
@@ -39,17 +37,13 @@ from api.middleware.auth import (
     require_recent_proof,
     require_refresh_token,
 )
-from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors, make_blueprint
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
 
-blueprint = APIBlueprint(
-    "logins",
-    __name__,
-    url_prefix="/api/auth",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="logins", description="Sign-in, its tokens, and the user's logins")],
+blueprint = make_blueprint(
+    "logins", __name__, "/api/auth", "logins", "Sign-in, its tokens, and the user's logins"
 )
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from pydantic.alias_generators import to_camel
 
@@ -32,7 +34,24 @@ def declare_errors(*statuses: int) -> ResponseDict:
     return {status: _declare_error(status) for status in (*statuses, *_ALWAYS)}
 
 
-def make_operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
+def make_blueprint(
+    name: str, module: str, prefix: str, tag: str, about: str, *, signed_in: bool = False
+) -> APIBlueprint:
+    """Return a blueprint whose routes stand below `prefix`, and in the document under a tag; `about` describes it.
+
+    `signed_in`: all of them need a token.
+    """
+    return APIBlueprint(
+        name,
+        module,
+        url_prefix=prefix,
+        operation_id_callback=_make_operation_id,
+        abp_tags=[Tag(name=tag, description=about)],
+        abp_security=BEARER if signed_in else None,
+    )
+
+
+def _make_operation_id(*, name: str, path: str, method: str) -> str:  # noqa: ARG001 -- the library names all three
     """Return the route's name in generated clients: that of its view function, in camelCase."""
     return to_camel(name)
 

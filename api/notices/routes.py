@@ -3,12 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import autocommit_session, session
 from api.notices import service
 from api.notices.queries import count_unread, list_notices
@@ -16,13 +14,8 @@ from api.notices.schemas import NoticePage, ReadWish, UnreadCount
 from api.paging import PageQuery
 from configs.clock import clock
 
-blueprint = APIBlueprint(
-    "notices",
-    __name__,
-    url_prefix="/api/notices",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="notices", description="What the app shows the user")],
-    abp_security=BEARER,
+blueprint = make_blueprint(
+    "notices", __name__, "/api/notices", "notices", "What the app shows the user", signed_in=True
 )
 
 

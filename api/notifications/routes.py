@@ -2,21 +2,14 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 from api.middleware.auth import current_identity
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.models.base import autocommit_session
 from api.notifications.queries import list_own_messages
 from api.notifications.schemas import OwnMessagePage, OwnMessageQuery
 
-blueprint = APIBlueprint(
-    "notifications",
-    __name__,
-    url_prefix="/api/notifications",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="notifications", description="Messages to the user")],
+blueprint = make_blueprint(
+    "notifications", __name__, "/api/notifications", "notifications", "Messages to the user"
 )
 
 

@@ -1,23 +1,17 @@
 """Route of the advice for a wish, below /api/prefectures."""
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook, OutlookQuery
 from api.prefectures.schemas import PrefecturePath
 from configs.prefecture import prefectures
 
-blueprint = APIBlueprint(
-    "outlook",
-    __name__,
-    url_prefix="/api/prefectures",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
+blueprint = make_blueprint(
+    "outlook", __name__, "/api/prefectures", "prefectures", "What is watched, and how it goes"
 )
 
 

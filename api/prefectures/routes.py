@@ -1,23 +1,17 @@
 """Routes of /api/prefectures: the public status of prefectures and desks."""
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.prefectures.map_queries import read_map
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
 from configs.prefecture import prefectures
 
-blueprint = APIBlueprint(
-    "prefectures",
-    __name__,
-    url_prefix="/api/prefectures",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="prefectures", description="What is watched, and how it goes")],
+blueprint = make_blueprint(
+    "prefectures", __name__, "/api/prefectures", "prefectures", "What is watched, and how it goes"
 )
 
 

@@ -3,24 +3,22 @@
 from typing import Any
 from uuid import UUID
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 import notifier
 from api.middleware.auth import current_user_id
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import session
 from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
 from api.push_devices.service import add_device, list_devices, remove_device
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "push_devices",
     __name__,
-    url_prefix="/api/users/push-devices",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="push devices", description="Browsers that get messages by web push")],
-    abp_security=BEARER,
+    "/api/users/push-devices",
+    "push devices",
+    "Browsers that get messages by web push",
+    signed_in=True,
 )
 
 

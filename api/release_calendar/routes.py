@@ -1,11 +1,9 @@
 """Routes of the calendar of known releases: a list, and an iCalendar feed per prefecture and procedure."""
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
 from api.release_calendar.feed import CALENDAR_TYPE
@@ -21,12 +19,8 @@ from configs.prefecture import prefectures
 
 _FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}
 
-blueprint = APIBlueprint(
-    "release_calendar",
-    __name__,
-    url_prefix="/api",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="calendar", description="When prefectures put slots on line")],
+blueprint = make_blueprint(
+    "release_calendar", __name__, "/api", "calendar", "When prefectures put slots on line"
 )
 
 

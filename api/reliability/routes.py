@@ -1,20 +1,14 @@
 """Route of /api/reliability: the public ledger."""
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.reliability.queries import CACHE_KEY, read_reliability
 from api.reliability.schemas import Reliability
 
-blueprint = APIBlueprint(
-    "reliability",
-    __name__,
-    url_prefix="/api/reliability",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="reliability", description="How well we kept our word")],
+blueprint = make_blueprint(
+    "reliability", __name__, "/api/reliability", "reliability", "How well we kept our word"
 )
 
 

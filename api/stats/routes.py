@@ -1,25 +1,17 @@
 """Route of /api/stats: figures for the landing page."""
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.answer_figures.queries import list_answer_figures
 from api.answer_figures.schemas import AnswerStats, AnswerStatsQuery
 from api.errors import not_found
-from api.middleware.openapi_helpers import declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.stats.queries import read_public_stats
 from api.stats.schemas import PublicStats
 from configs.prefecture import prefectures
 
-blueprint = APIBlueprint(
-    "stats",
-    __name__,
-    url_prefix="/api/stats",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="stats", description="Figures for everybody")],
-)
+blueprint = make_blueprint("stats", __name__, "/api/stats", "stats", "Figures for everybody")
 
 
 @blueprint.get("", responses={200: PublicStats, **declare_errors()})

@@ -2,25 +2,16 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 import notifier
 from api.middleware.auth import find_user
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.rate_limits import count_support_request
 from api.middleware.stranger_mail import may_mail
 from api.models.base import session
 from api.support.schemas import NewSupportRequest, SupportTicket
 from api.support.service import add_request, get_sender
 
-blueprint = APIBlueprint(
-    "support",
-    __name__,
-    url_prefix="/api/support",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="support", description="Questions to the operators")],
-)
+blueprint = make_blueprint("support", __name__, "/api/support", "support", "Questions to the operators")
 
 
 @blueprint.post("", security=[{}, *BEARER], responses={201: SupportTicket, **declare_errors(*BODY, 401)})

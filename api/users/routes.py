@@ -3,8 +3,6 @@
 from typing import Any
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 import notifier
 from api.accounts.queries import read_account
@@ -14,7 +12,7 @@ from api.deletion.access import delete_signed_in
 from api.exports.access import send_export
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.users.phone_codes import confirm_phone
@@ -36,13 +34,13 @@ _ZIP = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "users",
     __name__,
-    url_prefix="/api/users",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="users", description="The signed-in user: profile, channels, phone, Telegram")],
-    abp_security=BEARER,
+    "/api/users",
+    "users",
+    "The signed-in user: profile, channels, phone, Telegram",
+    signed_in=True,
 )
 
 

@@ -3,23 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 import notifier
 from api.admin.access import audited, check_access
 from api.admin.alerts import queries, service
 from api.admin.alerts.schemas import AnyAlertDetails, AnyAlertPage, AnyAlertQuery
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-alerts",
     __name__,
-    url_prefix="/api/admin/alerts",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin alerts", description="For operators: what all users wait for")],
-    abp_security=BEARER,
+    "/api/admin/alerts",
+    "admin alerts",
+    "For operators: what all users wait for",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

@@ -2,21 +2,18 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 from api.admin.access import audited, check_access
 from api.admin.delivery.queries import read_report
 from api.admin.delivery.schemas import DeliveryQuery, DeliveryReport
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-delivery",
     __name__,
-    url_prefix="/api/admin/delivery",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin delivery", description="For operators: delays and rates of delivery")],
-    abp_security=BEARER,
+    "/api/admin/delivery",
+    "admin delivery",
+    "For operators: delays and rates of delivery",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

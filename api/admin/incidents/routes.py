@@ -2,21 +2,18 @@
 
 from typing import Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
-
 from api.admin.access import audited, check_access
 from api.admin.incidents import queries, service
 from api.admin.incidents.schemas import IncidentEntry, IncidentPage, IncidentPath, IncidentQuery
-from api.middleware.openapi_helpers import BEARER, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-incidents",
     __name__,
-    url_prefix="/api/admin/incidents",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin incidents", description="For operators: troubles and their alarms")],
-    abp_security=BEARER,
+    "/api/admin/incidents",
+    "admin incidents",
+    "For operators: troubles and their alarms",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

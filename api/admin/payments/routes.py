@@ -4,8 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
 from api.admin.access import audited, check_access
@@ -27,19 +25,19 @@ from api.admin.payments.schemas import (
 )
 from api.invoices.queries import read_daily_totals
 from api.middleware.auth import require_recent_proof
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.paging import PageQuery
 from api.schemas import Body
 
 _CSV = {"description": "A row for each total", "content": {CSV_TYPE: {"schema": {"type": "string"}}}}
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-payments",
     __name__,
-    url_prefix="/api/admin",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin payments", description="For operators: payments, refunds, Stripe's events")],
-    abp_security=BEARER,
+    "/api/admin",
+    "admin payments",
+    "For operators: payments, refunds, Stripe's events",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

@@ -3,8 +3,6 @@
 from typing import Any
 
 from flask import current_app
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from api.admin.access import audited, check_access
 from api.admin.system import actions, queries
@@ -23,17 +21,15 @@ from api.admin.system.schemas import (
     SettingList,
     StatusReport,
 )
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-system",
     __name__,
-    url_prefix="/api/admin",
-    operation_id_callback=make_operation_id,
-    abp_tags=[
-        Tag(name="admin system", description="For operators: messages, queues, audit, settings, status")
-    ],
-    abp_security=BEARER,
+    "/api/admin",
+    "admin system",
+    "For operators: messages, queues, audit, settings, status",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

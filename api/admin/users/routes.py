@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from api.admin.access import audited, check_access
@@ -20,16 +18,16 @@ from api.admin.users.schemas import (
     UserSearch,
 )
 from api.middleware.auth import require_recent_proof
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.paging import PageQuery
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-users",
     __name__,
-    url_prefix="/api/admin/users",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin users", description="For operators: accounts, roles and grants")],
-    abp_security=BEARER,
+    "/api/admin/users",
+    "admin users",
+    "For operators: accounts, roles and grants",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 

@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any
 
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from api.admin.access import audited, check_access
@@ -21,16 +19,16 @@ from api.admin.watch.schemas import (
     HostQuery,
     Reason,
 )
-from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_operation_id
+from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.schemas import Body
 
-blueprint = APIBlueprint(
+blueprint = make_blueprint(
     "admin-watch",
     __name__,
-    url_prefix="/api/admin",
-    operation_id_callback=make_operation_id,
-    abp_tags=[Tag(name="admin watch", description="For operators: desks, hosts, checks, detections")],
-    abp_security=BEARER,
+    "/api/admin",
+    "admin watch",
+    "For operators: desks, hosts, checks, detections",
+    signed_in=True,
 )
 blueprint.before_request(check_access)
 
