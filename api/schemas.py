@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, LiteralString, Self, TypeVar
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
@@ -101,6 +102,12 @@ class Answer(BaseModel):
     def as_bytes(self) -> bytes:
         """Return the same as JSON text."""
         return self.model_dump_json(by_alias=True).encode()
+
+
+class IdPath(BaseModel):
+    """A route's path that names one row by its id."""
+
+    id: UUID
 
 
 class PlanAnswer(Answer):

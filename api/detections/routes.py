@@ -1,10 +1,8 @@
 """Routes of /api/detections: those that the signed-in user's alerts matched, and public statistics."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Response
-from pydantic import BaseModel
 
 from api.detections.queries import list_own_detections, read_own_detection
 from api.detections.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionStats
@@ -13,16 +11,11 @@ from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.models.base import autocommit_session
+from api.schemas import IdPath
 
 blueprint = make_blueprint(
     "detections", __name__, "/api/detections", "detections", "What was seen for the user"
 )
-
-
-class DetectionPath(BaseModel):
-    """Which detection."""
-
-    id: UUID
 
 
 @blueprint.get("", security=BEARER, responses={200: DetectionPage, **declare_errors(401, 422)})
@@ -33,7 +26,7 @@ def list_detections(query: DetectionQuery) -> dict[str, Any]:
 
 
 @blueprint.get("/<uuid:id>", security=BEARER, responses={200: DetectionDetail, **declare_errors(401, 404)})
-def show_detection(path: DetectionPath) -> dict[str, Any]:
+def show_detection(path: IdPath) -> dict[str, Any]:
     """Show one detection that the user's alerts matched: its slots, when each was seen and gone, and the proof."""
     with autocommit_session() as s:
         return read_own_detection(s, current_user_id(), path.id).as_json()

@@ -1,7 +1,6 @@
 """Routes of /api/billing/invoices: the user's invoices and credit notes, and their PDF files."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Response
 from pydantic import BaseModel
@@ -15,6 +14,7 @@ from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprin
 from api.middleware.pdf_response import PDF_TYPE, build_pdf_response
 from api.models.base import autocommit_session
 from api.paging import PageQuery
+from api.schemas import IdPath
 from configs.object_store import StoreAway
 
 _MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # until it is worth asking again
@@ -29,12 +29,6 @@ _FILE: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {
 blueprint = make_blueprint("invoices", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 
 
-class InvoicePath(BaseModel):
-    """Which document."""
-
-    id: UUID
-
-
 @blueprint.get("/invoices", security=BEARER, responses={200: InvoicePage, **declare_errors(401, 422)})
 def list_invoices(query: PageQuery) -> dict[str, Any]:
     """List the user's invoices and credit notes, the newest first."""
@@ -43,7 +37,7 @@ def list_invoices(query: PageQuery) -> dict[str, Any]:
 
 
 @blueprint.get("/invoices/<uuid:id>", security=BEARER, responses={**_FILE, **declare_errors(401, 404)})
-def send_invoice(path: InvoicePath) -> Response:
+def send_invoice(path: IdPath) -> Response:
     """Send an invoice or a credit note as a PDF; 202 while it is being made."""
     with autocommit_session() as s:
         row = queries.find_invoice(s, current_user_id(), path.id)

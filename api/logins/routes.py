@@ -1,9 +1,6 @@
 """Routes of /api/auth that open, refresh, list and end logins."""
 
 from typing import Any
-from uuid import UUID
-
-from pydantic import BaseModel
 
 from api.logins import service
 from api.logins.access import check_code, check_password, open_login, prove_identity, rotate_login
@@ -41,16 +38,11 @@ from api.middleware.openapi_helpers import BEARER, BODY, REFRESH, declare_errors
 from api.models.base import session
 from api.models.login import EndedBecause
 from api.models.user import User
+from api.schemas import IdPath
 
 blueprint = make_blueprint(
     "logins", __name__, "/api/auth", "logins", "Sign-in, its tokens, and the user's logins"
 )
-
-
-class LoginPath(BaseModel):
-    """Which login."""
-
-    id: UUID
 
 
 @blueprint.post("/login", responses={200: LoginAnswer, **declare_errors(*BODY, 401)})
@@ -100,7 +92,7 @@ def list_logins() -> dict[str, Any]:
 
 
 @blueprint.delete("/logins/<uuid:id>", security=BEARER, responses={204: None, **declare_errors(401, 404)})
-def delete_login(path: LoginPath) -> tuple[str, int]:
+def delete_login(path: IdPath) -> tuple[str, int]:
     """End one of the user's logins."""
     with session() as s:
         service.end_one_login(s, current_user_id(), path.id)

@@ -1,9 +1,6 @@
 """Routes of /api/notices: what the app shows the signed-in user."""
 
 from typing import Any
-from uuid import UUID
-
-from pydantic import BaseModel
 
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
@@ -12,17 +9,12 @@ from api.notices import service
 from api.notices.queries import count_unread, list_notices
 from api.notices.schemas import NoticePage, ReadWish, UnreadCount
 from api.paging import PageQuery
+from api.schemas import IdPath
 from configs.clock import clock
 
 blueprint = make_blueprint(
     "notices", __name__, "/api/notices", "notices", "What the app shows the user", signed_in=True
 )
-
-
-class NoticePath(BaseModel):
-    """Which notice."""
-
-    id: UUID
 
 
 @blueprint.get("", responses={200: NoticePage, **declare_errors(401, 422)})
@@ -33,7 +25,7 @@ def show_notices(query: PageQuery) -> dict[str, Any]:
 
 
 @blueprint.post("/<uuid:id>/read", responses={200: UnreadCount, **declare_errors(401, 404)})
-def mark_notice_read(path: NoticePath) -> dict[str, Any]:
+def mark_notice_read(path: IdPath) -> dict[str, Any]:
     """Mark a notice as read. To repeat it changes nothing."""
     with session() as s:
         service.read_notice(s, current_user_id(), path.id, clock())

@@ -1,9 +1,6 @@
 """Routes of /api/users/push-devices: the browsers that get the signed-in user's messages by web push."""
 
 from typing import Any
-from uuid import UUID
-
-from pydantic import BaseModel
 
 import notifier
 from api.middleware.auth import current_user_id
@@ -11,6 +8,7 @@ from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import session
 from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
 from api.push_devices.service import add_device, list_devices, remove_device
+from api.schemas import IdPath
 
 blueprint = make_blueprint(
     "push_devices",
@@ -20,12 +18,6 @@ blueprint = make_blueprint(
     "Browsers that get messages by web push",
     signed_in=True,
 )
-
-
-class DevicePath(BaseModel):
-    """Which device."""
-
-    id: UUID
 
 
 @blueprint.get("", responses={200: DeviceList, **declare_errors(401)})
@@ -49,7 +41,7 @@ def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
 
 
 @blueprint.delete("/<uuid:id>", responses={204: None, **declare_errors(401, 404)})
-def delete_device(path: DevicePath) -> tuple[str, int]:
+def delete_device(path: IdPath) -> tuple[str, int]:
     """Remove a device: nothing is sent to it any more."""
     with session() as s:
         remove_device(s, current_user_id(), path.id)

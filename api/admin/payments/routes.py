@@ -1,10 +1,9 @@
 """Routes of /api/admin: payments and their refunds, Stripe's events, and differences with Stripe."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from flask import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.admin.access import audited, check_access
 from api.admin.payments import actions, queries
@@ -27,7 +26,7 @@ from api.invoices.queries import read_daily_totals
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.paging import PageQuery
-from api.schemas import Body
+from api.schemas import Body, IdPath
 
 _CSV = {"description": "A row for each total", "content": {CSV_TYPE: {"schema": {"type": "string"}}}}
 
@@ -40,12 +39,6 @@ blueprint = make_blueprint(
     signed_in=True,
 )
 blueprint.before_request(check_access)
-
-
-class PaymentPath(BaseModel):
-    """Which payment."""
-
-    id: UUID
 
 
 class EventPath(Body):
@@ -64,7 +57,7 @@ def search_payments(query: PaymentQuery) -> dict[str, Any]:
 
 
 @blueprint.get("/payments/<uuid:id>", responses={200: PaymentDetails, **declare_errors(401, 403, 404)})
-def show_payment(path: PaymentPath) -> dict[str, Any]:
+def show_payment(path: IdPath) -> dict[str, Any]:
     """Show one payment with everything that happened to it."""
     with audited("payment.view", "payment", path.id) as work:
         shown = queries.read_payment(work.session, path.id, sees_addresses=work.actor.sees_addresses)
@@ -77,7 +70,7 @@ def show_payment(path: PaymentPath) -> dict[str, Any]:
     "/payments/<uuid:id>/refunds",
     responses={201: OperatorRefund, **declare_errors(*BODY, 401, 403, 404, 409)},
 )
-def refund_payment(path: PaymentPath, body: NewRefund) -> tuple[dict[str, Any], int]:
+def refund_payment(path: IdPath, body: NewRefund) -> tuple[dict[str, Any], int]:
     """Give money back, all that is left or a part. A full refund ends the plan. Needs a recent proof."""
     require_recent_proof()
     return actions.refund_payment(path.id, body).as_json(), 201

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from api.admin.access import audited, check_access
 from api.admin.users import actions, queries
 from api.admin.users.schemas import (
@@ -20,6 +18,7 @@ from api.admin.users.schemas import (
 from api.middleware.auth import require_recent_proof
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.paging import PageQuery
+from api.schemas import IdPath
 
 blueprint = make_blueprint(
     "admin-users",
@@ -32,13 +31,7 @@ blueprint = make_blueprint(
 blueprint.before_request(check_access)
 
 
-class UserPath(BaseModel):
-    """Which user."""
-
-    id: UUID
-
-
-class GrantPath(UserPath):
+class GrantPath(IdPath):
     """Which grant of the user."""
 
     grant_id: UUID
@@ -64,28 +57,28 @@ def search_users(body: UserSearch) -> dict[str, Any]:
 
 
 @blueprint.get("/<uuid:id>", responses={200: UserDetails, **declare_errors(401, 403, 404)})
-def show_user(path: UserPath) -> dict[str, Any]:
+def show_user(path: IdPath) -> dict[str, Any]:
     """Show one account."""
     with audited("user.view", "user", path.id) as work:
         return queries.read_user(work.session, path.id, full=work.actor.sees_addresses).as_json()
 
 
 @blueprint.patch("/<uuid:id>/role", responses={200: UserDetails, **declare_errors(*BODY, 401, 403, 404, 409)})
-def change_role(path: UserPath, body: RoleChange) -> dict[str, Any]:
+def change_role(path: IdPath, body: RoleChange) -> dict[str, Any]:
     """Make a user support or admin, or take that away. Needs a recent proof; the last admin stays."""
     require_recent_proof()
     return actions.change_role(path.id, body.role).as_json()
 
 
 @blueprint.get("/<uuid:id>/grants", responses={200: GrantPage, **declare_errors(401, 403, 404, 422)})
-def list_grants(path: UserPath, query: PageQuery) -> dict[str, Any]:
+def list_grants(path: IdPath, query: PageQuery) -> dict[str, Any]:
     """List a user's grants, the newest first."""
     with audited("user.grants", "user", path.id) as work:
         return queries.list_grants(work.session, path.id, query).as_json()
 
 
 @blueprint.post("/<uuid:id>/grants", responses={201: GrantEntry, **declare_errors(*BODY, 401, 403, 404, 409)})
-def give_grant(path: UserPath, body: NewGrant) -> tuple[dict[str, Any], int]:
+def give_grant(path: IdPath, body: NewGrant) -> tuple[dict[str, Any], int]:
     """Give a plan. One that runs already is extended. Needs a recent proof."""
     require_recent_proof()
     return actions.give_grant(path.id, body).as_json(), 201
