@@ -53,9 +53,7 @@ def _measure_beside(desks: BenchFixture, slots: int, say: Say) -> latency.Delays
 def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> latency.Delays:
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = StackPorts(*(free_port() for _ in range(5)))
-        with running(
-            Path(folder), usual, say, world=False, edit=lambda text: only("ezbooking", edit(text))
-        ) as stack:
+        with running(Path(folder), usual, say, edit=lambda text: only("ezbooking", edit(text))) as stack:
             os.environ.update(stack.environment)
             forget()  # the stack before
             wait_ready(stack, 180)

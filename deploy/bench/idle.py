@@ -36,7 +36,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     """Let a stack come to rest, then measure."""
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = StackPorts(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, world=False, edit=partial(only, "ezbooking")) as stack:
+        with running(Path(folder), usual, say, edit=partial(only, "ezbooking")) as stack:
             wait_ready(stack, 180)
             _wait_watched(stack)
             let_pass(effort.of(15.0, 1.0))

@@ -137,7 +137,7 @@ def run_notifier() -> Iterator[NotifierStack]:
         del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
         forget()
         subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
-        found = commands(ports, world=False)
+        found = commands(ports)
         for name in _PROGRAMS:
             log = state / f"{name}.log"
             own = {"PROGRAM": database_programs()[name]} if name in database_programs() else {}

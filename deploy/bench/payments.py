@@ -93,7 +93,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 def _run_shop(say: Say) -> Iterator[_Shop]:
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = StackPorts(*(free_port() for _ in range(5)))
-        with running(Path(folder), usual, say, world=False, edit=_edit) as stack:
+        with running(Path(folder), usual, say, edit=_edit) as stack:
             os.environ.update(stack.environment)
             forget()
             wait_ready(stack, 180)

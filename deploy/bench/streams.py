@@ -75,7 +75,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
 def _stream_program(stack: NotifierStack) -> Iterator[psutil.Process]:
     log = stack.state / "stream.log"
     own = build_environment(database_programs()["stream"])
-    process = start(with_parent(commands(stack.ports, world=False)["stream"]), log, env={**os.environ, **own})
+    process = start(with_parent(commands(stack.ports)["stream"]), log, env={**os.environ, **own})
     try:
         wait_until(
             partial(_answers, stack.ports.live), log, what="the streams", process=process, seconds=_PATIENCE

@@ -118,7 +118,7 @@ def _run(world: Capabilities, store: S3Stub, options: argparse.Namespace) -> dic
     journal = OpeningJournal()
     rng = random.Random(f"{options.seed} waves")  # noqa: S311 -- chance, no secret
     with (
-        running(world.state / "stack", usual(any_port=True), print, world=False, edit=_edit(world)) as stack,
+        running(world.state / "stack", usual(any_port=True), print, edit=_edit(world)) as stack,
         looking_after(stack) as restarter,
     ):
         os.environ.update(stack.environment)

@@ -26,17 +26,16 @@ _OF_STAND_INS = frozenset({"sendgrid_receipt_secret", "stripe_webhook_secret"})
 _LONGEST_SOCKET = 90
 
 
-def commands(ports: StackPorts, *, world: bool = True) -> dict[str, list[str]]:
+def commands(ports: StackPorts) -> dict[str, list[str]]:
     """Return the command of each of our programs, by its name."""
     python = sys.executable
     scripts = Path(python).parent
     gunicorn = [str(scripts / "gunicorn"), "api.app:create_app()", "--bind", f"127.0.0.1:{ports.api}"]
     sandbox = ["--sites-port", ports.sites, "--providers-port", ports.providers, "--inbox-port", ports.inbox]
-    alive = "--world" if world else "--no-world"
     webhook = ["--stripe-webhook", f"http://127.0.0.1:{ports.api}/api/billing/webhook"]
     receipts = ["--receipts", f"http://127.0.0.1:{ports.api}/api/hooks"]
     return {
-        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), alive, *webhook, *receipts],
+        "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), "--no-world", *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
         "keeper": [python, "-m", "crawler.loops", "keep"],

@@ -6,7 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,8 @@ from deploy.sandbox import addresses
 ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
+_JSON = {"Content-Type": "application/json"}
+_ANSWERED = 10.0  # seconds in which the sandbox answers
 _SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
 
 
@@ -82,12 +84,11 @@ def running(
     usual: StackPorts,
     say: Callable[[str], None],
     *,
-    world: bool = True,
     edit: Callable[[str], str] = str,
 ) -> Iterator[Stack]:
     """Start everything on `state` and end it when the block is left, in the reverse order.
 
-    Without `world` nothing opens by itself; `edit` may change the text of the sandbox's desk files.
+    Nothing opens by itself before `begin_world`; `edit` may change the text of the sandbox's desk files.
 
     Raises:
         deploy.local.state_dir.AlreadyRunning: another stack uses the folder.
@@ -125,7 +126,7 @@ def running(
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = _unmeasured(os.environ) | variables
-        supervisor = _supervise(state / _SUPERVISED, commands(ports, world=world), environment)
+        supervisor = _supervise(state / _SUPERVISED, commands(ports), environment)
         ends.callback(stop_with_descendants, supervisor)
         yield Stack(state, ports, environment, servers, supervisor, exits)
 
@@ -174,7 +175,7 @@ def _supervise(
     return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
 
 
-def wait_ready(stack: Stack, seconds: float = 60) -> None:
+def wait_ready(stack: Stack, seconds: float = 180) -> None:
     """Wait until the API, scrapyd and the stand-ins answer.
 
     Raises:
@@ -188,6 +189,14 @@ def wait_ready(stack: Stack, seconds: float = 60) -> None:
     for name, (address, port) in doors.items():
         log = stack.state / LOGS / f"{name}.log"
         wait_until(partial(answers, address, port), log, what=name, seconds=seconds)
+
+
+def begin_world(stack: Stack, seconds: float = 60) -> None:
+    """Let slots open and go by themselves, once all programs have reported to health, or after so long."""
+    with suppress(StartFailed):
+        wait_until(partial(is_healthy, stack), stack.state / LOGS / "api.log", what="health", seconds=seconds)
+    begin = urllib.request.Request(f"http://127.0.0.1:{stack.ports.inbox}/api/world", b"{}", _JSON)
+    urllib.request.urlopen(begin, timeout=_ANSWERED).close()  # noqa: S310 -- on loopback
 
 
 def is_healthy(stack: Stack) -> bool:

@@ -18,7 +18,7 @@ from deploy.local.ports import NoPort, StackPorts, usual
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
 from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
-from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.stack import Stack, begin_world, running, wait_ready
 from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
 from deploy.local.valkey import ValkeyUnavailable
 from deploy.sandbox.addresses import STRIPE, url
@@ -54,15 +54,13 @@ def show(what: str, *, any_port: bool) -> int:
 
 
 def _run(console: Console, ports: StackPorts, *, until_arrival: bool) -> int:
-    began, since = (
-        time.monotonic(),
-        clock(),
-    )  # on a slow machine the first alert arrives while the stack still starts
+    began, since = time.monotonic(), clock()
     console.print("starting PostgreSQL, Redis, the stand-ins and the programs …", style="dim")
     with running(folder(), ports, lambda text: console.print(text, style="yellow", markup=False)) as stack:
         os.environ.update(stack.environment)
         wait_ready(stack)
         seed(stack)
+        begin_world(stack)  # who waits is known by then, and who tells them
         console.print(f"everything stands after {time.monotonic() - began:.1f} s", style="dim")
         _introduce(console, stack.ports, stack.state / LOGS)
         found = _follow(console, stack, since, seconds=_PATIENCE if until_arrival else None)

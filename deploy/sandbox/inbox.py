@@ -71,6 +71,7 @@ class Inbox:
         app.router.add_get("/api/messages/{number:\\d+}", self._message)
         app.router.add_get("/api/state", self._state)
         app.router.add_post("/api/reset", self._reset)
+        app.router.add_post("/api/world", self._begin_world)
         app.router.add_post("/api/journal", self._sandbox.journal.post)
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
@@ -130,6 +131,10 @@ class Inbox:
 
     async def _reset(self, _request: web.Request) -> web.Response:
         await self._sandbox.reset()
+        return web.json_response(self.state())
+
+    async def _begin_world(self, _request: web.Request) -> web.Response:
+        self._sandbox.begin_world()
         return web.json_response(self.state())
 
     async def _site(self, request: web.Request) -> web.Response:

@@ -91,7 +91,7 @@ class Sandbox:
     ) -> None:
         first_place(first_form)
         self.ports = ports
-        self._events = script(seed, first_form) if world else None
+        self._events, self._plays = script(seed, first_form), world
         self._world: asyncio.Task[None] | None = None
         rng = random.Random(seed)  # noqa: S311 - a world, not a secret
         self.sites = {
@@ -142,9 +142,14 @@ class Sandbox:
             if isinstance(provider, WebProvider):
                 provider.listener = await self._serve(provider.make_app(), made)
         await self.smtp.serve(providers[list(self.providers).index("smtp")])
-        if self._events is not None:
-            self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
+        if self._plays:
+            self.begin_world()
         return self
+
+    def begin_world(self) -> None:
+        """Let slots open and go by themselves from now on; repeated, nothing changes."""
+        if self._world is None:
+            self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
 
     async def __aexit__(self, *_: object) -> None:
         """Stop answering and close every connection, also those that hang."""

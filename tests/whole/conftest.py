@@ -51,7 +51,7 @@ def quiet_stack(edit: Callable[[str], str], **variables: str) -> Iterator[Stack]
     try:
         with (
             tempfile.TemporaryDirectory(prefix="rdv-whole-") as folder,
-            running(Path(folder), any_ports(), print, world=False, edit=edit) as made,
+            running(Path(folder), any_ports(), print, edit=edit) as made,
         ):
             os.environ.update(made.environment)
             forget()
