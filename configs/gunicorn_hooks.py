@@ -9,8 +9,8 @@ BEFORE_FORK, AFTER_FORK, AFTER_EXIT = "before_fork", "after_fork", "after_exit"
 # and SCRIPT_NAME: https://docs.gunicorn.org/en/stable/settings.html#forwarded-allow-ips
 forwarded_allow_ips = ""
 
-
 logger_class = "api.middleware.gunicorn_log.ProgramLogger"
+worker_class = "api.middleware.gunicorn_worker.DrainingWorker"
 
 
 def on_starting(server: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+SERVER = "server {} max_fails=3 fail_timeout=5s;"  # as start.sh writes it for each API
 _TLS = "/etc/rdvpriority/tls"
 
 
@@ -23,13 +24,12 @@ def write_nginx_copy(
     user: str,
     http_port: int,
     https_port: int,
-    hooks: str = "",
     live: str = "",
 ) -> Path:
     """Write nginx.conf for loopback, with a certificate of its own, and return its path.
 
-    `hooks` takes receipts, `live` streams; without them `api` does. All that it writes to lies in the folder; nothing
-    else of the configuration differs.
+    `api` is an address, or several with blanks between them. `live` takes streams; without it the first API does. All
+    that it writes to lies in the folder; nothing else of the configuration differs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _make_certificate(folder, server_name)
@@ -37,9 +37,8 @@ def write_nginx_copy(
         (_HERE / "nginx" / "nginx.conf").read_text("utf-8"),
         {
             "SERVER_NAME": server_name,
-            "API_ADDRESS": api,
-            "HOOKS_ADDRESS": hooks or api,
-            "LIVE_ADDRESS": live or api,
+            "API_SERVERS": " ".join(SERVER.format(each) for each in api.split()),
+            "LIVE_ADDRESS": live or api.split(maxsplit=1)[0],
             "NGINX_USER": user,
         },
     )

@@ -50,16 +50,17 @@ from deploy.drill.step import StepFailed, Workplace
 from deploy.local.processes import answers, start, stop, wait_until, with_parent
 from deploy.sandbox.addresses import PROVIDERS_PORT, STRIPE
 
-PROGRAMS = ("api", "hooks", "stream", "metrics", "background", "notifier", "planner", "node", "backup")
+PROGRAMS = ("api-1", "api-2", "stream", "metrics", "background", "notifier", "planner", "node", "backup")
 _ADDRESSES = {
     "postgres": "127.0.1.1",
     "redis": "127.0.1.2",
-    "api": "127.0.1.3",
+    "api": "127.0.1.3",  # an alias of both in the compose file
+    "api-1": "127.0.1.3",
     "pgbouncer": "127.0.1.4",
-    "hooks": "127.0.1.5",
+    "api-2": "127.0.1.5",
     "stream": "127.0.1.6",
 }
-_HOOKS_PORT, _LIVE_PORT = 4002, 4003  # containers have a network each, where all can have 4000
+_SECOND_PORT, _LIVE_PORT = 4002, 4003  # containers have a network each, where all can have 4000
 _PATIENCE = 180.0  # seconds, on a machine with much else to do
 _POSTGRES_USERS = ("postgres", "backup")  # services that have PostgreSQL's programs
 
@@ -207,7 +208,7 @@ class _Preparation:
             "postgres": adapt_postgres,
             "redis": adapt_redis,
             "nginx": _adapt_nginx,
-            "hooks": _adapt_hooks,
+            "api-2": _adapt_second_api,
             "stream": _adapt_stream,
         }
         service = adapted.get(name, lambda each: each)(service)
@@ -220,7 +221,7 @@ def _adapt_nginx(service: ComposeService) -> ComposeService:
     find_program("nginx", "nginx-light")
     find_program("envsubst", "gettext-base")
     environment = service.environment | {
-        "HOOKS_ADDRESS": f"hooks:{_HOOKS_PORT}",
+        "API_ADDRESSES": f"api-1:4000 api-2:{_SECOND_PORT}",
         "LIVE_ADDRESS": f"stream:{_LIVE_PORT}",
     }
     return replace(
@@ -228,9 +229,9 @@ def _adapt_nginx(service: ComposeService) -> ComposeService:
     )
 
 
-def _adapt_hooks(service: ComposeService) -> ComposeService:
-    command = [part.replace(":4000", f":{_HOOKS_PORT}") for part in service.command]
-    return replace(service, command=command, environment=service.environment | {"PORT": str(_HOOKS_PORT)})
+def _adapt_second_api(service: ComposeService) -> ComposeService:
+    command = [part.replace(":4000", f":{_SECOND_PORT}") for part in service.command]
+    return replace(service, command=command, environment=service.environment | {"PORT": str(_SECOND_PORT)})
 
 
 def _adapt_stream(service: ComposeService) -> ComposeService:

@@ -86,7 +86,7 @@ def find_certificate_fault(authority: Path) -> str:
 
 def _read_finding(stack: ProductionStack) -> dict[str, str]:
     """Return the finding of `python -m deploy.status` on the certificate; /api/health keeps its own for ten minutes."""
-    _, said = stack.services["api"].run(["python", "-m", "deploy.status", "--json"])
+    _, said = stack.services["api-1"].run(["python", "-m", "deploy.status", "--json"])
     line = next((line for line in said.splitlines() if line.startswith("{")), "")
     findings = json.loads(line)["health"] if line else []
     found: dict[str, str] | None = next((each for each in findings if each["name"] == "certificate"), None)

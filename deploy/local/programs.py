@@ -15,7 +15,7 @@ from deploy.local.processes import with_parent
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
 _GUNICORN = (
-    "--workers 2 --threads 8 --timeout 30 --graceful-timeout 3 --preload --no-control-socket"
+    "--workers 2 --threads 8 --timeout 30 --graceful-timeout 35 --preload --no-control-socket"
     " --config python:configs.gunicorn_hooks"
 )
 

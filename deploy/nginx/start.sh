@@ -1,56 +1,48 @@
 #!/bin/sh
-# The container of nginx: fills in the names, and loads anew what changes: the certificate, the API's address.
+# The container of nginx: fills in the names, and loads anew what changes: the certificate, the programs' addresses.
 set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}"
-apis=$(echo "${API_ADDRESSES:-api:4000}" | tr -s ',[:space:]' ' ' | sed 's/^ //; s/ $//')
-export HOOKS_ADDRESS="${HOOKS_ADDRESS:-api:4000}" NGINX_USER=nginx
-export LIVE_ADDRESS="${LIVE_ADDRESS:-api:4000}"
-conf=/tmp/nginx.conf own=/tmp/nginx.own
+apis=$(echo "${API_ADDRESSES:-api-1:4000 api-2:4000}" | tr -s ',[:space:]' ' ' | sed 's/^ //; s/ $//')
+live="${LIVE_ADDRESS:-stream:4000}"
+export NGINX_USER=nginx
+conf=/tmp/nginx.conf
+
+is_known() { getent ahosts "${1%:*}" > /dev/null; }
 
 # Prints the APIs whose names lead somewhere, all where none does. By one that does not, nginx would not start, nor take
 # the new address of another.
 list_apis() {
     found=
     for address in $apis; do
-        if getent ahosts "${address%:*}" > /dev/null; then found="$found $address"; fi
+        if is_known "$address"; then found="$found $address"; fi
     done
-    echo "${found:-$apis}" | sed 's/^ //; s/ /; server /g'
+    echo "${found:-$apis}"
 }
-
-# Prints an address, or an API's where its name leads nowhere: nginx would not start by it.
-choose_address() {
-    if getent ahosts "${1%:*}" > /dev/null; then echo "$1"; else echo "${API_ADDRESS%%;*}"; fi
-}
-
-# Prints the APIs that a configuration leads to, as they stand in it.
-read_led() { sed -n 's/^ *server \(.*\);  # lead_to.sh$/\1/p' "$1"; }
 
 fill_in() (
-    API_ADDRESS=$(list_apis)
-    HOOKS_ADDRESS=$(choose_address "$HOOKS_ADDRESS")
-    LIVE_ADDRESS=$(choose_address "$LIVE_ADDRESS")
-    export API_ADDRESS
+    API_SERVERS='' LIVE_ADDRESS=$live
+    for address in $(list_apis); do
+        API_SERVERS="${API_SERVERS}server $address max_fails=3 fail_timeout=5s; "
+        if ! is_known "$LIVE_ADDRESS"; then LIVE_ADDRESS=$address; fi
+    done
+    export API_SERVERS LIVE_ADDRESS
     # shellcheck disable=SC2016 # envsubst wants the names, not their values
-    envsubst '$SERVER_NAME $API_ADDRESS $HOOKS_ADDRESS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > $own
+    envsubst '$SERVER_NAME $API_SERVERS $LIVE_ADDRESS $NGINX_USER' < /etc/rdvpriority/nginx.conf > $conf
 )
 
 state() {
-    for address in $apis "$HOOKS_ADDRESS" "$LIVE_ADDRESS"; do getent hosts "${address%:*}" || true; done
+    for address in $apis "$live"; do getent hosts "${address%:*}" || true; done
     cksum /etc/rdvpriority/tls/fullchain.pem
 }
 
 before=$(state)
 fill_in
-cp $own $conf
 nginx -t -q -c $conf
 (
-    while sleep 10; do
-        filled=$(read_led $own) led=$(read_led $conf)
-        if [ "$led" != "$filled" ]; then apis=$(echo "$led" | sed 's/; server / /g'); fi # lead_to.sh has changed it
+    while sleep 3; do
         now=$(state)
         if [ "$now" != "$before" ]; then
             fill_in
-            if [ "$(read_led $conf)" = "$led" ]; then cp $own $conf; fi # otherwise lead_to.sh has just changed it
             nginx -s reload -c $conf && before=$now
         fi
     done

@@ -22,7 +22,6 @@ PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scr
 ONCE = {"migrate"}  # services that run to their end
 COMPOSES_OWN = {
     "API_ADDRESSES",
-    "HOOKS_ADDRESS",
     "LIVE_ADDRESS",
     "ACME_EMAIL",
     "RELEASE",

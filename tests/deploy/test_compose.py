@@ -70,7 +70,7 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
 
 def test_what_writes_to_its_state_folder_can() -> None:
     state = "/var/lib/rdvpriority"  # of the images' STATE_DIR
-    for name in ("api", "backup", "node"):
+    for name in ("api-1", "api-2", "backup", "node"):
         service = services()[name]
         places = [*service.get("volumes", []), *service["tmpfs"]]
         assert [each for each in places if f":{state}" in f":{each}"], name
@@ -117,15 +117,26 @@ def test_the_node_reaches_the_servers_and_nothing_else_of_ours() -> None:
 def test_only_what_calls_the_outside_has_a_way_there() -> None:
     inner = {name for name, each in compose()["networks"].items() if each.get("internal")}
     outer = {name for name in services() if networks(name) - inner}
-    assert outer == {"api", "api-next", "background", "backup", "certbot", "nginx", "node", "notifier"}
-    shared = [networks(name) - inner for name in sorted(outer - {"api-next", "certbot", "background"})]
+    assert outer == {"api-1", "api-2", "background", "backup", "certbot", "nginx", "node", "notifier"}
+    shared = [networks(name) - inner for name in sorted(outer - {"api-2", "certbot", "background"})]
     assert not any(one & other for one, other in itertools.combinations(shared, 2))
 
 
-def test_the_api_of_a_release_is_the_api_and_starts_with_nothing_else() -> None:
-    api, beside = services()["api"], dict(services()["api-next"])
-    assert beside.pop("profiles") == ["release"]
-    assert beside == api
+def test_nginx_has_two_equal_apis_and_waits_for_both() -> None:
+    nginx = services()["nginx"]
+    assert services()["api-1"] == services()["api-2"]
+    assert nginx["environment"]["API_ADDRESSES"] == "${API_ADDRESSES:-api-1:4000 api-2:4000}"
+    assert {"api-1", "api-2"} < set(nginx["depends_on"])
+    assert services()["api-1"]["networks"]["serve"] == {"aliases": ["api"]}
+    assert services()["metrics"]["environment"]["METRICS_API_URL"] == "http://api:4000"
+
+
+def test_an_api_that_ends_has_the_time_that_nginx_gives_an_answer() -> None:
+    conf = (DEPLOY / "nginx" / "nginx.conf").read_text("utf-8")
+    answer = max(map(int, re.findall(r"proxy_read_timeout (\d+)s;  #", conf)))
+    command = services()["api-1"]["command"]
+    graceful = int(command[command.index("--graceful-timeout") + 1])
+    assert answer <= graceful < int(services()["api-1"]["stop_grace_period"].removesuffix("s"))
 
 
 def test_settings_know_every_variable() -> None:
@@ -173,7 +184,7 @@ def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() 
 def test_a_command_is_a_program_of_its_image(name: str) -> None:
     service = services()[name]
     image = image_of(service)
-    if image and service["command"] != services()["api"]["command"]:
+    if image and service["command"] != services()["api-1"]["command"]:
         command = service["command"]
         assert command[:2] == ["python", "-m"]
         module = command[2]

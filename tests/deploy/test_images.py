@@ -68,9 +68,11 @@ def test_a_program_runs_as_nobody_in_particular_below_tini() -> None:
 
 def test_images_run_what_a_local_stack_runs() -> None:
     local, ours = local_commands(), services()
-    for name in ("api", "background", "notifier", "planner"):
+    for name in ("background", "notifier", "planner"):
         assert plain(ours[name]["command"]) == local[name]
-    assert ours["hooks"]["command"] == ours["api"]["command"]
+    for name in ("api-1", "api-2"):  # each has one of a stack's two workers
+        one = " ".join(plain(ours[name]["command"]))
+        assert one.replace("--workers 1", "--workers 2") == " ".join(local["api"])
     assert node_commands() == {name: local[name] for name in ("keeper", "proofs", "scrapyd")}
 
 

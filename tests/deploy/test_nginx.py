@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gunicorn.config
+import psutil
 import pytest
 
 from api import stream
 from api.middleware.request_bodies import LARGEST_BODY, LARGEST_WEBHOOK
 from deploy.local.processes import answers, free_port, stop
-from deploy.server_files import write_nginx_copy
+from deploy.server_files import SERVER, write_nginx_copy
 from tests.deploy.compose_files import DEPLOY, services
 from tests.waiting import until
 
@@ -51,7 +52,7 @@ def test_webhooks_and_nothing_else_may_be_larger(path: str, *, is_hook: bool) ->
 
 
 def test_the_api_believes_one_proxy_which_writes_the_address_anew() -> None:
-    assert services()["api"]["environment"]["PROXY_HOPS"] == "1"
+    assert services()["api-1"]["environment"]["PROXY_HOPS"] == "1"
     for header, value in (("For", "$remote_addr"), ("Host", "$host"), ("Proto", "$scheme")):
         assert re.findall(rf"proxy_set_header X-Forwarded-{header} (\S+);", CONF) == [value]
     assert "$proxy_add_x_forwarded_for" not in CONF
@@ -109,18 +110,19 @@ def test_nginx_closes_an_idle_connection_before_gunicorn_does() -> None:
         for name, block in blocks
         if "keepalive " in block
     }
-    assert kept == {"api": ["1"], "hooks": ["1"]}
+    assert kept == {"api": ["1"]}
     assert gunicorn.config.Config().keepalive == 2
 
 
-MARK = "  # lead_to.sh"  # ends the line that lead_to.sh changes
+def upstream_of(*apis: str) -> str:
+    return "".join(f"{SERVER.format(each)} " for each in apis).strip()
 
 
 def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
     """Run start.sh with stand-ins for its programs, and return nginx's upstream each time that nginx was called."""
     programs = {
         "nginx": f"cat {folder}/nginx.conf >> {folder}/called",
-        "envsubst": f'cat > /dev/null; echo "server $API_ADDRESS;{MARK}"',
+        "envsubst": 'cat > /dev/null; echo "$API_SERVERS"',
         "sleep": "exit 1",  # ends the loop that looks for other addresses
         "cksum": "exit 0",
         "getent": "exit 0",
@@ -134,12 +136,11 @@ def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
         "PATH": f"{folder}:/usr/bin:/bin",
         "SERVER_NAME": NAME,
         "API_ADDRESSES": apis,
-        "HOOKS_ADDRESS": "hooks:4000",
         "LIVE_ADDRESS": "stream:4000",
     }
     # The pipe ends with the loop, which outlives the script.
     subprocess.run(["sh", folder / "start.sh"], env=environment, check=True, stdout=subprocess.PIPE)
-    return (folder / "called").read_text().replace(MARK, "").splitlines()
+    return [line.strip() for line in (folder / "called").read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def start_container(folder: Path, apis: str, **programs: str) -> list[str]:
 def test_the_container_takes_the_addresses_of_several_apis_however_they_are_set_apart(
     tmp_path: Path, given: str
 ) -> None:
-    assert set(start_container(tmp_path, given)) == {"server api:4000; server 10.0.0.2:4000;"}
+    assert set(start_container(tmp_path, given)) == {upstream_of("api:4000", "10.0.0.2:4000")}
 
 
 def test_a_name_that_leads_nowhere_keeps_nginx_from_no_other_api(tmp_path: Path) -> None:
@@ -159,49 +160,29 @@ def test_a_name_that_leads_nowhere_keeps_nginx_from_no_other_api(tmp_path: Path)
         getent=f'[ "$2" != api ] || [ -e {back} ] && echo "$2"',
         sleep=f"[ ! -e {back} ] && touch {back}",  # for the second look
     )
-    assert (called[0], called[-1]) == ("server 10.0.0.2:4000;", "server api:4000; server 10.0.0.2:4000;")
+    assert (called[0], called[-1]) == (
+        upstream_of("10.0.0.2:4000"),
+        upstream_of("api:4000", "10.0.0.2:4000"),
+    )
 
 
-def test_hooks_or_streams_that_are_away_keep_nginx_from_no_page(tmp_path: Path) -> None:
+def test_streams_that_are_away_keep_nginx_from_no_page(tmp_path: Path) -> None:
     called = start_container(
         tmp_path,
-        "api:4000 10.0.0.2:4000",
-        getent='[ "$2" != hooks ]',
-        envsubst='cat > /dev/null; echo "$HOOKS_ADDRESS $LIVE_ADDRESS"',
+        "api-1:4000 api-2:4000",
+        getent='[ "$2" != stream ] && [ "$2" != api-1 ]',
+        envsubst='cat > /dev/null; echo "$LIVE_ADDRESS"',
     )
-    assert set(called) == {"api:4000 stream:4000"}
+    assert set(called) == {"api-2:4000"}
 
 
-def test_what_lead_to_changed_stays_when_an_address_changes(tmp_path: Path) -> None:
-    led = "server api-next:4000;"
-    moved = tmp_path / "moved"
+def test_an_api_that_is_replaced_is_found_at_its_new_address(tmp_path: Path) -> None:
+    turn = tmp_path / "turn"
+    looks = f'[ "$1 $2" = "hosts api-1" ] && wc -l < {turn} || true'  # another address each time
     called = start_container(
-        tmp_path,
-        "api:4000",
-        getent=f'echo "$2"; cat {moved} 2> /dev/null || true',
-        sleep=f"[ ! -e {moved} ] && echo elsewhere > {moved} && echo '{led}{MARK}' > {tmp_path}/nginx.conf",
+        tmp_path, "api-1:4000 api-2:4000", getent=looks, sleep=f"echo >> {turn}; [ $(wc -l < {turn}) -lt 3 ]"
     )
-    assert (called[0], called[-1]) == ("server api:4000;", led)
-
-
-def test_a_name_that_lead_to_chose_and_that_leads_nowhere_keeps_nginx_from_no_other_api(
-    tmp_path: Path,
-) -> None:
-    led = "server api-next:4000; server 10.0.0.2:4000;"
-    conf, gone, turn = tmp_path / "nginx.conf", tmp_path / "gone", tmp_path / "turn"
-    called = start_container(
-        tmp_path,
-        "api:4000",
-        getent=f'[ "$2" != api-next ] || [ ! -e {gone} ] && echo "$2"',
-        sleep=f"""echo >> {turn}
-case $(wc -l < {turn}) in
-    1) echo '{led}{MARK}' > {conf} ;;
-    2) touch {gone} ;;
-    3) rm {gone} ;;
-    *) exit 1 ;;
-esac""",
-    )
-    assert called[-3:] == [led, "server 10.0.0.2:4000;", led]
+    assert len(called) == 4  # it is tried, two times loaded anew, and started
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -216,7 +197,6 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/css" if is_file else "text/html")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("X-Port", str(self.connection.getsockname()[1]))
         self.send_header("Strict-Transport-Security", "max-age=1")
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -232,9 +212,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
 class Door:
     """A running nginx, and requests to it."""
 
-    def __init__(self, folder: Path, http_port: int, https_port: int, hooks_port: int = 0) -> None:
+    def __init__(self, folder: Path, http_port: int, https_port: int) -> None:
         self.folder, self.http_port, self.https_port = folder, http_port, https_port
-        self.hooks_port = hooks_port
 
     def ask(
         self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, name: str = NAME
@@ -273,11 +252,11 @@ def upstream() -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @pytest.fixture
-def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer, closed_port: int) -> Iterator[Door]:
-    made = Door(tmp_path, free_port(), free_port(), closed_port)
+def door(tmp_path: Path, upstream: http.server.ThreadingHTTPServer) -> Iterator[Door]:
+    made = Door(tmp_path, free_port(), free_port())
     conf = write_nginx_copy(
         tmp_path, server_name=NAME, api=f"127.0.0.1:{upstream.server_port}", user="root",
-        http_port=made.http_port, https_port=made.https_port, hooks=f"127.0.0.1:{made.hooks_port}",
+        http_port=made.http_port, https_port=made.https_port,
     )  # fmt: skip
     # a busy machine asks no faster than the rate that is shipped
     slow = conf.read_text().replace("zone=visitors:10m rate=20r/s", "zone=visitors:10m rate=1r/m")
@@ -327,36 +306,16 @@ class TestRunning:
         assert door.ask("/api/telegram/webhook", b"x" * 1_048_576)[0] == 200
         assert door.ask("/api/telegram/webhook", b"x" * 1_048_577)[0] == 413
 
-    def test_receipts_go_to_the_hooks_and_to_the_api_where_those_are_away(
+    def test_slow_bodies_hold_no_place_of_the_api(
         self, door: Door, upstream: http.server.ThreadingHTTPServer
     ) -> None:
-        api = str(upstream.server_port)
-        status, headers, _ = door.ask("/api/hooks/sendgrid", b"x" * 100_000)
-        assert (status, headers["X-Port"]) == (200, api)
-        with http.server.ThreadingHTTPServer(("127.0.0.1", door.hooks_port), Echo) as hooks:
-            thread = threading.Thread(target=hooks.serve_forever, daemon=True)
-            thread.start()
-            taken = {
-                path: door.ask(path, b"{}")[1]["X-Port"]
-                for path in ("/api/hooks/twilio", "/api/billing/webhook")
-            }
-            hooks.shutdown()
-        assert taken == {"/api/hooks/twilio": str(door.hooks_port), "/api/billing/webhook": api}
-
-    def test_hooks_that_do_not_answer_move_no_load_to_the_api(self, door: Door) -> None:
-        with socket.create_server(("127.0.0.1", door.hooks_port)):
-            status, headers, _ = door.ask("/api/hooks/sendgrid", b"[]")
-        assert (status, headers["X-Port"], headers["Retry-After"]) == (503, None, "10")
-
-    def test_slow_bodies_hold_no_place_of_the_hooks(self, door: Door) -> None:
-        with socket.create_server(("127.0.0.1", door.hooks_port)) as hooks:
-            slow = [open_slowly(door, "/api/hooks/sendgrid") for _ in range(50)]
-            assert door.ask("/api/alerts", b"{}")[0] == 200
-            hooks.settimeout(0)
-            with pytest.raises(BlockingIOError):
-                hooks.accept()
-            for each in slow:
-                each.close()
+        slow = [open_slowly(door, "/api/hooks/sendgrid") for _ in range(50)]
+        assert door.ask("/api/alerts", b"{}")[0] == 200
+        here = psutil.Process().net_connections("tcp")
+        busy = [each for each in here if each.laddr.port == upstream.server_port and each.raddr]
+        assert len(busy) <= 1  # that of the request before
+        for each in slow:
+            each.close()
 
     def test_files_are_compressed_and_pages_are_not(self, door: Door) -> None:
         asked = {"Accept-Encoding": "gzip"}

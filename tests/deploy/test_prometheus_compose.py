@@ -49,11 +49,11 @@ def test_only_grafana_has_a_port_and_only_on_loopback() -> None:
 def test_prometheus_reaches_the_exporter_and_alertmanager_our_hooks_and_no_server() -> None:
     everyone = {**services(), **THEIRS}
     shared = {name: set(each["networks"]) for name, each in everyone.items()}
-    shared["hooks"] |= set(ADDED["services"]["hooks"]["networks"])
+    shared["api-1"] |= set(ADDED["services"]["api-1"]["networks"])
     for name in THEIRS:
         reached = {other for other in everyone if shared[name] & shared[other]} - {name}
         assert not reached & {"postgres", "redis", "node", "nginx", "notifier"}, name
-    assert shared["alertmanager"] & shared["hooks"]
+    assert shared["alertmanager"] & shared["api-1"]
     assert shared["prometheus"] & shared["metrics"]
 
 
@@ -61,8 +61,8 @@ def test_the_token_goes_to_those_that_take_the_calls_and_to_who_makes_them() -> 
     given = {
         name for name, each in ADDED["services"].items() if "alertmanager_token" in each.get("secrets", ())
     }
-    assert given == {"api", "api-next", "hooks", "alertmanager"}
-    assert "alertmanager_token" in list_allowed(program_of(services()["hooks"]))
+    assert given == {"api-1", "api-2", "alertmanager"}
+    assert "alertmanager_token" in list_allowed(program_of(services()["api-1"]))
 
 
 @pytest.mark.parametrize("name", ["prometheus.yml", "alertmanager.yml"])
@@ -70,7 +70,7 @@ def test_every_address_is_a_service(name: str) -> None:
     text = (DEPLOY / "prometheus" / name).read_text("utf-8")
     hosts = set(re.findall(r"(?:\"|//)([a-z-]+|[\d.]+):\d+", text)) - {"127.0.0.1"}  # its own figures
     assert hosts
-    assert hosts <= {*services(), *THEIRS}
+    assert hosts <= {*services(), *THEIRS, "api"}  # an alias of both
 
 
 def test_the_first_value_of_the_token_is_sent(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Several APIs behind the shipped nginx.conf: what is under way at one that dies, and what visitors see of it."""
+"""Two APIs behind the shipped nginx.conf: what is under way at one that is stopped or dies, and what visitors see of it."""
 
 import http.client
 import json
@@ -8,11 +8,12 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,11 +29,10 @@ from api.models.base import session
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
-from deploy.local.ports import StackPorts
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
-from deploy.local.programs import commands
 from deploy.server_files import write_nginx_copy
 from tests.api.world import PASSWORD
+from tests.deploy.compose_files import services
 from tests.deploy.test_nginx import NAME
 from tests.waiting import PATIENCE, until, wait_for_port
 
@@ -56,7 +56,9 @@ class Api:
 
     def start(self) -> None:
         log = self.folder / "gunicorn.log"
-        command = commands(replace(StackPorts(), api=self.port))["api"]
+        command = [*services()["api-1"]["command"]]
+        command[:1] = [sys.executable, "-m", "gunicorn"]
+        command[command.index("--bind") + 1] = f"127.0.0.1:{self.port}"
         environment = os.environ | {"STATE_DIR": str(self.folder / "state")}
         self.process = start(with_parent(command), log, env=environment)
         self.port = wait_for_port(self.process.pid, log)
@@ -164,8 +166,7 @@ def apis(
 def visitors(tmp_path: Path, apis: list[Api]) -> Iterator[Visitors]:
     https_port = free_port()
     conf = write_nginx_copy(
-        tmp_path, server_name=NAME, api="; server ".join(f"127.0.0.1:{each.port}" for each in apis),
-        hooks=f"127.0.0.1:{apis[0].port}", live=f"127.0.0.1:{apis[0].port}", user="root",
+        tmp_path, server_name=NAME, api=" ".join(f"127.0.0.1:{each.port}" for each in apis), user="root",
         http_port=free_port(), https_port=https_port,
     )  # fmt: skip
     nginx = subprocess.Popen(["nginx", "-c", str(conf), "-g", "daemon off;"])
@@ -234,3 +235,26 @@ def test_what_dies_with_an_api_is_what_it_was_asked_to_change_and_may_be_asked_a
     assert count_alerts() == PEOPLE
     killed.start()
     until(lambda: visitors.look(10) == {200} and killed.count_requests())
+
+
+def test_an_api_that_is_stopped_loses_no_order_however_long_it_takes_and_then_the_other(
+    visitors: Visitors, apis: list[Api], database: str
+) -> None:
+    one, two = apis
+    replace_one(visitors, one, two, range(4), database)
+    replace_one(visitors, two, one, range(4, PEOPLE), database)
+    assert count_alerts() == PEOPLE
+
+
+def replace_one(visitors: Visitors, stopped: Api, other: Api, people: range, database: str) -> None:
+    with slow_orders(database):
+        orders = Orders(visitors, people)
+        until(lambda: stopped.count_requests() >= 2 and other.count_requests() >= 2)
+        stopped.process.terminate()
+        until(lambda: not answers("127.0.0.1", stopped.port))
+        assert visitors.look(20) == {200}  # nobody waits for an API that answers its last requests
+        assert stopped.process.poll() is None
+    assert {each.status for each in orders.wait().values()} == {201}
+    assert stopped.process.wait(PATIENCE) == 0
+    stopped.start()
+    until(lambda: visitors.look(10) == {200} and stopped.count_requests())
