@@ -100,15 +100,19 @@ def sync_stuck_payments() -> dict[str, int]:
         with open_session() as s:
             payment = lock_payment(s, payment_id)
             session_id = find_stripe_id(s, payment, SESSION)
-            invoice_id = find_stripe_id(s, payment, "invoice")
+            known = session_id or find_stripe_id(s, payment, "invoice")
             payment.synced_at = clock()
-            if not (session_id or invoice_id) and payment.status is PaymentStatus.PENDING:
+            if not known and payment.status is PaymentStatus.PENDING:
                 add_event(s, payment, PaymentEventKind.EXPIRED, clock())
                 expired += 1
-        for kind, object_id in (("checkout_session", session_id), ("invoice", invoice_id)):
-            if object_id:
-                _sync(kind, object_id)
-                synced += 1
+        if session_id:
+            _sync("checkout_session", session_id)
+            synced += 1
+        with open_session() as s:  # by its session the first invoice of a subscription may be known only now
+            invoice_id = find_stripe_id(s, s.get_one(Payment, payment_id), "invoice")
+        if invoice_id:
+            _sync("invoice", invoice_id)
+            synced += 1
     return {"synced": synced, "expired": expired}
 
 

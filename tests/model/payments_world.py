@@ -212,6 +212,7 @@ class PaymentsWorld:
                 self.trust(background.begin_days_of_grace)
                 self.trust(background.remind_of_failed_renewals)
                 self.trust(background.reconcile_payments)
+        self.trust(background.sync_stuck_payments)
 
     def trust(self, job: Callable[[], object]) -> object:
         """Do a background job, again where Stripe's silence ended it."""
@@ -263,6 +264,7 @@ class PaymentsWorld:
         if lost:
             self.waiting.clear()
         self.trust(background.reconcile_payments)
+        self.trust(background.credit_outages)  # hourly: what no invoice will bear goes back as money
         jobs.work_off()
         for _ in range(_ROUNDS):
             self.collect()

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import notifier
-from api.background import jobs as background
 from api.models.base import engine, session
 from api.models.user import OutageCredit
 from api.payments import client, jobs, webhook
@@ -175,7 +174,6 @@ class Selling(RuleBasedStateMachine):
     @rule(pause=st.sampled_from(PAUSES))
     def pass_time(self, pause: timedelta) -> None:
         self.world.pass_time(pause)
-        self.world.trust(background.sync_stuck_payments)
 
     @rule(hours=st.sampled_from([2, 7, 30, 100]))
     def fail_to_watch(self, hours: int) -> None:

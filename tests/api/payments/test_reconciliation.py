@@ -73,6 +73,16 @@ def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) 
     assert sync_stuck_payments() == {"synced": 0, "expired": 0}
 
 
+def test_a_subscription_whose_events_are_lost_begins_after_half_an_hour(shop: Shop, buyer: Person) -> None:
+    order = shop.order(buyer.id, PlanName.URGENCE_TOTAL)
+    shop.control.pay(order.session_id)
+    shop.control.take_deliveries()
+    shop.clock.shift(timedelta(minutes=30))
+    assert sync_stuck_payments() == {"synced": 2, "expired": 0}
+    assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
+    assert [each.plan for each in list_grants(buyer.id)] == [PlanName.URGENCE_TOTAL]
+
+
 def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, buyer: Person) -> None:
     payment_id = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
     dispute = shop.control.dispute(intent_of(payment_id))
