@@ -39,7 +39,7 @@ class Share(NamedTuple):
 def list_shares() -> dict[str, Share]:
     """Return the share of each program that one machine runs; a spider and its successor run at once."""
     current = settings()
-    spiders = _SYSTEMS * (current.spider_processes_max + current.browser_processes) + _DISCOVERY
+    spiders = _SYSTEMS * (current.spider_processes + current.browser_processes) + _DISCOVERY
     workers = _WORKERS + _SCALED_WORKERS * (current.workers_max - 1)
     return {
         "api": Share(2, LIMITS["api"]),

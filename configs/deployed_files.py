@@ -31,16 +31,6 @@ def code_version() -> str:
     return _digest(tuple(_stamp_all()), (platform.python_version(), *libraries))
 
 
-def release_version() -> str:
-    """Return twelve digits that change with our code, the desk files or hosts.yaml, the same on all machines with them.
-
-    Neither folders nor libraries count: a machine without a browser has fewer libraries.
-    """
-    current = settings()
-    roots = current.prefectures_dir.resolve(), current.hosts_file.resolve().parent, _OURS
-    return _digest(tuple(_stamp_all()), (), tuple(f"{root}/" for root in roots))
-
-
 def desk_files_version() -> str:
     """Return twelve digits that change with the desk files and hosts.yaml."""
     return _digest(tuple(_stamp_desk_files()), ())
@@ -78,9 +68,9 @@ def _stamp(path: str) -> _Stamp:
     return path, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
-@lru_cache(maxsize=3)  # one for each kind of version
-def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...], roots: tuple[str, ...] = ()) -> str:
-    """Digest the files' content and paths, these below the first of `roots` that holds them."""
+@lru_cache(maxsize=2)  # one for each kind of version
+def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...]) -> str:
+    """Digest the files' content and paths."""
     digest = hashlib.sha256("\n".join(libraries).encode())
     for path, *_ in dict.fromkeys(stamps):
         try:
@@ -89,6 +79,5 @@ def _digest(stamps: tuple[_Stamp, ...], libraries: tuple[str, ...], roots: tuple
             text = str(
                 error.errno
             ).encode()  # unreadable and away are versions, too: a start with them would fail
-        name = next((path.removeprefix(root) for root in roots if path.startswith(root)), path)
-        digest.update(name.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(text).digest())
+        digest.update(path.encode(errors="surrogateescape") + b"\0" + hashlib.sha256(text).digest())
     return digest.hexdigest()[:12]

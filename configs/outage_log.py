@@ -1,5 +1,7 @@
 """Once-per-outage logging: distinguishes the first failure of a run from those that follow."""
 
+import logging
+
 
 class OutageLog:
     """One server, part or store that may fail again and again; its caller logs where `begin` and `end` say so."""
@@ -23,3 +25,10 @@ class OutageLog:
         """Note a success; return the last failure's text where an outage ends, else nothing."""
         text, self._text, self.kind = self._text, "", None
         return text
+
+    def tell(self, log: logging.Logger, trouble: str) -> None:
+        """Warn of a trouble once, and say when it is over; an empty text is a success."""
+        if trouble and self.begin(trouble):
+            log.warning("%s", trouble)
+        elif not trouble and (before := self.end()):
+            log.info("over: %s", before)

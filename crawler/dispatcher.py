@@ -106,7 +106,6 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping, self._over = asyncio.Event(), asyncio.Event()
         self._full = False
-        self._caught_up: datetime | None = None  # until then no claimable desk was left
         self._redis = OutageLog()
         self._ended: asyncio.Task[None] | None = None
 
@@ -148,7 +147,7 @@ class Dispatcher:
 
     async def _claim_loop(self) -> None:
         if not await self._acquire_lease():
-            self._end("no free lease: as many spiders as SPIDER_PROCESSES_MAX allows are at work")
+            self._end("no free lease: as many spiders as SPIDER_PROCESSES and SCRAPYD_URLS allow are at work")
             return
         await self._publish_status("serving")
         while not self._ended:
@@ -241,13 +240,10 @@ class Dispatcher:
             return longest
         if not await self._has_lease():
             return longest
-        now = clock()
-        # A clock that was set back must not hide for as long that we are late.
-        self._caught_up = since = min(self._caught_up or now, now + timedelta(seconds=longest))
         hold = self._spider.queue.hold_seconds
         try:
             claimed = await due_queue.asend(
-                self._client, due_queue.claim(self._queue, now=now, places=free, hold=hold, since=since)
+                self._client, due_queue.claim(self._queue, now=clock(), places=free, hold=hold)
             )
         except redis.RedisError as error:
             self._redis_lost(error)
@@ -260,10 +256,7 @@ class Dispatcher:
         await self._begin_checks(claimed.claims)
         self._full = len(claimed.claims) == free
         wake = longest if self._full or not claimed.wake else (claimed.wake - clock()).total_seconds()
-        pause = max(0, min(longest, wake))
-        if not self._full:  # all that could be claimed was; the pause is meant
-            self._caught_up = now + timedelta(seconds=pause)
-        return pause
+        return max(0, min(longest, wake))
 
     async def _begin_checks(self, claims: Iterable[DeskClaim]) -> None:
         known = [(desk, claim) for claim in claims if (desk := desks().get(claim.desk_id))]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from configs.clock import clock
 from configs.file_watch import end_for_newer_files
 from configs.settings import settings
-from configs.startup import exit_on_config_error
 from crawler.spider_processes.command_setup import prepare, until_stopped
 
 
@@ -23,17 +22,14 @@ def keep(arguments: list[str]) -> None:
     from crawler.keeper import Keeper  # noqa: PLC0415 -- neither loop loads the other's modules
     from crawler.proofs.status import watch_spool  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
-    from crawler.spider_processes.node import check_node_systems  # noqa: PLC0415
-    from crawler.spider_processes.scrapyd_client import Scrapyd  # noqa: PLC0415
+    from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
     watch = prepare("keeper", arguments, "redis_url", "scrapyd_password")
-    with exit_on_config_error("the keeper"):
-        check_node_systems()
     with due_queue.connect() as client:
         stop = until_stopped()
         watch_spool(client, stop)
         watch.start(stop, lambda: None)  # the keeper ends by itself, once the spiders run newer files
-        Keeper(Scrapyd.from_settings(), client, watch).run(stop)
+        Keeper(list_scrapyds(), client, watch).run(stop)
 
 
 def plan(arguments: list[str]) -> None:

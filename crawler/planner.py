@@ -40,7 +40,6 @@ from crawler.scheduling.planning import (
     reconstruct_buckets,
 )
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
-from crawler.spider_processes import drain
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +80,6 @@ class Planner:
             "lapsed slots": self._expire_slots,
             "host back-off": _recover_hosts,
             "kill switch": lambda at: kill_switch.apply_orders(self._client, at),
-            "drained nodes": lambda _: drain.apply_orders(self._client),
         }
         for part, work in parts.items():
             self.failures.run(part, partial(work, now))

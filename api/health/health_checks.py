@@ -203,27 +203,17 @@ def _check_scrapyd(redis: Redis) -> HealthAnswer:
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
         raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
-    running = found["running"]
-    short = {name: wanted for name, wanted in found["wanted"].items() if running.get(name, 0) < wanted}
-    if short:
-        missing = ", ".join(
-            f"{name} has {running.get(name, 0)} of {wanted}" for name, wanted in short.items()
-        )
-        unplaced = f"; no node may run more of {', '.join(left)}" if (left := found.get("missing")) else ""
-        raise PartDown(f"spider processes are missing: {missing}{unplaced}")
+    running, wanted = found["running"], found["wanted"]
+    if missing := found.get("missing"):
+        short = ", ".join(f"{name} has {wanted[name] - n} of {wanted[name]}" for name, n in missing.items())
+        raise PartDown(f"spider processes are missing: {short}")
     text = (
         ", ".join(f"{name}: {pluralize(number, 'spider')}" for name, number in running.items())
         or "no spider runs"
     )
-    if troubles := _list_node_troubles(found):
-        return {"scrapyd": PartFinding(PartState.DEGRADED, "; ".join([*troubles, text]))}
+    if away := found.get("away"):  # the others check all desks meanwhile
+        return {"scrapyd": PartFinding(PartState.DEGRADED, f"scrapyd at {', '.join(away)} is down; {text}")}
     return text
-
-
-def _list_node_troubles(found: Mapping[str, Any]) -> list[str]:
-    """Return which of several nodes do not work, whose share others run."""
-    gone = [f"node {name} reports no longer" for name in found.get("gone", ())]
-    return gone + [f"scrapyd of node {name} is down" for name in found.get("away", ())]
 
 
 def _check_workers(redis: Redis) -> HealthAnswer:

@@ -20,8 +20,6 @@ from api.health.parallel_probe import ProbeDown, open_redis
 from api.health.payment_overview import read_payments
 from api.health.process_overview import read_spiders, read_workers
 from api.health.queue_overview import read_jobs
-from configs.clock import clock
-from configs.node_report import NodeStatus, read_nodes
 from configs.proof_spool_status import SpoolReport, read_reports
 
 Parts = dict[str, Any]
@@ -51,15 +49,6 @@ def list_findings(report: Mapping[str, PartFinding]) -> list[HealthFinding]:
     return [HealthFinding(name, state, reason) for name, (state, reason) in report.items()]
 
 
-def read_machines() -> list[NodeStatus]:
-    """Read what each node's keeper reports, and what it is to run.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    return read_nodes(open_redis(), clock())
-
-
 def read_proofs() -> list[SpoolReport]:
     """Read the report of each machine's keeper on its spool.
 
@@ -84,7 +73,6 @@ READS: dict[str, Callable[[], Any]] = {
     "payments": read_payments,
     "proofs": read_proofs,
     "discovery": read_discovery,
-    "nodes": read_machines,
     "spiders": read_spiders,
     "workers": read_workers,
 }

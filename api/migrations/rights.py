@@ -110,7 +110,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",
         "crawler": _CHANGE, "reader": _READ,
     },
-    "drained_nodes": {"api": _READ, "crawler": _ALL, "reader": _READ},
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
     "outages": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "reader": _READ},
     "incidents": {

@@ -24,7 +24,6 @@ from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
 from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
-from api.models.node import DrainedNode
 from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
@@ -37,7 +36,7 @@ from api.models.user import Contact, Grant, User
 from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
-    User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, DrainedNode, Outage, Incident, DeskChange, Check,
+    User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, GoneCursor, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
     NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,

@@ -116,7 +116,6 @@ TABLE_RULES: dict[str, Rule] = {
     # What is watched
     "desks": AtMost(50_000, "one for each desk of the files"),
     "hosts": AtMost(50_000, "one for each host of the files"),
-    "drained_nodes": AtMost(1_000, "one for each machine that takes no work"),
     "desk_changes": DroppedByAge(PLANNER, lambda _: _DAY, lambda limit: DeskChange.created_at < limit),
     "outages": DroppedByAge("drop_watch_records", lambda _: _TEN_YEARS, lambda limit: Outage.ends_at < limit),
     "incidents": _TROUBLES,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from configs.hosts import parse_host_map
@@ -11,7 +11,6 @@ from configs.proxies import Proxy, parse_proxies
 from configs.setting_groups.common import CommonSettings
 from configs.setting_groups.value_types import WebAddress
 
-DEFAULT_NODE = "main"
 _HUMAN_GAP = 3.0  # seconds
 _CONFIGS = Path(__file__).parents[1]
 PREFECTURES = _CONFIGS / "prefectures"
@@ -28,9 +27,17 @@ def _step_gap(known: dict[str, Any]) -> float:
     return _HUMAN_GAP if real else 0.0
 
 
-def _usual_processes(known: dict[str, Any]) -> int:
-    """Return SPIDER_PROCESSES: their number is fixed unless SPIDER_PROCESSES_MAX is set."""
-    return int(known.get("spider_processes", 1))
+def _spoken(address: str) -> str:
+    if not address.startswith("http://"):
+        raise ValueError("scrapyd speaks http only: reach another machine's through a tunnel")
+    return address
+
+
+_ScrapydAddress = Annotated[WebAddress, AfterValidator(_spoken)]
+
+
+def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:
+    return (known["scrapyd_url"],)
 
 
 class CrawlingSettings(CommonSettings):
@@ -51,7 +58,6 @@ class CrawlingSettings(CommonSettings):
     browser_memory_mb: int = Field(1000, ge=1)
     spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
-    spider_processes_max: int = Field(default_factory=_usual_processes, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
     visit_requests: int = Field(24, ge=2)
     pause_after: int = Field(5, ge=1)
@@ -63,31 +69,28 @@ class CrawlingSettings(CommonSettings):
     discovery_processes: int = Field(1, ge=0)
     discovery_pages: int = Field(100, ge=1)
     discovery_depth: int = Field(4, ge=1)
-    scrapyd_url: WebAddress = "http://127.0.0.1:6800"
+    scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
+    scrapyd_urls: Annotated[tuple[_ScrapydAddress, ...], NoDecode] = Field(default_factory=_own_scrapyd)
     scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
-    node: str = Field(DEFAULT_NODE, pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
-    node_systems: Annotated[tuple[str, ...], NoDecode] = ()
-    node_browser: bool = True
-    node_processes: int | None = Field(None, ge=0)
-
-    @field_validator("spider_processes_max")
-    @classmethod
-    def _range(cls, value: int, info: ValidationInfo) -> int:
-        if value < (least := info.data.get("spider_processes", 1)):
-            raise ValueError(f"must not be below SPIDER_PROCESSES, which is {least}")
-        return value
 
     @field_validator("sandbox_hosts", mode="before")
     @classmethod
     def _hosts(cls, value: object) -> object:
         return parse_host_map(value) if isinstance(value, str) else value
 
-    @field_validator("node_systems", mode="before")
+    @field_validator("scrapyd_urls", mode="before")
     @classmethod
-    def _systems(cls, value: object) -> object:
+    def _split_addresses(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("scrapyd_urls")
+    @classmethod
+    def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("names an address twice")
+        return value
 
     @field_validator("proxy_list", mode="before")
     @classmethod

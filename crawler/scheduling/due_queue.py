@@ -198,19 +198,13 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     return call.read(answer)
 
 
-def claim(
-    system: str, *, now: datetime, places: int, hold: float, since: datetime | None = None
-) -> Call[ClaimResult]:
+def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[ClaimResult]:
     """Take up to `places` desks that are due and whose hosts are free: most overdue first, one per host.
 
-    Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more. `since`: until
-    then the caller has left no desk unclaimed, so that whatever made one wait is no lateness (None: do not count).
+    Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    keys = (
-        _due(system), _desks(system), pushed(system), _STOPPED, _waits(system), _idle(system), claims(system),
-    )  # fmt: skip
-    late, slow = settings().heartbeat_late_seconds, settings().scale_late_seconds
-    arguments = (now.timestamp(), places, hold, late, since.timestamp() if since else "", slow)
+    keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system), _idle(system))
+    arguments = (now.timestamp(), places, hold, settings().heartbeat_late_seconds)
     return Call(lua_scripts.CLAIM, keys, arguments, _claimed)
 
 
@@ -351,11 +345,6 @@ def size(client: "redis.Redis", system: str) -> int:
 def pushed(system: str) -> str:
     """Return the key of the list an operator or a tool pushes desk ids to."""
     return f"{system}:checks"
-
-
-def claims(system: str) -> str:
-    """Return the key of the counts of claims."""
-    return f"claims:{system}"
 
 
 def _due(system: str) -> str:

@@ -41,13 +41,13 @@ class CrawlQueue(NamedTuple):
 
     @property
     def processes(self) -> int:
-        """Return how many processes serve it at least."""
+        """Return how many processes each scrapyd runs for it."""
         return settings().browser_processes if self.browser else settings().spider_processes
 
     @property
-    def most_processes(self) -> int:
-        """Return how many processes may serve it while its checks begin late."""
-        return settings().browser_processes if self.browser else settings().spider_processes_max
+    def leases(self) -> int:
+        """Return how many processes may serve it at once: those of all scrapyds together."""
+        return self.processes * len(settings().scrapyd_urls)
 
     @property
     def memory_mb(self) -> int:

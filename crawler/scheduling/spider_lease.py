@@ -17,7 +17,7 @@ _RETRY = 0.1  # seconds between two attempts
 
 def lease_keys(queue: str) -> list[str]:
     """Return the keys of a queue's leases."""
-    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).most_processes)]
+    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).leases)]
 
 
 class SpiderLease:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
@@ -18,7 +18,8 @@ from crawler.settings import BOT_NAME
 
 PROJECT = BOT_NAME
 _BROWSER = f"-{Fetch.BROWSER}"
-_TIMEOUT = 10  # seconds: the first schedule starts a process that lists the spiders
+_CONNECT_SECONDS = 2  # a machine that is gone keeps the others' scrapyds waiting that long
+_TIMEOUT = 10  # seconds
 
 
 class ScrapydAway(RuntimeError):
@@ -45,17 +46,10 @@ class Scrapyd:
     username: str
     passwords: tuple[str, ...]
 
-    @classmethod
-    def from_settings(cls) -> Self:
-        """Read SCRAPYD_URL, SCRAPYD_USERNAME, SCRAPYD_PASSWORD.
-
-        Raises:
-            configs.settings.SettingMissing: the password is not set.
-        """
-        current = settings()
-        url = urlsplit(str(current.scrapyd_url))
-        passwords = current.require_all("scrapyd_password")
-        return cls(url.hostname or "127.0.0.1", url.port or 80, current.scrapyd_username, passwords)
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        return f"{self.host}:{self.port}"
 
     def jobs(self) -> Jobs:
         """Return the jobs that run or wait to run, and those that ended lately.
@@ -99,19 +93,21 @@ class Scrapyd:
     def _request(self, method: str, name: str, query: str, password: str) -> tuple[int, bytes]:
         token = b64encode(f"{self.username}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/x-www-form-urlencoded"}
-        connection = HTTPConnection(self.host, self.port, timeout=_TIMEOUT)
+        connection = HTTPConnection(self.host, self.port, timeout=_CONNECT_SECONDS)
+        path = f"/{name}?{query}" if method == "GET" else f"/{name}"
         try:
-            path = f"/{name}?{query}" if method == "GET" else f"/{name}"
+            connection.connect()
+            connection.sock.settimeout(_TIMEOUT)
             connection.request(method, path, query if method == "POST" else None, headers)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, HTTPException) as error:
-            raise ScrapydAway(f"scrapyd at {self.host}:{self.port} does not answer: {error!r}") from error
+            raise ScrapydAway(f"scrapyd at {self.address} does not answer: {error!r}") from error
         finally:
             connection.close()
 
     def _parse_answer(self, name: str, status: int, body: bytes) -> dict[str, Any]:
-        where = f"scrapyd at {self.host}:{self.port}"
+        where = f"scrapyd at {self.address}"
         if status == HTTPStatus.UNAUTHORIZED:
             raise ScrapydAway(
                 f"{where} refuses us: check SCRAPYD_USERNAME and SCRAPYD_PASSWORD on both sides"
@@ -123,6 +119,21 @@ class Scrapyd:
         except (ValueError, KeyError, TypeError) as error:
             raise ScrapydAway(f"{where} answered {status} to {name} with no JSON: {body[:200]!r}") from error
         raise ScrapydAway(f"{where} refused {name}: {answer.get('message', body[:200])}")
+
+
+def list_scrapyds() -> list[Scrapyd]:
+    """Return a client for each of SCRAPYD_URLS, with SCRAPYD_USERNAME and SCRAPYD_PASSWORD.
+
+    Raises:
+        configs.settings.SettingMissing: the password is not set.
+    """
+    current = settings()
+    passwords = current.require_all("scrapyd_password")
+    addresses = [urlsplit(each) for each in current.scrapyd_urls]
+    return [
+        Scrapyd(each.hostname or "", each.port or 80, current.scrapyd_username, passwords)
+        for each in addresses
+    ]
 
 
 def _queue(job: Mapping[str, str]) -> CrawlQueue:

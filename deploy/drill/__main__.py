@@ -37,7 +37,7 @@ STEPS: dict[str, Step] = {
         "the same through PgBouncer, TLS verified", check_pooler, needs_images=True, is_walled=True
     ),
     "faults": Step("faults of real servers", check_faults, needs_images=True, is_walled=True),
-    "fleet": Step("several APIs, nodes and sets of workers, one of which is lost", check_fleet),
+    "fleet": Step("several APIs, scrapyds and sets of workers, one of which is lost", check_fleet),
     "suite": Step("the tests on PostgreSQL 16 and redis-server", run_suite),
 }
 

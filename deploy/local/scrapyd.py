@@ -3,6 +3,7 @@
 import configparser
 import io
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from configs.hosts import is_loopback
+from configs.hosts import is_loopback, is_private
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
 from deploy.local.private_files import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")
+_INNER = re.compile(r"[a-z][a-z0-9-]*")  # a name in a network of containers
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 -- they are refused
 _QUIET = "ignore:pkg_resources is deprecated"  # scrapyd 1.6 still imports it, at each start of a spider
 _SPARE = 8  # processes beside one of each system: a successor starts before its predecessor ends
 
@@ -27,12 +30,14 @@ def configuration(current: Settings) -> str:
     """Return scrapyd.conf (https://scrapyd.readthedocs.io/en/stable/config.html).
 
     Raises:
-        NotOurs: SCRAPYD_URL is not on loopback; who reaches scrapyd runs code.
+        NotOurs: SCRAPYD_URL is neither on loopback nor in a private network; who reaches scrapyd runs code.
         configs.settings.SettingMissing: the password is not set.
     """
     url = urlsplit(str(current.scrapyd_url))
-    if url.scheme != "http" or not is_loopback(url.hostname or ""):
-        raise NotOurs(f"SCRAPYD_URL is {current.scrapyd_url}: scrapyd listens on loopback only, by http")
+    if not _may_listen(url.hostname or ""):
+        raise NotOurs(
+            f"SCRAPYD_URL is {current.scrapyd_url}: scrapyd listens on loopback or in a private network"
+        )
     made = configparser.RawConfigParser()
     made["scrapyd"] = {
         "bind_address": url.hostname or "127.0.0.1",
@@ -46,7 +51,7 @@ def configuration(current: Settings) -> str:
         "items_dir": "",
         "dbs_dir": "dbs",
         "eggs_dir": "eggs",
-        "max_proc": str(4 * (current.spider_processes_max + current.browser_processes) + _SPARE),
+        "max_proc": str(4 * (current.spider_processes + current.browser_processes) + _SPARE),
     }
     made["services"] = dict.fromkeys(_DOORS, "")  # the project is installed; an egg would be anybody's code
     text = io.StringIO()
@@ -80,6 +85,12 @@ def environment(current: Settings, given: Mapping[str, str]) -> dict[str, str]:
     absolute = {name: str(path.resolve()) for name, path in paths.items()}
     own = {"SCRAPYD_PID": str(os.getpid()), "PYTHONWARNINGS": _QUIET}
     return {name: value for name, value in written.items() if value} | dict(given) | absolute | own
+
+
+def _may_listen(host: str) -> bool:
+    if host in _EVERYWHERE:
+        return False
+    return is_loopback(host) or is_private(host) or bool(_INNER.fullmatch(host))
 
 
 def _escaped(text: str) -> str:

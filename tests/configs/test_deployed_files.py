@@ -1,5 +1,4 @@
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 import redis
 
 from configs import deployed_files
-from configs.deployed_files import code_version, desk_files_version, release_version
+from configs.deployed_files import code_version, desk_files_version
 
 
 @pytest.fixture
@@ -127,20 +126,3 @@ def test_files_that_are_away_or_unreadable_are_another_version(
     (tmp_path / "desks").rename(tmp_path / "away")
     seen.add(desk_files_version())
     assert len(seen) == 3
-
-
-def test_the_same_release_in_another_folder_with_other_libraries_has_the_same_version(
-    tmp_path: Path,
-    code: Callable[[str, str], None],
-    monkeypatch: pytest.MonkeyPatch,
-    settings_env: Callable[..., None],
-) -> None:
-    here, whole = release_version(), code_version()
-    there = tmp_path / "elsewhere" / "rdvpriority"
-    shutil.copytree(tmp_path, there)
-    monkeypatch.setattr(deployed_files, "_OURS", there)
-    settings_env(PREFECTURES_DIR=there / "desks")
-    assert release_version() == here
-    assert code_version() != whole
-    (there / "desks" / "evry_91.yaml").write_text("grade: stale")
-    assert release_version() != here

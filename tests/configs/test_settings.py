@@ -451,13 +451,23 @@ def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(bare: Put)
         gap(STEP_GAP_SECONDS="-1")
 
 
-def test_the_most_spiders_are_as_many_as_usual_and_never_fewer(settings_env: Put) -> None:
-    settings_env(SPIDER_PROCESSES="2")
-    assert settings().spider_processes_max == 2
-    settings_env(SPIDER_PROCESSES_MAX="3")
-    assert settings().spider_processes_max == 3
-    settings_env(SPIDER_PROCESSES_MAX="1")
-    with pytest.raises(
-        SettingsRefused, match="SPIDER_PROCESSES_MAX: must not be below SPIDER_PROCESSES, which is 2"
-    ):
+def test_the_spiders_run_under_this_machines_scrapyd_unless_several_are_named(settings_env: Put) -> None:
+    settings_env(SCRAPYD_URL="http://127.0.0.1:6900")
+    assert settings().scrapyd_urls == ("http://127.0.0.1:6900",)
+    settings_env(SCRAPYD_URLS="http://127.0.0.1:6900/, http://10.0.0.2:6800")
+    assert settings().scrapyd_urls == ("http://127.0.0.1:6900", "http://10.0.0.2:6800")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "said"),
+    [
+        ("http://a:6800,https://10.0.0.2:6800", "scrapyd speaks http only"),
+        ("http://a:6800,http://a:6800/", "names an address twice"),
+    ],
+)
+def test_addresses_of_scrapyds_that_cannot_be_meant_are_refused(
+    settings_env: Put, addresses: str, said: str
+) -> None:
+    settings_env(SCRAPYD_URLS=addresses)
+    with pytest.raises(SettingsRefused, match=said):
         load()

@@ -11,7 +11,7 @@ import pytest
 import redis
 from scrapy.exceptions import CloseSpider
 
-from configs.clock import clock, override_clock
+from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import dispatcher
@@ -23,8 +23,6 @@ from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue, lua_scripts, spider_lease
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
-from crawler.spider_processes.fleet import count_claims
-from crawler.spider_processes.scaling import ClaimCounts
 from tests.crawler.checks import Crawler, entry
 
 if TYPE_CHECKING:
@@ -272,49 +270,6 @@ def test_no_more_desks_are_claimed_than_there_are_places(
                 event.set()
 
     run(test())
-
-
-def test_a_desk_that_waited_for_a_place_was_claimed_late(
-    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    settings_env(SPIDER_PLACES="1")
-    ahead = timedelta(0)
-
-    async def test() -> None:
-        nonlocal ahead
-        put(desks, "a", "b")
-        spider.held["a"] = spider.held["b"] = asyncio.Event()
-        async with aclosing(serve(spider)) as checks:
-            first = asyncio.ensure_future(anext(checks))
-            await until(lambda: spider.asked)
-            ahead = timedelta(seconds=2)
-            spider.held["a"].set()
-            await first
-            await anext(checks)
-
-    with override_clock(lambda: datetime.now(UTC) + ahead):
-        run(test())
-    assert claim_counts() == ClaimCounts(all=2, late=1)
-
-
-def test_a_desk_that_waited_for_its_host_was_not_claimed_late(spider: Spider, desks: dict[str, Desk]) -> None:
-    async def test() -> None:
-        put(desks, "a", "b", ahead=-60)
-        # The first claim comes before it on a busy machine, too.
-        until_then = clock() + timedelta(seconds=1.5)
-        with due_queue.connect() as client:
-            due_queue.send(client, due_queue.rest({desks["a"].host: until_then}, now=clock()))
-        async with aclosing(serve(spider)) as checks:
-            asked = [(await anext(checks)).desk_id for _ in "ba"]
-        assert asked == [desks["b"].id, desks["a"].id]
-
-    run(test())
-    assert claim_counts() == ClaimCounts(all=2, late=0)
-
-
-def claim_counts() -> ClaimCounts:
-    with due_queue.connect() as client:
-        return count_claims(client, SYSTEM)
 
 
 def test_a_desk_of_a_busy_host_is_asked_as_soon_as_the_visit_there_is_written(

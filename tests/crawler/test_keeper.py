@@ -12,7 +12,6 @@ import redis
 
 from configs.desk import Desk
 from configs.file_watch import FileWatch
-from configs.node_report import read_nodes
 from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
@@ -27,8 +26,8 @@ SYSTEM = "prefenligne"
 class Fake:
     """A scrapyd whose spiders end when a test says so; a test may change their registry entries."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self.client = client
+    def __init__(self, client: redis.Redis, address: str = "127.0.0.1:6800", job: str = "job") -> None:
+        self.client, self.address, self.job = client, address, job
         self.running: dict[str, list[str]] = {}
         self.finished: list[str] = []
         self.killed: list[str] = []
@@ -39,14 +38,14 @@ class Fake:
 
     def jobs(self) -> Jobs:
         if self.away:
-            raise ScrapydAway("scrapyd at 127.0.0.1:6800 does not answer")
+            raise ScrapydAway(f"scrapyd at {self.address} does not answer")
         running = {spider: list(jobs) for spider, jobs in self.running.items() if jobs}
         return Jobs(running, frozenset(self.finished))
 
     def schedule(self, queue: CrawlQueue) -> str:
         self.started += 1
-        self.running.setdefault(str(queue), []).append(f"job-{self.started}")
-        return f"job-{self.started}"
+        self.running.setdefault(str(queue), []).append(f"{self.job}-{self.started}")
+        return f"{self.job}-{self.started}"
 
     def cancel(self, job: str, *, kill: bool = False) -> None:
         if kill:
@@ -91,10 +90,9 @@ def make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Keeper]]:
     desk_files(a="127.77.0.91:8800")
-    for name in ("code_version", "release_version"):
-        monkeypatch.setattr(keeper, name, lambda: fake.version)
+    monkeypatch.setattr(keeper, "code_version", lambda: fake.version)
     with due_queue.connect() as client:
-        yield lambda: Keeper(cast("Scrapyd", fake), client)
+        yield lambda: Keeper([cast("Scrapyd", fake)], client)
 
 
 @pytest.fixture
@@ -444,18 +442,101 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
     assert fake.running["discovery"] == ["job-of-the-day"]
 
 
-def test_a_keeper_reports_its_node(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
-    kept.run_once(NOW)
-    kept.run_once(after(2))
-    (node,) = read_nodes(redis_server, after(2))
-    assert node.report
-    assert (node.name, node.seen_at, node.report.running) == ("main", after(2), {SYSTEM: 1})
-    assert (node.report.wanted, node.report.version, node.report.away_since) == ({SYSTEM: 1}, "v1", None)
-    assert node.report.cores > 0
-    assert node.report.memory_mb > node.report.memory_free_mb > 0
-    fake.away = True
+@pytest.fixture
+def two(
+    make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
+) -> Iterator[tuple[Keeper, Fake, Fake]]:
+    """A keeper of two machines' scrapyds; `make` sets the desks and the version."""
+    second = Fake(redis_server, "10.0.0.2:6800", "b")
+    with due_queue.connect() as client:
+        yield Keeper([cast("Scrapyd", fake), cast("Scrapyd", second)], client), fake, second
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_two_scrapyds_run_the_same_numbers_of_spiders(
+    two: tuple[Keeper, Fake, Fake],
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    processes: int,
+) -> None:
+    kept, first, second = two
+    settings_env(SPIDER_PROCESSES=processes)
+    for second_ in (0, 2, 4):
+        kept.run_once(after(second_))
+    numbers = range(1, processes + 1)
+    assert (first.running, second.running) == (
+        {SYSTEM: [f"job-{n}" for n in numbers]},
+        {SYSTEM: [f"b-{n}" for n in numbers]},
+    )
+    both = {SYSTEM: 2 * processes}
+    assert word(redis_server) == {
+        "at": after(4).isoformat(),
+        "scrapyd": "ok",
+        "running": both,
+        "wanted": both,
+    }
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [
+        ([0], {"scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1}, "away": ["127.0.0.1:6800"]}),
+        ([1], {"scrapyd": "ok", "running": {SYSTEM: 1}, "wanted": {SYSTEM: 1}, "away": ["10.0.0.2:6800"]}),
+        ([0, 1], {"scrapyd": "down", "running": {}, "wanted": {SYSTEM: 2}}),
+    ],
+)
+def test_a_scrapyd_that_is_away_is_named_and_the_other_one_served(
+    two: tuple[Keeper, Fake, Fake], redis_server: redis.Redis, away: list[int], said: dict[str, Any]
+) -> None:
+    kept, *scrapyds = two
+    for number in away:
+        scrapyds[number].away = True
+    for second in (0, 2):
+        kept.run_once(after(second))
+    assert word(redis_server) == {"at": after(2).isoformat(), **said}
+    assert [each.started for each in scrapyds] == [int(number not in away) for number in (0, 1)]
+    for each in scrapyds:
+        each.away = False
     for second in (4, 6):
         kept.run_once(after(second))
-    (node,) = read_nodes(redis_server, after(6))
-    assert node.report
-    assert (node.report.running, node.report.away_since) == ({}, after(4))
+    assert word(redis_server)["running"] == {SYSTEM: 2}
+    assert [each.started for each in scrapyds] == [1, 1]
+
+
+def test_a_successor_on_one_scrapyd_hides_no_spider_that_is_missing_on_another(
+    two: tuple[Keeper, Fake, Fake], redis_server: redis.Redis
+) -> None:
+    kept, first, _ = two
+    first.running = {SYSTEM: ["old", "new"]}
+    kept.run_once(NOW)
+    assert (word(redis_server)["running"], word(redis_server)["missing"]) == ({SYSTEM: 2}, {SYSTEM: 1})
+
+
+def test_newer_code_is_run_on_each_scrapyd_that_answers_before_the_keeper_ends(
+    two: tuple[Keeper, Fake, Fake],
+) -> None:
+    kept, first, second = two
+    kept.run_once(NOW)
+    first.speak("job-1", NOW)
+    second.speak("b-1", NOW)
+    first.version = "v2"
+    kept.run_once(after(1))
+    kept.run_once(after(12))
+    assert (first.running, second.running) == ({SYSTEM: ["job-1", "job-2"]}, {SYSTEM: ["b-1", "b-2"]})
+    first.speak("job-2", after(13))
+    assert kept.run_once(after(14))
+    second.away = True
+    assert not kept.run_once(after(16))
+
+
+def test_a_spider_that_died_with_its_machine_frees_its_lease_by_itself_and_stays_replaced(
+    two: tuple[Keeper, Fake, Fake],
+) -> None:
+    kept, first, second = two
+    kept.run_once(NOW)
+    first.speak("job-1", NOW)
+    second.speak("b-1", NOW)
+    second.away = True
+    for seconds in range(2, 300, 2):
+        kept.run_once(after(seconds))
+    assert (first.running, first.started) == ({SYSTEM: ["job-1"]}, 1)

@@ -33,7 +33,7 @@ def read_gunicorn(option: str) -> int:
 
 def count_processes() -> dict[str, int]:
     """Return, by program, the number of processes that may hold connections; a spider and its successor run at once."""
-    spiders = sum(CrawlQueue.parse(name).most_processes for name in queue_names()) + 1  # and discovery
+    spiders = sum(CrawlQueue.parse(name).processes for name in queue_names()) + 1  # and discovery
     return {
         "api": read_gunicorn("workers"),
         "stream": 1,
@@ -78,8 +78,6 @@ def test_a_server_that_takes_fewer_is_named_with_what_to_do(
     )
     assert f"set max_connections to {needed + 3}, or put PgBouncer before it" in said
     settings_env(SPIDER_PROCESSES="9")
-    assert count_connections() == needed + 8 * 4 * 2 * connection_limit("crawler")
-    settings_env(SPIDER_PROCESSES="1", SPIDER_PROCESSES_MAX="9")
     assert count_connections() == needed + 8 * 4 * 2 * connection_limit("crawler")
 
 

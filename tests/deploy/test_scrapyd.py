@@ -17,7 +17,7 @@ from configs.clock import clock
 from configs.settings import settings
 from crawler.keeper import Keeper
 from crawler.scheduling import due_queue
-from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
+from crawler.spider_processes.scrapyd_client import ScrapydAway, list_scrapyds
 from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.api.world import PREFECTURES
@@ -60,8 +60,23 @@ def test_nobody_sends_it_code(state: Path) -> None:
     assert set(read(configuration(settings()))["services"].values()) == {""}
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.2:6800", "http://scrapyd:6800", "http://127.0.0.1:6800"])
+def test_it_listens_on_loopback_or_in_a_network_of_our_own(
+    url: str, state: Path, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SCRAPYD_URL=url)
+    written = read(configuration(settings()))["scrapyd"]
+    assert f"http://{written['bind_address']}:{written['http_port']}" == url
+
+
 @pytest.mark.parametrize(
-    "url", ["http://0.0.0.0:6800", "http://scrapyd.example.org", "https://127.0.0.1:6800"]
+    "url",
+    [
+        "http://0.0.0.0:6800",
+        "http://[::]:6800",
+        "http://8.8.8.8:6800",
+        "http://scrapyd.example.org",
+    ],
 )
 def test_it_listens_nowhere_else(url: str, state: Path, settings_env: Callable[..., None]) -> None:
     settings_env(SCRAPYD_URL=url)
@@ -129,7 +144,7 @@ def test_spiders_are_named_as_their_files() -> None:
 def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
     scrapyd: "subprocess.Popen[bytes]", redis_server: redis.Redis, tmp_path: Path
 ) -> None:
-    api = Scrapyd.from_settings()
+    (api,) = list_scrapyds()
 
     def up() -> bool:
         try:
@@ -139,7 +154,7 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
 
     until(up)
     with due_queue.connect() as client:
-        keeper = Keeper(api, client)
+        keeper = Keeper([api], client)
         keeper.run_once(clock())
         until(lambda: redis_server.keys("lease:prefenligne:0"))
         (spider,) = psutil.Process(scrapyd.pid).children()

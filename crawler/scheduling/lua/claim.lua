@@ -1,14 +1,11 @@
 -- Claims desks that are due and whose hosts are free: the most overdue first, one per host.
 --
--- KEYS    due, desks, pushed, stopped, waits, idle, claims (of one queue; `stopped` is of all)
--- ARGV    now, places, hold (seconds), late (seconds), since (the caller has left no desk until then; '': do not count),
---         slow (seconds)
+-- KEYS    due, desks, pushed, stopped, waits, idle (of one queue; `stopped` is of all)
+-- ARGV    now, places, hold (seconds), late (seconds)
 -- Result  {{desk, token, due, requests paid}…, wake ('' where nothing is scheduled), refused pushes}
 -- Changes pushed desks become due now; each claimed desk gets the next token and is due again at now + hold, its host
 --         is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
 --         A due desk whose host is not free is put off in waits or idle, until that may be so.
---         `claims` counts the claims, and those that are late: more than `slow` after the desk was due and `since`.
---         What a host held back until `since` is not late.
 --
 -- Desks without waiting subscribers come after all others until they are `late`: otherwise they never had a turn.
 -- A claim reads about as many desks as it takes, not all that are due: with thousands late that took longer than visits.
@@ -17,7 +14,6 @@
 -- include: _buckets
 
 local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local since, slow, behind = tonumber(ARGV[5]), tonumber(ARGV[6]), 0
 local claims, refused, tried, wake = {}, {}, {}, math.huge
 local HELD, LONGEST = 1, 60 -- seconds: what frees a host before its instant is noticed within these at the latest
 local ORDER = 1e-6 -- seconds in waits and idle for each that a desk is overdue: of one host the most overdue comes first
@@ -51,7 +47,6 @@ local function take(name, due, desk, left, at)
   keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   claims[#claims + 1] = {name, token, due, desk.cost}
-  if since and now - math.max(since, tonumber(due)) > slow then behind = behind + 1 end
 end
 
 local function put_off(name, due, desk, free, seconds)
@@ -120,9 +115,5 @@ if places > 0 then
   look(KEYS[1], string.format('%.6f', now - late))
   look(KEYS[5], ARGV[1])
   look(KEYS[6], ARGV[1])
-end
-if since and #claims > 0 then
-  redis.call('HINCRBY', KEYS[7], 'all', #claims)
-  redis.call('HINCRBY', KEYS[7], 'late', behind)
 end
 return {claims, wake == math.huge and '' or string.format('%.6f', wake), refused}

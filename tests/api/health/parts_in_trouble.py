@@ -27,7 +27,6 @@ from api.models.desk import DeskStatus
 from api.models.job_run import JobResult
 from api.models.user import Channel
 from configs.clock import clock
-from configs.node_report import NodeReport, NodeStatus
 from configs.proof_spool_status import SpoolReport
 from tests.api.world import BOBIGNY
 
@@ -65,7 +64,6 @@ def make_parts() -> dict[str, Any]:
         "payments": PaymentOverview(1, 30.0, 1, 1, 1, 30.0, 1, 1, 1, 1, 60.0),
         "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
         "discovery": DiscoveryOverview(DiscoveryWalk(ago, ago, cut=True, pages=90, found=2), [MovedDesk(BOBIGNY, "gone", "404", ago)]),
-        "nodes": [NodeStatus("a", ago, None, {}, drained=False), NodeStatus("b", ago, NodeReport(name="b", machine="m", at=ago, version="abcdef0123", queues=["ants"], running={"ants": 2}, cores=4, load=1.25, memory_mb=8000, memory_free_mb=5000), {"ants": 2}, drained=True)],
         "spiders": [Spider("ants", "0123456789", "ending", ago, 90, 1, 400, "abcdef0123")],
         "workers": [QueueListener("worker-1", ["slots"], "idle", ago, 5, 1)],
     }  # fmt: skip

@@ -129,27 +129,21 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"gone": ["b"]}, "node b reports no longer; prefenligne: 1 spider"),
-        ({"away": ["b"]}, "scrapyd of node b is down; prefenligne: 1 spider"),
-    ],
-)
-def test_a_node_whose_share_others_run_degrades_health(
-    whole: FlaskClient, redis_server: redis.Redis, changes: dict[str, list[str]], said: str
+def test_a_scrapyd_that_is_away_beside_one_that_works_degrades_health(
+    whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    keeper(redis_server, **changes)
+    keeper(redis_server, away=["10.0.0.2:6800"])
     answer = whole.get("/api/health")
     assert answer.status_code == 200
+    said = "scrapyd at 10.0.0.2:6800 is down; prefenligne: 1 spider"
     assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
 
 
-def test_a_system_that_no_node_may_run_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
-    keeper(redis_server, running={}, missing={"prefenligne": 1})
-    assert parts(whole)["scrapyd"] == (
-        "spider processes are missing: prefenligne has 0 of 1; no node may run more of prefenligne"
-    )
+def test_a_queue_whose_spiders_are_missing_on_one_of_two_machines_is_named(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    keeper(redis_server, running={"prefenligne": 2}, wanted={"prefenligne": 2}, missing={"prefenligne": 1})
+    assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 1 of 2"
 
 
 def test_a_key_that_was_taken_away_too_early_is_said(
@@ -216,7 +210,7 @@ def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redi
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
     keeper(redis_server, scrapyd="down")
     assert "scrapyd is down" in parts(whole)["scrapyd"]
-    keeper(redis_server, running={})
+    keeper(redis_server, running={}, missing={"prefenligne": 1})
     assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 0 of 1"
     redis_server.set("keeper:seen", "not json")
     assert "cannot be asked" in parts(whole)["scrapyd"]

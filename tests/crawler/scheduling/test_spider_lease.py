@@ -13,7 +13,7 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 
 @pytest.fixture(autouse=True)
 def _short(redis_server: redis.Redis, settings_env: Callable[..., None]) -> None:
-    settings_env(SEAT_SECONDS="1", SPIDER_PROCESSES_MAX="2")
+    settings_env(SEAT_SECONDS="1", SPIDER_PROCESSES="1", SCRAPYD_URLS="http://a:1,http://b:1")
 
 
 def with_seats(test: Test, count: int) -> None:
@@ -27,7 +27,7 @@ def with_seats(test: Test, count: int) -> None:
     asyncio.run(run())
 
 
-def test_there_are_as_many_seats_as_processes_and_no_more(redis_server: redis.Redis) -> None:
+def test_there_are_as_many_seats_as_processes_on_all_machines_and_no_more(redis_server: redis.Redis) -> None:
     async def test(first: SpiderLease, second: SpiderLease, third: SpiderLease) -> None:
         assert await first.take(asyncio.Event())
         assert await second.take(asyncio.Event())

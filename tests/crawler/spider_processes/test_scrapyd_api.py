@@ -11,7 +11,7 @@ import pytest
 from configs.desk import Fetch
 from configs.settings import SettingMissing
 from crawler.scheduling.queues import CrawlQueue
-from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
+from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway, list_scrapyds
 
 
 class Server(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def scrapyd(settings_env: Callable[..., None]) -> Iterator[Scrapyd]:
     Server.asked.clear()
     Server.password = ""
     settings_env(SCRAPYD_URL=f"http://127.0.0.1:{server.server_port}", SCRAPYD_PASSWORD="p:ss")
-    yield Scrapyd.from_settings()
+    yield list_scrapyds()[0]
     server.shutdown()
     thread.join()
     server.server_close()
@@ -116,7 +116,12 @@ def test_a_scrapyd_that_is_not_there_is_named() -> None:
 def test_the_password_is_needed(settings_env: Callable[..., None]) -> None:
     settings_env(SCRAPYD_PASSWORD="")
     with pytest.raises(SettingMissing, match="SCRAPYD_PASSWORD"):
-        Scrapyd.from_settings()
+        list_scrapyds()
+
+
+def test_there_is_a_client_for_each_address(settings_env: Callable[..., None]) -> None:
+    settings_env(SCRAPYD_URLS="http://127.0.0.1:6800,http://10.0.0.2", SCRAPYD_PASSWORD="x")
+    assert [each.address for each in list_scrapyds()] == ["127.0.0.1:6800", "10.0.0.2:80"]
 
 
 # docs/keys.md: the keeper learns the new password before scrapyd does.
@@ -129,8 +134,8 @@ def test_the_keeper_goes_on_while_the_password_is_replaced(
     says(running=[], pending=[], finished=[], jobid="7")
     Server.password = known
     settings_env(SCRAPYD_PASSWORD=keeper)
-    assert Scrapyd.from_settings().jobs() == Jobs({})
-    assert Scrapyd.from_settings().schedule(CrawlQueue("ants")) == "7"
+    assert list_scrapyds()[0].jobs() == Jobs({})
+    assert list_scrapyds()[0].schedule(CrawlQueue("ants")) == "7"
 
 
 @pytest.mark.parametrize(("keeper", "known"), [("old", "new"), ("new", "old"), ("old,older", "new")])
@@ -140,4 +145,4 @@ def test_a_password_that_scrapyd_does_not_know_is_refused(
     Server.password = known
     settings_env(SCRAPYD_PASSWORD=keeper)
     with pytest.raises(ScrapydAway, match="check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"):
-        Scrapyd.from_settings().jobs()
+        list_scrapyds()[0].jobs()

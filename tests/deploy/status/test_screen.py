@@ -51,7 +51,6 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
         ("payments", ["1 event, 1 command on the way"]),
         ("proofs", ["3 proofs on the way, the oldest for 10 min", "the store takes nothing for 10 min: refused"]),
         ("discovery", ["last walk 10 min ago: 90 pages, 2 new booking pages · cut", "gone for 10 min"]),
-        ("nodes", ["a gone for 10 min", "b drained ants 2, load 1.2 on 4"]),
         ("spiders", ["ants ending 10 min, 90 MB, 400 checks, 1 under way"]),
         ("workers", ["slots: idle 10 min, 5 jobs done, 1 failed"]),
     ],

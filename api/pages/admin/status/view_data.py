@@ -29,7 +29,6 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Any], list[Line]]]] = {
     "payments": ("Paiements", service_lines.list_payment_lines),
     "proofs": ("Preuves", service_lines.list_proof_lines),
     "discovery": ("Découverte", watching_lines.list_discovery_lines),
-    "nodes": ("Machines", watching_lines.list_node_lines),
     "spiders": ("Robots", watching_lines.list_spider_lines),
     "workers": ("Exécutants", service_lines.list_worker_lines),
 }

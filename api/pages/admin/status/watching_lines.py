@@ -15,11 +15,9 @@ from api.pages.admin.desks.links import build_desk_url
 from api.pages.admin.status.line import BAD, GOOD, WARN, Line, cut, write_decimal, write_seconds, write_since
 from api.pages.admin.words import DESK_STATUSES, count
 from configs.clock import clock
-from configs.node_report import NodeStatus
 
 _LATE = 1.0  # seconds; more shows that something is slow
 _WHOLE_SHARE = 100
-_GB = 1000  # MB
 _SPIDER_STATES = {"waiting": "en attente", "serving": "en service", "ending": "s’arrête"}
 
 
@@ -154,27 +152,6 @@ def _write_walk(part: DiscoveryOverview) -> Line:
     return Line(
         f"{text}{', interrompu faute de temps' if last.cut else ''}", WARN if last.cut or last.found else GOOD
     )
-
-
-def list_node_lines(part: list[NodeStatus]) -> list[Line]:
-    """Return the machines that run spiders."""
-    return [_write_node(each) for each in part] or [Line("Aucune ne répond : rien n’est vérifié", BAD)]
-
-
-def _write_node(each: NodeStatus) -> Line:
-    drained = ", ne prend plus de travail" if each.drained else ""
-    report = each.report
-    if report is None:
-        since = write_since(each.seen_at)
-        return Line(f"{each.name} : muette depuis {since}{drained}", WARN if each.drained else BAD)
-    robots = count(sum(report.running.values()), "robot", "robots")
-    load = f"{write_decimal(report.load)} sur {count(report.cores, 'cœur', 'cœurs')}"
-    free, whole = write_decimal(report.memory_free_mb / _GB), write_decimal(report.memory_mb / _GB)
-    browser = "avec navigateur" if report.browser else "sans navigateur"
-    away = f", scrapyd muet depuis {write_since(report.away_since)}" if report.away_since else ""
-    tone = BAD if away else WARN if each.drained or not each.share else GOOD
-    text = f"{each.name} : {robots}, charge {load}, {free} Go libres sur {whole}, {browser}"
-    return Line(f"{text}, version {report.version[:8]}{away}{drained}", tone)
 
 
 def list_spider_lines(part: list[Spider]) -> list[Line]:

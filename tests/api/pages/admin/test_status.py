@@ -1,8 +1,6 @@
 """Operators' page of the status."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,7 +52,6 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Paiements", ["En route : 1 événement, 1 commande à Stripe", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
         ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnée"]),
         ("Découverte", ["interrompu faute de temps", "404"]),
-        ("Machines", ["bad a : muette depuis 10 min", "warn b : 2 robots, charge 1,2 sur 4 cœurs, 5,0 Go libres sur 8,0, sans navigateur, version abcdef01, ne prend plus de travail"]),
         ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours, s’arrête, version abcdef01"]),
         ("Exécutants", ["warn worker-1 : libre, lancé il y a 10 min, 5 faits, 1 échoué slots"]),
     ],
@@ -63,14 +60,6 @@ def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]
     said = write_texts(app, make_parts())[section]
     for each in texts:
         assert each in said
-
-
-def test_a_machine_whose_scrapyd_is_away_says_since_when(app: Flask) -> None:
-    node = make_parts()["nodes"][1]
-    away = replace(node, report=node.report.model_copy(update={"away_since": clock() - timedelta(minutes=2)}))
-    assert write_texts(app, make_parts() | {"nodes": [away]})["Machines"].endswith(
-        "scrapyd muet depuis 2 min, ne prend plus de travail "
-    )
 
 
 def test_lengths_of_time_are_french() -> None:
@@ -85,7 +74,6 @@ def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
     )
     assert said["Découverte"] == " Pas encore de parcours "
     assert said["Robots"].startswith("bad Aucun ne répond")
-    assert write_texts(app, make_parts() | {"nodes": []})["Machines"].startswith("bad Aucune ne répond")
 
 
 def test_a_part_that_cannot_be_written_hides_no_other(app: Flask) -> None:

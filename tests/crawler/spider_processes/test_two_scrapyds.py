@@ -1,15 +1,17 @@
-"""Two nodes as real processes: two scrapyds and two keepers on loopback. One is drained, comes back, and dies."""
+"""Two machines as real processes: a keeper and two scrapyds on loopback, one of which dies and comes back."""
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
 from configs.clock import clock
-from configs.node_report import NodeStatus, read_nodes
 from configs.prefecture import desks
+from crawler.keeper import SEEN
 from deploy.local.processes import free_port
 from tests.crawler.house import SHORT, SYSTEM, House, checks, hasty_desks, overlaps
 from tests.waiting import until
@@ -28,20 +30,17 @@ def machines(
     tmp_path: Path,
     settings_env: Callable[..., None],
 ) -> Iterator[tuple[House, House]]:
+    addresses = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
     settings_env(
         **SHORT,
         LOG_FORMAT="json",
-        SPIDER_PROCESSES="2",
         PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures"),
+        SCRAPYD_URLS=",".join(addresses),
     )
     made = []
-    for name in ("a", "b"):
+    for name, address in zip("ab", addresses, strict=True):
         (tmp_path / name).mkdir()
-        own = {
-            "NODE": name,
-            "STATE_DIR": str(tmp_path / name / "state"),
-            "SCRAPYD_URL": f"http://127.0.0.1:{free_port()}",
-        }
+        own = {"STATE_DIR": str(tmp_path / name / "state"), "SCRAPYD_URL": address}
         made.append(House(tmp_path / name, own))
     first, second = made
     try:
@@ -52,14 +51,9 @@ def machines(
     assert overlaps() == []
 
 
-def read_node(server: redis.Redis, name: str) -> NodeStatus:
-    return next(each for each in read_nodes(server, clock()) if each.name == name)
-
-
-def runs(server: redis.Redis, name: str) -> int | None:
-    """Return how many spiders a node reports; None where it does not report."""
-    report = read_node(server, name).report
-    return report.running.get(SYSTEM, 0) if report else None
+def seen(server: redis.Redis) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(server.get(SEEN) or "{}")
+    return found
 
 
 def all_checked_again() -> None:
@@ -68,22 +62,24 @@ def all_checked_again() -> None:
     until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
 
 
-def test_two_nodes_share_the_spiders_and_a_dead_ones_share_moves(
+def test_two_machines_check_all_desks_and_one_alone_does_so_too(
     machines: tuple[House, House], redis_server: redis.Redis
 ) -> None:
     first, second = machines
     first.open("planner", "scrapyd", "keeper")
-    second.open("scrapyd", "keeper")
+    second.open("scrapyd")
     until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
-    until(lambda: (runs(redis_server, "a"), runs(redis_server, "b")) == (1, 1))
+    assert seen(redis_server)["wanted"] == {SYSTEM: 2}
     all_checked_again()
-    first.run("nodes", "--drain", "b", "--reason", "new disk")
-    until(lambda: (runs(redis_server, "a"), runs(redis_server, "b")) == (2, 0))
-    assert read_node(redis_server, "b").drained
-    all_checked_again()
-    first.run("nodes", "--go", "b")
-    until(lambda: (runs(redis_server, "a"), runs(redis_server, "b")) == (1, 1))
+    begun = clock()
+    until(lambda: len(Counter(each.process for each in checks() if each.started_at > begun)) == 2)
     second.close()
-    until(lambda: (runs(redis_server, "a"), runs(redis_server, "b")) == (2, None))
-    until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
     all_checked_again()
+    until(lambda: len(seen(redis_server).get("away", [])) == 1)
+    assert seen(redis_server)["running"] == {SYSTEM: 1}
+    all_checked_again()
+    second.open("scrapyd")
+    until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
+    assert "away" not in seen(redis_server)
+    all_checked_again()
+    assert "Traceback" not in first.log("keeper") + first.log("scrapyd")
