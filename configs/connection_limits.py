@@ -17,7 +17,6 @@ STREAM = 4  # of the live streams, which have the API's rights
 _SYSTEMS = 4  # booking systems; each has a queue for HTTP and one for browsers
 _DISCOVERY = 1
 _WORKERS = 7  # of the notifier: six, and the sweep
-_SCALED_WORKERS = 4  # kinds of which WORKERS_MAX may run
 _SPARE = 10  # psql, `make status`, commands
 _CONNECT_SECONDS = 5
 _READ = """
@@ -40,7 +39,6 @@ def list_shares() -> dict[str, Share]:
     """Return the share of each program that one machine runs; a spider and its successor run at once."""
     current = settings()
     spiders = _SYSTEMS * (current.spider_processes + current.browser_processes) + _DISCOVERY
-    workers = _WORKERS + _SCALED_WORKERS * (current.workers_max - 1)
     return {
         "api": Share(2, LIMITS["api"]),
         "stream": Share(1, STREAM),
@@ -49,7 +47,7 @@ def list_shares() -> dict[str, Share]:
         "keeper": Share(1, LIMITS["crawler"]),
         "planner": Share(1, LIMITS["crawler"]),
         "proofs": Share(1, LIMITS["crawler"]),
-        "notifier": Share(workers, LIMITS["notifier"]),
+        "notifier": Share(_WORKERS, LIMITS["notifier"]),
         "background": Share(3, LIMITS["background"]),
         "backup": Share(1, LIMITS["backup"]),
     }

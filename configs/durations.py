@@ -117,9 +117,6 @@ class Periods(BaseSettings):
 
     # All programs
     database_seconds: Seconds = 60
-    scale_late_seconds: Seconds = 1
-    scale_up_seconds: Seconds = 120
-    scale_down_seconds: Seconds = 1800
 
     # Tell
     provider_timeout_seconds: Seconds = 10

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -25,7 +25,6 @@ _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
 _WATCH = "files"  # the child that watches the deployed files
-CHOICE_SECONDS = 5.0  # between two choices of which children run
 _ADOPTED = "PREFORK_CHILDREN"  # how a parent that renews itself hands its children to itself
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
@@ -42,7 +41,6 @@ class _Child:
     started: float = 0.0
     due: float = 0.0
     failures: int = 0
-    is_chosen: bool = True  # whether it runs now
 
     def note_end(self) -> float:
         """Note the end; return the seconds until the next start."""
@@ -58,20 +56,11 @@ class Prefork:
 
     One more child watches the deployed files. When it finds newer ones that work, we load ourselves anew in the same
     process, beside the children that go on. Those are then asked to leave between two jobs, one after the other.
-
-    `choose`, where given, names the children that run now; it is asked every CHOICE_SECONDS and must not raise. The
-    others are asked to leave between two jobs, and started once they are chosen again.
     """
 
-    def __init__(
-        self,
-        children: Mapping[str, Callable[[], int]],
-        watch: FileWatch,
-        choose: Callable[[], Collection[str]] | None = None,
-    ) -> None:
+    def __init__(self, children: Mapping[str, Callable[[], int]], watch: FileWatch) -> None:
         self._children = {name: _Child(run) for name, run in children.items()}
         self._children[_WATCH] = _Child(watch.run_as_child)
-        self._choose, self._choose_at = choose, 0.0
         self._outdated: deque[tuple[str, int]] = deque()  # adopted children, by name and process id
         self._asked = 0  # the child that was asked to leave last
 
@@ -82,37 +71,24 @@ class Prefork:
         self._adopt()
         # https://docs.python.org/3/library/gc.html#gc.freeze: a collection would touch, and so copy, what is shared
         gc.freeze()
-        gc.enable()  # for what the choices leave behind: it looks at nothing frozen
+        gc.enable()  # for the children; it looks at nothing frozen
         while self._hear() not in (signal.SIGTERM, signal.SIGINT):
             self._reap()
-            self._select()
             self._start()
             self._lead_out()
         self._end()
         return 0
 
     def _hear(self) -> int:
-        """Wait for a signal, or until a child is due, or a choice."""
-        due = [child.due for child in self._children.values() if child.is_chosen and not child.pid]
-        due += [self._choose_at] if self._choose else []
+        """Wait for a signal, or until a child is due."""
+        due = [child.due for child in self._children.values() if not child.pid]
         signal.setitimer(signal.ITIMER_REAL, max(0.001, min(due) - time.monotonic()) if due else 0)
         return signal.sigwait(_HEARD)
-
-    def _select(self) -> None:
-        """Note which children run from now on, and ask the others to leave."""
-        if self._choose is None or time.monotonic() < self._choose_at:
-            return
-        chosen = self._choose()
-        self._choose_at = time.monotonic() + CHOICE_SECONDS
-        for name, child in self._children.items():
-            was_chosen, child.is_chosen = child.is_chosen, name in chosen or name == _WATCH
-            if was_chosen and not child.is_chosen and child.pid:
-                os.kill(child.pid, signal.SIGUSR1)  # one that ended is our zombie: its number is not reused
 
     def _start(self) -> None:
         parent = os.getpid()
         for name, child in self._children.items():
-            if child.pid or not child.is_chosen or child.due > time.monotonic():
+            if child.pid or child.due > time.monotonic():
                 continue
             child.pid, child.started = os.fork(), time.monotonic()
             if not child.pid:
@@ -132,9 +108,7 @@ class Prefork:
         pid, pause = child.pid, child.note_end()
         if name == _WATCH and code == NEWER:
             self._renew()
-        if not child.is_chosen:
-            log.info("child left, it is not needed now", child=name, pid=pid)
-        elif code == 0:
+        if code == 0:
             log.info("child left, the next one starts", child=name, pid=pid, seconds=pause)
         else:
             log.warning("child died and is started again", child=name, pid=pid, how=_how(code), seconds=pause)

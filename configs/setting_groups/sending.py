@@ -61,7 +61,6 @@ class SendingSettings(BaseSettings):
 
     # Tell
     crowd_alerts: int = Field(50, ge=1)
-    workers_max: int = Field(1, ge=1)
     telegram_per_second: int = Field(30, ge=1)
     telegram_chat_seconds: float = Field(1, gt=0, allow_inf_nan=False)
     telegram_reserved: int = Field(5, ge=0)

@@ -18,7 +18,6 @@ from configs.prefork import Prefork
 from configs.startup import exit_on_config_error
 from notifier import sweep
 from notifier.workers import worker
-from notifier.workers.scaling import WorkerScaling, list_spares
 
 # What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
 # it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its
@@ -54,9 +53,7 @@ def main(given: list[str] | None = None) -> int:
     log_lost_keys(find_lost_data_keys)
     worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    spares = {each: partial(worker.run, _WORK[name], each) for name in names for each in list_spares(name)}
-    choose = WorkerScaling(names).choose if spares else None
-    return Prefork({name: CHILDREN[name] for name in names} | spares, watch, choose).run()
+    return Prefork({name: CHILDREN[name] for name in names}, watch).run()
 
 
 if __name__ == "__main__":

@@ -15,14 +15,11 @@ pytestmark = pytest.mark.processes
 
 FAMILY = """
 import os, random, signal, sys, time
-from datetime import UTC, datetime, timedelta
 import structlog
 from uuid_utils.compat import uuid7
-from configs import prefork
 from configs.file_watch import NEWER
 from configs.process_age import on_stop_signals
 from configs.prefork import Prefork
-from configs.process_scaling import ProcessScale
 
 def tell(words):
     os.write(1, words.encode())  # at once, where a print may come in pieces
@@ -58,24 +55,10 @@ def finish():
     say()
     return 0
 
-class Scaling:
-    scale, told = ProcessScale(), ""
-
-    def choose(self):
-        with open(os.environ["QUEUE"]) as file:
-            minutes, age = file.read().split()
-        now = datetime(2026, 11, 20, tzinfo=UTC) + timedelta(minutes=float(minutes))
-        self.scale = self.scale.observe(float(age) > 1, now, 1)
-        if minutes != self.told:
-            self.told = minutes
-            tell(f"asked at {minutes}\\n")
-        return ["work", "work-2"][: 1 + self.scale.extra]
-
 uuid7(), random.random()
-prefork.CHOICE_SECONDS = 0.02
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 children = {each: globals()[each.split("-")[0]] for each in sys.argv[2:]}
-sys.exit(Prefork(children, Watch(), Scaling().choose if "QUEUE" in os.environ else None).run())
+sys.exit(Prefork(children, Watch()).run())
 """
 
 
@@ -165,44 +148,3 @@ def test_a_child_that_dies_during_a_renewal_is_not_waited_for(
     lives(parent, 4)
     assert "how=terminated by SIGUSR1" in parent.said.replace("'", "")
     assert parent.ends(signal.SIGTERM) == 0
-
-
-@pytest.fixture
-def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, float], None]:
-    """Give a function that writes the instant, in minutes, and how long the oldest job has waited, in seconds."""
-    path = tmp_path / "queue"
-    monkeypatch.setenv("QUEUE", str(path))
-
-    def write(minutes: str, age: float) -> None:
-        (tmp_path / "new").write_text(f"{minutes} {age}")
-        (tmp_path / "new").rename(path)
-
-    write("0", 5)
-    return write
-
-
-def test_children_are_added_while_work_waits_and_leave_in_order_long_after_it(
-    family: Callable[..., Program], queue: Callable[[str, float], None]
-) -> None:
-    parent = family("work", "work-2")
-    lives(parent, 1)
-    parent.until(lambda: "asked at 0\n" in parent.said)
-    queue("1.9", 5)
-    parent.until(lambda: "asked at 1.9" in parent.said)
-    assert parent.said.count("lives") == 1
-    queue("2", 5)
-    lives(parent, 2)
-    grown = next(each for each in parent.children if each.name() == "work-2")
-    grown.kill()
-    lives(parent, 3)
-    queue("3", 0)
-    parent.until(lambda: "asked at 3\n" in parent.said)
-    queue("32.9", 0)
-    parent.until(lambda: "asked at 32.9" in parent.said)
-    assert "left in order" not in parent.said
-    queue("33", 0)
-    parent.until(lambda: "it is not needed now" in parent.said)
-    assert parent.said.count("left in order") == 1
-    assert sorted(each.name() for each in parent.children) == ["files", "work"]
-    assert parent.ends(signal.SIGTERM) == 0
-    assert parent.said.count("lives") == 3

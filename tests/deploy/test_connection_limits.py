@@ -23,7 +23,6 @@ from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
 from deploy.local.programs import commands, database_programs
 from notifier.workers.__main__ import CHILDREN as NOTIFIER
-from notifier.workers.scaling import list_spares
 
 
 def read_gunicorn(option: str) -> int:
@@ -42,16 +41,12 @@ def count_processes() -> dict[str, int]:
         "keeper": 1,
         "planner": 1,
         "proofs": 1,
-        "notifier": len(NOTIFIER) + sum(len(list_spares(name)) for name in NOTIFIER),
+        "notifier": len(NOTIFIER),
         "background": len(BACKGROUND),
     }
 
 
-@pytest.mark.parametrize("most", ["1", "3"])
-def test_the_table_of_limits_has_every_program_that_runs(
-    settings_env: Callable[..., None], most: str
-) -> None:
-    settings_env(WORKERS_MAX=most)
+def test_the_table_of_limits_has_every_program_that_runs() -> None:
     counted, shares = count_processes(), list_shares()
     rights = database_programs()
     assert counted.keys() == rights.keys()
