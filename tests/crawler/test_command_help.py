@@ -22,6 +22,11 @@ def test_no_line_of_it_can_end_in_a_colon_which_scrapy_prints_as_a_heading(name:
     assert [text for text in shown if re.search(r":(\s|$)", text)] == []
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_its_first_line_names_its_arguments_or_nothing(name: str) -> None:
+    assert re.fullmatch(r"[^\s].*|", OURS[name].syntax())
+
+
 def _options(command: ScrapyCommand) -> list[argparse.Action]:
     parser = argparse.ArgumentParser()
     command.settings = SETTINGS

@@ -121,6 +121,18 @@ def test_a_stolen_refresh_token_ends_the_login_and_its_owner_is_told(
 
 
 @pytest.mark.usefixtures("account")
+def test_a_stolen_token_is_noticed_although_it_was_replaced_by_a_clock_that_was_ahead(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    stolen = log_in(client)["refreshToken"]
+    refresh(client, stolen)
+    with session() as s:
+        s.execute(sa.update(Login).values(rotated_at=clock() + timedelta(hours=1)))
+    frozen.shift(timedelta(minutes=1))
+    assert word(refresh(client, stolen)) == "token-reused"
+
+
+@pytest.mark.usefixtures("account")
 def test_a_database_restored_from_an_older_state_is_no_theft(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:

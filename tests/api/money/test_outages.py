@@ -145,6 +145,16 @@ def test_21_small_holes_are_one_sum_told_once(till: Till, form: str, cents: int,
     assert list_messages().count("credited") == bool(cents)
 
 
+def test_21_a_second_hole_of_a_day_is_given_and_told_on_the_next(till: Till) -> None:
+    till.buy(WEEK, alert=ALERT)
+    watched = (30, *range(240, 361, 30), *range(540, 3000, 30))
+    check(clock(), *watched)
+    pass_hours(till, 12)
+    assert (list_messages().count("credited"), round(sum_hours())) == (1, 4)
+    pass_hours(till, 12)
+    assert (list_messages().count("credited"), round(sum_hours())) == (2, 6)
+
+
 def test_21_a_least_amount_binds_only_orders_whose_terms_name_it(till: Till) -> None:
     wish(till, "refund")
     till.buy(WEEK, alert=ALERT)

@@ -1,6 +1,7 @@
 """Claims: leases of workers that die, and rows that no worker can read."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,13 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     assert logs[-1]["event"].startswith("lease lost")
     assert get(Notification, key).lease_token == heir.token
     assert all(delivery.record(sent) for sent in delivery.send([heir]))
+    assert after(key) == (State.SENT, None)
+
+
+def test_a_program_without_redis_sends_its_messages(settings_env: Callable[..., None]) -> None:
+    key = waiting()
+    settings_env(REDIS_URL="")
+    deliver(str(key))
     assert after(key) == (State.SENT, None)
 
 

@@ -2,6 +2,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from api.models.alert import Alert
 from api.models.base import session
@@ -71,6 +72,17 @@ def test_slots_that_are_gone_are_not_offered(camille: Browser, alert: UUID) -> N
     text = show(camille, alert)
     assert "Plus de place" in text
     assert "Réserver" not in text
+
+
+def test_slots_that_are_open_stand_above_newer_ones_that_are_gone(camille: Browser, alert: UUID) -> None:
+    match(alert, *see("2026-12-21T09:00:00+00:00"))
+    gone, slots = see("2026-12-22T09:00:00+00:00")
+    match(alert, gone, slots)
+    with session() as s:
+        taken = sa.update(SlotRow).where(SlotRow.id.in_(slots))
+        s.execute(taken.values(gone_at=clock(), gone_reason=GoneReason.TAKEN))
+    text = show(camille, alert)
+    assert text.index("lundi 21 décembre 2026") < text.index("Plus de place")
 
 
 def test_without_a_plan_it_says_that_nothing_is_sent(camille: Browser, alert: UUID) -> None:
