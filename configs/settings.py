@@ -4,6 +4,7 @@ The fields are in `configs/setting_groups/`, `configs/durations.py` and `configs
 each variable; its name is the field's in upper case.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from configs.keys import find_key_problems
 from configs.legal_names import LegalNames
 from configs.misspelt_variables import describe_misspelt
 from configs.production_checks import far_server, problems_in_production, sandbox_values
+from configs.program_settings import list_secrets
 from configs.secret_files import SecretFilesRefused, read_secret_files
 from configs.setting_groups.common import Program
 from configs.setting_groups.crawling import HOSTS, PREFECTURES, CrawlingSettings
@@ -119,6 +121,11 @@ class Settings(Periods, LegalNames, ServingSettings, SendingSettings, StoreSetti
             if not refused.wrong:
                 raise
             secrets = {**refused.values, _UNREAD: refused.wrong}
+        if (app_env or written.get("app_env")) == "production":
+            secrets[_UNREAD] = {
+                **dict(secrets.get(_UNREAD, {})),
+                **_find_exposed(settings_cls, given | written),
+            }
         return (init_settings, env_settings, InitSettingsSource(settings_cls, secrets), dotenv_settings)
 
     def require(self, name: str) -> str:
@@ -169,6 +176,15 @@ def load(**overrides: object) -> Settings:
 def _line(problem: ErrorDetails) -> str:
     text = problem["msg"].removeprefix("Value error, ")
     return f"{str(problem['loc'][0]).upper()}: {text}" if problem["loc"] else text
+
+
+def _find_exposed(settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> dict[str, str]:
+    """Return a line for each secret in the environment: who may list processes or read a crash report has it."""
+    return {
+        name: f"{name.upper()} is in the environment: production reads secrets from files of SECRETS_DIR alone"
+        for name in list_secrets(settings_cls.model_fields)
+        if given.get(name)
+    }
 
 
 def missing_token(platform: str) -> str | None:

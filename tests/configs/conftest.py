@@ -3,9 +3,11 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from configs.program_settings import list_secrets
 from configs.settings import Settings
 
 GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
@@ -15,12 +17,28 @@ GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
 def bare(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings_env: Callable[..., None]
 ) -> Callable[..., None]:
-    """Remove our variables and any .env; the function sets some."""
+    """Remove our variables and any .env; the function sets some: in production, secrets by files."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     settings_env()
-    return settings_env
+    ours: set[Path] = set()
+
+    def put(**values: Any) -> None:
+        if values.get("APP_ENV") == "production":
+            folder = Path(values.setdefault("SECRETS_DIR", tmp_path / "of-production"))
+            folder.mkdir(exist_ok=True)
+            for name in {each.upper() for each in list_secrets(Settings.model_fields)} & values.keys():
+                file, value = folder / name.lower(), values.pop(name)
+                if value:
+                    file.write_text(value)
+                    ours.add(file)
+                elif file in ours:
+                    file.unlink()
+                monkeypatch.delenv(name, raising=False)
+        settings_env(**values)
+
+    return put
 
 
 @pytest.fixture

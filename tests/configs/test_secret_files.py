@@ -59,6 +59,20 @@ def test_production_starts_with_all_its_secrets_in_files(secrets: Path, bare: Pu
     assert load().require("database_url") == PRODUCTION["DATABASE_URL"]
 
 
+@pytest.mark.parametrize("place", ["environment", "dotenv"])
+def test_production_refuses_a_secret_in_the_environment(
+    secrets: Path, bare: Put, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    if place == "environment":
+        monkeypatch.setenv("JWT_SECRET", PRODUCTION["JWT_SECRET"])
+    else:
+        (secrets.parent / ".env").write_text(f"JWT_SECRET={PRODUCTION['JWT_SECRET']}\n")
+    assert refused() == [
+        "JWT_SECRET is in the environment: production reads secrets from files of SECRETS_DIR alone"
+    ]
+
+
 def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> None:
     bare(**PRODUCTION | {"JWT_SECRET": "", "SECRETS_DIR": secrets})
     assert refused() == [f"JWT_SECRET is not set: there is no file {secrets}/jwt_secret"]

@@ -156,7 +156,8 @@ class TestDotEnv:
     def test_it_is_not_read_where_the_code_says_test(self) -> None:
         assert load(app_env="test").port == 4000
 
-    def test_it_is_read_in_production(self, bare: Put) -> None:
+    def test_it_is_read_in_production(self, bare: Put, dotenv: Path) -> None:
+        dotenv.write_text("PORT=4111\n")
         bare(**PRODUCTION)
         assert load().port == 4111
 
@@ -240,7 +241,7 @@ def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put
     bare(APP_ENV="production", PORT="x", REDIS_URL="http://r")
     told = _refused()
     missing = set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL", "REDIS_URL"}
-    assert {line.split()[0] for line in told.split("\n") if line.endswith("is not set")} == missing
+    assert {line.split()[0] for line in told.split("\n") if "is not set" in line} == missing
     assert "PORT: " in told
     assert told.count("REDIS_URL") == 1
     assert "API_URL is not https" in told
@@ -249,7 +250,8 @@ def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put
 @pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL"}))
 def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
     bare(**(PRODUCTION | {name: ""}))
-    assert _refused() == f"settings refused:\n  {name} is not set"
+    assert _refused().startswith(f"settings refused:\n  {name} is not set")
+    assert _refused().count("\n") == 1
 
 
 @pytest.mark.parametrize(
