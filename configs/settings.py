@@ -124,7 +124,7 @@ class Settings(Periods, LegalNames, ServingSettings, SendingSettings, StoreSetti
         if (app_env or written.get("app_env")) == "production":
             secrets[_UNREAD] = {
                 **dict(secrets.get(_UNREAD, {})),
-                **_find_exposed(settings_cls, given | written),
+                **_find_exposed(settings_cls, {**written, **given}),
             }
         return (init_settings, env_settings, InitSettingsSource(settings_cls, secrets), dotenv_settings)
 
