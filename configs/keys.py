@@ -23,7 +23,6 @@ SEVERAL = (
     "stripe_webhook_secret",
     "telegram_webhook_secret",
     "scrapyd_password",
-    "alertmanager_token",
 )
 # Made elsewhere. They travel in headers and addresses, so they are plain ASCII without a space.
 _GIVEN = (

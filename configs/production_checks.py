@@ -40,7 +40,6 @@ _STRONG = {
     "telegram_bot_token": MINIMUM,
     "telegram_webhook_secret": MINIMUM,
     "scrapyd_password": MINIMUM,
-    "alertmanager_token": MINIMUM,
     "db_password": MINIMUM,
     "redis_password": MINIMUM,
 }

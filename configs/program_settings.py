@@ -73,7 +73,6 @@ _OF_ALL = ("sentry_dsn",)
 # Secrets that a program reads where they are set.
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "api": (
-        "alertmanager_token",
         "exports_secret_access_key",
         "invoices_secret_access_key",
         "jwt_secret_previous",

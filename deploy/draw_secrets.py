@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 _DRAWN = (
-    "alertmanager_token",
     "data_keys",
     "db_password",
     "jwt_secret",

@@ -356,7 +356,8 @@ def repeat_alarms() -> Counts:
 
 def call_dead_mans_switch() -> Counts:
     """Call HEARTBEAT_URL, whose service raises an alarm when the calls stop."""
-    return {"withheld": int(dead_mans_switch.call_switch())}
+    dead_mans_switch.call_switch()
+    return {}
 
 
 def report_false_alarms() -> Counts:

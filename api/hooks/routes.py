@@ -1,4 +1,4 @@
-"""Webhooks: calls of providers of messages, which the notifier handles, and of Prometheus' Alertmanager."""
+"""Webhooks: calls of providers of messages, which the notifier handles."""
 
 from functools import partial
 from http import HTTPStatus
@@ -9,13 +9,9 @@ from werkzeug.datastructures import Headers
 
 import notifier
 from api.bot.service import handle_update
-from api.hooks.alertmanager import AlertmanagerCall, has_token
 from api.hooks.schemas import Received
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.request_bodies import webhook
-from api.models.base import session
-from api.operations.dead_mans_switch import note_watchdog
-from api.operations.prometheus_alarms import store_alarms
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
 
@@ -67,23 +63,3 @@ def receive_sms_state() -> tuple[str, int]:
         "twilio", dict(request.headers), request.get_data(), request.query_string.decode("latin-1")
     )
     return "", HTTPStatus.NO_CONTENT
-
-
-def _is_alertmanager(headers: Headers, _body: bytes) -> bool:
-    return has_token(headers.get("Authorization", ""))
-
-
-@blueprint.post("/hooks/alertmanager", responses={200: Received, **declare_errors(403, 413, 422)})
-@webhook(_is_alertmanager)
-def receive_alarms() -> dict[str, Any]:
-    """Open and end incidents by a call of Prometheus' Alertmanager, which carries ALERTMANAGER_TOKEN as its bearer.
-
-    A repetition changes nothing. Alertmanager sends a call again after a 5xx.
-    """
-    call = AlertmanagerCall.read(request.get_data())
-    if call.has_watchdog:
-        note_watchdog()
-    with session() as s:
-        written = store_alarms(s, call.list_alarms())
-    notifier.nudge(written)
-    return Received().as_json()

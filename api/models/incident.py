@@ -39,9 +39,6 @@ class IncidentReason(StrEnum):
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk
-    PROMETHEUS_ALARM = (
-        "prometheus_alarm"  # a rule of deploy/prometheus/rules.yaml; the subject begins with its name
-    )
     TABLE_GROWTH = "table_growth"  # a table holds what its rule of retention does not allow
 
     @property
@@ -74,7 +71,6 @@ _OF_OPERATIONS = _OF_MOMENT | {
     IncidentReason.PROVIDER_DOWN,
     IncidentReason.OLD_QUEUE,
     IncidentReason.QUOTA,
-    IncidentReason.PROMETHEUS_ALARM,
 }
 
 

@@ -1,52 +1,33 @@
-"""Dead man's switch: HEARTBEAT_URL is called each minute for as long as alarms would reach an operator.
+"""Dead man's switch: HEARTBEAT_URL is called each minute for as long as our alarms would reach an operator.
 
 A service elsewhere raises the alarm when the calls stop. They stop with this machine, its way out, the scheduler, its
-worker or a server. Once Alertmanager has sent its watchdog, an alarm that always fires, they also stop with it and with
-Prometheus.
+worker or a server.
 """
 
-from contextlib import closing
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import urlsplit
 
 import requests
-import structlog
 
-from configs.clock import clock
 from configs.hosts import is_loopback
-from configs.redis import redis_client
 from configs.settings import settings
 
-_KEY = "alertmanager:watchdog"
-_HEARD_WITHIN = 300.0  # seconds; Alertmanager repeats the watchdog each minute
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 10.0
-_REDIS_SECONDS = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 class SwitchNotCalled(Exception):
     """HEARTBEAT_URL did not take the call; the text says why, without the address, which is a secret of its own."""
 
 
-def note_watchdog() -> None:
-    """Remember when Alertmanager's watchdog reached us last."""
-    with closing(redis_client(answer_seconds=_REDIS_SECONDS)) as redis:
-        redis.set(_KEY, clock().timestamp())
-
-
-def call_switch() -> bool:
-    """Call HEARTBEAT_URL; return whether the call was withheld. Without that setting nothing happens.
+def call_switch() -> None:
+    """Call HEARTBEAT_URL. Without that setting nothing happens.
 
     Raises:
         SwitchNotCalled: the service was not reached, or did not answer with 2xx.
     """
     url = settings().heartbeat_url
     if url is None:
-        return False
-    if not _would_alarms_arrive():
-        return True
+        return
     _check_loopback(url)
     try:
         status = _call(url)
@@ -56,23 +37,6 @@ def call_switch() -> bool:
         raise SwitchNotCalled(
             f"HEARTBEAT_URL answered {status}: check the address at the service that gave it"
         )
-    return False
-
-
-def _would_alarms_arrive() -> bool:
-    """Whether Alertmanager is heard, or has never been: not every server runs one.
-
-    A clock that jumps withholds the calls until the next watchdog.
-    """
-    with closing(redis_client(answer_seconds=_REDIS_SECONDS)) as redis:
-        last = cast("bytes | None", redis.get(_KEY))
-    if last is None or abs(clock().timestamp() - float(last)) <= _HEARD_WITHIN:
-        return True
-    log.warning(
-        "call of HEARTBEAT_URL withheld: Alertmanager's watchdog has not come for five minutes; look whether Prometheus"
-        " and Alertmanager run, and whether ALERTMANAGER_TOKEN is the one in Alertmanager's file"
-    )
-    return False
 
 
 def _call(url: str) -> int:

@@ -23,7 +23,6 @@ class OperatorEvent(StrEnum):
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"
-    PROMETHEUS_ALARM = "prometheus_alarm"
     TABLE_GROWTH = "table_growth"
     PAYMENT_TROUBLE = "payment_trouble"  # all others: a refund that failed, a dispute, a difference
     SMS_COST = "sms_cost"  # SMS_DAY_WARN
@@ -43,7 +42,6 @@ URGENCY = {
     OperatorEvent.FAILURES_RISING: Urgency.ALARM,
     OperatorEvent.FRAUD_WARNING: Urgency.ALARM,
     OperatorEvent.FALSE_ALARMS: Urgency.ALARM,
-    OperatorEvent.PROMETHEUS_ALARM: Urgency.ALARM,
     OperatorEvent.TABLE_GROWTH: Urgency.ALARM,
     OperatorEvent.PAYMENT_TROUBLE: Urgency.AT_ONCE,
     OperatorEvent.SMS_COST: Urgency.AT_ONCE,

@@ -19,7 +19,6 @@ from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.alarms import open_alarm
-from api.operations.prometheus_alarms import end_unheard
 from api.operations.providers import list_down
 from api.paging import first_id_at
 from configs.clock import clock
@@ -55,7 +54,6 @@ def watch_operations(session: Session) -> list[UUID]:
     now = clock()
     found = find_troubles(session, now)
     _store(session, found, now)
-    end_unheard(session, now)
     return [
         *_raise_due(session, found, now),
         *_watch_sms_ceiling(session, now),

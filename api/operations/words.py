@@ -25,7 +25,6 @@ _NAMES = {
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
-    IncidentReason.PROMETHEUS_ALARM: "alarme de mesure",
     IncidentReason.TABLE_GROWTH: "table qui grandit sans règle",
 }
 

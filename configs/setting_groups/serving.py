@@ -30,7 +30,6 @@ class ServingSettings(BaseSettings):
     fair_use_alerts: int = Field(100, ge=1)
     fair_use_desks: int = Field(60, ge=1)
     fair_use_found: int = Field(3, ge=1)
-    alertmanager_token: SecretStr | None = None
     heartbeat_url: WebAddress | None = None
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 

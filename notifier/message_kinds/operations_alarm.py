@@ -1,4 +1,4 @@
-"""The alarm of our own operations to operators: a provider, a queue, a quota, the cost of SMS, a rule of Prometheus."""
+"""The alarm of our own operations to operators: a provider, a queue, a quota, the cost of SMS."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,18 +17,12 @@ class OperationsAlarm(AlarmMessage):
     languages = (FRENCH,)
 
     def fill(self, row: ClaimedRow) -> dict[str, Any]:
-        """Return what is wrong; `number` and `age` are of the messages that wait, where some do.
-
-        `summary`, `runbook` and `severity` are those of a rule of Prometheus.
-        """
+        """Return what is wrong; `number` and `age` are of the messages that wait, where some do."""
         oldest = timedelta(seconds=row.params.get("oldest_seconds", 0))
         return {
             "reason": row.params["reason"],
             "subject": row.params["subject"],
             "number": row.params.get("number", 0),
-            "summary": row.params.get("summary", ""),
-            "runbook": row.params.get("runbook", ""),
-            "severity": row.params.get("severity", ""),
             "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
             **since_at_home(row.params, row.language),
         }

@@ -24,9 +24,12 @@ COMPOSES_OWN = {
     "API_ADDRESSES",
     "LIVE_ADDRESS",
     "ACME_EMAIL",
+    "ALARM_CHAT_ID",
+    "ALARM_EMAIL",
+    "ALARM_HEARTBEAT_URL",
     "RELEASE",
     "SERVER_NAME",
-}  # variables of nginx, certbot and the images' tag
+}  # variables of nginx, certbot, Alertmanager and the images' tag
 
 
 @cache

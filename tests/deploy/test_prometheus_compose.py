@@ -1,6 +1,7 @@
-"""deploy/compose/prometheus.yaml: bounded, unseen from outside, with addresses and the token."""
+"""deploy/compose/prometheus.yaml: bounded, unseen from outside; whom Alertmanager tells, and by which accounts."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from configs.program_settings import list_allowed
-from tests.deploy.compose_files import DEPLOY, compose, program_of, services
+from tests.deploy.compose_files import DEPLOY, compose, services
 
 FILE = DEPLOY / "compose" / "prometheus.yaml"
 ADDED: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
@@ -43,40 +43,74 @@ def test_only_grafana_has_a_port_and_only_on_loopback() -> None:
     assert published == {"grafana": ["127.0.0.1:3000:3000"]}
     networks = {**compose()["networks"], **ADDED["networks"]}
     outer = {name for name, each in THEIRS.items() if any(not networks[one] for one in each["networks"])}
-    assert outer == {"grafana"}
+    assert outer == {"alertmanager", "grafana"}  # one calls Telegram, SendGrid and the dead man's switch
 
 
-def test_prometheus_reaches_the_exporter_and_alertmanager_our_hooks_and_no_server() -> None:
-    everyone = {**services(), **THEIRS}
-    shared = {name: set(each["networks"]) for name, each in everyone.items()}
-    shared["api-1"] |= set(ADDED["services"]["api-1"]["networks"])
-    for name in THEIRS:
-        reached = {other for other in everyone if shared[name] & shared[other]} - {name}
-        assert not reached & {"postgres", "redis", "node", "nginx", "notifier"}, name
-    assert shared["alertmanager"] & shared["api-1"]
-    assert shared["prometheus"] & shared["metrics"]
+def test_theirs_reach_the_exporter_and_nothing_else_of_ours() -> None:
+    ours = services()
+    for name, service in THEIRS.items():
+        networks = set(service["networks"])
+        assert {each for each in ours if set(ours[each]["networks"]) & networks} == {"metrics"}, name
 
 
-def test_the_token_goes_to_those_that_take_the_calls_and_to_who_makes_them() -> None:
-    given = {
-        name for name, each in ADDED["services"].items() if "alertmanager_token" in each.get("secrets", ())
-    }
-    assert given == {"api-1", "api-2", "alertmanager"}
-    assert "alertmanager_token" in list_allowed(program_of(services()["api-1"]))
+def test_alertmanager_alone_has_secrets_those_of_what_it_calls() -> None:
+    given = {name: set(each["secrets"]) for name, each in THEIRS.items() if "secrets" in each}
+    assert given == {"alertmanager": {"sendgrid_api_key", "telegram_bot_token"}}
+    assert given["alertmanager"] <= set(compose()["secrets"])
+    assert set(ADDED["services"]) == set(THEIRS)
 
 
-@pytest.mark.parametrize("name", ["prometheus.yml", "alertmanager.yml"])
-def test_every_address_is_a_service(name: str) -> None:
-    text = (DEPLOY / "prometheus" / name).read_text("utf-8")
-    hosts = set(re.findall(r"(?:\"|//)([a-z-]+|[\d.]+):\d+", text)) - {"127.0.0.1"}  # its own figures
+def test_every_address_is_a_service() -> None:
+    text = (DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8")
+    hosts = set(re.findall(r"\"([a-z-]+|[\d.]+):\d+", text)) - {"127.0.0.1"}  # its own figures
     assert hosts
-    assert hosts <= {*services(), *THEIRS, "api"}  # an alias of both
+    assert hosts <= {*services(), *THEIRS}
 
 
-def test_the_first_value_of_the_token_is_sent(tmp_path: Path) -> None:
-    (tmp_path / "alertmanager_token").write_text("new-value,old-value\n")
-    script = THEIRS["alertmanager"]["command"][2].partition("&& exec")[0]
-    assert script.startswith("umask 077 && ")
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """Give the configuration as the container of Alertmanager fills it in."""
+    service = THEIRS["alertmanager"]
+    secrets = {"sendgrid_api_key": "SG.a|b&c\\d", "telegram_bot_token": "123:a_B-c"}
+    for name in service["secrets"]:
+        (tmp_path / name).write_text(f"{secrets[name]}\n")
+    (tmp_path / "alertmanager").write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/called\n')
+    (tmp_path / "alertmanager").chmod(0o755)
+    script = (DEPLOY / "prometheus" / "start_alertmanager.sh").read_text("utf-8")
     script = re.sub(r"/run/secrets|/tmp", str(tmp_path), script)
-    subprocess.run(["sh", "-c", script], check=True)
-    assert (tmp_path / "token").read_text() == "new-value\n"
+    script = script.replace("/etc/alertmanager", str(DEPLOY / "prometheus"))
+    values = {
+        "ALARM_CHAT_ID": "-1001234",
+        "ALARM_EMAIL": "o'hara@example.org",
+        "ALARM_HEARTBEAT_URL": "https://hc.example.org/ping/1?a=b&c",
+        "EMAIL_FROM": "RDVPriority <alerte@example.org>",
+    }
+    assert values.keys() == service["environment"].keys()
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **values}
+    subprocess.run(["sh", "-c", script], env=environment, check=True)
+    assert (tmp_path / "called").read_text() == f"--config.file={tmp_path}/alertmanager.yml\n"
+    return tmp_path / "alertmanager.yml"
+
+
+def test_alertmanager_tells_the_operators_itself_and_calls_the_switch(filled: Path) -> None:
+    assert filled.stat().st_mode & 0o077 == 0
+    found = yaml.safe_load(filled.read_text("utf-8"))
+    assert found["global"]["smtp_auth_password"] == "SG.a|b&c\\d"
+    assert found["global"]["smtp_from"] == "RDVPriority <alerte@example.org>"
+    operators, watchdog = found["receivers"]
+    (telegram,), (mail,) = operators["telegram_configs"], operators["email_configs"]
+    assert (telegram["bot_token"], telegram["chat_id"]) == ("123:a_B-c", -1001234)
+    assert mail["to"] == "o'hara@example.org"
+    assert telegram["message"] == mail["text"]
+    assert watchdog["webhook_configs"][0]["url"] == "https://hc.example.org/ping/1?a=b&c"
+    assert found["route"]["receiver"] == operators["name"]
+    (switch,) = found["route"]["routes"]
+    assert (switch["matchers"], switch["receiver"]) == (["alertname = Watchdog"], watchdog["name"])
+    assert "webhook_configs" not in operators  # nothing about the API travels through it
+
+
+def test_alertmanager_s_own_program_finds_nothing(filled: Path) -> None:
+    if not shutil.which("amtool"):
+        pytest.skip("this machine has no amtool: apt-get install prometheus-alertmanager")
+    done = subprocess.run(["amtool", "check-config", filled], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

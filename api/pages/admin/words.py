@@ -64,7 +64,6 @@ INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",
     IncidentReason.TABLE_GROWTH: "Table qui grossit",
-    "prometheus_alarm": "Alarme de Prometheus",
 }
 
 

@@ -37,7 +37,7 @@ EXPECTED = {
     ("get", "/api/notices"), ("post", "/api/notices/{id}/read"), ("post", "/api/notices/read-all"),
     ("get", "/api/stats"), ("get", "/api/stats/answers"), ("post", "/api/support"), ("post", "/api/telegram/webhook"),
     ("post", "/api/hooks/sendgrid"), ("post", "/api/hooks/twilio"),
-    ("post", "/api/hooks/twilio/calls"), ("post", "/api/hooks/alertmanager"),
+    ("post", "/api/hooks/twilio/calls"),
     ("get", "/api/billing/plans"), ("get", "/api/billing/terms"), ("get", "/api/billing/quote"),
     ("post", "/api/billing/checkout"), ("get", "/api/billing/history"), ("post", "/api/billing/cancel"),
     ("post", "/api/billing/cancel/undo"),
