@@ -165,6 +165,8 @@ def test_production_gives_a_program_exactly_what_it_needs(
     values = {each: PRODUCTION[each] for each in given & PRODUCTION.keys()}
     values[own_address] = PRODUCTION["DATABASE_URL"]
     fixed = {key: value for key, value in service["environment"].items() if "${" not in value}
+    for each in values.keys() & {name.upper() for name in SECRETS}:  # production reads them from files alone
+        (tmp_path / each.lower()).write_text(values.pop(each))
     settings_env(**values | fixed | {"SECRETS_DIR": tmp_path, "PROGRAM": program})
     assert load().app_env == "production"
     assert load().proxy_hops == 1
