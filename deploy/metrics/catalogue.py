@@ -50,7 +50,6 @@ METRICS = (
     _D("bounce_ratio", "gauge", "bounced ÷ mails with a known fate, in the last hour", unit="ratio"),
     _D("breaker_open", "gauge", "1 while a provider is left alone", ("provider",), most=12),
     _D("dead_letters", "gauge", "messages that failed for good, 10,000 at most"),
-    _D("dead_letters_recent", "gauge", "messages that failed for good in the last 15 minutes, 10,000 at most"),
     _D("sms_cost_cents_today", "gauge", "cost of SMS and calls since midnight UTC", unit="cents"),
     _D("sms_cost_limit_cents", "gauge", "cost of a day at which SMS and calls stop (SMS_DAY_STOP)", unit="cents"),
     _D("answers_total", "counter", "answers of subscribers to alerts", ("answer",), most=4),

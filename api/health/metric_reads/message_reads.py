@@ -21,7 +21,6 @@ _BUDGET = 0.02  # seconds
 _HOUR = timedelta(hours=1)
 _FEW = 20  # messages: fewer say nothing of a provider
 _MOST_DEAD = 10_000
-_RECENT = timedelta(minutes=15)  # of dead letters
 _CLOCKS_DIFFER = timedelta(minutes=1)  # between the machine that makes an id and PostgreSQL's
 
 # Of alerts that were sent at once: one that catches up, or waited as its reader wished, says nothing of our delay.
@@ -37,11 +36,6 @@ FROM (
 ) AS messages GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608 -- our own words
 _DEAD = "SELECT count(*) FROM (SELECT FROM notifications WHERE state = 'failed' LIMIT %(most)s) AS dead"
-_RECENT_DEAD = """
-SELECT count(*) FROM (
-  SELECT FROM notifications WHERE state = 'failed' AND failed_at > %(since)s LIMIT %(most)s
-) AS dead
-"""
 _COST = """
 SELECT coalesce(sum(cost), 0) * 100 FROM notifications
 WHERE channel IN ('sms', 'voice') AND accepted_at IS NOT NULL AND accepted_at >= %(since)s
@@ -145,11 +139,9 @@ class LetterMetrics:
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         with self._database.begin_read() as fetch:
             dead = fetch(_DEAD, {"most": _MOST_DEAD})[0][0]
-            recent = fetch(_RECENT_DEAD, {"since": now - _RECENT, "most": _MOST_DEAD})[0][0]
             cost = fetch(_COST, {"since": midnight})[0][0]
         return [
             Sample("dead_letters", dead),
-            Sample("dead_letters_recent", recent),
             Sample("sms_cost_cents_today", float(cost)),
             Sample("sms_cost_limit_cents", float(settings().sms_day_stop * 100)),
         ]
