@@ -70,6 +70,7 @@ class PaymentsWorld:
         self.stripe.begin()
         self.queue.clear()
         self.waiting.clear()
+        self._compared_at = clock()
         self.add_user()
 
     def add_user(self) -> None:
@@ -204,15 +205,18 @@ class PaymentsWorld:
 
     def pass_time(self, pause: timedelta) -> None:
         """Let time pass, and each second day what happens daily."""
-        while pause > timedelta():
-            step = min(pause, _STEP)
-            pause -= step
-            self._shift(step)
-            if step == _STEP or pause:
+        ends = clock() + pause
+        while clock() < ends:
+            self._shift(max(min(ends, self._compared_at + _STEP) - clock(), timedelta(seconds=1)))
+            if clock() >= self._compared_at + _STEP:
                 self.trust(background.begin_days_of_grace)
                 self.trust(background.remind_of_failed_renewals)
-                self.trust(background.reconcile_payments)
+                self._compare()
         self.trust(background.sync_stuck_payments)
+
+    def _compare(self) -> None:
+        self.trust(background.reconcile_payments)
+        self._compared_at = clock()
 
     def trust(self, job: Callable[[], object]) -> object:
         """Do a background job, again where Stripe's silence ended it."""
@@ -263,7 +267,7 @@ class PaymentsWorld:
         self._shift(timedelta(minutes=1))
         if lost:
             self.waiting.clear()
-        self.trust(background.reconcile_payments)
+        self._compare()
         self.trust(background.credit_outages)  # hourly: what no invoice will bear goes back as money
         jobs.work_off()
         for _ in range(_ROUNDS):
