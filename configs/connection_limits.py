@@ -44,7 +44,6 @@ def list_shares() -> dict[str, Share]:
         "stream": Share(1, STREAM),
         "metrics": Share(1, LIMITS["reader"]),
         "scrapyd": Share(2 * spiders, LIMITS["crawler"]),
-        "keeper": Share(1, LIMITS["crawler"]),
         "planner": Share(1, LIMITS["crawler"]),
         "proofs": Share(1, LIMITS["crawler"]),
         "notifier": Share(_WORKERS, LIMITS["notifier"]),

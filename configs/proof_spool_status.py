@@ -1,4 +1,4 @@
-"""Status of the proofs not yet uploaded, in Redis: each keeper reports its machine's spool to health and status."""
+"""Status of the proofs not yet uploaded, in Redis: each machine's uploader reports its spool for health and status."""
 
 from datetime import datetime, timedelta
 from typing import cast

@@ -19,6 +19,7 @@ from configs.clock import clock
 from configs.deployed_files import code_version
 from configs.file_watch import FileWatch
 from configs.outage_log import OutageLog
+from configs.part_failures import PartFailures
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.discovery import daily_schedule
@@ -41,46 +42,40 @@ class Keeper:
     """State of one keeper between two runs; what is lost of it the next runs find again."""
 
     def __init__(
-        self, scrapyds: Sequence[Scrapyd], client: redis.Redis, watch: FileWatch | None = None
+        self,
+        scrapyds: Sequence[Scrapyd],
+        client: redis.Redis,
+        watch: FileWatch | None = None,
+        failures: PartFailures | None = None,
     ) -> None:
         """`watch` tries what is deployed: no spider is replaced for files that it refuses."""
         self._scrapyds = [KeptScrapyd(each, client) for each in scrapyds]
         self._watch = watch
         self._client = client
         self._lease = Lease(client, "keeper")
-        self._own = code_version()
+        self.failures = failures or PartFailures()
         self._code: Code | None = None
         self._outages: defaultdict[str, OutageLog] = defaultdict(OutageLog)
         self._daily = Daily()
 
     def run(self, stop: threading.Event) -> None:
-        """Run each KEEPER_SECONDS until `stop` is set, or until newer code has proved that it works."""
+        """Run each KEEPER_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
-            if not self.run_once(clock()):
-                log.info("newer code is deployed and its spiders run: the keeper ends, to be restarted")
-                break
+            self.failures.run("keeper", lambda: self.run_once(clock()))
             stop.wait(settings().keeper_seconds)
         with suppress(redis.RedisError):  # then it runs out
             self._lease.leave()
 
-    def run_once(self, now: datetime) -> bool:
-        """Start missing spiders, end surplus ones, replace those that need it, and report to /api/health.
-
-        False: this keeper itself runs old code, and all spiders run the new one.
-        """
+    def run_once(self, now: datetime) -> None:
+        """Start missing spiders, end surplus ones, replace those that need it, and report to /api/health."""
         told, code = self._read_registry(), self._settled_code(now)
         if not self._lease.held:
-            return True
+            return
         wanted = wanted_processes()
         for each in self._scrapyds:  # one that is away keeps no other one from being served
             each.keep(wanted, told, code, now)
         self._start_discovery(told or (), wanted, now)
         self._publish_health(wanted, now)
-        return not self._is_superseded(code, told or (), wanted)
-
-    @property
-    def _present(self) -> list[KeptScrapyd]:
-        return [each for each in self._scrapyds if not each.is_away]
 
     def _read_registry(self) -> list[SpiderProcess] | None:
         """Renew the lease and return the registry; None while Redis is away."""
@@ -115,21 +110,9 @@ class Keeper:
             running = first.running.get(daily_schedule.NAME, 0)
             first.start_walk(daily_schedule.NAME, self._daily.missing(running, now), now)
 
-    def _is_superseded(
-        self, code: Code | None, told: Sequence[SpiderProcess], wanted: Mapping[str, int]
-    ) -> bool:
-        """Whether the code is newer than ours, and runs in every wanted spider of the scrapyds that answer."""
-        present = len(self._present)
-        if not code or code.version == self._own or not present:
-            return False
-        new = Counter(
-            each.system for each in told if each.version == code.version and each.state == "serving"
-        )
-        return all(new[system] >= number * present for system, number in wanted.items())
-
     def _publish_health(self, wanted: Mapping[str, int], now: datetime) -> None:
         """Report to /api/health: what runs and is wanted of each queue, where scrapyd answers."""
-        present = self._present
+        present = [each for each in self._scrapyds if not each.is_away]
         seen: dict[str, Any] = {
             "at": now.isoformat(),
             "scrapyd": "ok" if present else "down",

@@ -30,7 +30,6 @@ _BROKEN = "tests.faulty_program.fail"
 # By program: which function fails, and the command. A worker fails by a job in one of its queues.
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
-    "keeper": ("crawler.keeper.Keeper.run_once", "crawler.loops keep"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
     "proofs": ("configs.proofs.forget_before", "crawler.proofs.upload_worker"),
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),

@@ -85,7 +85,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
             "configs.gunicorn_hooks, api.app, api.background.__main__",
             {"aiohttp", "fontTools", "fpdf", "PIL", "pygments", "rich", "scrapy", "sentry_sdk", "twisted"},
         ),
-        # what `python -m crawler.loops keep|plan` imports: neither asks a site
+        # what `python -m crawler.loops plan` imports: none asks a site
         (
             "crawler.loops, crawler.keeper, crawler.planner, crawler.incidents.loop, crawler.proofs.status",
             {

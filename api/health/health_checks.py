@@ -199,7 +199,7 @@ def _check_eviction(redis: Redis) -> str:
 def _check_scrapyd(redis: Redis) -> HealthAnswer:
     seen: Any = redis.get(_SEEN)
     if seen is None:
-        raise PartDown("the keeper has not reported lately: is `scrapy keep` running?")
+        raise PartDown("the keeper has not reported lately: is `scrapy plan` running?")
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
         raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
@@ -402,7 +402,9 @@ def _describe_refusal(reason: str, refusals: list[RefusedFiles]) -> str:
 def _check_proofs(redis: Redis) -> str:
     reports = read_reports(redis)
     if not reports:
-        raise PartDown("nobody has looked at the proofs on their way lately: is `scrapy keep` running?")
+        raise PartDown(
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?"
+        )
     if troubles := [trouble for each in reports if (trouble := _describe_spool_trouble(each))]:
         raise PartDown("; ".join(troubles))
     return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"

@@ -1,4 +1,4 @@
-"""`scrapy plan`: the planner's loop and the incident loop."""
+"""`scrapy plan`: the loops of the planner, of the keeper and of incidents."""
 
 import argparse
 
@@ -8,7 +8,7 @@ from crawler.loops import plan, plan_once
 
 
 class Command(ScrapyCommand):
-    """Decides which desks are due how often, and tells of troubles."""
+    """Decides which desks are due how often, keeps the spiders running, and tells of troubles."""
 
     requires_project = True
     requires_crawler_process = False

@@ -1,7 +1,7 @@
 """`python -m crawler.proofs`: supervisor that starts the upload worker when there are proofs, and limits it.
 
-Most of the time there is no work. So this process loads only a little of the standard library (10 MB). The worker
-(crawler/proofs/upload_worker.py) and its browser run only while there is work. A worker without a sign of life, or
+Most of the time there is no work: the worker (crawler/proofs/upload_worker.py) and its browser run only while there is.
+A thread reports the spool's state to Redis meanwhile (crawler/proofs/status.py). A worker without a sign of life, or
 with too much memory, is killed with all its processes.
 """
 
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,14 @@ class ProofSupervisor:
         self._stop = threading.Event()
         self._folder = Path()
         self._seconds = _GLANCE
+
+    def report(self) -> None:
+        """Publish the spool's state until `stop`. A wrong setting is the worker's to name."""
+        from configs.settings import SettingMissing, SettingsRefused  # noqa: PLC0415 -- the worker says what is wrong
+        from crawler.proofs.status import publish_reports  # noqa: PLC0415
+
+        with suppress(SettingMissing, SettingsRefused):
+            publish_reports(self._stop)
 
     def stop(self, *_: object) -> None:
         """End the present worker soon, and start no other."""
@@ -131,6 +140,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, watch.stop)
     tidy()
+    threading.Thread(
+        target=watch.report, name="proof-status", daemon=True
+    ).start()  # the spool's disk may hang
     return watch.run()
 
 

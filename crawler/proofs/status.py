@@ -1,7 +1,4 @@
-"""Status of the proof worker and its spool: counters in Redis, and the report that each keeper publishes.
-
-The report is made on its own thread, because the spool's disk may hang.
-"""
+"""Status of the proof worker and its spool: counters and the spool's report in Redis."""
 
 import logging
 import platform
@@ -88,11 +85,20 @@ class CounterStore:
             log.debug("the proof counters cannot be written: %s", error)
 
 
-def watch_spool(client: redis.Redis, stop: threading.Event) -> threading.Thread:
-    """Publish the spool's report each KEEPER_SECONDS, on a daemon thread."""
-    thread = threading.Thread(target=_watch, args=(client, stop), name="proof-status", daemon=True)
-    thread.start()
-    return thread
+def publish_reports(stop: threading.Event) -> None:
+    """Publish the spool's report each PROOFS_SECONDS until `stop`.
+
+    Raises:
+        configs.settings.SettingMissing: REDIS_URL is not set.
+    """
+    client = redis_client(_REDIS_SECONDS)
+    counters = CounterStore(client)
+    while not stop.is_set():
+        try:
+            publish_report(client, inspect_spool(spool(), counters))
+        except redis.RedisError as error:  # proofs are stored all the same
+            log.debug("the spool's report is not published: %s", error)
+        stop.wait(settings().proofs_seconds)
 
 
 def inspect_spool(at: Spool, counters: CounterStore) -> SpoolReport:
@@ -129,13 +135,3 @@ def store_name() -> str:
     place = f"{url.scheme}://{url.hostname or ''}{url.path}" if url.netloc else given
     at = settings().proofs_endpoint_url
     return f"{place} at {urlsplit(str(at)).hostname}" if at and url.netloc else place
-
-
-def _watch(client: redis.Redis, stop: threading.Event) -> None:
-    counters = CounterStore(client)
-    while not stop.is_set():
-        try:
-            publish_report(client, inspect_spool(spool(), counters))
-        except redis.RedisError as error:  # the keeper's own loop logs it, once
-            log.debug("the spool's report is not published: %s", error)
-        stop.wait(settings().keeper_seconds)

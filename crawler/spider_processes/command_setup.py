@@ -1,4 +1,4 @@
-"""Setup shared by `scrapy plan` and `scrapy keep`: arguments, logs, settings, an end on SIGTERM and SIGINT."""
+"""Setup of `scrapy plan`: arguments, logs, settings, an end on SIGTERM and SIGINT."""
 
 import logging
 import signal
@@ -25,7 +25,8 @@ def prepare(program: str, arguments: list[str], *needed: str) -> FileWatch:
     with exit_on_config_error(f"the {program}"):
         set_up_logs(program)
         tables = ["api.models.revision.check_tables"] * ("database_url" in needed)
-        watch = watch_program(program, f"crawler.{program}", "crawler.catalogue.check_catalogue", *tables)
+        checks = ("crawler.catalogue.check_catalogue", "crawler.keeper.wanted_processes", *tables)
+        watch = watch_program(program, f"crawler.{program}", *checks)
         check_catalogue()
         for name in needed:
             database_url() if name == "database_url" else settings().require(name)

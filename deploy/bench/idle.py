@@ -23,7 +23,6 @@ _PROGRAMS = {
     "-m scrapyd --pidfile": "scrapyd",
     "crawl prefenligne": "spider",
     "crawl discovery": "walk of the sites",
-    "crawler.loops keep": "keeper",
     "crawler.loops plan": "planner",
     "crawler.proofs": "proofs",
     "notifier.workers": "workers and sweep",

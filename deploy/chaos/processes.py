@@ -22,7 +22,6 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "payments-worker": ("api.background", "payments"),
     "scheduler": ("api.background", "scheduler"),
     "scrapyd": ("scrapyd", "--pidfile="),
-    "keeper": ("crawler.loops", "keep"),
     "planner": ("crawler.loops", "plan"),
     "proofs": ("crawler.proofs*",),
     "gunicorn": ("api.app:create_app()",),

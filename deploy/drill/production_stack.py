@@ -59,6 +59,7 @@ _ADDRESSES = {
     "pgbouncer": "127.0.1.4",
     "api-2": "127.0.1.5",
     "stream": "127.0.1.6",
+    "node": "127.0.1.7",
 }
 _SECOND_PORT, _LIVE_PORT = 4002, 4003  # containers have a network each, where all can have 4000
 _PATIENCE = 180.0  # seconds, on a machine with much else to do

@@ -38,7 +38,6 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
         "sandbox": [python, "-m", "deploy.sandbox", *map(str, sandbox), "--no-world", *webhook, *receipts],
         "api": [*gunicorn, *_GUNICORN.split()],
         "scrapyd": [python, "-m", "deploy.local.scrapyd"],
-        "keeper": [python, "-m", "crawler.loops", "keep"],
         "planner": [python, "-m", "crawler.loops", "plan"],
         "proofs": [python, "-m", "crawler.proofs"],
         "notifier": [python, "-m", "notifier.workers"],
@@ -50,7 +49,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
 
 def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
-    crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "keeper", "planner", "proofs"), "crawler")
+    crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner", "proofs"), "crawler")
     return {
         "api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background",
         "metrics": "reader",

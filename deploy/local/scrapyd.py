@@ -34,13 +34,15 @@ def configuration(current: Settings) -> str:
         configs.settings.SettingMissing: the password is not set.
     """
     url = urlsplit(str(current.scrapyd_url))
-    if not _may_listen(url.hostname or ""):
+    host = url.hostname or ""
+    if not _may_listen(host):
         raise NotOurs(
             f"SCRAPYD_URL is {current.scrapyd_url}: scrapyd listens on loopback or in a private network"
         )
     made = configparser.RawConfigParser()
     made["scrapyd"] = {
-        "bind_address": url.hostname or "127.0.0.1",
+        # A name is a container's own: it may have several addresses, none of which is published.
+        "bind_address": _EVERYWHERE[0] if _INNER.fullmatch(host) and not is_loopback(host) else host,
         "http_port": str(url.port or 80),
         "username": _escaped(current.scrapyd_username),
         "password": _escaped(current.require_all("scrapyd_password")[0]),

@@ -13,7 +13,7 @@ from deploy.status.text import BAD, DIM, GOOD, ODD, line
 def lines(part: list[SpoolReport]) -> list[Text]:
     """Say it, machine by machine where there are several."""
     said = [text for each in part for text in _machine_lines(each, named=len(part) > 1)]
-    return said or [line(("nobody speaks of them: is `scrapy keep` running?", ODD))]
+    return said or [line(("nobody speaks of them: is `python -m crawler.proofs` running?", ODD))]
 
 
 def _machine_lines(each: SpoolReport, *, named: bool) -> list[Text]:

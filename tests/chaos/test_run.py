@@ -24,7 +24,7 @@ WAVES = (
     ("half-of-the-sites-and-a-provider-hang", "store-of-proofs-hangs"),
     ("kill-spider-between-commit-and-nudge", "kill-worker-during-the-answer"),
     (
-        "kill-sweep", "kill-notifier", "kill-keeper", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
+        "kill-sweep", "kill-notifier", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
         "fill-the-disk", "name-hangs", "kill-proofs", "store-of-proofs-is-full", "kill-background",
         "stripe-is-away",
@@ -94,7 +94,6 @@ def test_every_fault_struck(figures: Figures) -> None:
         "worker",
         "sweep",
         "notifier master",
-        "keeper",
         "planner",
         "gunicorn worker",
         "scrapyd",

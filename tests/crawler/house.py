@@ -1,4 +1,4 @@
-"""The crawler's programs as real processes on short periods: planner, scrapyd, keeper, and a supervisor of them."""
+"""The crawler's programs as real processes on short periods: planner, scrapyd, and a supervisor of them."""
 
 import json
 import os
@@ -49,10 +49,9 @@ SHORT = {
 COMMANDS = {
     "planner": ["scrapy", "plan"],
     "scrapyd": ["deploy.local.scrapyd"],
-    "keeper": ["scrapy", "keep"],
     "spider": ["scrapy", "crawl", "prefenligne"],
 }
-ALL = ("planner", "scrapyd", "keeper")  # scrapyd starts the spider
+ALL = ("planner", "scrapyd")  # scrapyd starts the spider
 
 
 class House:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 FILE = DEPLOY / "compose" / "production.yaml"
 DOCKERFILE = DEPLOY / "images" / "Dockerfile"
-PROGRAMS = ("api", "background", "keeper", "notifier", "planner", "proofs", "scrapyd")
+PROGRAMS = ("api", "background", "notifier", "planner", "proofs", "scrapyd")
 ONCE = {"migrate"}  # services that run to their end
 COMPOSES_OWN = {
     "API_ADDRESSES",

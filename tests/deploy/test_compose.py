@@ -245,7 +245,7 @@ def test_what_is_not_built_here_is_pinned(name: str) -> None:
 
 def test_no_secret_stands_in_a_file_of_the_repository() -> None:
     secret = re.compile("SECRET$|KEY|TOKEN|PASSWORD$|_URL$")
-    stores = {"EXPORTS_URL", "INVOICES_URL", "METRICS_API_URL", "PROOFS_URL"}
+    stores = {"EXPORTS_URL", "INVOICES_URL", "METRICS_API_URL", "PROOFS_URL", "SCRAPYD_URL"}
     for service in services().values():
         assert {key for key in service.get("environment", {}) if secret.search(key)} <= stores
     assert not {each.lower() for each in settings_of(EXAMPLE)} & set(SECRETS)

@@ -38,7 +38,6 @@ def count_processes() -> dict[str, int]:
         "stream": 1,
         "metrics": 1,
         "scrapyd": 2 * spiders,
-        "keeper": 1,
         "planner": 1,
         "proofs": 1,
         "notifier": len(NOTIFIER),

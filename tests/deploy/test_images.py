@@ -73,7 +73,7 @@ def test_images_run_what_a_local_stack_runs() -> None:
     for name in ("api-1", "api-2"):  # each has one of a stack's two workers
         one = " ".join(plain(ours[name]["command"]))
         assert one.replace("--workers 1", "--workers 2") == " ".join(local["api"])
-    assert node_commands() == {name: local[name] for name in ("keeper", "proofs", "scrapyd")}
+    assert node_commands() == {name: local[name] for name in ("proofs", "scrapyd")}
 
 
 def test_the_browser_is_in_its_image_only() -> None:

@@ -135,9 +135,7 @@ def test_a_whole_run_leaves_no_address_of_a_person(stack: Stack, admin: Visitor)
     inbox = requests.get(f"http://{INBOX}:{stack.ports.inbox}/api/messages", timeout=60).text
     assert [bool(each.search(inbox)) for each in patterns] == [True, False, True, False, True]
     logs = {name.removeprefix("log ") for name, _ in places}
-    assert logs >= {
-        f"{each}.log" for each in ("api", "notifier", "background", "scrapyd", "planner", "keeper")
-    }
+    assert logs >= {f"{each}.log" for each in ("api", "notifier", "background", "scrapyd", "planner")}
     assert {name.split()[0] for name, _ in places} >= {"log", "redis", "table", "/api/health"}
     assert any(name == "log api.log" and "auth/login" in text for name, text in places)
     found = [

@@ -55,15 +55,9 @@ def kill_background(field: Field, _spell: Spell) -> None:
     _kill(field, "background master", most=1)
 
 
-@fault("keeper", weight=2)
-def kill_keeper(field: Field, _spell: Spell) -> None:
-    """The keeper dies."""
-    _kill(field, "keeper")
-
-
 @fault("planner", weight=2)
 def kill_planner(field: Field, _spell: Spell) -> None:
-    """The planner dies."""
+    """The planner dies, and the keeper with it."""
     _kill(field, "planner")
 
 
@@ -91,7 +85,7 @@ def terminate_scrapyd(field: Field, _spell: Spell) -> None:
     field.victims.kill("scrapyd", field.rng, signal.SIGTERM)
 
 
-@fault("scrapyd", "spider", "keeper", "redis", names="scrapyd")  # health sees the keeper through Redis
+@fault("scrapyd", "spider", "planner", "redis", names="scrapyd")  # health sees the keeper through Redis
 def scrapyd_that_dies_again_and_again(field: Field, _spell: Spell) -> None:
     """The parent of the spiders dies as soon as it is back, for some seconds."""
     end = time.monotonic() + 6

@@ -12,7 +12,7 @@ TOLD = "from an opening to all its messages while the store of proofs hangs, s"
 _PATIENCE = 120.0  # seconds; a busy machine tells late
 _WHILE = 6.0  # seconds
 _NOTICED = (
-    4.0  # seconds from a refusal until health has it: the worker's note, the keeper's look, the watch's
+    4.0  # seconds from a refusal until health has it: the worker's note, the uploader's look, the watch's
 )
 
 
@@ -35,7 +35,7 @@ def store_of_proofs_hangs(field: Field, _spell: Spell) -> None:
         until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
 
 
-@fault("store", "proofs", "keeper", "redis", "spider", names="proofs", harmless=True)
+@fault("store", "proofs", "redis", "spider", names="proofs", harmless=True)
 def store_of_proofs_refuses(field: Field, _spell: Spell) -> None:
     """The store takes nothing, and says so: health names it."""
     with field.store.answering(StoreMode.REFUSE):

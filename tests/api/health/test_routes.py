@@ -204,7 +204,7 @@ def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_ser
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
     redis_server.delete("keeper:seen")
-    assert "scrapy keep" in parts(whole)["scrapyd"]
+    assert "scrapy plan" in parts(whole)["scrapyd"]
 
 
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
@@ -419,8 +419,14 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
             "1 proof on the way, the oldest for 2 min: is `python -m crawler.proofs`",
         ),
         ({"trouble": "[Errno 5] /var/lib"}, "spiders can leave no proof: the disk is full or fails"),
-        ({"at": 61}, "nobody has looked at the proofs on their way lately: is `scrapy keep` running?"),
-        ({"at": -61}, "nobody has looked at the proofs on their way lately: is `scrapy keep` running?"),
+        (
+            {"at": 61},
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
+        ),
+        (
+            {"at": -61},
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
+        ),
         ({"oldest_at": -86400, "waiting": 1}, "the oldest proof is of 24 h from now: a machine's clock"),
     ],
 )

@@ -14,7 +14,7 @@ from configs.object_store import Blobs
 from configs.proofs import new_key
 from crawler.proofs import status
 from crawler.proofs.spool import Spool
-from crawler.proofs.status import CounterStore, store_name, watch_spool
+from crawler.proofs.status import CounterStore, publish_reports, store_name
 from crawler.proofs.upload_worker import UploadWorker, clean
 from crawler.proofs.writer import keep
 from tests.crawler.checks import NOW
@@ -140,7 +140,7 @@ def test_the_store_is_named_without_a_secret(
     assert store_name() == said
 
 
-def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
+def test_the_uploader_says_it_and_a_redis_that_is_away_ends_nothing(
     source: Spool, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said, stop = list[int](), Event()
@@ -155,7 +155,7 @@ def test_the_keeper_s_thread_says_it_and_a_redis_that_is_away_ends_nothing(
     monkeypatch.setattr(status, "publish_report", tell)
     monkeypatch.setattr(stop, "wait", lambda _: None)
     keep(source, proof())
-    watch_spool(redis_server, stop).join(60)
+    publish_reports(stop)
     assert said == [1, 1]
     assert [each.waiting for each in proof_spool_status.read_reports(redis_server)] == [1]
     assert 0 < redis_server.ttl(proof_spool_status.KEY) <= 60

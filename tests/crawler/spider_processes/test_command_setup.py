@@ -41,7 +41,7 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     ("command", "number", "said"),
     [
         (("scrapy", "plan"), signal.SIGTERM, "planning: waits until its server answers"),
-        (("crawler.loops", "keep"), signal.SIGINT, "Redis is away"),
+        (("crawler.loops", "plan"), signal.SIGINT, "Redis is away"),
     ],
 )
 def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
@@ -86,8 +86,8 @@ def test_what_is_missing_is_named(settings_env: Callable[..., None]) -> None:
 
 
 def test_arguments_are_refused() -> None:
-    with pytest.raises(SystemExit, match="the keeper takes no argument 'now'"):
-        prepare("keeper", ["now"])
+    with pytest.raises(SystemExit, match="the planner takes no argument 'now'"):
+        prepare("planner", ["now"])
 
 
 def test_wrong_desk_files_are_named(
@@ -98,7 +98,7 @@ def test_wrong_desk_files_are_named(
     file.write_text(file.read_text().replace("platform: ezbooking", "platform: nonsense"))
     settings_env()
     with pytest.raises(SystemExit, match=r"evry_91\.yaml.*nonsense"):
-        prepare("keeper", [])
+        prepare("planner", [])
 
 
 def test_a_signal_sets_the_event() -> None:

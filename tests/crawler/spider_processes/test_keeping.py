@@ -55,13 +55,13 @@ def all_checked_anew() -> None:
     until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
 
 
-def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_keeper(
+def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_planner(
     house: House, tmp_path: Path
 ) -> None:
     house.open()
     until(house.serving)
     all_checked_anew()
-    old, keeper = house.serving(), house.pid("keeper")
+    old, planner = house.serving(), house.pid("planner")
     assert old
     with (tmp_path / "prefectures" / "bobigny_93.yaml").open("a") as file:
         file.write("# a deploy\n")
@@ -71,16 +71,16 @@ def test_a_spider_is_replaced_for_newer_code_without_a_gap_and_so_is_the_keeper(
     assert new.version != old.version
     all_checked_anew()
     until(lambda: not psutil.pid_exists(old.pid))
-    begun = house.said_at("keeper", f"started as job {new.job}")
-    asked = house.said_at("keeper", f"job {old.job} is asked to end")
+    begun = house.said_at("planner", f"started as job {new.job}")
+    asked = house.said_at("planner", f"job {old.job} is asked to end")
     assert begun < new.started < asked <= house.said_at("scrapyd", "claims no more")
     gap = checked_by(new.name)[0].started_at - checked_by(old.name)[-1].started_at
     sys.stderr.write(f"from the last claim of the old to the first of the new: {gap.total_seconds():.3f} s\n")
     # No check waited for a spider to start, however slow the machine is; 0.2 to 0.4 s where it has nothing else to do.
     assert gap < max(new.started - begun, timedelta(seconds=5))
-    until(lambda: house.pid("keeper") != keeper)
-    assert "newer code is deployed" in house.log("keeper")
-    assert "Traceback" not in house.log("scrapyd") + house.log("keeper")
+    assert house.pid("planner") != planner
+    assert "newer files are deployed" in house.log("planner")
+    assert "Traceback" not in house.log("scrapyd") + house.log("planner")
 
 
 @pytest.mark.rule("3.5")
@@ -90,14 +90,14 @@ def test_whoever_is_killed_the_desks_are_checked_again_and_none_by_two_at_once(
     house.open()
     all_checked_anew()
     kill_a_spider_in_the_middle_of_a_check(house, sandbox)
-    kill_the_keeper(house)
+    kill_the_planner(house)
     for number in (signal.SIGKILL, signal.SIGTERM):
         kill_scrapyd(house, number)
     spider = until(house.serving)
     redis_server.flushdb()
     all_checked_anew()
     assert until(house.serving).name == spider.name
-    assert "Traceback" not in house.log("scrapyd") + house.log("keeper") + house.log("planner")
+    assert "Traceback" not in house.log("scrapyd") + house.log("planner")
 
 
 def kill_a_spider_in_the_middle_of_a_check(house: House, sandbox: "Running") -> None:
@@ -112,13 +112,13 @@ def kill_a_spider_in_the_middle_of_a_check(house: House, sandbox: "Running") -> 
     assert time.monotonic() - begun > HOLD - 1
     another_serves(house, old.name)
     all_checked_anew()
-    assert "died unexpectedly" in house.log("keeper")
+    assert "died unexpectedly" in house.log("planner")
 
 
-def kill_the_keeper(house: House) -> None:
+def kill_the_planner(house: House) -> None:
     """Spiders do not notice; the next keeper takes the lease when it has run out."""
-    spider, keeper = until(house.serving), house.kill("keeper", signal.SIGKILL)
-    until(lambda: house.pid("keeper") != keeper)
+    spider, planner = until(house.serving), house.kill("planner", signal.SIGKILL)
+    until(lambda: house.pid("planner") != planner)
     all_checked_anew()
     assert until(house.serving).name == spider.name
     os.kill(spider.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Two machines as real processes: a keeper and two scrapyds on loopback, one of which dies and comes back."""
+"""Two machines as real processes: a planner and two scrapyds on loopback, one of which dies and comes back."""
 
 import json
 from collections import Counter
@@ -66,7 +66,7 @@ def test_two_machines_check_all_desks_and_one_alone_does_so_too(
     machines: tuple[House, House], redis_server: redis.Redis
 ) -> None:
     first, second = machines
-    first.open("planner", "scrapyd", "keeper")
+    first.open("planner", "scrapyd")
     second.open("scrapyd")
     until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
     assert seen(redis_server)["wanted"] == {SYSTEM: 2}
@@ -82,4 +82,4 @@ def test_two_machines_check_all_desks_and_one_alone_does_so_too(
     until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
     assert "away" not in seen(redis_server)
     all_checked_again()
-    assert "Traceback" not in first.log("keeper") + first.log("scrapyd")
+    assert "Traceback" not in first.log("planner") + first.log("scrapyd")

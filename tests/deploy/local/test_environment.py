@@ -76,7 +76,7 @@ def test_a_program_is_given_the_secrets_that_production_gives_it(
     assert environment["PROGRAM"] == own
     held = secrets_of(environment)
     assert held <= list_allowed(own) - {"database_url"}
-    service = services()["node" if name in ("keeper", "proofs", "scrapyd") else name]
+    service = services()["node" if name in ("proofs", "scrapyd") else {"api": "api-1"}.get(name, name)]
     assert set(service["secrets"]) - held == set(), name
 
 

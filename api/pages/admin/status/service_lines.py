@@ -195,4 +195,4 @@ def list_proof_lines(part: list[SpoolReport]) -> list[Line]:
             given_up = count(each.given_up, "abandonnée", "abandonnées")
             lost = f"Aujourd’hui {given_up}, {each.pictureless} sans image"
             lines.append(Line(lost, BAD if each.given_up else WARN))
-    return lines or [Line("Personne n’en parle : `scrapy keep` tourne-t-il ?", WARN)]
+    return lines or [Line("Personne n’en parle : `python -m crawler.proofs` tourne-t-il ?", WARN)]
