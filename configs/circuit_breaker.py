@@ -14,9 +14,15 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from configs.clock import clock
+from configs.constants import Constant
 from configs.job_queues import redis
 from configs.local_breaker import local_breaker
 from configs.settings import SettingMissing
+
+# A provider whose last twenty answers took longer in the median counts as failing
+PROVIDER_SLOW_SECONDS = 3
+# How long a provider that failed three times in a row is left alone; longer than a call may take
+PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
 
 FAILURES = 3  # in a row that open it
 

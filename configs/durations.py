@@ -119,27 +119,6 @@ class Periods(BaseSettings):
     database_seconds: Seconds = 60
 
     # Tell
-    provider_timeout_seconds: Seconds = 10
-    provider_switch_seconds: Seconds = 4
-    provider_slow_seconds: Seconds = 3
-    no_receipt_seconds: Seconds = 600
-    provider_rest_seconds: Seconds = 15
-    provider_idle_seconds: Seconds = 30
-    lease_seconds: Seconds = 30
-    channel_rest_seconds: Seconds = 30
-    sweep_seconds: Seconds = 1
-    head_start_seconds: Seconds = 2
-    nudge_seconds: Seconds = 2
-    nudge_max_seconds: Seconds = 300
-    retry_seconds: Seconds = 5
-    retry_max_seconds: Seconds = 45
-    unknown_retry_seconds: Waits = (15, 120, 600, 1800)
-    sms_unknown_retry_seconds: Waits = (600, 1800)
-    give_up_seconds: Seconds = 86400
-    retell_seconds: Seconds = 1800
-    unconfirmed_seconds: Seconds = 900
-    rearm_seconds: Seconds = 30
-    worker_age_seconds: Seconds = 3600
 
     # Background jobs
     job_seconds: Seconds = 600

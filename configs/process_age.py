@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from types import FrameType
 
 from configs.clock import clock
-from configs.settings import settings
+from configs.constants import Constant
+
+# Age at which a worker is replaced
+_WORKER_AGE_SECONDS = Constant("WORKER_AGE_SECONDS", 3600.0)
 
 SHORTEST = 0.8  # of WORKER_AGE_SECONDS
 
@@ -19,7 +22,7 @@ def leaves_at() -> datetime:
     Workers that started together must not leave together: no worker would be left for some seconds.
     """
     share = random.uniform(SHORTEST, 1)  # noqa: S311 -- spreads, protects nothing
-    return clock() + timedelta(seconds=settings().worker_age_seconds * share)
+    return clock() + timedelta(seconds=_WORKER_AGE_SECONDS() * share)
 
 
 def on_stop_signals(act: Callable[[], None]) -> None:

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session, load_only
 from api.models.incident import Incident
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
-from configs.circuit_breaker import CircuitBreaker
-from configs.settings import settings
+from configs.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.notification_writer import create_notifications
 
 _CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first
@@ -92,5 +91,5 @@ def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
 
 def _order_channels() -> Sequence[Channel]:
     """Return the channels, the quickest first; Telegram last while its provider is down."""
-    is_down = CircuitBreaker(_QUICKEST, settings().provider_rest_seconds).is_open()
+    is_down = CircuitBreaker(_QUICKEST, PROVIDER_REST_SECONDS()).is_open()
     return _CHANNELS[::-1] if is_down else _CHANNELS

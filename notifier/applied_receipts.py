@@ -19,9 +19,9 @@ from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState
 from configs.database_errors import passes
-from configs.settings import settings
 from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.fallback import tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
@@ -98,7 +98,7 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
     While the database is away an answer is written later. A failure waits for it, as only the answer says whether the
     accepted attempt failed. A message that arrived is not sent again meanwhile.
     """
-    longest = timedelta(seconds=settings().provider_timeout_seconds + _ANSWER_MARGIN_SECONDS)
+    longest = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + _ANSWER_MARGIN_SECONDS)
     # A time far ahead comes from a clock that was.
     may_come = event.kind not in _ARRIVED or abs(now - event.received_at) < longest
     return row.state is State.SENDING and may_come

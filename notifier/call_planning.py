@@ -20,12 +20,16 @@ from api.models.base import new_id
 from api.models.notification import Match, Notification, NotificationMatch, Priority
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
+from configs.constants import Constant
 from configs.plan import plans
 from configs.settings import settings
 from notifier.call_series import ATTEMPT, SERIES, is_coming, of_user, rang_lately, write_key
 from notifier.call_wishes import CallHours, has_answer, select_hours, wants_calls
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_CALL
+
+# How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over
+_CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)
 
 _LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
 _AT_ONCE = 500  # people in one round; the others are planned in the next
@@ -96,7 +100,7 @@ def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
 
 def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for matches that want a first call: columns of WantedCall, then of CallHours."""
-    since = now - timedelta(seconds=settings().call_fresh_seconds)
+    since = now - timedelta(seconds=_CALL_FRESH_SECONDS())
     with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
     entitled = sa.exists().where(
         Grant.user_id == Alert.user_id,

@@ -17,10 +17,14 @@ from api.models.base import new_id
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
-from configs.settings import settings
+from configs.constants import Constant
 from notifier.clock_steps import CLOCKS_DIFFER
+from notifier.delivery.retry_policy import CALL_ATTEMPTS, CALL_GAP_SECONDS
 from notifier.message_kinds import SLOT_CALL
 from notifier.message_kinds.slot_detected import UNCONFIRMED
+
+# Least time between two calls to one person about different slots
+_CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 
 SERIES, ATTEMPT, HAS_KEY = "series", "attempt", "key"  # in the params of an attempt
 KEY_PRESSED = "key pressed"  # why an attempt is not made
@@ -68,7 +72,7 @@ def rang_lately(now: datetime) -> sa.ColumnElement[bool]:
     row = Notification
     may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
     at = sa.func.coalesce(row.accepted_at, may_have)
-    since = now - timedelta(seconds=settings().call_every_seconds)
+    since = now - timedelta(seconds=_CALL_EVERY_SECONDS())
     return sa.and_(at > since, at <= now + CLOCKS_DIFFER)
 
 
@@ -81,7 +85,7 @@ def is_coming() -> sa.ColumnElement[bool]:
 
 def of_user(user_id: InstrumentedAttribute[UUID] | UUID, now: datetime) -> sa.ColumnElement[bool]:
     """Return the condition of a user's attempts that may still matter."""
-    since = now - max(_LONGEST_WAIT, timedelta(seconds=settings().call_every_seconds))
+    since = now - max(_LONGEST_WAIT, timedelta(seconds=_CALL_EVERY_SECONDS()))
     row = Notification
     return sa.and_(row.user_id == user_id, row.created_at > since, row.kind == SLOT_CALL)
 
@@ -106,19 +110,19 @@ def write_key(series: str, attempt: int) -> str:
 
 
 def _list_keys(series: str) -> list[str]:
-    return [write_key(series, number) for number in range(1, settings().call_attempts + 1)]
+    return [write_key(series, number) for number in range(1, CALL_ATTEMPTS() + 1)]
 
 
 def call_again(opened: Session, row: Notification, ended_at: datetime, now: datetime) -> None:
     """Write the attempt that follows one that did not end the series, if there is one left."""
     attempt = row.params[ATTEMPT] + 1
-    if attempt > settings().call_attempts or row.params.get(HAS_KEY):
+    if attempt > CALL_ATTEMPTS() or row.params.get(HAS_KEY):
         return
     values = {
         "kind": SLOT_CALL, "channel": Channel.VOICE, "params": row.params | {ATTEMPT: attempt},
         "dedupe_key": write_key(row.params[SERIES], attempt), "seen_at": row.seen_at,
     }  # fmt: skip
-    _copy(opened, row, values, ended_at + timedelta(seconds=settings().call_gap_seconds), now)
+    _copy(opened, row, values, ended_at + timedelta(seconds=CALL_GAP_SECONDS()), now)
 
 
 def write_missed(opened: Session, row: Notification, now: datetime) -> None:

@@ -10,8 +10,20 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import HELD
 from api.models.user import Channel
-from configs.settings import settings
-from notifier.delivery.retry_policy import waits_of_copies
+from configs.constants import Constant
+from notifier.delivery.retry_policy import (
+    RETRY_MAX_SECONDS,
+    SMS_UNKNOWN_RETRY_SECONDS,
+    UNKNOWN_RETRY_SECONDS,
+    waits_of_copies,
+)
+
+# How long a message may be without a receipt of a provider that sends them; an SMS is then told on another channel
+NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
+# How long one worker owns a notification; longer than the provider's time-out
+LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
+# Longest wait between two nudges
+NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 300.0)
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 
@@ -80,14 +92,13 @@ def has_times_ahead(rows: Session, now: datetime) -> bool:
 
 
 def _receipt_due(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings().no_receipt_seconds)
+    return now + timedelta(seconds=NO_RECEIPT_SECONDS())
 
 
 def _longest_wait() -> timedelta:
-    ours = settings()
-    waits = (*ours.unknown_retry_seconds, *ours.sms_unknown_retry_seconds, ours.retry_max_seconds)
-    return max(_LONGEST_CAP, timedelta(seconds=max(*waits, ours.nudge_max_seconds))) + timedelta(
-        seconds=ours.lease_seconds
+    waits = (*UNKNOWN_RETRY_SECONDS(), *SMS_UNKNOWN_RETRY_SECONDS(), RETRY_MAX_SECONDS())
+    return max(_LONGEST_CAP, timedelta(seconds=max(*waits, NUDGE_MAX_SECONDS()))) + timedelta(
+        seconds=LEASE_SECONDS()
     )
 
 
@@ -96,8 +107,8 @@ def pull_back_times(rows: Session, now: datetime) -> None:
 
     Calls keep their distance: one that was made a moment ago may ring.
     """
-    leased = now + timedelta(seconds=settings().lease_seconds)
-    sms_leased = max(leased, now + timedelta(seconds=max(settings().sms_unknown_retry_seconds)))
+    leased = now + timedelta(seconds=LEASE_SECONDS())
+    sms_leased = max(leased, now + timedelta(seconds=max(SMS_UNKNOWN_RETRY_SECONDS())))
     call_due = now + timedelta(seconds=waits_of_copies(Channel.VOICE)[0])
     due = {"now": now, "leased": leased, "sms_leased": sms_leased}
     rows.execute(_NOTIFICATIONS, due | {"call_due": call_due, "call_leased": max(leased, call_due)})

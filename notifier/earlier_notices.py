@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 from api.models.base import write_array
 from api.models.slot import SlotRow
 from api.models.slot_ids import read_ranges
-from configs.settings import settings
-from notifier.matching import WantedSlots
+from notifier.matching import RETELL_SECONDS, WantedSlots
 
 # By alert, the slots of matches that made a notice; then those of notices `since` then.
 _NOTICED = sa.text("""
@@ -45,7 +44,7 @@ def find_informed(
     """Return the users who have notices of all the slots of their wishes, or lately had of earlier openings."""
     if not wishes_of or not slots:
         return set()
-    since = now - timedelta(seconds=settings().retell_seconds)
+    since = now - timedelta(seconds=RETELL_SECONDS)
     earlier = _read_earlier(session, slots, since)
     alert_ids = {wish.alert_id for wishes in wishes_of.values() for wish in wishes}
     earliest = min(since, *(slot.opened_at for slot in slots))

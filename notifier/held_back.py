@@ -16,9 +16,8 @@ from api.models.base import new_id
 from api.models.notification import State
 from api.models.slot import Detection
 from api.models.slot_ids import write_ranges
-from configs.settings import settings
 from notifier.content.announcements import HELD_SLOTS
-from notifier.matching import Announced, Candidate
+from notifier.matching import RETELL_SECONDS, Announced, Candidate
 from notifier.message_kind_base import Skip
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
@@ -81,7 +80,7 @@ def write_held_back(
     """Write a row for each contact that would have been sent a message, in one statement."""
     if not reached:
         return
-    span = int(detection.seen_at.timestamp() // settings().retell_seconds)
+    span = int(detection.seen_at.timestamp() // RETELL_SECONDS)
     hows = [held[each.user_id] for each in reached]
     ranges = {slots: write_ranges(slots) for slots in {why.slots for why in hows}}
     pairs = list(zip(reached, hows, strict=True))

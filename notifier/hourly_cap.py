@@ -19,7 +19,20 @@ from api.models.base import is_any_of, read_ids, write_array
 from api.models.notification import Notification, State
 from api.models.prepared import FEW
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
-from configs.settings import settings
+from configs.constants import Constant
+from notifier.clock_steps import LEASE_SECONDS
+
+# Most slot alerts that one address, chat or number is sent in an hour; half of them may leave at once, the rest
+# spread
+_EMAIL_PER_HOUR = Constant("EMAIL_PER_HOUR", 30)
+# The same by Telegram
+_TELEGRAM_PER_HOUR = Constant("TELEGRAM_PER_HOUR", 30)
+# The same by SMS
+_SMS_PER_HOUR = Constant("SMS_PER_HOUR", 10)
+# The same by push, to one device
+_PUSH_PER_HOUR = Constant("PUSH_PER_HOUR", 30)
+# The same for one person, by all channels together
+_USER_PER_HOUR = Constant("USER_PER_HOUR", 50)
 
 REASON = "hourly cap"
 _HOUR = timedelta(hours=1)
@@ -93,19 +106,18 @@ class AlertBudget:
 
 def bucket_of(channel: Channel) -> AlertBudget:
     """Return the bucket of a channel's contacts; no hour holds more than the channel's cap."""
-    now = settings()
     caps = {
-        Channel.EMAIL: now.email_per_hour,
-        Channel.SMS: now.sms_per_hour,
-        Channel.TELEGRAM: now.telegram_per_hour,
-        Channel.PUSH: now.push_per_hour,
+        Channel.EMAIL: _EMAIL_PER_HOUR(),
+        Channel.SMS: _SMS_PER_HOUR(),
+        Channel.TELEGRAM: _TELEGRAM_PER_HOUR(),
+        Channel.PUSH: _PUSH_PER_HOUR(),
     }
     return AlertBudget.of(caps[channel])
 
 
 def bucket_of_user() -> AlertBudget:
     """Return the bucket of a user's contacts together."""
-    return AlertBudget.of(settings().user_per_hour)
+    return AlertBudget.of(_USER_PER_HOUR())
 
 
 def is_used_up(
@@ -201,7 +213,7 @@ def hold_back(session: Session, ids: Collection[UUID], token: UUID, now: datetim
     row = Notification
     waking = row.id.in_(sa.select(sa.func.min(sa.cast(row.id, sa.Text)).cast(sa.Uuid)).where(
         is_any_of(row.id, ids)).group_by(row.contact_id))  # fmt: skip
-    later = timedelta(seconds=settings().lease_seconds)
+    later = timedelta(seconds=LEASE_SECONDS())
     tried = sa.func.nullif(sa.func.regexp_replace(row.reason, f"(; )?{REASON}$", ""), "")
     said = sa.func.concat_ws("; ", tried, REASON)
     values = {

@@ -14,13 +14,13 @@ from api.models.base import session
 from api.models.user import Channel
 from configs.clock import clock
 from configs.database_errors import is_away, passes
-from configs.settings import settings
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, most_in_job, sends_aside
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.slow_channels import is_open
+from notifier.match_service import CROWD_ALERTS
 from notifier.nudges import WaitingWork
 from notifier.web_push.push_lane import find_lane
 from notifier.workers import rate_limits
@@ -96,7 +96,7 @@ def rearm(desk_id: str) -> None:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
-        _tell_open(desk_id, found[0], in_crowd=sum(map(len, found)) > settings().crowd_alerts)
+        _tell_open(desk_id, found[0], in_crowd=sum(map(len, found)) > CROWD_ALERTS())
 
 
 @_patient

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.alert import Alert
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from configs.settings import settings
+from configs.constants import Constant
 from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.held_back import find_held_back, write_held_back
 from notifier.match_log import log_when_committed
 from notifier.matching import (
+    RETELL_SECONDS,
     Announced,
     AnySlot,
     Candidate,
@@ -33,9 +34,13 @@ from notifier.matching import (
     select_slots,
     slot_moment,
 )
+from notifier.message_kinds.slot_detected import UNCONFIRMED_SECONDS
 from notifier.notification_writer import MatchResult, next_nudge, write
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
+
+# How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
+CROWD_ALERTS = Constant("CROWD_ALERTS", 50)
 
 SeenSlot = tuple[SlotRow, list[int], list[int]]  # with its earlier openings
 
@@ -70,7 +75,7 @@ def match_or_part(
     detection = _take_unmatched(session, detection_id, now)
     if detection is None:
         return Matched()
-    many = settings().crowd_alerts
+    many = CROWD_ALERTS()
     found = candidates(session, detection, detection.seen_at, most=many)
     if len(found) <= many:
         return Matched(_write_result(session, detection, found, now, inline))
@@ -167,7 +172,7 @@ def _confirmed_slots(
 ) -> OpenSlots:
     """Return a desk's open slots that were seen lately, or those among some."""
     columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
-    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
     query = sa.select(*columns, *earlier_openings()).where(
         SlotRow.desk_id == detection.desk_id, SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed
     )
@@ -188,7 +193,7 @@ def _describe_slots(detection: Detection, rows: Sequence[tuple[AnySlot, list[int
 
 
 def _retold_since(now: datetime) -> datetime:
-    return now - timedelta(seconds=settings().retell_seconds)
+    return now - timedelta(seconds=RETELL_SECONDS)
 
 
 def _bigints(ids: Collection[int]) -> sa.BindParameter[list[int]]:
@@ -218,7 +223,7 @@ def desks_of(session: Session, alert_id: UUID) -> list[str]:
 
 def open_desks(session: Session, now: datetime) -> list[str]:
     """Return the desks that have slots which were confirmed lately."""
-    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
     query = (
         sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed).distinct()
     )

@@ -28,11 +28,13 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
-from configs.settings import settings
 from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.delivery.retry_policy import USED_UP
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
+
+# One alert is not notified of the same slot twice within this time
+RETELL_SECONDS = 1800
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
@@ -206,7 +208,7 @@ def describe_gone(since: datetime) -> dict[str, Any]:
 
     Alerts are sent while a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
     """
-    return {"gone_since": since - timedelta(seconds=settings().retell_seconds / 2)}
+    return {"gone_since": since - timedelta(seconds=RETELL_SECONDS / 2)}
 
 
 def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[list[int]]:
@@ -250,9 +252,9 @@ def read_announced(
     """
     given = {
         "desk_id": desk_id, "alert_ids": alert_ids, "since": since, "first": first,
-        "until": since + timedelta(seconds=settings().retell_seconds) + CLOCKS_DIFFER,
+        "until": since + timedelta(seconds=RETELL_SECONDS) + CLOCKS_DIFFER,
         "wanted": write_ranges(slots.with_earlier), "earlier": slots.earlier, "oldest": slots.oldest,
-        "longest": timedelta(seconds=settings().retell_seconds), "has_earlier": bool(slots.same),
+        "longest": timedelta(seconds=RETELL_SECONDS), "has_earlier": bool(slots.same),
     }  # fmt: skip
     rows: list[Any] = list(
         session.execute(

@@ -21,7 +21,8 @@ from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
-from configs.settings import settings
+from configs.matching_queues import NUDGE_SECONDS
+from notifier.clock_steps import NUDGE_MAX_SECONDS
 from notifier.content.messages import FALLBACK, choose_language, languages_of, speaks
 from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim
@@ -152,7 +153,7 @@ def short_hash(names: Iterable[object]) -> str:
 
 def next_nudge(now: datetime, times: int = 0) -> datetime:
     """Return when a row that was nudged that often counts as lost: each time after a longer wait."""
-    wait = min(settings().nudge_seconds * 2 ** min(times, 30), settings().nudge_max_seconds)
+    wait = min(NUDGE_SECONDS() * 2 ** min(times, 30), NUDGE_MAX_SECONDS())
     return now + timedelta(seconds=wait)
 
 

@@ -18,15 +18,19 @@ from api.models.base import is_any_of, session
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
+from configs.constants import Constant
 from configs.database_errors import passes
 from configs.job_queues import KEPT_SECONDS, name_job, push, queue
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
-from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import most_in_job
+from notifier.clock_steps import LEASE_SECONDS
 from notifier.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.message_kinds import SLOT_DETECTED
+
+# How often desks with open slots are gone through for alerts that were not told
+REARM_SECONDS = Constant("REARM_SECONDS", 30.0)
 
 _MATCH_PART = "notifier.jobs.match_part"
 _CATCH_UP = "notifier.jobs.catch_up"
@@ -88,7 +92,7 @@ def catch_up(alert_id: UUID) -> None:
 
 def rearm(desk_ids: Iterable[str]) -> None:
     """Enqueue the matching of desks' open slots with alerts not notified yet; a job not taken soon is dropped."""
-    kept = math.ceil(settings().rearm_seconds)
+    kept = math.ceil(REARM_SECONDS())
     with _forgiving("rearm"):
         for desk_id in desk_ids:
             job_id = f"rearm-{hashlib.sha256(desk_id.encode()).hexdigest()[:32]}"
@@ -97,7 +101,7 @@ def rearm(desk_ids: Iterable[str]) -> None:
 
 def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
     """Enqueue the parts of a round of re-arming; the next round finds what no worker took."""
-    kept = math.ceil(settings().rearm_seconds)
+    kept = math.ceil(REARM_SECONDS())
     with _forgiving("tell_open"):
         for alert_ids in parts:
             keys = [str(each) for each in alert_ids]
@@ -186,7 +190,7 @@ def deliver(several: Iterable[WaitingWork]) -> None:
 
 
 def _push_all(to: Queue, batches: list[list[WaitingWork]], *, in_front: bool) -> None:
-    seconds = math.ceil(settings().lease_seconds)
+    seconds = math.ceil(LEASE_SECONDS())
     for start in range(0, len(batches), _AT_ONCE):
         to.enqueue_many(
             Queue.prepare_data(

@@ -13,6 +13,7 @@ import structlog
 from configs.logs import set_up_logs
 from configs.settings import settings
 from configs.startup import exit_on_config_error
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
 from notifier.telegram_api import ALLOWED_UPDATES, TelegramRefused, call_bot
@@ -78,7 +79,7 @@ def main() -> int:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    wait, offset = max(0.0, settings().provider_timeout_seconds - _MARGIN), 0
+    wait, offset = max(0.0, PROVIDER_TIMEOUT_SECONDS() - _MARGIN), 0
     log.info("polling")
     while not stopped.is_set():
         try:

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.errors import DeliveryError
 
-Answer = Acceptance | DeliveryError
+Answer: TypeAlias = Acceptance | DeliveryError
 
 
 class Provider(ABC):

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.settings import settings
+from notifier.matching import RETELL_SECONDS
 from notifier.message_edits import (
     GONE,
     REOPENED,
@@ -44,7 +44,7 @@ WHERE x.user_id = r.user_id AND x.detection_id = r.detection_id AND x.gone_at IS
 
 def mark_reopened_slots(session: Session, now: datetime) -> list[UUID]:
     """Unmark notices and write the edits of messages whose slots are open again; return the notifications to nudge."""
-    earliest = now - timedelta(seconds=settings().retell_seconds)
+    earliest = now - timedelta(seconds=RETELL_SECONDS)
     returned = session.execute(_RETURNED, {"earliest": earliest}).all()
     if not returned:
         return []

@@ -17,19 +17,25 @@ from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from configs.clock import clock
+from configs.constants import Constant
 from configs.database_errors import is_away, passes
 from configs.logs import set_up_logs
+from configs.matching_queues import NUDGE_SECONDS
 from configs.outage_log import OutageLog
 from configs.process_age import on_stop_signals, repeat_until_old
-from configs.settings import settings
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.call_planning import plan_calls
-from notifier.clock_steps import CLOCKS_DIFFER, has_times_ahead, pull_back_times
+from notifier.clock_steps import CLOCKS_DIFFER, LEASE_SECONDS, has_times_ahead, pull_back_times
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
-from notifier.nudges import WaitingWork
+from notifier.nudges import REARM_SECONDS, WaitingWork
 from notifier.outdated_holds import wake_outdated
+
+# How often the sweep looks for what was lost
+_SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
+# How long the sweep waits when the database is back: workers first write the answers that they heard meanwhile
+_HEAD_START_SECONDS = Constant("HEAD_START_SECONDS", 2.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
@@ -45,7 +51,7 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
         Detection.next_nudge_at <= now,
         sa.and_(
             Detection.next_nudge_at.is_(None),
-            Detection.committed_at <= now - timedelta(seconds=settings().nudge_seconds),
+            Detection.committed_at <= now - timedelta(seconds=NUDGE_SECONDS()),
         ),
     )
     query = (
@@ -142,7 +148,7 @@ class Sweep:
         if set_back:
             log.warning("the clock was set back, what waits is due at once", before=before, now=now)
             self.rearm_at = self.back_at = self.prices_at = self.holds_at = None
-            self.mend_at = now + timedelta(seconds=settings().lease_seconds)
+            self.mend_at = now + timedelta(seconds=LEASE_SECONDS())
         elif self.mend_at is None or now < self.mend_at:
             return
         else:
@@ -192,7 +198,7 @@ class Sweep:
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:
             return
-        self.rearm_at = now + timedelta(seconds=settings().rearm_seconds)
+        self.rearm_at = now + timedelta(seconds=REARM_SECONDS())
         with session() as opened:
             desks = match_service.open_desks(opened, now)
         nudges.rearm(desks)
@@ -219,8 +225,8 @@ class Sweep:
                 return True
             log.info("database back")
             self.database.end()
-            self.back_at = now + timedelta(seconds=settings().head_start_seconds)
-        head_start = timedelta(seconds=settings().head_start_seconds)
+            self.back_at = now + timedelta(seconds=_HEAD_START_SECONDS())
+        head_start = timedelta(seconds=_HEAD_START_SECONDS())
         return self.back_at is not None and timedelta(0) < self.back_at - now <= head_start
 
 
@@ -230,8 +236,8 @@ def main() -> int:
     set_up_logs("sweep")
     stopped = threading.Event()
     on_stop_signals(stopped.set)
-    log.info("sweeping", seconds=settings().sweep_seconds)
-    repeat_until_old(Sweep().turn_safely, settings().sweep_seconds, stopped)
+    log.info("sweeping", seconds=_SWEEP_SECONDS())
+    repeat_until_old(Sweep().turn_safely, _SWEEP_SECONDS(), stopped)
     return 0
 
 

@@ -27,6 +27,7 @@ from configs import psycopg_timeout
 from configs import settings as settings_module
 from configs.push_keys import draw_keys
 from deploy.local.postgres import Postgres, start_postgres
+from deploy.local.short_periods import VARIABLE, gather, list_constants
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
 from tests.fuzz import FUZZ, times
@@ -83,7 +84,7 @@ _folder: list[Path] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
-    os.environ.update(_FIXED)
+    os.environ.update(gather(_FIXED))
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = Path(tempfile.mkdtemp(prefix="rdv-tests-", dir=_find_memory()))
@@ -285,11 +286,14 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Set variables for one test: `settings_env(LEASE_SECONDS="1")`."""
+    """Set variables, or constants, for one test: `settings_env(LEASE_SECONDS="1")`."""
 
     def put(**values: Any) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(name, str(value))
+        given = {name: str(value) for name, value in values.items()}
+        if given.keys() & list_constants():
+            given = gather({VARIABLE: os.environ.get(VARIABLE, "")} | given)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
         forget()
 
     forget()

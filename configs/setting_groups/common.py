@@ -1,11 +1,12 @@
 """Settings that all programs read: which world this is, logs, and the servers."""
 
+import json
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, NoDecode
 
 from configs.setting_groups.value_types import WebAddress
 
@@ -25,6 +26,9 @@ class CommonSettings(BaseSettings):
     state_dir: Path = Path(".state")
     secrets_dir: Path | None = None
     clock_offset_file: Path | None = None
+    test_periods: Annotated[dict[str, int | float | tuple[float, ...]], NoDecode] = Field(
+        default_factory=dict
+    )
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     sentry_dsn: SecretStr | None = None
@@ -59,6 +63,11 @@ class CommonSettings(BaseSettings):
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:
         return _of_scheme(value, POSTGRES)
+
+    @field_validator("test_periods", mode="before")
+    @classmethod
+    def _periods(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
 
     @field_validator("sentry_dsn")
     @classmethod

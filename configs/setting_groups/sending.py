@@ -49,32 +49,7 @@ class SendingSettings(BaseSettings):
         "*.notify.windows.com",
     )
 
-    # Call
-    calls_per_second: int = Field(1, ge=1)
-    call_attempts: int = Field(3, ge=1)
-    call_gap_seconds: float = Field(60, gt=0, allow_inf_nan=False)
-    call_every_seconds: float = Field(3600, gt=0, allow_inf_nan=False)
-    call_fresh_seconds: float = Field(600, gt=0, allow_inf_nan=False)
-    call_ring_seconds: int = Field(25, ge=5, le=60)
-    call_longest_seconds: int = Field(120, ge=30)
-    call_report_seconds: float = Field(240, gt=0, allow_inf_nan=False)
-
     # Tell
-    crowd_alerts: int = Field(50, ge=1)
-    telegram_per_second: int = Field(30, ge=1)
-    telegram_chat_seconds: float = Field(1, gt=0, allow_inf_nan=False)
-    telegram_reserved: int = Field(5, ge=0)
-    sms_per_second: int = Field(10, ge=1)
-    sms_reserved: int = Field(2, ge=0)
-    email_per_hour: int = Field(30, ge=1)
-    telegram_per_hour: int = Field(30, ge=1)
-    sms_per_hour: int = Field(10, ge=1)
-    push_per_hour: int = Field(30, ge=1)
-    push_timeout_seconds: float = Field(5, gt=0, allow_inf_nan=False)
-    push_kept_seconds: int = Field(900, ge=0)
-    push_under_way: int = Field(2000, ge=50)
-    user_per_hour: int = Field(50, ge=1)
-    sms_copies: int = Field(4, ge=1)
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
     sms_codes_a_day: int = Field(200, ge=0)
     sms_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT))

@@ -13,7 +13,7 @@ from api.models.base import new_id, write_array
 from api.models.slot import Source
 from configs.clock import clock
 from configs.desk import Desk
-from configs.settings import settings
+from configs.matching_queues import NUDGE_SECONDS
 from crawler.items import CheckItem
 from crawler.proofs.selection import Proof, of_detection
 from crawler.reading import Slot
@@ -172,7 +172,7 @@ def _detect(
     ]
     given = {
         "source": Source.CHECK.value, "committed_at": clock(),
-        "next_nudge_at": now + timedelta(seconds=settings().nudge_seconds),
+        "next_nudge_at": now + timedelta(seconds=NUDGE_SECONDS()),
     }  # fmt: skip
     session.execute(_DETECTED, given | _columns(_OF_DETECTION, rows) | _columns(_OF_SLOT, slots))
     return found

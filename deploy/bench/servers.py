@@ -18,6 +18,7 @@ from deploy.local.environment import sandbox_environment
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
 from deploy.local.processes import start, stop, wait_until, with_parent
+from deploy.local.short_periods import gather
 from deploy.local.valkey import start_valkey
 
 _PROGRAMS = ("crawler.loops plan", "postgres", "valkey")
@@ -93,7 +94,7 @@ def servers(settings: Callable[[Path], Settings]) -> Iterator[Servers]:
         ends.callback(valkey.stop)
         postgres.create("bench")
         made = sandbox_environment(state, choose(StackPorts()), postgres.url("bench"), valkey.url())
-        environment = made | settings(state)
+        environment = gather(made | settings(state))
         migrate = [sys.executable, "-m", "api.migrations", "upgrade"]
         subprocess.run(migrate, env=environment, check=True, capture_output=True)
         running = Servers(state, environment)

@@ -10,6 +10,7 @@ from configs.push_keys import read_private_key, write_public_key
 from configs.settings import Program
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
+from deploy.local.short_periods import gather
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
 from deploy.sandbox.providers.push import HOST as PUSH_HOST
 from deploy.sandbox.receipts.signatures import make_public_key
@@ -94,7 +95,7 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
 
 def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return the caller's environment with those variables on top."""
-    return {**os.environ, **sandbox_variables(state, ports, database_url, redis_url)}
+    return gather({**os.environ, **sandbox_variables(state, ports, database_url, redis_url)})
 
 
 def program_addresses(state: Path, database_url: str) -> dict[Program, str]:

@@ -34,6 +34,7 @@ from deploy.local.processes import (
 from deploy.local.program_exits import Exits
 from deploy.local.programs import commands, write_supervisor
 from deploy.local.restartable_server import RestartableServer
+from deploy.local.short_periods import gather
 from deploy.local.signals import StopRequested, deaf
 from deploy.local.state_dir import ENVIRONMENT, LOGS, alone
 from deploy.local.valkey import start_valkey
@@ -116,7 +117,7 @@ def running(
         variables = sandbox_variables(state, ports, postgres.url(_DATABASE), valkey.url()) | {
             f"DATABASE_URL_{program.upper()}": address for program, address in addresses_of.items()
         }
-        keep(state / ENVIRONMENT, variables)
+        keep(state / ENVIRONMENT, gather(variables))
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
@@ -125,7 +126,7 @@ def running(
         make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), seconds)
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
-        environment = _unmeasured(os.environ) | variables
+        environment = gather(_unmeasured(os.environ) | variables)
         supervisor = _supervise(state / _SUPERVISED, commands(ports), environment)
         ends.callback(stop_with_descendants, supervisor)
         yield Stack(state, ports, environment, servers, supervisor, exits)

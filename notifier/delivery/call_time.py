@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from configs.settings import settings
+from configs.constants import Constant
+
+# Longest time for a whole call to a provider: connecting, sending, and the answer to its last byte
+PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
 
 _ends: ContextVar[float | None] = ContextVar("ends", default=None)
 
@@ -23,4 +26,4 @@ def within(seconds: float) -> Iterator[None]:
 def seconds_left() -> float:
     """Return the seconds that are left of the call; PROVIDER_TIMEOUT_SECONDS outside of `within`."""
     ends = _ends.get()
-    return settings().provider_timeout_seconds if ends is None else max(ends - time.monotonic(), 0.001)
+    return PROVIDER_TIMEOUT_SECONDS() if ends is None else max(ends - time.monotonic(), 0.001)

@@ -18,11 +18,18 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.database_errors import passes, read_refusal
 from configs.job_queues import redis
-from configs.settings import SettingMissing, settings
+from configs.settings import SettingMissing
 from notifier import held_notices, hourly_cap
+from notifier.clock_steps import LEASE_SECONDS
 from notifier.content.stop_headers import add_stop_link
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, name_wait, read_recipients
-from notifier.delivery.retry_policy import ATTEMPTS, UNKNOWN, most_copies, waits_of_copies
+from notifier.delivery.retry_policy import (
+    ATTEMPTS,
+    UNKNOWN,
+    UNKNOWN_RETRY_SECONDS,
+    most_copies,
+    waits_of_copies,
+)
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Mergeable, Seen, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
@@ -97,7 +104,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     Those that are not due, or that another worker holds, are left out. A lease that ran out is taken over: its
     owner died, or its answer can no longer be recorded; but not while the database refuses writes.
     """
-    made = MessageClaim.start(now, settings().lease_seconds)
+    made = MessageClaim.start(now, LEASE_SECONDS())
     rows = sorted(
         (ClaimedRow(*row) for row in opened.execute(_claiming(ids, made, now))), key=lambda row: row.id
     )
@@ -220,7 +227,7 @@ def _free(row: type[Notification], now: datetime, takes_over: bool) -> sa.Column
     due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now)
     if not takes_over:
         return due
-    later = now - timedelta(seconds=max(settings().unknown_retry_seconds))
+    later = now - timedelta(seconds=max(UNKNOWN_RETRY_SECONDS()))
     return sa.or_(
         due,
         sa.and_(

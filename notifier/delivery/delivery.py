@@ -19,9 +19,9 @@ from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
-from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.clock_steps import NO_RECEIPT_SECONDS
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.answer_choices import name_answered
 from notifier.content.answer_links import write_answer_links
@@ -29,9 +29,10 @@ from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
-from notifier.delivery.retry_policy import Attempt, DeliveryDecision, on_error, on_success
+from notifier.delivery.retry_policy import RETRY_MAX_SECONDS, Attempt, DeliveryDecision, on_error, on_success
 from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
@@ -107,7 +108,7 @@ def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
         return DeliveryDecision(how.state, now, how.reason)
     if how.until:
         return DeliveryDecision(State.PENDING, how.until, how.reason, counts=False, is_held=True)
-    again = now + timedelta(seconds=settings().retry_max_seconds)
+    again = now + timedelta(seconds=RETRY_MAX_SECONDS())
     return DeliveryDecision(State.PENDING, again, row.reason or how.reason, counts=False)
 
 
@@ -145,7 +146,7 @@ def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Rend
     yield from failed
     claimed_of = {id(each): message for message, each in rendered}
     outgoing = [each for _, each in rendered]
-    needed = settings().provider_timeout_seconds + claiming.MARGIN_SECONDS
+    needed = PROVIDER_TIMEOUT_SECONDS() + claiming.MARGIN_SECONDS
     sender = BatchSender(name, claimed[0].until - timedelta(seconds=needed))
     for together, answer in sender.send(outgoing):
         yield Sent([claimed_of[id(each)] for each in together], answer)
@@ -284,7 +285,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if receipt.delivered:
             answer["delivered_at"] = decision.at
         if receipt.awaits_receipt:
-            within = receipt.receipt_within or settings().no_receipt_seconds
+            within = receipt.receipt_within or NO_RECEIPT_SECONDS()
             answer["receipt_due_at"] = decision.at + timedelta(seconds=within)
         if receipt.awaits_price:
             answer["price_due_at"] = decision.at + FIRST_ASKED_AFTER

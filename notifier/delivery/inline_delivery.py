@@ -21,13 +21,15 @@ from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.clock import clock
-from configs.settings import settings
 from notifier import hourly_cap
 from notifier.channels import providers_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
+from notifier.delivery.provider_choice import PROVIDER_SWITCH_SECONDS
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow
+from notifier.message_kinds.slot_detected import UNCONFIRMED_SECONDS
 from notifier.recipients import Recipient
 
 _FRESH_SECONDS = 2.0  # in which what was read for matching still holds, and the last call begins
@@ -50,8 +52,8 @@ class InlineClaim:
     )
 
     def __post_init__(self) -> None:
-        earlier = settings().provider_switch_seconds * (len(providers_of(self.channel)) - 1)
-        needed = _FRESH_SECONDS + earlier + settings().provider_timeout_seconds + MARGIN_SECONDS
+        earlier = PROVIDER_SWITCH_SECONDS() * (len(providers_of(self.channel)) - 1)
+        needed = _FRESH_SECONDS + earlier + PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS
         self.claim = MessageClaim.start(self.now, needed)
 
     @property
@@ -73,7 +75,7 @@ class InlineClaim:
         switched on again after a spam report (read again when claimed), and those beyond the hourly cap. There are
         none where the slots were not seen for so long that they may be gone.
         """
-        confirmed = self.now - timedelta(seconds=settings().unconfirmed_seconds)
+        confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
         mine = (

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 import structlog
 from rq.timeouts import JobTimeoutException
 
-from configs.circuit_breaker import CircuitBreaker, CircuitOpen
-from configs.settings import SettingMissing, settings
+from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
+from configs.constants import Constant
+from configs.settings import SettingMissing
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import providers_of
-from notifier.delivery.call_time import within
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS, within
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -29,13 +30,16 @@ from notifier.errors import (
 )
 from notifier.provider_base import Answer, Provider
 
+# Longest time for a whole call where another provider of the channel can take the message over
+PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
+
 log = structlog.get_logger(__name__)
 
 
 def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
     """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
-    slow = settings().provider_slow_seconds if alternatives else 0.0
-    return CircuitBreaker(provider, settings().provider_rest_seconds, slow)
+    slow = PROVIDER_SLOW_SECONDS if alternatives else 0.0
+    return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
 
 
 @dataclass(slots=True)
@@ -62,7 +66,7 @@ class ProviderChoice:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
-        limit = settings().provider_timeout_seconds
+        limit = PROVIDER_TIMEOUT_SECONDS()
         if provider.HAS_OWN_BREAKERS:
             with within(limit):
                 return self._call(provider, messages)
@@ -72,7 +76,7 @@ class ProviderChoice:
         except CircuitOpen as error:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
         began = time.monotonic()
-        with within(min(limit, settings().provider_switch_seconds) if alternatives else limit):
+        with within(min(limit, PROVIDER_SWITCH_SECONDS()) if alternatives else limit):
             answers = self._call(provider, messages)
         if any(map(_is_failure, answers)):
             breaker.record_failure(token)

@@ -16,12 +16,15 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 
-from configs.settings import settings
+from configs.constants import Constant
 from notifier.delivery import tcp_connect
 from notifier.delivery.deadline_reader import DeadlineReader
 
 if TYPE_CHECKING:
     from urllib3._base_connection import BaseHTTPConnection
+
+# A connection to a provider that was idle for longer is not used again
+_PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
 
 
 class NotSent(Exception):
@@ -93,7 +96,7 @@ class _Pool(HTTPConnectionPool):
         # A NAT or a load balancer forgets idle connections, and the next request is answered by a reset.
         found = super()._get_conn(timeout)
         idle = time.monotonic() - found.used_at if isinstance(found, _Connection) else 0.0
-        if idle > settings().provider_idle_seconds:
+        if idle > _PROVIDER_IDLE_SECONDS():
             found.close()
         return found
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
-from configs.settings import settings
+from configs.constants import Constant
 from notifier.channel_base import Acceptance
+from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -18,6 +19,31 @@ from notifier.errors import (
     ProviderResting,
     TemporaryError,
 )
+
+# First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
+# long
+_RETRY_SECONDS = Constant("RETRY_SECONDS", 5.0)
+# Longest such wait; a longer Retry-After of the provider is obeyed
+RETRY_MAX_SECONDS = Constant("RETRY_MAX_SECONDS", 45.0)
+# Waits before a delivery is tried again that its provider may have accepted; the last one repeats
+UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
+    "UNKNOWN_RETRY_SECONDS", (15.0, 120.0, 600.0, 1800.0)
+)
+# The same for an SMS, whose copies cost money
+SMS_UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
+    "SMS_UNKNOWN_RETRY_SECONDS", (600.0, 1800.0)
+)
+# How long a message that is no slot alert is tried: its provider is away, a key is refused or missing, its worker is
+# old
+_GIVE_UP_SECONDS = Constant("GIVE_UP_SECONDS", 86400.0)
+# How often somebody is called at most about the same slots
+CALL_ATTEMPTS = Constant("CALL_ATTEMPTS", 3)
+# Time between two of these attempts
+CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 60.0)
+# How long a phone rings: less than most voicemails wait
+CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
+# How many copies of an SMS are sent at most that its provider may have accepted
+_SMS_COPIES = 4
 
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
 UNKNOWN = "unknown: "
@@ -92,7 +118,7 @@ def _retry_temporary(error: TemporaryError, attempt: Attempt, now: datetime) -> 
     if isinstance(error, Misconfigured | ProviderResting) or not attempt.lasting:
         return _retry_by_age(error, attempt, now)
     wait = max(backoff(attempt.number), error.retry_after or 0.0)
-    return _pending(now, min(wait, settings().retry_max_seconds), error.reason)
+    return _pending(now, min(wait, RETRY_MAX_SECONDS()), error.reason)
 
 
 def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
@@ -101,13 +127,13 @@ def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> Del
     An old dead letter that an operator replays thus has its attempts again.
     """
     age = now - attempt.created_at if attempt.created_at else timedelta()
-    is_old = not attempt.lasting and age >= timedelta(seconds=settings().give_up_seconds)
+    is_old = not attempt.lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
     if is_old and attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
     said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
     wait = _wait_by_age(error, timedelta() if is_old else age)
     if attempt.lasting or attempt.channel is Channel.VOICE:  # about slots that are open now
-        wait = min(wait, settings().retry_max_seconds)
+        wait = min(wait, RETRY_MAX_SECONDS())
     return _pending(now, wait, said, counts=is_old)
 
 
@@ -117,9 +143,9 @@ def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
     A server that greylists asks for minutes, without a number.
     """
     if isinstance(error, Misconfigured | ProviderResting):
-        return error.retry_after or settings().retry_max_seconds
-    shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else settings().retry_seconds
-    longest = _AWAY_WAITS * settings().retry_max_seconds
+        return error.retry_after or RETRY_MAX_SECONDS()
+    shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _RETRY_SECONDS()
+    longest = _AWAY_WAITS * RETRY_MAX_SECONDS()
     return max(shortest, min(age.total_seconds() / 2, longest), error.retry_after or 0.0)
 
 
@@ -135,15 +161,14 @@ def _retry_unknown(error: DeliveryError, attempt: Attempt, now: datetime) -> Del
 
 def most_copies(channel: Channel) -> int | None:
     """Return how many copies of unknown fate a message may have: each SMS costs, each call rings."""
-    return {Channel.SMS: settings().sms_copies, Channel.VOICE: settings().call_attempts}.get(channel)
+    return {Channel.SMS: _SMS_COPIES, Channel.VOICE: CALL_ATTEMPTS()}.get(channel)
 
 
 def waits_of_copies(channel: Channel) -> Sequence[float]:
     """Return the seconds to wait after each copy of unknown fate. No phone rings twice at once."""
-    now = settings()
-    rings = now.provider_timeout_seconds + now.call_ring_seconds
-    own = {Channel.SMS: now.sms_unknown_retry_seconds, Channel.VOICE: (max(now.call_gap_seconds, rings),)}
-    return own.get(channel, now.unknown_retry_seconds)
+    rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
+    own = {Channel.SMS: SMS_UNKNOWN_RETRY_SECONDS(), Channel.VOICE: (max(CALL_GAP_SECONDS(), rings),)}
+    return own.get(channel, UNKNOWN_RETRY_SECONDS())
 
 
 def _pending(
@@ -155,5 +180,5 @@ def _pending(
 
 def backoff(number: int) -> float:
     """Return the seconds to wait after that attempt: RETRY_SECONDS, doubling up to RETRY_MAX_SECONDS."""
-    doubled = settings().retry_seconds * 2.0 ** min(number - 1, 30)
-    return min(doubled, settings().retry_max_seconds)
+    doubled = _RETRY_SECONDS() * 2.0 ** min(number - 1, 30)
+    return min(doubled, RETRY_MAX_SECONDS())

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 
 from api.models.user import Channel
 from configs.clock import clock
-from configs.settings import settings
+from configs.constants import Constant
+
+# How long a channel that was slow or silent is left to its own workers
+_CHANNEL_REST_SECONDS = Constant("CHANNEL_REST_SECONDS", 30.0)
 
 _SLOW_SECONDS = 1.0
 _rests: dict[Channel, datetime] = {}
@@ -16,7 +19,7 @@ _rests: dict[Channel, datetime] = {}
 def record_latency(channel: Channel, seconds: float) -> None:
     """Record how long this process waited for an answer or a time-out."""
     if seconds > _SLOW_SECONDS:
-        _rests[channel] = clock() + timedelta(seconds=settings().channel_rest_seconds)
+        _rests[channel] = clock() + timedelta(seconds=_CHANNEL_REST_SECONDS())
     else:
         _rests.pop(channel, None)
 
@@ -26,4 +29,4 @@ def is_open(channel: Channel) -> bool:
     if channel not in _rests:
         return False
     left = _rests[channel] - clock()  # longer than a rest: the clock was set back
-    return timedelta(0) < left <= timedelta(seconds=settings().channel_rest_seconds)
+    return timedelta(0) < left <= timedelta(seconds=_CHANNEL_REST_SECONDS())

@@ -8,14 +8,15 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
-from configs.settings import settings
 from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
 from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
 from notifier.content.announcements import read_announcements
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
+from notifier.delivery.retry_policy import CALL_ATTEMPTS
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.slot_detected import (
     UNCONFIRMED,
+    UNCONFIRMED_SECONDS,
     MatchedSlots,
     read_matched_slots,
 )
@@ -52,7 +53,7 @@ def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime
     series = read_series(session, row.params)
     if series.has_key:
         return Skip(State.SKIPPED, KEY_PRESSED)
-    if series.calls >= settings().call_attempts:
+    if series.calls >= CALL_ATTEMPTS():
         return Skip(State.EXPIRED, "called often enough")
     if series.calls and has_waiting_report(session, row.params[SERIES], now):
         return Skip(State.PENDING, "a report of the call before waits")
@@ -104,7 +105,7 @@ def read_open(
         return STOPPED
     if not found.slots:
         return GONE
-    confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
     if all(slot.seen_at < confirmed for slot in found.slots):
         return UNCONFIRMED
     return _describe(found, seen_at, language)

@@ -16,9 +16,9 @@ from api.models.notification import Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
+from configs.constants import Constant
 from configs.languages import MESSAGE_LANGUAGES
 from configs.message_groups import MessageGroup
-from configs.settings import settings
 from notifier.content import slot_alert_content
 from notifier.content.announcements import (
     read_announcements,
@@ -29,6 +29,9 @@ from notifier.content.announcements import (
 from notifier.content.desk_location import location_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
+
+# A slot alert expires when its slots were not confirmed for this long
+UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
 
 UNCONFIRMED = Skip(State.PENDING, "slots not confirmed lately")
 
@@ -58,7 +61,7 @@ class SlotDetected(Mergeable):
 
     def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
         """Return for each what is open, or why nothing is sent; three queries for all of them."""
-        confirmed = now - timedelta(seconds=settings().unconfirmed_seconds)
+        confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
         matched = read_matched_slots(session, [row.id for row, _ in rows])
         cache = ContentCache()
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from api.models.user import ContactState
 from configs.call_prices import price_call
+from configs.constants import Constant
 from configs.settings import settings
 from notifier.call_addresses import CallStep, call_address, write_call_token
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery.provider_http import Transport, travelling
+from notifier.delivery.retry_policy import CALL_RING_SECONDS
 from notifier.provider_base import OneCallProvider
 from notifier.twilio_api import (
     MessagePrice,
@@ -22,6 +24,11 @@ from notifier.twilio_api import (
     sorted_read_errors,
 )
 from notifier.twilio_webhooks import RETRIES
+
+# The longest call
+_CALL_LONGEST_SECONDS = 120
+# Time after which a call that nothing was reported of counts as lost: longer than it rings and lasts
+_CALL_REPORT_SECONDS = Constant("CALL_REPORT_SECONDS", 240.0)
 
 PROVIDER = "twilio_calls"
 
@@ -66,8 +73,8 @@ class TwilioCalls(OneCallProvider):
                 method="POST",
                 status_callback=call_address(CallStep.ENDED, token) + RETRIES,
                 status_callback_method="POST",
-                timeout=now.call_ring_seconds,
-                time_limit=now.call_longest_seconds,
+                timeout=CALL_RING_SECONDS(),
+                time_limit=_CALL_LONGEST_SECONDS,
                 machine_detection="Enable",
                 machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
             )
@@ -76,7 +83,7 @@ class TwilioCalls(OneCallProvider):
             made.sid or "",
             price_call(message.address),
             awaits_receipt=True,
-            receipt_within=now.call_report_seconds,
+            receipt_within=_CALL_REPORT_SECONDS(),
             awaits_price=True,
         )
 

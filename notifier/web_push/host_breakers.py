@@ -7,8 +7,7 @@ answers of all hosts. It refuses nothing: health reads it.
 
 from collections.abc import Sequence
 
-from configs.circuit_breaker import CircuitBreaker, CircuitOpen
-from configs.settings import settings
+from configs.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from notifier.channel_base import OutgoingMessage
 from notifier.errors import AddressBusy, Misconfigured, ProviderResting, RateLimited, TemporaryError
 from notifier.provider_base import Answer
@@ -19,8 +18,8 @@ class HostBreaker:
     """The breaker of one host, for one call with any number of messages."""
 
     def __init__(self, host: str) -> None:
-        self._host = CircuitBreaker(f"{PROVIDER}:{host}", settings().provider_rest_seconds)
-        self._all = CircuitBreaker(PROVIDER, settings().provider_rest_seconds)
+        self._host = CircuitBreaker(f"{PROVIDER}:{host}", PROVIDER_REST_SECONDS())
+        self._all = CircuitBreaker(PROVIDER, PROVIDER_REST_SECONDS())
         self._token = ""
 
     def refuse(self, messages: Sequence[OutgoingMessage]) -> list[Answer] | None:

@@ -13,6 +13,7 @@ from yarl import URL
 
 from api.models.user import ContactState
 from configs.clock import clock
+from configs.constants import Constant
 from configs.hosts import is_loopback, resolve_stand_in
 from configs.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import SettingMissing, settings
@@ -31,6 +32,11 @@ from notifier.web_push.answers import sort_answer
 from notifier.web_push.encryption import ENCODING, encrypt, read_own_key, sign
 from notifier.web_push.guarded_resolver import GuardedResolver, PrivateAddress
 from notifier.web_push.payload import build_payload, build_topic
+
+# How long one device's push service may take to answer
+PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
+# How long a push service keeps a message for a device that is offline
+PUSH_KEPT_SECONDS = 900
 
 _CONNECT_SECONDS = 3.0
 _MICROSOFT = ".notify.windows.com"  # which wants to know the type: https://aka.ms/wns-push-headers
@@ -77,7 +83,7 @@ class PushClient:
     async def _send(self, message: OutgoingMessage) -> Answer:
         subscription, body = _encrypt(message)
         url = find_target(subscription)
-        limit = settings().push_timeout_seconds
+        limit = PUSH_TIMEOUT_SECONDS()
         timeout = aiohttp.ClientTimeout(total=limit, connect=min(_CONNECT_SECONDS, limit))
         headers = _build_headers(subscription, message)
         try:
@@ -130,7 +136,7 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
         "Authorization": sign(subscription, clock()),
         "Content-Encoding": ENCODING,
         "Content-Type": "application/octet-stream",
-        "TTL": str(settings().push_kept_seconds),
+        "TTL": str(PUSH_KEPT_SECONDS),
         "Urgency": "high",
         "Topic": build_topic(message),
     }

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from configs.clock import clock
-from configs.settings import settings
+from configs.constants import Constant
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
@@ -28,6 +28,9 @@ from notifier.workers import rate_limits
 
 if TYPE_CHECKING:
     from notifier.web_push.push_client import PushClient
+
+# Messages by push that are under way at the same time; more wait for a second
+_PUSH_UNDER_WAY = Constant("PUSH_UNDER_WAY", 2000)
 
 _FULL_SECONDS = 1.0  # until the sweep asks again for messages that found no room
 _OTHER_FILES = 500  # of a worker besides its messages
@@ -53,7 +56,7 @@ class PushLane:
 
     def deliver(self, waiting: Sequence[WaitingWork]) -> None:
         """Claim messages and let them leave; put them off for a second where too many are under way."""
-        if self._under_way + len(waiting) > settings().push_under_way:
+        if self._under_way + len(waiting) > _PUSH_UNDER_WAY():
             again = clock() + timedelta(seconds=_FULL_SECONDS)
             rate_limits.put_off({each.id: again for each in waiting})
             return
@@ -146,7 +149,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 def _allow_sockets() -> None:
     """Let this process have as many open sockets as messages under way; many systems allow 1,024 at first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = settings().push_under_way + _OTHER_FILES
+    wanted = _PUSH_UNDER_WAY() + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

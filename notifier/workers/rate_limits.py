@@ -23,10 +23,23 @@ from api.models.base import session
 from api.models.notification import Priority
 from api.models.user import Channel
 from configs.clock import clock
+from configs.constants import Constant
 from configs.database_errors import passes
 from configs.job_queues import redis
-from configs.settings import settings
 from notifier.nudges import WaitingWork
+
+# How many calls a second Twilio begins
+_CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
+# How many messages a second Telegram takes of one bot, all chats together
+_TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
+# Least time between two messages to one chat of Telegram
+_TELEGRAM_CHAT_SECONDS = Constant("TELEGRAM_CHAT_SECONDS", 1.0)
+# How many of TELEGRAM_PER_SECOND (half at most) are left to slot alerts that few get, while a crowd is told
+_TELEGRAM_RESERVED = Constant("TELEGRAM_RESERVED", 5)
+# How many SMS a second Twilio takes of the number or service that they come from
+_SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
+# The same as TELEGRAM_RESERVED, of SMS_PER_SECOND
+_SMS_RESERVED = Constant("SMS_RESERVED", 2)
 
 _REMEMBERED_SECONDS = 60
 # In the order of ids, and without locked rows: the worker that holds them decides.
@@ -52,15 +65,14 @@ class Rate:
 
 def rate_of(channel: Channel) -> Rate | None:
     """Return what a channel's provider takes; None where no limit is known."""
-    now = settings()
     if (
         channel is Channel.TELEGRAM
     ):  # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-        return Rate(now.telegram_per_second, now.telegram_chat_seconds, now.telegram_reserved)
+        return Rate(_TELEGRAM_PER_SECOND(), _TELEGRAM_CHAT_SECONDS(), _TELEGRAM_RESERVED())
     if channel is Channel.SMS:
-        return Rate(now.sms_per_second, reserved=now.sms_reserved)
+        return Rate(_SMS_PER_SECOND(), reserved=_SMS_RESERVED())
     if channel is Channel.VOICE:
-        return Rate(now.calls_per_second)
+        return Rate(_CALLS_PER_SECOND())
     return None
 
 

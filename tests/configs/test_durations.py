@@ -8,7 +8,7 @@ import pytest
 from annotated_types import Ge
 
 from configs.durations import Periods
-from configs.settings import SettingsRefused, load
+from configs.settings import load
 
 Put = Callable[..., None]
 
@@ -36,23 +36,6 @@ def test_each_period_is_a_variable(bare: Put, name: str) -> None:
     bare(**{name.upper(): written})
     value = getattr(load(), name)
     assert value in (least, (least,), timedelta(seconds=2))
-
-
-def test_waits_are_seconds_with_commas_between(bare: Put) -> None:
-    bare(UNKNOWN_RETRY_SECONDS="1, 2.5,30")
-    assert load().unknown_retry_seconds == (1, 2.5, 30)
-
-
-@pytest.mark.parametrize("written", ["1,,2", "0", "soon", ","])
-def test_waits_that_are_none_are_refused(bare: Put, written: str) -> None:
-    bare(UNKNOWN_RETRY_SECONDS=written)
-    with pytest.raises(SettingsRefused, match="UNKNOWN_RETRY_SECONDS"):
-        load()
-
-
-def test_a_lease_outlives_the_wait_for_a_provider() -> None:
-    # otherwise a second worker would send what the first still waits for
-    assert Periods().lease_seconds > Periods().provider_timeout_seconds
 
 
 def test_a_seat_is_renewed_before_it_is_lost() -> None:

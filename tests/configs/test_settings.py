@@ -187,8 +187,6 @@ class TestDotEnv:
         ("JWT_EXPIRES_IN", "0d", "positive number"),
         ("JWT_EXPIRES_IN", "999999999d", "ten years at most"),
         ("JWT_EXPIRES_IN", "٣d", "e.g. 7d"),
-        ("LEASE_SECONDS", "0", "greater than 0"),
-        ("LEASE_SECONDS", "inf", "finite"),
         ("BCRYPT_COST", "31", "less than or equal to 16"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),
         ("TWILIO_PHONE_NUMBER", "RDVPriority SAS", "no sender of SMS"),
@@ -198,7 +196,6 @@ class TestDotEnv:
         ("TWILIO_VOICE_NUMBER", "+262692123456", "may not come from a French mobile number"),
         ("TWILIO_VOICE_NUMBER", "RDVPriority", "not a phone number"),
         ("CALL_PRICE", "BE=0.10", "has no price of all other countries"),
-        ("CALL_ATTEMPTS", "0", "greater than or equal to 1"),
         ("SMS_PRICE", "BE=0.10", "has no price of all other countries"),
         ("SMS_PRICE", "0.08,XX=0.10", "names no country: XX"),
         ("SMS_PRICE", "0.08,BE=cheap", "'cheap' is no price"),
@@ -300,8 +297,6 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("LEASE_SECONDS", "10"),
-        ("PUSH_TIMEOUT_SECONDS", "30"),
         ("SEAT_RENEW_SECONDS", "7.5"),
         ("STRIPE_REST_SECONDS", "13"),
         ("STRIPE_LEASE_SECONDS", "13"),

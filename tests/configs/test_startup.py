@@ -21,6 +21,6 @@ PROGRAMS: dict[str, Callable[[], int]] = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_what_is_wrong_is_said_and_not_traced(name: str, settings_env: Callable[..., None]) -> None:
-    settings_env(LEASE_SECONDS="soon")
-    with pytest.raises(SystemExit, match=rf"{name} does not start: .*\n? *LEASE_SECONDS"):
+    settings_env(PORT="soon")
+    with pytest.raises(SystemExit, match=rf"{name} does not start: .*\n? *PORT"):
         PROGRAMS[name]()

@@ -20,6 +20,7 @@ from crawler.scheduling import due_queue
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import SpiderProcess
 from deploy.local.environment import write_desk_files
+from deploy.local.short_periods import gather
 from deploy.sample_desk_files import only
 from tests.waiting import PATIENCE
 
@@ -137,7 +138,7 @@ class House:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *COMMANDS[name]],
                 cwd=ROOT,
-                env=os.environ | self._variables,
+                env=gather(os.environ | self._variables),
                 stdout=sink,
                 stderr=sink,
             )

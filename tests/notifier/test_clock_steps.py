@@ -15,8 +15,8 @@ from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, User
 from configs.clock import clock
-from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key
+from notifier.clock_steps import NO_RECEIPT_SECONDS
 from notifier.delivery import slow_channels
 from notifier.jobs import apply_receipts, deliver, match
 from notifier.sweep import Sweep
@@ -140,6 +140,6 @@ def test_no_receipt_is_awaited_for_longer_than_usual(
     frozen.shift(-DAY)
     sweep = Sweep()
     sweep.turn()
-    frozen.shift(timedelta(seconds=settings().no_receipt_seconds + 1))
+    frozen.shift(timedelta(seconds=NO_RECEIPT_SECONDS() + 1))
     sweep.turn()
     assert get(Notification, sent_in_the_future).state is State.NO_RECEIPT

@@ -30,9 +30,9 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.clock import clock
-from configs.settings import settings
 from notifier import dead_letters, providers
 from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.clock_steps import NUDGE_MAX_SECONDS
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
@@ -217,7 +217,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def every_row_makes_sense(self) -> None:
-        now, longest = clock(), timedelta(seconds=settings().nudge_max_seconds)
+        now, longest = clock(), timedelta(seconds=NUDGE_MAX_SECONDS())
         rows = notifications()
         owners: list[UUID | None] = [each.id for each in self.people]
         for row in sorted(rows, key=lambda row: owners.index(row.user_id)):

@@ -9,7 +9,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from configs.settings import settings
+from notifier.clock_steps import NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.notifier.receipts_world import send_sms_state
@@ -28,7 +28,7 @@ def send(*channels: Channel) -> dict[Channel, UUID]:
 
 
 def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
-    frozen.shift(timedelta(seconds=settings().no_receipt_seconds + 1))
+    frozen.shift(timedelta(seconds=NO_RECEIPT_SECONDS() + 1))
     Sweep().turn()
 
 

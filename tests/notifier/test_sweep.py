@@ -15,8 +15,9 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
-from configs.settings import settings
+from notifier.clock_steps import LEASE_SECONDS
 from notifier.delivery import delivery
+from notifier.nudges import REARM_SECONDS
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
@@ -154,7 +155,7 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
     SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
     assert queued("many") == []
     (failed,) = redis_server.scan_iter("rq:job:many-rearm-*")
-    assert 0 < redis_server.ttl(failed) <= settings().rearm_seconds
+    assert 0 < redis_server.ttl(failed) <= REARM_SECONDS()
 
 
 def test_what_was_nudged_while_redis_is_away_is_nudged_again(
@@ -292,4 +293,4 @@ def test_a_lease_of_a_clock_that_was_ahead_ends_in_its_usual_time(
     frozen.move_to(right + timedelta(seconds=6))
     sweep.turn()
     row = get(Notification, waits)
-    assert row.lease_until == row.next_nudge_at == clock() + timedelta(seconds=settings().lease_seconds)
+    assert row.lease_until == row.next_nudge_at == clock() + timedelta(seconds=LEASE_SECONDS())

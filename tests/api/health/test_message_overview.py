@@ -17,10 +17,9 @@ from api.models.slot import Detection
 from api.models.user import Channel, User
 from api.operations.providers import list_providers
 from api.paging import first_id_at
-from configs.circuit_breaker import FAILURES, CircuitBreaker
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.clock import clock
 from configs.job_queues import redis
-from configs.settings import settings
 from notifier.channels import channel
 from tests.api.health.conftest import FIRST
 
@@ -95,7 +94,7 @@ def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
 
 
 def open_breaker(name: str) -> None:
-    breaker = CircuitBreaker(name, settings().provider_rest_seconds)
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
     for _ in range(FAILURES):
         breaker.record_failure(breaker.begin_call())
 

@@ -15,8 +15,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Role
 from api.operations.alarms import acknowledge, open_alarm
 from api.payments import notices
-from configs.circuit_breaker import FAILURES, CircuitBreaker
-from configs.settings import settings
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.jobs import deliver
 from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
 from tests.api.world import rows
@@ -111,7 +110,7 @@ def test_who_has_one_channel_gets_both_messages_by_it(frozen: time_machine.Trave
 
 def test_an_alarm_begins_by_mail_while_telegram_is_left_alone(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
-    breaker = CircuitBreaker("telegram", settings().provider_rest_seconds)
+    breaker = CircuitBreaker("telegram", PROVIDER_REST_SECONDS())
     for _ in range(FAILURES):
         breaker.record_failure(breaker.begin_call())
     warn()

@@ -18,9 +18,8 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from api.operations.alarms import acknowledge
 from api.operations.providers import read_left_alone
-from configs.circuit_breaker import FAILURES, CircuitBreaker, CircuitOpen
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.clock import clock
-from configs.settings import settings
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
@@ -44,7 +43,7 @@ def wait(number: int, due_at: datetime, **columns: Any) -> None:
 
 
 def break_provider(name: str = "telegram") -> None:
-    breaker = CircuitBreaker(name, settings().provider_rest_seconds)
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
     with suppress(CircuitOpen):  # the probe of one that was open opens it again
         for _ in range(FAILURES):
             breaker.record_failure(breaker.begin_call())
@@ -89,7 +88,7 @@ def test_a_provider_that_stays_down_is_told_after_two_minutes(frozen: time_machi
 
 
 def mend_provider(name: str = "telegram") -> None:
-    breaker = CircuitBreaker(name, settings().provider_rest_seconds)
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
     breaker.record_success(breaker.begin_call())
 
 

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.circuit_breaker import FAILURES
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.clock import clock
 from configs.job_queues import redis as shared_redis
-from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_choice import ProviderChoice, _join
 from notifier.errors import AddressBusy, NotAttempted, ProviderResting, RateLimited, TemporaryError
@@ -85,7 +84,7 @@ def test_mail_leaves_in_time_and_returns_to_the_first_provider(
             assert answer.provider == "sendgrid"
         frozen.shift(gap)
     assert smtp.taken or seconds == SECONDS[0]
-    tries = FAILURES + 1 + seconds / settings().provider_rest_seconds
+    tries = FAILURES + 1 + seconds / PROVIDER_REST_SECONDS()
     assert unknown <= (tries if kind in (HANGS, IS_TOO_SLOW, BREAKS_OFF) else 0)
 
 
@@ -135,7 +134,7 @@ def test_while_both_are_away_the_wait_ends_with_the_rest(pair: Pair, frozen: tim
         send()
     _, answer, _ = send()
     assert not isinstance(answer, Acceptance)
-    assert getattr(answer, "retry_after", None) == settings().provider_rest_seconds
+    assert getattr(answer, "retry_after", None) == PROVIDER_REST_SECONDS()
     frozen.shift(61)
     assert isinstance(send()[1], Acceptance)
 

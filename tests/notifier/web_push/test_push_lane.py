@@ -15,9 +15,9 @@ from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
-from configs.settings import settings
 from notifier import nudges
 from notifier.channel_base import OutgoingMessage
+from notifier.clock_steps import LEASE_SECONDS
 from notifier.jobs import deliver, match
 from notifier.provider_base import Answer
 from notifier.web_push import push_lane
@@ -206,7 +206,7 @@ def test_a_message_whose_lease_ran_out_meanwhile_is_left_to_the_next_claim(
     monkeypatch.setattr(HostBreaker, "refuse", wait)
     with time_machine.travel(clock(), tick=True) as machine:
         deliver(str(key))
-        machine.shift(settings().lease_seconds + 1)
+        machine.shift(LEASE_SECONDS() + 1)
         is_there.set()
         until(lambda: not notifications(State.SENDING))
         (row,) = notifications()

@@ -17,6 +17,7 @@ from configs.plan import PlanName
 from configs.settings import settings
 from notifier import create_notifications
 from notifier.jobs import deliver
+from notifier.web_push.push_client import PUSH_KEPT_SECONDS
 from tests.browser_keys import browser_address
 from tests.notifier.world import alert, detection, get, matched, notifications, person
 
@@ -71,7 +72,7 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     assert shown["tag"] == str(key)
     assert not [word for word in SECRETS if word in f"{shown['title']} {shown['body']}".lower()]
     assert message.draft.headers["Urgency"] == "high"
-    assert int(message.draft.headers["TTL"]) == settings().push_kept_seconds
+    assert int(message.draft.headers["TTL"]) == PUSH_KEPT_SECONDS
     assert len(message.draft.headers["Topic"]) <= 32
 
 
