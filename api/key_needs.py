@@ -15,7 +15,7 @@ from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.encryption import DecryptionFailed, decrypt, find_data_key
 from configs.formatting import pluralize
-from configs.settings import settings
+from configs.signed_links import LINK_SECONDS
 
 _AT_ONCE = 1000  # rows
 # Codes by SMS are limited by the day, and counted under the hash of then.
@@ -55,7 +55,7 @@ _TIMED = {
 
 def _wait(name: str) -> timedelta:
     waits = {
-        "link_key": max(timedelta(seconds=settings().link_seconds), _WITHDRAWAL),
+        "link_key": max(timedelta(seconds=LINK_SECONDS), _WITHDRAWAL),
         "lookup_key": _LOOKUPS_COUNT,
         "stripe_webhook_secret": _STRIPE_SIGNS,
     }

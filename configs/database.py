@@ -1,7 +1,11 @@
 """Connection parameters of the database, with each program's own rights."""
 
 from configs.connection_limits import LIMITS
+from configs.constants import Constant
 from configs.settings import Program, settings
+
+# Longest wait for one statement; a server that is frozen is given up on a fifth later
+DATABASE_SECONDS = Constant("DATABASE_SECONDS", 60.0)
 
 _DRIVER = "postgresql+psycopg2://"
 

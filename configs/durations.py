@@ -69,13 +69,7 @@ class Periods(BaseSettings):
     spider_settled_seconds: Seconds = 120
     spider_pause_seconds: Seconds = 60
     lapse_seconds: Seconds = 600
-    partition_seconds: Seconds = 3600
-    partition_lock_seconds: Seconds = 0.1
-    checks_kept_for: Span = timedelta(days=90)
-    slots_kept_for: Annotated[Span, Field(ge=timedelta(days=31))] = timedelta(days=365)
     incident_check_seconds: Seconds = 5
-    incident_quiet_seconds: Seconds = 600
-    alarm_repeat_seconds: Seconds = 900
     rate_limited_told_seconds: Seconds = 1800
     overloaded_told_seconds: Seconds = 1800
     maintenance_told_seconds: Seconds = 3600
@@ -103,9 +97,6 @@ class Periods(BaseSettings):
     # Proofs
     proofs_seconds: Seconds = 1
     proofs_idle_seconds: Seconds = 60
-    proofs_kept_for: Span = timedelta(days=30)
-    temporary_kept_for: Span = timedelta(days=7)
-    proof_link_seconds: Seconds = 3600
 
     # Backups
     backup_wal_seconds: Seconds = 30
@@ -116,55 +107,15 @@ class Periods(BaseSettings):
     backup_wait_seconds: Seconds = 3600
 
     # All programs
-    database_seconds: Seconds = 60
 
     # Tell
 
     # Background jobs
-    job_seconds: Seconds = 600
-    job_lease_seconds: Seconds = 30
-    job_sweep_seconds: Seconds = 1
-    job_nudge_seconds: Seconds = 2
-    job_retry_seconds: Seconds = 10
-    job_spread_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 60
-    check_days_seconds: Seconds = 3600
-    answer_figures_seconds: Seconds = 3600
-    invoices_seconds: Seconds = 60
 
     # Billing
-    stripe_connect_seconds: Seconds = 3
-    stripe_answer_seconds: Seconds = 10
-    stripe_rest_seconds: Seconds = 15
-    stripe_lease_seconds: Seconds = 60
-    stripe_retry_seconds: Seconds = 5
-    stripe_retry_for: Span = timedelta(days=3)
-    webhook_tolerance_seconds: Seconds = 300
-    grace_period: Span = timedelta(days=3)
-    payment_stuck_seconds: Seconds = 1800
-    checkout_seconds: Annotated[Seconds, Field(ge=1860, le=82800)] = 3600
-    renewal_notice: Span = timedelta(days=3)
 
     # Personal data
-    messages_kept_for: Span = timedelta(days=90)
-    receipts_kept_for: Span = timedelta(days=30)
-    support_kept_for: Span = timedelta(days=365)
-    unverified_kept_for: Span = timedelta(days=30)
-    account_unused_for: Span = timedelta(days=730)
 
     # Serve
     jwt_expires_in: Span = timedelta(days=7)
     access_token_seconds: Seconds = 900
-    login_max_age: Span = timedelta(days=90)
-    login_kept_for: Span = timedelta(days=90)
-    refresh_repeat_seconds: Seconds = 10
-    recent_proof_seconds: Seconds = 300
-    challenge_seconds: Seconds = 300
-    staff_idle_seconds: Seconds = 1800
-    password_reset_seconds: Seconds = 3600
-    password_wait_seconds: Seconds = 2
-    even_answer_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.15
-    link_seconds: Seconds = 30 * 86400
-    phone_code_seconds: Seconds = 600
-    telegram_link_seconds: Seconds = 600
-    health_age_seconds: Seconds = 120
-    public_delay_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600

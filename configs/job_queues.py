@@ -18,6 +18,9 @@ from rq.serializers import JSONSerializer
 from configs.redis import redis_client
 from configs.settings import settings
 
+# Longest time of one attempt at a job
+JOB_SECONDS = 600
+
 KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _REFUSED = "jobs:refused"

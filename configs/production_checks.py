@@ -193,11 +193,6 @@ def _unlawful(settings: "Settings") -> Iterator[str]:
 
 
 def _hasty(settings: "Settings") -> Iterator[str]:
-    call = settings.stripe_connect_seconds + settings.stripe_answer_seconds
-    if settings.stripe_rest_seconds <= call:
-        yield "STRIPE_REST_SECONDS must be longer than a call of Stripe takes: two probes would go out at once"
-    if settings.stripe_lease_seconds <= call:
-        yield "STRIPE_LEASE_SECONDS must be longer than a call of Stripe takes: a second worker would read again"
     if settings.seat_renew_seconds * 2 >= settings.seat_seconds:
         yield "SEAT_RENEW_SECONDS must be less than half of SEAT_SECONDS: one lost renewal would lose the seat"
 

@@ -7,7 +7,7 @@ The tokens hide nothing.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple, TypeVar, cast
+from typing import Annotated, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -15,6 +15,13 @@ from pydantic import Field, TypeAdapter
 from configs.message_groups import MessageGroup
 from configs.settings import settings
 from configs.signing import LinkRefused, SigningKey, sign, unsign
+
+# How long a link to choose a new password works
+PASSWORD_RESET_SECONDS = 3600
+# How long a link in a message works
+LINK_SECONDS = 30 * 86400
+# How long a link to a proof works
+PROOF_LINK_SECONDS = 3600
 
 _KEY: SigningKey = "link_key"
 _DAY = 86400.0
@@ -163,15 +170,13 @@ class AnswerCall(Link):
 
 class _Purpose(NamedTuple):
     scope: str  # part of the signature: a token is good for one purpose
-    # How long a token is good: a setting or seconds. None: its page says when it is too late.
-    lifetime: Literal["link_seconds", "password_reset_seconds", "proof_link_seconds"] | float | None = (
-        "link_seconds"
-    )
+    # How long a token is good, in seconds. None: its page says when it is too late.
+    lifetime: float | None = LINK_SECONDS
 
 
 _PURPOSES: Mapping[type[Link], _Purpose] = {
     VerifyAddress: _Purpose("verify-email"),
-    ResetPassword: _Purpose("reset-password", "password_reset_seconds"),
+    ResetPassword: _Purpose("reset-password", PASSWORD_RESET_SECONDS),
     ReturnAddress: _Purpose("return-address", 7 * _DAY),  # the row says when it is too late
     KeepSecondFactor: _Purpose("keep-factor", None),
     OpenPortal: _Purpose("portal"),
@@ -182,7 +187,7 @@ _PURPOSES: Mapping[type[Link], _Purpose] = {
     MoveReminders: _Purpose("reminder"),
     TellHowItWent: _Purpose("went"),
     AcknowledgeIncident: _Purpose("acknowledge-incident"),
-    ShowProof: _Purpose("proof", "proof_link_seconds"),
+    ShowProof: _Purpose("proof", PROOF_LINK_SECONDS),
     ConfirmDeclaration: _Purpose("declaration", 400 * _DAY),  # once it was applied, the page says so
     ConfirmCancellation: _Purpose("cancellation", 500 * _DAY),  # afterwards the form is there
     WithdrawOrder: _Purpose("withdraw", None),
@@ -211,8 +216,7 @@ def read_token(kind: type[L], token: str) -> L:
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
     scope, lifetime = _PURPOSES[kind]
-    seconds = getattr(settings(), lifetime) if isinstance(lifetime, str) else lifetime
-    payload = unsign(scope, token, seconds, _KEY)
+    payload = unsign(scope, token, lifetime, _KEY)
     try:  # strictly, which JSON texts can be: of Python's values ids would be refused
         return cast("L", _ADAPTERS[kind].validate_json(json.dumps(payload), strict=True))
     except ValueError:

@@ -15,7 +15,7 @@ from api.models.slot_ids import announced_ids
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
-from configs.settings import settings
+from configs.retention import MESSAGES_KEPT_FOR
 from configs.startup import exit_on_config_error
 from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
@@ -67,7 +67,7 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     there is still something to say is decided when it is sent, as for any other: slots that are gone expire.
     """
     told = told_since(session, rows)
-    has_text = now - settings().messages_kept_for  # what is older has lost it
+    has_text = now - MESSAGES_KEPT_FOR()  # what is older has lost it
     alive = [
         row
         for row in rows

@@ -13,7 +13,7 @@ from api.models.notification import Notification
 from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, Contact
 from configs.contact_addresses import fold_address
-from configs.settings import settings
+from configs.retention import RECEIPTS_KEPT_FOR
 from notifier.receipt_base import Receipt
 
 # Many rows are one parameter per column: a call may carry thousands of events.
@@ -74,7 +74,7 @@ def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: date
     row of the first; a receipt of a message from before all rows that are kept may be one.
     """
     is_its_own = fold_address(contact.address) == fold_address(receipt.address)
-    is_old = written_at < now - settings().receipts_kept_for
+    is_old = written_at < now - RECEIPTS_KEPT_FOR()
     confirmed_at = contact.verified_at if receipt.kind is ReceiptKind.BOUNCED else None
     return is_its_own and not is_old and not (confirmed_at and written_at < confirmed_at)
 

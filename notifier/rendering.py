@@ -17,7 +17,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.database_errors import passes
-from configs.settings import settings
+from configs.retention import MESSAGES_KEPT_FOR
 from notifier import RestoredMessage, Withheld
 from notifier.channel_base import RenderedMessage
 from notifier.content.message_links import link
@@ -56,7 +56,7 @@ def _find_reason_to_withhold(row: Notification) -> Withheld | None:
         return "unavailable"
     if kind_of(row.kind).is_secret:
         return "secret"
-    return "erased" if row.created_at <= clock() - settings().messages_kept_for else None
+    return "erased" if row.created_at <= clock() - MESSAGES_KEPT_FOR() else None
 
 
 def _build_contact(row: Notification) -> Contact:

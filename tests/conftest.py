@@ -25,6 +25,7 @@ import structlog
 
 from configs import psycopg_timeout
 from configs import settings as settings_module
+from configs.database import DATABASE_SECONDS
 from configs.push_keys import draw_keys
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.short_periods import VARIABLE, gather, list_constants
@@ -193,7 +194,9 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
         if "pool_size" not in options:
             return build(url, **options)
         found = settings_module.settings()  # what a new connection is set to
-        key = f"{url} {sorted(options.items())} {found.program} {found.database_seconds} {found.database_prepares}"
+        key = (
+            f"{url} {sorted(options.items())} {found.program} {DATABASE_SECONDS()} {found.database_prepares}"
+        )
         if key not in made:
             databases.pooled.append(made.setdefault(key, build(url, **options)))
             act_as_programs(made[key])

@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from api.errors import ApiError
+from configs.constants import Constant
 from configs.settings import settings
+
+# Longest wait for one's turn to be hashed; then the answer is 503 with Retry-After
+_PASSWORD_WAIT_SECONDS = Constant("PASSWORD_WAIT_SECONDS", 2.0)
 
 _LOOK_SECONDS = 0.02
 # Threads of a process that may wait at once, strangers' and others': with two that hash they leave one of gunicorn's
@@ -49,7 +53,7 @@ def _wait_for_lock(*, kept: bool) -> int:
     folder = settings().state_dir / "password-hashes"
     folder.mkdir(parents=True, exist_ok=True)
     names = [*([_KEPT] if kept else []), *map(str, range(settings().password_hashes))]
-    until = time.monotonic() + settings().password_wait_seconds
+    until = time.monotonic() + _PASSWORD_WAIT_SECONDS()
     while True:
         for name in names:
             if (lock := _try_lock(folder / name)) is not None:

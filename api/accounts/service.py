@@ -19,7 +19,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.contact_addresses import fold_address
 from configs.plan import PlanName, plan
-from configs.settings import settings
+from configs.signed_links import LINK_SECONDS
 
 _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
@@ -106,7 +106,7 @@ def _keep_registration(session: Session, contact: Contact, kept: PendingRegistra
 
 def is_useless_by_now() -> sa.ColumnElement[bool]:
     """Return the condition that the link of a pending registration works no more."""
-    return PendingRegistration.created_at < clock() - timedelta(seconds=2 * settings().link_seconds)
+    return PendingRegistration.created_at < clock() - timedelta(seconds=2 * LINK_SECONDS)
 
 
 def choose_length(name: PlanName, days: int | None) -> timedelta:

@@ -17,8 +17,13 @@ from api.accounts.admins import write_to_admins
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.operations.events import OperatorEvent
 from configs.clock import clock
+from configs.constants import Constant
 from configs.prefecture import prefectures
-from configs.settings import settings
+
+# How many desks one person may watch within 30 days before the admins get a message; nobody is blocked
+_FAIR_USE_DESKS = Constant("FAIR_USE_DESKS", 60)
+# How often one person may report an appointment as found within 30 days before the admins get a message
+_FAIR_USE_FOUND = 3
 
 WINDOW = timedelta(days=30)
 
@@ -51,8 +56,8 @@ def tell_hoarding(session: Session) -> list[UUID]:
 def find_heavy_use(session: Session, since: datetime) -> list[HeavyUse]:
     """Return the accounts that watched more desks, or found more appointments, than fair use allows."""
     found, desks = _count_found(session, since), _count_desks(session, since)
-    heavy = {user for user, times in found.items() if times > settings().fair_use_found}
-    heavy |= {user for user, number in desks.items() if number > settings().fair_use_desks}
+    heavy = {user for user, times in found.items() if times > _FAIR_USE_FOUND}
+    heavy |= {user for user, number in desks.items() if number > _FAIR_USE_DESKS()}
     return [HeavyUse(each, desks.get(each, 0), found.get(each, 0)) for each in sorted(heavy)]
 
 

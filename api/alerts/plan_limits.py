@@ -18,7 +18,7 @@ from api.accounts.entitlement import find_entitlement
 from api.accounts.service import give_plan
 from api.alerts.health_consent import note_health_consent
 from api.alerts.schemas import NewAlert
-from api.alerts.service import record_desk_changes, wake_alerts
+from api.alerts.service import FAIR_USE_PREFECTURES, record_desk_changes, wake_alerts
 from api.alerts.targets import build_targets, get_prefecture_id
 from api.alerts.unwatched import record_unwatched
 from api.models.alert import Alert
@@ -26,7 +26,6 @@ from api.models.base import new_id
 from api.models.user import Grant, User
 from configs.clock import clock
 from configs.plan import PlanName, plans
-from configs.settings import settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def add_paused_alert(session: Session, user_id: UUID, wish: NewAlert) -> tuple[A
     note_health_consent(alert, targets)
     session.add(alert)
     held = find_entitlement(session, user_id, clock()).plan
-    return alert, _report(session, user_id, [alert], held.alerts or settings().fair_use_prefectures)
+    return alert, _report(session, user_id, [alert], held.alerts or FAIR_USE_PREFECTURES())
 
 
 def find_users_over_limit(session: Session) -> list[UUID]:

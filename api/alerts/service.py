@@ -19,10 +19,15 @@ from api.models.payment import Payment
 from api.models.user import User
 from api.schemas import PlanAnswer
 from configs.clock import clock
+from configs.constants import Constant
 from configs.formatting import pluralize
 from configs.plan import PlanName
 from configs.prefecture import prefecture
-from configs.settings import settings
+
+# How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
+FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
+# How many alerts one person may keep, the paused ones counted
+FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
 
@@ -225,7 +230,7 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
 
 
 def _check_prefecture_count(prefectures: set[str]) -> None:
-    most = settings().fair_use_prefectures
+    most = FAIR_USE_PREFECTURES()
     if len(prefectures) > most:
         raise ApiError(409, "fair-use", f"alerts may be about {most} prefectures at once: pause another one")
 
@@ -233,14 +238,14 @@ def _check_prefecture_count(prefectures: set[str]) -> None:
 def _drop_oldest_closed(session: Session, user_id: UUID) -> None:
     """Delete the alerts of a user that were closed first, beyond as many as may wait; those of an order stay."""
     closed = sa.select(Alert.id).where(Alert.user_id == user_id, Alert.closed_at.is_not(None))
-    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(settings().fair_use_alerts)
+    oldest = closed.order_by(Alert.closed_at.desc(), Alert.id.desc()).offset(FAIR_USE_ALERTS())
     ordered = sa.exists().where(Payment.alert_id == Alert.id)
     session.execute(sa.delete(Alert).where(Alert.id.in_(oldest), ~ordered))
 
 
 def _check_made_today(session: Session, user_id: UUID) -> None:
     """Limit how many alerts are made in a day, closed ones included: each is a row, and stays for a while."""
-    most = settings().fair_use_alerts
+    most = FAIR_USE_ALERTS()
     today = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.created_at > clock() - _DAY)
     if session.scalars(today).one() >= most:
         detail = f"{pluralize(most, 'alert')} a day can be made: wait until tomorrow, or change one"
@@ -251,7 +256,7 @@ def _check_made_today(session: Session, user_id: UUID) -> None:
 
 def _check_alert_count(session: Session, user_id: UUID) -> None:
     """Limit all alerts, paused ones included: lists and messages of the user go through all of them."""
-    most = settings().fair_use_alerts
+    most = FAIR_USE_ALERTS()
     kept = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
     if session.scalars(kept).one() >= most:
         raise ApiError(

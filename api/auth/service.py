@@ -35,8 +35,11 @@ from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import FieldError
 from configs.clock import clock
-from configs.settings import settings
-from configs.signed_links import ResetPassword, VerifyAddress
+from configs.constants import Constant
+from configs.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
+
+# How long POST /api/auth/forgot-password takes at least, so that its time does not tell whether the address is known
+_EVEN_ANSWER_SECONDS = Constant("EVEN_ANSWER_SECONDS", 0.15)
 
 _SOON = 3  # mails a day that may follow each other within minutes
 
@@ -130,7 +133,7 @@ def send_reset_mail(email: str, may_mail: Callable[[str], bool]) -> None:
 
     It takes EVEN_ANSWER_SECONDS at least: writing a mail takes longer than finding no account.
     """
-    until = time.monotonic() + settings().even_answer_seconds
+    until = time.monotonic() + _EVEN_ANSWER_SECONDS()
     with open_session() as s:
         mails = ask_reset(s, email, may_mail)
     notifier.nudge(mails)
@@ -144,7 +147,7 @@ def ask_reset(session: Session, email: str, may_mail: Callable[[str], bool]) -> 
         return []
     mails = count_mails(session, contact, "password_reset")
     # No daily limit, which a stranger could use up: there is always a link that works, or a mail may follow.
-    gap = timedelta(seconds=settings().password_reset_seconds / 2) if mails.today >= _SOON else BETWEEN
+    gap = timedelta(seconds=PASSWORD_RESET_SECONDS / 2) if mails.today >= _SOON else BETWEEN
     recent = mails.latest is not None and mails.latest > clock() - gap
     if recent or (contact.verified_at is None and not may_mail(contact.address)):
         return []

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.retention import gone_slots
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import CHECKS_KEPT_FOR
 
 Counts = dict[str, int]
 _MOST_DAYS = 7  # dropped in a run: one a day is due
@@ -39,7 +39,7 @@ def drop_partitions() -> Counts:
     reads `checks`, as a dump does for hours, the day is left to the next run. A run drops _MOST_DAYS: a clock that is
     far ahead makes all days old, until it is set right.
     """
-    before, counts = (clock() - settings().checks_kept_for).date(), {"dropped": 0, "summed": 0, "locked": 0}
+    before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
     while counts["dropped"] < _MOST_DAYS:
         with session() as s:
             oldest = partitions.find_oldest_partition(s)

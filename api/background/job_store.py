@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 from api.background.schedule import ScheduledJob
 from api.models.base import new_id
 from api.models.job_run import JobResult, JobRun
-from configs.settings import settings
+from configs.constants import Constant
+
+# How long a worker owns a job's run without renewing its lease; it renews it three times as often
+JOB_LEASE_SECONDS = Constant("JOB_LEASE_SECONDS", 30.0)
+# How long a run that was enqueued may be in no queue and with no worker before it is enqueued again
+_JOB_NUDGE_SECONDS = Constant("JOB_NUDGE_SECONDS", 2.0)
+# First wait before a job that failed is tried again; each further one is twice as long
+_JOB_RETRY_SECONDS = Constant("JOB_RETRY_SECONDS", 10.0)
+# Time over which jobs of an hour or more that were missed are spread, so that those of a minute come between them
+_JOB_SPREAD_SECONDS = Constant("JOB_SPREAD_SECONDS", 60.0)
 
 MOST_ATTEMPTS = 5
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
@@ -89,7 +98,7 @@ def _spread_missed(
     The newest due time of most jobs is long ago and has a run: of these nothing is written.
     """
     missed = [job.name for job in jobs if job.period >= _OFTEN and due[job.name] < now - _MISSED]
-    step = timedelta(seconds=settings().job_spread_seconds) / max(len(missed), 1)
+    step = timedelta(seconds=_JOB_SPREAD_SECONDS()) / max(len(missed), 1)
     return {name: now + number * step for number, name in enumerate(missed)}
 
 
@@ -109,7 +118,7 @@ def find_lost_runs(session: Session, now: datetime) -> list[LostRun]:
 
 def count_nudge(session: Session, run: LostRun, now: datetime) -> bool:
     """Note that a run is enqueued again; False where another process has just done that."""
-    waits = now + timedelta(seconds=settings().job_nudge_seconds)
+    waits = now + timedelta(seconds=_JOB_NUDGE_SECONDS())
     noted = (
         sa.update(JobRun)
         .where(JobRun.id == run.id, JobRun.nudges == run.nudges, JobRun.ended_at.is_(None))
@@ -163,7 +172,7 @@ def end_run(
 
 def retry_run(session: Session, run: LeasedRun, now: datetime, error: str) -> None:
     """Give a run back; it is enqueued again after a wait that doubles with each attempt."""
-    wait = timedelta(seconds=settings().job_retry_seconds * 2 ** (run.attempts - 1))
+    wait = timedelta(seconds=_JOB_RETRY_SECONDS() * 2 ** (run.attempts - 1))
     session.execute(
         _update_own(run).values(next_nudge_at=now + wait, error=error, lease_token=None, lease_until=None)
     )
@@ -188,7 +197,7 @@ def _is_free(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _get_lease() -> timedelta:
-    return timedelta(seconds=settings().job_lease_seconds)
+    return timedelta(seconds=JOB_LEASE_SECONDS())
 
 
 def _find_longest_lease(now: datetime) -> datetime:
@@ -196,6 +205,5 @@ def _find_longest_lease(now: datetime) -> datetime:
 
 
 def _get_longest_wait() -> timedelta:
-    ours = settings()
-    retry = ours.job_retry_seconds * 2 ** (MOST_ATTEMPTS - 1)
-    return timedelta(seconds=max(ours.job_nudge_seconds, retry, ours.job_spread_seconds)) + CLOCKS_DIFFER
+    retry = _JOB_RETRY_SECONDS() * 2 ** (MOST_ATTEMPTS - 1)
+    return timedelta(seconds=max(_JOB_NUDGE_SECONDS(), retry, _JOB_SPREAD_SECONDS())) + CLOCKS_DIFFER

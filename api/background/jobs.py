@@ -51,6 +51,7 @@ from api.retention.table_growth import tell_growth
 from api.separate_parts import do_each
 from api.users import phone_codes, telegram_linking
 from configs.clock import clock
+from configs.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 from configs.settings import settings
 
 Counts = dict[str, int]
@@ -164,7 +165,7 @@ def end_lost_factors() -> Counts:
 
 def drop_support_requests() -> Counts:
     """Drop messages to support after SUPPORT_KEPT_FOR."""
-    old = SupportRequest.created_at < clock() - settings().support_kept_for
+    old = SupportRequest.created_at < clock() - SUPPORT_KEPT_FOR()
     return {"dropped": delete_in_batches(SupportRequest.id, old)}
 
 
@@ -175,13 +176,13 @@ def erase_messages() -> Counts:
 
 def drop_notices() -> Counts:
     """Drop notices after MESSAGES_KEPT_FOR; their ids are in the order of their time."""
-    old = Notice.id < first_id_at(clock() - settings().messages_kept_for)
+    old = Notice.id < first_id_at(clock() - MESSAGES_KEPT_FOR())
     return {"dropped": delete_in_batches(Notice.id, old)}
 
 
 def drop_receipts() -> Counts:
     """Drop receipts of providers after RECEIPTS_KEPT_FOR; what they changed stays."""
-    old = ProviderEvent.received_at < clock() - settings().receipts_kept_for
+    old = ProviderEvent.received_at < clock() - RECEIPTS_KEPT_FOR()
     return {"dropped": delete_in_batches(ProviderEvent.id, old)}
 
 

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from api.models.base import session
-from configs.settings import settings
+from api.models.partitions import PARTITION_LOCK_SECONDS
 
 _LEAST_CHANGED, _SHARE = 1000, 0.02
 _PARTITIONED = "checks"
@@ -37,7 +37,7 @@ def _analyze(name: str) -> bool:
     """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
     try:
         with session() as s:
-            s.execute(sa.text(f"SET LOCAL lock_timeout = {round(settings().partition_lock_seconds * 1000)}"))
+            s.execute(sa.text(f"SET LOCAL lock_timeout = {round(PARTITION_LOCK_SECONDS() * 1000)}"))
             s.execute(_ANALYZE, {"name": name})
     except OperationalError as error:
         if not error.orig or getattr(error.orig, "pgcode", None) not in ("55P03", "57014"):

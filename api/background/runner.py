@@ -10,13 +10,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from api.background import job_store, jobs
-from api.background.job_store import MOST_ATTEMPTS, LeasedRun
+from api.background.job_store import JOB_LEASE_SECONDS, MOST_ATTEMPTS, LeasedRun
 from api.models.base import engine, session
 from api.payments.objects import types_by_event
 from configs.clock import clock
 from configs.database_errors import passes
 from configs.prefecture import prefectures
-from configs.settings import settings
 
 _RENEWALS = 3  # in the time of one lease
 _WORKERS_DIED = "WorkerDied"
@@ -107,7 +106,7 @@ def _keep_lease(run: LeasedRun) -> Iterator[None]:
 
 
 def _renew(run: LeasedRun, done: threading.Event) -> None:
-    while not done.wait(settings().job_lease_seconds / _RENEWALS):
+    while not done.wait(JOB_LEASE_SECONDS() / _RENEWALS):
         try:
             with session() as s:
                 if not job_store.renew_lease(s, run, clock()):

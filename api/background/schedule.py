@@ -5,7 +5,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from api.models.job_run import MAINTENANCE, PAYMENTS
-from configs.settings import settings
+from configs.constants import Constant
+
+# How often the background program makes the days of the table of checks that are missing
+_PARTITION_SECONDS = Constant("PARTITION_SECONDS", 3600.0)
+# How often the checks of each desk and day are summed up, which pages and statistics show
+_CHECK_DAYS_SECONDS = Constant("CHECK_DAYS_SECONDS", 3600.0)
+# How often answers to alerts are counted, and how fast slots were gone, which pages and statistics show
+_ANSWER_FIGURES_SECONDS = 3600
+# How often invoices and credit notes that are missing are issued, and their files made
+_INVOICES_SECONDS = Constant("INVOICES_SECONDS", 60.0)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -50,13 +59,13 @@ def find_job(name: str) -> ScheduledJob:
 def list_jobs() -> list[ScheduledJob]:
     """Return every job."""
     return [
-        ScheduledJob("make_partitions", timedelta(seconds=settings().partition_seconds)),
+        ScheduledJob("make_partitions", timedelta(seconds=_PARTITION_SECONDS())),
         ScheduledJob("drop_partitions", _HOUR),
         ScheduledJob("drop_gone_slots", _HOUR),
-        ScheduledJob("check_days", timedelta(seconds=settings().check_days_seconds)),
+        ScheduledJob("check_days", timedelta(seconds=_CHECK_DAYS_SECONDS())),
         ScheduledJob("delivery_days", timedelta(hours=1)),
         ScheduledJob("delivery_figures", timedelta(hours=1)),
-        ScheduledJob("answer_figures", timedelta(seconds=settings().answer_figures_seconds)),
+        ScheduledJob("answer_figures", timedelta(seconds=_ANSWER_FIGURES_SECONDS)),
         ScheduledJob("pause_excess_alerts", timedelta(minutes=1)),
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_old_logins", _DAY),
@@ -101,5 +110,5 @@ def list_jobs() -> list[ScheduledJob]:
         DailyJob("report_growth", _DAY, hour=6),  # after the jobs that drop
         DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),
         DailyJob(OPERATIONS_REPORT, _DAY, hour=19),
-        ScheduledJob("issue_invoices", timedelta(seconds=settings().invoices_seconds)),
+        ScheduledJob("issue_invoices", timedelta(seconds=_INVOICES_SECONDS())),
     ]

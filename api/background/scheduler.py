@@ -21,12 +21,15 @@ from api.models.base import session
 from api.models.job_run import PAYMENTS
 from api.payments.outbox import has_due_work
 from configs.clock import clock
-from configs.job_queues import KEPT_SECONDS, name_job, push, queue, redis
+from configs.constants import Constant
+from configs.job_queues import JOB_SECONDS, KEPT_SECONDS, name_job, push, queue, redis
 from configs.logs import set_up_logs
 from configs.loop_report import BACKGROUND, LoopReport, read_report, write_report
 from configs.part_failures import PartFailures
 from configs.process_age import on_stop_signals, repeat_until_old
-from configs.settings import settings
+
+# How often the scheduler looks for jobs that are due, and for runs whose nudge was lost
+JOB_SWEEP_SECONDS = Constant("JOB_SWEEP_SECONDS", 1.0)
 
 _RUN_JOB = "api.background.runner.run_job"
 _WORK_OFF_JOB = "api.payments.jobs.work_off"
@@ -79,7 +82,7 @@ class Scheduler:
             ours = job_store.count_nudge(s, run, now)
         if ours:
             nudge = LostRun(run.id, run.job, run.nudges + 1)
-            seconds = round(settings().job_seconds)
+            seconds = round(JOB_SECONDS)
             push(job.queue, _RUN_JOB, (str(run.id),), _name_nudge(nudge), seconds=seconds, kept=KEPT_SECONDS)
 
 
@@ -97,7 +100,7 @@ def _sweep_payments() -> None:
     with session() as s:
         due = has_due_work(s)
     if due:
-        seconds = round(settings().job_seconds)
+        seconds = round(JOB_SECONDS)
         push(PAYMENTS, _WORK_OFF_JOB, (), _name_round(), seconds=seconds, kept=_ROUND_KEPT)
 
 
@@ -115,6 +118,6 @@ def main() -> int:
     set_up_logs("scheduler")
     stopped = threading.Event()
     on_stop_signals(stopped.set)
-    log.info("scheduling", seconds=settings().job_sweep_seconds)
-    repeat_until_old(Scheduler().turn, settings().job_sweep_seconds, stopped)
+    log.info("scheduling", seconds=JOB_SWEEP_SECONDS())
+    repeat_until_old(Scheduler().turn, JOB_SWEEP_SECONDS(), stopped)
     return 0

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.schemas import NewAlert
-from api.alerts.service import lock_user
+from api.alerts.service import FAIR_USE_ALERTS, lock_user
 from api.alerts.watchability import check_wish
 from api.billing.quotes import build_quote
 from api.billing.schemas import Consent, NewOrder, QuoteAnswer
@@ -19,17 +19,20 @@ from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
 from api.models.user import Channel, Contact, User
-from api.payments.checkout_calls import find_expiry
+from api.payments.checkout_calls import CHECKOUT_SECONDS, find_expiry
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.owners import SESSION, find_stripe_id, link_id
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
 from configs.clock import clock
+from configs.constants import Constant
 from configs.formatting import pluralize
 from configs.languages import choose_page_language
 from configs.plan import Plan, PlanName, plan
 from configs.sales_terms import find_newest_version, read_consent
-from configs.settings import settings
+
+# How many orders one person may have open at Checkout
+_OPEN_CHECKOUTS = Constant("OPEN_CHECKOUTS", 3)
 
 _REUSED_FOR = timedelta(minutes=10)
 _SHORTEST_AT_STRIPE = timedelta(minutes=30)  # a session must be open for at least that long when it is made
@@ -107,7 +110,7 @@ def end_order(session: Session, payment_id: UUID, kind: PaymentEventKind, **deta
 
 def _list_open_orders(session: Session, user_id: UUID, now: datetime) -> list[Payment]:
     """Return the user's orders that may still be paid at Checkout, the newest first."""
-    since = now - timedelta(seconds=settings().checkout_seconds)
+    since = now - timedelta(seconds=CHECKOUT_SECONDS)
     mine = sa.select(Payment).where(
         Payment.user_id == user_id,
         Payment.status == PaymentStatus.PENDING,
@@ -119,7 +122,7 @@ def _list_open_orders(session: Session, user_id: UUID, now: datetime) -> list[Pa
 
 def _get_reuse() -> timedelta:
     """Return for how long a repeated order is the same one; a page that is made then must still be open long enough."""
-    return min(_REUSED_FOR, timedelta(seconds=settings().checkout_seconds) - _SHORTEST_AT_STRIPE)
+    return min(_REUSED_FOR, timedelta(seconds=CHECKOUT_SECONDS) - _SHORTEST_AT_STRIPE)
 
 
 def _read_consent(session: Session, user_id: UUID, wish: NewOrder, now: datetime) -> Consent:
@@ -182,7 +185,7 @@ def _find_replaced(
 
 
 def _check_count(orders: list[Payment]) -> None:
-    if len(orders) >= settings().open_checkouts:
+    if len(orders) >= _OPEN_CHECKOUTS():
         free = min(find_expiry(each) for each in orders)
         detail = f"{pluralize(len(orders), 'order')} of yours wait for their payment: pay one, or wait"
         raise ApiError(409, "too-many-checkouts", detail, available_from=free)
@@ -210,10 +213,8 @@ def _check_alert_fits(session: Session, user_id: UUID, wanted: Plan) -> None:
             "pause one, or order with withoutAlert: true"
         )
         raise ApiError(409, "plan-limit", detail)
-    if session.scalars(mine).one() >= settings().fair_use_alerts:
-        raise ApiError(
-            409, "fair-use", f"you keep {settings().fair_use_alerts} alerts already: delete one first"
-        )
+    if session.scalars(mine).one() >= FAIR_USE_ALERTS():
+        raise ApiError(409, "fair-use", f"you keep {FAIR_USE_ALERTS()} alerts already: delete one first")
 
 
 def _add_order(session: Session, user: User, wish: NewOrder, consent: Consent, quote: QuoteAnswer) -> Payment:

@@ -19,7 +19,9 @@ from api.payments.grants import GRACE
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.clock import clock
 from configs.plan import PlanName
-from configs.settings import settings
+
+# How long before a renewal its subscriber is told
+_RENEWAL_NOTICE = timedelta(days=3)
 
 _EXPIRING, _ENDED = "plan_expiring", "plan_ended"
 _DAY, _HOURS = timedelta(days=1), timedelta(hours=2)  # before the end; the second of a plan of 24 hours
@@ -41,7 +43,7 @@ def tell_renewals(session: Session) -> list[UUID]:
         Subscription.status.in_(RENEWING),
         Subscription.user_id.is_not(None),
         Subscription.period_ends_at > now,
-        Subscription.period_ends_at <= now + settings().renewal_notice,
+        Subscription.period_ends_at <= now + _RENEWAL_NOTICE,
         goes_on(),
     )
     for row in session.scalars(soon.order_by(Subscription.id)).all():

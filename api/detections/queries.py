@@ -29,9 +29,12 @@ from api.models.slot_ids import announced_ids
 from api.paging import cut_page
 from api.proofs.queries import make_proof_link
 from configs.clock import clock
+from configs.constants import Constant
 from configs.desk import zone_of
 from configs.prefecture import prefectures
-from configs.settings import settings
+
+# How late public pages tell of slots (the product is the alert)
+_PUBLIC_DELAY_SECONDS = Constant("PUBLIC_DELAY_SECONDS", 3600.0)
 
 PARIS = "Europe/Paris"
 Row = sa.Row[Any]
@@ -56,7 +59,7 @@ _NOTHING = SlotSummary(0, None, None)
 
 def get_public_cutoff() -> datetime:
     """Return the moment up to which public pages show slots: the product is the alert."""
-    return clock() - timedelta(seconds=settings().public_delay_seconds)
+    return clock() - timedelta(seconds=_PUBLIC_DELAY_SECONDS())
 
 
 def list_public_detections(session: Session, found: Iterable[Detection]) -> list[PublicDetection]:

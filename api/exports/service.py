@@ -16,9 +16,8 @@ from api.models.export import Export
 from api.models.job_run import MAINTENANCE
 from configs.clock import clock
 from configs.encryption import DecryptionFailed, decrypt_file
-from configs.job_queues import KEPT_SECONDS, push
+from configs.job_queues import JOB_SECONDS, KEPT_SECONDS, push
 from configs.object_store import NoBlob, StoreAway, export_blobs
-from configs.settings import settings
 
 KEPT_FOR = timedelta(days=1)
 log = structlog.get_logger(__name__)
@@ -54,7 +53,7 @@ def nudge_drop() -> None:
 
 
 def _nudge(job: str) -> None:
-    seconds = round(settings().job_seconds)
+    seconds = round(JOB_SECONDS)
     try:
         push(MAINTENANCE, f"api.exports.jobs.{job}", (), job, seconds=seconds, kept=KEPT_SECONDS)
     except RedisError as error:

@@ -25,7 +25,7 @@ from api.health.payment_overview import (
     find_payment_troubles,
     read_payments,
 )
-from api.health.queue_health import CLOCKS_DIFFER, check_queues
+from api.health.queue_health import CLOCKS_DIFFER, HEALTH_AGE_SECONDS, check_queues
 from api.models.base import session, takes_writes
 from api.models.check import Check
 from api.models.desk import DeskState
@@ -34,6 +34,7 @@ from api.models.key_losses import find_lost_data_keys
 from api.models.notification import QUEUES
 from api.models.partitions import count_days_ahead
 from configs.clock import clock
+from configs.constants import Constant
 from configs.database_errors import read_refusal
 from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
@@ -42,6 +43,9 @@ from configs.loop_report import BACKGROUND, FRESH, STREAM, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
 from configs.refused_files import RefusedFiles, read_refusals
 from configs.settings import settings
+
+# With fewer days ahead than this health calls the table degraded
+_PARTITION_DAYS_LOW = Constant("PARTITION_DAYS_LOW", 7)
 
 PATIENCE = 1.5  # seconds
 MINOR = frozenset(
@@ -333,7 +337,7 @@ def _check_newest() -> str:
     if newest is None and ahead is None:
         raise PartDown("desks are scheduled, but none was checked yet")
     age = _measure_age(newest or ahead, "the newest check")
-    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * fastest))
+    allowed = timedelta(seconds=max(HEALTH_AGE_SECONDS(), 2 * fastest))
     if age > allowed:
         raise PartDown(
             f"the newest check is {age.total_seconds():.0f} s old: {allowed.total_seconds():.0f} s are allowed"
@@ -345,7 +349,7 @@ def _check_partitions() -> str:
     with session() as s:
         ahead = count_days_ahead(s, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
-    if ahead < settings().partition_days_low:
+    if ahead < _PARTITION_DAYS_LOW():
         raise PartDown(f"{text}: the job make_partitions makes them, the log of `background` says what fails")
     return text
 
@@ -420,7 +424,7 @@ def _describe_spool_trouble(report: SpoolReport) -> str | None:
             f"their store takes nothing for {format_duration(now - report.away_since)}: {waiting} on the way"
         )
     if report.oldest_at and _measure_age(report.oldest_at, "the oldest proof") > timedelta(
-        seconds=settings().health_age_seconds
+        seconds=HEALTH_AGE_SECONDS()
     ):
         return (
             f"{waiting} on the way, the oldest for {format_duration(now - report.oldest_at)}:"

@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from api.health.queue_health import HEALTH_AGE_SECONDS
 from api.health.read_session import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
 from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
 from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
+from api.payments.client import STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_RETRY_FOR
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.formatting import format_duration, pluralize
-from configs.settings import settings
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts
@@ -47,7 +49,7 @@ def read_payments() -> PaymentOverview:
     waits = event.next_attempt_at.is_not(None)
     unknown = event.flag.is_not_distinct_from(StripeEventFlag.UNKNOWN_OWNER)
     ours = sa.select(sa.func.count(), sa.func.min(event.received_at)).where(waits, ~unknown)
-    since = now - settings().stripe_retry_for - _GIVEN_UP_FOR
+    since = now - STRIPE_RETRY_FOR - _GIVEN_UP_FOR
     given_up = (event.flag == StripeEventFlag.GAVE_UP, event.received_at > since)
     disputed = sa.select(Refund.id).where(Refund.error == DISPUTED, Refund.status == RefundStatus.PLANNED)
     asked = sa.select(sa.func.count(), sa.func.min(StripeCommand.created_at)).where(
@@ -67,7 +69,7 @@ def read_payments() -> PaymentOverview:
             differences=_count_differences(s, now),
             late_declarations=_count_late_declarations(s, now),
             late_files=_count_late_files(s, now),
-            left_alone_seconds=round(CircuitBreaker("stripe", settings().stripe_rest_seconds).read_wait(), 3),
+            left_alone_seconds=round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
         )
 
 
@@ -90,21 +92,21 @@ def _count_differences(session: Session, now: datetime) -> int:
 
 
 def _count_late_declarations(session: Session, now: datetime) -> int:
-    since = now - timedelta(seconds=settings().health_age_seconds)
+    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
     late = (sa.text(OPEN_DECLARATION), Declaration.takes_effect_at < since)
     return session.scalars(sa.select(sa.func.count(Declaration.id)).where(*late)).one()
 
 
 def _count_late_files(session: Session, now: datetime) -> int:
     """Count the files that were never made. One that is made again fails in the job's own counts."""
-    since = now - timedelta(seconds=settings().health_age_seconds)
+    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
     late = (Invoice.pdf_made_at.is_(None), Invoice.pdf_key.is_(None), Invoice.issued_at < since)
     return session.scalars(sa.select(sa.func.count(Invoice.id)).where(*late)).one()
 
 
 def find_payment_troubles(found: PaymentOverview) -> list[str]:
     """Return in words what keeps payments from being applied; nothing where all is well."""
-    troubles, longest = [], settings().health_age_seconds
+    troubles, longest = [], HEALTH_AGE_SECONDS()
     if found.left_alone_seconds:
         wait = format_duration(timedelta(seconds=found.left_alone_seconds))
         troubles.append(f"Stripe does not answer: it is asked again in {wait}")

@@ -11,10 +11,14 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.clock import clock
+from configs.constants import Constant
 from configs.formatting import format_duration, pluralize
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import settings
+
+# Age of the newest check beyond which health says that watching stands still
+HEALTH_AGE_SECONDS = Constant("HEALTH_AGE_SECONDS", 120.0)
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between machines that keep their time
 _INTERVAL = sa.func.greatest(DeskState.wished_seconds, DeskState.share_seconds, DeskState.feasible_seconds)
@@ -63,7 +67,7 @@ def _judge_queue(
     checks = [desk.last_check_at for desk in queue if desk.last_check_at]
     past = [at for at in checks if at <= now + CLOCKS_DIFFER]
     freed = [_get_freed_at(hosts.get(desks()[desk.id].host), now) for desk in expected]
-    allowed = timedelta(seconds=max(settings().health_age_seconds, 2 * min(map(_get_wait_seconds, expected))))
+    allowed = timedelta(seconds=max(HEALTH_AGE_SECONDS(), 2 * min(map(_get_wait_seconds, expected))))
     first, begin = begins
     late = now - max(filter(None, [*(past or [first]), begin, *freed])) > allowed
     if not past:

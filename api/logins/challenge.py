@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.models.user import User
-from configs.settings import settings
 from configs.signing import LinkRefused, sign, unsign
+
+# How long one may take to give the code of the second factor after the password
+_CHALLENGE_SECONDS = 300
 
 _SCOPE = "login-challenge"
 
@@ -29,7 +31,7 @@ def sign_challenge(user: User) -> str:
 def read_challenge(text: str) -> Challenge | None:
     """Return what a challenge carries, or None where it is too old or forged."""
     try:
-        claims = unsign(_SCOPE, text, settings().challenge_seconds)
+        claims = unsign(_SCOPE, text, _CHALLENGE_SECONDS)
         return Challenge(claims["id"], UUID(claims["user"]), claims["version"])
     except (LinkRefused, KeyError, TypeError, ValueError, AttributeError):
         return None

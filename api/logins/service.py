@@ -16,10 +16,16 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.errors import ApiError, not_found
-from api.models.login import EndedBecause, Login
+from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
 from api.models.user import User
 from configs.clock import clock
+from configs.retention import LOGIN_KEPT_FOR
 from configs.settings import settings
+
+# How long a login lasts at most, however often it is used
+_LOGIN_MAX_AGE = timedelta(days=90)
+# How long a refresh token that was just used gives the same successor again (two tabs of one browser)
+_REFRESH_REPEAT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def open_login(session: Session, user: User, browser: str, *, from_known_address
     _note_use(session, user.id, now)
     mails: list[UUID] = []
     # Old logins are dropped, so an account older than that had a login before: this one is not its first.
-    is_first = not before and user.created_at > now - settings().login_kept_for
+    is_first = not before and user.created_at > now - LOGIN_KEPT_FOR()
     if not is_first and not (from_known_address and browser in before):
         mails = notifier.create_notifications(
             session,
@@ -164,12 +170,12 @@ def note_proof(session: Session, login_id: UUID) -> datetime:
     """Note that the password, and the code of the second factor, were given now; return until when that counts."""
     now = clock()
     session.execute(sa.update(Login).where(Login.id == login_id).values(proven_at=now))
-    return now + timedelta(seconds=settings().recent_proof_seconds)
+    return now + timedelta(seconds=RECENT_PROOF_SECONDS())
 
 
 def ended_long_ago() -> sa.ColumnElement[bool]:
     """Return the condition that a login has been over for LOGIN_KEPT_FOR."""
-    oldest = clock() - settings().login_kept_for
+    oldest = clock() - LOGIN_KEPT_FOR()
     return sa.or_(Login.expires_at < oldest, Login.ended_at < oldest)
 
 
@@ -189,12 +195,12 @@ def _report_reuse(session: Session, login: Login) -> list[UUID]:
 
 def _find_end(used_at: datetime, created_at: datetime) -> datetime:
     """Return when a login expires: whole seconds, as its refresh token has them."""
-    end = min(used_at + settings().jwt_expires_in, created_at + settings().login_max_age)
+    end = min(used_at + settings().jwt_expires_in, created_at + _LOGIN_MAX_AGE)
     return end.replace(microsecond=0)
 
 
 def _repeat_time() -> timedelta:
-    return timedelta(seconds=settings().refresh_repeat_seconds)
+    return timedelta(seconds=_REFRESH_REPEAT_SECONDS)
 
 
 def _derive_next_id(token_id: str) -> str:

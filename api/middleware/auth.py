@@ -26,14 +26,16 @@ from api.middleware.openapi_helpers import BEARER
 from api.middleware.problems import build_response
 from api.middleware.rate_limits import count_request_of
 from api.models.base import autocommit_connection, autocommit_session
-from api.models.login import Login
+from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
+from api.streaming.sign_in import STAFF_IDLE_SECONDS
 from configs.clock import clock
 from configs.settings import settings
 from configs.signing import SKEW, read_signing_keys
 
 if TYPE_CHECKING:
     from flask_openapi3.openapi import OpenAPI
+
 
 _VERSION = "ver"
 _LOGIN = "login"
@@ -255,7 +257,7 @@ def require_recent_proof() -> None:
 
 def has_recent_proof() -> bool:
     """Return whether the password, and a code of the second factor, were given a moment ago."""
-    longest, age = timedelta(seconds=settings().recent_proof_seconds), clock() - current_identity().proven_at
+    longest, age = timedelta(seconds=RECENT_PROOF_SECONDS()), clock() - current_identity().proven_at
     return -timedelta(seconds=SKEW) <= age <= longest  # a clock that was ahead leaves no proof for hours
 
 
@@ -342,7 +344,7 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
 def _is_usable(identity: Identity) -> bool:
     """Return whether the login is alive; one of the staff ends after STAFF_IDLE_SECONDS without use."""
     now = clock()
-    idle = timedelta(seconds=settings().staff_idle_seconds)
+    idle = timedelta(seconds=STAFF_IDLE_SECONDS)
     is_staff = identity.role is not Role.USER
     is_alive = identity.ended_at is None and now < identity.expires_at
     return is_alive and not (is_staff and now - identity.last_used_at > idle)

@@ -25,6 +25,7 @@ from configs.contact_addresses import fold_address, group_network_address
 from configs.encryption import lookup_hashes
 from configs.redis import redis_client
 from configs.settings import settings
+from configs.signed_links import LINK_SECONDS
 from configs.signing import LinkRefused, sign, unsign
 
 COOKIE = "__Host-known"
@@ -96,7 +97,7 @@ def remember_place(email: str) -> None:
 
 def remember_registration(registration_id: UUID) -> None:
     """Have the browser known as the one that made a registration, whether or not its address has an account already."""
-    _set_cookie(_REGISTERED, registration_id.hex, settings().link_seconds)
+    _set_cookie(_REGISTERED, registration_id.hex, LINK_SECONDS)
 
 
 def made_registration(registration_id: UUID | None) -> bool:

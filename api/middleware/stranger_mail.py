@@ -12,8 +12,8 @@ from flask import request
 from api.errors import ApiError
 from api.middleware.known_places import digest_account
 from api.middleware.limit_counters import hit_limit
+from api.models.login import STRANGER_MAILS_A_DAY
 from configs.contact_addresses import fold_address, group_network_address
-from configs.settings import settings
 
 NEW_EMAIL = "3 per day"  # to one mailbox, by all accounts together
 TO_MAILBOX = "6 per day"
@@ -51,7 +51,7 @@ def _count_mail_to(email: str) -> None:
     hit_limit(TO_MAILBOX, "mailbox", digest_account(mailbox))
     if domain not in _PUBLIC:
         hit_limit(TO_DOMAIN, "mail-domain", digest_account(domain))
-    hit_limit(f"{settings().stranger_mails_a_day} per day", "stranger-mails", "all")
+    hit_limit(f"{STRANGER_MAILS_A_DAY()} per day", "stranger-mails", "all")
 
 
 def count_mail_from_network() -> None:

@@ -18,10 +18,9 @@ from uuid_utils.compat import uuid7
 
 from api.models.prepared import prepare_reads
 from api.models.session_options import set_session_options
-from configs.database import connection_limit, database_url
+from configs.database import DATABASE_SECONDS, connection_limit, database_url
 from configs.database_errors import judge_connection
 from configs.psycopg_timeout import wait_no_longer_than
-from configs.settings import settings
 
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
@@ -151,7 +150,7 @@ def engine() -> sa.Engine:
     Raises:
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
-    wait_no_longer_than(settings().database_seconds)
+    wait_no_longer_than(DATABASE_SECONDS())
     made = sa.create_engine(
         database_url(),
         pool_size=min(_KEPT, connection_limit()),

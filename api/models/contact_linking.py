@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, new_id
 from api.models.encrypted_text import EncryptedText
 
+# How long a code that was sent by SMS is good for
+PHONE_CODE_SECONDS = 600
+
 
 class PhoneCode(Base):
     """A code that was sent by SMS.

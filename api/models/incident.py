@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, enum_column
 from api.models.discovery import DriftReason
 
+# A trouble that returns within this time is the same one and is notified once
+INCIDENT_QUIET_SECONDS = 600
+
 # An alarm that may have to go out once more.
 UNANSWERED = "alarm_kind IS NOT NULL AND repeated_at IS NULL AND acknowledged_at IS NULL"
 

@@ -19,6 +19,7 @@ from configs.encryption import decrypt, find_data_key
 from configs.formatting import pluralize
 from configs.keys import fingerprint_key, read_keys
 from configs.settings import settings
+from configs.signed_links import LINK_SECONDS
 
 _SAMPLED = 10  # contacts of each channel, from each end of an index
 log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ def find_lost_signing_keys(s: Session) -> list[str]:
         ended = count_logins_before(s, since)
         lines += [_describe_loss("JWT_SECRET", since, pluralize(ended, "login"))] if ended else []
     since = _find_lost_since(s, "link_key")
-    if since and since + timedelta(seconds=settings().link_seconds) > clock():
+    if since and since + timedelta(seconds=LINK_SECONDS) > clock():
         lines.append(_describe_loss("LINK_KEY", since, "the links of messages"))
     return lines
 

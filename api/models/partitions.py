@@ -13,7 +13,12 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.settings import settings
+from configs.constants import Constant
+
+# How many days of the table of checks are made ahead of time
+_PARTITION_DAYS = 14
+# Longest wait for the lock under which a day of the table of checks is made or dropped; then it is tried again later
+PARTITION_LOCK_SECONDS = Constant("PARTITION_LOCK_SECONDS", 0.1)
 
 _NAME = re.compile(r"checks_(\d{8})")
 _ATTACHED = sa.text("""
@@ -39,7 +44,7 @@ def make_partitions(session: Session, today: date, days: int | None = None) -> i
             (SQLSTATE 55P03). Nothing was made; try again later.
     """
     _wait_no_longer(session)
-    last = today + timedelta(days=settings().partition_days if days is None else days)
+    last = today + timedelta(days=_PARTITION_DAYS if days is None else days)
     made: int = session.scalar(_MAKE, {"first": today - timedelta(days=1), "last": last})
     return made
 
@@ -72,7 +77,7 @@ def count_days_ahead(session: Session, today: date) -> int:
 
 
 def _wait_no_longer(session: Session) -> None:
-    patience = round(settings().partition_lock_seconds * 1000)
+    patience = round(PARTITION_LOCK_SECONDS() * 1000)
     session.execute(sa.text(f"SET LOCAL lock_timeout = {patience}"))
 
 

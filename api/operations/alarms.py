@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.incident import Incident, IncidentReason
 from configs.clock import clock
-from configs.settings import settings
+
+# An alarm that no operator acknowledged within this time goes out once more, on another channel
+_ALARM_REPEAT_SECONDS = 900
 
 _LISTED = 20
 
@@ -39,7 +41,7 @@ def repeat_alarms(session: Session) -> list[UUID]:
             Incident.alarm_kind.is_not(None),
             Incident.repeated_at.is_(None),
             Incident.acknowledged_at.is_(None),
-            Incident.told_at <= now - timedelta(seconds=settings().alarm_repeat_seconds),
+            Incident.told_at <= now - timedelta(seconds=_ALARM_REPEAT_SECONDS),
         )
         .order_by(Incident.id)
         .with_for_update(skip_locked=True)

@@ -14,7 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.models.incident import Incident, IncidentReason
+from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
+from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
@@ -120,7 +121,7 @@ def _store(session: Session, found: Sequence[FoundTrouble], now: datetime) -> No
                 set_={"seen_at": sa.func.greatest(Incident.seen_at, made.excluded.seen_at)},
             )
         )
-    quiet = now - timedelta(seconds=settings().incident_quiet_seconds)
+    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
     over = sa.update(Incident).where(
         Incident.ends_at.is_(None), Incident.reason.in_(_LASTING), Incident.seen_at <= quiet
     )
@@ -159,7 +160,7 @@ def _watch_mail_ceiling(session: Session, now: datetime) -> list[UUID]:
         Notification.created_at > since,
         Notification.kind.in_(_ON_A_WORD),
     )
-    if session.scalars(asked).one() * 2 < settings().stranger_mails_a_day:
+    if session.scalars(asked).one() * 2 < STRANGER_MAILS_A_DAY():
         return []
     reason, subject = IncidentReason.MAIL_CEILING, f"mails {now.astimezone(UTC):%Y-%m-%d}"
     return open_alarm(session, reason, subject, _KIND, _describe(reason, subject, now))

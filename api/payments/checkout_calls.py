@@ -21,6 +21,10 @@ from configs.languages import FRENCH, choose_page_language
 from configs.plan import Plan, PlanName, name_plan, plan
 from configs.settings import settings
 
+# How long an order may be paid at Checkout; Stripe takes 31 minutes to 23 hours
+CHECKOUT_SECONDS = 3600
+
+
 # Settings of the plans' prices at Stripe.
 _PRICES = {
     PlanName.URGENCE_24H: "stripe_price_24h",
@@ -36,7 +40,7 @@ Answer = TypeVar("Answer")
 
 def find_expiry(order: Payment) -> datetime:
     """Return until when the page of an order is open."""
-    return order.created_at + timedelta(seconds=settings().checkout_seconds)
+    return order.created_at + timedelta(seconds=CHECKOUT_SECONDS)
 
 
 def create_session(order: Payment, user: User, credit_cents: int) -> SessionFacts:

@@ -18,8 +18,16 @@ from stripe import StripeClient
 
 from api.payments.errors import StripeAway, StripeRefused
 from configs.circuit_breaker import CircuitBreaker, CircuitOpen
+from configs.constants import Constant
 from configs.hosts import is_loopback
 from configs.settings import SettingMissing, settings
+
+# Longest wait for a connection to Stripe
+STRIPE_CONNECT_SECONDS = Constant("STRIPE_CONNECT_SECONDS", 3.0)
+# Longest wait for an answer of Stripe's
+STRIPE_ANSWER_SECONDS = Constant("STRIPE_ANSWER_SECONDS", 10.0)
+# How long Stripe is left alone after three failures in a row; then one call tries again
+STRIPE_REST_SECONDS = Constant("STRIPE_REST_SECONDS", 15.0)
 
 # The library's own: the shape of its answers is what facts.py reads. A new one is a change of both.
 API_VERSION = "2026-10-28.endive"
@@ -43,7 +51,7 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
         client = get_client()
     except SettingMissing as error:
         raise StripeAway(str(error)) from error
-    breaker = CircuitBreaker("stripe", settings().stripe_rest_seconds)
+    breaker = CircuitBreaker("stripe", STRIPE_REST_SECONDS())
     try:
         token = breaker.begin_call()
     except CircuitOpen as error:
@@ -82,7 +90,7 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
     logging.getLogger("stripe").setLevel(logging.WARNING)
     session = requests.Session()
     session.trust_env = False  # a .netrc would replace our key
-    timeout = (ours.stripe_connect_seconds, ours.stripe_answer_seconds)
+    timeout = (STRIPE_CONNECT_SECONDS(), STRIPE_ANSWER_SECONDS())
     return StripeClient(
         key,
         stripe_version=API_VERSION,

@@ -17,7 +17,14 @@ from sqlalchemy.orm import Session
 from api.models.base import new_id
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from configs.clock import clock
-from configs.settings import settings
+from configs.constants import Constant
+
+# How long a worker holds the object of an event that it reads at Stripe; longer than its calls take
+STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)
+# First wait before an event that could not be applied is tried again; each further one is twice as long, up to 1 h
+STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
+# How long such an event is tried again before the admins are told
+STRIPE_RETRY_FOR = timedelta(days=3)
 
 AT_ONCE = 100  # objects in one round of the sweep
 # What gives a plan: people wait for it. All other events correct what is known.
@@ -146,7 +153,7 @@ def retry_claim(
         event.flag = StripeEventFlag.UNKNOWN_OWNER if unknown else event.flag
         if unknown and event.attempts >= _OWNER_ATTEMPTS:
             event.next_attempt_at = None
-        elif not unknown and now + wait > event.received_at + settings().stripe_retry_for:
+        elif not unknown and now + wait > event.received_at + STRIPE_RETRY_FOR:
             event.next_attempt_at, event.flag = None, StripeEventFlag.GAVE_UP
             gave_up.append(event)
     session.flush()
@@ -154,13 +161,13 @@ def retry_claim(
 
 
 def _find_wait(attempts: int) -> timedelta:
-    seconds = settings().stripe_retry_seconds * 2 ** min(attempts - 1, 20)
+    seconds = STRIPE_RETRY_SECONDS() * 2 ** min(attempts - 1, 20)
     return min(timedelta(seconds=seconds), _LONGEST_WAIT)
 
 
 def _find_away_wait(age: timedelta) -> timedelta:
     """Return a wait as long as the event's age, which doubles the age each time."""
-    return min(max(age, timedelta(seconds=settings().stripe_retry_seconds)), _AWAY_WAIT)
+    return min(max(age, timedelta(seconds=STRIPE_RETRY_SECONDS())), _AWAY_WAIT)
 
 
 def replay_event(session: Session, event_id: str) -> bool:
@@ -189,4 +196,4 @@ def _select_held(claim: Claim) -> sa.Select[StripeEvent]:
 
 
 def _get_lease() -> timedelta:
-    return timedelta(seconds=settings().stripe_lease_seconds)
+    return timedelta(seconds=STRIPE_LEASE_SECONDS())

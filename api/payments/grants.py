@@ -32,7 +32,9 @@ from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start
 from configs.plan import PlanName, plan
-from configs.settings import settings
+
+# How long a plan goes on after a renewal that failed
+GRACE_PERIOD = timedelta(days=3)
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
 _DELETION = "account"  # subject of the event that ends a plan with its account
@@ -77,7 +79,7 @@ def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
         begun.payment_id = payment.id
         session.flush()
         return Effects()
-    add_grant(session, payment, GRACE, starts, starts + settings().grace_period)
+    add_grant(session, payment, GRACE, starts, starts + GRACE_PERIOD)
     return _follow(session, payment, "days of grace began")
 
 
@@ -93,7 +95,7 @@ def begin_grace(session: Session, now: datetime) -> Effects:
         .where(Grant.source == PAYMENT, Subscription.user_id.is_not(None))
         .where(Subscription.status.in_(COLLECTED), goes_on())
         .group_by(Subscription.id)
-        .having(sa.func.max(Grant.ends_at).between(now - settings().grace_period, now + _GRACE_AHEAD))
+        .having(sa.func.max(Grant.ends_at).between(now - GRACE_PERIOD, now + _GRACE_AHEAD))
     )
     effects = Effects()
     for subscription_id, paid_until in session.execute(paid).all():
@@ -111,7 +113,7 @@ def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until:
     )
     if row.cancel_wanted_at or session.scalar(covered.limit(1)):
         return Effects()
-    ends = paid_until + settings().grace_period
+    ends = paid_until + GRACE_PERIOD
     session.add(
         Grant(id=new_id(), user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE)
     )

@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments.errors import StripeAway
-from api.payments.event_store import find_due_objects
+from api.payments.event_store import STRIPE_RETRY_SECONDS, find_due_objects
 from configs.clock import clock
-from configs.settings import settings
 
 _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
 _LONGEST_WAIT = timedelta(minutes=5)
@@ -55,7 +54,7 @@ def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCo
 
 def put_off(session: Session, command: StripeCommand, error: Exception) -> None:
     """Repeat a command later. Where Stripe saved an error under its key, the next key follows at once."""
-    wait = timedelta(seconds=settings().stripe_retry_seconds * 2 ** min(command.attempts - 1, 20))
+    wait = timedelta(seconds=STRIPE_RETRY_SECONDS() * 2 ** min(command.attempts - 1, 20))
     values = {"error": str(error)[:500], "next_attempt_at": clock() + min(wait, _LONGEST_WAIT)}
     if isinstance(error, StripeAway) and error.saved:
         values |= {"key_number": command.key_number + 1, "next_attempt_at": clock()}

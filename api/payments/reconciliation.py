@@ -30,7 +30,9 @@ from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, SESSION, find_payment_id, find_refund_id, find_stripe_id
 from configs.clock import clock
 from configs.database_errors import passes
-from configs.settings import settings
+
+# Age of a payment that is neither paid nor failed from which it is compared with Stripe
+_PAYMENT_STUCK_SECONDS = 1800
 
 DAYS = 3
 _AT_ONCE = 200  # payments in one look for stuck ones
@@ -117,7 +119,7 @@ def sync_stuck_payments() -> dict[str, int]:
 
 
 def _find_stuck() -> list[UUID]:
-    before = clock() - timedelta(seconds=settings().payment_stuck_seconds)
+    before = clock() - timedelta(seconds=_PAYMENT_STUCK_SECONDS)
     stuck = sa.select(Payment.id).where(
         Payment.status == PaymentStatus.PENDING,
         Payment.created_at <= before,

@@ -31,7 +31,7 @@ from api.payments.book import read_balances
 from api.payments.early_ends import shorten_paid_time
 from api.payments.effects import Effects
 from api.payments.facts import Period
-from api.payments.grants import end_paid_plan, give_paid_plan
+from api.payments.grants import GRACE_PERIOD, end_paid_plan, give_paid_plan
 from api.payments.ledger import add_event, has_event, list_credits, lock_payment, read_asked
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
@@ -39,7 +39,6 @@ from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_ca
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
 from configs.clock import clock
 from configs.plan import plan, rank_plan
-from configs.settings import settings
 
 _ROUNDED = timedelta(seconds=1)
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
@@ -156,7 +155,7 @@ def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: 
     run = sa.select(sa.func.max(Grant.ends_at)).where(
         Grant.user_id == payment.user_id, Grant.plan == payment.plan, Grant.starts_at <= paid.period.start
     )
-    bridged = paid.period.start + settings().grace_period
+    bridged = paid.period.start + GRACE_PERIOD
     starts = max(session.scalar(run) or bridged, bridged)
     ends = min(until, paid.period.end)
     return Hole(starts, ends) if ends > starts else None

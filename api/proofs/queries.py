@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.proofs import NoProof, is_kept, is_key
-from configs.settings import settings
+from configs.retention import PROOFS_KEPT_FOR
 from configs.signed_links import ShowProof, read_token, write_proof_link
 
 
 def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
     """Return a link to a detection's proof, or None if it has none or it has expired. The store is not asked."""
     key = detection.proof_key
-    if not key or not is_key(key) or not is_kept(key, clock(), settings().proofs_kept_for):
+    if not key or not is_key(key) or not is_kept(key, clock(), PROOFS_KEPT_FOR):
         return None
     return write_proof_link(detection.id)
 

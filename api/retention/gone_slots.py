@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.retention import batches
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import SLOTS_KEPT_FOR
 
 # Gone slots are found by desk: that is the order of their index. A row of `match_slots` goes with its first slot: it
 # stays, and so does that slot, while another slot of the row is open or younger, for it says that it was announced.
@@ -25,7 +25,7 @@ _DROP = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(
 
 def drop_gone_slots() -> int:
     """Delete old slots in batches, each in a transaction; return how many."""
-    before, dropped = clock() - settings().slots_kept_for, 0
+    before, dropped = clock() - SLOTS_KEPT_FOR(), 0
     while True:
         with session() as s:
             gone = len(s.scalars(_DROP, {"before": before, "most": batches.BATCH}).all())

@@ -13,7 +13,7 @@ from api.models.notification import Notification, State
 from api.paging import first_id_at
 from api.retention import batches
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import MESSAGES_KEPT_FOR
 
 JOB = "erase_messages"
 KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was
@@ -34,7 +34,7 @@ def erase_messages() -> dict[str, int]:
     of the last one that was completed, and so does one that follows a killed one. Where MESSAGES_KEPT_FOR was longer
     then, it begins where that one ended; where a run did not note it, with the first message.
     """
-    kept_for = settings().messages_kept_for
+    kept_for = MESSAGES_KEPT_FOR()
     last_id, end = _find_begin(), first_id_at(clock() - kept_for)
     read = 0
     while True:
@@ -54,7 +54,7 @@ def _find_begin() -> UUID:
     seconds = (found.counts or {}).get(KEPT_SECONDS) if found else None
     if found is None or seconds is None:
         return UUID(int=0)
-    kept_for = max(timedelta(seconds=seconds), settings().messages_kept_for)
+    kept_for = max(timedelta(seconds=seconds), MESSAGES_KEPT_FOR())
     return first_id_at(found.due_at - kept_for - _AGAIN)
 
 

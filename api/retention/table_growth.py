@@ -13,7 +13,6 @@ from api.models.incident import IncidentReason
 from api.operations.alarms import open_alarm
 from api.retention.table_rules import TABLE_RULES, AtMost, DroppedByAge
 from configs.clock import clock
-from configs.settings import settings
 
 _KIND = "operations_alarm"
 _LATE = timedelta(days=3)  # for the jobs of a server that was away
@@ -58,7 +57,7 @@ def _find_rows_too_many(session: Session, tables: dict[str, int], now: datetime)
 
 
 def _count_older(session: Session, name: str, rule: DroppedByAge, now: datetime) -> int:
-    is_older = rule.is_older(now - rule.get_kept_for(settings()) - _LATE)
+    is_older = rule.is_older(now - rule.get_kept_for() - _LATE)
     older = (
         sa.select(sa.literal(1)).select_from(_BY_NAME[name]).where(is_older).limit(_MOST_COUNTED).subquery()
     )

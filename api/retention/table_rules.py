@@ -26,7 +26,15 @@ from api.models.slot import SlotRow
 from api.models.support import SupportRequest
 from api.paging import first_id_at
 from api.retention.watch_records import CLOSED_KEPT_FOR, was_closed_before
-from configs.settings import Settings
+from configs.retention import (
+    CHECKS_KEPT_FOR,
+    LOGIN_KEPT_FOR,
+    MESSAGES_KEPT_FOR,
+    RECEIPTS_KEPT_FOR,
+    SLOTS_KEPT_FOR,
+    SUPPORT_KEPT_FOR,
+)
+from configs.signed_links import LINK_SECONDS
 
 _TEN_YEARS = timedelta(days=11 * 366)  # from the end of the year
 _YEAR, _DAY = timedelta(days=365), timedelta(days=1)
@@ -38,7 +46,7 @@ class DroppedByAge:
     """Rows go by a job once they are old."""
 
     job: str  # of the schedule, or PLANNER
-    get_kept_for: Callable[[Settings], timedelta]
+    get_kept_for: Callable[[], timedelta]
     is_older: Callable[[datetime], sa.ColumnElement[bool]]  # the condition of a row from before an instant
 
 
@@ -87,46 +95,44 @@ TABLE_RULES: dict[str, Rule] = {
     "grants": OwnedBy("users"),
     "logins": DroppedByAge(
         "drop_old_logins",
-        lambda ours: ours.login_kept_for,
+        LOGIN_KEPT_FOR,
         lambda limit: sa.or_(Login.expires_at < limit, Login.ended_at < limit),
     ),
     "registrations": DroppedByAge(
         "drop_old_logins",
-        lambda ours: timedelta(seconds=2 * ours.link_seconds),
+        lambda: timedelta(seconds=2 * LINK_SECONDS),
         lambda limit: PendingRegistration.created_at < limit,
     ),
     "recovery_codes": OwnedBy("users"),
-    "phone_codes": DroppedByAge("drop_old_codes", lambda _: _DAY, lambda limit: PhoneCode.created_at < limit),
+    "phone_codes": DroppedByAge("drop_old_codes", lambda: _DAY, lambda limit: PhoneCode.created_at < limit),
     "telegram_links": DroppedByAge(
-        "drop_old_codes", lambda _: timedelta(), lambda limit: TelegramLink.expires_at < limit
+        "drop_old_codes", timedelta, lambda limit: TelegramLink.expires_at < limit
     ),
     "support_requests": DroppedByAge(
         "drop_support_requests",
-        lambda ours: ours.support_kept_for,
+        SUPPORT_KEPT_FOR,
         lambda limit: SupportRequest.created_at < limit,
     ),
-    "exports": DroppedByAge("drop_exports", lambda _: timedelta(), lambda limit: Export.expires_at < limit),
-    "audit": DroppedByAge("drop_audit", lambda _: 3 * _YEAR + _DAY, lambda limit: AuditEntry.at < limit),
+    "exports": DroppedByAge("drop_exports", timedelta, lambda limit: Export.expires_at < limit),
+    "audit": DroppedByAge("drop_audit", lambda: 3 * _YEAR + _DAY, lambda limit: AuditEntry.at < limit),
     # Alerts
-    "alerts": DroppedByAge("drop_closed_alerts", lambda _: CLOSED_KEPT_FOR, was_closed_before),
+    "alerts": DroppedByAge("drop_closed_alerts", lambda: CLOSED_KEPT_FOR, was_closed_before),
     "alert_targets": OwnedBy("alerts"),
     "appointments": DroppedByAge(
-        "drop_appointments", lambda _: timedelta(), lambda limit: Appointment.dropped_at < limit
+        "drop_appointments", timedelta, lambda limit: Appointment.dropped_at < limit
     ),
     # What is watched
     "desks": AtMost(50_000, "one for each desk of the files"),
     "hosts": AtMost(50_000, "one for each host of the files"),
-    "desk_changes": DroppedByAge(PLANNER, lambda _: _DAY, lambda limit: DeskChange.created_at < limit),
-    "outages": DroppedByAge("drop_watch_records", lambda _: _TEN_YEARS, lambda limit: Outage.ends_at < limit),
+    "desk_changes": DroppedByAge(PLANNER, lambda: _DAY, lambda limit: DeskChange.created_at < limit),
+    "outages": DroppedByAge("drop_watch_records", lambda: _TEN_YEARS, lambda limit: Outage.ends_at < limit),
     "incidents": _TROUBLES,
-    "checks": DroppedByAge(
-        "drop_partitions", lambda ours: ours.checks_kept_for, lambda limit: Check.started_at < limit
-    ),
+    "checks": DroppedByAge("drop_partitions", CHECKS_KEPT_FOR, lambda limit: Check.started_at < limit),
     "check_days": DroppedByAge(
-        "drop_watch_records", lambda _: _TEN_YEARS, lambda limit: CheckDay.day < limit.date()
+        "drop_watch_records", lambda: _TEN_YEARS, lambda limit: CheckDay.day < limit.date()
     ),
     # A slot that was announced together with one that is open for longer stays with it.
-    "slots": DroppedByAge("drop_gone_slots", lambda ours: ours.slots_kept_for + 90 * _DAY, _has_older_slot),
+    "slots": DroppedByAge("drop_gone_slots", lambda: SLOTS_KEPT_FOR() + 90 * _DAY, _has_older_slot),
     "detections": Kept("one for each opening: the openings of a desk, and what alerts were matched with"),
     "detection_slots": OwnedBy("slots"),
     "gone_cursors": AtMost(50_000, "one for each desk"),
@@ -141,16 +147,14 @@ TABLE_RULES: dict[str, Rule] = {
     "notifications": Kept(
         "one for each message until its account is deleted; erase_messages takes the texts"
     ),
-    "notices": DroppedByAge(
-        "drop_notices", lambda ours: ours.messages_kept_for, lambda limit: Notice.id < first_id_at(limit)
-    ),
+    "notices": DroppedByAge("drop_notices", MESSAGES_KEPT_FOR, lambda limit: Notice.id < first_id_at(limit)),
     "notification_matches": OwnedBy("notifications"),
     "answers": OwnedBy("matches"),
     "answer_figures": _FIGURES,
     "slot_lives": _FIGURES,
     "figure_cursors": AtMost(100, "one for each figure"),
     "provider_events": DroppedByAge(
-        "drop_receipts", lambda ours: ours.receipts_kept_for, lambda limit: ProviderEvent.received_at < limit
+        "drop_receipts", RECEIPTS_KEPT_FOR, lambda limit: ProviderEvent.received_at < limit
     ),
     "delivery_days": _FIGURES,
     "delivery_figures": _FIGURES,
@@ -172,12 +176,12 @@ TABLE_RULES: dict[str, Rule] = {
     "unwatched": _BOOKS,
     "watch_credits": _BOOKS,
     "former_customers": DroppedByAge(
-        "drop_former_customers", lambda _: _YEAR, lambda limit: FormerCustomer.dropped_at < limit
+        "drop_former_customers", lambda: _YEAR, lambda limit: FormerCustomer.dropped_at < limit
     ),
     # The programs themselves
     "job_runs": DroppedByAge(
         "drop_job_runs",
-        lambda _: 90 * _DAY,
+        lambda: 90 * _DAY,
         lambda limit: sa.and_(JobRun.due_at < limit, JobRun.ended_at < limit),
     ),
     "backup_states": AtMost(100, "one for each part"),

@@ -25,7 +25,7 @@ from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
 from api.separate_parts import do_each
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import ACCOUNT_UNUSED_FOR
 
 _KIND = "account_unused"
 _FIRST, _SECOND = timedelta(days=60), timedelta(days=14)  # before ACCOUNT_UNUSED_FOR is over
@@ -57,7 +57,7 @@ class UnusedAccount:
 
     def find_step(self, now: datetime) -> Step | None:
         """Return what is due now. A deletion follows two warnings, however late the job writes them."""
-        end = self.used_at + settings().account_unused_for
+        end = self.used_at + ACCOUNT_UNUSED_FOR
         match self.warned_at:
             case () if now >= end - _FIRST:
                 return Step.FIRST_WARNING
@@ -70,7 +70,7 @@ class UnusedAccount:
     def find_end(self, now: datetime) -> datetime:
         """Return the earliest instant of the deletion, as a warning that is written now says it."""
         rest = _AFTER_SECOND if self.warned_at else _AFTER_FIRST + _AFTER_SECOND
-        return max(self.used_at + settings().account_unused_for, now + rest)
+        return max(self.used_at + ACCOUNT_UNUSED_FOR, now + rest)
 
 
 def end_unused_accounts() -> dict[str, int]:
@@ -128,7 +128,7 @@ def _is_unused_still(s: Session, account: UnusedAccount) -> bool:
 
 def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
     """Yield the accounts for which a step may be due; each batch is read in a transaction of its own."""
-    before, last_id = now - settings().account_unused_for + _FIRST, UUID(int=0)
+    before, last_id = now - ACCOUNT_UNUSED_FOR + _FIRST, UUID(int=0)
     while True:
         with session() as s:
             candidates = _read_candidates(s, before, last_id)

@@ -8,7 +8,7 @@ from api.models.payment import Payment, Subscription
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.retention.batches import delete_in_batches
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import UNVERIFIED_KEPT_FOR
 
 
 def drop_unverified_accounts() -> int:
@@ -16,7 +16,7 @@ def drop_unverified_accounts() -> int:
 
     Another registration of the address begins the time anew. An account that ever had a plan or an order stays.
     """
-    oldest = clock() - settings().unverified_kept_for
+    oldest = clock() - UNVERIFIED_KEPT_FOR
     confirmed, money = aliased(Contact), (Payment, Subscription, Grant)
     waiting = sa.select(Contact.user_id).where(
         Contact.channel == Channel.EMAIL, Contact.verified_at.is_(None), Contact.created_at < oldest

@@ -13,9 +13,8 @@ from psycopg2.extras import register_uuid
 
 from api.models.session_options import set_session_options
 from configs.connection_limits import STREAM
-from configs.database import database_url
+from configs.database import DATABASE_SECONDS, database_url
 from configs.psycopg_timeout import wait_no_longer_than
-from configs.settings import settings
 
 DatabaseAway = psycopg2.Error
 _KEPT_SECONDS = 30.0
@@ -31,7 +30,7 @@ class ReadPool:
     def __init__(self) -> None:
         self._idle: LifoQueue[tuple[float, Connection]] = LifoQueue()
         self._turns = BoundedSemaphore(STREAM)
-        wait_no_longer_than(settings().database_seconds)
+        wait_no_longer_than(DATABASE_SECONDS())
         register_uuid()  # type: ignore[no-untyped-call]
 
     def fetch(self, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -12,8 +12,10 @@ import jwt
 
 from api.streaming.database import ReadPool
 from configs.clock import clock
-from configs.settings import settings
 from configs.signing import SKEW, read_signing_keys
+
+# How long a login of the roles support and admin lasts without use
+STAFF_IDLE_SECONDS = 1800
 
 COOKIE = "__Host-access"
 _ISSUER = "rdvpriority"  # as api/middleware/auth.py writes it
@@ -58,7 +60,7 @@ def _read_alive(pool: ReadPool, login_ids: Collection[UUID]) -> list[tuple[Any, 
     One of the staff that was left alone is not: a stream is no use of it.
     """
     rows = pool.fetch(_ALIVE, {"logins": [str(each) for each in login_ids], "now": clock()})
-    idle = timedelta(seconds=settings().staff_idle_seconds)
+    idle = timedelta(seconds=STAFF_IDLE_SECONDS)
     return [row for row in rows if row[2] == _USER or clock() - row[4] <= idle]
 
 

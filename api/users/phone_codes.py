@@ -12,16 +12,20 @@ import notifier
 from api.accounts.consents import give_consent
 from api.errors import ApiError, invalid
 from api.models.base import new_id
-from api.models.contact_linking import PhoneCode
+from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.schemas import FieldError
 from api.users.contact_ownership import free_address, take_address
 from configs.clock import clock
+from configs.constants import Constant
 from configs.contact_addresses import group_network_address, receives_sms, shorten_address
 from configs.encryption import encrypt, lookup_hash, lookup_hashes
 from configs.settings import settings
+
+# Most codes sent by SMS in 24 hours, all accounts together: a bound on what abuse can cost
+_SMS_CODES_A_DAY = Constant("SMS_CODES_A_DAY", 200)
 
 _TRIES = 5
 _CODES_A_DAY = 3  # per number, per account, per network address
@@ -69,7 +73,7 @@ def _check_limits(session: Session, user_id: UUID, number: str, network: str) ->
         ("for this account", _CODES_A_DAY, PhoneCode.user_id == user_id),
         ("to this number", _CODES_A_DAY, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number))),
         ("from this network", _CODES_A_DAY, PhoneCode.network_hash.in_(lookup_hashes(network))),
-        ("in all", settings().sms_codes_a_day, sa.true()),
+        ("in all", _SMS_CODES_A_DAY(), sa.true()),
     )
     for whose, most, condition in limits:
         every = sa.func.count()
@@ -120,7 +124,7 @@ def confirm_phone(session: Session, user_id: UUID, code: str) -> tuple[ApiError 
 
 
 def _find_newest_code(session: Session, user_id: UUID, number: str) -> PhoneCode | None:
-    oldest = clock() - timedelta(seconds=settings().phone_code_seconds)
+    oldest = clock() - timedelta(seconds=PHONE_CODE_SECONDS)
     return session.scalars(
         sa.select(PhoneCode)
         .where(PhoneCode.user_id == user_id, PhoneCode.number_hash.in_(hash_address(Channel.SMS, number)))

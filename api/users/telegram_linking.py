@@ -22,6 +22,9 @@ from configs.contact_addresses import shorten_address
 from configs.encryption import encrypt
 from configs.settings import settings
 
+# How long a link to the Telegram bot is good for
+_TELEGRAM_LINK_SECONDS = 600
+
 _BYTES = 16
 log = structlog.get_logger(__name__)
 
@@ -36,7 +39,7 @@ def start_link(session: Session, user_id: UUID) -> TelegramUrl:
     if bot is None:
         raise ApiError(503, "unavailable", "there is no Telegram bot here: set TELEGRAM_BOT_NAME")
     code, now = secrets.token_urlsafe(_BYTES), clock()
-    expires_at = now + timedelta(seconds=settings().telegram_link_seconds)
+    expires_at = now + timedelta(seconds=_TELEGRAM_LINK_SECONDS)
     values = {
         "code_hash": hashlib.sha256(code.encode()).digest(), "expires_at": expires_at, "created_at": now,
         "chat_id": None, "chat_name": None,

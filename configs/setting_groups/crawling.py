@@ -62,8 +62,6 @@ class CrawlingSettings(CommonSettings):
     visit_requests: int = Field(24, ge=2)
     pause_after: int = Field(5, ge=1)
     proven_intervals: int = Field(5, ge=1)
-    partition_days: int = Field(14, ge=1)
-    partition_days_low: int = Field(7, ge=1)
     interval_jitter: float = Field(0.05, ge=0, le=1)
     least_budget_share: float = Field(0.0625, gt=0, le=1)
     discovery_processes: int = Field(1, ge=0)

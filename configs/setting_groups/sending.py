@@ -51,7 +51,6 @@ class SendingSettings(BaseSettings):
 
     # Tell
     sms_countries: Annotated[frozenset[str], NoDecode] = frozenset()
-    sms_codes_a_day: int = Field(200, ge=0)
     sms_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT))
     call_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_CALL))
     sms_day_warn: Decimal = Field(Decimal(50), gt=0)

@@ -24,12 +24,7 @@ class ServingSettings(BaseSettings):
     lookup_key: SecretStr | None = None
     jwt_secret_previous: SecretStr | None = None
     bcrypt_cost: int = Field(12, ge=4, le=16)
-    stranger_mails_a_day: int = Field(1000, ge=0)
     password_hashes: int = Field(1, ge=1, le=64)
-    fair_use_prefectures: int = Field(10, ge=1)
-    fair_use_alerts: int = Field(100, ge=1)
-    fair_use_desks: int = Field(60, ge=1)
-    fair_use_found: int = Field(3, ge=1)
     heartbeat_url: WebAddress | None = None
     support_email: Annotated[str, AfterValidator(email_address)] | None = None
 
@@ -42,7 +37,6 @@ class ServingSettings(BaseSettings):
     stripe_price_total: str | None = None
     stripe_payment_methods: Annotated[tuple[str, ...], NoDecode] = ("card", "paypal")
     stripe_promotion_codes: bool = False
-    open_checkouts: int = Field(3, ge=1)
 
     @field_validator("stripe_payment_methods", mode="before")
     @classmethod

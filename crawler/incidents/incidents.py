@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.incident import IncidentReason
+from api.models.incident import INCIDENT_QUIET_SECONDS, IncidentReason
 from configs.desk import Desk
 from configs.prefecture import desks
 from configs.settings import settings
@@ -102,7 +102,7 @@ def store_incidents(session: Session, found: Sequence[FoundIncident], now: datet
             "at": [now] * len(found),
         }
         session.execute(_SEEN, columns)
-    quiet = now - timedelta(seconds=settings().incident_quiet_seconds)
+    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
     session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,12 +22,16 @@ from configs.logs import set_up_logs
 from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.outage_log import OutageLog
 from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
+from configs.retention import PROOFS_KEPT_FOR
 from configs.settings import SettingsRefused, settings
 from crawler.proofs.spool import Spool, SpoolEntry, spool
 from crawler.proofs.status import CounterStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# How long what is only on its way is kept: proofs that no store took, files that a dead program left
+_TEMPORARY_KEPT_FOR = timedelta(days=7)
 
 log = logging.getLogger("crawler.proofs")  # run as a program, the module is called __main__
 
@@ -70,11 +75,11 @@ def clean(step: Callable[[], object] = lambda: None) -> str:
         configs.object_store.StoreAway: the store does not answer; the spool is clean all the same.
     """
     now = clock()
-    left = spool().forget_before(now - settings().temporary_kept_for)
+    left = spool().forget_before(now - _TEMPORARY_KEPT_FOR)
     if left.waiting:
         log.warning("%d proofs are given up: no store took them in time", left.waiting)
         CounterStore().gave_up(left.waiting)
-    days = forget_before(proof_blobs(), (now - settings().proofs_kept_for).date(), step)
+    days = forget_before(proof_blobs(), (now - PROOFS_KEPT_FOR).date(), step)
     return f"{days} days of proofs dropped, {left.waiting + left.stored + left.tmp} leftovers deleted"
 
 

@@ -17,7 +17,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from api.migrations.logins import make_logins, parse_logins
-from configs.settings import SettingMissing, load
+from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
@@ -44,6 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
 _JSON = {"Content-Type": "application/json"}
+_LOGINS_SECONDS = 60.0  # longest wait for a statement that makes them
 _ANSWERED = 10.0  # seconds in which the sandbox answers
 _SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
 
@@ -121,9 +122,7 @@ def running(
         moved = partial(_replace_address, f":{addresses.SITES_PORT}", f":{ports.sites}")
         write_desk_files(_SANDBOX_DESKS, state / "prefectures", lambda text: edit(moved(text)))
         _migrate(postgres.url(_DATABASE))
-        # loaded, and not kept: the caller may be about to set its own environment
-        seconds = load(app_env="sandbox").database_seconds
-        make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), seconds)
+        make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), _LOGINS_SECONDS)
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = gather(_unmeasured(os.environ) | variables)

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact, User
 from configs.contact_addresses import digest
-from configs.settings import settings
-from configs.signed_links import ResetPassword, write_token
+from configs.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -34,5 +33,5 @@ class PasswordReset(MessageKind):
         password_hash = session.scalars(sa.select(User.password_hash).where(User.id == contact.user_id)).one()
         reset = ResetPassword(contact.id, digest(contact.address), digest(password_hash or ""))
         url = link("reset", write_token(reset))
-        minutes = max(1, round(settings().password_reset_seconds / _MINUTE))
+        minutes = max(1, round(PASSWORD_RESET_SECONDS / _MINUTE))
         return TemplateContext({"url": url, "minutes": minutes}, url)

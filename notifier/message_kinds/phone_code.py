@@ -5,12 +5,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from api.models.contact_linking import PHONE_CODE_SECONDS
 from api.models.contact_linking import PhoneCode as PhoneCodeRow
 from api.models.contact_lookup import hash_address
 from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.encryption import decrypt
-from configs.settings import settings
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -28,11 +28,11 @@ class PhoneCode(MessageKind):
     ) -> TemplateContext | Skip:
         """Return the code, or why it is of no use any more."""
         code = session.get(PhoneCodeRow, UUID(row.params["code_id"]))
-        oldest = now - timedelta(seconds=settings().phone_code_seconds)
+        oldest = now - timedelta(seconds=PHONE_CODE_SECONDS)
         if code is None or code.used_at is not None or code.created_at <= oldest:
             return Skip(State.EXPIRED, "code used or expired")
         number = contact.unconfirmed_address
         if number is None or code.number_hash not in hash_address(Channel.SMS, number):
             return Skip(State.SKIPPED, "number changed meanwhile")
-        minutes = max(1, round(settings().phone_code_seconds / 60))
+        minutes = max(1, round(PHONE_CODE_SECONDS / 60))
         return TemplateContext({"code": decrypt(row.params["code"]), "minutes": minutes}, address=number)

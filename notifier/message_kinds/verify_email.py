@@ -9,8 +9,7 @@ from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
-from configs.settings import settings
-from configs.signed_links import VerifyAddress, write_token
+from configs.signed_links import LINK_SECONDS, VerifyAddress, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -42,4 +41,4 @@ class VerifyEmail(MessageKind):
             return Skip(State.SKIPPED, f"address {contact.state.value}")
         registration = UUID(row.params["registration"]) if "registration" in row.params else None
         url = link("verify", write_token(VerifyAddress(contact.id, digest(contact.address), registration)))
-        return TemplateContext({"url": url, "days": max(1, round(settings().link_seconds / _DAY))}, url)
+        return TemplateContext({"url": url, "days": max(1, round(LINK_SECONDS / _DAY))}, url)

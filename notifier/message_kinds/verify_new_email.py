@@ -7,8 +7,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import State
 from api.models.user import Channel, Contact
 from configs.contact_addresses import digest, shorten_address
-from configs.settings import settings
-from configs.signed_links import VerifyAddress, write_token
+from configs.signed_links import LINK_SECONDS, VerifyAddress, write_token
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
@@ -36,6 +35,6 @@ class VerifyNewEmail(MessageKind):
             return Skip(State.SKIPPED, "the change was made, ended or replaced")
         confirmed = VerifyAddress(contact.id, digest(address), new=row.params["version"])
         url = link("verify", write_token(confirmed))
-        days = max(1, round(settings().link_seconds / _DAY))
+        days = max(1, round(LINK_SECONDS / _DAY))
         values = {"url": url, "days": days, "account": shorten_address(contact.address)}
         return TemplateContext(values, url, address=address)

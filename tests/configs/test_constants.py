@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from api.payments.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_LEASE_SECONDS
 from configs.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.constants import Constant
 from configs.settings import SettingsRefused, load
@@ -73,3 +75,9 @@ def test_a_lease_outlives_the_wait_for_a_provider(bare: Put) -> None:
 def test_a_rest_is_longer_than_a_call(bare: Put) -> None:
     # otherwise two probes would go out at once
     assert PROVIDER_REST_SECONDS() > PROVIDER_TIMEOUT_SECONDS()
+    assert STRIPE_REST_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
+
+
+def test_the_lease_of_an_event_outlives_a_call_of_stripe(bare: Put) -> None:
+    # otherwise a second worker would read again
+    assert STRIPE_LEASE_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()

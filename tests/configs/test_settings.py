@@ -298,8 +298,6 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     ("name", "value"),
     [
         ("SEAT_RENEW_SECONDS", "7.5"),
-        ("STRIPE_REST_SECONDS", "13"),
-        ("STRIPE_LEASE_SECONDS", "13"),
     ],
 )
 def test_production_refuses_waits_that_would_send_or_claim_twice(bare: Put, name: str, value: str) -> None:

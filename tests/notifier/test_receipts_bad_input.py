@@ -16,6 +16,7 @@ from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
+from configs.retention import RECEIPTS_KEPT_FOR
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.jobs import apply_receipts
@@ -100,7 +101,7 @@ def test_a_late_bounce_of_a_mail_from_before_the_owner_confirmed_the_address_los
 
 def test_a_call_that_is_replayed_when_its_row_is_dropped_loses_no_contact() -> None:
     key = sent()
-    before = clock() - settings().receipts_kept_for - timedelta(hours=1)
+    before = clock() - RECEIPTS_KEPT_FOR() - timedelta(hours=1)
     change(Notification, key, created_at=before)
     change(Contact, contact_of(key).id, verified_at=before)
     send_events(event_of(key, "bounce", type="bounce"))

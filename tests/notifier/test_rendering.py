@@ -16,7 +16,7 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
 from configs.clock import clock
 from configs.encryption import encrypt
-from configs.settings import settings
+from configs.retention import MESSAGES_KEPT_FOR
 from notifier import RestoredMessage
 from notifier.delivery.claiming import claim
 from notifier.delivery.delivery import Renderer
@@ -143,7 +143,7 @@ def test_links_that_act_for_their_reader_are_withheld() -> None:
 def test_texts_are_shown_for_as_long_as_they_are_kept(frozen: time_machine.Traveller) -> None:
     who = person()
     row = write(who, "support_received", number=7)
-    frozen.shift(settings().messages_kept_for - timedelta(minutes=1))
+    frozen.shift(MESSAGES_KEPT_FOR() - timedelta(minutes=1))
     assert [each.content for each in render(row)] == ["shown"]
     frozen.shift(timedelta(minutes=1))
     assert render(row) == [RestoredMessage("erased", None)]

@@ -18,7 +18,7 @@ from api.background import job_store, jobs
 from api.background import scheduler as scheduler_module
 from api.background.runner import run_job
 from api.background.schedule import ScheduledJob, list_jobs
-from api.background.scheduler import Scheduler
+from api.background.scheduler import JOB_SWEEP_SECONDS, Scheduler
 from api.models.base import session
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from configs.clock import clock
@@ -139,7 +139,7 @@ def test_a_row_whose_nudge_was_lost_is_found_within_five_seconds(
         began = clock()
         while not waiting():
             assert clock() - began < timedelta(seconds=5)
-            frozen.shift(settings().job_sweep_seconds)
+            frozen.shift(JOB_SWEEP_SECONDS())
             scheduler.turn()
     work()
     assert sorted(done) == ["daily", "hourly"]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from api.health.health_checks import HealthChecks, PartFinding, PartState, list_health_checks
 from api.health.payment_overview import find_open_cases, read_payments
+from api.health.queue_health import HEALTH_AGE_SECONDS
 from api.models.base import new_id, session
 from api.models.book import BookTransaction
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
@@ -19,9 +20,10 @@ from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
 from api.models.user import User
+from api.payments.client import STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_RETRY_FOR
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
-from configs.settings import settings
 from tests.api.world import add_payment, add_stripe_event
 
 World = Callable[..., None]
@@ -44,7 +46,7 @@ def test_nothing_waits(finding: Callable[[], PartFinding]) -> None:
 
 
 def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
-    add_waiting_event("evt_1", settings().health_age_seconds)
+    add_waiting_event("evt_1", HEALTH_AGE_SECONDS())
     add_waiting_event("evt_2", 3)
     assert finding() == PartFinding(PartState.OK, "2 events, 0 commands on the way")
     add_waiting_event("evt_3", 600)
@@ -60,21 +62,21 @@ def test_events_about_nothing_of_ours_are_no_trouble(finding: Callable[[], PartF
 
 
 def test_events_that_were_given_up_are_named_for_a_day(finding: Callable[[], PartFinding]) -> None:
-    old = settings().stripe_retry_for + timedelta(days=1)
+    old = STRIPE_RETRY_FOR + timedelta(days=1)
     for name, age in (("evt_1", old - timedelta(seconds=1)), ("evt_2", old)):
         add_stripe_event(name, received_at=clock() - age, applied_at=None, flag=StripeEventFlag.GAVE_UP)
     assert finding() == PartFinding(PartState.DEGRADED, "1 event of Stripe's given up: replay them")
 
 
 def test_an_open_circuit_breaker_is_named(finding: Callable[[], PartFinding]) -> None:
-    breaker = CircuitBreaker("stripe", settings().stripe_rest_seconds)
+    breaker = CircuitBreaker("stripe", STRIPE_REST_SECONDS())
     for _ in range(3):
         breaker.record_failure(breaker.begin_call())
     assert finding() == PartFinding(PartState.DEGRADED, "Stripe does not answer: it is asked again in 15 s")
 
 
 def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:
-    command(settings().health_age_seconds - 1)
+    command(HEALTH_AGE_SECONDS() - 1)
     assert finding() == PartFinding(PartState.OK, "0 events, 1 command on the way")
     command(300)
     reason = "2 commands not taken by Stripe, the oldest for 5 min"
@@ -127,9 +129,9 @@ def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFi
 
 
 def test_an_invoice_that_waits_for_its_file_is_named(finding: Callable[[], PartFinding]) -> None:
-    order(settings().health_age_seconds - 1)
+    order(HEALTH_AGE_SECONDS() - 1)
     assert finding().state is PartState.OK
-    order(settings().health_age_seconds + 1)
+    order(HEALTH_AGE_SECONDS() + 1)
     order(900, pdf_key="made/before.pdf")
     reason = "1 invoice without a file: the job issue_invoices makes it"
     assert finding() == PartFinding(PartState.DEGRADED, reason)

@@ -12,7 +12,8 @@ from psycopg2.extensions import connection
 
 from api.migrations.__main__ import config, main
 from api.migrations.logins import LoginRefused, drop_login, make_logins, parse_logins
-from configs.settings import Program, settings
+from configs.database import DATABASE_SECONDS
+from configs.settings import Program
 from tests.waiting import until
 
 
@@ -23,7 +24,7 @@ def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str
 def make(owner: str, **logins: str) -> list[str]:
     """Make logins: `make(owner, api="api_1")`."""
     addresses: dict[Any, str] = {program: address_of(owner, name) for program, name in logins.items()}
-    return make_logins(owner, parse_logins(addresses), settings().database_seconds)
+    return make_logins(owner, parse_logins(addresses), DATABASE_SECONDS())
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from api.background import jobs
 from api.models.notice import Notice
 from api.paging import first_id_at
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import MESSAGES_KEPT_FOR
 from tests.api.notices.test_routes import write_notice
 from tests.api.world import Person, rows
 
 
 @pytest.mark.usefixtures("database")
 def test_only_old_notices_are_dropped(person: Callable[..., Person]) -> None:
-    user_id, kept = person().id, settings().messages_kept_for
+    user_id, kept = person().id, MESSAGES_KEPT_FOR()
     assert kept == timedelta(days=90)
     for age in (kept + timedelta(minutes=1), kept - timedelta(minutes=1)):
         write_notice(user_id, str(age), id=first_id_at(clock() - age))

@@ -8,13 +8,13 @@ from api.background import jobs
 from api.models.base import new_id, session
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from configs.clock import clock
-from configs.settings import settings
+from configs.retention import RECEIPTS_KEPT_FOR
 from tests.api.world import rows
 
 
 @pytest.mark.usefixtures("database")
 def test_only_receipts_that_came_long_ago_are_dropped() -> None:
-    kept = settings().receipts_kept_for
+    kept = RECEIPTS_KEPT_FOR()
     with session() as s:
         for name, age in (("old", kept + timedelta(hours=1)), ("young", kept - timedelta(hours=1))):
             at = clock() - age

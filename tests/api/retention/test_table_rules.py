@@ -19,7 +19,6 @@ from api.operations.alarms import acknowledge
 from api.retention.table_growth import Growth, find_growth
 from api.retention.table_rules import PLANNER, TABLE_RULES, AtMost, DroppedByAge, Kept, OwnedBy, Rule
 from configs.clock import clock
-from configs.settings import settings
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
@@ -61,7 +60,7 @@ def test_what_proves_the_watch_is_kept_for_ten_years() -> None:
     for name in ("check_days", "outages"):
         rule = TABLE_RULES[name]
         assert isinstance(rule, DroppedByAge)
-        assert rule.get_kept_for(settings()) >= timedelta(days=3652)
+        assert rule.get_kept_for() >= timedelta(days=3652)
 
 
 def test_reasons_are_given() -> None:

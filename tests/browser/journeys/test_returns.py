@@ -7,8 +7,7 @@ import time_machine
 from playwright.sync_api import expect
 
 from configs.clock import clock
-from configs.settings import settings
-from configs.signed_links import StopAlerts, write_token
+from configs.signed_links import LINK_SECONDS, StopAlerts, write_token
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
     ARABIC_NARROW,
@@ -93,7 +92,7 @@ def test_a_link_that_was_used_says_so(make_person: MakePerson, seat: Seat) -> No
 def test_a_link_that_is_too_old_or_cut_says_so(make_person: MakePerson, watch: Watch, seat: Seat) -> None:
     watch.expect(_GONE, _BAD)
     person = make_person(seat)
-    with time_machine.travel(clock() - timedelta(seconds=settings().link_seconds + 60)):
+    with time_machine.travel(clock() - timedelta(seconds=LINK_SECONDS + 60)):
         old = write_token(StopAlerts((UUID("01890000-0000-7000-8000-000000000000"),)))
     person.open(f"/l/stop/{old}", "Ce lien a expiré")
     person.open(f"/l/stop/{old[:-5]}", "Ce lien n’est pas valable")

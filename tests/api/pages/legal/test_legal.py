@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from api.pages.legal.documents import list_versions, read_document, render_markdown
+from configs import retention
 from configs.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
-from configs.settings import settings
 from tests.api.pages.browser import Browser
 
 PAGES = {
@@ -86,14 +86,17 @@ def test_the_mediator_is_named_with_address_and_site(
 def test_the_privacy_page_says_the_times_that_jobs_enforce(visitor: Browser) -> None:
     text = visitor.get("/vie-privee").text
     kept = {
-        "unverified_kept_for": (30, "Sans adresse confirmée, il est supprimé après 30 jours"),
-        "account_unused_for": (730, "sans être utilisé, après deux ans"),
-        "messages_kept_for": (90, "Texte et adresse des messages envoyés : 90 jours"),
-        "support_kept_for": (365, "Messages à notre assistance : un an"),
-        "login_kept_for": (90, "empreintes d’adresses réseau : 90 jours"),
+        "UNVERIFIED_KEPT_FOR": (30, "Sans adresse confirmée, il est supprimé après 30 jours"),
+        "ACCOUNT_UNUSED_FOR": (730, "sans être utilisé, après deux ans"),
+        "MESSAGES_KEPT_FOR": (90, "Texte et adresse des messages envoyés : 90 jours"),
+        "SUPPORT_KEPT_FOR": (365, "Messages à notre assistance : un an"),
+        "LOGIN_KEPT_FOR": (90, "empreintes d’adresses réseau : 90 jours"),
     }
     for name, (days, words) in kept.items():
-        assert getattr(settings(), name).days == days, f"{name} changed: publish a new version of the page"
+        constant = getattr(retention, name)
+        assert (constant() if callable(constant) else constant).days == days, (
+            f"{name} changed: publish a new version of the page"
+        )
         assert words in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
