@@ -114,7 +114,6 @@ def problems_in_production(settings: "Settings") -> list[str]:
         *_shared(settings),
         *_invented(settings),
         *_unlawful(settings),
-        *_hasty(settings),
         *_plain(settings),
         *find_unverified(settings),
     ]
@@ -190,11 +189,6 @@ def _unlawful(settings: "Settings") -> Iterator[str]:
             "TWILIO_PHONE_NUMBER is a French mobile number, which automatic systems may not send from:"
             " take a name, a short code or a messaging service (MG…)"
         )
-
-
-def _hasty(settings: "Settings") -> Iterator[str]:
-    if settings.seat_renew_seconds * 2 >= settings.seat_seconds:
-        yield "SEAT_RENEW_SECONDS must be less than half of SEAT_SECONDS: one lost renewal would lose the seat"
 
 
 def _plain(settings: "Settings") -> Iterator[str]:

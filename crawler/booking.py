@@ -36,7 +36,7 @@ from crawler.proofs.selection import ProofPredictor
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
 from crawler.scheduling.desk_budgets import own_interval, visit_limit
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.spider_processes.identity import process_name
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
@@ -201,7 +201,7 @@ class BookingSpider(Spider):
             return session_of(desk, self.crawler, self._download, budget, self.proxies.way(desk))
         return Session(
             self._download,
-            deadline=settings().http_deadline_seconds,
+            deadline=HTTP_DEADLINE_SECONDS(),
             largest=largest,
             budget=budget,
             agent=agent_for(desk.host),
@@ -216,7 +216,7 @@ def start_visit(desk: Desk, seen: VisitContext) -> VisitState:
         ValueError: the desk does not fit its platform.
     """
     first = platform(desk.platform).first_request(seen)
-    return VisitState(first, limit=settings().visit_requests, now=clock().astimezone(desk.zone))
+    return VisitState(first, limit=VISIT_REQUESTS(), now=clock().astimezone(desk.zone))
 
 
 async def visit(

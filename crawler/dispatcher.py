@@ -17,6 +17,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from configs.clock import clock
+from configs.constants import Constant
 from configs.desk import Desk
 from configs.outage_log import OutageLog
 from configs.prefecture import desks
@@ -26,15 +27,19 @@ from crawler.fetching.proxies import Proxies
 from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem
+from crawler.pipelines import STOP_GRACE_SECONDS
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.queues import CrawlQueue
-from crawler.scheduling.spider_lease import SpiderLease, wait_for
+from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SpiderLease, wait_for
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import State
+
+# Longest sleep of the feeder before it looks at the due queue again
+_FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
 
 log = logging.getLogger(__name__)
 
@@ -162,14 +167,14 @@ class Dispatcher:
                 return await self._lease.take(self._stopping)
             except redis.RedisError as error:
                 self._redis_lost(error)
-                await wait_for(self._stopping, settings().feeder_sleep_seconds)
+                await wait_for(self._stopping, _FEEDER_SLEEP_SECONDS())
         return True
 
     async def _renew_loop(self) -> None:
         """Publish our status each SEAT_RENEW_SECONDS, and renew the lease once there is one."""
         while not self._stopping.is_set():
             await self._publish_status(self._self.state)
-            await wait_for(self._stopping, settings().seat_renew_seconds)
+            await wait_for(self._stopping, SEAT_RENEW_SECONDS())
             await self._keep_lease()
 
     async def _has_lease(self) -> bool:
@@ -232,7 +237,7 @@ class Dispatcher:
 
     async def _claim(self) -> float:
         """Claim desks for the free places; return the seconds until more can be claimed."""
-        longest = settings().feeder_sleep_seconds
+        longest = _FEEDER_SLEEP_SECONDS()
         free = self._spider.queue.places - len(self._running)
         if self._writer.behind:
             return BEHIND_SECONDS
@@ -321,7 +326,7 @@ class Dispatcher:
         await cancel_all(self._tasks)
         await self._leave_lease()
         if self._running:
-            await asyncio.wait(self._running, timeout=settings().stop_grace_seconds)
+            await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
         await cancel_all(list(self._running))
         self._writer.on_finish = None
         self._finished.put_nowait(None)

@@ -8,7 +8,7 @@ import threading
 
 from configs.clock import clock
 from configs.file_watch import end_for_newer_files
-from configs.settings import settings
+from crawler.pipelines import STOP_GRACE_SECONDS
 from crawler.spider_processes.command_setup import prepare, until_stopped
 
 
@@ -44,7 +44,7 @@ def plan(arguments: list[str]) -> None:
         watch.start(stop, lambda: end_for_newer_files(stop))
         planner.run(stop)
         for each in threads:
-            each.join(timeout=settings().stop_grace_seconds)
+            each.join(timeout=STOP_GRACE_SECONDS())
 
 
 def plan_once(arguments: list[str]) -> int:

@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import Outage, OutageReason
 from configs.outcome import Outcome
-from configs.settings import settings
-from crawler.scheduling.intervals import COUNTED
+from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
 
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.
 _END = sa.text("""
@@ -59,7 +58,7 @@ _AT_ONCE = frozenset(
 
 def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
     """Return why a desk is not watched after this outcome, the `inconclusive`-th that counts; None: it is, still."""
-    paused = outcome in COUNTED and inconclusive >= settings().pause_after
+    paused = outcome in COUNTED and inconclusive >= PAUSE_AFTER
     return OutageReason(outcome.value) if outcome in _AT_ONCE or paused else None
 
 

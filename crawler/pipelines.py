@@ -7,9 +7,12 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
-from configs.settings import settings
+from configs.constants import Constant
 from crawler.items import CheckBatch
 from crawler.recording.batch_writer import writer_of
+
+# How long running checks may end after a stop
+STOP_GRACE_SECONDS = Constant("STOP_GRACE_SECONDS", 3.0)
 
 
 class RecordPipeline:
@@ -45,5 +48,5 @@ class RecordPipeline:
         """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
         if self._writer.fed:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._writer.fed.wait(), 2 * settings().stop_grace_seconds)
-        await asyncio.to_thread(self._writer.close, settings().stop_grace_seconds)
+                await asyncio.wait_for(self._writer.fed.wait(), 2 * STOP_GRACE_SECONDS())
+        await asyncio.to_thread(self._writer.close, STOP_GRACE_SECONDS())

@@ -17,17 +17,17 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from configs.clock import clock
+from configs.constants import Constant
 from configs.desk import Desk
 from configs.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.part_failures import PartFailures
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler import outages
 from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
-from crawler.recording.slot_expiry import close_unproven
+from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
 from crawler.scheduling import demand, desk_store, due_queue
 from crawler.scheduling.desk_budgets import desks_on, desks_releasing
 from crawler.scheduling.due_queue import DueEntry
@@ -40,6 +40,11 @@ from crawler.scheduling.planning import (
     reconstruct_buckets,
 )
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
+
+# How often the planner reads what changed
+_PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
+# How often the planner computes all desks again
+_RECONCILE_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +76,7 @@ class Planner:
         """Run each PLANNER_SECONDS until `stop` is set; a part that fails is repeated in the next run."""
         while not stop.is_set():
             self.run_once(clock())
-            stop.wait(settings().planner_seconds)
+            stop.wait(_PLANNER_SECONDS())
 
     def run_once(self, now: datetime) -> int:
         """Run each part once and report which fail; return how many desks were planned."""
@@ -92,7 +97,7 @@ class Planner:
     def _watch_clock(self, now: datetime) -> None:
         """Detect steps of the clock, and repair what a clock that was ahead has written."""
         first, before = self._clock_at is None, self._clock_at or self._last_report(now)
-        longest = _LONGEST_LOOK + timedelta(seconds=settings().planner_seconds)
+        longest = _LONGEST_LOOK + timedelta(seconds=_PLANNER_SECONDS())
         stepped = now < before - CLOCKS_DIFFER or now - before > longest
         if stepped:
             self._steady_since = now
@@ -132,7 +137,7 @@ class Planner:
 
     def _expire_slots(self, now: datetime) -> None:
         """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
-        wait = timedelta(seconds=settings().lapse_seconds)
+        wait = timedelta(seconds=LAPSE_SECONDS())
         if self._steady_since and now - self._steady_since < wait:
             return
         with session() as rows:
@@ -170,7 +175,7 @@ class Planner:
         sizes = {queue: due_queue.size(self._client, queue) for queue in queue_names()}
         if self._whole_at is None or sizes != self._sizes:
             return True
-        return now - self._whole_at >= timedelta(seconds=settings().reconcile_seconds)
+        return now - self._whole_at >= timedelta(seconds=_RECONCILE_SECONDS)
 
     def _read_task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
         changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)

@@ -295,6 +295,8 @@ def settings_env(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
         given = {name: str(value) for name, value in values.items()}
         if given.keys() & list_constants():
             given = gather({VARIABLE: os.environ.get(VARIABLE, "")} | given)
+        if given.get("APP_ENV", "test") not in settings_module.AWAY_FROM_LIFE:
+            given[VARIABLE] = ""  # a real program is refused it
         for name, value in given.items():
             monkeypatch.setenv(name, value)
         forget()

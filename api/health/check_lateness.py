@@ -6,9 +6,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
+from configs.check_intervals import INTERVAL_JITTER
 from configs.clock import clock
 from configs.prefecture import desks
-from configs.settings import settings
 
 _HOUR = timedelta(hours=1)
 _DESKS, _CHECKS = 200, 120  # the same desks each time; the newest checks of each
@@ -50,7 +50,7 @@ class CheckLateness:
 def read_lateness() -> CheckLateness | None:
     """Read the last hour of a sample of desks; None if none of them was checked twice."""
     watched = [desk.id for desk in desks().values() if desk.schedulable]
-    given = {"desks": watched, "since": clock() - _HOUR, "jitter": settings().interval_jitter}
+    given = {"desks": watched, "since": clock() - _HOUR, "jitter": INTERVAL_JITTER()}
     with read_session() as s:
         row = s.execute(_GAPS, given | {"most_desks": _DESKS, "most_checks": _CHECKS}).one()
     if not row.gaps:

@@ -10,12 +10,18 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
+from configs.check_intervals import (
+    CAPTCHA_PROBE_SECONDS,
+    CLOSED_PROBE_SECONDS,
+    LONGEST_REST_SECONDS,
+    MAINTENANCE_PROBE_SECONDS,
+    PAUSE_PROBE_SECONDS,
+)
 from configs.clock import clock
 from configs.constants import Constant
 from configs.formatting import format_duration, pluralize
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.settings import settings
 
 # Age of the newest check beyond which health says that watching stands still
 HEALTH_AGE_SECONDS = Constant("HEALTH_AGE_SECONDS", 120.0)
@@ -96,15 +102,15 @@ def _get_freed_at(host: Any, now: datetime) -> datetime | None:
 
 def _get_wait_seconds(desk: Any) -> float:
     """Return a desk's longest wait after its last outcome (crawler/scheduling/intervals.py)."""
-    current, outcome = settings(), desk.last_outcome
+    outcome = desk.last_outcome
     if outcome is None or outcome.conclusive:
         return float(desk.interval)
     probes = {
-        Outcome.CAPTCHA: current.captcha_probe_seconds,
-        Outcome.MAINTENANCE: current.maintenance_probe_seconds,
-        Outcome.CLOSED: current.closed_probe_seconds,
-        Outcome.BLOCKED: current.longest_rest_seconds,
-        Outcome.RATE_LIMITED: current.longest_rest_seconds,
+        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
+        Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
+        Outcome.CLOSED: CLOSED_PROBE_SECONDS,
+        Outcome.BLOCKED: LONGEST_REST_SECONDS(),
+        Outcome.RATE_LIMITED: LONGEST_REST_SECONDS(),
     }
-    paused = current.pause_probe_seconds if desk.status is DeskStatus.ERROR else 0
+    paused = PAUSE_PROBE_SECONDS() if desk.status is DeskStatus.ERROR else 0
     return max(2 * float(desk.interval), probes.get(outcome, 0), paused)

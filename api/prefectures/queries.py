@@ -11,8 +11,8 @@ from api.models.desk import DeskStatus
 from api.models.slot import Detection
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer, PrefectureAnswer, PrefectureList, PrefecturePage
+from configs.check_intervals import TIERS
 from configs.prefecture import Grade, Prefecture, prefectures
-from configs.settings import settings
 
 RECENT = 20
 _BEST = tuple(DeskStatus)
@@ -62,8 +62,7 @@ def _find_interval(place: Prefecture, desks: list[DeskAnswer]) -> float:
     planned = [
         max(desk.wished_interval, desk.feasible_interval or 0) for desk in desks if desk.wished_interval
     ]
-    tier: float = getattr(settings(), f"tier_{place.tier}_seconds")
-    return min(planned, default=tier)
+    return min(planned, default=TIERS[place.tier]())
 
 
 def _find_latest(moments: Iterable[datetime | None]) -> datetime | None:

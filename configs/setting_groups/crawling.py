@@ -52,21 +52,10 @@ class CrawlingSettings(CommonSettings):
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
     browser_path: Path | None = None
-    browser_places: int = Field(2, ge=1, le=16)
     browser_processes: int = Field(1, ge=1)
-    browser_checks: int = Field(100, ge=1)
-    browser_memory_mb: int = Field(1000, ge=1)
-    spider_places: int = Field(64, ge=1)
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
-    visit_requests: int = Field(24, ge=2)
-    pause_after: int = Field(5, ge=1)
-    proven_intervals: int = Field(5, ge=1)
-    interval_jitter: float = Field(0.05, ge=0, le=1)
-    least_budget_share: float = Field(0.0625, gt=0, le=1)
     discovery_processes: int = Field(1, ge=0)
-    discovery_pages: int = Field(100, ge=1)
-    discovery_depth: int = Field(4, ge=1)
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
     scrapyd_urls: Annotated[tuple[_ScrapydAddress, ...], NoDecode] = Field(default_factory=_own_scrapyd)
     scrapyd_username: str = "scrapyd"

@@ -29,7 +29,6 @@ class StoreSettings(BaseSettings):
     proofs_region: str | None = None
     proofs_access_key_id: str | None = None
     proofs_secret_access_key: SecretStr | None = None
-    proofs_leave_free_mb: int = Field(500, ge=0)
 
     # Exports of personal data
     exports_url: StoreAddress | None = None

@@ -15,8 +15,8 @@ from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.browser_binary import arguments, browser_path, missing_browser, sandboxed
-from configs.settings import settings
 from crawler.browser.egress_proxy import ONLY_WAY
+from crawler.browser.limits import BROWSER_CHECKS, BROWSER_MEMORY_MB, BROWSER_START_SECONDS
 from crawler.browser.process_tree import proportional, tree
 from crawler.browser.temp_dir import TempDir, tidy
 from crawler.fetching.errors import BrowserFailed
@@ -70,7 +70,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
     @property
     def used_up(self) -> bool:
         """Whether it takes no further check."""
-        return self.lost or self._fat or self.opened >= settings().browser_checks
+        return self.lost or self._fat or self.opened >= BROWSER_CHECKS()
 
     async def start(self) -> None:
         """Start the browser.
@@ -81,7 +81,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         if missing := missing_browser():
             raise BrowserFailed(missing)
         try:
-            async with asyncio.timeout(settings().browser_start_seconds):
+            async with asyncio.timeout(BROWSER_START_SECONDS()):
                 await self._start()
         except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
             said = str(error).strip().splitlines()[:1] or [type(error).__name__]
@@ -107,7 +107,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         if (driver := self._driver) and monotonic() >= self._weigh_at:
             self._weigh_at = monotonic() + _WEIGHED_EACH
             held = await asyncio.to_thread(lambda: proportional(tree(driver)))
-            self._fat = held > settings().browser_memory_mb
+            self._fat = held > BROWSER_MEMORY_MB()
 
     async def end(self) -> None:
         """End it, by force if necessary; none of its processes and files remains."""

@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 from scrapy import signals
 from scrapy.crawler import Crawler
 
-from configs.settings import settings
 from crawler.browser.browser_process import Browser
 from crawler.browser.check_page import CheckPage
 from crawler.browser.context_options import ContextOptions
 from crawler.browser.egress_proxy import EgressProxy
+from crawler.browser.limits import BROWSER_IDLE_SECONDS, BROWSER_PLACES
 from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.request_budget import RequestBudget
 from crawler.fetching.ssrf_guard import PublicNames
@@ -32,7 +32,7 @@ class Browsers:
         self._names = PublicNames(
             settings_.getfloat("DNS_TIMEOUT"), settings_.getint("REACTOR_THREADPOOL_MAXSIZE")
         )
-        self._places = asyncio.Semaphore(settings().browser_places)
+        self._places = asyncio.Semaphore(BROWSER_PLACES())
         self._starting = asyncio.Lock()
         self._current: Browser | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class Browsers:
         """End the browser after BROWSER_IDLE_SECONDS without a check."""
         if self._current and not self._current.tabs:
             loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(settings().browser_idle_seconds, self._end_idle)
+            self._idle = loop.call_later(BROWSER_IDLE_SECONDS(), self._end_idle)
 
     def _end_idle(self) -> None:
         if self._current and not self._current.tabs:

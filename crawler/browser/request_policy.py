@@ -21,7 +21,7 @@ from playwright.async_api import CDPSession, Page, Request, Response, Route
 from playwright.async_api import Error as PlaywrightError
 
 from configs.hosts import host_of
-from configs.settings import settings
+from crawler.browser.limits import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import REDIRECTS, refuse_reservation
@@ -123,7 +123,7 @@ class RequestPolicy:
 
     async def rest(self) -> None:
         """Wait until no request of the page is pending, at most BROWSER_WAIT_SECONDS."""
-        until = monotonic() + settings().browser_wait_seconds
+        until = monotonic() + BROWSER_WAIT_SECONDS()
         while (now := monotonic()) < until:
             left = self._moved_at + self._quiet - now
             if not self._under_way and left <= 0:

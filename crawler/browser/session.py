@@ -14,6 +14,7 @@ from configs.hosts import resolve_stand_in
 from configs.settings import settings
 from crawler.browser.check_page import CheckPage
 from crawler.browser.context_options import ContextOptions
+from crawler.browser.limits import BROWSER_DEADLINE_SECONDS
 from crawler.browser.pool import Browsers, browsers_of
 from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import KNOWN, FetchError, to_fetch_error
@@ -40,7 +41,7 @@ class BrowserSession(Session):
         guise: ContextOptions,
         way: ProxySession | None = None,
     ) -> None:
-        super().__init__(download, settings().browser_deadline_seconds, largest, budget, way=way)
+        super().__init__(download, BROWSER_DEADLINE_SECONDS(), largest, budget, way=way)
         self._browsers, self._guise = browsers, guise
         self._tab: CheckPage | None = None
         self._ask: PageRequest | None = None

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from configs.desk import Desk
-from configs.settings import settings
 from crawler.items import CheckItem
 from crawler.scheduling.desk_budgets import budget_of, is_real
 from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.queues import SPIDER_PLACES
 
 Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
 
@@ -19,7 +19,7 @@ async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Des
     for desk in desks:
         by_host[desk.host].append(desk)
     done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
-    places = asyncio.Semaphore(settings().spider_places)
+    places = asyncio.Semaphore(SPIDER_PLACES())
     tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host.values()]
     try:
         for _ in desks:

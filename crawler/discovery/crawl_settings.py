@@ -4,8 +4,11 @@ from typing import Any
 
 from configs.settings import settings
 from crawler import settings as usual
-from crawler.discovery.queue import RequestSerializer
+from crawler.discovery.politeness import DISCOVERY_DELAY_SECONDS
+from crawler.discovery.queue import DISCOVERY_PAGES, RequestSerializer
+from crawler.discovery.runs import DISCOVERY_SECONDS
 from crawler.fetching.browser_headers import honest
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 
 _ROBOTS = "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware"
 _OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects may name any address
@@ -14,7 +17,6 @@ _READ = 20_000_000  # bytes of answers being read: a brake on memory
 
 def polite_settings() -> dict[str, Any]:
     """Return the settings of every run: one request at a time per site with a pause, robots.txt, honest headers."""
-    current = settings()
     return {
         "USER_AGENT": honest().name,
         # The name by which a site's robots.txt addresses us.
@@ -24,9 +26,9 @@ def polite_settings() -> dict[str, Any]:
         # The queue keeps both limits over all processes (queue.py); within one process this counts robots.txt too.
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "CONCURRENT_REQUESTS": 32,
-        "DOWNLOAD_DELAY": current.discovery_delay_seconds,
+        "DOWNLOAD_DELAY": DISCOVERY_DELAY_SECONDS(),
         "DOWNLOAD_DELAY_JITTER": 0,
-        "DOWNLOAD_TIMEOUT": current.http_deadline_seconds,
+        "DOWNLOAD_TIMEOUT": HTTP_DEADLINE_SECONDS(),
         "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
         "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},
         "ITEM_PIPELINES": {},  # a page of discovery is no check
@@ -57,9 +59,8 @@ def shared_settings(key: str) -> dict[str, Any]:
 
 def terminal_settings() -> dict[str, Any]:
     """Return the settings of a run at the terminal: Scrapy's own scheduler, and limits."""
-    current = settings()
     return {
         "CONCURRENT_REQUESTS": 1,  # more would wait in the downloader, where priorities do not count
-        "CLOSESPIDER_PAGECOUNT": current.discovery_pages,
-        "CLOSESPIDER_TIMEOUT": current.discovery_seconds,
+        "CLOSESPIDER_PAGECOUNT": DISCOVERY_PAGES(),
+        "CLOSESPIDER_TIMEOUT": DISCOVERY_SECONDS(),
     }

@@ -11,12 +11,12 @@ from scrapy.http import Response
 
 from api.models.base import session
 from configs.clock import clock
+from configs.constants import Constant
 from configs.desk import Desk
-from configs.settings import settings
 from crawler.block_pages import detect_block_page
 from crawler.catalogue import visit_of
 from crawler.discovery import store
-from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
+from crawler.discovery.moved_page_rules import DRIFT_PROVEN_SECONDS, CheckHistory, PreviousRun
 from crawler.discovery.observations import LandingSeen
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
@@ -27,6 +27,10 @@ from crawler.reading import Page, PageRequest
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import bucket_of, budget_of, cost_of, desks_on
 from crawler.scheduling.intervals import MINUTE, minimum_gap
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
+
+# How often a walk's process looks whether a site may be asked again
+DISCOVERY_LOOK_SECONDS = Constant("DISCOVERY_LOOK_SECONDS", 1.0)
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ def to_ask(
     now: datetime,
 ) -> list[Desk]:
     """Return the desks whose checks proved nothing for a day, and those without a known title."""
-    recently = now - timedelta(seconds=settings().drift_proven_seconds)
+    recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
 
     def unknown(desk: Desk) -> bool:
         life = lives.get(desk.id, CheckHistory())
@@ -71,7 +75,7 @@ class Landings:
         while not await self._take(desk):
             if clock() > gives_up:
                 return None
-            await asyncio.sleep(settings().discovery_look_seconds)
+            await asyncio.sleep(DISCOVERY_LOOK_SECONDS())
         try:
             if await asyncio.to_thread(_claim_landing, desk.id):
                 return await ask_desk_page(
@@ -89,7 +93,7 @@ class Landings:
         entry = due_queue.DueEntry(
             desk.id, desk.host, minimum_gap(desk.interval), now, cost_of(desk), bucket_of(sharing)
         )
-        until = now + timedelta(seconds=settings().http_deadline_seconds)
+        until = now + timedelta(seconds=HTTP_DEADLINE_SECONDS())
         return await due_queue.asend(
             self._client, due_queue.acquire_host(entry, HOLDER, now=now, until=until)
         )
@@ -97,7 +101,7 @@ class Landings:
 
 async def ask_desk_page(desk: Desk, download: Download, largest: int, budget: RequestBudget) -> LandingSeen:
     """Request a desk's own page as a person opens it; a failure of the site raises nothing."""
-    asking = Session(_without_robots(download), settings().http_deadline_seconds, largest, budget)
+    asking = Session(_without_robots(download), HTTP_DEADLINE_SECONDS(), largest, budget)
     try:
         page = await asking.fetch(PageRequest(desk.url), visit_of(desk), platform(desk.platform).is_forbidden)
     except FetchError as failure:

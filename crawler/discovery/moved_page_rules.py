@@ -12,9 +12,13 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from api.models.discovery import DriftReason
-from configs.settings import settings
 from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
 from crawler.reading import GONE
+
+# A desk that was proven within this time has not moved, whatever its title says
+DRIFT_PROVEN_SECONDS = 86400
+# A desk that was asked for this long and proved nothing is out of sale
+DRIFT_SILENT_SECONDS = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def find_move(
     """Return the evidence that a desk's page has moved; None without it."""
     if life.stopped:
         return None
-    recently = now - timedelta(seconds=settings().drift_proven_seconds)
+    recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
     alive = life.lived_at is not None and life.lived_at >= recently
     sign = None if alive else _judge_landing(before, seen)
     gives_slots = life.slot_at is not None and life.slot_at >= recently
@@ -111,7 +115,7 @@ def _judge_landing(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None
 
 def _find_silence(life: CheckHistory, now: datetime) -> MoveEvidence | None:
     since = life.silent_since
-    if since is None or now - since < timedelta(seconds=settings().drift_silent_seconds):
+    if since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
         return None
     return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from configs.constants import Constant
 from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import Prefecture, prefectures
 from configs.settings import settings
@@ -11,6 +12,9 @@ from crawler.url_policy import AddressRefused, ensure_allowed
 
 if TYPE_CHECKING:
     from scrapy import Request  # the keeper imports us, and is no spider
+
+# Pause between two pages of one site
+DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
 
 LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
 ENOUGH = 5  # failed pages in a row
@@ -26,7 +30,7 @@ class SitePoliteness:
 
     def slow_down(self, site: str, seconds: float) -> float:
         """Set the pause that a site asks for, at least ours; return it."""
-        self.pauses[site] = min(max(seconds, settings().discovery_delay_seconds), LONGEST_PAUSE)
+        self.pauses[site] = min(max(seconds, DISCOVERY_DELAY_SECONDS()), LONGEST_PAUSE)
         return self.pauses[site]
 
     def note(self, site: str, *, refused: bool = False, doubtful: bool = False) -> bool:

@@ -24,9 +24,13 @@ from scrapy import Request
 from scrapy_redis.queue import Base
 
 from configs.clock import clock
-from configs.settings import settings
-from crawler.discovery.politeness import site_of
+from configs.constants import Constant
+from crawler.discovery.politeness import DISCOVERY_DELAY_SECONDS, site_of
 from crawler.discovery.site_links import shape
+from crawler.scheduling.queues import CLAIM_MARGIN_SECONDS, HTTP_DEADLINE_SECONDS
+
+# How many pages of one site a walk asks for
+DISCOVERY_PAGES = Constant("DISCOVERY_PAGES", 100)
 
 TRIES = 3  # of one request: a page may kill each process that asks for it
 KEPT_SECONDS = 2 * 86400
@@ -86,7 +90,6 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
 
     def push(self, request: Request) -> None:
         """Add a request, unless enough of its site or of its shape wait already."""
-        current = settings()
         self._run(
             "push",
             _now(),
@@ -95,14 +98,13 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
             self._encode_request(request),
             shape(request.url),
             _MOST_OF_A_SHAPE,
-            _WAITING * current.discovery_pages,
+            _WAITING * DISCOVERY_PAGES(),
             KEPT_SECONDS,
         )
 
     def pop(self, timeout: float = 0) -> Request | None:  # noqa: ARG002 -- scrapy-redis passes it
         """Return the best request of a site whose turn it is, None if no site may be asked now."""
-        current = settings()
-        found = self._run("pop", _now(), hold_seconds(), current.discovery_pages, TRIES, KEPT_SECONDS)
+        found = self._run("pop", _now(), hold_seconds(), DISCOVERY_PAGES(), TRIES, KEPT_SECONDS)
         if not found:
             return None
         request: Request = self._decode_request(found)
@@ -111,7 +113,7 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
 
     def finish_request(self, request: Request, pause: float = 0) -> None:
         """Mark a popped request as finished; its site rests for DISCOVERY_DELAY_SECONDS or a longer `pause`."""
-        delay = max(pause, settings().discovery_delay_seconds)
+        delay = max(pause, DISCOVERY_DELAY_SECONDS())
         self._run("finish", _now(), site_of(request), request.meta[_TAKEN], delay)
 
     def leave(self, request: Request) -> None:
@@ -143,10 +145,7 @@ class SiteQueue(Base):  # type: ignore[misc]  # scrapy-redis has no types
 
 def hold_seconds() -> float:
     """Return how long a process may hold one site: robots.txt, the page, two pauses, and a margin."""
-    current = settings()
-    return (
-        2 * (current.http_deadline_seconds + current.discovery_delay_seconds) + current.claim_margin_seconds
-    )
+    return 2 * (HTTP_DEADLINE_SECONDS() + DISCOVERY_DELAY_SECONDS()) + CLAIM_MARGIN_SECONDS()
 
 
 def _now() -> float:

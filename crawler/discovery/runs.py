@@ -11,7 +11,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.discovery import DiscoveryRun
-from configs.settings import settings
+from configs.constants import Constant
+
+# How often the prefectures' own sites are searched for unlisted booking pages and dead links
+DISCOVERY_EVERY_SECONDS = 86400
+# How long one such walk may last; what it did not reach is left to the next
+DISCOVERY_SECONDS = Constant("DISCOVERY_SECONDS", 4 * 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Run:
 
     def over(self, now: datetime) -> bool:
         """Whether its time is up."""
-        return now - self.started_at >= timedelta(seconds=settings().discovery_seconds)
+        return now - self.started_at >= timedelta(seconds=DISCOVERY_SECONDS())
 
 
 def join(rows: Session, now: datetime) -> Run:
@@ -54,7 +59,7 @@ def due(rows: Session, now: datetime) -> bool:
     if rows.execute(_open()).first():
         return True
     last = rows.scalar(sa.select(sa.func.max(DiscoveryRun.started_at)))
-    return last is None or now - last >= timedelta(seconds=settings().discovery_every_seconds)
+    return last is None or now - last >= timedelta(seconds=DISCOVERY_EVERY_SECONDS)
 
 
 def _open() -> sa.Select[int, datetime]:

@@ -24,12 +24,12 @@ from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
 from crawler.discovery import report, runs, store
-from crawler.discovery.desk_pages import Download, Landings, to_ask
+from crawler.discovery.desk_pages import DISCOVERY_LOOK_SECONDS, Download, Landings, to_ask
 from crawler.discovery.observations import Fact, SharedObservations, landings
 from crawler.discovery.queue import KEPT_SECONDS, RequestSerializer, SiteQueue
 from crawler.discovery.report import DiscoveryReport
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
-from crawler.discovery.runs import Run
+from crawler.discovery.runs import DISCOVERY_SECONDS, Run
 from crawler.discovery.site_links import key
 from crawler.incidents import moved_pages
 from crawler.scheduling import due_queue
@@ -155,7 +155,7 @@ class SharedRun:
             self._forget()
 
     async def _land(self, download: Download, largest: int) -> None:
-        until = self.run.started_at + timedelta(seconds=settings().discovery_seconds)
+        until = self.run.started_at + timedelta(seconds=DISCOVERY_SECONDS())
         asked = await asyncio.to_thread(_to_ask, clock())
         client = due_queue.connect_async()
         try:
@@ -173,7 +173,7 @@ class SharedRun:
         """Hold the lease for the end of the run; the lease of a process that dies expires."""
         lease = Lease(self.client, f"{self.run.key}:end")
         while not await asyncio.to_thread(lease.renew):  # noqa: ASYNC110 -- another process releases it
-            await asyncio.sleep(settings().discovery_look_seconds)
+            await asyncio.sleep(DISCOVERY_LOOK_SECONDS())
         renewing = asyncio.create_task(_renew(lease))
         try:
             yield

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from api.models.discovery import DeskLanding, DeskLink
 from configs.desk import Desk
-from configs.settings import settings
-from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
+from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory, PreviousRun
 from crawler.discovery.observations import LandingSeen, PageSeen
+from crawler.discovery.runs import DISCOVERY_EVERY_SECONDS
 from crawler.scheduling.desk_budgets import captcha_expected
 
 # A desk is silent only if it was checked all the time: also this long before, and this recently.
@@ -46,7 +46,7 @@ def before(rows: Session) -> dict[str, PreviousRun]:
 
 def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
     """Return the check history, by desk id; it reaches a day further back than DRIFT_SILENT_SECONDS."""
-    since = now - timedelta(seconds=settings().drift_silent_seconds) - _ASKED_LATELY
+    since = now - timedelta(seconds=DRIFT_SILENT_SECONDS) - _ASKED_LATELY
     usual = {desk.id for desk in desks if captcha_expected(desk)}
     found = rows.execute(_LIVES, {"desks": sorted(desk.id for desk in desks), "since": since})
     return {row.id: _life(row, now, captcha=row.id in usual) for row in found}
@@ -54,7 +54,7 @@ def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, Ch
 
 def landing_due(rows: Session, desk_id: str, now: datetime) -> bool:
     """Claim a desk's own page, which is requested once a day by one process; False if it was requested."""
-    again = now - timedelta(seconds=settings().discovery_every_seconds) + timedelta(hours=1)
+    again = now - timedelta(seconds=DISCOVERY_EVERY_SECONDS) + timedelta(hours=1)
     fresh = insert(DeskLanding).values(desk_id=desk_id, asked_at=now)
     claim = fresh.on_conflict_do_update(
         index_elements=["desk_id"], set_={"asked_at": now}, where=DeskLanding.asked_at <= again

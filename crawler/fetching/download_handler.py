@@ -27,11 +27,13 @@ from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from yarl import URL
 
-from configs.settings import settings
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import NoHTTP
 from crawler.fetching.proxy_errors import ask_by_proxy, connection_trace
 from crawler.fetching.request_builder import normalize_name
+
+# How long a proxy may take to accept a connection
+_PROXY_CONNECT_SECONDS = 5
 
 UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp adds none of its own
 # What it adds where a request has none; the last one to those with a body only.
@@ -121,7 +123,7 @@ class AiohttpHandler(BaseDownloadHandler):
         if "proxy" not in request.meta:
             return self._session
         if self._by_proxy is None:
-            patience = aiohttp.ClientTimeout(total=None, sock_connect=settings().proxy_connect_seconds)
+            patience = aiohttp.ClientTimeout(total=None, sock_connect=_PROXY_CONNECT_SECONDS)
             self._by_proxy = self._client(timeout=patience, trace_configs=[connection_trace()])
         return self._by_proxy
 

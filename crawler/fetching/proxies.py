@@ -13,8 +13,12 @@ from typing import Protocol
 from configs.clock import clock
 from configs.desk import Desk
 from configs.proxies import Proxy
-from configs.settings import settings
 from crawler.fetching.errors import ProxyFailed
+
+# First rest of a proxy that failed, for the host it failed with; each further one is twice as long
+_PROXY_REST_SECONDS = 60
+# Longest rest of a proxy
+_PROXY_LONGEST_REST_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +97,8 @@ def candidates(
 
 def after_failure(health: ProxyHealth, now: float) -> ProxyHealth:
     """Return the health after one more failure: each rest is twice as long as the one before."""
-    current = settings()
-    seconds = current.proxy_rest_seconds * 2.0 ** min(health.failures, _DOUBLINGS)
-    return ProxyHealth(health.failures + 1, now + min(seconds, current.proxy_longest_rest_seconds))
+    seconds = _PROXY_REST_SECONDS * 2.0 ** min(health.failures, _DOUBLINGS)
+    return ProxyHealth(health.failures + 1, now + min(seconds, _PROXY_LONGEST_REST_SECONDS))
 
 
 class Proxies:

@@ -3,8 +3,20 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from configs.check_intervals import LONGEST_REST_SECONDS
+from configs.constants import Constant
 from configs.outcome import Outcome
-from configs.settings import settings
+
+# First rest of a host that refused us; each further one is twice as long
+_BLOCK_REST_SECONDS = Constant("BLOCK_REST_SECONDS", 300.0)
+# First rest of a host that asked us to come less often and did not say when; each further one is twice as long
+_RATE_REST_SECONDS = Constant("RATE_REST_SECONDS", 60.0)
+# Longest Retry-After that is obeyed
+_RETRY_AFTER_MAX_SECONDS = 86400
+# After so long with conclusive answers half of a host's rests are forgotten and an eighth of its budget is back
+_CALM_SECONDS = 3600
+# Smallest part of a host's budget that stays in use, however often the host asked for less
+_LEAST_BUDGET_SHARE = Constant("LEAST_BUDGET_SHARE", 0.0625)
 
 _REASONS = {
     Outcome.BLOCKED: "the site refused us",
@@ -50,7 +62,7 @@ def after_refusal(
     until = max(now + timedelta(seconds=seconds), memory.rests_until or now)
     share = memory.budget_share
     if not again and (outcome is Outcome.RATE_LIMITED or _answered_between(memory)):
-        share = min(share, max(share / 2, settings().least_budget_share))
+        share = min(share, max(share / 2, _LEAST_BUDGET_SHARE()))
     return HostBackoff(until, _REASONS[outcome], before + 1, share)
 
 
@@ -64,7 +76,7 @@ def after_success(memory: HostBackoff, proven_at: datetime | None) -> HostBackof
         return memory
     if memory.calm_since is None:
         return replace(memory, calm_since=proven_at)
-    period = timedelta(seconds=settings().calm_seconds)
+    period = timedelta(seconds=_CALM_SECONDS)
     periods = max(0, (proven_at - memory.calm_since) // period)
     return replace(
         memory,
@@ -80,9 +92,8 @@ def _answered_between(memory: HostBackoff) -> bool:
 
 
 def _rest(outcome: Outcome, before: int, retry_after: float | None) -> float:
-    current = settings()
-    asked = max(0, min(retry_after or 0, current.retry_after_max_seconds))  # a page may say -5, inf or nan
+    asked = max(0, min(retry_after or 0, _RETRY_AFTER_MAX_SECONDS))  # a page may say -5, inf or nan
     if outcome is Outcome.RATE_LIMITED and asked:
         return asked
-    first = current.block_rest_seconds if outcome is Outcome.BLOCKED else current.rate_rest_seconds
-    return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), current.longest_rest_seconds))
+    first = _BLOCK_REST_SECONDS() if outcome is Outcome.BLOCKED else _RATE_REST_SECONDS()
+    return max(asked, min(first * 2.0 ** min(before, _DOUBLINGS), LONGEST_REST_SECONDS()))

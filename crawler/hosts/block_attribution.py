@@ -8,12 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState
+from configs.constants import Constant
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.items import FinishedCheck
 from crawler.scheduling.desk_budgets import desks_on
+
+# A page that answers 403 is closed, and its host not blocked, where another page there was read so lately
+REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)
 
 _SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
 
@@ -44,7 +47,7 @@ def _only_this(
     proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
     refusals = [refused, *(check.started_at for check in beside if check.refused)]
     last = max(filter(None, proofs), default=None)
-    if last is None or now - last > timedelta(seconds=settings().refusal_seconds):
+    if last is None or now - last > timedelta(seconds=REFUSAL_SECONDS()):
         return False
     return all(last > refusal for refusal in refusals if refusal)
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler import outages
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
+from crawler.hosts.block_attribution import REFUSAL_SECONDS
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import desks_on
@@ -116,7 +116,7 @@ def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> l
         .where(
             DeskState.id.in_(ids),
             DeskState.last_outcome == Outcome.CLOSED,
-            DeskState.refused_at > at - timedelta(seconds=settings().refusal_seconds),
+            DeskState.refused_at > at - timedelta(seconds=REFUSAL_SECONDS()),
             DeskState.refused_at > sa.func.coalesce(proven, DeskState.refused_at - timedelta(seconds=1)),
         )
         .values(

@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 from api.models.incident import INCIDENT_QUIET_SECONDS, IncidentReason
 from configs.desk import Desk
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.bounds import BEYOND
 from crawler.incidents import moved_pages
 from crawler.scheduling.desk_budgets import captcha_expected
+
+# Operators hear of an overloaded site when it has been so for this long
+_OVERLOADED_TOLD_SECONDS = 1800
 
 _LOOK_BACK = timedelta(
     days=1
@@ -115,7 +117,7 @@ def _outages(session: Session) -> Iterable[_Sign]:
 
 
 def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
-    lasts = timedelta(seconds=settings().overloaded_told_seconds)
+    lasts = timedelta(seconds=_OVERLOADED_TOLD_SECONDS)
     for row in session.execute(_RUNS, {"since": now - _LOOK_BACK}):
         reason = IncidentReason(row.outcome)
         long = row.last_at - row.since >= lasts

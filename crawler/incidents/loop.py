@@ -17,12 +17,19 @@ import notifier
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from configs.clock import clock
+from configs.constants import Constant
 from configs.part_failures import PartFailures
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.advisory_lock import AdvisoryLock
 from crawler.incidents import incidents, moved_pages, outage_notices, release_reminders, watchable_notices
 from crawler.incidents.incidents import FoundIncident
+
+# How often troubles are looked for of which operators and subscribers are notified
+_INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
+# Operators hear of a site that limits our requests when it has done so for this long
+_RATE_LIMITED_TOLD_SECONDS = 1800
+# Subscribers hear of a site's maintenance when it has lasted this long
+_MAINTENANCE_TOLD_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +48,7 @@ class IncidentLoop:
         """Run each INCIDENT_CHECK_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
             self._failures.run("incidents", lambda: run_once(clock(), self._lock))
-            stop.wait(settings().incident_check_seconds)
+            stop.wait(_INCIDENT_CHECK_SECONDS())
 
 
 def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
@@ -80,7 +87,7 @@ def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime)
 
 def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
     """Tell whether operators are to be notified: after the reason's wait, never of maintenance or what they know."""
-    waits = {IncidentReason.RATE_LIMITED: settings().rate_limited_told_seconds}
+    waits = {IncidentReason.RATE_LIMITED: _RATE_LIMITED_TOLD_SECONDS}
     wait = timedelta(seconds=waits.get(incident.reason, 0))
     if incident.reason is IncidentReason.MAINTENANCE or incident.acknowledged_at:
         return False
@@ -89,7 +96,7 @@ def _is_due_for_operators(incident: Incident, now: datetime) -> bool:
 
 def _is_due_for_subscribers(incident: Incident, now: datetime) -> bool:
     if incident.reason is IncidentReason.MAINTENANCE:
-        return now - incident.starts_at >= timedelta(seconds=settings().maintenance_told_seconds)
+        return now - incident.starts_at >= timedelta(seconds=_MAINTENANCE_TOLD_SECONDS)
     return incident.reason.of_desk
 
 

@@ -14,9 +14,11 @@ from api.models.user import Channel
 from configs.desk import Desk
 from configs.plan import plan
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
 from crawler.scheduling.desk_budgets import captcha_expected
+
+# People are reminded of a publication of slots this long before it
+_RELEASE_NOTICE_SECONDS = 1800
 
 # Entitled users with an alert, enabled or saved until the desk can be watched, and no reminder yet.
 _WAITING = sa.text(f"""
@@ -59,7 +61,7 @@ def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetim
 
     Pages that are closed or have moved are left out: users have a notice of that, and slots will be elsewhere.
     """
-    last = now + timedelta(seconds=settings().release_notice_seconds)
+    last = now + timedelta(seconds=_RELEASE_NOTICE_SECONDS)
     lost = set(rows.scalars(sa.select(DeskState.id).where(is_page_lost())))
     for desk in filter(_has_hidden_slots, desks().values()):
         if (

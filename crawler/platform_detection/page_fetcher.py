@@ -26,6 +26,7 @@ from crawler.platform_detection.identify import PARIS, page_of
 from crawler.platforms import at_home, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.url_policy import AddressRefused, same_site
 
 _BUDGET = 6  # requests a minute to a host without a rule of its own
@@ -127,7 +128,7 @@ class PageFetcher:
             return session_outside(self._browsers, self._budget, options, largest, self._bodies)
         return Session(
             self._download,
-            deadline=settings().http_deadline_seconds,
+            deadline=HTTP_DEADLINE_SECONDS(),
             largest=largest,
             budget=self._budget,
             agent=agent_for(host),

@@ -9,7 +9,6 @@ from configs.clock import clock
 from configs.desk import Desk
 from configs.formatting import pluralize, truncate_line
 from configs.prefecture import Prefecture, desks, prefectures
-from configs.settings import settings
 from crawler.block_pages import classify_page, detect_block_page
 from crawler.booking import visit
 from crawler.catalogue import visit_of
@@ -24,6 +23,7 @@ from crawler.platform_detection.rule_hints import find_hints
 from crawler.platforms import example, platform
 from crawler.reading import Outcome, Page, PageRequest
 from crawler.scheduling.desk_budgets import visit_limit
+from crawler.scheduling.queues import VISIT_REQUESTS
 from crawler.url_policy import same_site
 from crawler.visit_state import VisitResult, VisitState
 
@@ -67,7 +67,7 @@ async def check_desk(opener: PageFetcher, found: DeskCandidate, place: Prefectur
     if not understands(platform(desk.platform), desk.url):
         return Said("not asked: it is known by its marks, and its address is none that can be asked")
     seen = visit_of(desk)
-    limit = int(min(visit_limit(desk), settings().visit_requests))
+    limit = int(min(visit_limit(desk), VISIT_REQUESTS()))
     state = VisitState(
         platform(desk.platform).first_request(seen), limit=limit, now=clock().astimezone(desk.zone)
     )

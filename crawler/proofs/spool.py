@@ -14,8 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from configs.constants import Constant
 from configs.proofs import BODY, META, PICTURE, Meta, pack
 from configs.settings import settings
+
+# No proof is written where less room than this would be left on the disk: tables and queue need it more
+_PROOFS_LEAVE_FREE_MB = Constant("PROOFS_LEAVE_FREE_MB", 500)
 
 _TRIES, _COMING = "tries", "coming"
 _PATIENCE = 30.0  # seconds to wait for the screenshot of the check itself
@@ -89,7 +93,7 @@ class Spool:
         """
         there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         free = shutil.disk_usage(there).free // _MB
-        if free < (least := settings().proofs_leave_free_mb):
+        if free < (least := _PROOFS_LEAVE_FREE_MB()):
             return f"{free} MB are free in {self.folder}, PROOFS_LEAVE_FREE_MB wants {least} left"
         return None
 

@@ -18,17 +18,23 @@ from typing import TYPE_CHECKING, Self
 
 from configs.browser_binary import missing_browser
 from configs.clock import clock
+from configs.constants import Constant
 from configs.logs import set_up_logs
 from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.outage_log import OutageLog
 from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
 from configs.retention import PROOFS_KEPT_FOR
-from configs.settings import SettingsRefused, settings
+from configs.settings import SettingsRefused
 from crawler.proofs.spool import Spool, SpoolEntry, spool
 from crawler.proofs.status import CounterStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# How often what spiders left is looked for
+_PROOFS_SECONDS = Constant("PROOFS_SECONDS", 1.0)
+# How long the browser that takes pictures stays without work
+_PROOFS_IDLE_SECONDS = Constant("PROOFS_IDLE_SECONDS", 60.0)
 
 # How long what is only on its way is kept: proofs that no store took, files that a dead program left
 _TEMPORARY_KEPT_FOR = timedelta(days=7)
@@ -140,7 +146,7 @@ class UploadWorker:
                 if (met := self.work_once()) and (met != before or self._outage.is_open):
                     worked = time.monotonic()
                 else:  # no entry, or no progress
-                    rest(settings().proofs_seconds)
+                    rest(_PROOFS_SECONDS())
                 before = met
 
     def work_once(self) -> set[Path]:
@@ -160,7 +166,7 @@ class UploadWorker:
             if self._outage.begin(str(error)):
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
             self._counters.store_away(str(error))
-            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or settings().proofs_seconds)
+            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or _PROOFS_SECONDS())
             rest(self._pause)
         else:
             if self._outage.end():
@@ -187,7 +193,7 @@ class UploadWorker:
 
 def introduce(folder: Path) -> None:
     """Send the spool's folder and the polling interval to the supervisor."""
-    sys.stdout.write(json.dumps({"folder": str(folder), "seconds": settings().proofs_seconds}) + "\n")
+    sys.stdout.write(json.dumps({"folder": str(folder), "seconds": _PROOFS_SECONDS()}) + "\n")
     sys.stdout.flush()
 
 
@@ -245,7 +251,7 @@ def main(given: list[str] | None = None) -> int:
     if after:
         log.warning("the worker before was ended: %s", after)
     clean_now_and_then(source.folder)
-    UploadWorker(source, blobs).run(settings().proofs_idle_seconds)
+    UploadWorker(source, blobs).run(_PROOFS_IDLE_SECONDS())
     return 0
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from configs.settings import settings
+from configs.constants import Constant
 from crawler.reading import CoveredWindow
+
+# Within how many of its intervals all places of a desk must have been covered for it to count as proven
+_PROVEN_INTERVALS = Constant("PROVEN_INTERVALS", 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def is_proven(whole_at: datetime | None, interval: float, now: datetime) -> bool
 
 def span(interval: float) -> timedelta:
     """Return for how long what was covered counts."""
-    return timedelta(seconds=settings().proven_intervals * interval)
+    return timedelta(seconds=_PROVEN_INTERVALS() * interval)
 
 
 def pack(coverage: Coverage) -> dict[str, Any]:

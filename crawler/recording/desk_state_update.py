@@ -13,13 +13,13 @@ from api.models.desk import DeskStatus
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking
 from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import captcha_expected, own_interval
+from crawler.scheduling.intervals import PAUSE_AFTER
 
 # In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
 # sees then what the writer before left: its open slots too.
@@ -120,7 +120,7 @@ def update_desks(session: Session, results: Sequence[FinishedCheck], now: dateti
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
     session.execute(_LOCK, {"desk_id": listed["desk_id"]})
-    found = session.execute(_DESKS, listed | {"now": now, "pause": settings().pause_after, "lately": _LATELY})
+    found = session.execute(_DESKS, listed | {"now": now, "pause": PAUSE_AFTER, "lately": _LATELY})
     return {row.id: row for row in found}
 
 

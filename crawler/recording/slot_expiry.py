@@ -11,9 +11,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from configs.constants import Constant
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.recording.coverage_tracking import EVERYWHERE
+from crawler.scheduling.planning import HEARTBEAT_SECONDS
+
+# A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
+LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)
 
 INTERVALS = 5  # without a sighting of the slot, or an answer for its place and day
 
@@ -77,7 +81,7 @@ WHERE s.id = newest.id AND s.gone_reason = 'superseded' AND s.seen_at > n.since
 def lapse_span(*intervals: float | None) -> timedelta:
     """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
     longest = INTERVALS * max(filter(None, intervals), default=0)
-    return timedelta(seconds=max(settings().lapse_seconds, longest))
+    return timedelta(seconds=max(LAPSE_SECONDS(), longest))
 
 
 def close_unproven(session: Session, now: datetime) -> int:
@@ -86,13 +90,12 @@ def close_unproven(session: Session, now: datetime) -> int:
     Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone count. Returns how many closed. Places
     that were called open since then keep their `open` slot.
     """
-    current = settings()
     unseen = session.execute(
         _UNSEEN,
         {
             "now": now,
-            "least": current.lapse_seconds,
-            "heartbeat": current.heartbeat_seconds,
+            "least": LAPSE_SECONDS(),
+            "heartbeat": HEARTBEAT_SECONDS(),
             "intervals": INTERVALS,
         },
     ).all()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from configs.check_intervals import TIERS
 from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
 from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import desks_by_host, host_rules, prefecture
@@ -11,15 +12,14 @@ from configs.settings import settings
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import MINUTE
+from crawler.scheduling.queues import VISIT_REQUESTS
 
 
 def own_interval(desk: Desk) -> float:
     """Return the seconds between checks that the operator, or else the prefecture's tier, asks for."""
     if desk.interval:
         return desk.interval
-    current = settings()
-    tiers = {1: current.tier_1_seconds, 2: current.tier_2_seconds, 3: current.tier_3_seconds}
-    return tiers[prefecture(desk.prefecture_id).tier]
+    return TIERS[prefecture(desk.prefecture_id).tier]()
 
 
 def interval_at(desk: Desk, now: datetime) -> float:
@@ -47,7 +47,7 @@ def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> HostBucket:
     However little is left, it holds the cheapest visit of each; a stand-in's holds a whole visit of any kind.
     """
     budget = min(budget_of(desk) for desk in sharing) * share
-    costs = [cost_of(desk) if is_real(desk) else settings().visit_requests for desk in sharing]
+    costs = [cost_of(desk) if is_real(desk) else VISIT_REQUESTS() for desk in sharing]
     return HostBucket(max(budget, *costs), budget / MINUTE)
 
 

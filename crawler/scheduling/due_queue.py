@@ -16,8 +16,12 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from configs.constants import Constant
 from configs.settings import settings
 from crawler.scheduling import lua_scripts
+
+# How overdue a desk without subscribers may be before it is claimed like any other
+_HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
 Claiming = tuple["DeskClaim", ...]
@@ -204,7 +208,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
     keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system), _idle(system))
-    arguments = (now.timestamp(), places, hold, settings().heartbeat_late_seconds)
+    arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
     return Call(lua_scripts.CLAIM, keys, arguments, _claimed)
 
 

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
+from configs.check_intervals import (
+    CAPTCHA_PROBE_SECONDS,
+    CLOSED_PROBE_SECONDS,
+    INTERVAL_JITTER,
+    MAINTENANCE_PROBE_SECONDS,
+    PAUSE_PROBE_SECONDS,
+)
 from configs.desk import FASTEST
 from configs.outcome import Outcome
-from configs.settings import settings
+
+# How many checks in a row that prove nothing pause a desk
+PAUSE_AFTER = 5
 
 MINUTE = 60
 COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE})
@@ -52,7 +61,7 @@ def minimum_interval(wish: float | None, possible: float | None, fallback: float
     Where its host's budget decides, the longest draw makes what that allows: its visits are held apart by the host's
     own floor and bucket, and desks that came due later would leave a full host idle.
     """
-    return effective_interval(wish, possible and possible / (1 + settings().interval_jitter), fallback)
+    return effective_interval(wish, possible and possible / (1 + INTERVAL_JITTER()), fallback)
 
 
 def minimum_gap(own: float | None) -> float:
@@ -89,9 +98,9 @@ def next_wait(outcome: Outcome, interval: float, inconclusive: int) -> float:
     `inconclusive` says how many in a row have counted towards the pause, this one included.
     """
     slowest = _probe(outcome)
-    if inconclusive >= settings().pause_after and outcome in COUNTED:
-        doublings = min(inconclusive - settings().pause_after + 1, _DOUBLINGS)
-        return max(interval, slowest, min(settings().pause_probe_seconds, interval * 2.0**doublings))
+    if inconclusive >= PAUSE_AFTER and outcome in COUNTED:
+        doublings = min(inconclusive - PAUSE_AFTER + 1, _DOUBLINGS)
+        return max(interval, slowest, min(PAUSE_PROBE_SECONDS(), interval * 2.0**doublings))
     return max(interval * _slowdown(outcome, inconclusive), slowest)
 
 
@@ -112,18 +121,17 @@ def next_due(
     `lot`, from 0 to 1, is its draw: intervals are longer by up to INTERVAL_JITTER, so that desks that started
     together do not stay together, and no site sees a clock.
     """
-    seconds = next_wait(outcome, interval, inconclusive) * (1 + settings().interval_jitter * lot)
+    seconds = next_wait(outcome, interval, inconclusive) * (1 + INTERVAL_JITTER() * lot)
     due = max(started_at + timedelta(seconds=seconds), now)
     return releases_at if releases_at and now < releases_at < due else due
 
 
 def _probe(outcome: Outcome) -> float:
     """Return how seldom a desk is asked at the most after this outcome; 0 where that is up to its interval."""
-    current = settings()
     probes = {
-        Outcome.CAPTCHA: current.captcha_probe_seconds,
-        Outcome.MAINTENANCE: current.maintenance_probe_seconds,
-        Outcome.CLOSED: current.closed_probe_seconds,
+        Outcome.CAPTCHA: CAPTCHA_PROBE_SECONDS(),
+        Outcome.MAINTENANCE: MAINTENANCE_PROBE_SECONDS,
+        Outcome.CLOSED: CLOSED_PROBE_SECONDS,
     }
     return probes.get(outcome, 0)
 

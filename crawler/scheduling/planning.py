@@ -4,15 +4,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from configs.check_intervals import INTERVAL_JITTER
+from configs.constants import Constant
 from configs.desk import Desk
 from configs.outcome import Outcome
-from configs.settings import settings
 from crawler.scheduling import intervals
 from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.desk_store import PlannedDesk, RecentCheck, VisitCosts
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.queues import queue_of
+
+# Interval of desks without entitled subscribers
+HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 _MARGIN = timedelta(minutes=1)
 MEMORY = timedelta(minutes=2)  # older requests count for no bucket and no floor
@@ -55,7 +59,7 @@ def build_plan(
     `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `took`:
     the requests of visits.
     """
-    heartbeat = settings().heartbeat_seconds
+    heartbeat = HEARTBEAT_SECONDS()
     wished = {
         desk.id: intervals.wished_interval(interval_at(desk, now), promised.get(desk.id, ()), heartbeat)
         for desk in watched
@@ -113,7 +117,7 @@ def build_entry(
 def _latest(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
     """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
     longest = intervals.next_wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
-    longest *= 1 + settings().interval_jitter
+    longest *= 1 + INTERVAL_JITTER()
     return now + timedelta(seconds=max(longest, queue_of(desk).hold_seconds)) + _MARGIN
 
 

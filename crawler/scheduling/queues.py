@@ -6,9 +6,25 @@ need a browser (`custom-browser`).
 
 from typing import NamedTuple, Self
 
+from configs.constants import Constant
 from configs.desk import Desk, Fetch
 from configs.settings import settings
+from crawler.browser.limits import (
+    BROWSER_DEADLINE_SECONDS,
+    BROWSER_MEMORY_MB,
+    BROWSER_PLACES,
+    BROWSER_START_SECONDS,
+)
 from crawler.catalogue import system_of, systems
+
+# Longest duration of one check by HTTP, over all its requests
+HTTP_DEADLINE_SECONDS = Constant("HTTP_DEADLINE_SECONDS", 20.0)
+# Added to the deadline before a desk whose process died is due again
+CLAIM_MARGIN_SECONDS = Constant("CLAIM_MARGIN_SECONDS", 5.0)
+# How many checks one spider process runs at once; more than there are hosts, so that hanging ones do not fill it
+SPIDER_PLACES = Constant("SPIDER_PLACES", 64)
+# How many pages one visit may ask for, redirects aside; a real host's budget for a minute ends it before
+VISIT_REQUESTS = Constant("VISIT_REQUESTS", 24)
 
 _BROWSER = f"-{Fetch.BROWSER}"
 
@@ -37,7 +53,7 @@ class CrawlQueue(NamedTuple):
     @property
     def places(self) -> int:
         """Return how many checks one process runs at once."""
-        return settings().browser_places if self.browser else settings().spider_places
+        return BROWSER_PLACES() if self.browser else SPIDER_PLACES()
 
     @property
     def processes(self) -> int:
@@ -52,19 +68,15 @@ class CrawlQueue(NamedTuple):
     @property
     def memory_mb(self) -> int:
         """Return the megabytes beyond which a process is replaced, its browser's among them."""
-        return settings().spider_memory_mb + self.browser * settings().browser_memory_mb
+        return settings().spider_memory_mb + self.browser * BROWSER_MEMORY_MB()
 
     @property
     def hold_seconds(self) -> float:
         """Return for how long a claim may last: a browser's start, the deadline, our own pauses, a margin."""
         current = settings()
-        pauses = current.step_gap_seconds * current.visit_requests
-        browser = current.browser_start_seconds + current.browser_deadline_seconds
-        return (
-            (browser if self.browser else current.http_deadline_seconds)
-            + pauses
-            + current.claim_margin_seconds
-        )
+        pauses = current.step_gap_seconds * VISIT_REQUESTS()
+        browser = BROWSER_START_SECONDS() + BROWSER_DEADLINE_SECONDS()
+        return (browser if self.browser else HTTP_DEADLINE_SECONDS()) + pauses + CLAIM_MARGIN_SECONDS()
 
 
 def queue_of(desk: Desk) -> CrawlQueue:

@@ -7,10 +7,15 @@ from time import monotonic
 
 import redis.asyncio
 
-from configs.settings import settings
+from configs.constants import Constant
 from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, asend
 from crawler.scheduling.queues import CrawlQueue
+
+# How long a spider process holds its seat without renewing it
+SEAT_SECONDS = Constant("SEAT_SECONDS", 15.0)
+# How often a spider process renews its seat
+SEAT_RENEW_SECONDS = Constant("SEAT_RENEW_SECONDS", 5.0)
 
 _RETRY = 0.1  # seconds between two attempts
 
@@ -43,7 +48,7 @@ class SpiderLease:
         Raises:
             redis.RedisError: Redis is away.
         """
-        gives_up = monotonic() + settings().seat_seconds
+        gives_up = monotonic() + SEAT_SECONDS()
         while not stopping.is_set() and monotonic() < gives_up:
             for key in self._keys:
                 if await self._renew(key):
@@ -71,7 +76,7 @@ class SpiderLease:
             await asend(self._client, Call(lua_scripts.RELEASE_LEASE, (key,), (self.holder,), bool))
 
     async def _renew(self, key: str) -> bool:
-        seconds, now = settings().seat_seconds, monotonic()
+        seconds, now = SEAT_SECONDS(), monotonic()
         renewed = await asend(
             self._client, Call(lua_scripts.RENEW_LEASE, (key,), (self.holder, round(seconds * 1000)), bool)
         )

@@ -15,10 +15,9 @@ import redis.asyncio
 
 from configs.clock import clock
 from configs.deployed_files import code_version
-from configs.settings import settings
 from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, send
-from crawler.scheduling.spider_lease import lease_keys
+from crawler.scheduling.spider_lease import SEAT_SECONDS, lease_keys
 from crawler.spider_processes.identity import process_name
 
 NAMES = "processes"
@@ -61,7 +60,7 @@ async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
     told: Any = asdict(process) | {"started": process.started.isoformat()}
     async with client.pipeline() as pipeline:
         pipeline.hset(key, mapping=told)
-        pipeline.pexpire(key, round(settings().seat_seconds * 1000))
+        pipeline.pexpire(key, round(SEAT_SECONDS() * 1000))
         pipeline.sadd(NAMES, process.name)
         await pipeline.execute()
 

@@ -20,6 +20,7 @@ from configs.settings import settings
 from crawler.catalogue import check_catalogue
 from crawler.cli.arguments import WrongArgument
 from crawler.discovery import crawl_settings
+from crawler.discovery.desk_pages import DISCOVERY_LOOK_SECONDS
 from crawler.discovery.observations import LocalObservations, ObservationStore, ObservedPage, PageSeen
 from crawler.discovery.page import Onward, step
 from crawler.discovery.politeness import SitePoliteness, allowed_sites, site_of
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from crawler.discovery.shared_run import SharedRun
+
+# How many links away from a site's home page a walk goes
+_DISCOVERY_DEPTH = 4
 
 
 class Tick:
@@ -102,7 +106,7 @@ class DiscoverySpider(Spider):
             yield request
         if self.team:
             while not self._over(self.team):
-                await asyncio.sleep(settings().discovery_look_seconds)
+                await asyncio.sleep(DISCOVERY_LOOK_SECONDS())
                 yield Tick()
             await self._end(self.team)
             raise CloseSpider("finished")
@@ -120,7 +124,7 @@ class DiscoverySpider(Spider):
         came = step(page_of(url, body, response.status, headers), place, meta["home"], self._listed_at(place))
         self.facts.add(came.seen)
         left = self._note(request, refused=came.refused, doubtful=came.seen.seen is ObservedPage.DOUBT)
-        if not left and meta["steps"] < settings().discovery_depth:
+        if not left and meta["steps"] < _DISCOVERY_DEPTH:
             for onward in came.onward:
                 self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
         self._mark_done(request)

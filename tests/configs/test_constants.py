@@ -11,6 +11,7 @@ from api.payments.event_store import STRIPE_LEASE_SECONDS
 from configs.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.constants import Constant
 from configs.settings import SettingsRefused, load
+from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SEAT_SECONDS
 from deploy.local.short_periods import UnknownConstant, gather, list_constants
 from notifier.clock_steps import LEASE_SECONDS
 from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
@@ -81,3 +82,7 @@ def test_a_rest_is_longer_than_a_call(bare: Put) -> None:
 def test_the_lease_of_an_event_outlives_a_call_of_stripe(bare: Put) -> None:
     # otherwise a second worker would read again
     assert STRIPE_LEASE_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
+
+
+def test_a_seat_is_renewed_before_it_is_lost(bare: Put) -> None:
+    assert SEAT_RENEW_SECONDS() * 2 < SEAT_SECONDS()

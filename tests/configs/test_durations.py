@@ -36,7 +36,3 @@ def test_each_period_is_a_variable(bare: Put, name: str) -> None:
     bare(**{name.upper(): written})
     value = getattr(load(), name)
     assert value in (least, (least,), timedelta(seconds=2))
-
-
-def test_a_seat_is_renewed_before_it_is_lost() -> None:
-    assert Periods().seat_renew_seconds * 2 < Periods().seat_seconds

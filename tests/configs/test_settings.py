@@ -294,18 +294,6 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SEAT_RENEW_SECONDS", "7.5"),
-    ],
-)
-def test_production_refuses_waits_that_would_send_or_claim_twice(bare: Put, name: str, value: str) -> None:
-    bare(**PRODUCTION | {name: value})
-    with pytest.raises(SettingsRefused, match=name):
-        load()
-
-
 def test_production_takes_a_server_that_trusts_its_socket(bare: Put) -> None:
     bare(
         **(

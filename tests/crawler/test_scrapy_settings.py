@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 from scrapy.utils.misc import load_object
 
-from configs.settings import Settings
 from crawler import settings as ours
 from crawler.fetching.decompression import ENCODINGS
+from crawler.scheduling.queues import SPIDER_PLACES
 from tests.crawler.held import Held, scrapy_settings
 
 
@@ -35,8 +35,7 @@ def test_what_must_be_off_is_off(switch: str) -> None:
 
 @pytest.mark.rule("3.7")
 def test_the_downloader_never_holds_back_what_has_a_place() -> None:
-    places = Settings.model_fields["spider_places"].default
-    assert places < ours.CONCURRENT_REQUESTS <= ours.CONCURRENT_REQUESTS_PER_DOMAIN
+    assert SPIDER_PLACES() < ours.CONCURRENT_REQUESTS <= ours.CONCURRENT_REQUESTS_PER_DOMAIN
 
 
 @pytest.mark.rule("3.11")

@@ -205,7 +205,7 @@ class AuditPage(Answer):
 class SettingEntry(Answer):
     """A setting of the API's process. The value of a secret is never shown."""
 
-    name: str = Field(examples=["TIER_1_SECONDS"])
+    name: str = Field(examples=["SMS_DAY_STOP"])
     value: str | None
     is_set: bool
     is_secret: bool

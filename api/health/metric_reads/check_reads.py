@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from api.health.metric_reads.database import Fetch, MetricDatabase
 from api.health.metric_reads.sample import Sample, group_by, measure_quantiles
+from configs.check_intervals import INTERVAL_JITTER
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import Desk, desks
-from configs.settings import settings
 
 NONE = "none"  # of desks that the files no longer have, or that were never scheduled
 _DAY = timedelta(days=1)
@@ -140,7 +140,7 @@ class CheckMetrics:
         if before and at <= before.at:
             return
         if before and before.conclusive and before.planned:
-            allowed = before.planned * (1 + settings().interval_jitter)
+            allowed = before.planned * (1 + INTERVAL_JITTER())
             self._late.append((at, max(0.0, (at - before.at).total_seconds() - allowed)))
         self._last[desk_id] = _LastCheck(at, outcome.conclusive, row.planned if row else None)
 

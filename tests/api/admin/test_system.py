@@ -181,7 +181,7 @@ def test_settings_show_no_secret(admin: Operator, monkeypatch: pytest.MonkeyPatc
     for name in [*secrets, "proxy_list"]:
         assert (found[name.upper()]["value"], found[name.upper()]["isSecret"]) == (None, True), name
     assert found["STRIPE_SECRET_KEY"]["isSet"] is True
-    assert (found["TIER_1_SECONDS"]["value"], found["TIER_1_SECONDS"]["isSecret"]) == ("30.0", False)
+    assert (found["PORT"]["value"], found["PORT"]["isSecret"]) == ("4000", False)
 
 
 def test_the_status_shows_what_make_status_shows(support: Operator) -> None:

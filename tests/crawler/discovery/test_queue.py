@@ -10,8 +10,7 @@ import redis
 import time_machine
 from scrapy import Request, Spider
 
-from configs.settings import settings
-from crawler.discovery.queue import TRIES, RequestSerializer, SiteQueue, hold_seconds
+from crawler.discovery.queue import DISCOVERY_PAGES, TRIES, RequestSerializer, SiteQueue, hold_seconds
 from crawler.scheduling import due_queue
 
 A, B = "http://127.77.5.1:8800", "http://127.77.5.2:8800"
@@ -128,7 +127,7 @@ def test_a_site_gives_so_many_pages_and_is_cut_then(queue: SiteQueue, clock: tim
             asked.append(found.url)
             queue.finish_request(found)
         clock.shift(10)
-    assert len([url for url in asked if url.startswith(A)]) == settings().discovery_pages
+    assert len([url for url in asked if url.startswith(A)]) == DISCOVERY_PAGES()
     assert (queue.cut(), len(queue), queue.count_asked()) == (frozenset({"127.77.5.1:8800"}), 0, 5)
 
 
@@ -150,7 +149,7 @@ def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
 
 def test_a_page_of_ten_thousand_links_fills_no_memory(queue: SiteQueue, redis_server: redis.Redis) -> None:
     push(queue, *(ask(f"{A}/{letters(number)}") for number in range(300)))
-    assert redis_server.zcard("discovery:1:requests:at:127.77.5.1:8800") == 20 * settings().discovery_pages
+    assert redis_server.zcard("discovery:1:requests:at:127.77.5.1:8800") == 20 * DISCOVERY_PAGES()
     assert queue.cut()
 
 
