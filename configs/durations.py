@@ -1,7 +1,4 @@
-"""Every period and wait of the product, in seconds, each a setting of its own.
-
-Tests of whole processes set them short (lease 1 s, sweep 0.2 s), so that they take seconds.
-"""
+"""Periods that are settings, in seconds, and how they are written. All others are constants (configs/constants.py)."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The environment, read once, typed. Every period and limit of the product is a setting.
+"""The environment, read once, typed: what an operator sets. Other periods and limits are constants beside their use.
 
 The fields are in `configs/setting_groups/`, `configs/durations.py` and `configs/legal_names.py`. .env.example explains
 each variable; its name is the field's in upper case.
