@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING
 from redis import Redis, RedisError
 
 from configs.clock import clock
+from configs.constants import Constant
 from configs.deployed_files import code_version
 from configs.process_age import on_stop_signals
 from configs.redis import redis_client
 from configs.refused_files import publish_refusal, withdraw_refusal
-from configs.settings import settings
 from configs.start_trial import try_start
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+# How long the code must have stopped changing before processes are replaced for it
+DEPLOY_SETTLE_SECONDS = Constant("DEPLOY_SETTLE_SECONDS", 10.0)
+# How often each program looks whether its code or the desk files changed
+_FILES_SECONDS = Constant("FILES_SECONDS", 5.0)
 
 NEWER = 75  # exit code of a child that only watches: its parent is to load what is deployed
 _READ = "configs.prefecture.prefectures"
@@ -59,7 +64,7 @@ class FileWatch:
         """Tell whether there are newer files that work; report those that do not."""
         found, now = self._read(), time.monotonic()
         if found != self._seen:
-            self._seen, self._try_at = found, now + settings().deploy_settle_seconds
+            self._seen, self._try_at = found, now + DEPLOY_SETTLE_SECONDS()
         if found == self.accepted:
             self._clear()
             return False
@@ -79,7 +84,7 @@ class FileWatch:
 
     def run(self, stop: threading.Event, act: Callable[[], object]) -> None:
         """Look every FILES_SECONDS until `stop` is set; call `act` for newer files that work."""
-        while not stop.wait(settings().files_seconds):
+        while not stop.wait(_FILES_SECONDS()):
             try:
                 is_newer = self.find_newer()
             except Exception:  # a program's watch must not end

@@ -17,11 +17,10 @@ import redis
 
 from configs.clock import clock
 from configs.deployed_files import code_version
-from configs.file_watch import FileWatch
+from configs.file_watch import DEPLOY_SETTLE_SECONDS, FileWatch
 from configs.outage_log import OutageLog
 from configs.part_failures import PartFailures
 from configs.prefecture import desks
-from configs.settings import settings
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling.queues import queue_of
@@ -31,6 +30,7 @@ from crawler.spider_processes.lease import Lease
 from crawler.spider_processes.registry import SpiderProcess
 from crawler.spider_processes.replacement_policy import Code
 from crawler.spider_processes.scrapyd_client import Scrapyd
+from crawler.spider_processes.start_backoff import KEEPER_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Keeper:
         """Run each KEEPER_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
             self.failures.run("keeper", lambda: self.run_once(clock()))
-            stop.wait(settings().keeper_seconds)
+            stop.wait(KEEPER_SECONDS())
         with suppress(redis.RedisError):  # then it runs out
             self._lease.leave()
 
@@ -95,7 +95,7 @@ class Keeper:
         found = code_version()
         if not self._code or self._code.version != found:
             self._code = Code(found, now)
-        settles = timedelta() <= now - self._code.since < timedelta(seconds=settings().deploy_settle_seconds)
+        settles = timedelta() <= now - self._code.since < timedelta(seconds=DEPLOY_SETTLE_SECONDS())
         is_accepted = self._watch is None or self._watch.accepted == found
         if settles or not is_accepted:  # a clock that was set back delays nothing
             return None

@@ -79,9 +79,10 @@ def _check_notifier() -> None:
 
 def _check_backup() -> None:
     """Ask until when PostgreSQL's log is stored; /api/health has what fails."""
-    from deploy.backup.database import connect  # noqa: PLC0415 -- other programs ask no database here
+    from api.models.backup_state import BACKUP_LATE_SECONDS  # noqa: PLC0415 -- other programs ask no database here
+    from deploy.backup.database import connect  # noqa: PLC0415 -- as above
 
-    late = timedelta(seconds=settings().backup_late_seconds)
+    late = timedelta(seconds=BACKUP_LATE_SECONDS)
     with closing(connect()) as sql, sql.cursor() as asked:
         asked.execute("SELECT clock_timestamp() - finished_at FROM backup_states WHERE part = 'wal'")
         row = asked.fetchone()

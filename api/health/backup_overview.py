@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from api.health.read_session import read_session
-from api.models.backup_state import BackupPart, BackupState
+from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from configs.clock import clock
+from configs.constants import Constant
 from configs.formatting import format_duration
-from configs.settings import settings
+
+# Health warns when more log than this waits on PostgreSQL's disk because the store does not take it
+_BACKUP_WAL_WARN_MB = Constant("BACKUP_WAL_WARN_MB", 2048)
 
 SLOT = "rdvpriority_backup"  # of deploy/backup/database.py, which this program may not import
 _LATE = {  # the period, and what a backup may take
@@ -81,7 +84,7 @@ def _find_log_troubles(found: BackupOverview, now: datetime) -> Iterator[str]:
     state = found.states.get(BackupPart.WAL)
     if state is None or state.finished_at is None:
         yield "no log is stored yet: is `python -m deploy.backup run` running?"
-    elif (age := now - state.finished_at) > timedelta(seconds=settings().backup_late_seconds):
+    elif (age := now - state.finished_at) > timedelta(seconds=BACKUP_LATE_SECONDS):
         because = f": {state.trouble}" if state.trouble else ": is `python -m deploy.backup run` running?"
         yield f"the log is stored up to {format_duration(age)} ago{because}"
     yield from _find_waiting_log(found)
@@ -92,7 +95,7 @@ def _find_waiting_log(found: BackupOverview) -> Iterator[str]:
     waiting, limit = (found.waiting_bytes or 0) >> 20, (found.limit_bytes or 0) >> 20
     if limit < 0:
         yield "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
-    warn = min(settings().backup_wal_warn_mb, limit // 2) if limit > 0 else settings().backup_wal_warn_mb
+    warn = min(_BACKUP_WAL_WARN_MB(), limit // 2) if limit > 0 else _BACKUP_WAL_WARN_MB()
     if waiting > warn:
         until = f", which gives it up at {limit:,} MB" if limit > 0 else ""
         yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk{until}"

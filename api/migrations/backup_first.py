@@ -13,9 +13,14 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from api.models.backup_state import BACKUP_LATE_SECONDS
+from configs.constants import Constant
 from configs.database import owner_url
 from configs.formatting import format_duration
 from configs.settings import settings
+
+# How long a migration waits for the dump before it
+_BACKUP_WAIT_SECONDS = Constant("BACKUP_WAIT_SECONDS", 3600.0)
 
 _ASK = sa.text("""
 INSERT INTO backup_states AS b (part, request) VALUES ('migration', :request)
@@ -57,7 +62,7 @@ def _wait(connection: sa.Connection, say: Callable[[str], object]) -> None:
     request = {"request": uuid4()}
     connection.execute(_ASK, request)
     say("waiting for the dump before this migration")
-    end = time.monotonic() + settings().backup_wait_seconds
+    end = time.monotonic() + _BACKUP_WAIT_SECONDS()
     while time.monotonic() < end:
         found: Any = connection.execute(_LOOK, request).one_or_none()
         if found and found.done:
@@ -66,13 +71,13 @@ def _wait(connection: sa.Connection, say: Callable[[str], object]) -> None:
         if found and found.trouble:
             raise BackupMissing(f"the dump before this migration fails: {found.trouble}; {_WITHOUT}")
         time.sleep(_STEP)
-    raise BackupMissing(f"no dump was made in {settings().backup_wait_seconds:.0f} s; {_WITHOUT}")
+    raise BackupMissing(f"no dump was made in {_BACKUP_WAIT_SECONDS():.0f} s; {_WITHOUT}")
 
 
 def _check_service(connection: sa.Connection) -> None:
     """Refuse at once where the service is not at work,."""
     age: timedelta | None = connection.execute(_SERVICE).scalar()
-    if age is None or age > timedelta(seconds=settings().backup_late_seconds):
+    if age is None or age > timedelta(seconds=BACKUP_LATE_SECONDS):
         since = f"stored no log for {format_duration(age)}" if age else "has stored no log yet"
         raise BackupMissing(
             f"the backup service {since}: is `python -m deploy.backup run` running? {_WITHOUT}"

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column
 
+# Health warns when the log is stored only up to so long ago
+BACKUP_LATE_SECONDS = 900
+
 
 class BackupPart(StrEnum):
     """A part of the backups. `wal`: the archive of the write-ahead log. `store`: what a look at the store found."""

@@ -52,4 +52,3 @@ class StoreSettings(BaseSettings):
     backup_access_key_id: str | None = None
     backup_secret_access_key: SecretStr | None = None
     backup_hour: int = Field(2, ge=0, le=23)
-    backup_wal_warn_mb: int = Field(2048, ge=1)

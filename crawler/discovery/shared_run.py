@@ -33,7 +33,7 @@ from crawler.discovery.runs import DISCOVERY_SECONDS, Run
 from crawler.discovery.site_links import key
 from crawler.incidents import moved_pages
 from crawler.scheduling import due_queue
-from crawler.spider_processes.lease import Lease
+from crawler.spider_processes.lease import KEEPER_LEASE_SECONDS, Lease
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class SharedRun:
 
 async def _renew(lease: Lease) -> None:
     while True:
-        await asyncio.sleep(settings().keeper_lease_seconds / 3)
+        await asyncio.sleep(KEEPER_LEASE_SECONDS() / 3)
         await asyncio.to_thread(lease.renew)
 
 

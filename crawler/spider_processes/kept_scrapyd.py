@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 import redis
 
 from configs.outage_log import OutageLog
-from configs.settings import settings
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import SpiderProcess
 from crawler.spider_processes.replacement_policy import Code, Decision, Job, decide, is_pointless
 from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway
 from crawler.spider_processes.start_backoff import StartBackoff
+
+# How long a spider process may take to end after it was asked to; then it is killed
+_KEEPER_KILL_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +127,7 @@ class KeptScrapyd:
 
     def _kill_overdue(self, system: str, job: str, now: datetime) -> None:
         """Kill a job that was asked to end longer than KEEPER_KILL_SECONDS ago."""
-        asked, patience = self._asked.get(job), timedelta(seconds=settings().keeper_kill_seconds)
+        asked, patience = self._asked.get(job), timedelta(seconds=_KEEPER_KILL_SECONDS)
         if asked and now - asked > patience:
             log.warning("%s: job %s was asked to end at %s and still runs: it is killed", system, job, asked)
             self._scrapyd.cancel(job, kill=True)

@@ -4,9 +4,12 @@ import secrets
 
 import redis
 
-from configs.settings import settings
+from configs.constants import Constant
 from crawler.scheduling import lua_scripts
 from crawler.scheduling.due_queue import Call, send
+
+# How long one keeper keeps without renewing its lease; another one then takes over
+KEEPER_LEASE_SECONDS = Constant("KEEPER_LEASE_SECONDS", 15.0)
 
 
 class Lease:
@@ -24,7 +27,7 @@ class Lease:
         Raises:
             redis.RedisError: Redis is away; `held` is what it was.
         """
-        milliseconds = round(settings().keeper_lease_seconds * 1000)
+        milliseconds = round(KEEPER_LEASE_SECONDS() * 1000)
         self.held = send(
             self._client, Call(lua_scripts.RENEW_LEASE, (self._key,), (self._holder, milliseconds), bool)
         )

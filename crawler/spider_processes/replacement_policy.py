@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from configs.settings import settings
+from configs.constants import Constant
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.registry import SpiderProcess
+
+# Age at which a spider process is replaced, plus up to a quarter of it
+_SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
 
 _JITTER = 0.25  # of the age: processes that were started together do not end together
 
@@ -74,7 +77,7 @@ def decide(jobs: Sequence[Job], wanted: int, code: Code | None, now: datetime) -
 
 def replacement_reason(job: Job, code: Code | None, now: datetime) -> str | None:
     """Return why a job should be replaced, None where it should not."""
-    current, process = settings(), job.process
+    process = job.process
     if not process:
         silent = job.silent > job.patience
         return f"it has not been heard of for {job.silent:.0f} s" if silent else None
@@ -84,7 +87,7 @@ def replacement_reason(job: Job, code: Code | None, now: datetime) -> str | None
         return f"it holds {process.memory} MB, more than the {allowed} it may"
     age = now - process.started
     share = zlib.crc32(job.id.encode()) / 2**32
-    if age > timedelta(seconds=current.spider_age_seconds * (1 + _JITTER * share)):
+    if age > timedelta(seconds=_SPIDER_AGE_SECONDS() * (1 + _JITTER * share)):
         return f"it began {age.total_seconds():.0f} s ago"
     return None
 

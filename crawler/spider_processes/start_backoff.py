@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from configs.settings import settings
+from configs.constants import Constant
+
+# How often the keeper compares what runs with what should
+KEEPER_SECONDS = Constant("KEEPER_SECONDS", 2.0)
+# How long a spider process may say nothing of itself before it is replaced
+_KEEPER_PATIENCE_SECONDS = Constant("KEEPER_PATIENCE_SECONDS", 60.0)
+# Longest time that one may say nothing that is started after others were given up without a word
+_KEEPER_PATIENCE_MAX_SECONDS = Constant("KEEPER_PATIENCE_MAX_SECONDS", 300.0)
+# A spider process that ends within this time after its start is a sign of trouble: the next one is started later
+_SPIDER_SETTLED_SECONDS = Constant("SPIDER_SETTLED_SECONDS", 120.0)
+# Longest wait, from the end of one that failed, before a spider process is started that ended again and again
+_SPIDER_PAUSE_SECONDS = Constant("SPIDER_PAUSE_SECONDS", 60.0)
 
 _DOUBLED = 16  # times at most: no pause or patience is that long
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -44,7 +55,7 @@ class StartBackoff:
     def patience(self, job: str) -> float:
         """Return for how many seconds a job may be silent: longer than usual where it starts after others failed."""
         start = self.open.get(job)
-        return self._patience if start and not start.heard else settings().keeper_patience_seconds
+        return self._patience if start and not start.heard else _KEEPER_PATIENCE_SECONDS()
 
     def see(self, running: Mapping[str, bool], now: datetime) -> None:
         """Learn which jobs run, and of each whether it speaks."""
@@ -55,7 +66,7 @@ class StartBackoff:
         for job, each in list(self.open.items()):
             if not each.heard and running[job]:
                 each.heard = now
-            if each.heard and now - each.heard >= timedelta(seconds=settings().spider_settled_seconds):
+            if each.heard and now - each.heard >= timedelta(seconds=_SPIDER_SETTLED_SECONDS()):
                 del self.open[job]
                 if each.heard > self.over:  # else others failed since it came up
                     self.failed = 0
@@ -68,16 +79,14 @@ class StartBackoff:
 
     @property
     def _pause(self) -> float:
-        current = settings()
         if self.failed <= 1:  # it may have been an accident
             return 0
-        return min(current.keeper_seconds * _doubled(self.failed - 2), current.spider_pause_seconds)
+        return min(KEEPER_SECONDS() * _doubled(self.failed - 2), _SPIDER_PAUSE_SECONDS())
 
     @property
     def _patience(self) -> float:
-        current = settings()
-        usual = current.keeper_patience_seconds
-        return max(usual, min(usual * _doubled(self.failed), current.keeper_patience_max_seconds))
+        usual = _KEEPER_PATIENCE_SECONDS()
+        return max(usual, min(usual * _doubled(self.failed), _KEEPER_PATIENCE_MAX_SECONDS()))
 
 
 def _doubled(times: int) -> int:

@@ -12,6 +12,7 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection
 
+from configs.constants import Constant
 from configs.object_store import StoreAway, StoreTrouble
 from configs.outage_log import OutageLog
 from configs.settings import settings
@@ -24,6 +25,11 @@ from deploy.backup.retention import prune
 from deploy.backup.snapshot import Store, take_backup
 from deploy.backup.store_check import Expected, find_troubles
 from deploy.backup.wal_stream import WalStream
+
+# How often the backup service looks for what is due
+_BACKUP_LOOK_SECONDS = Constant("BACKUP_LOOK_SECONDS", 5.0)
+# How long a backup that failed is left before it is tried again
+_BACKUP_RETRY_SECONDS = Constant("BACKUP_RETRY_SECONDS", 600.0)
 
 FAILURES = (psycopg2.Error, StoreAway, BackupError, OSError)
 _PERIODS = {Kind.BASE: timedelta(days=1), Kind.DUMP: timedelta(weeks=1), Kind.PROOFS: timedelta(days=1)}
@@ -140,7 +146,7 @@ class BackupService:
             except FAILURES as error:
                 if outage.begin(str(error), type(error)):
                     log.warning("is tried again", because=str(error).strip())
-            self._stopped.wait(settings().backup_look_seconds)
+            self._stopped.wait(_BACKUP_LOOK_SECONDS())
 
     def answer_migration(self, sql: connection) -> None:
         """Make the dump that a migration waits for."""
@@ -190,7 +196,7 @@ class BackupService:
         else:
             self._complete.setdefault(kind, []).append(manifest)
             return True
-        self._not_before[kind] = time.monotonic() + settings().backup_retry_seconds
+        self._not_before[kind] = time.monotonic() + _BACKUP_RETRY_SECONDS()
         return False
 
     def _is_due(self, kind: Kind, server: ServerState) -> bool:

@@ -39,8 +39,11 @@ def test_tests_change_it(bare: Put, value: float, changed: object, expected: obj
 
 
 @pytest.mark.parametrize("world", ["production", "development"])
-def test_no_real_program_starts_with_changed_constants(bare: Put, world: str) -> None:
-    bare(APP_ENV=world, TEST_PERIODS='{"SWEEP_SECONDS": 1}')
+def test_no_real_program_starts_with_changed_constants(
+    bare: Put, monkeypatch: pytest.MonkeyPatch, world: str
+) -> None:
+    bare(APP_ENV=world)
+    monkeypatch.setenv("TEST_PERIODS", '{"SWEEP_SECONDS": 1}')
     with pytest.raises(SettingsRefused, match="TEST_PERIODS works only with APP_ENV=sandbox"):
         load()
 
