@@ -51,14 +51,6 @@ _SHAPES = {
     "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
 }
 _LINKED = ("api_url", "frontend_url", "live_url")
-_HTTPS = (
-    *_LINKED,
-    "sendgrid_base_url",
-    "stripe_base_url",
-    "twilio_base_url",
-    "twilio_calls_base_url",
-    "telegram_base_url",
-)
 _COMMON = ("changeme", "secret", "password", "example", "default")
 
 
@@ -192,12 +184,15 @@ def _unlawful(settings: "Settings") -> Iterator[str]:
 
 
 def _plain(settings: "Settings") -> Iterator[str]:
-    for name in _HTTPS:
-        if name in _LINKED and "api_url" not in list_needed(settings.program):
+    for name in _LINKED:
+        if "api_url" not in list_needed(settings.program):
             continue  # this program writes no links
         if name in ("frontend_url", "live_url") and _text(settings, name) == settings.api_url:
             continue  # its default, which is named once
         if not (_text(settings, name) or "").startswith("https://"):
             yield f"{name.upper()} is not https"
+    for name, address in settings.stand_ins.items():
+        if not address.startswith("https://"):
+            yield f"STAND_INS: {name} is not https"
     if not is_near_sentry(settings) and not (_text(settings, "sentry_dsn") or "").startswith("https://"):
         yield "SENTRY_DSN is not https"

@@ -26,7 +26,7 @@ def call_bot(method: str, **parameters: Any) -> Any:
         notifier.errors.DeliveryError: no answer, 429 or 5xx.
         configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
     """
-    base = str(settings().telegram_base_url).rstrip("/")
+    base = settings().address_of("telegram")
     with Transport("telegram") as transport:
         answer = transport.post(
             f"{base}/bot{settings().require('telegram_bot_token')}/{method}", json=parameters

@@ -76,6 +76,7 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+_MESSAGING = ("sendgrid", "twilio", "twilio_calls", "telegram")  # providers that a test's stand-ins play
 _ROOT = Path(__file__).parents[1]
 _FROZEN = date(2026, 11, 20)  # the day of most frozen clocks
 _ROOM = 4 * 2**30  # bytes; PostgreSQL alone may keep 1 GiB of its log
@@ -354,14 +355,11 @@ def _sandbox() -> Iterator["Running"]:
 
 @pytest.fixture
 def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator["Running"]:
-    """Give the stand-ins, as new, and point the providers' base addresses at them."""
+    """Give the stand-ins, as new, and name them in STAND_INS."""
     _sandbox.reset()
     settings_env(
-        SENDGRID_BASE_URL=_sandbox.sendgrid,
+        STAND_INS=_sandbox.list_stand_ins(_MESSAGING),
         SMTP_URL=_sandbox.smtp,
-        TWILIO_BASE_URL=_sandbox.twilio,
-        TWILIO_CALLS_BASE_URL=_sandbox.twilio_calls,
-        TELEGRAM_BASE_URL=_sandbox.telegram,
         PUSH_HOSTS="push.sandbox.test",
         SANDBOX_HOSTS=f"push.sandbox.test={_sandbox.push.partition('//')[2]}",
     )
@@ -375,7 +373,9 @@ def stripe_stand_in(sandbox: "Running", settings_env: Callable[..., None]) -> "S
     from deploy.sandbox.stripe.control_client import StripeControl
 
     settings_env(
-        STRIPE_BASE_URL=sandbox.stripe, STRIPE_SECRET_KEY="sk_test_tests", STRIPE_WEBHOOK_SECRET="whsec_tests"
+        STAND_INS=sandbox.list_stand_ins((*_MESSAGING, "stripe")),
+        STRIPE_SECRET_KEY="sk_test_tests",
+        STRIPE_WEBHOOK_SECRET="whsec_tests",
     )
     return StripeControl(sandbox.stripe)
 

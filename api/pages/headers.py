@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request
 
 from api.cache import digest_body
 from api.middleware.compression import pack_body
+from configs.provider_addresses import ADDRESSES
 from configs.settings import settings
 
 _SELF = "'self'"
@@ -67,8 +68,8 @@ def build_policy(payment_hosts: tuple[str, ...], live_hosts: tuple[str, ...] = (
 
 def list_payment_hosts() -> tuple[str, ...]:
     """Return the origins of Stripe's pages, or of the stand-in's."""
-    base = settings().stripe_base_url
-    return _STRIPE if base == "https://api.stripe.com" else ("/".join(base.split("/")[:3]),)
+    base = settings().address_of("stripe")
+    return _STRIPE if base == ADDRESSES["stripe"] else ("/".join(base.split("/")[:3]),)
 
 
 def list_live_hosts() -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
 
 def get_client() -> StripeClient:
     """Return the client of this process: a fork would share its parent's connections."""
-    return _make_client(os.getpid(), settings().require("stripe_secret_key"), settings().stripe_base_url)
+    return _make_client(os.getpid(), settings().require("stripe_secret_key"), settings().address_of("stripe"))
 
 
 def is_signed(body: bytes, header: str, secret: str) -> bool:
@@ -84,7 +84,7 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
     if ours.loopback_only and not is_loopback(urlsplit(base_url).hostname or ""):
         raise StripeRefused(
             "leaves_loopback",
-            f"APP_ENV={ours.app_env} calls this machine only: point STRIPE_BASE_URL at a stand-in",
+            f"APP_ENV={ours.app_env} calls this machine only: name a stand-in in STAND_INS",
         )
     # Its lines name each call, and ours say what follows.
     logging.getLogger("stripe").setLevel(logging.WARNING)

@@ -46,7 +46,9 @@ def start_link(session: Session, user_id: UUID) -> TelegramUrl:
     }  # fmt: skip
     made = insert(TelegramLink).values(user_id=user_id, **values)
     session.execute(made.on_conflict_do_update(index_elements=[TelegramLink.user_id], set_=values))
-    return TelegramUrl(url=f"{settings().telegram_link_url}/{bot}?start={code}", expires_at=expires_at)
+    return TelegramUrl(
+        url=f"{settings().address_of('telegram_link')}/{bot}?start={code}", expires_at=expires_at
+    )
 
 
 def note_start(session: Session, chat_id: str, chat_name: str, code: str) -> None:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from configs.contact_addresses import call_sender, parse_countries, sender, sms_sender
 from configs.mail_server import parse_mail_providers, parse_mail_server
+from configs.provider_addresses import ADDRESSES, parse_stand_ins
 from configs.push_keys import check_public_key, read_private_key
 from configs.push_subscriptions import parse_push_hosts
 from configs.setting_groups.value_types import WebAddress
@@ -22,8 +23,8 @@ class SendingSettings(BaseSettings):
     """Providers, rates, caps and costs."""
 
     # Providers
+    stand_ins: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     sendgrid_api_key: SecretStr | None = None
-    sendgrid_base_url: WebAddress = "https://api.sendgrid.com"
     sendgrid_webhook_key: str | None = Field(None, pattern=_EVENT_KEYS)
     email_from: str = "RDVPriority <alerte@rdvpriority.fr>"
     mail_providers: Annotated[tuple[str, ...], NoDecode] = ("sendgrid",)
@@ -32,14 +33,10 @@ class SendingSettings(BaseSettings):
     twilio_auth_token: SecretStr | None = None
     twilio_phone_number: str | None = None
     twilio_voice_number: str | None = None
-    twilio_base_url: WebAddress = "https://api.twilio.com"
-    twilio_calls_base_url: WebAddress = "https://api.twilio.com"
     telegram_bot_token: SecretStr | None = None
-    telegram_base_url: WebAddress = "https://api.telegram.org"
     telegram_webhook_url: WebAddress | None = None
     telegram_webhook_secret: SecretStr | None = None
     telegram_bot_name: str | None = Field(None, pattern=r"^[A-Za-z]\w{4,31}$")
-    telegram_link_url: WebAddress = "https://t.me"
     vapid_private_key: SecretStr | None = None
     vapid_public_key: str | None = None
     push_hosts: Annotated[tuple[str, ...], NoDecode] = (
@@ -55,6 +52,11 @@ class SendingSettings(BaseSettings):
     call_price: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=lambda: dict(DEFAULT_CALL))
     sms_day_warn: Decimal = Field(Decimal(50), gt=0)
     sms_day_stop: Decimal = Field(Decimal(100), gt=0)
+
+    @field_validator("stand_ins", mode="before")
+    @classmethod
+    def _stand_ins(cls, value: object) -> object:
+        return parse_stand_ins(value) if isinstance(value, str) else value
 
     @field_validator("email_from")
     @classmethod
@@ -119,3 +121,7 @@ class SendingSettings(BaseSettings):
     @classmethod
     def _call_sender(cls, value: str | None) -> str | None:
         return call_sender(value) if value else None
+
+    def address_of(self, provider: str) -> str:
+        """Return where a provider, or its stand-in, is asked: an address without a slash at its end."""
+        return self.stand_ins.get(provider, ADDRESSES[provider])

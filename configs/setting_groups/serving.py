@@ -30,7 +30,6 @@ class ServingSettings(BaseSettings):
 
     # Billing (read by the billing programs)
     stripe_secret_key: SecretStr | None = None
-    stripe_base_url: WebAddress = "https://api.stripe.com"
     stripe_webhook_secret: SecretStr | None = None
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None

@@ -48,10 +48,15 @@ _SETTINGS = {
 # What the example leaves out, because a real server has no stand-ins: where they are, and that prefectures' own
 # sites cannot be walked.
 _STAND_INS = {
-    "SENDGRID_BASE_URL": f"https://api.sendgrid.com:{PROVIDERS_PORT}",
-    "TWILIO_BASE_URL": f"https://api.twilio.com:{PROVIDERS_PORT}",
-    "TELEGRAM_BASE_URL": f"https://api.telegram.org:{PROVIDERS_PORT}",
-    "STRIPE_BASE_URL": f"https://api.stripe.com:{PROVIDERS_PORT}",
+    "STAND_INS": ",".join(
+        f"{name}=https://{host}:{PROVIDERS_PORT}"
+        for name, host in (
+            ("sendgrid", "api.sendgrid.com"),
+            ("twilio", "api.twilio.com"),
+            ("telegram", "api.telegram.org"),
+            ("stripe", "api.stripe.com"),
+        )
+    ),
     "PREFECTURES_DIR": _DESKS,
     "MAIL_PROVIDERS": "sendgrid,smtp",
     "DISCOVERY_PROCESSES": "0",

@@ -27,6 +27,15 @@ _DRAWN = (
     "TELEGRAM_WEBHOOK_SECRET",
 )
 
+_STAND_INS = {
+    "sendgrid": SENDGRID,
+    "stripe": STRIPE,
+    "telegram": TELEGRAM,
+    "telegram_link": TELEGRAM,
+    "twilio": TWILIO,
+    "twilio_calls": TWILIO_CALLS,
+}
+
 
 def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_url: str) -> dict[str, str]:
     """Return every variable that the programs of a sandbox stack need.
@@ -59,24 +68,19 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "PREFECTURES_DIR": str(state / "prefectures"),
         "SENDGRID_RECEIPT_SECRET": receipts,
         "SENDGRID_WEBHOOK_KEY": make_public_key(receipts),
-        "SENDGRID_BASE_URL": url(SENDGRID, ports.providers),
+        "STAND_INS": ",".join(f"{name}={url(each, ports.providers)}" for name, each in _STAND_INS.items()),
         "MAIL_PROVIDERS": "sendgrid,smtp",
         "SMTP_URL": url(f"sandbox:{mail_password}@{SMTP}", ports.providers, "smtp"),
-        "TWILIO_BASE_URL": url(TWILIO, ports.providers),
         "TWILIO_ACCOUNT_SID": "ACsandbox-0123456789abcdef012345678",
         "TWILIO_PHONE_NUMBER": "RDVPriority",
         "TWILIO_VOICE_NUMBER": "+33162000001",
-        "TWILIO_CALLS_BASE_URL": url(TWILIO_CALLS, ports.providers),
-        "TELEGRAM_BASE_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_BOT_TOKEN": "1234567890:sandbox-telegram-token",
         "TELEGRAM_BOT_NAME": "rdvpriority_bot",
-        "TELEGRAM_LINK_URL": url(TELEGRAM, ports.providers),
         "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{ports.api}/api/telegram/webhook",
         "VAPID_PRIVATE_KEY": vapid,
         "VAPID_PUBLIC_KEY": write_public_key(read_private_key(vapid)),
         "PUSH_HOSTS": PUSH_HOST,
         "SANDBOX_HOSTS": f"{PUSH_HOST}={PUSH}:{ports.providers}",
-        "STRIPE_BASE_URL": url(STRIPE, ports.providers),
         "STRIPE_SECRET_KEY": kept_secret(state / "secrets" / "STRIPE_SECRET_KEY", "sk_test_"),
         "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_sandbox-"),
         "STRIPE_PRICE_24H": "price_sandbox_24h",

@@ -42,6 +42,10 @@ class Running:
         """Ask the sandbox to end; ``running`` does it and waits."""
         self._loop.call_soon_threadsafe(self.stopped.set)
 
+    def list_stand_ins(self, names: Iterable[str]) -> str:
+        """Return these providers with their addresses here, as STAND_INS takes them."""
+        return ",".join(f"{name}={getattr(self, name)}" for name in names)
+
     def site(self, code: Code) -> str:
         """Return the base URL of the booking site of a code, as ``http://127.77.0.91:40123``."""
         return self._sandbox.site_url(str(code))

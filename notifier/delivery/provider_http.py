@@ -74,14 +74,14 @@ class Transport(requests.Session):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_TAKEN:
             raise TemporaryError(said, self.wait(answer))
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            raise Misconfigured(f"{said}: check {self.name.upper()}_BASE_URL")
+            raise Misconfigured(f"{said}: check its address in STAND_INS")
 
     def _guard(self, url: str) -> None:
         host = urlsplit(url).hostname or ""
         if settings().loopback_only and not is_loopback(host):
             raise LeavesLoopback(
                 f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
-                f"point {self.name.upper()}_BASE_URL at a stand-in, or set APP_ENV=production"
+                f"name a stand-in of {self.name} in STAND_INS, or set APP_ENV=production"
             )
 
 

@@ -77,7 +77,7 @@ def _client(key: str, host: str) -> SendGridAPIClient:
 
 
 def _api() -> SendGridAPIClient:
-    return _client(settings().require("sendgrid_api_key"), str(settings().sendgrid_base_url).rstrip("/"))
+    return _client(settings().require("sendgrid_api_key"), settings().address_of("sendgrid"))
 
 
 class SendGrid(OneCallProvider):

@@ -69,7 +69,7 @@ def _transport(_base: str) -> Transport:
 
 
 def _base() -> str:
-    return str(settings().telegram_base_url).rstrip("/")
+    return settings().address_of("telegram")
 
 
 class Telegram(OneCallProvider):

@@ -48,7 +48,7 @@ _sorted = partial(sorted_errors, PROVIDER, _PERMANENT, _SENDER, "TWILIO_PHONE_NU
 
 
 def _api() -> tuple[Any, Transport]:
-    return open_client(PROVIDER, str(settings().twilio_base_url))
+    return open_client(PROVIDER, settings().address_of("twilio"))
 
 
 class Twilio(OneCallProvider):

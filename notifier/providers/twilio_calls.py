@@ -49,7 +49,7 @@ _SILENCE_MILLISECONDS = 2500
 
 
 def _api() -> tuple[Any, Transport]:
-    return open_client(PROVIDER, str(settings().twilio_calls_base_url))
+    return open_client(PROVIDER, settings().address_of("twilio_calls"))
 
 
 class TwilioCalls(OneCallProvider):

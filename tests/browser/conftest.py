@@ -131,7 +131,7 @@ def site(
     settings_env(
         API_URL=server.url,
         FRONTEND_URL=server.url,
-        STRIPE_BASE_URL=sandbox.stripe,
+        STAND_INS=sandbox.list_stand_ins(("sendgrid", "twilio", "twilio_calls", "telegram", "stripe")),
         STRIPE_SECRET_KEY="sk_test_tests",
         STRIPE_WEBHOOK_SECRET="whsec_tests",
         TELEGRAM_BOT_NAME="rdvpriority_bot",

@@ -23,6 +23,8 @@ from deploy.bench.latency import hasty, open_slot, take_all
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
+from deploy.sandbox.addresses import STRIPE
+from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
@@ -55,7 +57,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def stripe(stack: Stack) -> StripeControl:
-    return StripeControl(stack.environment["STRIPE_BASE_URL"])
+    return StripeControl(address(STRIPE, stack.ports.providers))
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from configs.clock import clock
 from deploy.bench.latency import hasty
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
+from deploy.sandbox.addresses import STRIPE
+from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.world import rows
@@ -61,7 +63,7 @@ def leila(stack: Stack) -> Visitor:
     }
     order = {"plan": "URGENCE_TOTAL", "consent": consent, "withoutAlert": True}
     url = str(leila.ask("POST", "/billing/checkout", order)["checkoutUrl"])
-    StripeControl(stack.environment["STRIPE_BASE_URL"]).pay(url.rpartition("/")[2])
+    StripeControl(address(STRIPE, stack.ports.providers)).pay(url.rpartition("/")[2])
     until(lambda: leila.ask("GET", "/auth/me")["plan"] == "URGENCE_TOTAL", pause=LOOK)
     add_notifications(leila.email)
     return leila
@@ -164,7 +166,7 @@ def test_she_deletes_her_account_and_nothing_names_her(stack: Stack, leila: Visi
     assert "Votre compte est supprimé" in page.inner_text("main")
     mail = until(lambda: [each for each in leila.messages("email") if "supprimé" in each["subject"]])[0]
     assert "Votre abonnement est résilié" in mail["text"]
-    stripe = StripeControl(stack.environment["STRIPE_BASE_URL"])
+    stripe = StripeControl(address(STRIPE, stack.ports.providers))
     until(lambda: [each["status"] for each in stripe.objects("subscription")] == ["canceled"], pause=LOOK)
     folder = Path(stack.environment["STATE_DIR"])
     until(lambda: not any((folder / "exports").iterdir()), pause=LOOK)

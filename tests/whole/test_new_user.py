@@ -19,7 +19,8 @@ from deploy.external_tools import installed
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
-from deploy.sandbox.addresses import INBOX
+from deploy.sandbox.addresses import INBOX, STRIPE
+from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
@@ -240,7 +241,7 @@ def test_a_generated_client_buys_a_plan(stack: Stack, client: Client) -> None:
     who = [f"http://127.0.0.1:{stack.ports.api}", odile.email, odile.password]
     client.run(str(JOURNEY), "register", *who)
     page = client.run(str(JOURNEY), "buy", *who, odile.find_link().rpartition("/")[2]).strip()
-    stripe = StripeControl(stack.environment["STRIPE_BASE_URL"])
+    stripe = StripeControl(address(STRIPE, stack.ports.providers))
     assert stripe.pay(page.rpartition("/")[2])["error"] is None
     odile.sign_in()
     until(lambda: odile.ask("GET", "/auth/me")["plan"] == "URGENCE_TOTAL", pause=LOOK)

@@ -53,7 +53,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="package")
 def stripe(stack: Stack) -> StripeControl:
-    return StripeControl(stack.environment["STRIPE_BASE_URL"])
+    return StripeControl(url(STRIPE, stack.ports.providers))
 
 
 @pytest.fixture

@@ -226,7 +226,7 @@ def test_an_address_that_is_refused_is_permanent_and_marks_the_contact(
 @pytest.mark.parametrize("name", CHANNELS)
 def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[..., None]) -> None:
     settings_env()
-    with pytest.raises(LeavesLoopback, match="_BASE_URL"):
+    with pytest.raises(LeavesLoopback, match="STAND_INS"):
         send(name)
 
 

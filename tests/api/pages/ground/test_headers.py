@@ -27,7 +27,7 @@ def test_the_policy_denies_by_default_and_lets_forms_lead_to_stripe(
     policy = build_policy(list_payment_hosts())
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "form-action 'self' https://checkout.stripe.com https://billing.stripe.com;" in policy
-    settings_env(STRIPE_BASE_URL="http://127.0.0.1:8025/stripe")
+    settings_env(STAND_INS="stripe=http://127.0.0.1:8025/stripe")
     assert "form-action 'self' http://127.0.0.1:8025;" in build_policy(list_payment_hosts())
 
 
