@@ -1,6 +1,7 @@
 """How often desks are checked, in what state; the API's health knows it too."""
 
 from configs.constants import Constant
+from configs.settings import settings
 
 # Wished intervals, in seconds, of prefectures by their tier
 TIERS = {
@@ -20,3 +21,12 @@ PAUSE_PROBE_SECONDS = Constant("PAUSE_PROBE_SECONDS", 3600.0)
 LONGEST_REST_SECONDS = Constant("LONGEST_REST_SECONDS", 7200.0)
 # By how much an interval may be longer, by lot
 INTERVAL_JITTER = Constant("INTERVAL_JITTER", 0.05)
+# Longest pause between two requests of one visit; a third of it at least
+_STEP_GAP_SECONDS = 3.0
+# The same to a stand-in, which is no site that wants to be spared
+_STAND_IN_GAP_SECONDS = Constant("STAND_IN_GAP_SECONDS", 0.0)
+
+
+def find_step_gap() -> float:
+    """Return a person's longest pause between two pages, in seconds: none where nothing leaves this machine."""
+    return _STAND_IN_GAP_SECONDS() if settings().loopback_only else _STEP_GAP_SECONDS

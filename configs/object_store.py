@@ -21,6 +21,7 @@ from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import SecretStr
 
+from configs.setting_groups.value_types import StorePlace, read_store
 from configs.settings import settings
 
 _KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
@@ -210,9 +211,7 @@ class Blobs:
 class _Address(NamedTuple):
     """Where a store is, and the key for it."""
 
-    url: str
-    endpoint: str | None
-    region: str | None
+    place: StorePlace
     key: str | None
     secret: SecretStr | None
 
@@ -224,9 +223,8 @@ def proof_blobs() -> Blobs:
         StoreAway: fsspec knows no such store, or lacks a library for it.
     """
     now = settings()
-    url = now.proofs_url or str(now.state_dir.resolve() / "proofs" / "kept")
-    key = now.proofs_access_key_id
-    address = _Address(url, now.proofs_endpoint_url, now.proofs_region, key, now.proofs_secret_access_key)
+    place = read_store(now.proofs_url or _find_folder("proofs/kept"))
+    address = _Address(place, now.proofs_access_key_id, now.proofs_secret_access_key)
     return _open_store("PROOFS_URL", address)
 
 
@@ -239,9 +237,8 @@ def export_blobs() -> Blobs:
         StoreAway: fsspec knows no such store, or lacks a library for it.
     """
     now = settings()
-    url = now.exports_url or str(now.state_dir.resolve() / "exports")
-    key = now.exports_access_key_id
-    address = _Address(url, now.exports_endpoint_url, now.exports_region, key, now.exports_secret_access_key)
+    place = read_store(now.exports_url or _find_folder("exports"))
+    address = _Address(place, now.exports_access_key_id, now.exports_secret_access_key)
     return _open_store("EXPORTS_URL", address)
 
 
@@ -252,11 +249,8 @@ def invoice_blobs() -> Blobs:
         StoreAway: fsspec knows no such store, or lacks a library for it.
     """
     now = settings()
-    url = now.invoices_url or str(now.state_dir.resolve() / "invoices")
-    key = now.invoices_access_key_id
-    address = _Address(
-        url, now.invoices_endpoint_url, now.invoices_region, key, now.invoices_secret_access_key
-    )
+    place = read_store(now.invoices_url or _find_folder("invoices"))
+    address = _Address(place, now.invoices_access_key_id, now.invoices_secret_access_key)
     return _open_store("INVOICES_URL", address)
 
 
@@ -268,9 +262,13 @@ def backup_blobs() -> Blobs:
         configs.settings.SettingMissing: BACKUP_URL is not set.
     """
     now = settings()
-    url, key = now.require("backup_url"), now.backup_access_key_id
-    address = _Address(url, now.backup_endpoint_url, now.backup_region, key, now.backup_secret_access_key)
+    place = read_store(now.require("backup_url"))
+    address = _Address(place, now.backup_access_key_id, now.backup_secret_access_key)
     return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
+
+
+def _find_folder(name: str) -> str:
+    return str(settings().state_dir.resolve() / name)
 
 
 @lru_cache(maxsize=5)
@@ -278,12 +276,12 @@ def _open_store(
     variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
 ) -> Blobs:
     options: dict[str, Any] = {}
-    if urlsplit(address.url).scheme in ("s3", "s3a"):
+    if urlsplit(address.place.url).scheme in ("s3", "s3a"):
         options = {
-            "endpoint_url": address.endpoint,
+            "endpoint_url": address.place.endpoint,
             "key": address.key,
             "secret": address.secret.get_secret_value() if address.secret else None,
-            "client_kwargs": {"region_name": address.region} if address.region else {},
+            "client_kwargs": {"region_name": address.place.region} if address.place.region else {},
             "config_kwargs": {
                 "connect_timeout": _CONNECT,
                 "read_timeout": longest or _LONGEST,
@@ -292,7 +290,7 @@ def _open_store(
             "use_listings_cache": False,
         }
     try:
-        files, root = fsspec.core.url_to_fs(address.url, skip_instance_cache=True, **options)
+        files, root = fsspec.core.url_to_fs(address.place.url, skip_instance_cache=True, **options)
     except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"{variable} cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: the callers retry later

@@ -16,6 +16,7 @@ from configs.legal_names import LegalNames, is_sample
 from configs.mail_server import MAIL_PROVIDERS
 from configs.program_settings import list_needed, list_secrets
 from configs.secret_files import folder_in_use
+from configs.setting_groups.value_types import StorePlace, read_store
 
 if TYPE_CHECKING:
     from configs.settings import Settings
@@ -80,16 +81,15 @@ def far_server(settings: "Settings") -> list[str]:
         else ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
     )
     return far + [
-        f"{name}_URL leaves this machine: name a folder, or give {name}_ENDPOINT_URL an address on loopback"
-        for name, url, endpoint in (
-            ("PROOFS", settings.proofs_url, settings.proofs_endpoint_url),
-            ("EXPORTS", settings.exports_url, settings.exports_endpoint_url),
-            ("INVOICES", settings.invoices_url, settings.invoices_endpoint_url),
-            ("BACKUP", settings.backup_url, settings.backup_endpoint_url),
-        )
-        if urlsplit(url or "").scheme not in ("", "file")
-        and not is_loopback(urlsplit(endpoint or "").hostname or "")
+        f"{name.upper()} leaves this machine: name a folder, or a server on loopback (?endpoint=http://127.0.0.1:…)"
+        for name in ("proofs_url", "exports_url", "invoices_url", "backup_url")
+        if (text := _text(settings, name)) and not _is_near(read_store(text))
     ]
+
+
+def _is_near(place: StorePlace) -> bool:
+    is_folder = urlsplit(place.url).scheme in ("", "file")
+    return is_folder or is_loopback(urlsplit(place.endpoint or "").hostname or "")
 
 
 def is_near_sentry(settings: "Settings") -> bool:

@@ -19,6 +19,7 @@ from rq import Worker
 
 from configs.loop_report import BACKGROUND, PLANNER, read_report
 from configs.redis import redis_client
+from configs.setting_groups.crawling import SCRAPYD_USER
 from configs.settings import settings
 from configs.startup import exit_on_config_error
 
@@ -53,7 +54,7 @@ def _check_node() -> None:
 
 
 def _ask_scrapyd(password: str) -> None:
-    login = base64.b64encode(f"{settings().scrapyd_username}:{password}".encode()).decode("ascii")
+    login = base64.b64encode(f"{SCRAPYD_USER}:{password}".encode()).decode("ascii")
     _ask(f"{settings().scrapyd_url}/daemonstatus.json", {"Authorization": f"Basic {login}"})
 
 

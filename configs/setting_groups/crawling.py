@@ -11,7 +11,7 @@ from configs.proxies import Proxy, parse_proxies
 from configs.setting_groups.common import CommonSettings
 from configs.setting_groups.value_types import WebAddress
 
-_HUMAN_GAP = 3.0  # seconds
+SCRAPYD_USER = "scrapyd"
 _CONFIGS = Path(__file__).parents[1]
 PREFECTURES = _CONFIGS / "prefectures"
 HOSTS = _CONFIGS / "hosts.yaml"
@@ -19,12 +19,6 @@ HOSTS = _CONFIGS / "hosts.yaml"
 
 def _reaches_out(app_env: str | None, *, allowed: bool) -> bool:
     return app_env == "production" or (app_env == "development" and allowed)
-
-
-def _step_gap(known: dict[str, Any]) -> float:
-    """Return a person's longest pause between two pages; a stand-in is no site that wants to be spared."""
-    real = _reaches_out(known.get("app_env"), allowed=known.get("allow_live_sites", False))
-    return _HUMAN_GAP if real else 0.0
 
 
 def _spoken(address: str) -> str:
@@ -47,7 +41,6 @@ class CrawlingSettings(CommonSettings):
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
-    step_gap_seconds: float = Field(default_factory=_step_gap, ge=0, allow_inf_nan=False)
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
     sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
     proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
@@ -58,7 +51,6 @@ class CrawlingSettings(CommonSettings):
     discovery_processes: int = Field(1, ge=0)
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
     scrapyd_urls: Annotated[tuple[_ScrapydAddress, ...], NoDecode] = Field(default_factory=_own_scrapyd)
-    scrapyd_username: str = "scrapyd"
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
 

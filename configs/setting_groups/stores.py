@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from configs.setting_groups.value_types import StoreAddress, WebAddress
+from configs.setting_groups.value_types import StoreAddress
 
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
@@ -25,30 +25,22 @@ class StoreSettings(BaseSettings):
 
     # Proofs
     proofs_url: StoreAddress | None = None
-    proofs_endpoint_url: WebAddress | None = None
-    proofs_region: str | None = None
     proofs_access_key_id: str | None = None
     proofs_secret_access_key: SecretStr | None = None
 
     # Exports of personal data
     exports_url: StoreAddress | None = None
-    exports_endpoint_url: WebAddress | None = None
-    exports_region: str | None = None
     exports_access_key_id: str | None = None
     exports_secret_access_key: SecretStr | None = None
 
     # Files of invoices
     invoices_url: StoreAddress | None = None
-    invoices_endpoint_url: WebAddress | None = None
-    invoices_region: str | None = None
     invoices_access_key_id: str | None = None
     invoices_secret_access_key: SecretStr | None = None
 
     # Backups
     backup_url: StoreAddress | None = None
     backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None
-    backup_endpoint_url: WebAddress | None = None
-    backup_region: str | None = None
     backup_access_key_id: str | None = None
     backup_secret_access_key: SecretStr | None = None
     backup_hour: int = Field(2, ge=0, le=23)

@@ -1,9 +1,10 @@
 """Types of settings that several areas share."""
 
 import re
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, AnyHttpUrl, TypeAdapter
+from pydantic import AfterValidator, AnyHttpUrl, TypeAdapter, ValidationError
 
 _STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
 
@@ -13,10 +14,38 @@ def _address(text: str) -> str:
     return str(TypeAdapter(AnyHttpUrl).validate_python(text)).rstrip("/")
 
 
-def _store(text: str) -> str:
+class StorePlace(NamedTuple):
+    """A folder or a bucket; of a bucket the server, where it is not Amazon's, and the region."""
+
+    url: str
+    endpoint: str | None = None
+    region: str | None = None
+
+
+def read_store(text: str) -> StorePlace:
+    """Read a folder, or `s3://bucket/folder?endpoint=https://s3.example.org&region=fr-par`.
+
+    Raises:
+        ValueError: it is neither, or says more.
+    """
     # s3:/x is a folder of that name to a library, and of s3:// the year of the first key becomes the bucket
     if not _STORE.match(text):
         raise ValueError("names no store: write a folder, or s3://bucket/folder")
+    url, mark, query = text.partition("?")
+    if not mark or "://" not in url or url.startswith("file:"):
+        return StorePlace(text)
+    said = parse_qs(query)
+    endpoint, region = (said.pop(name, [None])[0] for name in ("endpoint", "region"))
+    if said or not (endpoint or region):
+        raise ValueError("says something else behind its ? than endpoint=https://… and region=…")
+    try:
+        return StorePlace(url, _address(endpoint) if endpoint else None, region)
+    except ValidationError:
+        raise ValueError("names an endpoint that is no address, https://…") from None
+
+
+def _store(text: str) -> str:
+    read_store(text)
     return text
 
 

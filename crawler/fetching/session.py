@@ -10,6 +10,7 @@ from scrapy import Request
 from scrapy.http import Response
 from w3lib.url import safe_url_string
 
+from configs.check_intervals import find_step_gap
 from configs.desk import Desk
 from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
@@ -193,8 +194,8 @@ class Session:
 
 
 def human_delay() -> float:
-    """Return a person's delay between two pages, in seconds: STEP_GAP_SECONDS at most, a third of it at least."""
-    longest = settings().step_gap_seconds
+    """Return a person's delay between two pages, in seconds: `find_step_gap` at most, a third of it at least."""
+    longest = find_step_gap()
     return random.uniform(longest / 3, longest)  # noqa: S311 -- no secret
 
 

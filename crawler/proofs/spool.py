@@ -18,6 +18,8 @@ from configs.constants import Constant
 from configs.proofs import BODY, META, PICTURE, Meta, pack
 from configs.settings import settings
 
+# How often what spiders left is looked for
+PROOFS_SECONDS = Constant("PROOFS_SECONDS", 1.0)
 # No proof is written where less room than this would be left on the disk: tables and queue need it more
 _PROOFS_LEAVE_FREE_MB = Constant("PROOFS_LEAVE_FREE_MB", 500)
 

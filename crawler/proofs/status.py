@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from configs.clock import clock
 from configs.proof_spool_status import SpoolReport, publish_report
 from configs.redis import redis_client
+from configs.setting_groups.value_types import read_store
 from configs.settings import settings
-from crawler.proofs.spool import Spool, spool
+from crawler.proofs.spool import PROOFS_SECONDS, Spool, spool
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def publish_reports(stop: threading.Event) -> None:
             publish_report(client, inspect_spool(spool(), counters))
         except redis.RedisError as error:  # proofs are stored all the same
             log.debug("the spool's report is not published: %s", error)
-        stop.wait(settings().proofs_seconds)
+        stop.wait(PROOFS_SECONDS())
 
 
 def inspect_spool(at: Spool, counters: CounterStore) -> SpoolReport:
@@ -130,8 +131,7 @@ def inspect_spool(at: Spool, counters: CounterStore) -> SpoolReport:
 
 def store_name() -> str:
     """Return the store's address without anything that could be a secret."""
-    given = settings().proofs_url or str(settings().state_dir.resolve() / "proofs" / "kept")
-    url = urlsplit(given)
-    place = f"{url.scheme}://{url.hostname or ''}{url.path}" if url.netloc else given
-    at = settings().proofs_endpoint_url
-    return f"{place} at {urlsplit(str(at)).hostname}" if at and url.netloc else place
+    given = read_store(settings().proofs_url or str(settings().state_dir.resolve() / "proofs" / "kept"))
+    url = urlsplit(given.url)
+    place = f"{url.scheme}://{url.hostname or ''}{url.path}" if url.netloc else given.url
+    return f"{place} at {urlsplit(given.endpoint).hostname}" if given.endpoint else place

@@ -25,14 +25,12 @@ from configs.outage_log import OutageLog
 from configs.proofs import BODY, META, PICTURE, Meta, forget_before, is_key
 from configs.retention import PROOFS_KEPT_FOR
 from configs.settings import SettingsRefused
-from crawler.proofs.spool import Spool, SpoolEntry, spool
+from crawler.proofs.spool import PROOFS_SECONDS, Spool, SpoolEntry, spool
 from crawler.proofs.status import CounterStore
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-# How often what spiders left is looked for
-_PROOFS_SECONDS = Constant("PROOFS_SECONDS", 1.0)
 # How long the browser that takes pictures stays without work
 _PROOFS_IDLE_SECONDS = Constant("PROOFS_IDLE_SECONDS", 60.0)
 
@@ -146,7 +144,7 @@ class UploadWorker:
                 if (met := self.work_once()) and (met != before or self._outage.is_open):
                     worked = time.monotonic()
                 else:  # no entry, or no progress
-                    rest(_PROOFS_SECONDS())
+                    rest(PROOFS_SECONDS())
                 before = met
 
     def work_once(self) -> set[Path]:
@@ -166,7 +164,7 @@ class UploadWorker:
             if self._outage.begin(str(error)):
                 log.warning("%d proofs wait for their store: %s", len(waiting) + len(unpictured), error)
             self._counters.store_away(str(error))
-            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or _PROOFS_SECONDS())
+            self._pause = min(_LONGEST_PAUSE, 2 * self._pause or PROOFS_SECONDS())
             rest(self._pause)
         else:
             if self._outage.end():
@@ -193,7 +191,7 @@ class UploadWorker:
 
 def introduce(folder: Path) -> None:
     """Send the spool's folder and the polling interval to the supervisor."""
-    sys.stdout.write(json.dumps({"folder": str(folder), "seconds": _PROOFS_SECONDS()}) + "\n")
+    sys.stdout.write(json.dumps({"folder": str(folder), "seconds": PROOFS_SECONDS()}) + "\n")
     sys.stdout.flush()
 
 

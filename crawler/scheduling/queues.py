@@ -6,6 +6,7 @@ need a browser (`custom-browser`).
 
 from typing import NamedTuple, Self
 
+from configs.check_intervals import find_step_gap
 from configs.constants import Constant
 from configs.desk import Desk, Fetch
 from configs.settings import settings
@@ -73,8 +74,7 @@ class CrawlQueue(NamedTuple):
     @property
     def hold_seconds(self) -> float:
         """Return for how long a claim may last: a browser's start, the deadline, our own pauses, a margin."""
-        current = settings()
-        pauses = current.step_gap_seconds * VISIT_REQUESTS()
+        pauses = find_step_gap() * VISIT_REQUESTS()
         browser = BROWSER_START_SECONDS() + BROWSER_DEADLINE_SECONDS()
         return (browser if self.browser else HTTP_DEADLINE_SECONDS()) + pauses + CLAIM_MARGIN_SECONDS()
 

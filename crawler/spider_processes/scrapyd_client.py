@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 from configs.desk import Fetch
+from configs.setting_groups.crawling import SCRAPYD_USER
 from configs.settings import settings
 from crawler.scheduling.queues import CrawlQueue
 from crawler.settings import BOT_NAME
@@ -109,9 +110,7 @@ class Scrapyd:
     def _parse_answer(self, name: str, status: int, body: bytes) -> dict[str, Any]:
         where = f"scrapyd at {self.address}"
         if status == HTTPStatus.UNAUTHORIZED:
-            raise ScrapydAway(
-                f"{where} refuses us: check SCRAPYD_USERNAME and SCRAPYD_PASSWORD on both sides"
-            )
+            raise ScrapydAway(f"{where} refuses us: check SCRAPYD_PASSWORD on both sides")
         try:
             answer = json.loads(body)
             if answer["status"] == "ok":
@@ -122,7 +121,7 @@ class Scrapyd:
 
 
 def list_scrapyds() -> list[Scrapyd]:
-    """Return a client for each of SCRAPYD_URLS, with SCRAPYD_USERNAME and SCRAPYD_PASSWORD.
+    """Return a client for each of SCRAPYD_URLS, with SCRAPYD_PASSWORD.
 
     Raises:
         configs.settings.SettingMissing: the password is not set.
@@ -130,10 +129,7 @@ def list_scrapyds() -> list[Scrapyd]:
     current = settings()
     passwords = current.require_all("scrapyd_password")
     addresses = [urlsplit(each) for each in current.scrapyd_urls]
-    return [
-        Scrapyd(each.hostname or "", each.port or 80, current.scrapyd_username, passwords)
-        for each in addresses
-    ]
+    return [Scrapyd(each.hostname or "", each.port or 80, SCRAPYD_USER, passwords) for each in addresses]
 
 
 def _queue(job: Mapping[str, str]) -> CrawlQueue:

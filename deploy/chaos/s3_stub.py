@@ -57,9 +57,7 @@ class S3Stub:
     def environment(self) -> dict[str, str]:
         """Return what points a stack here."""
         return {
-            "PROOFS_URL": f"s3://{_BUCKET}",
-            "PROOFS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
-            "PROOFS_REGION": "eu-west-3",
+            "PROOFS_URL": f"s3://{_BUCKET}?endpoint=http://127.0.0.1:{self._port}&region=eu-west-3",
             "PROOFS_ACCESS_KEY_ID": "chaos",
             "PROOFS_SECRET_ACCESS_KEY": "chaos-secret",
         }

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from configs.hosts import is_loopback, is_private
+from configs.setting_groups.crawling import SCRAPYD_USER
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
 from deploy.local.private_files import write_private
 
@@ -44,7 +45,7 @@ def configuration(current: Settings) -> str:
         # A name is a container's own: it may have several addresses, none of which is published.
         "bind_address": _EVERYWHERE[0] if _INNER.fullmatch(host) and not is_loopback(host) else host,
         "http_port": str(url.port or 80),
-        "username": _escaped(current.scrapyd_username),
+        "username": SCRAPYD_USER,
         "password": _escaped(current.require_all("scrapyd_password")[0]),
         "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
         "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",

@@ -1,6 +1,5 @@
 """.env.example has every variable, each with a line of meaning, and works as it is."""
 
-import itertools
 import re
 from pathlib import Path
 from typing import get_args
@@ -26,10 +25,20 @@ def test_it_has_every_variable_and_no_other_and_each_once() -> None:
     assert sorted(listed) == sorted(name.upper() for name in Settings.model_fields)
 
 
+def meanings() -> dict[str, str]:
+    """Return the last line of the comment that counts for each variable: the next one above it, by no empty line."""
+    found, meaning = {}, ""
+    for line in LINES:
+        if not line or line.startswith("#"):
+            meaning = line
+        else:
+            found[line.partition("=")[0]] = meaning
+    return found
+
+
 def test_each_variable_has_a_line_of_meaning_above_it() -> None:
-    for above, line in itertools.pairwise(LINES):
-        if line and not line.startswith("#"):
-            assert re.match(r"# \w.{8,}", above), f"{line} has no meaning above it"
+    for name, meaning in meanings().items():
+        assert re.match(r"# \S.{8,}", meaning), f"{name} has no meaning above it"
 
 
 def test_its_values_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,13 +51,12 @@ def test_its_values_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def marked(words: str) -> set[str]:
     """Return the variables whose meaning has these words in its brackets, a pattern."""
-    pairs = itertools.pairwise(LINES)
-    return {line.partition("=")[0] for above, line in pairs if re.search(rf"\[.*{words}.*\]$", above)}
+    return {name for name, meaning in meanings().items() if re.search(rf"\[.*{words}.*\]$", meaning)}
 
 
 def needed_by(program: str) -> set[str]:
     """Return the variables that are marked as needed by a program in production."""
-    return marked(rf"needed in production by .*\b(all|{program})\b")
+    return marked(rf"\b(all|{program})\b")
 
 
 def read_refused(program: str | None) -> set[str]:
@@ -68,7 +76,7 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
 def test_without_a_program_production_needs_what_any_of_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    assert marked("needed in production") == read_refused(None)
+    assert marked(rf"\b({'|'.join(('all', *get_args(Program)))})\b") == read_refused(None)
 
 
 def test_what_nothing_uses_is_marked() -> None:

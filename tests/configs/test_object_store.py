@@ -1,5 +1,6 @@
 """The store, on a disk and on a server that speaks S3."""
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,11 +17,14 @@ from tests.small_disk import small_disk
 
 KEY = "2026/11/20/0123456789abcdef0123456789abcdef"
 S3 = {
-    "PROOFS_REGION": "eu-west-3",
     "PROOFS_ACCESS_KEY_ID": "tests",
     "PROOFS_SECRET_ACCESS_KEY": "tests-secret",
-    "PROOFS_URL": "s3://proofs/kept",
 }
+
+
+def at(endpoint: str) -> str:
+    """Return the address of a store on a server."""
+    return f"s3://proofs/kept?endpoint={endpoint}&region=eu-west-3"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def s3(_s3: str, settings_env: Callable[..., None]) -> str:
     client = boto3.client(
         "s3",
         endpoint_url=_s3,
-        region_name=S3["PROOFS_REGION"],
+        region_name="eu-west-3",
         aws_access_key_id="tests",
         aws_secret_access_key="tests-secret",
     )
@@ -47,7 +51,7 @@ def s3(_s3: str, settings_env: Callable[..., None]) -> str:
     for each in client.list_objects_v2(Bucket="proofs").get("Contents", []):
         client.delete_object(Bucket="proofs", Key=each["Key"])
     client.close()
-    settings_env(**S3, PROOFS_ENDPOINT_URL=_s3)
+    settings_env(**S3, PROOFS_URL=at(_s3))
     return _s3
 
 
@@ -109,7 +113,7 @@ def test_without_a_word_it_is_a_folder_below_the_state(
 def test_a_bucket_that_is_not_there_is_named_and_is_no_missing_proof(
     s3: str, settings_env: Callable[..., None], url: str
 ) -> None:
-    settings_env(PROOFS_URL=url)
+    settings_env(PROOFS_URL=f"{url}?endpoint={s3}&region=eu-west-3")
     store = proof_blobs()
     for act in (
         lambda: store.put(KEY, b""),
@@ -124,7 +128,7 @@ def test_a_bucket_that_is_not_there_is_named_and_is_no_missing_proof(
 def test_a_server_that_is_away_is_trouble(
     s3: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
-    settings_env(PROOFS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
+    settings_env(PROOFS_URL=at(f"http://127.0.0.1:{closed_port}"))
     for act in (lambda: proof_blobs().put(KEY, b""), lambda: proof_blobs().get(KEY), proof_blobs().names):
         with pytest.raises(StoreAway, match="PROOFS_URL"):
             act()
@@ -138,7 +142,7 @@ def test_a_server_that_hangs_is_given_up(
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        settings_env(**S3, PROOFS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        settings_env(**S3, PROOFS_URL=at(f"http://127.0.0.1:{silent.getsockname()[1]}"))
         ended: list[str] = []
 
         def ask() -> None:
@@ -157,7 +161,7 @@ def test_outside_production_no_store_is_elsewhere(settings_env: Callable[..., No
     settings_env(PROOFS_URL=url)
     with pytest.raises(SettingsRefused, match="PROOFS_URL leaves this machine"):
         settings()
-    settings_env(PROOFS_ENDPOINT_URL="https://s3.example.org")
+    settings_env(PROOFS_URL=at("https://s3.example.org"))
     with pytest.raises(SettingsRefused, match="PROOFS_URL leaves this machine"):
         settings()
 
@@ -170,6 +174,22 @@ def test_what_names_no_store_is_refused_at_the_start(settings_env: Callable[...,
     with pytest.raises(
         SettingsRefused, match="PROOFS_URL: names no store: write a folder, or s3://bucket/folder"
     ):
+        settings()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("endpoint=s3.example.org", "an endpoint that is no address"),
+        ("endpoint_url=https://s3.example.org", "something else behind its ?"),
+        ("", "something else behind its ?"),
+    ],
+)
+def test_what_says_too_much_of_a_store_is_refused(
+    settings_env: Callable[..., None], query: str, said: str
+) -> None:
+    settings_env(PROOFS_URL=f"s3://bucket/folder?{query}")
+    with pytest.raises(SettingsRefused, match=re.escape(said)):
         settings()
 
 
@@ -196,7 +216,7 @@ def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
 
 
 def test_a_store_that_no_library_knows_is_named(settings_env: Callable[..., None]) -> None:
-    settings_env(PROOFS_URL="nowhere://x", PROOFS_ENDPOINT_URL="http://127.0.0.1:1")
+    settings_env(PROOFS_URL="nowhere://x?endpoint=http://127.0.0.1:1")
     with pytest.raises(StoreAway, match="PROOFS_URL cannot be opened"):
         proof_blobs()
 
@@ -242,7 +262,7 @@ def test_a_backup_s_store_that_hangs_is_told_from_one_that_refuses(
         address = {name.replace("PROOFS", "BACKUP"): value for name, value in S3.items()}
         settings_env(
             **address,
-            BACKUP_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            BACKUP_URL=at(f"http://127.0.0.1:{silent.getsockname()[1]}"),
             BACKUP_CALL_SECONDS="0.3",
         )
         with pytest.raises(StoreAway, match="no answer in time: raise BACKUP_CALL_SECONDS") as caught:

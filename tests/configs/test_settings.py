@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from configs.check_intervals import find_step_gap
 from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
 from deploy.sandbox.receipts.signatures import make_public_key
 from tests.fuzz import times
@@ -421,18 +422,20 @@ def test_any_environment_is_read_or_refused_and_never_anything_else(
             )
 
 
-def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(bare: Put) -> None:
-    def gap(**variables: str) -> float:
-        bare(**variables)
-        return load().step_gap_seconds
-
-    assert gap(**PRODUCTION) == 3
-    assert gap(**PRODUCTION, STEP_GAP_SECONDS="0") == 0
-    assert gap(APP_ENV="development", STEP_GAP_SECONDS="") == 0
-    assert gap(APP_ENV="development", ALLOW_LIVE_SITES="true") == 3
-    assert gap(APP_ENV="sandbox") == 0
-    with pytest.raises(SettingsRefused, match="STEP_GAP_SECONDS"):
-        gap(STEP_GAP_SECONDS="-1")
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        (PRODUCTION, 3),
+        ({"APP_ENV": "development"}, 0),
+        ({"APP_ENV": "development", "ALLOW_LIVE_SITES": "true"}, 3),
+        ({"APP_ENV": "sandbox"}, 0),
+    ],
+)
+def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(
+    bare: Put, variables: dict[str, str], seconds: float
+) -> None:
+    bare(**variables)
+    assert find_step_gap() == seconds
 
 
 def test_the_spiders_run_under_this_machines_scrapyd_unless_several_are_named(settings_env: Put) -> None:

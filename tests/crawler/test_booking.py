@@ -86,7 +86,7 @@ def test_a_cancelled_check_is_cancelled_and_says_nothing(held: Held) -> None:
 def test_pauses_between_steps_do_not_use_up_the_sites_time(
     held: Held, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
-    settings_env(STEP_GAP_SECONDS="1", HTTP_DEADLINE_SECONDS="3")
+    settings_env(STAND_IN_GAP_SECONDS="1", HTTP_DEADLINE_SECONDS="3")
     began = monotonic()
     item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
     assert item.outcome is Outcome.NO_SLOTS

@@ -92,7 +92,7 @@ def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (401, "Unauthorized", "check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"),
+        (401, "Unauthorized", "check SCRAPYD_PASSWORD"),
         (502, "<h1>Bad gateway</h1>", "answered 502 to schedule.json with no JSON"),
         (200, "[]", "with no JSON"),
         (
@@ -144,5 +144,5 @@ def test_a_password_that_scrapyd_does_not_know_is_refused(
 ) -> None:
     Server.password = known
     settings_env(SCRAPYD_PASSWORD=keeper)
-    with pytest.raises(ScrapydAway, match="check SCRAPYD_USERNAME and SCRAPYD_PASSWORD"):
+    with pytest.raises(ScrapydAway, match="check SCRAPYD_PASSWORD"):
         list_scrapyds()[0].jobs()

@@ -275,7 +275,7 @@ def bucket(settings_env: Callable[..., None]) -> Iterator[None]:
     client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="eu-west-3", **key)
     client.create_bucket(Bucket="backups", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
     settings_env(
-        BACKUP_URL="s3://backups/rdv", BACKUP_ENDPOINT_URL=f"http://{host}:{port}", BACKUP_REGION="eu-west-3",
+        BACKUP_URL=f"s3://backups/rdv?endpoint=http://{host}:{port}&region=eu-west-3",
         BACKUP_ACCESS_KEY_ID="tests", BACKUP_SECRET_ACCESS_KEY="tests-secret",
     )  # fmt: skip
     yield

@@ -78,8 +78,8 @@ def test_sigterm_ends_a_base_backup_at_once_and_nothing_of_it_counts(
 def test_sigterm_waits_for_no_store_that_hangs(cluster: Cluster, tmp_path: Path, settings_env: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings_env(
-            BACKUP_URL="s3://backups/rdv", BACKUP_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}",
-            BACKUP_REGION="eu-west-3", BACKUP_ACCESS_KEY_ID="tests", BACKUP_SECRET_ACCESS_KEY="tests-secret",
+            BACKUP_URL=f"s3://backups/rdv?endpoint=http://127.0.0.1:{silent.getsockname()[1]}&region=eu-west-3",
+            BACKUP_ACCESS_KEY_ID="tests", BACKUP_SECRET_ACCESS_KEY="tests-secret",
         )  # fmt: skip
         with service(tmp_path / "backup.log") as process:
             cluster.pay(1)
