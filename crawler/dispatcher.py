@@ -27,13 +27,12 @@ from crawler.fetching.proxies import Proxies
 from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem
-from crawler.pipelines import STOP_GRACE_SECONDS
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import host_floor
-from crawler.scheduling.queues import CrawlQueue
+from crawler.scheduling.queues import STOP_GRACE_SECONDS, CrawlQueue
 from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SpiderLease, wait_for
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import State

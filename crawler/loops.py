@@ -8,7 +8,7 @@ import threading
 
 from configs.clock import clock
 from configs.file_watch import end_for_newer_files
-from crawler.pipelines import STOP_GRACE_SECONDS
+from crawler.scheduling.queues import STOP_GRACE_SECONDS
 from crawler.spider_processes.command_setup import prepare, until_stopped
 
 

@@ -7,12 +7,9 @@ from typing import Any, Self
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
-from configs.constants import Constant
 from crawler.items import CheckBatch
 from crawler.recording.batch_writer import writer_of
-
-# How long running checks may end after a stop
-STOP_GRACE_SECONDS = Constant("STOP_GRACE_SECONDS", 3.0)
+from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 
 class RecordPipeline:

@@ -20,6 +20,8 @@ from crawler.catalogue import system_of, systems
 
 # Longest duration of one check by HTTP, over all its requests
 HTTP_DEADLINE_SECONDS = Constant("HTTP_DEADLINE_SECONDS", 20.0)
+# How long running checks may end after a stop
+STOP_GRACE_SECONDS = Constant("STOP_GRACE_SECONDS", 3.0)
 # Added to the deadline before a desk whose process died is due again
 CLAIM_MARGIN_SECONDS = Constant("CLAIM_MARGIN_SECONDS", 5.0)
 # How many checks one spider process runs at once; more than there are hosts, so that hanging ones do not fill it

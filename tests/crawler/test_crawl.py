@@ -95,8 +95,8 @@ def test_what_is_wrong_is_said_and_nothing_starts(arguments: tuple[str, ...], sa
 def test_wrong_settings_are_said_too(
     monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(SPIDER_PLACES="none")
-    with pytest.raises(SystemExit, match="SPIDER_PLACES"):
+    settings_env(SPIDER_PROCESSES="none")
+    with pytest.raises(SystemExit, match="SPIDER_PROCESSES"):
         prepared("prefenligne", "-a", "desk=naturalisation-torcy")
 
 

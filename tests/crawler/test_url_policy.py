@@ -50,7 +50,7 @@ def test_a_stand_in_on_one_port_may_move_up_to_tls_on_it_only() -> None:
 )
 def test_outside_production_only_this_machine_is_asked(env: str, url: str) -> None:
     with pytest.raises(AddressRefused, match="is not on this machine"):
-        ensure_allowed(url, load(app_env=env))
+        ensure_allowed(url, load(app_env=env, test_periods={}))
 
 
 @pytest.mark.parametrize("url", ["http://127.77.0.91:8800/", "http://localhost/", "http://[::1]:80/"])
@@ -60,10 +60,10 @@ def test_this_machine_is_always_asked(url: str) -> None:
 
 def test_the_refusal_says_how_to_allow_more() -> None:
     with pytest.raises(AddressRefused, match="ALLOW_LIVE_SITES=1"):
-        ensure_allowed(HERE, load(app_env="development"))
+        ensure_allowed(HERE, load(test_periods={}, app_env="development"))
     with pytest.raises(AddressRefused, match=r"-a url=http://127.*APP_ENV=production"):
         ensure_allowed(HERE, load(app_env="test"))
-    ensure_allowed(HERE, load(app_env="development", allow_live_sites=True))
+    ensure_allowed(HERE, load(test_periods={}, app_env="development", allow_live_sites=True))
 
 
 @pytest.mark.rule("3.11")
