@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SERVER = "server {} max_fails=3 fail_timeout=5s;"  # as start.sh writes it for each API
+SERVER = "server {} max_fails=3 fail_timeout=1s;"  # as start.sh writes it for each API
 _TLS = "/etc/rdvpriority/tls"
 
 

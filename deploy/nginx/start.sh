@@ -22,7 +22,7 @@ list_apis() {
 fill_in() (
     API_SERVERS='' LIVE_ADDRESS=$live
     for address in $(list_apis); do
-        API_SERVERS="${API_SERVERS}server $address max_fails=3 fail_timeout=5s; "
+        API_SERVERS="${API_SERVERS}server $address max_fails=3 fail_timeout=1s; "
         if ! is_known "$LIVE_ADDRESS"; then LIVE_ADDRESS=$address; fi
     done
     export API_SERVERS LIVE_ADDRESS
