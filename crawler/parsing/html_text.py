@@ -123,6 +123,7 @@ _LEAVES = frozenset("a b div em h1 h2 h3 h4 h5 h6 i label li p small span strong
 _GOES_ON = re.compile(r"(?i)(?:er|ere|ère|re|e|eme|ème|nde?|h|o|st|th|am|pm)(?![^\W\d_])")  # `1er`, `9h`
 _LONE_DIGIT = re.compile(r"(?<![\w/.:-])\d$")  # `<b>1</b>5 décembre` is no 5 December
 _IS_DIGIT = re.compile(r"\d(?!\d| ?[:h])")
+_FRACTION = re.compile(r"\d{1,2}([.,]\d{1,4})?")  # the rest of a number, or of `24.<b>11.2026</b>`
 _CLOSES = ".!?;:,)\u00bb"
 
 _MARKS = re.compile("[\u0300-\u036f]")  # combining accents
@@ -335,7 +336,7 @@ def _join_inline(text: str) -> str:
 def _are_two_words(before: str, part: str) -> bool:
     last, first = before[-1], part[0]
     if first.isdigit() and last in _CLOSES:  # `l'écran.<a>21/11 à 9h</a>`, but `12,<sup>50</sup>`
-        return not before[-2:-1].isdigit()
+        return not (before[-2:-1].isdigit() and _FRACTION.fullmatch(part.rstrip()))
     if first.isdigit():
         return last.isalnum() and not (_LONE_DIGIT.search(before) and _IS_DIGIT.match(part))
     if not first.isalpha():

@@ -413,8 +413,9 @@ def test_the_title_of_a_page_inside_another_takes_the_sentence_back() -> None:
 
 
 @pytest.mark.rule("3.2")
-def test_a_moment_in_a_link_right_behind_a_full_stop_is_seen() -> None:
-    reading = read(f"<p>{NONE}.</p><p>Prenez un ticket.<a href='/0'>27/11 à 9h30</a></p>")
+@pytest.mark.parametrize("before", ["Prenez un ticket", "Ouvert de 14h à 17h30"])
+def test_a_moment_in_a_link_right_behind_a_full_stop_is_seen(before: str) -> None:
+    reading = read(f"<p>{NONE}.</p><p>{before}.<a href='/0'>27/11 à 9h30</a></p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
