@@ -32,6 +32,7 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VAPID_PRIVATE_KEY", raising=False)
     folder = tmp_path / "secrets"
     assert run(folder) == f"to be filled in {folder}: {', '.join(sorted(GIVEN))}\n"
     drawn = {file.name.upper() for file in folder.iterdir()} | {"SECRETS_DIR"}
