@@ -41,7 +41,7 @@ def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str,
     """Return a body's text and its charset: of its byte order mark, its header, or its markup, as in browsers.
 
     Without a known one markup is UTF-8 if it is valid, else windows-1252; anything else is UTF-8. What cannot be
-    decoded is U+FFFD.
+    decoded is U+FFFD, and so is NUL.
     """
     charset = (
         next((name for mark, name in _BEGINNINGS if body.startswith(mark)), "")
@@ -49,7 +49,8 @@ def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str,
         or (markup and _declared(body))
         or ("cp1252" if markup and not _is_utf8(body) else "utf-8")
     )
-    return body.decode(charset, "replace").removeprefix("\ufeff"), charset
+    text = body.decode(charset, "replace").removeprefix("\ufeff")
+    return text.replace("\0", "\ufffd") if "\0" in text else text, charset  # UTF-16 under another name
 
 
 def _label_of(content_type: str | None) -> str:

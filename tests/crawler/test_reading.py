@@ -38,6 +38,13 @@ def test_a_page_is_read_in_the_charset_that_it_names(charset: str, codec: str) -
     assert replace(body, headers={"content-type": f"text/html; charset={charset}"}).text == "<p>Créneau</p>"
 
 
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("codec", ["utf-16-be", "utf-16-le"])
+def test_two_bytes_a_letter_under_another_name_prove_no_absence(codec: str) -> None:
+    answer = read(ez.full().encode(codec), content_type="text/html; charset=koi8-r")
+    assert answer.covered == ()
+
+
 @pytest.mark.parametrize("body", ["<p>a</p></html><p>b</p>", "<html><p>a</p></HTML >\n<html><p>b</p></html>"])
 def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(body: str) -> None:
     assert page(body).root.xpath("//p/text()") == ["a", "b"]
