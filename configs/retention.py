@@ -18,7 +18,7 @@ SUPPORT_KEPT_FOR = Constant("SUPPORT_KEPT_FOR", timedelta(days=365))
 LOGIN_KEPT_FOR = Constant("LOGIN_KEPT_FOR", timedelta(days=90))
 # How long a proof is kept
 PROOFS_KEPT_FOR = timedelta(days=30)
-# After which time an account is deleted that nobody confirmed
+# Age at which an account whose address was never confirmed is deleted
 UNVERIFIED_KEPT_FOR = timedelta(days=30)
-# After which time without use an account is deleted; two mails warn 60 and 14 days before
+# Time without use after which an account is deleted; two mails warn 60 and 14 days before
 ACCOUNT_UNUSED_FOR = timedelta(days=730)

@@ -40,7 +40,7 @@ def read_extra(setup: configparser.ConfigParser, extra: str) -> Iterator[str]:
 
 
 def list_wanted(setup: configparser.ConfigParser, names: Iterable[str]) -> set[str]:
-    """Return the packages that extras and packages of these names stand for."""
+    """Return the packages that these names mean: an extra's own, and each package by its name."""
     wanted: set[str] = set()
     for name in names:
         if name in setup["options.extras_require"]:

@@ -23,11 +23,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no type
     def _stop_listening(self) -> None:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_AT_ONCE)  # no request's thread gets in between the last look and the close
-        while self.sockets:
-            listener = self.sockets.pop()
-            taken = -1
-            while taken != self.nr_conns:
-                taken = self.nr_conns
-                self.accept(listener)
-            listener.close()
-        sys.setswitchinterval(interval)
+        try:
+            while self.sockets:
+                listener = self.sockets.pop()
+                taken = -1
+                while taken != self.nr_conns:
+                    taken = self.nr_conns
+                    self.accept(listener)
+                listener.close()
+        finally:
+            sys.setswitchinterval(interval)

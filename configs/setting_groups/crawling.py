@@ -21,13 +21,13 @@ def _reaches_out(app_env: str | None, *, allowed: bool) -> bool:
     return app_env == "production" or (app_env == "development" and allowed)
 
 
-def _spoken(address: str) -> str:
+def _check_scheme(address: str) -> str:
     if not address.startswith("http://"):
         raise ValueError("scrapyd speaks http only: reach another machine's through a tunnel")
     return address
 
 
-_ScrapydAddress = Annotated[WebAddress, AfterValidator(_spoken)]
+_ScrapydAddress = Annotated[WebAddress, AfterValidator(_check_scheme)]
 
 
 def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How long browsers may take, and how much they may serve and hold."""
+"""Limits of browsers: how long they may take, and how much they may serve and hold."""
 
 from configs.constants import Constant
 

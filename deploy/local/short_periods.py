@@ -37,13 +37,13 @@ def gather(variables: Mapping[str, str]) -> dict[str, str]:
     changed = json.loads(variables.get(VARIABLE) or "{}")
     if unknown := changed.keys() - names:
         raise UnknownConstant(f"{VARIABLE} names no constant: {', '.join(sorted(unknown))}")
-    changed |= {name: _read(value) for name, value in variables.items() if name in names}
+    changed |= {name: _read_value(value) for name, value in variables.items() if name in names}
     changed = {name: value for name, value in changed.items() if value is not None}
     others = {name: value for name, value in variables.items() if name not in names}
     return others | ({VARIABLE: json.dumps(changed)} if changed or VARIABLE in others else {})
 
 
-def _read(text: str) -> Any:
+def _read_value(text: str) -> Any:
     """Read a number, `90d`, or waits with commas between them; None where there is nothing."""
     if "," in text:
         return [float(each) for each in text.split(",")]

@@ -34,11 +34,11 @@ _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
 _TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
 # Least time between two messages to one chat of Telegram
 _TELEGRAM_CHAT_SECONDS = Constant("TELEGRAM_CHAT_SECONDS", 1.0)
-# How many of TELEGRAM_PER_SECOND (half at most) are left to slot alerts that few get, while a crowd is told
+# Share of TELEGRAM_PER_SECOND (half at most) that is kept for slot alerts to few people while a crowd is told
 _TELEGRAM_RESERVED = Constant("TELEGRAM_RESERVED", 5)
 # How many SMS a second Twilio takes of the number or service that they come from
 _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
-# The same as TELEGRAM_RESERVED, of SMS_PER_SECOND
+# Share of SMS_PER_SECOND that is kept in the same way
 _SMS_RESERVED = Constant("SMS_RESERVED", 2)
 
 _REMEMBERED_SECONDS = 60

@@ -1,4 +1,4 @@
-"""What is cut out of the one lock: all that an image's programs import, with its hashes, and no embedded server."""
+"""Cut of the one lock: all that an image's programs import, with its hashes, and no embedded server."""
 
 import ast
 import configparser

@@ -252,7 +252,7 @@ def replace_one(visitors: Visitors, stopped: Api, other: Api, people: range, dat
         until(lambda: stopped.count_requests() >= 2 and other.count_requests() >= 2)
         stopped.process.terminate()
         until(lambda: not answers("127.0.0.1", stopped.port))
-        assert visitors.look(20) == {200}  # nobody waits for an API that answers its last requests
+        assert visitors.look(20) == {200}  # no visitor waits for an API that answers its last requests
         assert stopped.process.poll() is None
     assert {each.status for each in orders.wait().values()} == {201}
     assert stopped.process.wait(PATIENCE) == 0

@@ -1,4 +1,4 @@
-"""What the parts of the status read: alarms, desks, hosts, outages, queues, proofs, discovery, programs."""
+"""Overviews of the status, part by part: alarms, desks, hosts, outages, queues, proofs, discovery, programs."""
 
 from collections.abc import Callable
 from datetime import timedelta

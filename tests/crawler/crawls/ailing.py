@@ -1,5 +1,7 @@
-"""What a check of a site that is not well may leave behind. tests/crawler/test_outcomes.py has each way to be ill, by
-one site; here each site answers once with a page of its own that says nothing, which only its reader can tell.
+"""Ailing sites: what a check of one may leave behind.
+
+tests/crawler/test_outcomes.py has each way to be ill, by one site; here each site answers once with a page of its own
+that says nothing, which only its reader can tell.
 """
 
 from configs.outcome import Outcome

@@ -1,5 +1,7 @@
-"""What SendGrid, Twilio and Telegram refuse, their stand-ins refuse: a laxer one would let a message of ours pass that
-the provider does not take. SendGrid's and Twilio's are called by their own libraries, Telegram's as its Bot API is.
+"""Contracts of the stand-ins of SendGrid, Twilio and Telegram: they refuse what the providers refuse.
+
+A laxer one would let a message of ours pass that the provider does not take. SendGrid's and Twilio's are called by their
+own libraries, Telegram's as its Bot API is.
 
 What they accept and how they fail is tried where the notifier sends (tests/notifier/providers, web_push).
 """

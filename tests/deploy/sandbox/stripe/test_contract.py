@@ -1,5 +1,7 @@
-"""What Stripe refuses, answers once and signs, as its own library meets it: a laxer stand-in would let a fault with
-money pass. Amounts are in test_invariants.py, renewals in test_subscriptions.py, names in test_shapes.py.
+"""Contract of Stripe's stand-in: what it refuses, answers once and signs, as Stripe's own library meets it.
+
+A laxer stand-in would let a fault with money pass. Amounts are in test_invariants.py, renewals in
+test_subscriptions.py, names in test_shapes.py.
 """
 
 import time
