@@ -344,7 +344,7 @@ def _written(found: re.Match[str], page: Page) -> date | None:
 
 
 _AHEAD = re.compile(r"Prochaine disponibilité le (\d\d)/(\d\d)/(\d{4}) (\d\d)h(\d\d)")
-_NEXT_WRITTEN = re.compile(r"prochaine disponibilité le (.{0,40})")
+_NEXT_WRITTEN = re.compile(r"prochaine disponibilité le (?=(.{0,40}))")
 _RAILS = re.compile(
     r"(?:starts_at|[?;&]date)=(\d{4}-\d\d-\d\d)[+T](\d\d)(?:%3A|:)(\d\d)(?:(?:%3A|:)\d\d(?: |\+)?)?(?:(%2B|[+-]|)(\d\d):?(\d\d)|(UTC))?(?=[&\"'])"
 )
