@@ -97,10 +97,13 @@ def _asks_the_browser(page: Page) -> Reading | None:
 def find_damage(page: Page) -> str:
     """Say whether text that an answer is read from has lost letters to a wrong charset; empty if it has not.
 
-    Of HTML that is its text and its JSON, not its comments and scripts.
+    Of HTML that is its text and its JSON, not its comments and scripts. So is a `noscript` in another: the first end
+    of either ends both in browsers, which show the rest: https://html.spec.whatwg.org/#the-noscript-element
     """
     if not page.is_html:
         texts = [unescape_json(page.text)]
+    elif page.root.xpath("boolean(//noscript//noscript)"):
+        return "a noscript stands in another: browsers show what follows the inner one"
     else:
         told = page.raw
         states = page.root.xpath("//script[contains(@type, 'json')]/text()")

@@ -298,7 +298,7 @@ def orion(text: str, page: Page) -> Evidence:
 _FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
 _WRITTEN = re.compile(
-    rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|{'|'.join(_FRENCH)}|nov\.)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
+    rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|[a-zéû]{{3,9}}\.?)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
 )
 
 
@@ -331,7 +331,10 @@ def _words(markup: str) -> str:
 
 def _written(found: re.Match[str], page: Page) -> date | None:
     weekday, day, month, year, hour, minute = found.groups()
-    number = int(month) if month.isdecimal() else 11 if month == "nov." else _FRENCH.index(month) + 1
+    named = [each for each, name in enumerate(_FRENCH, 1) if name.startswith(month.rstrip("."))]
+    if not month.isdecimal() and len(named) != 1:  # "jui"
+        return None
+    number = int(month) if month.isdecimal() else named[0]
     today, moment = page.visit.today, None
     for each in [int(year)] if year else range(today.year, today.year + 5):
         with suppress(ValueError):
