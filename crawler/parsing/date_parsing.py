@@ -142,12 +142,17 @@ def parse_state_moment(value: Any, visit: VisitContext) -> date | None:
 def moments_behind(words: str, text: str, visit: VisitContext) -> list[date | None]:
     """Return the moment directly after each occurrence of some words, read as in `moments_in`.
 
-    An occurrence without a readable moment gives None: `Prochaine disponibilité le …` still announces one.
+    An occurrence without a readable moment gives None: `Prochaine disponibilité le …` still announces one. So does
+    `07/1` at the text's end, which may be all that came of `07/12/2026`.
     """
     lowered = _fold_days(text)
     begins = (found.end() for found in re.finditer(rf"{re.escape(words.lower())}{_LEADS}", lowered))
     days = (_DAY.match(lowered, begin) for begin in begins)
-    return [_read_moment(day, lowered, visit) if day else None for day in days]
+    return [_read_moment(day, lowered, visit) if day and not _is_cut(day, lowered) else None for day in days]
+
+
+def _is_cut(day: re.Match[str], lowered: str) -> bool:
+    return len(day["alone"] or "") == 1 and day.end() == len(lowered)
 
 
 def _fold_days(text: str) -> str:

@@ -85,8 +85,11 @@ def lies(mutant: Mutant, said: Claims, evidence: Evidence) -> Iterator[str]:
     if said.covered and not mutant.may_cover:
         yield "covers something, though the answer speaks of trouble"
     whole = mutant.truth.hours | (mutant.truth.hidden if mutant.may_mend else frozenset())
-    shown = whole | {day_of(hour, mutant.page.visit.zone) for hour in whole}  # the date alone says less
-    if invented := said.hours - (shown & evidence.hours):
+    shown, there = (
+        hours | {day_of(hour, mutant.page.visit.zone) for hour in hours}  # the date alone says less
+        for hours in (whole, evidence.hours)
+    )
+    if invented := said.hours - (shown & there):
         yield f"hours that are not there: {sorted(map(str, invented))}"
     if said.is_open and not (mutant.truth.is_open and evidence.marks_open):
         yield "open without the mark of an open desk"
@@ -137,14 +140,23 @@ _CONCEALED_ALONE = re.compile(  # whose own end stands before another of its kin
     rf"{_CONCEALING}(?:(?:(?!<\1\b).)*?</\1\s*>|[^<]*)"
 )
 _CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
+_LIST_CUT_OFF = re.compile(
+    rf"{_CONCEALING.replace('w+', 'w+(?<=<ul)')}(?:(?!</?ul\b).)*\Z"
+)  # at the page's end
 # A cell that begins in a hidden part of another ends both: https://html.spec.whatwg.org/#parsing-main-intd
 _ENDED_BY_A_CELL = re.compile(r"(?is)<span\b[^>]*\shidden\b[^>]*>(?:(?!</span|<table\b).)*?(?=<t[dhr]\b)")
+_ENDED_BY_A_BLOCK = re.compile(
+    rf"{_CONCEALING.replace('w+', 'w+(?<=<p)')}(?:(?!</p).)*?(?=<(?:table|div|form|ul|p|h\d)\b)"
+)
+_WITHOUT_SCRIPTS = re.compile(r"(?is)<noscript\b.*?</noscript>")
 _HOUR = re.compile(r"booking/create/9845/5/(\d{9,10})(?!\d)")
 
 
 def ezbooking(text: str, _page: Page) -> Evidence:
     """Look for EZBooking's marks in a text."""
-    shown = _CONCEALED.sub(" ", _ENDED_BY_A_CELL.sub(" ", _HIDDEN.sub(" ", text)))
+    ended = _ENDED_BY_A_BLOCK.sub(" ", _ENDED_BY_A_CELL.sub(" ", _HIDDEN.sub(" ", text)))
+    shown = _CONCEALED.sub(" ", ended)
+    scripted = _WITHOUT_SCRIPTS.sub(" ", shown)
     words = " ".join(re.sub(r"<[^>]*>", " ", shown).replace("\u2019", "'").split())
     hours, traces = (
         frozenset(datetime.fromtimestamp(int(each), UTC) for each in _HOUR.findall(where))
@@ -161,8 +173,8 @@ def ezbooking(text: str, _page: Page) -> Evidence:
             or re.search(r"(?i)<h1[^>]*>\s*(service surchargé|50[234] )", shown)
             or "désactivé définitivement" in words
         ),
-        astray=bool(re.search(r"(?i)<a\b(?![^>]*create/9845/5/\d)[^>]*>\s*libre\s*<", shown)),
-        unlinked=bool(re.search(r"(?i)<td\b[^>]*>\s*libre\s*<", shown)),
+        astray=bool(re.search(r"(?i)<a\b(?![^>]*create/9845/5/\d)[^>]*>\s*libre\s*<", scripted)),
+        unlinked=bool(re.search(r"(?i)<td\b[^>]*>\s*libre\s*<", scripted)),
     )
 
 
@@ -298,14 +310,14 @@ def orion(text: str, page: Page) -> Evidence:
 _FRENCH = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 _WEEKDAYS = ("lun", "mar", "mer", "jeu", "ven", "sam", "dim")
 _WRITTEN = re.compile(
-    rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|[a-zéû]{{3,9}}\.?)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
+    rf"(?:\b(lun|mar|mer|jeu|ven|sam|dim)[a-z]*\.? )?(\d{{1,2}})(?:/(?=\d)| (?=[a-zéû]))(\d\d|{'|'.join(_FRENCH)}|(?:janv|févr|avr|juil|sept|oct|nov|déc)(?![a-zéû])\.?)(?:[/ ](\d{{4}}))?(?:(?: à| de)? (\d{{1,2}})[h:](\d\d)?(?!\d))?"
 )
 
 
 def selectors(text: str, page: Page) -> Evidence:
     """Look for moments in the words of a page of free slots, wherever they stand but in its announcement."""
-    there = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
-    shown = _CONCEALED_ALONE.sub(" ", there)
+    there = _WITHOUT_SCRIPTS.sub(" ", _HIDDEN.sub(" ", text))
+    shown = _CONCEALED_ALONE.sub(" ", _LIST_CUT_OFF.sub(" ", there))
     words = _words(re.sub(r'(?is)<p class="annonce">.*?(?:</p|\Z)', " ", shown))
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
     told = _words(shown).replace("\u2011", "-")
@@ -331,10 +343,12 @@ def _words(markup: str) -> str:
 
 def _written(found: re.Match[str], page: Page) -> date | None:
     weekday, day, month, year, hour, minute = found.groups()
-    named = [each for each, name in enumerate(_FRENCH, 1) if name.startswith(month.rstrip("."))]
-    if not month.isdecimal() and len(named) != 1:  # "jui"
-        return None
-    number = int(month) if month.isdecimal() else named[0]
+    months = range(1, 13)
+    number = (
+        int(month)
+        if month.isdecimal()
+        else next(each for each in months if _FRENCH[each - 1].startswith(month.rstrip(".")))
+    )
     today, moment = page.visit.today, None
     for each in [int(year)] if year else range(today.year, today.year + 5):
         with suppress(ValueError):
@@ -355,7 +369,7 @@ _RAILS = re.compile(
 
 def rdv_service_public(text: str, page: Page) -> Evidence:
     """Look for the moments that addresses carry, of hours and of next availabilities."""
-    shown = re.sub(r"(?is)<noscript\b.*?</noscript>", " ", _HIDDEN.sub(" ", text))
+    shown = _WITHOUT_SCRIPTS.sub(" ", _HIDDEN.sub(" ", text))
     words = " ".join(
         unescape(re.sub(r"<[^>]*>", " ", _CONCEALED.sub(" ", shown))).replace("\u2019", "'").split()
     )

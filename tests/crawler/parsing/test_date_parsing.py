@@ -184,6 +184,7 @@ def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
         ("Prochain le 23/11/2026 Prochain le 24/11", [date(2026, 11, 23), date(2026, 11, 24)]),
         ("Prochain le bientôt, sinon le 23/11/2026", [None]),
         ("Prochain", [None]),
+        ("Prochain le 24/1", [None]),  # cut off
         ("Le 23/11/2026", []),
     ],
 )
