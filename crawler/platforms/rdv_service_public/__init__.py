@@ -17,7 +17,7 @@ from crawler.parsing.date_parsing import moment_of, moments_in
 from crawler.parsing.date_windows import covered_by_answer, week
 from crawler.parsing.error_pages import read_error_status
 from crawler.parsing.forms import address_of
-from crawler.parsing.html_text import HIDDEN, contains_phrase, normalize, rendered_text
+from crawler.parsing.html_text import HIDDEN, UNSEEN, contains_phrase, normalize, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.url_patterns import match_address
 from crawler.parsing.week_table import whole_days
@@ -43,7 +43,8 @@ _LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
 _NAMED = f"descendant::*[text()[contains(., '{_NEXT}')][not({HIDDEN} or ancestor::script)][ancestor::body]]"
 _MOST_REGRETS = 10
 _MOST_CALENDARS, _MOST_PLACES = 20, 100  # each is searched in the whole page
-_HEADING = ".//*[self::h3 or self::h4 or contains(@class, 'card__title')]"
+_HEADING = f".//*[self::h3 or self::h4 or contains(@class, 'card__title')][not({UNSEEN})]"
+_DATED = f"//a[contains(@href, 'date=')][not({UNSEEN})]"
 # The sentence of a search, alone in its element (app/views/search/_nothing_to_show).
 _NONE = re.compile(
     r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
@@ -210,9 +211,9 @@ def _links_of(card: HtmlElement | None) -> list[HtmlElement]:
     """Return the only link to a moment in a card, or in the dialogue that it opens; none if there are several."""
     if card is None:
         return []
-    links = card.xpath(".//a[contains(@href, 'date=')]")
+    links = card.xpath(f".{_DATED}")
     for dialogue in [] if links else card.xpath(_OPENED):
-        links += card.xpath("//*[@id=$id]//a[contains(@href, 'date=')]", id=dialogue)
+        links += card.xpath(f"//*[@id=$id]{_DATED}", id=dialogue)
     return links if len({each.get("href") for each in links}) == 1 else []
 
 
