@@ -98,7 +98,7 @@ screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, t
 	@$(BIN)/python -m deploy.screenshots $(ARGS)
 
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
-	@$(BIN)/python -m deploy.bench $(ARGS)
+	@$(BIN)/python -m tests.lab.bench $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock
 	@$(COMPILE) --upgrade --extra dev setup.cfg -o $(LOCK)

@@ -27,7 +27,7 @@ sys.addaudithook(watch)
 names = []
 for package in ("api", "configs", "crawler", "deploy", "notifier"):
     for found in pkgutil.walk_packages([f"{ROOT}/{package}"], f"{package}."):
-        if not found.name.startswith(("api.migrations.", "deploy.bench.")) and not found.name.endswith("__main__"):
+        if not found.name.startswith("api.migrations.") and not found.name.endswith("__main__"):
             names.append(found.name)
             importlib.import_module(found.name)
 from api.models.base import engine

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from deploy import draw_secrets
 from deploy.backup.encryption import make_key
-from deploy.bench.latency import hasty
 from deploy.drill.authority import Authority, found_authority
 from deploy.local.environment import write_desk_files
 from deploy.sample_desk_files import only
 from deploy.sandbox.receipts.signatures import make_public_key
+from tests.lab.bench.latency import hasty
 
 NAME = "rdv.example.org"  # what people call the server by
 PROVIDERS_PORT = 8443  # nginx has 443 on all addresses

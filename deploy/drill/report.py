@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench.report import describe_machine
 from deploy.drill.step import Step, StepResult, StepState
+from tests.lab.bench.report import describe_machine
 
 _STYLES = {StepState.HELD: "green", StepState.FAILED: "red", StepState.MISSING: "yellow"}
 

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy.bench.latency import CODE, FORM
 from deploy.drill.production_files import NAME
 from deploy.drill.step import StepFailed
 from deploy.sandbox.addresses import (
@@ -26,6 +25,7 @@ from deploy.sandbox.addresses import (
     url,
 )
 from deploy.sandbox.stripe.control_client import StripeControl
+from tests.lab.bench.latency import CODE, FORM
 
 T = TypeVar("T")
 _PASSWORD = "vingt-deux-tramways-bleus"  # noqa: S105 -- of an account that lives for minutes

@@ -15,9 +15,6 @@ import sqlalchemy as sa
 
 from configs.browser_binary import missing_browser
 from configs.settings import PREFECTURES
-from deploy.bench.api_server import API, serve_app
-from deploy.bench.figures import forget
-from deploy.bench.servers import Servers, servers
 from deploy.screenshots.camera import VARIANTS, Camera, Variant, open_camera
 from deploy.screenshots.gallery import write_gallery
 from deploy.screenshots.money_rows import write_customer
@@ -26,6 +23,8 @@ from deploy.screenshots.page_list import WATCHED_HOST, Shot, list_shots
 from deploy.screenshots.payment_rows import write_invoices, write_payments
 from deploy.screenshots.people_rows import WATCHED, People, Who, enable_second_factor, write_people
 from deploy.screenshots.watching_rows import write_watching
+from tests.lab.bench.figures import forget
+from tests.lab.bench.servers import API, Servers, serve_app, servers
 
 _FOLDER = Path(".state/screenshots")
 _DOCS = Path("docs")
@@ -51,7 +50,7 @@ def main(arguments: list[str]) -> int:
         people, shots = _write_world(made)
         folder = _DOCS if options.docs else _FOLDER
         with (
-            serve_app(made, API, {"PROGRAM": "api"}) as port,
+            serve_app(made, API, PROGRAM="api") as port,
             open_camera(f"http://127.0.0.1:{port}", folder) as camera,
         ):
             _sign_in(camera, people)

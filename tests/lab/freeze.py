@@ -22,11 +22,11 @@ from PIL import Image, ImageChops, ImageStat
 
 from configs.languages import MESSAGE_LANGUAGES
 from crawler import commands
-from deploy.bench.servers import servers
 from deploy.postgres_tools import find_tool
 from notifier.channels import channels
 from notifier.content.messages import languages_of, render, speaks
 from notifier.message_kinds import kinds
+from tests.lab.bench.servers import servers
 from tests.notifier.content.message_samples import SampleSize, list_samples
 
 _FROZEN = Path(__file__).parent / "frozen"

@@ -17,9 +17,9 @@ import notifier
 from api.models.base import engine, new_id, session
 from api.models.notification import Notification, Priority, State
 from configs.clock import clock
-from deploy.bench.people import Crowd
 from notifier.channels import most_at_once
 from notifier.delivery.call_sizes import SMALL
+from tests.lab.bench.people import Crowd
 from tests.notifier.program import Program
 from tests.notifier.world import DESK, detection, matched
 from tests.waiting import PATIENCE, until

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from deploy.bench.latency import hasty
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.sample_desk_files import only
 from tests.conftest import forget
+from tests.lab.bench.latency import hasty
 from tests.waiting import PATIENCE
 
 

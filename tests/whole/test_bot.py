@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from deploy.bench.latency import open_slot, take_all
 from deploy.local.seed import EMAIL, PASSWORD
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import INBOX
+from tests.lab.bench.latency import open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import get
 from tests.whole.visitor import LOOK, Visitor

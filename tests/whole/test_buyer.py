@@ -19,13 +19,13 @@ from api.models.user import Grant, User
 from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.clock import clock
 from configs.outcome import Outcome
-from deploy.bench.latency import hasty, open_slot, take_all
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
+from tests.lab.bench.latency import hasty, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
 from tests.whole.jobs import run_job

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.check import Check
 from configs.clock import clock
-from deploy.bench.latency import hasty
 from deploy.local.seed import seed
 from deploy.local.stack import Stack, is_healthy
 from deploy.sample_desk_files import only
+from tests.lab.bench.latency import hasty
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
 

@@ -16,13 +16,13 @@ from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
 from api.notifications.reasons import Reason
 from configs.browser_binary import arguments, browser_path, sandboxed
-from deploy.bench.latency import CODE, FORM, hasty
 from deploy.local.seed import OPERATOR, OPERATORS_CHAT, seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from tests.browser.navigators import alerts, messages, preferences, sign_in
 from tests.browser.navigators.person import Person
 from tests.browser.navigators.words import Words
+from tests.lab.bench.latency import CODE, FORM, hasty
 from tests.waiting import PATIENCE, until
 from tests.whole.conftest import quiet_stack
 from tests.whole.granted_plans import grant_plan

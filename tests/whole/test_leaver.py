@@ -20,7 +20,6 @@ from api.models.payment import Payment
 from api.models.user import Channel, User
 from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.clock import clock
-from deploy.bench.latency import hasty
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
@@ -28,6 +27,7 @@ from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.world import rows
+from tests.lab.bench.latency import hasty
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
 from tests.whole.visitor import LOOK, Visitor

@@ -14,7 +14,6 @@ import pytest
 import requests
 
 from configs.clock import clock
-from deploy.bench.latency import CODE, hasty, open_slot, take_all
 from deploy.external_tools import installed
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
@@ -22,6 +21,7 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX, STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.stripe.control_client import StripeControl
+from tests.lab.bench.latency import CODE, hasty, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
 from tests.whole.visitor import LOOK, Visitor, set_mode

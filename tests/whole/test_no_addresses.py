@@ -12,12 +12,12 @@ import requests
 import sqlalchemy as sa
 
 from api.models.base import session
-from deploy.bench.latency import hasty, open_slot
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.local.state_dir import LOGS
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
+from tests.lab.bench.latency import hasty, open_slot
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
 from tests.whole.test_new_user import admin, give_plan, slot_alerts  # noqa: F401 -- a fixture

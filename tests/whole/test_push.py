@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from deploy.bench.latency import open_slot, take_all
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import PUSH
 from tests.browser.chromium_with_profile import WorkerOfPage, open_profile
 from tests.browser.replaced_push import replace_push
+from tests.lab.bench.latency import open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import get
 from tests.whole.granted_plans import grant_plan

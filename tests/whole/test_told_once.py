@@ -13,10 +13,10 @@ from api.models.check import Check
 from api.models.key_sighting import KeySighting
 from api.models.slot import Detection
 from configs.outcome import Outcome
-from deploy.bench.latency import CODE, open_slot, take_all
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from deploy.local.state_dir import LOGS
+from tests.lab.bench.latency import CODE, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import get, slot_messages
 

@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
 from api.models.slot import SlotRow
-from deploy.bench.latency import hasty, take_all
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
@@ -21,6 +20,7 @@ from tests.browser.journeys.seats import Seat
 from tests.browser.navigators.person import Person
 from tests.browser.navigators.words import Words
 from tests.browser.watch import Watch
+from tests.lab.bench.latency import hasty, take_all
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack
 from tests.whole.visitor import LOOK, Visitor

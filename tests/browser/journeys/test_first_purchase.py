@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import date
 
-from deploy.bench.latency import open_slot
 from deploy.local.stack import Stack
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
@@ -18,6 +17,7 @@ from tests.browser.journeys.seats import (
 )
 from tests.browser.navigators import alerts, home, messages, plan, sign_in
 from tests.browser.navigators.person import Person
+from tests.lab.bench.latency import open_slot
 from tests.waiting import until
 from tests.whole.visitor import LOOK
 

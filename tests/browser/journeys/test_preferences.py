@@ -5,7 +5,6 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from api.notifications.reasons import Reason
-from deploy.bench.latency import open_slot
 from deploy.local.stack import Stack
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
@@ -19,6 +18,7 @@ from tests.browser.journeys.seats import (
     each,
 )
 from tests.browser.navigators import messages, preferences, sign_in
+from tests.lab.bench.latency import open_slot
 from tests.waiting import until
 from tests.whole.granted_plans import grant_plan
 from tests.whole.visitor import LOOK

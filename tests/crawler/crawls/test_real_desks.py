@@ -1,6 +1,9 @@
-"""The shipped desk files against stand-ins that answer under their hosts' names: what the fleet is measured with."""
+"""The shipped desk files against stand-ins that answer under their hosts' names."""
 
-from collections.abc import Callable, Iterator
+import json
+import urllib.request
+from collections.abc import Callable, Collection, Iterator
+from itertools import cycle
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,8 +12,11 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.settings import PREFECTURES
+from crawler.catalogue import visit_of
+from crawler.platforms import platform
 from crawler.scheduling.desk_budgets import captcha_expected
-from deploy.bench.real_desks import open_slots, settings_for
+from deploy.sandbox.addresses import url
+from deploy.sandbox.platforms import stand_ins as list_stand_ins
 from deploy.sandbox.running import Running, running
 from tests.crawler.held import Held
 
@@ -26,8 +32,44 @@ def watched(settings_env: Callable[..., None], held: Held, stand_ins: Running) -
     """Return the desks that are scheduled where a token is there, each asked at its stand-in."""
     settings_env(PREFECTURES_DIR=PREFECTURES, ANTS_TOKEN="any", HTTP_DEADLINE_SECONDS=20)
     found = [desk for desk in desks().values() if desk.schedulable]
-    settings_env(**settings_for(found, port(stand_ins)), ANTS_TOKEN="any", HTTP_DEADLINE_SECONDS=20)
+    settings_env(
+        PREFECTURES_DIR=PREFECTURES,
+        **settings_for(found, port(stand_ins)),
+        ANTS_TOKEN="any",
+        HTTP_DEADLINE_SECONDS=20,
+    )
     return found
+
+
+def settings_for(desks: Collection[Desk], port: int) -> dict[str, str]:
+    """Return the setting by which each desk's host, of pages and first asked, is a stand-in of its platform in turn."""
+    platforms = {name for name, _ in list_stand_ins().values()}
+    sites = {
+        name: cycle([site.host for each, site in list_stand_ins().values() if each == name])
+        for name in platforms
+    }
+    found: dict[str, str] = {}
+    for desk in desks:
+        asked = platform(desk.platform).first_request(visit_of(desk)).url
+        names = [urlsplit(each).hostname or "" for each in (desk.url, asked)]
+        if not set(names) <= set(found):
+            found |= dict.fromkeys(names, next(sites[desk.platform]))
+    return {
+        "SANDBOX_HOSTS": ",".join(f"{real}={stand_in}:{port}" for real, stand_in in sorted(found.items()))
+    }
+
+
+def open_slots(port: int, slots: int) -> None:
+    """Open so many slots on each form that was made up, as it was asked for, until now."""
+    for _, site in list_stand_ins().values():
+        root = f"{url(site.host, port)}/_control"
+        known = {form.number for form in site.forms}
+        with urllib.request.urlopen(root, timeout=30) as answer:
+            asked = [each["form"] for each in json.load(answer)["forms"]]
+        for form in set(asked) - known:
+            body = json.dumps({"form": form, "count": slots}).encode()
+            request = urllib.request.Request(f"{root}/open", body, {"Content-Type": "application/json"})
+            urllib.request.urlopen(request, timeout=30).close()
 
 
 def port(stand_ins: Running) -> int:
@@ -47,5 +89,5 @@ def test_forms_that_were_made_up_show_the_slots_that_are_opened(
 ) -> None:
     corsica = next(desk for desk in watched if desk.parameters.get("department_code") == "2A")
     assert held.check(corsica).outcome is Outcome.NO_SLOTS
-    open_slots(port(stand_ins), one_in=1, slots=2)
+    open_slots(port(stand_ins), slots=2)
     assert len(held.check(corsica).slots) == 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.backup.__main__ import main
-from deploy.bench.restore import _read_peak
 from tests.deploy.backup.conftest import Cluster, bases, service
+from tests.lab.bench.restore import _read_peak
 from tests.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]

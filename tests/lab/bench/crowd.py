@@ -1,0 +1,70 @@
+"""One detection, many alerts by e-mail: until the stand-in took all; and with single alerts of others meanwhile.
+
+Caps, headers and receipts are on. Receipts come some seconds after a call, as a provider must deliver a mail first, or
+at once, with the rest of the crowd still to be told.
+"""
+
+import time
+
+from api.models.encrypted_text import read_stored_address
+from configs.encryption import encrypt
+from tests.lab.bench.figures import Effort, Figure, Say, at_most, below, percentile, percentiles_ms
+from tests.lab.bench.notifier_stack import CROWD_DESK, NotifierStack, run_notifier
+from tests.lab.bench.people import Crowd
+
+_APART = 0.05  # seconds between two single alerts
+_RECEIPTS_AFTER = 3  # seconds
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Tell a crowd three times in each way; the figures are those of the median times."""
+    people, singles = effort.of(10_000, 60), effort.of(200, 5)
+    turns = range(effort.of(3, 1))
+    with run_notifier() as stack:
+        Crowd("crowd", people, f"NULL, NULL, '{CROWD_DESK}'").write(stack.engine)
+        Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(stack.engine)
+        stack.set_receipts("sendgrid", "late", seconds=_RECEIPTS_AFTER)
+        alone = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
+        stack.set_receipts("sendgrid", "delivered")
+        at_once = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
+        beside = [tell_crowd(stack, turn, singles // effort.of(4, 1), say) for turn in turns]
+    seconds = percentile(alone, 50)
+    busy, others = sorted(beside)[len(beside) // 2]
+    single = "a single alert meanwhile, page read → accepted"
+    return [
+        Figure(f"{people} alerts of one detection, page read → all accepted, s", seconds, at_most(1)),
+        Figure("the same with a receipt of each call at once, s", percentile(at_once, 50), at_most(2)),
+        Figure(f"the same with these and a single alert each {_APART * 1000:.0f} ms, s", busy),
+        *percentiles_ms(single, others, {50: None, 95: below(100)}),
+        Figure("messages/s", people / seconds),
+        Figure(f"decrypting {people} phone numbers or chat ids, s", _measure_decryption(people), below(0.3)),
+    ]
+
+
+def _measure_decryption(people: int) -> float:
+    """Return the seconds that so many addresses take which are not e-mail addresses: what they cost more."""
+    stored = encrypt("+33639980017")
+    begin = time.perf_counter()
+    for _ in range(people):
+        read_stored_address(stored)
+    return time.perf_counter() - begin
+
+
+def tell_crowd(stack: NotifierStack, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
+    """Let one slot open for all, then one each for others as long as that takes; return both delays in seconds."""
+    crowd = stack.detect(CROWD_DESK)
+    alone = []
+    for number in range(singles):
+        alone.append(stack.detect(f"single_91/desk-{1 + turn * singles + number}"))
+        time.sleep(_APART)
+        if not stack.is_undone([crowd]):
+            break
+    newest = max(stack.wait_sent([crowd]))
+    delays = stack.wait_sent(alone)
+    began = time.monotonic()
+    stack.wait_received()
+    say(
+        f"all told in {newest:.2f} s, {len(alone)} single ones meanwhile; "
+        f"the last receipt was applied {time.monotonic() - began:.1f} s later"
+    )
+    return newest, delays

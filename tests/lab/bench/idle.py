@@ -1,0 +1,81 @@
+"""Memory and CPU of the whole stack when nothing happens: one spider, no browser, the sandbox left out."""
+
+from collections.abc import Iterator
+
+import psutil
+import sqlalchemy as sa
+
+from deploy.local.processes import wait_until
+from deploy.local.stack import Stack
+from tests.lab.bench.figures import Effort, Figure, Say, at_most, below
+from tests.lab.bench.latency import run_stack
+from tests.lab.bench.servers import cpu, let_pass
+
+_PROGRAMS = {
+    "postgres": "PostgreSQL",
+    "valkey": "Redis",
+    "supervisor": "supervisord",
+    "gunicorn": "API",
+    "-m scrapyd --pidfile": "scrapyd",
+    "crawl prefenligne": "spider",
+    "crawl discovery": "walk of the sites",
+    "crawler.loops plan": "planner",
+    "crawler.proofs": "proofs",
+    "notifier.workers": "workers and sweep",
+    "api.background": "background jobs",
+    "deploy.metrics": "metrics",
+}
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Let a stack come to rest, then measure."""
+    seconds = effort.of(20.0, 2.0)
+    with run_stack(say) as stack:
+        _wait_watched(stack)
+        let_pass(effort.of(15.0, 1.0))
+        before = {process: cpu(process) for process in _ours()}
+        let_pass(seconds)
+        after = {process: cpu(process) for process in before if process.is_running()}
+        memory = _by_program({process: _pss(process) for process in after})
+        used = _by_program({process: 100 * (after[process] - before[process]) / seconds for process in after})
+    for name in sorted(memory, key=memory.__getitem__, reverse=True):
+        say(f"{name}: {memory[name]:.0f} MB, {used[name]:.2f} % of a core")
+    return [
+        Figure("memory of the whole stack (PSS), MB", sum(memory.values()), at_most(1250)),
+        Figure("CPU of the whole stack, % of one core", sum(used.values()), below(5)),
+        *(Figure(f"of it {name}, MB", memory[name]) for name in sorted(memory)),
+        *(Figure(f"of it {name}, % of one core", used[name]) for name in sorted(used) if used[name]),
+    ]
+
+
+def _wait_watched(stack: Stack) -> None:
+    """Wait until the spider works: before, it is starting and not idle."""
+    engine = sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool)
+
+    def checked() -> bool:
+        with engine.connect() as connection:
+            return bool(connection.scalar(sa.text("SELECT count(*) FROM checks")))
+
+    wait_until(checked, stack.state / "logs" / "scrapyd.log", what="the spider", seconds=90)
+
+
+def _ours() -> Iterator[psutil.Process]:
+    """Yield every process of the stack but the world's stand-ins."""
+    for process in psutil.Process().children(recursive=True):
+        line = " ".join(process.cmdline())
+        if line and "deploy.sandbox" not in line:
+            yield process
+
+
+def _pss(process: psutil.Process) -> float:
+    """Return a process's share of memory in MB: what it shares with others is counted once among them."""
+    return float(process.memory_full_info().pss / 2**20)
+
+
+def _by_program(values: dict[psutil.Process, float]) -> dict[str, float]:
+    told: dict[str, float] = {}
+    for process, value in values.items():
+        line = " ".join(process.cmdline())
+        name = next((name for mark, name in _PROGRAMS.items() if mark in line), "other")
+        told[name] = told.get(name, 0.0) + value
+    return told

@@ -1,0 +1,143 @@
+"""The notifier with its stand-ins, and an API that takes receipts: no crawl. What is detected is written as rows."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+import sqlalchemy as sa
+
+import notifier
+from deploy.local.environment import sandbox_environment
+from deploy.local.ports import StackPorts, choose
+from deploy.local.postgres import start_postgres
+from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.programs import commands, database_programs
+from deploy.local.valkey import start_valkey
+from notifier.workers.__main__ import CHILDREN
+from tests.lab.bench.figures import forget
+from tests.lab.bench.people import detection
+
+CROWD_DESK = "evry-courcouronnes_91/bench-crowd"
+_PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
+_PROGRAMS = ("sandbox", "api", "notifier")
+_PATIENCE = 600.0
+_STEP = 0.02
+_AT_WORK = re.compile(r"[ \"](working|sweeping)[ \"]")  # in a line of either LOG_FORMAT
+# By indexes alone: waiting rows are counted many times while a crowd is told.
+_UNDONE = sa.text("""
+SELECT EXISTS (SELECT FROM detections WHERE id = ANY(CAST(:detections AS uuid[])) AND matched_at IS NULL)
+  OR EXISTS (SELECT FROM notifications WHERE state IN ('pending', 'sending'))""")
+_DELAYS = sa.text("""
+SELECT extract(epoch FROM n.accepted_at - n.seen_at) FROM notifications n
+WHERE n.accepted_at IS NOT NULL AND n.params->>'detection_id' = ANY(:detections)""")
+_UNRECEIVED = sa.text(
+    "SELECT EXISTS (SELECT FROM notifications WHERE state = 'sent' AND receipt_due_at IS NOT NULL)"
+)
+
+
+@dataclass(frozen=True)
+class NotifierStack:
+    """A running notifier."""
+
+    state: Path
+    ports: StackPorts
+    engine: sa.Engine
+
+    def detect(self, desk_id: str) -> UUID:
+        """Let one slot open at a desk; return its detection, which is nudged as the crawler does."""
+        prefecture = _PREFECTURE if desk_id == CROWD_DESK else desk_id.partition("/")[0]
+        found, _ = detection(self.engine, desk_id, prefecture, _PROCEDURE)
+        notifier.detection_seen(found)
+        return found
+
+    def is_undone(self, detections: Sequence[UUID]) -> bool:
+        """Whether one of these detections is not matched yet, or a message waits."""
+        return self._ask(_UNDONE, detections=[str(each) for each in detections])
+
+    def wait_sent(self, detections: Sequence[UUID]) -> list[float]:
+        """Wait until all is sent; return the seconds from each page to its acceptance."""
+        self._wait(lambda: not self.is_undone(detections), "messages")
+        return self.read_delays(detections)
+
+    def read_delays(self, detections: Sequence[UUID]) -> list[float]:
+        """Return the seconds from each page to the acceptance of its messages."""
+        with self.engine.connect() as connection:
+            found = connection.scalars(_DELAYS, {"detections": [str(each) for each in detections]})
+            return [float(each) for each in found]
+
+    def count(self, query: str) -> int:
+        """Return what a query of one number says."""
+        with self.engine.connect() as connection:
+            return int(connection.scalar(sa.text(query)) or 0)
+
+    def count_accepted(self) -> int:
+        """Return how many messages the stand-ins have taken."""
+        with urllib.request.urlopen(f"{self._inbox}/messages", timeout=30) as answer:
+            newest = json.load(answer)[-1:]
+        return int(newest[0]["number"]) if newest else 0
+
+    def wait_received(self) -> None:
+        """Wait until each message that is to have a receipt has it."""
+        self._wait(lambda: not self._ask(_UNRECEIVED), "receipts")
+
+    def set_receipts(self, provider: str, mode: str, **parameters: float) -> None:
+        """Let a stand-in send its receipts in this mode (deploy/sandbox/receipts/sender.py)."""
+        request = urllib.request.Request(
+            f"{self._inbox}/providers/{provider}/receipts",
+            json.dumps({"mode": mode, **parameters}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=5).close()
+
+    @property
+    def _inbox(self) -> str:
+        return f"http://127.0.0.1:{self.ports.inbox}/api"
+
+    def _ask(self, query: sa.TextClause, **values: object) -> bool:
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(query, values))
+
+    def _wait(self, done: Callable[[], bool], what: str) -> None:
+        wait_until(done, self.state / "notifier.log", what=what, seconds=_PATIENCE)
+        time.sleep(_STEP)
+
+
+@contextmanager
+def run_notifier() -> Iterator[NotifierStack]:
+    """Run the servers and programs while the block lasts."""
+    with TemporaryDirectory(prefix="rdv-bench-") as folder, ExitStack() as ends:
+        state, ports = Path(folder), choose(StackPorts(*(free_port() for _ in range(5))))
+        postgres = start_postgres(state / "postgres")
+        ends.callback(postgres.stop)
+        valkey = start_valkey(state / "redis")
+        ends.callback(valkey.stop)
+        postgres.create("bench")
+        os.environ |= sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
+        os.environ["PROGRAM"] = "notifier"
+        del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
+        forget()
+        subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
+        found = commands(ports)
+        for name in _PROGRAMS:
+            log = state / f"{name}.log"
+            own = {"PROGRAM": database_programs()[name]} if name in database_programs() else {}
+            process = start(with_parent(found[name]), log, env={**os.environ, **own})
+            ends.callback(stop, process)
+            wait_until(partial(_works, log), log, what=name, process=process, seconds=_PATIENCE)
+        yield NotifierStack(state, ports, sa.create_engine(postgres.url("bench")))
+
+
+def _works(log: Path) -> bool:
+    said = log.read_text("utf-8")
+    return len(_AT_WORK.findall(said)) == len(CHILDREN) or "http" in said

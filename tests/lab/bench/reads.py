@@ -1,0 +1,248 @@
+"""Reads of the API at a constant rate on many rows: alone, while logins arrive, and beside a bare Flask route.
+
+The API runs under gunicorn as in a stack. The slowest query is read from PostgreSQL's log of all statements: the embedded
+server has no pg_stat_statements.
+"""
+
+import asyncio
+import json
+import os
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+import sqlalchemy as sa
+
+from configs.settings import PREFECTURES
+from tests.lab.bench.figures import (
+    Effort,
+    Figure,
+    Say,
+    at_least,
+    at_most,
+    below,
+    forget,
+    median_ratio,
+    percentile,
+    percentiles_ms,
+)
+from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request, describe_replies
+from tests.lab.bench.read_data import PREFIX, ReadData
+from tests.lab.bench.servers import API, Servers, read_cpu, serve_app, servers
+
+_PASSWORD = "a password of the benchmark"
+_RATE = 200
+_LIST = "/api/prefectures"
+# Parts of twenty. A signed-in person looks at their own more often than strangers look at the list.
+_SHARES = {
+    "/api/alerts": 5,
+    "/api/alerts/{alert}": 1,
+    "/api/detections": 4,
+    "/api/detections/{detection}": 2,
+    "/api/auth/me": 1,
+    _LIST: 3,
+    "/api/prefectures/bobigny_93": 2,
+    "/api/stats": 1,
+    "/api/detections/stats": 1,
+}
+_OK = 200
+_STATEMENT = re.compile(r"duration: ([\d.]+) ms  statement: (.*?)(?=\n\d{4}-\d\d-\d\d \d\d:|\Z)", re.DOTALL)
+_VALUES = re.compile(r"'(?:[^']|'')*'(?:::[\w\[\]]+)?|\b\d+\b")
+_LISTS = re.compile(r"(\?(?:, )?)+")
+_FEW = 20  # calls, below which a statement has no percentile
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person's address and token, one of the person's alerts and one of the matched detections."""
+
+    email: str
+    token: str
+    alert: str
+    detection: str
+
+
+def run(effort: Effort, say: Say) -> list[Figure]:
+    """Write the rows, start the API, measure."""
+    data = ReadData(effort.of(100_000, 1_000), effort.of(1_000_000, 10_000))
+    with servers(lambda _: {"PREFECTURES_DIR": str(PREFECTURES), "PROXY_HOPS": "1"}) as made:
+        os.environ |= made.environment
+        forget()
+        from api.accounts.passwords import hash_password
+
+        data.write(made.engine, hash_password(_PASSWORD))
+        say(f"{data.people} people with an alert, {data.detections} detections written")
+        with serve_app(made, API, PROGRAM="api") as port:
+            return asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
+
+
+async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say: Say) -> list[Figure]:
+    load = LoadGenerator(port)
+    people = await _sign_in_people(made, load, data, effort.of(200, 10))
+    say(f"{len(people)} people signed in")
+    seconds = effort.of(60.0, 3.0)
+    reads = _choose_reads(people)
+    await load.run_open(reads, _RATE, effort.of(10.0, 1.0))  # connections, pools and caches
+    alone = await load.run_open(reads, _RATE, seconds)
+    say(describe_replies(alone))
+    beside, logins = await asyncio.gather(
+        load.run_open(reads, _RATE, seconds), load.run_closed(_choose_logins(data), 2, seconds)
+    )
+    say(f"{describe_replies(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
+    with _log_statements(made.engine):
+        await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
+    cpu_figures = [
+        await _measure_cpu(load, name, _choose_reads(people, own=own), effort.of(1000, 20))
+        for name, own in (("a signed-in read", True), ("a public read", False))
+    ]
+    await load.close()
+    slowest = Figure("slowest query, p95 ms", _find_slowest(made.state / "postgres" / "log", say), below(100))
+    return [*_figures_of_reads(alone, beside, logins, seconds), *cpu_figures, slowest]
+
+
+async def _sign_in_people(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
+    """Sign in some people, the one with many rows among them.
+
+    Raises:
+        RuntimeError: a sign-in is refused.
+    """
+    numbers = [data.people, *random.sample(range(1, data.people), many - 1)]
+    emails = [f"{PREFIX}{number}@example.org" for number in numbers]
+    replies = [await load.ask(_build_login(email), 0) for email in emails]
+    if wrong := [reply for reply in replies if reply.status != _OK]:
+        raise RuntimeError(f"no sign-in: {wrong[0].status} {wrong[0].body.decode()}")
+    query = sa.text(
+        "SELECT u.email, a.id::text, m.detection_id::text FROM users u JOIN alerts a ON a.user_id = u.id"
+        " JOIN matches m ON m.alert_id = a.id WHERE u.email = ANY(:emails) AND a.closed_at IS NULL"
+    )
+    with made.engine.connect() as connection:
+        own = {
+            email: (alert, detection)
+            for email, alert, detection in connection.execute(query, {"emails": emails})
+        }
+    tokens = [json.loads(reply.body)["token"] for reply in replies]
+    return [SignedIn(email, token, *own[email]) for token, email in zip(tokens, emails, strict=True)]
+
+
+def _build_login(email: str) -> bytes:
+    """Return the request that signs a person in."""
+    body = json.dumps({"email": email, "password": _PASSWORD}).encode()
+    return build_request("/api/auth/login", address=_draw_address(), body=body)
+
+
+def _draw_address() -> str:
+    """Return a visitor's network address: limits count by address, and these are many visitors."""
+    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
+
+
+async def _measure_cpu(load: LoadGenerator, name: str, requests: Iterator[bytes], number: int) -> Figure:
+    """Return the CPU that the API, PostgreSQL and Redis together take for a request, sent one after the other."""
+    before = sum(read_cpu().values())
+    for _ in range(number):
+        await load.ask(next(requests), 0)
+    spent = sum(read_cpu().values()) - before
+    return Figure(f"{name}: CPU of API, PostgreSQL and Redis, ms", 1000 * spent / number)
+
+
+def _choose_reads(people: Sequence[SignedIn], *, own: bool | None = None) -> Iterator[bytes]:
+    """Draw reads of these people; `own`: only those that need a sign-in, or only the others."""
+    shares = _SHARES.items()
+    paths = [path for path, share in shares for _ in range(share) if own in (None, _needs_sign_in(path))]
+    while True:
+        path, person = random.choice(paths), random.choice(people)
+        url = path.format(alert=person.alert, detection=person.detection)
+        token = person.token if _needs_sign_in(path) else ""
+        yield build_request(url, address=_draw_address(), token=token)
+
+
+def _needs_sign_in(path: str) -> bool:
+    return path.startswith(("/api/alerts", "/api/auth", "/api/detections")) and "stats" not in path
+
+
+def _choose_logins(data: ReadData) -> Iterator[bytes]:
+    while True:
+        yield _build_login(f"{PREFIX}{random.randint(1, data.people)}@example.org")
+
+
+def _figures_of_reads(
+    alone: Sequence[Reply], beside: Sequence[Reply], logins: Sequence[Reply], seconds: float
+) -> list[Figure]:
+    cached = [b"; hit" in reply.headers for reply in alone if b"\r\ncache-status: " in reply.headers]
+    accepted = sum(reply.status == _OK for reply in logins)
+    goals = {50: None, 95: below(50), 99: below(200)}
+    name = f"reads at {_RATE}/s"
+    return [
+        *percentiles_ms(name, [each.seconds for each in alone], goals),
+        *percentiles_ms(f"{name} while logins arrive", [each.seconds for each in beside], {95: below(100)}),
+        Figure("logins meanwhile, accepted a second", accepted / seconds),
+        Figure("reads that failed", sum(reply.status != _OK for reply in (*alone, *beside)), at_most(0)),
+        Figure("public reads from the cache, %", 100 * sum(cached) / max(1, len(cached)), at_least(80)),
+    ]
+
+
+@contextmanager
+def _log_statements(engine: sa.Engine) -> Iterator[None]:
+    """Have every statement logged with its duration while the block lasts."""
+    _log_from(engine, 0)
+    try:
+        yield
+    finally:
+        _log_from(engine, -1)
+
+
+def _log_from(engine: sa.Engine, milliseconds: int) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text(f"ALTER SYSTEM SET log_min_duration_statement = {milliseconds}"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+
+
+def _find_slowest(log: Path, say: Say) -> float:
+    """Return the milliseconds of the query that is slowest at the 95th percentile; its values differ each time."""
+    calls: dict[str, list[float]] = defaultdict(list)
+    for milliseconds, text in _STATEMENT.findall(log.read_text("utf-8", "replace")):
+        query = " ".join(_LISTS.sub("?", _VALUES.sub("?", text)).split())
+        if query.upper().startswith(("SELECT", "WITH", "EXECUTE")):
+            calls[query].append(float(milliseconds))
+    slowest, query = max((percentile(each, 95), query) for query, each in calls.items() if len(each) >= _FEW)
+    say(f"p95 {slowest:.2f} ms: {query[:110]}")
+    return slowest
+
+
+def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]:
+    """Ask the list of prefectures and a bare Flask route with its bytes for as much as they give, in turns."""
+    file, seconds = made.state / "body.json", effort.of(5.0, 0.5)
+    file.write_bytes(asyncio.run(_fetch(port)))
+    app = "tests.lab.bench.bare_flask:create_app()"
+    with serve_app(made, app, BENCH_BODY=str(file), BENCH_PATH=_LIST) as bare:
+        found = effort.run_in_turns(
+            ours=lambda: asyncio.run(_count(port, seconds)), bare=lambda: asyncio.run(_count(bare, seconds))
+        )
+    say(f"{_LIST}: {found['ours']}/s, a bare Flask route with the same bytes {found['bare']}/s")
+    ratio = median_ratio(found["ours"], found["bare"])
+    return [
+        Figure(f"GET {_LIST}, requests/s", median(found["ours"])),
+        Figure("a bare Flask route with the same bytes, requests/s", median(found["bare"])),
+        Figure(f"GET {_LIST} ÷ a bare Flask route", ratio, at_least(0.25)),
+    ]
+
+
+async def _fetch(port: int) -> bytes:
+    load = LoadGenerator(port)
+    reply = await load.ask(build_request(_LIST, address=_draw_address()), 0)
+    await load.close()
+    return reply.body
+
+
+async def _count(port: int, seconds: float) -> float:
+    """Return how many requests a second are answered, sixteen at once."""
+    load = LoadGenerator(port)
+    requests = (build_request(_LIST, address=_draw_address()) for _ in cycle([None]))
+    replies = await load.run_closed(requests, 16, seconds)
+    await load.close()
+    return sum(reply.status == _OK for reply in replies) / seconds

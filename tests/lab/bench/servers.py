@@ -1,0 +1,148 @@
+"""The servers, the tables, a planner and spiders, without the rest: what parts measure with, on whatever is watched."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import sqlalchemy as sa
+
+from deploy.local.environment import sandbox_environment
+from deploy.local.ports import StackPorts, choose
+from deploy.local.postgres import start_postgres
+from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
+from deploy.local.programs import commands
+from deploy.local.short_periods import gather
+from deploy.local.valkey import start_valkey
+
+API = "api.app:create_app()"
+_PROGRAMS = ("crawler.loops plan", "postgres", "valkey")
+Settings = dict[str, str]
+
+
+@dataclass
+class Servers:
+    """Running servers: where they keep their state, and the environment of our programs."""
+
+    state: Path
+    environment: Settings
+
+    def __post_init__(self) -> None:
+        """Make the one connection that counts, so that counting costs nothing."""
+        self.engine = sa.create_engine(self.environment["DATABASE_URL"])
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests all checks made so far."""
+        return self.number("SELECT coalesce(sum(requests), 0) FROM checks")
+
+    def number(self, query: str) -> int:
+        """Return what a query of one number says."""
+        with self.engine.connect() as connection:
+            return int(connection.scalar(sa.text(query)) or 0)
+
+    @contextmanager
+    def planner(self) -> Iterator[None]:
+        """Run a planner while the block lasts."""
+        with child(["-m", "crawler.loops", "plan"], self.state / "planner.log", self.environment):
+            yield
+
+    @contextmanager
+    def spiders(self, systems: Sequence[str] = ("prefenligne",)) -> Iterator[list[psutil.Process]]:
+        """Run a spider for each name while the block lasts; each is at work when it begins."""
+        began = datetime.now(UTC)
+        with ExitStack() as ends:
+            logs = [self.state / f"spider-{number}-{name}.log" for number, name in enumerate(systems)]
+            processes = [
+                ends.enter_context(child(["-m", "scrapy", "crawl", name], log, self.environment))
+                for name, log in zip(systems, logs, strict=True)
+            ]
+            for log, process in zip(logs, processes, strict=True):
+                at_work = partial(self._at_work, process.pid, began)
+                wait_until(at_work, log, what="a spider", process=process, seconds=300)
+            yield [psutil.Process(process.pid) for process in processes]
+
+    def _at_work(self, pid: int, since: datetime) -> bool:
+        query = sa.text("SELECT 1 FROM checks WHERE started_at > :since AND process LIKE :pid LIMIT 1")
+        with self.engine.connect() as connection:
+            return bool(connection.scalar(query, {"since": since, "pid": f"%:{pid}"}))
+
+    def servers_cpu(self) -> float:
+        """Return the CPU seconds that the planner, PostgreSQL and Redis have used."""
+        return sum(read_cpu(_PROGRAMS).values())
+
+
+@contextmanager
+def servers(settings: Callable[[Path], Settings]) -> Iterator[Servers]:
+    """Start PostgreSQL with our tables and Redis; end them with the block. `settings`: more of them, by the folder."""
+    with ExitStack() as ends:
+        state = Path(ends.enter_context(TemporaryDirectory(prefix="rdv-bench-")))
+        postgres = start_postgres(state / "postgres")
+        ends.callback(postgres.stop)
+        valkey = start_valkey(state / "redis")
+        ends.callback(valkey.stop)
+        postgres.create("bench")
+        made = sandbox_environment(state, choose(StackPorts()), postgres.url("bench"), valkey.url())
+        environment = gather(made | settings(state))
+        migrate = [sys.executable, "-m", "api.migrations", "upgrade"]
+        subprocess.run(migrate, env=environment, check=True, capture_output=True)
+        running = Servers(state, environment)
+        ends.callback(running.engine.dispose)
+        yield running
+
+
+@contextmanager
+def serve_app(made: Servers, app: str, **more: str) -> Iterator[int]:
+    """Run gunicorn with an app as the stack does; give its port."""
+    port = free_port()
+    command = [
+        app if part.startswith("api.app:") else part
+        for part in commands(replace(StackPorts(), api=port))["api"]
+    ]
+    log = made.state / f"{app.partition(':')[0]}.log"
+    process = start(with_parent(command), log, env=made.environment | more)
+    try:
+        wait_until(lambda: answers("127.0.0.1", port), log, what="gunicorn", process=process)
+        yield port
+    finally:
+        stop(process)
+
+
+@contextmanager
+def child(arguments: list[str], log: Path, environment: Settings) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run one of our programs while the block lasts."""
+    process = start(with_parent([sys.executable, *arguments]), log, env=environment)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def cpu(process: psutil.Process) -> float:
+    """Return the CPU seconds a process has used."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
+def read_cpu(programs: Sequence[str] = ("",)) -> dict[psutil.Process, float]:
+    """Return the CPU seconds of each descendant whose command names one of these programs."""
+    used = {}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if any(name in " ".join(process.cmdline()) for name in programs):
+                used[process] = cpu(process)
+    return used
+
+
+def let_pass(seconds: float) -> None:
+    """Wait, as long as it takes."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, 0.5))
