@@ -95,7 +95,7 @@ messages: setup ## Write every message in every language to one page, .state/mes
 	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)
 
 screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)
-	@$(BIN)/python -m deploy.screenshots $(ARGS)
+	@$(BIN)/python -m tests.lab.pictures $(ARGS)
 
 bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
 	@$(BIN)/python -m tests.lab.bench $(ARGS)

@@ -136,7 +136,7 @@ def _run(command: list[str], environment: "os._Environ[str] | dict[str, str]") -
 
 def _take_pictures(folder: Path) -> None:
     """Take a picture of every page, wide, in French; smaller and with fewer colours than it is shown."""
-    subprocess.run([sys.executable, "-m", "deploy.screenshots", "--variants", "wide"], check=False)
+    subprocess.run([sys.executable, "-m", "tests.lab.pictures", "--variants", "wide"], check=False)
     for each in Path(".state/screenshots").glob("*-wide.png"):
         with Image.open(each) as full:
             small = full.convert("RGB").resize((_WIDTH, max(1, full.height * _WIDTH // full.width)))

@@ -1,7 +1,4 @@
-"""Rows of 90 days of watching: states of all desks, slots that opened and went, days of checks, outages, deliveries.
-
-They are drawn from a fixed seed, so that two runs on one day show the same pages.
-"""
+"""Rows of 90 days of watching: states of all desks, slots that opened and went, days of checks, outages, deliveries."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,22 +22,9 @@ from configs.desk import Desk, WatchLevel
 from configs.outcome import Outcome
 from configs.prefecture import desks
 
-DAYS = 90
-_LEDGER_DAYS = 31
-_BUSY_HOURS = (
-    8,
-    8,
-    8,
-    9,
-    9,
-    10,
-    12,
-    14,
-    14,
-    16,
-    18,
-    23,
-)  # local hours at which slots open, the usual ones repeated
+Row = dict[str, Any]
+_DAYS, _LEDGER_DAYS = 90, 31
+_BUSY_HOURS = (8, 8, 8, 9, 9, 10, 12, 14, 14, 16, 18, 23)  # local hours at which slots open
 _BUSY_DAYS = (0, 1, 1, 1, 3, 3, 4)  # weekdays
 _MOST_OPENINGS = 60  # of one desk
 _OUTAGE_COUNT = 24
@@ -74,9 +58,8 @@ def write_watching(random: Random) -> None:
     seen = [desk for desk in watched if desk.watch is WatchLevel.FULL]
     _insert(CheckDay, [row for desk in seen for row in _build_check_days(desk, random)])
     write_openings([each for desk in seen for each in _draw_openings(desk, random)])
-    _insert(
-        Outage, [_build_outage(desk, random) for desk in random.sample(seen, min(len(seen), _OUTAGE_COUNT))]
-    )
+    failing = random.sample(seen, min(len(seen), _OUTAGE_COUNT))
+    _insert(Outage, [_build_outage(desk, random) for desk in failing])
     _insert(DeliveryDay, list(_build_delivery_days(random)))
     _insert(DeliveryFigure, list(_build_delivery_figures(random)))
     _insert(AnswerFigure, [row for desk in seen for row in _build_answer_figures(desk, random)])
@@ -85,26 +68,24 @@ def write_watching(random: Random) -> None:
 
 def write_openings(openings: list[Opening]) -> None:
     """Write slots with their detections; ids of slots are given in this order."""
-    slots: list[dict[str, Any]] = []
-    links: list[dict[str, Any]] = []
     with session() as s:
-        number = s.scalar(sa.select(sa.func.coalesce(sa.func.max(SlotRow.id), 0))) or 0
-        for each in openings:
-            for place in range(each.count):
-                number += 1
-                slots.append(_build_slot(each, number, place))
-                links.append({"detection_id": each.detection_id, "slot_id": number})
-        s.execute(sa.insert(SlotRow), slots)
+        first = 1 + (s.scalar(sa.select(sa.func.coalesce(sa.func.max(SlotRow.id), 0))) or 0)
+        places = [(each, place) for each in openings for place in range(each.count)]
+        numbered = list(enumerate(places, first))
+        links = [{"detection_id": each.detection_id, "slot_id": number} for number, (each, _) in numbered]
+        s.execute(
+            sa.insert(SlotRow), [_build_slot(each, number, place) for number, (each, place) in numbered]
+        )
         s.execute(sa.insert(Detection), [_build_detection(each) for each in openings])
         s.execute(sa.insert(DetectionSlot), links)
 
 
-def _insert(kind: type[Any], rows: list[dict[str, Any]]) -> None:
+def _insert(kind: type[Any], rows: list[Row]) -> None:
     with session() as s:
         s.execute(sa.insert(kind), rows)
 
 
-def _build_state(desk: Desk, random: Random) -> dict[str, Any]:
+def _build_state(desk: Desk, random: Random) -> Row:
     drawn, now = random.randrange(100), clock()
     trouble = next((each for each in _TROUBLES if drawn < each[0]), None)
     status, reason = trouble[1:] if trouble else (DeskStatus.ACTIVE, "watched: no slots")
@@ -112,137 +93,99 @@ def _build_state(desk: Desk, random: Random) -> dict[str, Any]:
     feasible = wished if desk.platform != "ants" else random.choice((180, 240, 420))
     checked_at = now - timedelta(seconds=random.randrange(5, 50))
     return {
-        "id": desk.id,
-        "status": status,
-        "status_reason": reason,
-        "last_outcome": Outcome.UNREACHABLE if trouble else Outcome.NO_SLOTS,
-        "last_check_at": checked_at,
+        "id": desk.id, "status": status, "status_reason": reason, "wished_seconds": wished,
+        "last_outcome": Outcome.UNREACHABLE if trouble else Outcome.NO_SLOTS, "last_check_at": checked_at,
         "last_proven_at": checked_at - timedelta(hours=7) if trouble else checked_at,
-        "wished_seconds": wished,
-        "feasible_seconds": feasible,
-        "share_seconds": feasible,
+        "feasible_seconds": feasible, "share_seconds": feasible,
         "achieved_seconds": round(feasible * random.uniform(0.95, 1.3)),
         "releases_at": now + random.randrange(1, 20) * _DAY if drawn % 9 == 0 else None,
-    }
+    }  # fmt: skip
 
 
-def _build_check_days(desk: Desk, random: Random) -> Iterator[dict[str, Any]]:
+def _build_check_days(desk: Desk, random: Random) -> Iterator[Row]:
     promised = random.choice((60, 120, 240))
-    for ago in range(1, DAYS):
+    for ago in range(1, _DAYS):
         checks = random.randrange(300, 1400)
         yield {
-            "desk_id": desk.id,
-            "day": (clock() - ago * _DAY).date(),
-            "checks": checks,
-            "proven": round(checks * random.uniform(0.93, 1)),
-            "outcomes": {"no_slots": checks},
-            "achieved_seconds": promised * random.choice((0.8, 0.9, 0.97, 1.05, 1.6)),
-            "promised_seconds": promised,
-            "openings": 0,
-            "updated_at": clock(),
-        }
+            "desk_id": desk.id, "day": _days_ago(ago), "checks": checks, "outcomes": {"no_slots": checks},
+            "proven": round(checks * random.uniform(0.93, 1)), "openings": 0, "updated_at": clock(),
+            "achieved_seconds": promised * random.choice((0.8, 0.9, 0.97, 1.05, 1.6)), "promised_seconds": promised,
+        }  # fmt: skip
 
 
 def _draw_openings(desk: Desk, random: Random) -> Iterator[Opening]:
     """Draw openings of the last 90 days, but of the last hour: a few desks have none, some very many."""
+    zone = ZoneInfo(desk.time_zone)
     for _ in range(random.choice((0, 3, 9, 20, 35, _MOST_OPENINGS))):
-        day = clock().astimezone(ZoneInfo(desk.time_zone)).date() - random.randrange(1, DAYS) * _DAY
+        day = clock().astimezone(zone).date() - random.randrange(1, _DAYS) * _DAY
         day += (random.choice(_BUSY_DAYS) - day.weekday()) * _DAY
         hour = time(random.choice(_BUSY_HOURS), random.randrange(60), random.randrange(60))
-        at = datetime.combine(day, hour, ZoneInfo(desk.time_zone))
+        at = datetime.combine(day, hour, zone)
         if at < clock() - timedelta(hours=2):
-            yield Opening(
-                desk,
-                at,
-                random.choice((1, 1, 2, 3, 5)),
-                at + random.randrange(40, 1500) * timedelta(seconds=1),
-            )
+            count = random.choice((1, 1, 2, 3, 5))
+            yield Opening(desk, at, count, at + random.randrange(40, 1500) * timedelta(seconds=1))
 
 
-def _build_slot(opening: Opening, number: int, place: int) -> dict[str, Any]:
+def _build_slot(opening: Opening, number: int, place: int) -> Row:
     local = opening.at.astimezone(ZoneInfo(opening.desk.time_zone))
     day = local.date() + (12 + number % 40) * _DAY
     starts_at = datetime.combine(day, time(9 + place, 15 * (number % 4)), local.tzinfo)
     return {
-        "id": number,
-        "desk_id": opening.desk.id,
-        "place_key": f"p{number}",
-        "moment": starts_at.isoformat(),
-        "starts_at": starts_at,
-        "url": opening.desk.url,
-        "opened_at": opening.at,
-        "seen_at": opening.gone_at or clock(),
-        "gone_at": opening.gone_at,
+        "id": number, "desk_id": opening.desk.id, "place_key": f"p{number}", "moment": starts_at.isoformat(),
+        "starts_at": starts_at, "url": opening.desk.url, "opened_at": opening.at,
+        "seen_at": opening.gone_at or clock(), "gone_at": opening.gone_at,
         "gone_reason": GoneReason.TAKEN if opening.gone_at else None,
-    }
+    }  # fmt: skip
 
 
-def _build_detection(opening: Opening) -> dict[str, Any]:
+def _build_detection(opening: Opening) -> Row:
     desk = opening.desk
     return {
-        "id": opening.detection_id,
-        "desk_id": desk.id,
-        "prefecture_id": desk.prefecture_id,
-        "procedures": sorted(desk.procedures),
-        "label": desk.label,
-        "site": desk.site,
-        "booking_url": desk.url,
-        "seen_at": opening.at,
-        "committed_at": opening.at,
-        "matched_at": opening.at,
+        "id": opening.detection_id, "desk_id": desk.id, "prefecture_id": desk.prefecture_id,
+        "procedures": sorted(desk.procedures), "label": desk.label, "site": desk.site, "booking_url": desk.url,
+        **dict.fromkeys(("seen_at", "committed_at", "matched_at"), opening.at),
         "proof_key": f"screenshots/{opening.detection_id}",
-    }
+    }  # fmt: skip
 
 
-def _build_outage(desk: Desk, random: Random) -> dict[str, Any]:
+def _build_outage(desk: Desk, random: Random) -> Row:
     is_over = random.randrange(8) > 0
     starts_at = clock() - (random.uniform(2, 28) if is_over else 0.2) * _DAY
-    lasts = timedelta(minutes=random.choice((6, 18, 45, 130, 400)))
+    ends_at = starts_at + timedelta(minutes=random.choice((6, 18, 45, 130, 400)))
+    reason = random.choice(_OUTAGES)
     return {
-        "desk_id": desk.id,
-        "starts_at": starts_at,
-        "ends_at": starts_at + lasts if is_over else None,
-        "reason": random.choice(_OUTAGES),
-    }
+        "desk_id": desk.id, "starts_at": starts_at, "ends_at": ends_at if is_over else None, "reason": reason,
+    }  # fmt: skip
 
 
-def _build_delivery_days(random: Random) -> Iterator[dict[str, Any]]:
+def _build_delivery_days(random: Random) -> Iterator[Row]:
     for ago in range(1, _LEDGER_DAYS + 1):
         for channel, (half, most) in _LATENCIES.items():
             slower = random.uniform(0.7, 1.4) * (3 if ago == _BAD_DAY else 1)
             yield {
-                "day": (clock() - ago * _DAY).date(),
-                "channel": channel,
-                "accepted": random.randrange(3, 140),
-                "p50_seconds": half * slower,
-                "p95_seconds": most * slower,
+                "day": _days_ago(ago), "channel": channel, "accepted": random.randrange(3, 140),
+                "p50_seconds": half * slower, "p95_seconds": most * slower, "updated_at": clock(),
                 "failed": 2 if (ago, channel) == (_BAD_DAY, Channel.SMS) else 0,
-                "updated_at": clock(),
-            }
+            }  # fmt: skip
 
 
-def _build_delivery_figures(random: Random) -> Iterator[dict[str, Any]]:
+def _build_delivery_figures(random: Random) -> Iterator[Row]:
     for ago in range(1, _LEDGER_DAYS + 1):
         for channel, (half, most) in _LATENCIES.items():
-            sent = random.randrange(3, 140)
-            lost = random.randrange(0, 2)
+            sent, lost = random.randrange(3, 140), random.randrange(0, 2)
             is_tracked = channel is not Channel.TELEGRAM
             yield {
-                "day": (clock() - ago * _DAY).date(),
-                "channel": channel,
-                "provider": ALL,
-                "prefecture_id": ALL,
+                "day": _days_ago(ago), "channel": channel, "provider": ALL, "prefecture_id": ALL,
                 **dict.fromkeys(("bounced", "failed", "expired", "skipped", "unsure"), 0),
-                "messages": sent,
-                "sent": sent,
-                "delivered": sent - lost * is_tracked,
-                "no_receipt": lost * is_tracked,
-                "tracked": sent * is_tracked,
-                "confirmed": (sent - lost) * is_tracked,
-                "seen_to_accepted": [half, most, 2 * most],
-                "seen_to_delivered": [half + 1, most + 2, 2 * most + 4],
-                "updated_at": clock(),
-            }
+                "messages": sent, "sent": sent, "delivered": sent - lost * is_tracked,
+                "no_receipt": lost * is_tracked, "tracked": sent * is_tracked,
+                "confirmed": (sent - lost) * is_tracked, "seen_to_accepted": [half, most, 2 * most],
+                "seen_to_delivered": [half + 1, most + 2, 2 * most + 4], "updated_at": clock(),
+            }  # fmt: skip
+
+
+def _days_ago(days: int) -> date:
+    return (clock() - days * _DAY).date()
 
 
 def _list_months() -> list[date]:
@@ -250,30 +193,20 @@ def _list_months() -> list[date]:
     return [this, (this - _DAY).replace(day=1)]
 
 
-def _build_answer_figures(desk: Desk, random: Random) -> Iterator[dict[str, Any]]:
+def _build_answer_figures(desk: Desk, random: Random) -> Iterator[Row]:
     for month in _list_months():
         yield {
-            "month": month,
-            "platform": desk.platform,
-            "desk_id": desk.id,
-            "alerts": random.randrange(40, 900),
-            "found": random.randrange(0, 9),
-            "too_late": random.randrange(0, 14),
-            "nothing_there": random.randrange(0, 2),
-            "stopped": random.randrange(0, 3),
-            "updated_at": clock(),
-        }
+            "month": month, "platform": desk.platform, "desk_id": desk.id, "alerts": random.randrange(40, 900),
+            "found": random.randrange(0, 9), "too_late": random.randrange(0, 14),
+            "nothing_there": random.randrange(0, 2), "stopped": random.randrange(0, 3), "updated_at": clock(),
+        }  # fmt: skip
 
 
-def _build_slot_lives(platforms: Iterable[str], random: Random) -> Iterator[dict[str, Any]]:
+def _build_slot_lives(platforms: Iterable[str], random: Random) -> Iterator[Row]:
     for month in _list_months():
         for platform in (EVERY, *sorted(platforms)):
             half = random.uniform(60, 400)
             yield {
-                "month": month,
-                "platform": platform,
-                "desk_id": EVERY,
-                "taken": random.randrange(50, 900),
-                "seconds": [half / 3, half, half * 4],
-                "updated_at": clock(),
-            }
+                "month": month, "platform": platform, "desk_id": EVERY, "taken": random.randrange(50, 900),
+                "seconds": [half / 3, half, half * 4], "updated_at": clock(),
+            }  # fmt: skip

@@ -1,6 +1,5 @@
 """Accounts of the filled world: one that has everything, one without anything, one unconfirmed, one with long names."""
 
-from dataclasses import dataclass
 from datetime import date, time, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -21,15 +20,14 @@ from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure, desks
-from deploy.screenshots.watching_rows import Opening, write_openings
+from tests.lab.pictures.history import Opening, write_openings
 
-PASSWORD = "quatre paniers de poires"  # noqa: S105 -- of accounts that live for minutes, on loopback
-LONG_NAME = "Rendez-vous de ma grand-mère Marie-Antoinette, pour l’anniversaire de juin 2027"
-_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+PASSWORD = "quatre paniers de poires"  # of accounts that live for minutes, on loopback
 WATCHED = "bobigny_93/titre-sejour-vie-privee-familiale"
-LONG_DESK = (
-    "cayenne_973/passeport-carte-identite-saint-laurent"  # the longest label of a desk that is watched
-)
+WATCHED_HOST = "www.seine-saint-denis.gouv.fr:443"  # of the desk WATCHED
+_LONG_NAME = "Rendez-vous de ma grand-mère Marie-Antoinette, pour l’anniversaire de juin 2027"
+_LONG_DESK = "cayenne_973/passeport-carte-identite-saint-laurent"  # the longest label of a watched desk
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 class Who(StrEnum):
@@ -39,56 +37,36 @@ class Who(StrEnum):
     CAMILLE = "camille@example.org"  # plan, alerts, messages, payments, three channels
     NEW = "amina@example.org"  # a confirmed address, nothing else
     UNCONFIRMED = "yusuf@example.org"
-    OPERATOR = "oscar@example.org"  # an admin
     LONG = (
         "marie-antoinette.de-la-tour-du-pin-montauban.service-des-familles@association-solidarite.example.org"
     )
+    OPERATOR = "oscar@example.org"  # an admin
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """Ids that addresses of pages carry."""
-
-    alerts: dict[str, UUID]  # by state: active, long, waiting, paused, closed
-    contacts: dict[Who, UUID]  # e-mail addresses
-    users: dict[Who, UUID]
-
-
-def write_people() -> People:
-    """Write accounts and alerts."""
-    users, contacts = {}, {}
-    for who in (Who.CAMILLE, Who.NEW, Who.UNCONFIRMED, Who.LONG, Who.OPERATOR):
-        user = _add_account(who)
-        users[who], contacts[who] = user.id, user.contacts[0].id
+def write_people() -> tuple[dict[str, UUID], UUID, UUID]:
+    """Write accounts and alerts; return the alerts by name, Camille and the operator."""
+    users = {who: _add_account(who) for who in list(Who)[1:]}
+    camille = users[Who.CAMILLE]
+    watched = {"achieved_seconds": 62, "feasible_seconds": 60, "wished_seconds": 30, "share_seconds": 60}
     with session() as s:
-        for desk_id in (WATCHED, LONG_DESK):
-            s.merge(
-                DeskState(
-                    id=desk_id,
-                    status=DeskStatus.ACTIVE,
-                    last_check_at=clock(),
-                    last_proven_at=clock(),
-                    achieved_seconds=62,
-                    feasible_seconds=60,
-                    wished_seconds=30,
-                    share_seconds=60,
-                )
-            )
-        _add_channels(s, users[Who.CAMILLE])
-        alerts = _add_alerts(s, users[Who.CAMILLE])
+        for desk_id in (WATCHED, _LONG_DESK):
+            at = {"last_check_at": clock(), "last_proven_at": clock()}
+            s.merge(DeskState(id=desk_id, status=DeskStatus.ACTIVE, **at, **watched))
+        _add_channels(s, camille)
+        alerts = _add_alerts(s, camille)
         alerts["long"] = _add_long_alert(s, users[Who.LONG])
-    _find_slots(users[Who.CAMILLE], alerts["active"])
-    return People(alerts, contacts, users)
+    _find_slots(camille, alerts["active"])
+    return alerts, camille, users[Who.OPERATOR]
 
 
-def enable_second_factor(user_id: UUID) -> None:
-    """Make an account one whose sign-in asks for a code, since yesterday: its logins of today have shown one."""
+def enable_second_factor() -> None:
+    """Make two accounts' sign-ins ask for a code, since yesterday: their logins of today have shown one."""
     with session() as s:
-        user = s.get_one(User, user_id)
-        user.totp_secret, user.totp_confirmed_at = create_secret(), clock() - _DAY
+        for user in s.scalars(sa.select(User).where(User.email.in_([Who.LONG, Who.OPERATOR]))):
+            user.totp_secret, user.totp_confirmed_at = create_secret(), clock() - _DAY
 
 
-def _add_account(who: Who) -> User:
+def _add_account(who: Who) -> UUID:
     mail = Contact(channel=Channel.EMAIL, address=who.value, enabled=True)
     mail.verified_at = None if who is Who.UNCONFIRMED else clock() - 80 * _DAY
     mail.state = ContactState.BOUNCED if who is Who.LONG else ContactState.OK
@@ -96,72 +74,55 @@ def _add_account(who: Who) -> User:
         role = Role.ADMIN if who is Who.OPERATOR else Role.USER
         user = User(email=who.value, password_hash=hash_password(PASSWORD), contacts=[mail], role=role)
         s.add(user)
-    return user
+    return user.id
 
 
 def _add_channels(s: Session, user_id: UUID) -> None:
+    given = {"user_id": user_id, "enabled": True, "verified_at": clock()}
     for channel, address in {Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}.items():
-        contact = Contact(
-            user_id=user_id, channel=channel, address=address, enabled=True, verified_at=clock()
-        )
+        contact = Contact(channel=channel, address=address, **given)
         s.add(contact)
         claim_address(s, contact)
 
 
 def _add_alerts(s: Session, user_id: UUID) -> dict[str, UUID]:
     limits = {
-        "date_from": date(2026, 12, 1),
-        "date_to": date(2027, 3, 31),
-        "weekdays": [1, 2, 4],
-        "hour_from": time(8, 30),
-        "hour_to": time(17),
-    }
+        "date_from": date(2026, 12, 1), "date_to": date(2027, 3, 31), "weekdays": [1, 2, 4],
+        "hour_from": time(8, 30), "hour_to": time(17),
+    }  # fmt: skip
+    closed = Alert(closed_at=clock() - 2 * _DAY, closed_because=ClosedBecause.FOUND, enabled=False)
     alerts = {
-        "closed": Alert(closed_at=clock() - 2 * _DAY, closed_because=ClosedBecause.FOUND, enabled=False),
-        "paused": Alert(name="Passeport de Nour", enabled=False),
-        "waiting": Alert(enabled=False, awaits_watch=True),
-        "distant": Alert(),
-        "active": Alert(name="Titre de séjour de maman"),
-    }
-    targets = {
-        "closed": AlertTarget(prefecture_id="paris_75", procedure=Procedure.TITRE_SEJOUR),
-        "paused": AlertTarget(prefecture_id="digne-les-bains_04", procedure=Procedure.PASSEPORT),
-        "waiting": AlertTarget(prefecture_id="nanterre_92", procedure=Procedure.TITRE_SEJOUR),
-        "distant": AlertTarget(prefecture_id="digne-les-bains_04", procedure=Procedure.CARTE_IDENTITE),
-        "active": AlertTarget(desk_id=WATCHED, **limits),
-    }
-    for days, (name, alert) in enumerate(alerts.items()):
-        alert.user_id, alert.targets = user_id, [targets[name]]
+        "closed": (closed, _target("paris_75", Procedure.TITRE_SEJOUR)),
+        "paused": (
+            Alert(name="Passeport de Nour", enabled=False), _target("digne-les-bains_04", Procedure.PASSEPORT),
+        ),
+        "waiting": (
+            Alert(enabled=False, awaits_watch=True), _target("nanterre_92", Procedure.TITRE_SEJOUR),
+        ),
+        "distant": (Alert(), _target("digne-les-bains_04", Procedure.CARTE_IDENTITE)),
+        "active": (Alert(name="Titre de séjour de maman"), AlertTarget(desk_id=WATCHED, **limits)),
+    }  # fmt: skip
+    for days, (alert, target) in enumerate(alerts.values()):
+        alert.user_id, alert.targets = user_id, [target]
         alert.created_at = clock() - (40 - 7 * days) * _DAY
         s.add(alert)
         s.flush()  # ids in this order: the newest comes first
-    at = clock() + 12 * _DAY
-    kept = Appointment(
-        alert_id=alerts["closed"].id,
-        at=at,
-        place="Préfecture de police, 4e étage, guichet 12",
-        dropped_at=at + 90 * _DAY,
-    )
-    s.add(kept)
-    return {name: alert.id for name, alert in alerts.items()}
+    at, place = clock() + 12 * _DAY, "Préfecture de police, 4e étage, guichet 12"
+    s.add(Appointment(alert_id=closed.id, at=at, place=place, dropped_at=at + 90 * _DAY))
+    return {name: alert.id for name, (alert, _) in alerts.items()}
+
+
+def _target(prefecture_id: str, procedure: Procedure) -> AlertTarget:
+    return AlertTarget(prefecture_id=prefecture_id, procedure=procedure)
 
 
 def _add_long_alert(s: Session, user_id: UUID) -> UUID:
-    s.add(_build_grant(user_id, PlanName.URGENCE_7J, days=5))
-    alert = Alert(user_id=user_id, name=LONG_NAME, targets=[AlertTarget(desk_id=LONG_DESK)])
+    period = {"starts_at": clock() - _DAY, "ends_at": clock() + 5 * _DAY}
+    s.add(Grant(user_id=user_id, plan=PlanName.URGENCE_7J, source="screenshots", **period))
+    alert = Alert(user_id=user_id, name=_LONG_NAME, targets=[AlertTarget(desk_id=_LONG_DESK)])
     s.add(alert)
     s.flush()
     return alert.id
-
-
-def _build_grant(user_id: UUID, plan: PlanName, days: int) -> Grant:
-    return Grant(
-        user_id=user_id,
-        plan=plan,
-        starts_at=clock() - _DAY,
-        ends_at=clock() + days * _DAY,
-        source="screenshots",
-    )
 
 
 def _find_slots(user_id: UUID, alert_id: UUID) -> None:
@@ -176,13 +137,8 @@ def _find_slots(user_id: UUID, alert_id: UUID) -> None:
 
 
 def _announce(s: Session, user_id: UUID, alert_id: UUID, opening: Opening) -> None:
-    match = Match(
-        id=new_id(),
-        alert_id=alert_id,
-        detection_id=opening.detection_id,
-        limits_version=1,
-        decided_at=opening.at,
-    )
+    decided = {"limits_version": 1, "decided_at": opening.at}
+    match = Match(id=new_id(), alert_id=alert_id, detection_id=opening.detection_id, **decided)
     s.add(match)
     s.flush()
     found = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == opening.detection_id)

@@ -43,43 +43,28 @@ def write_payments(user_id: UUID) -> UUID:
         refunded = _add_order(s, user_id, PlanName.URGENCE_7J, now - 80 * _DAY)
         _finish(s, refunded, PaymentEventKind.PAID, now - 80 * _DAY)
         _add_refund(s, refunded, 214)
-        _finish(
-            s,
-            _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY),
-            PaymentEventKind.EXPIRED,
-            now - 44 * _DAY,
-        )
-        for days, is_renewal in ((39, False), (9, True)):
-            order = _add_order(
-                s, user_id, PlanName.URGENCE_TOTAL, now - days * _DAY, subscription, is_renewal=is_renewal
-            )
-            _finish(s, order, PaymentEventKind.PAID, now - days * _DAY)
-            s.add(
-                Grant(
-                    user_id=user_id,
-                    plan=PlanName.URGENCE_TOTAL,
-                    starts_at=now - days * _DAY,
-                    ends_at=now - (days - 30) * _DAY,
-                    source="payment",
-                    payment_id=order.id,
-                )
-            )
+        expired = _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY)
+        _finish(s, expired, PaymentEventKind.EXPIRED, now - 44 * _DAY)
+        for days in (39, 9):
+            at = now - days * _DAY
+            order = _add_order(s, user_id, PlanName.URGENCE_TOTAL, at, subscription, is_renewal=days < 30)
+            _finish(s, order, PaymentEventKind.PAID, at)
+            given = {"user_id": user_id, "plan": PlanName.URGENCE_TOTAL, "payment_id": order.id}
+            s.add(Grant(starts_at=at, ends_at=at + 30 * _DAY, source="payment", **given))
         _declare(s, refunded, now)
         return refunded.id
 
 
 def _declare(s: Session, order: Payment, now: datetime) -> None:
     """Write declarations that wait to be confirmed; their ids follow from the order's, for their pages' addresses."""
-    for kind, known in (
-        (DeclarationKind.WITHDRAWAL, order.id),
-        (DeclarationKind.CANCELLATION, name_notice(order.id)),
-    ):
-        s.add(
-            Declaration(
-                id=known, kind=kind, made_by=DeclaredBy.FORM, made_at=now, name="Camille Martin",
-                email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
-            )
-        )  # fmt: skip
+    kinds = {DeclarationKind.WITHDRAWAL: order.id, DeclarationKind.CANCELLATION: name_notice(order.id)}
+    s.add_all(
+        Declaration(
+            id=known, kind=kind, made_by=DeclaredBy.FORM, made_at=now, name="Camille Martin",
+            email="camille@example.org", reference="7KQ2M9XWPA", takes_effect_at=now + 3 * _DAY,
+        )
+        for kind, known in kinds.items()
+    )  # fmt: skip
 
 
 def name_notice(payment_id: UUID) -> UUID:
@@ -96,14 +81,9 @@ def write_invoices(payment_id: UUID) -> UUID:
 
 
 def _add_order(
-    s: Session,
-    user_id: UUID,
-    name: PlanName,
-    at: datetime,
-    subscription: Subscription | None = None,
-    *,
+    s: Session, user_id: UUID, name: PlanName, at: datetime, subscription: Subscription | None = None, *,
     is_renewal: bool = False,
-) -> Payment:
+) -> Payment:  # fmt: skip
     payment = Payment(user_id=user_id, plan=name, amount_cents=plan(name).price_cents, created_at=at)
     payment.subscription_id = subscription.id if subscription else None
     if not is_renewal:

@@ -1,0 +1,215 @@
+"""`make screenshots`: writes a picture of every page in every variant to .state/screenshots, and an index.html.
+
+A server of pages runs for it on a world that is filled with rows; nothing watches or sends. `--only` and `--variants`
+take fewer. `--docs` writes the pictures of the documentation to docs/ instead.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from configs.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.settings import PREFECTURES
+from tests.lab.bench.servers import API, serve_app, servers
+from tests.lab.pictures.accounts import Who
+from tests.lab.pictures.pages import Shot, list_shots, perform, sign_in_as
+from tests.lab.pictures.world import ask_for_codes, write_world
+
+_FOLDER, _DOCS = Path(".state/screenshots"), Path("docs")
+# Pages that scroll sideways (WCAG 1.4.10), and targets under 24 px outside of text (WCAG 2.5.8).
+_FIND_FLAWS = """() => {
+  const flaws = [], root = document.documentElement;
+  const over = root.scrollWidth - root.clientWidth;
+  if (over > 0) flaws.push(`wider than the window by ${over} px`);
+  for (const each of document.querySelectorAll("a[href], button, select, summary, input:not([type=hidden])")) {
+    const box = each.getBoundingClientRect();
+    const inText = getComputedStyle(each).display === "inline" || each.closest("svg, label, .skip");
+    if (box.width && !inText && (box.height < 24 || box.width < 24))
+      flaws.push(`${Math.round(box.width)} x ${Math.round(box.height)} px: ${each.textContent.trim().slice(0, 40)}`);
+  }
+  return flaws;
+}"""
+_GALLERY = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Pages</title>
+<style>
+body { margin: 1rem; font: 1rem/1.4 system-ui; background: #ddd; }
+.row { display: flex; gap: 1rem; align-items: start; }
+a { flex: 2; } a.narrow { flex: 1; }
+img { inline-size: 100%; border: 1px solid #999; }
+</style>
+<h1>Pages</h1>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A window in which all pages are shown."""
+
+    name: str
+    width: int
+    height: int = 900
+    language: str = "fr"
+    theme: str = "light"
+
+
+_VARIANTS = (
+    Variant("wide", 1280),
+    Variant("narrow", 390, 844),
+    Variant("dark", 1280, theme="dark"),
+    Variant("ar", 1280, language="ar"),
+    Variant("ar-narrow", 390, 844, language="ar", theme="dark"),
+)
+# The pictures of the documentation: page, window. They show what fits into it.
+_DOCS_SHOTS = {
+    "advice": Variant("page", 1100, 1000),
+    "map": Variant("page", 1100, 860),
+    "alert": Variant("page", 1000, 900),
+    "admin-incident": Variant("page", 1000, 720),
+    "home": Variant("arabic", 390, 844, language="ar"),
+}
+
+
+@dataclass
+class Camera:
+    """A browser before a server; `take` writes a picture."""
+
+    browser: Browser
+    address: str  # of the server
+    folder: Path
+    logins: dict[Who, Any] = field(default_factory=dict)  # cookies
+    contexts: dict[tuple[Variant, Who], BrowserContext] = field(default_factory=dict)  # with what is cached
+
+    def sign_in(self, who: Who) -> None:
+        """Sign in once, for all pictures of this account."""
+        context = self._open_context(_VARIANTS[0], Who.VISITOR)
+        page = context.new_page()
+        page.goto(f"{self.address}/login")
+        perform(page, sign_in_as(who))
+        page.wait_for_url("**/dashboard")
+        self.logins[who] = context.storage_state()
+        context.close()
+
+    def take(self, shot: Shot, variant: Variant, *, whole: bool = True) -> int:
+        """Write the picture of a page in a variant, `whole` or what the window shows; return how many flaws it has."""
+        with self._open_page(variant, shot) as page:
+            joint = "&" if "?" in shot.path else "?"
+            page.goto(f"{self.address}{shot.path}{joint}lang={variant.language}", wait_until="load")
+            if shot.steps:
+                perform(page, shot.steps)
+                page.wait_for_load_state("load")
+            path = self.folder / f"{shot.name}-{variant.name}.png"
+            page.screenshot(path=path, full_page=whole, animations="disabled")
+            flaws: list[str] = page.evaluate(_FIND_FLAWS)
+        for flaw in flaws:
+            print(f"{shot.name}-{variant.name}: {flaw}", flush=True)
+        return len(flaws)
+
+    @contextmanager
+    def _open_page(self, variant: Variant, shot: Shot) -> Iterator[Page]:
+        """Open a page in the context of this variant and account; in one of its own where something is done there."""
+        key = (variant, shot.who)
+        if shot.steps:
+            context = self._open_context(*key)
+        else:
+            context = self.contexts[key] = self.contexts.get(key) or self._open_context(*key)
+        page = context.new_page()
+        try:
+            yield page
+        finally:
+            page.close()
+            if shot.steps:
+                context.close()
+
+    def _open_context(self, variant: Variant, who: Who) -> BrowserContext:
+        return self.browser.new_context(
+            viewport={"width": variant.width, "height": variant.height},
+            locale=variant.language,
+            timezone_id="Europe/Paris",
+            color_scheme="dark" if variant.theme == "dark" else "light",
+            storage_state=self.logins.get(who),
+        )
+
+
+def main(given: list[str]) -> int:
+    """Take the pictures; return 1 where a page looks wrong."""
+    options = _read_options(given)
+    if missing := missing_browser():
+        raise SystemExit(f"make screenshots: no browser: {missing}")
+    began = time.monotonic()
+    settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600"}
+    with servers(lambda _: settings) as made:
+        ids = write_world(made)
+        shots = list_shots(ids)
+        with serve_app(made, API, PROGRAM="api") as port, _open_camera(port, options) as camera:
+            for who in list(Who)[1:]:
+                camera.sign_in(who)
+            ask_for_codes()  # afterwards: these sign-ins ask for a code from now on
+            flaws = _take_docs(camera, shots) if options.docs else _take_all(camera, shots, options)
+    print(f"{flaws} flaws, {time.monotonic() - began:.0f} s")
+    return int(flaws > 0)
+
+
+@contextmanager
+def _open_camera(port: int, options: argparse.Namespace) -> Iterator[Camera]:
+    """Start a browser that takes pictures of a server's pages into a folder."""
+    folder = _DOCS if options.docs else _FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
+        )
+        try:
+            yield Camera(browser, f"http://127.0.0.1:{port}", folder)
+        finally:
+            browser.close()
+
+
+def _take_all(camera: Camera, shots: list[Shot], options: argparse.Namespace) -> int:
+    """Take every picture that is asked for, and return how many flaws there are."""
+    wanted = [each for each in shots if not options.only or each.name in options.only]
+    variants = [each for each in _VARIANTS if not options.variants or each.name in options.variants]
+    flaws = sum(camera.take(shot, variant) for variant in variants for shot in wanted)
+    index = _FOLDER / "index.html"
+    index.write_text(_GALLERY + "".join(map(_build_row, shots)), "utf-8")
+    print(f"{len(wanted) * len(variants)} pictures: {index}")
+    return flaws
+
+
+def _build_row(shot: Shot) -> str:
+    pictures = "".join(
+        f'<a href="{shot.name}-{each.name}.png"{" class=narrow" if "narrow" in each.name else ""}>'
+        f'<img src="{shot.name}-{each.name}.png" alt="{each.name}" loading="lazy"></a>'
+        for each in _VARIANTS
+    )
+    return f'<h2>{shot.name} <code>{escape(shot.path)}</code></h2>\n<div class="row">{pictures}</div>\n'
+
+
+def _take_docs(camera: Camera, shots: list[Shot]) -> int:
+    by_name = {each.name: each for each in shots}
+    return sum(camera.take(by_name[name], window, whole=False) for name, window in _DOCS_SHOTS.items())
+
+
+def _read_options(given: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.pictures", description=__doc__)
+    parser.add_argument("--only", type=_split, help="names of pages, separated by commas", metavar="NAMES")
+    parser.add_argument("--variants", type=_split, help="names of variants, likewise", metavar="NAMES")
+    parser.add_argument("--docs", action="store_true", help="the pictures of the documentation, to docs/")
+    return parser.parse_args(given)
+
+
+def _split(text: str) -> list[str]:
+    return text.split(",")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

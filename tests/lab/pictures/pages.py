@@ -1,0 +1,176 @@
+"""Every page that is shown: its name, address, who looks at it, and what that person does there first.
+
+An address may carry ids of the filled world, in braces: those of `World.ids`.
+"""
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+from configs.sales_terms import find_newest_version
+from tests.lab.pictures.accounts import PASSWORD, WATCHED, WATCHED_HOST, Who
+
+_WISH = "prefecture=bobigny_93&procedure=titre-sejour"
+_HIDDEN_WISH = "prefecture=nanterre_92&procedure=titre-sejour"
+_ORDER = "/formule/commande?plan=URGENCE_7J"
+_HOST = f"/admin/sites/{WATCHED_HOST}"
+_DESK = f"/admin/guichets/{WATCHED}"
+
+PAGES = {
+    Who.VISITOR: f"""
+        home / · departments /departements · departments-search /departements?q=saint
+        departments-unknown /departements/atlantis_00 · place /departements/bobigny_93
+        advice /departements/bobigny_93/titre-sejour · advice-long /departements/digne-les-bains_04/carte-identite
+        advice-unwatched /departements/nanterre_92/titre-sejour · map /carte · map-filtered /carte?procedure=titre-sejour
+        calendar /calendrier · calendar-place /calendrier?prefecture=nanterre_92&procedure=TITRE_SEJOUR
+        calendar-empty /calendrier?prefecture=gueret_23 · ledger /fiabilite · status /statut · terms /conditions
+        terms-version /textes/conditions/{find_newest_version()} · privacy /vie-privee · notice /mentions-legales
+        accessibility /accessibilite · contact /contact · mediation /mediation · not-found /nowhere
+        login /login · login-error /login · login-code /login
+        register /register?prefecture=bobigny_93&procedure=TITRE_SEJOUR&plan=URGENCE_7J · register-error /register
+        register-cancelled /register?payment=cancelled · confirm /confirm · forgot /forgot
+        link-stop /l/stop/{{stop}} · link-unsubscribe /l/unsubscribe/{{stop}} · link-refused /l/stop/nonsense
+        withdrawal-form /l/retractation · cancellation-form /l/resilier · cancellation-link /l/cancel/{{cancel}}
+        cancellation-notice /l/resiliation/{{confirm_cancel}} · withdrawal-form-error /l/retractation
+        withdrawal-link /l/withdraw/{{withdraw}} · declaration /l/declaration/{{confirm}}""",
+    Who.NEW: f"""
+        prove /prove · login-lost /profil · resumed /profil · dashboard-new /dashboard
+        alert-new-no-plan /alertes/nouvelle?{_WISH} · channels-new /canaux · telegram /canaux/telegram
+        telegram-link /canaux · messages-none /messages · notices-none /notifications · profile-error /profil
+        security-error /securite · factor-setup /securite/application · data /donnees · plan-new /formule
+        order {_ORDER}&{_WISH} · order-error {_ORDER}&{_WISH} · order-no-wish {_ORDER}
+        order-unwatched {_ORDER}&{_HIDDEN_WISH} · payments-empty /formule/paiements
+        invoices-empty /formule/factures · cancellation-none /formule/resiliation""",
+    Who.UNCONFIRMED: f"""
+        dashboard-unconfirmed /dashboard · channels-unconfirmed /canaux · order-unconfirmed {_ORDER}&{_WISH}""",
+    Who.LONG: f"""
+        dashboard-long /dashboard · alert-long /alertes/{{long}} · channels-bounced /canaux · channels-error /canaux
+        profile-long /profil · security-factor /securite · factor-codes /securite · data-preparing /donnees
+        deletion-error /donnees/suppression · order-bounced {_ORDER}&{_WISH}""",
+    Who.CAMILLE: f"""
+        dashboard /dashboard · dashboard-paid /dashboard?payment=success&plan=URGENCE_TOTAL
+        alert-places /alertes/nouvelle · alert-new /alertes/nouvelle?{_WISH}
+        alert-new-error /alertes/nouvelle?prefecture=bobigny_93 · alert-new-unwatched /alertes/nouvelle?{_HIDDEN_WISH}
+        alert /alertes/{{active}} · alert-paused /alertes/{{paused}} · alert-waiting /alertes/{{waiting}}
+        alert-closed /alertes/{{closed}} · alert-edit /alertes/{{active}}/modifier
+        alert-found /alertes/{{active}}/trouve · alert-close /alertes/{{active}}/fermer · channels /canaux
+        messages /messages · notices /notifications · preferences /preferences
+        new-address /profil/nouvelle-adresse/expired · profile /profil · security /securite
+        deletion /donnees/suppression · plan /formule · order-held {_ORDER}&{_WISH} · payments /formule/paiements
+        withdrawal /formule/retractation/{{payment}} · payment /formule/paiements/{{payment}}
+        invoices /formule/factures · invoice /formule/factures/{{invoice}} · cancellation /formule/resiliation""",
+    Who.OPERATOR: f"""
+        admin-status /admin · admin-incidents /admin/incidents · admin-incident /admin/incidents/1
+        admin-incident-acknowledge /admin/incidents/1/acquittement · admin-desks /admin/guichets · admin-desk {_DESK}
+        admin-desk-pause {_DESK}/pause · admin-desk-resume {_DESK}/reprise · admin-desk-check {_DESK}/verification
+        admin-hosts /admin/sites · admin-host {_HOST} · admin-host-stop {_HOST}/arret · admin-host-go {_HOST}/reprise
+        admin-job-runs /admin/taches · admin-audit /admin/journal · admin-detections /admin/detections
+        admin-detection /admin/detections/{{detection}} · admin-answers /admin/reponses
+        admin-dead-letters /admin/messages-echoues · admin-dead-letters-replay /admin/messages-echoues/renvoi
+        admin-users /admin/utilisateurs · admin-user {{user}} · admin-user-factor-end {{user}}/second-facteur/fin
+        admin-user-factor-keep {{user}}/second-facteur/garder · admin-user-grant {{user}}/formule
+        admin-user-grant-end {{user}}/formules/{{grant}}/fin · admin-user-role {{user}}/role
+        admin-user-return {{user}}/lien-de-reprise · admin-payments /admin/paiements
+        admin-payment /admin/paiements/{{payment}}
+        admin-payment-refund /admin/paiements/{{payment}}/remboursement?amount=1,00
+        admin-payment-differences /admin/paiements/ecarts · admin-invoice-totals /admin/paiements/totaux
+        admin-stripe-events /admin/evenements-stripe
+        admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Types into a field."""
+
+    field: str  # its id, without f-
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Presses the last button of the first form whose action ends so, where there is one or where it must be."""
+
+    action: str
+    must_exist: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Clicks what a selector finds."""
+
+    selector: str
+
+
+UNCHECKED = "unchecked"  # the server judges what is typed, not the browser
+SIGNED_OUT = "signed out"
+Step = Fill | Press | Click | str
+
+
+def sign_in_as(who: Who, password: str = PASSWORD) -> tuple[Step, ...]:
+    """Return the steps on the page of the sign-in."""
+    return Fill("email", who.value), Fill("password", password), Press("/login")
+
+
+_LOSE_SESSION: tuple[Step, ...] = (SIGNED_OUT, Press("/profil/reglages"))
+# What leads from the page of that name to what is shown.
+STEPS: dict[str, tuple[Step, ...]] = {
+    "login-error": sign_in_as(Who.NEW, "a wrong password"),
+    "login-code": sign_in_as(Who.LONG),
+    "register-error": (UNCHECKED, Fill("email", "camille@"), Fill("password", "short"), Press("/register")),
+    "login-lost": _LOSE_SESSION,
+    "resumed": (*_LOSE_SESSION, *sign_in_as(Who.NEW)),
+    "alert-new-error": (
+        UNCHECKED, Click("details.limits summary"), Fill("limits-dateFrom", "2027-05-01"),
+        Fill("limits-dateTo", "2027-04-01"), Press("/alertes/nouvelle"),
+    ),
+    "alert-new-no-plan": (Press("/alertes/nouvelle"),),
+    "channels-error": (UNCHECKED, Fill("phone", "12"), Press("/canaux/numero")),
+    "telegram-link": (Press("/canaux/telegram"),),
+    "profile-error": (UNCHECKED, Fill("email", "camille@"), Press("/profil/adresse")),
+    "security-error": (UNCHECKED, Fill("password", "aaaaaaaaaaaa"), Press("/securite/mot-de-passe")),
+    "factor-codes": (Press("/securite/codes"),),
+    "data-preparing": (Press("/donnees/export", must_exist=False),),  # the picture before this one may have asked
+    "deletion-error": (Press("/donnees/suppression"),),
+    "order-error": (Click(".order-button"),),
+    "withdrawal-form-error": (UNCHECKED, Fill("email", "camille"), Press("/l/retractation")),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One page, which becomes a picture in each variant."""
+
+    name: str  # of the file
+    path: str
+    who: Who
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is done on the page before its picture."""
+        return STEPS.get(self.name, ())
+
+
+def list_shots(ids: dict[str, str]) -> list[Shot]:
+    """Return all pages of the world that has these ids."""
+    pages = [
+        (who, each.split()) for who, text in PAGES.items() for each in text.replace("\n", " · ").split("·")
+    ]
+    return [Shot(page[0], page[1].format(**ids), who) for who, page in pages if page]
+
+
+def perform(page: Page, steps: tuple[Step, ...]) -> None:
+    """Do these things on a page."""
+    for step in steps:
+        if isinstance(step, Fill):
+            page.fill(f"#f-{step.field}", step.text)
+        elif isinstance(step, Click):
+            page.locator(step.selector).click()
+        elif isinstance(step, Press):
+            form = page.locator(f"main form[action*='{step.action}']")
+            if step.must_exist or form.count():
+                form.first.locator("button:visible").last.click()
+        elif step == UNCHECKED:
+            page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
+        else:
+            page.context.clear_cookies()

@@ -1,0 +1,56 @@
+"""The filled world of the pictures: 90 days of watching, accounts, money, and what operators see.
+
+It is drawn from a fixed seed, so that two runs on one day show the same pages.
+"""
+
+import os
+from random import Random
+
+import sqlalchemy as sa
+
+from configs.signed_links import (
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    StopAlerts,
+    WithdrawOrder,
+    write_token,
+)
+from tests.lab.bench.figures import forget
+from tests.lab.bench.servers import Servers
+from tests.lab.pictures.accounts import enable_second_factor, write_people
+from tests.lab.pictures.history import write_watching
+from tests.lab.pictures.operations import CUSTOMER, DETECTION, EVENT, GRANT, write_customer, write_operations
+from tests.lab.pictures.payments import name_notice, write_invoices, write_payments
+
+_SEED = 7
+
+
+def write_world(made: Servers) -> dict[str, str]:
+    """Write all rows with this process's settings those of these servers; return the ids that addresses carry."""
+    os.environ |= made.environment
+    forget()
+    write_watching(Random(_SEED))
+    alerts, camille, operator = write_people()
+    payment = write_payments(camille)
+    invoice = write_invoices(payment)
+    write_operations(operator)
+    write_customer()
+    with made.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM (ANALYZE)"))
+    links = {
+        "stop": StopAlerts((alerts["active"],)),
+        "cancel": CancelOrder(payment),
+        "confirm_cancel": ConfirmCancellation(name_notice(payment)),
+        "withdraw": WithdrawOrder(payment),
+        "confirm": ConfirmDeclaration(payment),
+    }
+    user = f"/admin/utilisateurs/{CUSTOMER}"
+    given = {"payment": payment, "invoice": invoice, "detection": DETECTION, "grant": GRANT, **alerts}
+    tokens = {name: write_token(link) for name, link in links.items()}
+    return {**{name: str(each) for name, each in given.items()}, **tokens, "user": user, "event": EVENT}
+
+
+def ask_for_codes() -> None:
+    """Make some accounts ones whose sign-in asks for a code."""
+    enable_second_factor()
