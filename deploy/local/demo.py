@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.notification import Match, Notification, NotificationMatch
 from api.models.slot import Detection
 from api.models.user import Channel
-from deploy.local.live_feed_rendering import format_moment
+from deploy.local.live_feed import format_moment
 
 _CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)  # which the demo waits for
 _SHOWN = 5  # slots that the summary lists

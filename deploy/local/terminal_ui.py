@@ -11,9 +11,7 @@ from rich.console import Console
 from api.models.base import session
 from configs.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
-from deploy.local.journal import ProgramLog
-from deploy.local.live_feed_events import LiveFeed, WatchEvent
-from deploy.local.live_feed_rendering import heading, render_event
+from deploy.local.live_feed import LiveFeed, heading
 from deploy.local.ports import NoPort, StackPorts, usual
 from deploy.local.postgres import PostgresUnavailable
 from deploy.local.processes import StartFailed
@@ -97,19 +95,17 @@ def _follow(
     Raises:
         deploy.local.processes.StartFailed: the programs ended.
     """
-    feed, away = LiveFeed(), False
-    journal = ProgramLog(f"http://127.0.0.1:{stack.ports.inbox}")
+    feed, away = LiveFeed(f"http://127.0.0.1:{stack.ports.inbox}"), False
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
         for said in stack.look_after():
             console.print(said, style="yellow", markup=False)
         try:
             with session() as s:
-                events = feed.new_events(s)
-                for event in events:
-                    console.print(render_event(event, console.width), no_wrap=True, overflow="ellipsis")
+                for event in feed.read_new(s):
+                    console.print(event.render(console.width), no_wrap=True, overflow="ellipsis")
                 found = arrival(s, since) if end else None
-            if refused := journal.post_events(event for event in events if isinstance(event, WatchEvent)):
+            if refused := feed.post_entries():
                 console.print(refused, style="red", markup=False)
             if found:
                 return found
