@@ -37,7 +37,7 @@ from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
-from api.operations import dead_mans_switch, digest, report, watch
+from api.operations import dead_mans_switch, digest, report, self_checks, watch
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
@@ -108,6 +108,11 @@ def _sum_days(
 def report_growth() -> Counts:
     """Alarm the operators of tables that hold what their rule of retention does not allow, or have none."""
     return _send(tell_growth)
+
+
+def check_promises() -> Counts:
+    """Run the named queries that must give no row, and alarm the operators of those that do."""
+    return _send(self_checks.tell_broken_promises)
 
 
 def drop_appointments() -> Counts:

@@ -107,6 +107,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("repeat_alarms", timedelta(minutes=1)),
         ScheduledJob("call_dead_mans_switch", timedelta(minutes=1)),
         DailyJob("analyze_tables", _DAY, hour=4),
+        DailyJob("check_promises", _DAY, hour=5),
         DailyJob("report_growth", _DAY, hour=6),  # after the jobs that drop
         DailyJob(OPERATIONS_DIGEST, _DAY, hour=9),
         DailyJob(OPERATIONS_REPORT, _DAY, hour=19),

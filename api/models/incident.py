@@ -43,6 +43,7 @@ class IncidentReason(StrEnum):
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk
     TABLE_GROWTH = "table_growth"  # a table holds what its rule of retention does not allow
+    SELF_CHECK = "self_check"  # a query of the night that must give no row gave some
 
     @property
     def of_desk(self) -> bool:
@@ -68,6 +69,7 @@ _OF_MOMENT = frozenset(
         IncidentReason.FRAUD_WARNING,
         IncidentReason.FALSE_ALARMS,
         IncidentReason.TABLE_GROWTH,
+        IncidentReason.SELF_CHECK,
     }
 )
 _OF_OPERATIONS = _OF_MOMENT | {

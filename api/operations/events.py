@@ -24,6 +24,7 @@ class OperatorEvent(StrEnum):
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"
     TABLE_GROWTH = "table_growth"
+    SELF_CHECK = "self_check"  # a promise of ours is broken
     PAYMENT_TROUBLE = "payment_trouble"  # all others: a refund that failed, a dispute, a difference
     SMS_COST = "sms_cost"  # SMS_DAY_WARN
     SUPPORT = "support"
@@ -43,6 +44,7 @@ URGENCY = {
     OperatorEvent.FRAUD_WARNING: Urgency.ALARM,
     OperatorEvent.FALSE_ALARMS: Urgency.ALARM,
     OperatorEvent.TABLE_GROWTH: Urgency.ALARM,
+    OperatorEvent.SELF_CHECK: Urgency.ALARM,
     OperatorEvent.PAYMENT_TROUBLE: Urgency.AT_ONCE,
     OperatorEvent.SMS_COST: Urgency.AT_ONCE,
     OperatorEvent.SUPPORT: Urgency.AT_ONCE,

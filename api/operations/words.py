@@ -26,6 +26,7 @@ _NAMES = {
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
     IncidentReason.TABLE_GROWTH: "table qui grandit sans règle",
+    IncidentReason.SELF_CHECK: "contrôle de nuit en échec",
 }
 
 

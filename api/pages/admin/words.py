@@ -64,6 +64,7 @@ INCIDENT_REASONS: dict[str, str] = {
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",
     IncidentReason.TABLE_GROWTH: "Table qui grossit",
+    IncidentReason.SELF_CHECK: "Contrôle de nuit en échec",
 }
 
 

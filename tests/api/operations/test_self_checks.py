@@ -1,0 +1,142 @@
+"""The checks of a night: each finds what is planted for it, and operators are alarmed."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from api.background import jobs
+from api.models.base import session
+from api.models.incident import Incident, IncidentReason
+from api.models.user import Channel
+from api.operations.self_checks import QUERIES
+from configs.clock import clock
+from tests.api.operations.operators import Written, add_operator, get_incident, list_written
+from tests.api.world import rows
+
+pytestmark = pytest.mark.usefixtures("redis_server", "frozen")
+_MESSAGE = (
+    "INSERT INTO notifications (id, user_id, contact_id, channel, kind, priority, dedupe_key, next_attempt_at,"
+    " next_nudge_at, created_at, matched_at, state, accepted_at, receipt_due_at, params) SELECT gen_random_uuid(),"
+    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, :at, {state}, {receipt}, '{params}'"
+)
+_DETECTION = (
+    "INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at)"
+    " VALUES (:id, 'a/b', 'a', '{AUTRE}', 'a', 'check', 'https\\://a.example', :at, :at)"
+)
+_WITHDRAWAL = (
+    "INSERT INTO declarations (id, kind, made_at, made_by, payment_id, takes_effect_at)"
+    " VALUES (:id, 'withdrawal', :at, 'account', :id, :at)"
+)
+_SENT, _NEVER = "'sent', CAST(:at AS timestamptz)", "NULL"
+_GRANT = (
+    "INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)"
+    " VALUES (:id, :id, 'URGENCE_7J', :at, :now, 'test')"
+)
+_PAYMENT = (
+    "INSERT INTO payments (id, user_id, plan, amount_cents, status, paid_at) VALUES (:id, {user}, 'URGENCE_7J', 499,"
+    " 'COMPLETED', :at)"
+)
+_INVOICE = (
+    "INSERT INTO invoices (id, kind, number, payment_id, transaction_id, amount_cents, issued_at, contents, pdf_key,"
+    " pdf_made_at) VALUES (gen_random_uuid(), 'invoice', '{number}', gen_random_uuid(), gen_random_uuid(), 499, :{at},"
+    " '{{}}', 'key', {file})"
+)
+_COUNTER = (
+    "INSERT INTO invoice_counters (year, kind, last_number, last_issued_at) VALUES (2026, 'invoice', {}, :at)"
+)
+
+
+def message(kind: str, state: str = _SENT, receipt: str = _NEVER, params: str = "{}") -> str:
+    return _MESSAGE.format(kind=kind, state=state, receipt=receipt, params=params).replace('":', '"\\:')
+
+
+def invoice(number: str, at: str = "at", file: str = ":at") -> str:
+    return _INVOICE.format(number=number, at=at, file=file)
+
+
+FAULTS = {
+    "a detection was not matched": [
+        _DETECTION
+    ],
+    "a message does not leave": [message("slot_detected", "'pending', NULL"), _GRANT],
+    "an alert told a contact of a slot twice": [
+        _GRANT,
+        "INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at) VALUES (:id, :id, :id, 1, :at)",
+        "INSERT INTO match_slots (match_id, slot_id, decided_at, slots) VALUES (:id, 3, :at, '{[3,5)}')",
+        *[message("slot_detected")] * 2,
+        "INSERT INTO notification_matches (notification_id, match_id) SELECT id, :id FROM notifications",
+    ],
+    "a message has no receipt": [message("welcome", receipt="CAST(:at AS timestamptz)")],
+    "somebody without a plan was told of a slot": [message("slot_detected")],
+    "a number was called again after the key that ends it": [
+        message("slot_call", params='{"series": "s", "attempt": 1, "key": true}'),
+        message("slot_call", params='{"series": "s", "attempt": 2}'),
+    ],
+    "a job failed for good, or is late": [
+        "INSERT INTO job_runs (id, job, due_at, next_nudge_at) VALUES (:id, 'check_days', :at, :at)"
+    ],
+    "an export is not made": [
+        "INSERT INTO exports (id, user_id, requested_at, next_attempt_at) VALUES (:id, :id, :at, :at)"
+    ],
+    "a payment has no invoice, or two": [_PAYMENT.format(user="NULL")],
+    "a refund has no credit note, or two": [
+        "INSERT INTO refunds (id, payment_id, amount_cents, reason, status) VALUES (:id, :id, 5, 'outage', 'succeeded')",
+        "INSERT INTO stripe_ids (id, kind, refund_id) VALUES ('re_1', 'refund', :id)",
+        "INSERT INTO book_transactions (id, cause, kind, at) VALUES (:id, 're_1\\:succeeded', 'paid', :at)",
+    ],
+    "a document has no file": [_COUNTER.format(1), invoice("F2026-000001", file="NULL")],
+    "a number of a document is missing": [_COUNTER.format(2), invoice("F2026-000001")],
+    "a document is older than the number before it": [
+        _COUNTER.format(2), invoice("F2026-000001", at="now"), invoice("F2026-000002"),
+    ],
+    "a paid payment gave no plan, or two": [
+        _PAYMENT.format(user=":id"), _COUNTER.format(1), invoice("F2026-000001"),
+        "UPDATE invoices SET payment_id = :id",
+    ],
+    "an event of Stripe waits, or was given up": [
+        "INSERT INTO stripe_events (id, type, created_at, received_at, next_attempt_at) VALUES ('evt', 'a', :at, :at, :at)"
+    ],
+    "a withdrawal has no effect": [
+        _WITHDRAWAL
+    ],
+}  # fmt: skip
+
+
+def plant(statements: list[str], age: timedelta = timedelta(hours=3)) -> None:
+    """Write what no program may, so old: without foreign keys."""
+    values = {"id": uuid4(), "at": clock() - age, "now": clock()}
+    with session() as s:
+        s.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        for text in statements:
+            s.execute(sa.text(text), {name: each for name, each in values.items() if f":{name}" in text})
+
+
+def find() -> list[str]:
+    """Return the checks that the job alarms of."""
+    jobs.check_promises()
+    return [incident.subject.rpartition(" ")[0] for incident in rows(Incident)]
+
+
+@pytest.mark.parametrize("check", QUERIES)
+def test_each_check_finds_its_fault(database: str, check: str) -> None:
+    assert find() == []
+    plant(FAULTS[check])
+    assert find() == [check]
+
+
+def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> None:
+    plant(FAULTS["a detection was not matched"], age=timedelta(minutes=50))
+    assert find() == []
+
+
+def test_operators_are_alarmed_once_a_day(database: str) -> None:
+    add_operator(Channel.TELEGRAM)
+    plant(FAULTS["an export is not made"])
+    assert jobs.check_promises() == {"mails": 1}
+    assert jobs.check_promises() == {"mails": 0}
+    assert list_written() == [Written("operations_alarm", Channel.TELEGRAM, again=False)]
+    incident = get_incident()
+    assert incident.reason is IncidentReason.SELF_CHECK
+    assert incident.subject.startswith("an export is not made 20")
