@@ -81,7 +81,7 @@ def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[Bench
         }
 
     with servers(settings) as made, page_server(world, port, made.state / "pages.log"), made.planner():
-        ground = BenchStack(made.state, made.environment, world, port)
+        ground = BenchStack(made.state, made.environment, made.ports, world, port)
         try:
             yield ground
         finally:

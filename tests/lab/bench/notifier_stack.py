@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -12,21 +10,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import sqlalchemy as sa
 
 import notifier
-from deploy.local.environment import sandbox_environment
-from deploy.local.ports import StackPorts, choose
-from deploy.local.postgres import start_postgres
-from deploy.local.processes import free_port, start, stop, wait_until, with_parent
+from deploy.local.ports import StackPorts
+from deploy.local.processes import start, stop, wait_until, with_parent
 from deploy.local.programs import commands, database_programs
-from deploy.local.valkey import start_valkey
 from notifier.workers.__main__ import CHILDREN
 from tests.lab.bench.figures import forget
 from tests.lab.bench.people import detection
+from tests.lab.bench.servers import servers
 
 CROWD_DESK = "evry-courcouronnes_91/bench-crowd"
 _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
@@ -116,18 +111,12 @@ class NotifierStack:
 @contextmanager
 def run_notifier() -> Iterator[NotifierStack]:
     """Run the servers and programs while the block lasts."""
-    with TemporaryDirectory(prefix="rdv-bench-") as folder, ExitStack() as ends:
-        state, ports = Path(folder), choose(StackPorts(*(free_port() for _ in range(5))))
-        postgres = start_postgres(state / "postgres")
-        ends.callback(postgres.stop)
-        valkey = start_valkey(state / "redis")
-        ends.callback(valkey.stop)
-        postgres.create("bench")
-        os.environ |= sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
+    with servers(lambda _: {}) as made, ExitStack() as ends:
+        state, ports = made.state, made.ports
+        os.environ |= made.environment
         os.environ["PROGRAM"] = "notifier"
         del os.environ["PREFECTURES_DIR"]  # nothing is watched here: the shipped files do
         forget()
-        subprocess.run([sys.executable, "-m", "api.migrations", "upgrade"], check=True, capture_output=True)
         found = commands(ports)
         for name in _PROGRAMS:
             log = state / f"{name}.log"
@@ -135,7 +124,7 @@ def run_notifier() -> Iterator[NotifierStack]:
             process = start(with_parent(found[name]), log, env={**os.environ, **own})
             ends.callback(stop, process)
             wait_until(partial(_works, log), log, what=name, process=process, seconds=_PATIENCE)
-        yield NotifierStack(state, ports, sa.create_engine(postgres.url("bench")))
+        yield NotifierStack(state, ports, made.engine)
 
 
 def _works(log: Path) -> bool:

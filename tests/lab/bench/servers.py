@@ -33,6 +33,7 @@ class Servers:
 
     state: Path
     environment: Settings
+    ports: StackPorts  # of programs that may be started beside them
 
     def __post_init__(self) -> None:
         """Make the one connection that counts, so that counting costs nothing."""
@@ -89,11 +90,12 @@ def servers(settings: Callable[[Path], Settings]) -> Iterator[Servers]:
         valkey = start_valkey(state / "redis")
         ends.callback(valkey.stop)
         postgres.create("bench")
-        made = sandbox_environment(state, choose(StackPorts()), postgres.url("bench"), valkey.url())
+        ports = choose(StackPorts(*(free_port() for _ in range(5))))
+        made = sandbox_environment(state, ports, postgres.url("bench"), valkey.url())
         environment = gather(made | settings(state))
         migrate = [sys.executable, "-m", "api.migrations", "upgrade"]
         subprocess.run(migrate, env=environment, check=True, capture_output=True)
-        running = Servers(state, environment)
+        running = Servers(state, environment, ports)
         ends.callback(running.engine.dispose)
         yield running
 
