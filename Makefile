@@ -69,7 +69,7 @@ fuzz: setup ## Try FUZZ (30) times as many random histories and broken pages, ot
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest -m fuzz -n $(JOBS) --timeout 3600
 
 chaos: setup ## Injure a whole stack at random for ten minutes and account for every message (ARGS='--seed N --minutes M')
-	@$(BIN)/python -m deploy.chaos $(ARGS)
+	@$(BIN)/python -m tests.lab.chaos $(ARGS)
 
 lint: style types ## ruff, its formatter, mypy strict, the import contracts, yamllint, secrets, the desk files
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.models.user import Channel
-from deploy.chaos.accounting import DeliveryAccount, settle
-from deploy.chaos.deliveries import Delivery
-from deploy.chaos.inbox import InboxMessage
-from deploy.chaos.journal import Kill, OpenedSlot, OpeningJournal, Spell
-from deploy.chaos.subscribers import PEOPLE, Person, Reached, entitled
+from tests.lab.chaos.accounting import DeliveryAccount, settle
+from tests.lab.chaos.deliveries import Delivery
+from tests.lab.chaos.inbox import InboxMessage
+from tests.lab.chaos.journal import Kill, OpenedSlot, OpeningJournal, Spell
+from tests.lab.chaos.subscribers import PEOPLE, Person, Reached, entitled
 
 DESK = "evry-courcouronnes_91/naturalisation"
 ELSEWHERE = "melun_77/naturalisation"

@@ -1,0 +1,327 @@
+"""Faults of a chaos run: a table of who is hit, how, and for how long. The longer ones are in moments.py and stories.py."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from api.models.user import Channel, Contact, ContactState
+from tests.lab.chaos import moments, stories
+from tests.lab.chaos.field import Act, Fault, Field
+from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
+from tests.lab.chaos.outside import CHANNELS, FIRST_PROVIDERS, NORMAL, code_of
+from tests.lab.chaos.periods import PERIODS
+from tests.lab.chaos.processes import frozen, until
+from tests.lab.chaos.s3_stub import StoreMode
+from tests.lab.chaos.subscribers import PEOPLE
+
+Mode = tuple[str, dict[str, Any]]
+_AOF = "appendonlydir"  # Redis's own name for its files
+_OUTAGES: tuple[Mode, ...] = tuple(MODES.items())
+_ODD_ANSWERS: tuple[Mode, ...] = (
+    ("nobody", {}), ("busy", {}), ("machine", {}), ("hangs_up", {}), ("early", {}), ("person", {"keys": "291"}),
+)  # fmt: skip
+_ODD_PUSHES: tuple[Mode, ...] = tuple(
+    (each, {}) for each in ("odd", "redirect", "unauthorized", "rate_limited", "ended")
+)
+_NO_RECEIPT = float(PERIODS["NO_RECEIPT_SECONDS"])
+
+
+def _kill(kind: str, most: int = 3, how: signal.Signals = signal.SIGKILL) -> Act:
+    """A program dies, in whatever it does."""
+
+    def act(field: Field, _spell: Spell) -> None:
+        for _ in range(field.rng.randint(1, most)):
+            field.victims.kill(kind, field.rng, how)
+            time.sleep(field.rng.uniform(0, 0.8))
+
+    return act
+
+
+def _kill_again_and_again(kind: str, seconds: float) -> Act:
+    def act(field: Field, _spell: Spell) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            field.victims.kill(kind, field.rng)
+            time.sleep(1.2)
+
+    return act
+
+
+def _answer(
+    provider: str | None, *modes: Mode, seconds: tuple[float, float], opens: bool = False, silences: str = ""
+) -> Act:
+    """A provider, or that of any channel, answers in one of these ways; `silences`: a channel whose yes is not heard."""
+
+    def act(field: Field, spell: Spell) -> None:
+        name, (mode, parameters) = provider or field.rng.choice(CHANNELS), field.rng.choice(modes)
+        spell.silences = silences or None
+        with field.outside.provider_in(name, mode, **parameters):
+            if opens:
+                field.open_anywhere()
+            time.sleep(field.rng.uniform(*seconds))
+
+    return act
+
+
+def _cut_off(field: Field, spell: Spell) -> None:
+    """One channel's provider is out, in any of its ways, while a new slot is to be told."""
+    outage = ProviderOutage(Channel(field.rng.choice(CHANNELS)), field.rng.choice(list(MODES)))
+    with field.outside.provider_in(outage.channel.value, outage.mode, **MODES[outage.mode]):
+        spell.outage = outage
+        if outage.mode == SILENT:
+            spell.silences = outage.channel.value
+        field.open_news()
+        time.sleep(field.rng.uniform(5, 40))  # two minutes and a half to twenty minutes in life
+
+
+def _silence(mode: str) -> Act:
+    """One call is not answered. Not by SMS: what is unsure there waits for its receipt."""
+
+    def act(field: Field, spell: Spell) -> None:
+        channel = spell.silences = field.rng.choice([each for each in CHANNELS if each != Channel.SMS.value])
+        provider = FIRST_PROVIDERS[channel]
+        with field.outside.provider_in(provider, mode, count=1):
+            until(lambda: field.outside.provider_mode_now(provider) == NORMAL, "the provider is called", 8)
+        time.sleep(3.5)  # the call that hangs ends by our own time-out
+
+    return act
+
+
+def _refuse_address(field: Field, _spell: Spell) -> None:
+    """One address of many is refused; the others must not suffer for it."""
+    address = next(each for each in PEOPLE if each.refused).addresses[Channel.EMAIL]
+    with field.engine.begin() as connection:  # once refused it would not be written to again
+        connection.execute(sa.update(Contact).where(Contact.address == address).values(state=ContactState.OK))
+    with field.outside.provider_in(Channel.EMAIL.value, "reject_address", address=address):
+        time.sleep(4)
+
+
+def _call_oddly(field: Field, _spell: Spell) -> None:
+    """Calls are missed, taken by a machine, or by a person who presses no key or wrong ones."""
+    mode, parameters = field.rng.choice(_ODD_ANSWERS)
+    field.outside.call_answers(mode, **parameters)
+    try:
+        field.open_anywhere()
+        time.sleep(8)
+    finally:
+        field.outside.call_answers("person", keys="1")
+
+
+def _receipts(mode: str, draw: Callable[[Field], dict[str, float]], *, loses: bool = False) -> Act:
+    def act(field: Field, spell: Spell) -> None:
+        spell.loses_receipts = loses
+        with field.outside.receipts_in(mode, **draw(field)):
+            field.open_anywhere()
+            time.sleep(6)
+
+    return act
+
+
+def _events_are_troubled(field: Field, _spell: Spell) -> None:
+    """Stripe's events come twice, late, or in another order."""
+    field.shop.control.webhook(mode=field.rng.choice(["repeat", "delay", "reorder"]))
+    try:
+        time.sleep(6)
+    finally:
+        until(lambda: _sets_normal(field), "Stripe's stand-in answers")
+
+
+def _sets_normal(field: Field) -> bool:
+    try:
+        field.shop.control.webhook(mode=NORMAL)
+    except OSError:  # another fault has it refuse connections
+        return False
+    return True
+
+
+def _site(mode: str) -> Act:
+    """A site answers so for longer than a check's deadline."""
+
+    def act(field: Field, _spell: Spell) -> None:
+        with field.outside.sites_in([code_of(field.rng.choice(field.desks))], mode):
+            time.sleep(7)
+
+    return act
+
+
+def _store(mode: StoreMode, seconds: float) -> Act:
+    def act(field: Field, _spell: Spell) -> None:
+        with field.store.answering(mode):
+            if mode is StoreMode.REFUSE:
+                field.open_news()
+                until(lambda: field.store.asked, "a proof is on its way", 120)
+            time.sleep(seconds)
+
+    return act
+
+
+def _restart(name: str) -> Act:
+    def act(field: Field, _spell: Spell) -> None:
+        field.restarter.server(name).stop()
+        field.wait_for_server(name)
+
+    return act
+
+
+def _kill_server(name: str, *, connection: bool = False) -> Act:
+    """A server dies as a whole; or one `connection`, with which PostgreSQL trusts its memory no more."""
+
+    def act(field: Field, _spell: Spell) -> None:
+        main = psutil.Process(field.restarter.pids(name)[0])
+        serving = [each for each in main.children() if "127.0.0.1(" in " ".join(each.cmdline())]
+        victim = field.rng.choice(serving or [main]) if connection else main
+        os.kill(victim.pid, signal.SIGKILL)
+        field.journal.killed(f"{name.lower()}{' connection' if connection else ''}", victim.pid)
+        field.wait_for_server(name)
+
+    return act
+
+
+def _take_down(name: str, seconds: tuple[float, float]) -> Act:
+    def act(field: Field, _spell: Spell) -> None:
+        with field.restarter.down(name):
+            time.sleep(field.rng.uniform(*seconds))
+        field.wait_for_server(name)
+
+    return act
+
+
+def _freeze(name: str, seconds: float) -> Act:
+    """A server takes connections and says nothing."""
+
+    def act(field: Field, _spell: Spell) -> None:
+        with frozen(field.restarter.pids(name)):
+            time.sleep(seconds)
+
+    return act
+
+
+def _empty_redis(field: Field, _spell: Spell) -> None:
+    """Redis forgets everything: due times, jobs, leases, workers."""
+    field.redis().flushall()
+
+
+def _restore_older_redis(field: Field, _spell: Spell) -> None:
+    """Redis comes back with what it held when the run began: tokens, due times and jobs of long ago."""
+    folder = field.stack.state / "redis" / _AOF
+    with field.restarter.down("Redis"):
+        shutil.rmtree(folder)
+        shutil.copytree(field.redis_snapshot / _AOF, folder)
+    field.wait_for_server("Redis")
+
+
+def save_redis(folder: Path, snapshot: Path) -> None:
+    """Copy the files of a server that may be running: a last command that is cut off is left out when it loads."""
+    shutil.copytree(folder / _AOF, snapshot / _AOF)
+
+
+def _fill_disk(field: Field, _spell: Spell) -> None:
+    """Not a byte is left under the state folder, then there is room again."""
+    ballast, piece = field.stack.state.parent / "ballast", bytes(1 << 20)
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while piece:
+                try:
+                    file.write(piece)
+                except OSError:
+                    piece = piece[: len(piece) // 2]
+        time.sleep(6)
+    finally:
+        ballast.unlink(missing_ok=True)
+
+
+_SHORTLY, _LONG = (4.0, 4.0), (5.0, 30.0)
+_MAIL_AWAY = stories.MAIL_AWAY
+# Stripe is out for five minutes and more in life.
+TABLE = (
+    Fault("kill-spider", _kill("spider", 1), "spider", weight=3),
+    Fault("kill-workers", _kill("worker", 4), "worker", weight=3),
+    Fault("kill-sweep", _kill("sweep"), "sweep", weight=2),
+    Fault("kill-notifier", _kill("notifier master", 1), "worker sweep", weight=2),
+    Fault("kill-job-worker", _kill("job-worker"), "background", harmless=True, weight=2),
+    Fault("kill-scheduler", _kill("scheduler"), "background", harmless=True, weight=2),
+    Fault("kill-background", _kill("background master", 1), "background", harmless=True),
+    Fault("kill-payments-worker", _kill("payments-worker"), "background", harmless=True, weight=3),
+    Fault("kill-planner", _kill("planner"), "planner", weight=2),
+    Fault("kill-gunicorn-worker", _kill("gunicorn worker"), "gunicorn", weight=2),
+    Fault("kill-gunicorn-master", _kill("gunicorn master", 1), "gunicorn"),
+    Fault("kill-proofs", _kill("proofs", 2), "proofs", harmless=True, weight=2),
+    # The parent of the spiders: they stay behind as orphans and must leave by themselves.
+    Fault("kill-scrapyd", _kill("scrapyd", 1), "scrapyd spider"),
+    Fault("terminate-scrapyd", _kill("scrapyd", 1, signal.SIGTERM), "scrapyd spider"),
+    Fault(
+        "scrapyd-that-dies-again-and-again", _kill_again_and_again("scrapyd", 6), "scrapyd spider planner redis",
+        names="scrapyd",  # health sees the keeper through Redis
+    ),
+    Fault("restart-redis", _restart("Redis"), "redis"),
+    Fault("kill-redis", _kill_server("Redis"), "redis"),
+    Fault("empty-redis", _empty_redis, "redis", weight=2),
+    Fault("restore-older-redis", _restore_older_redis, "redis", weight=2),
+    Fault("stop-redis", _take_down("Redis", (6, 6)), "redis spider scrapyd", names="redis"),
+    Fault("hang-redis", _freeze("Redis", 6), "redis spider scrapyd", names="redis"),
+    Fault("restart-postgres", _restart("PostgreSQL"), "postgres"),
+    Fault("kill-postgres", _kill_server("PostgreSQL"), "postgres"),
+    Fault("kill-a-connection-of-postgres", _kill_server("PostgreSQL", connection=True), "postgres"),
+    Fault("stop-postgres", _take_down("PostgreSQL", (10, 14)), "postgres", names="database"),
+    Fault("hang-postgres", _freeze("PostgreSQL", 5), "postgres", names="database"),
+    Fault("fill-the-disk", _fill_disk, "disk postgres redis", needs_disk=True),
+    Fault("site-hangs", _site("hang_forever"), "sites"),
+    Fault("site-drips", _site("drip"), "sites"),  # a byte a second
+    Fault("site-floods", _site("big"), "sites"),  # 10 MB
+    Fault("site-breaks-off", _site("reset"), "sites"),
+    Fault("cut-off-provider", _cut_off, "providers", weight=4),
+    Fault("provider-says-later", _answer(None, ("rate_limited", {"seconds": 2}), seconds=_SHORTLY), "providers"),
+    Fault("provider-breaks", _answer(None, ("error_500", {}), seconds=_SHORTLY), "providers"),
+    Fault("provider-is-slow", _answer(None, ("slow", {"seconds": 2}), seconds=_SHORTLY), "providers"),
+    Fault("provider-hangs", _silence("timeout"), "providers"),
+    Fault("provider-says-yes-to-nobody", _silence("yes_without_answer"), "providers", weight=2),
+    Fault("provider-refuses-one-address", _refuse_address, "providers"),
+    Fault(
+        "first-provider-of-mail-is-away", _answer("sendgrid", *_MAIL_AWAY, seconds=(8, 8), silences="email"),
+        "providers", weight=2,
+    ),
+    Fault("calls-are-away", _answer("twilio_calls", *_OUTAGES, seconds=_LONG, opens=True), "calls", harmless=True,
+          weight=2),
+    Fault("calls-are-answered-oddly", _call_oddly, "calls", harmless=True, weight=2),
+    Fault("push-is-away", _answer("web_push", *_OUTAGES, seconds=_LONG, opens=True), "push", harmless=True),
+    Fault("push-is-answered-oddly", _answer("web_push", *_ODD_PUSHES, seconds=(8, 8), opens=True), "push",
+          harmless=True),
+    Fault(
+        "receipts-come-late", _receipts("late", lambda f: {"seconds": f.rng.choice((0.3, 1.3)) * _NO_RECEIPT}),
+        "receipts", harmless=True,
+    ),
+    Fault("receipts-are-repeated", _receipts("repeated", lambda f: {"times": f.rng.randint(2, 8)}), "receipts",
+          harmless=True),
+    Fault("receipts-are-lost", _receipts("lost", lambda _: {}, loses=True), "receipts", harmless=True),
+    Fault("store-of-proofs-refuses", _store(StoreMode.REFUSE, 4), "store proofs redis spider", names="proofs",
+          harmless=True),
+    Fault("store-of-proofs-is-full", _store(StoreMode.FULL, 6), "store", harmless=True),
+    Fault(
+        "stripe-is-away",
+        _answer("payment", ("refuse", {}), ("timeout", {}), ("error_500", {"saved": 1}), seconds=(10, 20)),
+        "stripe", harmless=True, weight=2,
+    ),
+    Fault("stripe-is-slow", _answer("payment", ("slow", {}), ("rate_limited", {}), seconds=(6, 6)), "stripe",
+          harmless=True),
+    Fault(
+        "stripe-acts-and-breaks-off",
+        _answer("payment", ("reset_after", {}), ("half_answer", {}), ("yes_without_answer", {}), seconds=(6, 6)),
+        "stripe", harmless=True, weight=2,
+    ),
+    Fault("stripe-events-are-troubled", _events_are_troubled, "stripe-events", harmless=True),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def faults() -> dict[str, Fault]:
+    """Return all faults by name."""
+    every = (*TABLE, *moments.MOMENTS, *stories.STORIES)
+    return dict(sorted((each.name, each) for each in every))

@@ -1,0 +1,131 @@
+"""What faults may reach: the stack, the world outside, the desks, and dice of their own."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+import sqlalchemy as sa
+
+from configs.desk import Desk
+from deploy.local.stack import Stack
+from tests.lab.chaos.deliveries import deliveries
+from tests.lab.chaos.inbox import InboxReader
+from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
+from tests.lab.chaos.outside import SandboxControl, plannings_of
+from tests.lab.chaos.processes import ChaosProcesses, ServerRestarter, until
+from tests.lab.chaos.s3_stub import S3Stub
+from tests.lab.chaos.shop import Shop
+from tests.lab.chaos.subscribers import Reached
+
+_BACK = 30.0  # seconds in which a server that died is to be revived
+
+
+@dataclass(frozen=True)
+class Field:
+    """All that a fault may reach, and its own dice. `small_disk`: the state lies on a disk that may be filled."""
+
+    stack: Stack
+    outside: SandboxControl
+    inbox: InboxReader
+    victims: ChaosProcesses
+    restarter: ServerRestarter
+    journal: OpeningJournal
+    desks: tuple[Desk, ...]
+    engine: sa.Engine
+    store: S3Stub
+    shop: Shop
+    redis_snapshot: Path
+    rng: random.Random
+    small_disk: bool
+
+    def quiet_desk(self) -> Desk:
+        """Return a desk without any open slot: its next one is news, told at once."""
+        free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
+        return self.rng.choice([desk for desk in free if desk.id not in self._busy()] or free)
+
+    def open_anywhere(self) -> OpenedSlot:
+        """Open a slot at any desk that no fault holds."""
+        with self.outside.choosing:
+            free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
+            return self.outside.open(self.rng.choice(free), self.rng)
+
+    def open_news(self) -> OpenedSlot:
+        """Open a slot at a quiet desk."""
+        return self.outside.open(self.quiet_desk(), self.rng)
+
+    @contextmanager
+    def reserved_desk(self) -> Iterator[Desk]:
+        """Hold a desk of several places, without an open slot where there is one, while the block lasts."""
+        with self.outside.choosing:
+            several = [desk for desk in self.desks if len(plannings_of(desk)) > 1]
+            free = [desk for desk in several if desk.id not in self._busy()]
+            desk = self.rng.choice(free or several)
+            self.outside.reserved.add(desk.id)
+        try:
+            yield desk
+        finally:
+            self.outside.reserved.discard(desk.id)
+
+    def reached_by(self, opening: OpenedSlot) -> set[Reached]:
+        """Return who has heard of a slot so far."""
+        found = deliveries(self.engine, self.inbox.messages(), self.journal)
+        messages = [each.message for each in found if opening.slot in each.slots]
+        return {(message.channel, message.address) for message in messages}
+
+    def read(self, query: sa.Executable, **values: Any) -> Any:
+        """Return the first value of a query."""
+        with self.engine.connect() as connection:
+            return connection.scalar(query, values)
+
+    def redis(self) -> redis.Redis:
+        """Return a client of the stack's Redis."""
+        return redis.Redis.from_url(self.stack.environment["REDIS_URL"], socket_timeout=2)
+
+    def wait_for_server(self, name: str) -> None:
+        """Wait until `PostgreSQL` or `Redis` answers."""
+
+        def answers() -> bool:
+            try:
+                return bool(self.redis().ping() if name == "Redis" else self.read(sa.text("SELECT 1")))
+            except (redis.RedisError, sa.exc.SQLAlchemyError):
+                return False
+
+        until(answers, f"{name} is back", _BACK)
+
+    def _busy(self) -> set[str]:
+        return {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
+
+
+Act = Callable[[Field, Spell], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of harm: an act that returns when it is over and all that it changed is restored."""
+
+    name: str
+    act: Act
+    holds: str = ""  # words: what it needs for itself, so that two faults do not bend the same thing at once
+    names: str | None = None  # the part that /api/health must call down meanwhile
+    alone: bool = False  # it waits for a certain moment, which others would spoil
+    harmless: bool = False  # whoever waits for an alert must not notice it
+    weight: int = 1  # cards in the deck
+    needs_disk: bool = False  # a small disk of its own
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Return what it holds; health needs somebody to answer while it is to name a part."""
+        return frozenset(self.holds.split()) | ({"gunicorn"} if self.names else set())
+
+
+def seconds_until(seen: Callable[[], bool], longest: float) -> float:
+    """Return how long it takes until something is seen, `longest` where it takes longer."""
+    began = time.monotonic()
+    while not seen() and time.monotonic() < began + longest:
+        time.sleep(0.1)
+    return min(time.monotonic() - began, longest)

@@ -1,0 +1,224 @@
+"""The world outside a stack, by its control APIs: sites and providers that open, take and misbehave; and its health."""
+
+import json
+import random
+import re
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any
+
+from configs.clock import clock
+from configs.desk import Desk
+from deploy.local.ports import StackPorts
+from deploy.sandbox.addresses import INBOX, department_host, url
+from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
+from tests.lab.chaos.journal import OpenedSlot, OpeningJournal
+
+_PATIENCE = 20.0  # seconds
+_HEALTH_EVERY, _HEALTH_PATIENCE = 0.5, 5.0  # seconds
+_FORM = re.compile(r"/create/(\d+)")
+CHANNELS = ("email", "sms", "telegram")
+# The provider that is asked first. One call that fails must not fail at the next provider again.
+FIRST_PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
+RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # that send receipts
+OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
+NORMAL = "normal"
+_WITHIN = 5  # days: the first week of the calendar, which every visit asks for
+
+
+def ask(address: str, body: dict[str, Any] | None = None, *, patience: float = _PATIENCE) -> Any:
+    """Ask a loopback address for JSON, by POST where there is a body."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=patience) as answer:
+        return json.loads(answer.read())
+
+
+def code_of(desk: Desk) -> str:
+    """Return the department whose stand-in shows the desk."""
+    return desk.prefecture_id.rpartition("_")[2]
+
+
+def form_of(desk: Desk) -> int:
+    """Return the number of the desk's form."""
+    found = _FORM.search(desk.url)
+    if not found:
+        raise ValueError(f"{desk.url} is no page of the stand-ins")
+    return int(found[1])
+
+
+class SandboxControl:
+    """Sites and providers of one stack. What it opens it notes in the journal."""
+
+    def __init__(self, ports: StackPorts, journal: OpeningJournal) -> None:
+        self._ports = ports
+        self._journal = journal
+        self._minute = 0
+        self._lock = threading.Lock()
+        self.choosing = threading.RLock()  # of a desk to open a slot at
+        self.reserved: set[str] = set()  # desks where only the fault opens that holds them
+
+    def open(
+        self, desk: Desk, rng: random.Random, planning: int | None = None, *, noted: bool = True
+    ) -> OpenedSlot:
+        """Open one slot of the coming days that was never open before, in any planning of the desk or in this one.
+
+        One that is not `noted` is expected by nobody.
+        """
+        instant, form = self._next_instant(), form_of(desk)
+        plannings = plannings_of(desk)
+        planning = planning or rng.choice(plannings)
+        place = str(planning if len(plannings) > 1 else form)  # without a choice the form is the one place
+        body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
+        ask(self._site(code_of(desk), "open"), body)
+        opening = OpenedSlot(desk.id, place, instant, clock())
+        return self._journal.note_opening(opening) if noted else opening
+
+    def take(self, desk: Desk, opening: OpenedSlot) -> None:
+        """Take one slot."""
+        body = {"form": form_of(desk), "at": [opening.instant.isoformat()]}
+        opening.taken_at = clock()
+        ask(self._site(code_of(desk), "take"), body)
+
+    def site_mode(self, code: str, mode: str, **parameters: Any) -> None:
+        """Set how a site answers."""
+        ask(self._site(code, "mode"), {"mode": mode, **parameters})
+
+    def site_mode_now(self, code: str) -> str:
+        """Return how a site answers now: `normal` once a counted mode is used up."""
+        return str(ask(self._site(code))["mode"])
+
+    def provider_mode(self, name: str, mode: str, **parameters: Any) -> None:
+        """Set how a provider, or all of a channel, answers."""
+        ask(f"{self._inbox}/api/providers/{name}/mode", {"mode": mode, **parameters})
+
+    @contextmanager
+    def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let one form of a site answer so while the block lasts."""
+        self.site_mode(code_of(desk), mode, form=form_of(desk), **parameters)
+        try:
+            yield
+        finally:
+            self.site_mode(code_of(desk), NORMAL, form=form_of(desk))
+
+    @contextmanager
+    def sites_in(self, codes: Iterable[str], mode: str) -> Iterator[None]:
+        """Let sites answer so while the block lasts."""
+        with ExitStack() as straight:
+            for code in codes:
+                straight.callback(self.site_mode, code, NORMAL)
+                self.site_mode(code, mode)
+            yield
+
+    @contextmanager
+    def provider_in(self, name: str, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let a provider, or all of a channel, answer so while the block lasts."""
+        try:
+            self.provider_mode(name, mode, **parameters)
+            yield
+        finally:
+            self.provider_mode(name, NORMAL)
+
+    def call_answers(self, mode: str, **parameters: Any) -> None:
+        """Set who or what answers calls from now on."""
+        ask(f"{self._inbox}/api/calls/answers", {"mode": mode, **parameters})
+
+    @contextmanager
+    def receipts_in(self, mode: str, **parameters: Any) -> Iterator[None]:
+        """Let providers send the receipts of what they accept so while the block lasts."""
+        try:
+            self._receipt_mode(mode, **parameters)
+            yield
+        finally:
+            self._receipt_mode("delivered")
+
+    def _receipt_mode(self, mode: str, **parameters: Any) -> None:
+        for name in RECEIPT_PROVIDERS:
+            ask(f"{self._inbox}/api/providers/{name}/receipts", {"mode": mode, **parameters})
+
+    def provider_mode_now(self, name: str) -> str:
+        """Return how a provider answers now; of a channel its first."""
+        providers = ask(f"{self._inbox}/api/state")["providers"]
+        return next(str(each["mode"]) for each in providers if name in (each["provider"], each["channel"]))
+
+    def _next_instant(self) -> datetime:
+        with self._lock:
+            self._minute += 1
+            minute = self._minute
+        day = clock().replace(hour=6, minute=0, second=0, microsecond=0) + timedelta(
+            days=1 + minute % _WITHIN
+        )
+        return (day + timedelta(minutes=minute // _WITHIN)).astimezone(UTC)
+
+    def _site(self, code: str, act: str = "") -> str:
+        address = f"{url(department_host(code), self._ports.sites)}/_control"
+        return f"{address}/{act}" if act else address
+
+    @property
+    def _inbox(self) -> str:
+        """Where providers are controlled: their own control API is away while they refuse connections."""
+        return url(INBOX, self._ports.inbox)
+
+
+def plannings_of(desk: Desk) -> list[int]:
+    """Return the numbers of the plannings that the desk's form offers."""
+    form = form_of(desk)
+    return [
+        planning.number
+        for department in DEPARTMENTS
+        for each in department.forms
+        if each.number == form
+        for planning in each.plannings
+    ]
+
+
+class HealthMonitor:
+    """Asks /api/health twice a second on a thread of its own: when it was well, and what it named when not."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/api/health"
+        self._looks: list[tuple[datetime, int, dict[str, str]]] = []  # status (0: no answer), states of parts
+        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+
+    def is_well(self) -> bool:
+        """Whether the last answer was that all is well."""
+        return bool(self._looks) and self._looks[-1][1] == HTTPStatus.OK
+
+    def last(self) -> str:
+        """Return the last answer in words."""
+        _, status, parts = self._looks[-1] if self._looks else (None, 0, dict[str, str]())
+        down = sorted(name for name, state in parts.items() if state == "down")
+        return f"{status}, down: {', '.join(down) or 'nothing'}"
+
+    def has_reported(self, part: str, begin: datetime, end: datetime) -> bool:
+        """Whether it called the part degraded between the two, or down with a 503, as a client may read that alone."""
+        unavailable = HTTPStatus.SERVICE_UNAVAILABLE
+        return any(
+            parts.get(part) == "degraded" or (parts.get(part) == "down" and status == unavailable)
+            for at, status, parts in self._looks
+            if begin <= at <= end
+        )
+
+    def _follow(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(_HEALTH_EVERY):
+            status, parts = self._read()
+            self._looks.append((clock(), status, parts))
+
+    def _read(self) -> tuple[int, dict[str, str]]:
+        try:
+            with urllib.request.urlopen(self._url, timeout=_HEALTH_PATIENCE) as answer:
+                status, body = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            status, body = error.code, error.read()
+        except (OSError, HTTPException):
+            return 0, {}
+        with suppress(ValueError):  # it may die in the middle of an answer; nginx has its own
+            return status, {name: part["status"] for name, part in json.loads(body).get("parts", {}).items()}
+        return 0, {}

@@ -1,0 +1,179 @@
+"""The processes of one stack: ended without asking, its servers revived. Nothing that it did not start is touched."""
+
+import fnmatch
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from deploy.local.restartable_server import RestartableServer
+from deploy.local.stack import Stack
+from tests.lab.chaos.journal import OpeningJournal
+
+_EVERY = 0.2  # seconds between two looks at the servers
+_PATIENCE = 30.0  # seconds until a process that was killed before is there again
+# Words of each kind's command line. A parent and its children differ by their own parents.
+_KINDS: dict[str, tuple[str, ...]] = {
+    "spider": ("scrapyd.runner", "crawl"),
+    "notifier": ("notifier.workers",),
+    "worker": ("notifier.workers", "worker-*"),
+    "sweep": ("notifier.workers", "sweep"),
+    "background": ("api.background",),
+    "job-worker": ("api.background", "maintenance"),
+    "payments-worker": ("api.background", "payments"),
+    "scheduler": ("api.background", "scheduler"),
+    "scrapyd": ("scrapyd", "--pidfile="),
+    "planner": ("crawler.loops", "plan"),
+    "proofs": ("crawler.proofs*",),
+    "gunicorn": ("api.app:create_app()",),
+}
+
+
+class NobodyThere(RuntimeError):
+    """No process of that kind runs, and none came back in time."""
+
+
+class ChaosProcesses:
+    """The programs under one supervisor."""
+
+    def __init__(self, supervisor: int, journal: OpeningJournal) -> None:
+        self._supervisor = psutil.Process(supervisor)
+        self._journal = journal
+        self._killed: set[psutil.Process] = set()  # some are still seen for a moment
+
+    def all(self, kind: str) -> list[psutil.Process]:
+        """Return the processes of a kind (`gunicorn worker`, `notifier master` … are kinds of their own)."""
+        name, _, part = kind.partition(" ")
+        masters = set(self._supervisor.children())
+        living = (each for each in self._supervisor.children(recursive=True) if each not in self._killed)
+        found = [each for each in living if _is(each, _KINDS[name])]
+        if part:
+            return [each for each in found if (each in masters) == (part == "master")]
+        return found
+
+    def kill(self, kind: str, rng: random.Random, signum: signal.Signals = signal.SIGKILL) -> int:
+        """End one process of a kind, waiting for one if there is none; return its id.
+
+        Raises:
+            NobodyThere: none came.
+        """
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            there = self.all(kind)
+            if there and self._end(kind, victim := rng.choice(there), signum):
+                return victim.pid
+            time.sleep(0.1)
+        raise NobodyThere(f"no {kind} came back within {_PATIENCE:g} s")
+
+    def kill_all(self, kind: str) -> int:
+        """Kill every process of a kind at once; return how many."""
+        return sum(self._end(kind, each, signal.SIGKILL) for each in self.all(kind))
+
+    def _end(self, kind: str, victim: psutil.Process, signum: signal.Signals) -> bool:
+        try:
+            victim.send_signal(signum)
+        except psutil.NoSuchProcess:
+            return False
+        if signum is signal.SIGKILL:
+            self._killed.add(victim)
+        self._journal.killed(kind if signum is signal.SIGKILL else f"{kind} ({signum.name})", victim.pid)
+        return True
+
+
+def _is(process: psutil.Process, marks: tuple[str, ...]) -> bool:
+    try:
+        known_by = (process.name(), *process.cmdline())
+    except psutil.Error:
+        return False
+    return all(fnmatch.filter(known_by, mark) for mark in marks)
+
+
+@contextmanager
+def frozen(pids: list[int]) -> Iterator[None]:
+    """Let processes stand still for as long as the block lasts."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            if psutil.pid_exists(pid):
+                os.kill(pid, signal.SIGCONT)
+
+
+def until(seen: Callable[[], object], what: str, seconds: float = _PATIENCE) -> None:
+    """Wait for a moment in the life of the stack.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.02)
+
+
+class ServerRestarter:
+    """Revives PostgreSQL and Redis on a thread of its own; one that is held down stays down."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._servers = {server.name: server for server in stack.servers}
+        self._held: set[str] = set()
+        self._turn = threading.Lock()
+        self._stopped = threading.Event()
+        self.failure: str | None = None
+        self._thread = threading.Thread(target=self._run, name="restarter", daemon=True)
+        self._thread.start()
+
+    def server(self, name: str) -> RestartableServer:
+        """Return `PostgreSQL` or `Redis`."""
+        return self._servers[name]
+
+    def pids(self, name: str) -> list[int]:
+        """Return the server's process and those that it started."""
+        main = psutil.Process(self.server(name).server.process.pid)
+        return [main.pid, *(child.pid for child in main.children(recursive=True))]
+
+    @contextmanager
+    def down(self, name: str) -> Iterator[None]:
+        """End a server in order and keep it down for as long as the block lasts."""
+        with self._turn:
+            self._held.add(name)
+        try:
+            self.server(name).stop()
+            yield
+        finally:
+            with self._turn:
+                self._held.discard(name)
+
+    def stop(self) -> None:
+        """Revive nothing any more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_EVERY):
+            with self._turn:
+                for name, server in self._servers.items():
+                    if name not in self._held:
+                        server.revive()
+            if (code := self._stack.supervisor.poll()) is not None:
+                self.failure = f"supervisord ended with {code}: {self._stack.supervisor_log}"
+                return
+
+
+@contextmanager
+def looking_after(stack: Stack) -> Iterator[ServerRestarter]:
+    """Revive a stack's servers for as long as the block lasts, and none while the stack is ended."""
+    restarter = ServerRestarter(stack)
+    try:
+        yield restarter
+    finally:
+        restarter.stop()

@@ -1,0 +1,218 @@
+"""Purchases of a chaos run: shoppers who buy through the API, subscriptions that renew, refunds from both sides.
+
+They withdraw, cancel, ask for their data and leave as well (consumers.py).
+What fails meanwhile is left as it is, as customers do: the accounts compare what both sides hold at the end.
+"""
+
+import random
+import threading
+import urllib.error
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+from http.client import HTTPException
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from api.accounts.passwords import hash_password
+from api.models.base import session
+from api.models.user import Channel, Contact, Role, User
+from configs.clock import clock
+from configs.plan import PlanName
+from configs.sales_terms import find_newest_version
+from deploy.local.ports import StackPorts
+from deploy.sandbox.addresses import STRIPE, url
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.stripe.control_client import StripeControl
+from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, ShopApi
+from tests.lab.chaos.subscribers import SHOPPERS
+
+# Many, because each ends with the monthly plan, beside which nothing more can be bought.
+BUYERS = tuple(f"shopper{number}{SHOPPERS}" for number in range(60))
+_NAME = "Camille Chaos"  # of each, with a number
+_OPERATOR = f"operator{SHOPPERS}"
+_SECOND_FACTOR = "JBSWY3DPEHPK3PXP"  # no code of it is ever asked for: the operator signed in before
+_ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
+_PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
+# Buying, renewing, refunds by the operator and in the dashboard; withdrawals, cancellations, exports, deletions.
+_OFTEN = (10, 3, 1, 1, 4, 3, 1, 2)
+_ASK_ANOTHER = (
+    HTTPStatus.CONFLICT,
+    HTTPStatus.UNAUTHORIZED,
+)  # the plan does not go; the account went meanwhile
+_TRIES = 5  # shoppers that are asked in turn: some have a plan beside which this one cannot be bought
+RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
+_PAYS_LATE, _WITHDRAWS_FIRST = 0.3, 0.5  # of those who leave
+_PAUSE = (0.5, 2.0)  # seconds between two acts
+# What an act may meet that a fault bent: no answer, a refusal, a stand-in that is away.
+_MISSES = (OSError, HTTPException, Refusal, LookupError, ValueError)
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """An order whose page at Stripe is open."""
+
+    payment_id: UUID
+    session_id: str
+    buyer: Buyer
+    is_monthly: bool
+
+
+@dataclass
+class Shop:
+    """The API, the stand-in of Stripe, and who buys. Its acts may be called by several threads."""
+
+    ports: StackPorts
+    acts: Counter[str] = field(default_factory=Counter)  # by their names, and those that missed
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        """Reach the API and the stand-in's controls."""
+        self.control = StripeControl(url(STRIPE, self.ports.providers))
+        self.api = ShopApi(self.ports.api)
+        self.consumers = Consumers(self.api, [Buyer(email) for email in BUYERS])
+
+    def open(self) -> None:
+        """Write shoppers and operator, and sign the operator in."""
+        password = hash_password(PASSWORD)
+        with session() as s:
+            for email in (*BUYERS, _OPERATOR):
+                mail = Contact(channel=Channel.EMAIL, address=email, verified_at=clock(), enabled=True)
+                s.add(User(email=email, password_hash=password, contacts=[mail]))
+        self.control.webhook(retry_seconds=RETRIES)
+        self.consumers.buyers = [_identify(number, email) for number, email in enumerate(BUYERS)]
+        self.api.sign_in(_OPERATOR)
+        with session() as s:  # only now: a login by password alone is not possible afterwards
+            operator = s.scalars(sa.select(User).where(User.email == _OPERATOR)).one()
+            operator.role, operator.totp_secret = Role.ADMIN, _SECOND_FACTOR
+            operator.totp_confirmed_at = clock() - timedelta(minutes=1)
+
+    def start(self, rng: random.Random, slowness: float) -> None:
+        """Let people buy and change their minds on a thread of its own; `slowness`: by how much more seldom."""
+        self._thread = threading.Thread(target=self._trade, args=(rng, slowness), name="shop", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more but the deletions that had no answer."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+        self.consumers.finish_leaving()
+
+    def order(self, rng: random.Random) -> Purchase:
+        """Have an order made, by a shopper who may buy the plan.
+
+        Raises:
+            OSError: no answer, or refusals.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._order(rng, rng.choice(self.consumers.buyers))
+            except urllib.error.HTTPError as refusal:
+                if refusal.code not in _ASK_ANOTHER or not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    def _order(self, rng: random.Random, buyer: Buyer) -> Purchase:
+        """Send an order; once more where no answer came, as by a second click."""
+        name = rng.choices(_PLANS, (5, 3, 2))[0]
+        body: dict[str, Any] = {"plan": name.value, "consent": _make_consent()}
+        body |= {"clientName": buyer.name} if buyer.name else {}
+        body |= {"alert": _ALERT} if rng.random() < 0.3 else {"withoutAlert": True}
+        try:
+            made = self.api.ask(buyer.email, "/api/billing/checkout", body)
+        except urllib.error.HTTPError:
+            raise
+        except (OSError, HTTPException):
+            made = self.api.ask(buyer.email, "/api/billing/checkout", body)
+        session_id, is_monthly = made["checkoutUrl"].rpartition("/")[2], name is PlanName.URGENCE_TOTAL
+        return Purchase(UUID(made["paymentId"]), session_id, buyer, is_monthly)
+
+    def pay(self, purchase: Purchase, card: str = "visa") -> None:
+        """Pay an order on its page at Stripe.
+
+        Raises:
+            OSError: the page cannot be reached.
+            deploy.sandbox.control_error.Refusal: the page has expired.
+        """
+        answer = self.control.pay(purchase.session_id, card=card)
+        if not answer["error"]:
+            self.consumers.paid.append((purchase.buyer, purchase.payment_id))
+            if purchase.is_monthly:
+                self.consumers.monthly.append(purchase.buyer)
+
+    def _trade(self, rng: random.Random, slowness: float) -> None:
+        mine = self.consumers
+        rights = (mine.withdraw, mine.cancel, mine.export, self._leave)
+        acts = (self._buy, self._renew, self._refund_as_operator, self._refund_in_dashboard, *rights)
+        while not self._ended.wait(slowness * rng.uniform(*_PAUSE)):
+            act = rng.choices(acts, _OFTEN)[0]
+            name = act.__name__.strip("_")
+            try:
+                act(rng)
+                self.acts[name] += 1
+            except _MISSES:
+                self.acts[f"{name} missed"] += 1
+
+    def _buy(self, rng: random.Random) -> None:
+        purchase = self.order(rng)
+        if rng.random() < 0.1:
+            self.pay(purchase, "declined")
+        if rng.random() < 0.95:
+            self.pay(purchase)
+
+    def _renew(self, rng: random.Random) -> None:
+        running = [each["id"] for each in self.control.objects("subscription") if each["status"] == "active"]
+        if running:
+            self.control.renew(rng.choice(running))
+
+    def _leave(self, rng: random.Random) -> None:
+        """An account is deleted; some have just withdrawn, and some pay afterwards what they ordered before."""
+        consumers = self.consumers
+        consumers.finish_leaving()
+        buyer, late = rng.choice(consumers.buyers), rng.random()
+        purchase = self._order(rng, buyer) if late < _PAYS_LATE else None
+        mine = [order for whose, order in consumers.paid if whose == buyer]
+        if mine and late > _WITHDRAWS_FIRST:
+            with suppress(urllib.error.HTTPError):  # it may have no such right any more
+                consumers.withdraw_own(buyer, mine[-1])
+        consumers.leave(buyer)
+        if purchase:
+            self.pay(purchase)
+
+    def _refund_as_operator(self, rng: random.Random) -> None:
+        paid = self.api.ask(_OPERATOR, "/api/admin/payments?status=COMPLETED&limit=50")["items"]
+        if paid:
+            chosen = rng.choice(paid)
+            part = {} if rng.random() < 0.5 else {"amount": rng.randint(1, 200)}
+            body = {"note": "chaos", **part}
+            self.api.ask(_OPERATOR, f"/api/admin/payments/{chosen['id']}/refunds", body)
+
+    def _refund_in_dashboard(self, rng: random.Random) -> None:
+        paid = [each for each in self.control.ledger() if each["net"] > 0]
+        if paid:
+            chosen = rng.choice(paid)
+            amount = rng.choice([chosen["net"], rng.randint(1, chosen["net"])])
+            self.control.refund(chosen["payment_intent"], amount=amount)
+
+
+def _identify(number: int, email: str) -> Buyer:
+    """Return a buyer with a name, and with the ids of the account and its contact."""
+    with session() as s:
+        user = s.scalars(sa.select(User).where(User.email == email)).one()
+        contacts = s.scalars(sa.select(Contact.id).where(Contact.user_id == user.id))
+        return Buyer(email, f"{_NAME}{number:02}", frozenset(map(str, (user.id, *contacts))))
+
+
+def _make_consent() -> dict[str, Any]:
+    return {
+        "termsVersion": find_newest_version(),
+        "startNow": True,
+        "acknowledgesLoss": True,
+        "acceptsHourThreshold": True,
+    }

@@ -1,0 +1,131 @@
+"""Subscribers of a stack under chaos: the model of which alerts must arrive, compared with the inbox."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from api.models.alert import Alert, AlertTarget
+from api.models.base import session
+from api.models.desk import DeskChange
+from api.models.user import Channel, Contact, Grant, User
+from configs.desk import Desk
+from configs.plan import PlanName, plan
+from configs.push_subscriptions import PushSubscription
+from deploy.sandbox.providers.push import make_subscription
+
+EVERYWHERE = frozenset[str]()
+SHOPPERS = "@shop.example.org"  # whose messages are no part of this model: they buy (shop.py)
+Reached = tuple[Channel, str]  # a channel and the address on it
+
+
+@dataclass(frozen=True)
+class Person:
+    """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
+
+    `refused`: an address that its provider refuses now and then. `by_sms`: the other channels are off, but where a
+    fault switches one on. Nobody counts on either. `wants_calls`: at every hour; nobody counts on a call.
+    `has_browser`: gets push too.
+    """
+
+    number: int
+    name: str
+    plan: PlanName | None
+    desks: frozenset[str] = EVERYWHERE
+    by_name: bool = False
+    enabled: bool = True
+    refused: bool = False
+    by_sms: bool = False
+    wants_calls: bool = False
+    has_browser: bool = False
+
+    @property
+    def browser(self) -> str:
+        """Return the id of the subscription of this person's browser."""
+        return f"browser-{self.name}"
+
+    @property
+    def addresses(self) -> dict[Channel, str]:
+        """Return where this person can be reached: on all channels, whatever the plan allows.
+
+        06 39 98 xx xx is kept by Arcep for films and examples: https://www.arcep.fr (décision 2018-0881)
+        """
+        return {
+            Channel.EMAIL: f"{self.name}@example.org",
+            Channel.SMS: f"+336399800{self.number:02}",
+            Channel.TELEGRAM: f"1000000{self.number:02}",
+        }
+
+    def waits_for(self, desk_id: str) -> bool:
+        """Whether this person has an alert for the desk."""
+        return self.enabled and self.plan is not None and (not self.desks or desk_id in self.desks)
+
+    def reached(self) -> set[Reached]:
+        """Return the addresses that a slot alert goes to: those whose channel is in the plan."""
+        allowed = plan(self.plan).channels if self.plan else ()
+        return {(channel, address) for channel, address in self.addresses.items() if channel.value in allowed}
+
+
+PEOPLE = (
+    Person(1, "ana", PlanName.URGENCE_TOTAL, wants_calls=True, has_browser=True),
+    Person(2, "bruno", PlanName.URGENCE_TOTAL, by_name=True),
+    Person(3, "chloe", PlanName.URGENCE_7J, has_browser=True),
+    Person(4, "david", PlanName.URGENCE_24H, frozenset({"evry-courcouronnes_91/naturalisation"})),
+    Person(5, "eve", None),
+    Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
+    Person(7, "gaston", PlanName.URGENCE_24H, refused=True),
+    Person(8, "hugo", PlanName.URGENCE_TOTAL, by_sms=True),
+)
+
+
+def entitled(desk_id: str) -> set[Reached]:
+    """Return every address that must get an alert for a slot of this desk."""
+    return {
+        reached
+        for person in PEOPLE
+        if person.waits_for(desk_id) and not (person.refused or person.by_sms)
+        for reached in person.reached()
+    }
+
+
+def allowed(desk_id: str) -> set[Reached]:
+    """Return every address that may get an alert for it."""
+    return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
+
+
+def settle_in(desks: Iterable[Desk], now: datetime) -> None:
+    """Write everybody with contacts, grants and alerts, and tell the planner."""
+    known = list(desks)
+    with session() as rows:
+        for person in PEOPLE:
+            user = User(email=person.addresses[Channel.EMAIL])
+            rows.add(user)
+            rows.flush()
+            known_since = {"user_id": user.id, "verified_at": now}
+            for channel, address in person.addresses.items():
+                is_on = channel is Channel.SMS or not person.by_sms
+                rows.add(Contact(channel=channel, address=address, enabled=is_on, **known_since))
+            if person.has_browser:
+                made = make_subscription(person.browser)
+                address = PushSubscription(made["endpoint"], **made["keys"]).as_address()
+                device = {"enabled": True, "device_name": person.name, **known_since}
+                rows.add(Contact(channel=Channel.PUSH, address=address, **device))
+            rows.add(_grant(user, person, now))
+            wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
+            places = sorted({(desk.prefecture_id, each) for desk in wanted for each in desk.procedures})
+            targets = [AlertTarget(prefecture_id=where, procedure=what) for where, what in places]
+            if person.by_name:
+                targets = [AlertTarget(desk_id=desk.id) for desk in wanted]
+            alert = Alert(user_id=user.id, enabled=person.enabled, targets=targets)
+            if person.wants_calls:
+                alert.voice_enabled, alert.voice_from, alert.voice_to = True, time(0), time(23, 59)
+            rows.add(alert)
+        rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
+
+
+def _grant(user: User, person: Person, now: datetime) -> Grant:
+    """Return a grant that lasts, or one that ran out. A clock that is off by a day changes neither."""
+    begin, end = (now - timedelta(days=30), now + timedelta(days=30))
+    if person.plan is None:
+        begin, end = begin - timedelta(days=30), begin
+    name = person.plan or PlanName.URGENCE_TOTAL
+    return Grant(user_id=user.id, plan=name, starts_at=begin, ends_at=end, source="chaos")
