@@ -30,7 +30,6 @@ from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Balances, read_balances
 from api.payments.grants import price_use
-from api.payments.ledger import FOR_TIME
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json
@@ -205,14 +204,14 @@ class Books:
     def has_ended(self, payment: Payment) -> bool:
         """Return whether its money, or the user's will, ended the plan for good."""
         made = self.refunds[payment.id]
-        for_time = {str(each.id) for each in made if each.reason in FOR_TIME}
+        outages = {str(each.id) for each in made if each.reason is RefundReason.OUTAGE}
         whole = [each for each in self.events[payment.id] if each.kind is PaymentEventKind.REFUNDED]
         lost = [each for each in self.events[payment.id] if each.kind is PaymentEventKind.DISPUTE_LOST]
         gone = sum(each.details["amount"] for each in lost) + sum(
             each.amount_cents for each in made if each.status is not RefundStatus.FAILED
         )
         return (
-            any(each.subject not in for_time for each in whole)  # a refund for an outage ends nothing
+            any(each.subject not in outages for each in whole)  # a refund for an outage ends nothing
             or self.has(payment, PaymentEventKind.WITHDRAWN)
             or any(each.reason in _AUTOMATIC for each in made)
             or bool(lost and gone >= payment.amount_cents)
