@@ -161,7 +161,7 @@ SERVERS = {
     ),
     "stream": ("api.streaming.sign_in.read_login", "api.stream --port 0", "/api/notices/stream"),
     "metrics": (
-        "api.health.metric_reads.record_reads.JobMetrics.read_samples",
+        "deploy.metrics.collector.build_parameters",
         "deploy.metrics --port 0",
         "/metrics",
     ),

@@ -49,7 +49,6 @@ class CommonSettings(BaseSettings):
     # Metrics
     metrics_port: int = Field(9464, ge=1, le=65535)
     metrics_api_url: WebAddress | None = None
-    certificate_file: Path | None = None
 
     @field_validator(
         "database_url",

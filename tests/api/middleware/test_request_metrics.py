@@ -20,8 +20,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from api.middleware import request_metrics
 from configs import metric_files
 from configs.metric_files import claim_folder, find_folder, list_folders
-from deploy.metrics.catalogue import clean_label
-from deploy.metrics.request_counts import read_requests
+from deploy.metrics.collector import clean_label, read_requests
 from tests.waiting import until, wait_for_port
 
 ONE, TWO = (
@@ -60,9 +59,16 @@ def ask(port: int, path: str) -> int:
         return refusal.code
 
 
+def read_samples() -> list[tuple[str, tuple[str, ...], float]]:
+    samples = [sample for family in read_requests() for sample in family.samples]
+    return [(each.name, tuple(each.labels.values()), each.value) for each in samples]
+
+
 def count(*labels: str) -> float:
     return sum(
-        value for name, value, found in read_requests() if name == "http_requests_total" and found == labels
+        value
+        for name, found, value in read_samples()
+        if name == "rdvpriority_http_requests_total" and sorted(found) == sorted(labels)
     )
 
 
@@ -76,7 +82,7 @@ def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -
     until(lambda: count(*live) >= 20, 10)
     assert count("none", "GET", "404") == 1
     first = count(*live)
-    found = {sample.name for sample in read_requests()}
+    found = {name.removeprefix("rdvpriority_") for name, _, _ in read_samples()}
     assert {
         "http_request_seconds_bucket",
         "http_request_seconds_sum",
@@ -103,7 +109,7 @@ def test_the_folder_of_a_server_that_was_killed_is_not_read_and_removed(port: in
     for each in (master, *workers):
         os.kill(each.pid, signal.SIGKILL)
     until(lambda: list_folders() == [], 20)
-    assert read_requests() == []
+    assert read_samples() == []
     assert folder.exists()
     claim_folder()
     assert not folder.exists()
@@ -192,4 +198,4 @@ def test_an_exporter_that_stops_while_it_reads_holds_up_no_server(server_folder:
 
 def test_no_server_has_no_counts(state: Path) -> None:
     assert not find_folder().exists()
-    assert read_requests() == []
+    assert read_samples() == []

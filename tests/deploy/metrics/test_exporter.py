@@ -1,58 +1,218 @@
-"""The exporter writes what the catalogue and the documentation name, whatever the servers do."""
+"""The exporter writes what its list and the documentation name, whatever the servers do."""
 
+import json
+import os
 import re
+import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Event
+from threading import Thread
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
+import sqlalchemy as sa
+import time_machine
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import make_url
 
-from api.health.metric_reads.database import MetricDatabase
-from api.health.metric_reads.sample import Sample
 from api.health.parallel_probe import open_redis
 from api.migrations.logins import make_logins, parse_logins
-from deploy.metrics.catalogue import METRICS, PREFIX, clean_label, find_definition, list_labels
-from deploy.metrics.exposition import write_text
-from deploy.metrics.queries import THREADS, list_queries
-from deploy.metrics.query import Query, QueryRunner
+from api.models.base import session
+from api.models.user import Channel
+from api.operations.providers import list_providers
+from configs.circuit_breaker import CircuitBreaker
+from configs.clock import clock
+from configs.job_queues import push
+from configs.loop_report import LoopReport, write_report
+from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
+from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
+from tests.deploy.metrics.relay import Relay
+from tests.waiting import until, wait_for_port
 
-_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
-_MOST_SERIES = 12_000
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
+PROMETHEUS_SECONDS = 10.0  # scrape_timeout in deploy/prometheus/prometheus.yml
+Values = dict[str, dict[tuple[str, ...], float]]
 
 
-def read_all(runner: QueryRunner, patience: float = 20) -> dict[str, list[Sample]]:
-    """Return the samples of a scrape, by name."""
-    found: dict[str, list[Sample]] = {}
-    for sample in runner.collect(patience):
-        found.setdefault(sample.name, []).append(sample)
+def scrape() -> Values:
+    """Return what a new exporter finds: values by name and labels."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(ProductCollector())
+    return parse(generate_latest(registry).decode())
+
+
+def parse(text: str) -> Values:
+    found: Values = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = sample.name.removeprefix(PREFIX)
+            values = found.setdefault(name, {})
+            order = BY_NAME[name].labels if name in BY_NAME else sorted(sample.labels)
+            values[tuple(sample.labels[label] for label in order)] = sample.value
     return found
 
 
-def find_failed(found: dict[str, list[Sample]]) -> set[str]:
-    return {sample.labels[0] for sample in found["metrics_query_failed"] if sample.value}
+def find_failed(found: Values) -> set[str]:
+    return {query for (query,), failed in found["metrics_query_failed"].items() if failed}
 
 
-@pytest.fixture
-def runner(database: str, redis_server: Any) -> Iterator[QueryRunner]:
-    pool = MetricDatabase()
-    made = QueryRunner(list_queries(pool, open_redis()), THREADS)
-    yield made
-    made.close()
-    pool.close()
+def run(*statements: str) -> None:
+    """Write rows without their rows' owners."""
+    with session() as s:
+        s.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        for each in statements:
+            s.execute(sa.text(each), {"now": clock()} if ":now" in each else {})
 
 
-def test_every_read_answers_an_empty_world(runner: QueryRunner) -> None:
-    found = read_all(runner)
+@pytest.mark.usefixtures("database", "redis_server")
+def test_every_read_answers_an_empty_world() -> None:
+    found = scrape()
     assert find_failed(found) == set()
-    assert found["health_part_state"] == [Sample("health_part_state", 2, ("api",))]  # no API runs here
-    for samples in found.values():
-        for sample in samples:
-            assert len(sample.labels) == len(list_labels(sample.name)), sample
+    assert found["health_part_state"] == {("api",): 2}  # no API runs here
+    assert set(found) <= {each.name for each in METRICS}
+
+
+def test_the_page_says_what_the_list_says() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (\w+) \| (.*?) \| (.*?) \|$", PAGE.read_text("utf-8"), re.MULTILINE
+    )
+    written = {
+        name: (tuple(re.findall(r"`(\w+)`", labels)), kind, unit, meaning)
+        for name, labels, kind, unit, meaning in rows
+    }
+    assert written == {each.name: (each.labels, each.kind, each.unit, each.meaning) for each in METRICS}
+
+
+def test_the_number_of_series_is_bounded_and_a_label_holds_nothing_of_a_person() -> None:
+    assert len(build_family("queue_jobs", ((f"queue-{each}", 1) for each in range(10_000))).samples) == 300
+    for value in ("person@example.org", "+33 6 12 34 56 78", "12, rue de la Paix", "é", "", "x" * 200):
+        assert clean_label(value) == "other"
+
+
+NOTIFICATION = """
+INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, reason, next_attempt_at,
+  next_nudge_at, created_at, accepted_at, seen_at, committed_at, failed_at, provider, cost)
+SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
+  gen_random_uuid(), 'sms', 'slot_detected', 'critical', n::text, CASE WHEN n < 3 THEN 'delivered' ELSE 'failed' END,
+  'x', t, t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05
+FROM (SELECT n, CAST(:now AS timestamptz) - n * interval '1 minute' AS t FROM generate_series(1, 4) n) made
+"""
+# What stands in the tables, and what the metrics are then.
+CASES: dict[str, tuple[str, dict[str, dict[tuple[str, ...], float]]]] = {
+    "desks": (
+        """INSERT INTO desks (id, status, status_reason, due_queue, wished_seconds, share_seconds, feasible_seconds,
+             achieved_seconds)
+           VALUES ('a', 'ACTIVE', 'watched', 'custom', 30, 10, 60, 90), ('b', 'ACTIVE', '', NULL, 1, 1, 1, 1)""",
+        {"desks": {("ACTIVE",): 1}, "desk_interval_ratio": {("0.5",): 1.5, ("0.95",): 1.5}},
+    ),
+    "hosts": (
+        """INSERT INTO hosts (host, rests_until, rest_reason, stopped_at, stop_reason) VALUES
+             ('a:443', CAST(:now AS timestamptz) + interval '1 minute', 'blocked', NULL, NULL),
+             ('b:443', CAST(:now AS timestamptz) + interval '1 minute', 'a person''s words', NULL, NULL),
+             ('c:443', :now, 'blocked', NULL, NULL), ('d:443', NULL, NULL, :now, 'they wrote')""",
+        {"host_resting": {("blocked",): 1, ("other",): 1, ("stopped",): 1}},
+    ),
+    "messages": (
+        NOTIFICATION,
+        {
+            "notifications_hour": {("sms", "twilio", "delivered"): 2, ("sms", "twilio", "failed"): 2},
+            "notification_delay_seconds": {("sms", "0.5"): 2, ("sms", "0.95"): 2},
+            "dead_letters": {(): 2},
+            "sms_cost_cents_today": {(): 20},
+        },
+    ),
+    "checks": (
+        """INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered,
+             process)
+           SELECT CAST(:now AS timestamptz) - at * interval '1 second', 'a', outcome, '', 5, 1, 0, '[]', 'x'
+           FROM (VALUES (100, 'no_slots'), (37, 'overloaded'), (5, 'slots')) AS made (at, outcome)""",
+        {"checks_recent": {("none", each): 1 for each in ("no_slots", "overloaded", "slots")}},
+    ),
+    "lateness": (
+        """WITH desk AS (INSERT INTO desks (id, status, status_reason, due_queue, wished_seconds, share_seconds)
+             VALUES ('a', 'ACTIVE', '', 'custom', 60, 10) RETURNING id)
+           INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered,
+             process)
+           SELECT CAST(:now AS timestamptz) - at * interval '1 second', id, outcome, '', 5, 1, 0, '[]', 'x'
+           FROM desk, (VALUES (300, 'no_slots'), (237, 'overloaded'), (5, 'slots')) AS made (at, outcome)""",
+        # what follows a check that proved nothing is a rest
+        {"check_lateness_seconds": {("0.5",): 3, ("0.95",): 3}, "checks_recent": {
+            ("custom", each): 1 for each in ("no_slots", "overloaded", "slots")}},
+    ),
+    "jobs": (
+        """INSERT INTO job_runs (id, job, due_at, started_at, ended_at, result, next_nudge_at)
+           SELECT gen_random_uuid(), 'a', t, t, t, result, t FROM (SELECT result,
+             date_trunc('day', CAST(:now AS timestamptz)) - days * interval '1 day' AS t FROM (VALUES (1, 'done'),
+             (2, 'done'), (0, 'failed')) AS made (days, result)) AS runs""",
+        {"job_last_success_timestamp_seconds": {("a",): 1795564800}},
+    ),
+    "records": (
+        """INSERT INTO key_sightings (program, name, fingerprint, first_seen_at, started_at, first_since) VALUES
+             ('api', 'jwt_secret', 'old', :now, :now, NULL), ('api', 'jwt_secret', 'new', :now, :now, :now)""",
+        {"key_oldest_timestamp_seconds": {("jwt_secret",): 1795694400}},
+    ),
+    "backups": (
+        "INSERT INTO backup_states (part, finished_at) VALUES ('base', :now), ('dump', NULL)",
+        {"backup_last_success_timestamp_seconds": {("base",): 1795694400}},
+    ),
+    "incidents": (
+        """INSERT INTO incidents (subject, reason, starts_at, seen_at, ends_at)
+           VALUES ('a', 'blocked', :now, :now, NULL), ('b', 'blocked', :now, :now, :now)""",
+        {"incidents_open": {("blocked",): 1}, "outages_open": {(): 0}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("database", "redis_server")
+@time_machine.travel(1795694400, tick=False)  # Thu 26 Nov 2026, 12:00 UTC
+def test_a_metric_is_of_what_the_tables_hold(case: str) -> None:
+    statement, expected = CASES[case]
+    run(statement)
+    found = scrape()
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_queues_breakers_and_due_desks(
+    redis_server: Any, database: str, frozen: time_machine.Traveller
+) -> None:
+    push("email-bulk", "nowhere.run", (), "one", seconds=10, kept=100)
+    frozen.shift(90)
+    write_report(open_redis(), LoopReport(at=clock(), queues={"custom": clock()}))
+    breaker = CircuitBreaker("twilio", 15)
+    for _ in range(3):
+        breaker.record_failure(breaker.begin_call())
+    found = scrape()
+    assert found["queue_jobs"] == {("email-bulk",): 1}
+    assert found["queue_oldest_seconds"]["email-bulk",] == pytest.approx(90, abs=1)
+    assert found["due_desks"] == {("custom",): 0}
+    assert (found["breaker_open"]["twilio",], found["breaker_open"]["telegram",]) == (1, 0)
+    assert set(list_breakers()) == {"stripe", *(name for each in Channel for name in list_providers(each))}
+
+
+def test_health_is_the_api_s(settings_env: Callable[..., None], database: str, redis_server: Any) -> None:
+    parts = {"redis": {"status": "down"}, "keys": {"status": "ok"}}
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.end_headers()
+            self.wfile.write(json.dumps({"status": "down", "parts": parts}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        settings_env(METRICS_API_URL=f"http://127.0.0.1:{server.server_port}")
+        assert scrape()["health_part_state"] == {("api",): 0, ("redis",): 2, ("keys",): 0}
 
 
 def test_a_reader_s_rights_are_enough(
@@ -62,116 +222,111 @@ def test_a_reader_s_rights_are_enough(
     address = url.render_as_string(hide_password=False)
     make_logins(database, parse_logins({"reader": address}), 60)
     settings_env(PROGRAM="reader", DATABASE_URL_READER=address)
-    pool = MetricDatabase()
-    made = QueryRunner(list_queries(pool, open_redis()), THREADS)
-    assert find_failed(read_all(made)) == set()
-    with pytest.raises(psycopg2.errors.InsufficientPrivilege), pool.begin_read() as fetch:
-        fetch("SELECT email FROM users", {})
-    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction), pool.begin_read() as fetch:
-        fetch("CREATE TEMP TABLE written (id int)", {})
-    made.close()
-    pool.close()
+    assert find_failed(scrape()) == set()
 
 
-def test_what_is_written_can_be_parsed_and_is_in_the_catalogue(runner: QueryRunner) -> None:
-    families = list(text_string_to_metric_families(write_text(runner.collect(20)).decode()))
-    named = {
-        find_definition(sample.name.removeprefix(PREFIX)).name for each in families for sample in each.samples
-    }
-    assert {"notifications_total", "notification_delay_seconds", "redis_aof_enabled"} <= named
-
-
-def test_the_page_says_what_the_catalogue_says() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (\w+) \| (.*?) \| (.*?) \|$", _PAGE.read_text("utf-8"), re.MULTILINE
-    )
-    written = {
-        name: (tuple(re.findall(r"`(\w+)`", labels)), kind, unit, meaning)
-        for name, labels, kind, unit, meaning in rows
-    }
-    assert written == {each.name: (each.labels, each.kind, each.unit, each.meaning) for each in METRICS}
-
-
-def test_the_number_of_series_is_bounded() -> None:
-    assert sum(each.most for each in METRICS) <= _MOST_SERIES
-    crowd = [Sample("queue_jobs", number, (f"queue-{number}",)) for number in range(10_000)]
-    assert write_text(crowd).count(b"rdvpriority_queue_jobs{") == find_definition("queue_jobs").most
-
-
-@pytest.mark.parametrize(
-    "value", ["person@example.org", "+33 6 12 34 56 78", "12, rue de la Paix", "é", "", "x" * 200]
-)
-def test_a_label_holds_nothing_of_a_person(value: str) -> None:
-    assert clean_label(value) == "other"
-    assert value not in write_text([Sample("desks", 1, (value,))]).decode() or not value
-
-
-def test_without_postgresql_redis_is_still_read(
-    redis_server: Any, settings_env: Callable[..., None], closed_port: int
+def test_a_server_that_is_away_costs_its_own_reads(
+    database: str, redis_server: Any, settings_env: Callable[..., None], closed_port: int
 ) -> None:
     settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
-    runner = QueryRunner(list_queries(MetricDatabase(), open_redis()), THREADS)
-    found = read_all(runner)
-    assert find_failed(found) == {
-        "checks", "messages", "desks", "letters", "answers", "jobs", "records", "postgres", "payments", "size",
-    }  # fmt: skip
+    found = scrape()
+    assert find_failed(found) == {"database"}
     assert found["redis_aof_enabled"]
-    assert "checks_total" not in found
-    runner.close()
-
-
-def test_without_redis_postgresql_is_still_read(
-    database: str, settings_env: Callable[..., None], closed_port: int
-) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    pool = MetricDatabase()
-    runner = QueryRunner(list_queries(pool, open_redis()), THREADS)
-    found = read_all(runner)
-    assert find_failed(found) == {"redis", "queues"}
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0", DATABASE_URL=database)
+    found = scrape()
+    assert find_failed(found) == {"redis"}
     assert found["database_connections"]
-    runner.close()
-    pool.close()
 
 
-def test_a_table_that_is_locked_hides_no_other_read(runner: QueryRunner, database: str) -> None:
+def test_a_table_that_is_locked_hides_no_other_read(redis_server: Any, database: str) -> None:
     locker = psycopg2.connect(database.replace("+psycopg2", ""))
     with locker.cursor() as cursor:
         cursor.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
-        found = read_all(runner)
+        found = scrape()
     locker.close()
-    assert find_failed(found) == {"payments"}
-    assert found["incidents_open" if "incidents_open" in found else "dead_letters"]
+    assert find_failed(found) == {"payments_day"}
+    assert found["dead_letters"] == {(): 0}
 
 
-def test_a_read_that_hangs_is_named_and_begun_once() -> None:
-    goes_on, calls = Event(), []
-
-    def hang() -> list[Sample]:
-        calls.append(1)
-        goes_on.wait(60)
-        return [Sample("dead_letters", 1)]
-
-    queries = [Query("stuck", "one", hang), Query("well", "two", lambda: [Sample("outages_open", 1)])]
-    runner = QueryRunner(queries, {"one": 1, "two": 1})
-    begun = time.monotonic()
-    for _ in range(3):
-        found = read_all(runner, 0.05)
-        assert find_failed(found) == {"stuck"}
-        assert found["outages_open"] == [Sample("outages_open", 1)]
-    assert time.monotonic() - begun < 5
-    assert calls == [1]
-    goes_on.set()
-    assert find_failed(read_all(runner)) == set()
-    runner.close()
-
-
+@pytest.mark.usefixtures("database", "redis_server")
 def test_scrapes_within_a_period_cost_one_read() -> None:
-    calls: list[int] = []
+    collector = ProductCollector()
+    first = list(collector.collect())
+    run(NOTIFICATION)
+    assert [list(collector.collect()) for _ in range(3)] == [first] * 3
 
-    def read() -> list[Sample]:
-        calls.append(1)
-        return [Sample("outages_open", len(calls))]
 
-    runner = QueryRunner([Query("counted", "one", read)], {"one": 1})
-    assert [read_all(runner)["outages_open"][0].value for _ in range(5)] == [1] * 5
-    runner.close()
+_CROWD = """
+INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
+  SELECT :now - n * interval '1 second', 'bobigny_93/d' || n % 200, 'no_slots', '', 5, 1, 0, '[]', 'x'
+  FROM generate_series(1, 30000) n;
+INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at, next_nudge_at,
+  created_at, accepted_at, seen_at, committed_at, provider)
+  SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
+    gen_random_uuid(), 'email', 'slot_detected', 'critical', n::text, 'delivered', t, t, t, t, t, t, 'sendgrid'
+  FROM (SELECT n, :now - n * interval '20 seconds' t FROM generate_series(1, 30000) n) made;
+INSERT INTO answers (match_id, value, answered_at, via)
+  SELECT gen_random_uuid(), 'found', :now - n * interval '1 minute', 'email' FROM generate_series(1, 30000) n;
+INSERT INTO payments (id, plan, amount_cents, status, created_at)
+  SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
+    'URGENCE_7J', 1900, 'COMPLETED', t
+  FROM (SELECT n, :now - n * interval '20 minutes' t FROM generate_series(1, 30000) n) made;
+INSERT INTO job_runs (id, job, due_at, started_at, ended_at, result, next_nudge_at)
+  SELECT gen_random_uuid(), 'job' || n % 20, t, t, t, CASE WHEN n % 100 = 1 THEN 'failed' ELSE 'done' END, t
+  FROM (SELECT n, :now - n * interval '30 seconds' t FROM generate_series(1, 30000) n) made;
+INSERT INTO incidents (subject, reason, starts_at, seen_at, ends_at)
+  SELECT 'host' || n, 'blocked', :now, :now, :now FROM generate_series(1, 30000) n
+"""
+
+
+@pytest.mark.usefixtures("database")
+def test_no_read_looks_at_every_row_of_a_table_that_grows() -> None:
+    run(*_CROWD.replace(":now", "CAST(:now AS timestamptz)").split(";"), "ANALYZE")
+    scans = re.compile(r"Seq Scan on (checks|notifications|answers|payments|job_runs|incidents)\b(?!_)")
+    with session() as s:
+        cursor = s.connection().connection.cursor()
+        for name, statement in list_queries():
+            cursor.execute(f"EXPLAIN {statement}", build_parameters(clock(), 0.1))
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert not scans.search(plan), (name, plan)
+
+
+@contextmanager
+def served() -> Iterator[tuple[int, psutil.Popen]]:
+    """Run the exporter as a process; give its port."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    command = [sys.executable, "-m", "deploy.metrics", "--port", "0"]
+    process = psutil.Popen(command, env=given)
+    try:
+        yield wait_for_port(process.pid), process
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def ask(port: int, path: str = "/metrics") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PROMETHEUS_SECONDS) as answer:
+        return str(answer.read().decode())
+
+
+@pytest.mark.processes
+@pytest.mark.journey
+def test_servers_that_hang_or_are_away_cost_their_own_reads_only(
+    database: str, redis_server: Any, settings_env: Callable[..., None]
+) -> None:
+    url, kept = make_url(database), redis_server.connection_pool.connection_kwargs
+    tables = Relay((str(url.host or url.query["host"]), url.port or 5432), "hang")
+    with tables, Relay((kept["host"], kept["port"]), "hang") as queues:
+        settings_env(
+            DATABASE_URL=url.set(host="127.0.0.1", port=tables.port).render_as_string(hide_password=False),
+            REDIS_URL=f"redis://:{kept['password']}@127.0.0.1:{queues.port}/{kept['db']}",
+        )
+        with served() as (port, process):
+            begun = time.monotonic()
+            assert find_failed(parse(ask(port))) == {"database", "redis"}
+            assert time.monotonic() - begun < PATIENCE + 2
+            assert ask(port, "/alive") == ""
+            tables.mode = queues.mode = "pass"
+            until(lambda: find_failed(parse(ask(port))) == set(), 60)
+            # besides a thread for each source: that of the program, and those of scrapes which end
+            assert process.num_threads() <= 4 + 3
