@@ -7,6 +7,8 @@ from flask_openapi3.openapi import OpenAPI
 
 from api.admin.alerts import routes as admin_alerts
 from api.admin.delivery import routes as admin_delivery
+from api.admin.health import routes as health
+from api.admin.health.live_report import register_health
 from api.admin.incidents import routes as admin_incidents
 from api.admin.payments import routes as admin_payments
 from api.admin.system import routes as admin_system
@@ -18,8 +20,6 @@ from api.auth import routes as auth
 from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.detections import routes as detections
-from api.health import routes as health
-from api.health.live_report import register_health_checks
 from api.hooks import routes as hooks
 from api.invoices import routes as invoices
 from api.links import routes as links
@@ -100,7 +100,7 @@ def create_app() -> OpenAPI:
     register_rate_limits(app)
     register_body_checks(app)
     register_auth(app)
-    register_health_checks(app)
+    register_health(app)
     for noun in _NOUNS:
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)

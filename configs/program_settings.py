@@ -50,6 +50,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "stripe_secret_key",
         "sendgrid_api_key",
         *_SELLER,
+        "backup_url",  # the alarm of a backup that is old, or never was
     ),
     "backup": ("database_url", "backup_url", "backup_recipients"),
     "crawler": (*_SERVERS, "scrapyd_password"),

@@ -10,26 +10,21 @@ import notifier
 from api.models.incident import IncidentReason
 from api.models.user import Role, User
 from api.operations.alarms import open_alarm
-from api.operations.events import URGENCY, OperatorEvent, Urgency
 from configs.settings import settings
 
 
 def write_to_admins(
-    session: Session, event: OperatorEvent, kind: str, params: dict[str, Any], key: str
+    session: Session, kind: str, params: dict[str, Any], key: str, alarm: IncidentReason | None = None
 ) -> list[UUID]:
     """Write to SUPPORT_EMAIL, or to the admins where it is not set; return the notifications to nudge.
 
     An alarm goes to the operators, whether or not SUPPORT_EMAIL gets the mail, too. A key that was used before writes
-    nothing, nor does an event that the digest counts.
+    nothing.
     """
-    if URGENCY[event] is Urgency.DIGEST:
-        return []
-    alarms: list[UUID] = []
-    if URGENCY[event] is Urgency.ALARM:
-        alarms = open_alarm(session, IncidentReason(event.value), key, kind, params)
+    alarms = open_alarm(session, alarm, key, kind, params) if alarm else []
     if to := settings().support_email:
         return [*alarms, *notifier.notify_address(session, to, kind, params, key)]
-    if URGENCY[event] is Urgency.ALARM:
+    if alarm:
         return alarms
     admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
     told = [notifier.create_notifications(session, each, kind, params, f"{key}:{each}") for each in admins]

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from api.accounts.admins import write_to_admins
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from api.operations.events import OperatorEvent
 from configs.clock import clock
 from configs.constants import Constant
 from configs.prefecture import prefectures
@@ -43,7 +42,6 @@ def tell_hoarding(session: Session) -> list[UUID]:
     told = [
         write_to_admins(
             session,
-            OperatorEvent.HOARDING,
             "hoarding",
             {"user": str(each.user_id), "desks": each.desks, "found": each.found},
             f"hoarding:{each.user_id}:{now:%Y-%m}",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import is_useless_by_now
+from api.admin.health import watch
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
@@ -37,7 +38,7 @@ from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
 from api.models.support import SupportRequest
-from api.operations import dead_mans_switch, digest, report, self_checks, watch
+from api.operations import dead_mans_switch, digest, report, self_checks
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
@@ -351,7 +352,7 @@ def tell_sms_cost() -> Counts:
 
 
 def watch_operations() -> Counts:
-    """Alarm the operators of providers that are down, old messages, quotas, and SMS beyond SMS_DAY_STOP."""
+    """Alarm the operators of what the list of health checks finds ill."""
     return _send(watch.watch_operations)
 
 

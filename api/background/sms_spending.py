@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from api.accounts.admins import write_to_admins
 from api.models.sms_cost import sum_of_day
-from api.operations.events import OperatorEvent
 from configs.clock import clock
 from configs.settings import settings
 
@@ -20,4 +19,4 @@ def tell_sms_cost(session: Session) -> list[UUID]:
         return []
     amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
     key = f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}"
-    return write_to_admins(session, OperatorEvent.SMS_COST, "sms_cost", amounts, key)
+    return write_to_admins(session, "sms_cost", amounts, key)

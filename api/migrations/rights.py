@@ -200,7 +200,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "former_customers": {"api": _ADD, "background": _ALL},
     # The programs themselves
     "job_runs": {"api": _READ, "background": _ALL, "reader": _READ},
-    "backup_states": {"api": _READ, "backup": _CHANGE, "reader": _READ},
+    "backup_states": {"api": _READ, "background": _READ, "backup": _CHANGE, "reader": _READ},
     "key_sightings": {
         "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _CHANGE, "reader": _READ,
     },

@@ -34,9 +34,14 @@ class IncidentReason(StrEnum):
     RETITLED = "retitled"
     SILENT = "silent"
     HORIZON = "horizon"  # the last check saw moments that lie beyond the desk's horizon
+    PART_DOWN = "part_down"  # of health
+    PART_DEGRADED = "part_degraded"
     PROVIDER_DOWN = "provider_down"
     OLD_QUEUE = "old_queue"
     QUOTA = "quota"
+    LOW_DELIVERY = "low_delivery"
+    SPAM_REPORTS = "spam_reports"
+    DEAD_LETTERS = "dead_letters"
     SMS_CEILING = "sms_ceiling"
     MAIL_CEILING = "mail_ceiling"  # half of STRANGER_MAILS_A_DAY left
     FAILURES_RISING = "failures_rising"
@@ -72,11 +77,21 @@ _OF_MOMENT = frozenset(
         IncidentReason.SELF_CHECK,
     }
 )
-_OF_OPERATIONS = _OF_MOMENT | {
-    IncidentReason.PROVIDER_DOWN,
-    IncidentReason.OLD_QUEUE,
-    IncidentReason.QUOTA,
-}
+OF_HEALTH = frozenset(  # found by the list of health checks
+    {
+        IncidentReason.PART_DOWN,
+        IncidentReason.PART_DEGRADED,
+        IncidentReason.PROVIDER_DOWN,
+        IncidentReason.OLD_QUEUE,
+        IncidentReason.QUOTA,
+        IncidentReason.LOW_DELIVERY,
+        IncidentReason.SPAM_REPORTS,
+        IncidentReason.DEAD_LETTERS,
+        IncidentReason.SMS_CEILING,
+        IncidentReason.MAIL_CEILING,
+    }
+)
+_OF_OPERATIONS = _OF_MOMENT | OF_HEALTH
 
 
 class Incident(Base):

@@ -8,9 +8,13 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.admins import write_to_admins
+from api.models.incident import IncidentReason
 from api.models.payment import Payment, Refund, Subscription
-from api.operations.events import find_event
 from api.payments.ledger import list_credits
+
+_ALARMS = frozenset(
+    {IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING}
+)  # the others wait for a look
 
 
 def confirm_order(session: Session, payment: Payment) -> list[UUID]:
@@ -58,4 +62,5 @@ def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> lis
     `trouble` is a word of the kind payment_trouble's texts; `detail` names ids and amounts, never a person.
     """
     params = {"trouble": trouble, "detail": detail[:1000]}
-    return write_to_admins(session, find_event(trouble), "payment_trouble", params, f"payment-trouble:{key}")
+    alarm = IncidentReason(trouble) if trouble in _ALARMS else None
+    return write_to_admins(session, "payment_trouble", params, f"payment-trouble:{key}", alarm)

@@ -23,8 +23,7 @@ from prometheus_client.registry import Collector
 from psycopg2.extensions import connection
 from redis import Redis, RedisError
 
-from api.health.due_overview import read_due_of
-from api.health.parallel_probe import open_redis
+from api.admin.health.due_queues import read_due_of
 from configs.check_intervals import INTERVAL_JITTER
 from configs.circuit_breaker import FAILURES
 from configs.clock import clock
@@ -33,6 +32,7 @@ from configs.job_queues import parse_instant
 from configs.loop_report import read_report
 from configs.metric_files import list_folders, reading
 from configs.proof_spool_status import read_reports
+from configs.redis import open_redis
 from configs.settings import settings
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries
 
@@ -181,7 +181,7 @@ def _read_redis(client: Redis) -> Iterator[Family]:
     yield build_family("queue_oldest_seconds", [(name, _read_age(client, name)) for name in names])
     report = read_report(client)  # the planner's: it knows which due queues there are
     due = read_due_of(client, sorted(report.queues) if report else ())
-    yield build_family("due_desks", ((each.system, each.overdue) for each in due))
+    yield build_family("due_desks", ((each["system"], each["overdue"]) for each in due))
 
 
 def list_breakers() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import sys
 
 from rich.console import Console
 
-from api.health.status_report import find_trouble
+from api.admin.health.status_report import find_trouble
 from configs.settings import SettingsRefused
 from deploy.status.screen import as_json, ask_all, show
 from deploy.status.target_environment import NothingRuns, attach

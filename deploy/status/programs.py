@@ -1,4 +1,4 @@
-"""Status of the local stack's programs, and the screen's lines about programs, spiders and workers."""
+"""Status of the local stack's programs, as its supervisor knows them."""
 
 import configparser
 import os
@@ -8,16 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from rich.text import Text
 from supervisor.xmlrpc import SupervisorTransport
 
-from api.health.process_overview import QueueListener, Spider
-from api.models.notification import Priority, queue_of
-from api.models.user import Channel
-from configs.clock import clock
-from configs.formatting import format_duration, pluralize
 from deploy.local.state_dir import LOGS
-from deploy.status.text import BAD, DIM, GOOD, ODD, join_pieces, line
 
 _MB = 1_000_000
 
@@ -73,53 +66,3 @@ def _resident(pid: int) -> int:
     except OSError:
         return 0
     return round(pages * os.sysconf("SC_PAGE_SIZE") / _MB)
-
-
-def program_lines(part: list[Program]) -> list[Text]:
-    """Say it."""
-    return [join_pieces(_program_line(each) for each in part)]
-
-
-def _program_line(each: Program) -> Text:
-    if each.since is None:
-        return line((f"{each.name} {each.state}", BAD))
-    memory = f" {each.memory_mb} MB" if each.memory_mb else ""
-    children = f" ({', '.join(each.children)})" if each.children else ""
-    return line(each.name, (f" {format_duration(clock() - each.since)}{memory}{children}", DIM))
-
-
-def spider_lines(part: list[Spider]) -> list[Text]:
-    """Say it."""
-    return [_spider_line(each) for each in part] or [line(("none speaks: nothing is checked", BAD))]
-
-
-def _spider_line(each: Spider) -> Text:
-    style = GOOD if each.state == "serving" else ODD
-    return line(
-        f"{each.system} ", (each.state, style),
-        f" {format_duration(clock() - each.started)}, {each.memory_mb} MB, {each.checks} checks, ",
-        f"{each.running} under way ",
-        (f" job {each.job[:8] or '-'}, version {each.version[:8]}", DIM),
-    )  # fmt: skip
-
-
-def worker_lines(part: list[QueueListener]) -> list[Text]:
-    """Say it."""
-    return [_worker_line(each) for each in part] or [line(("none: nobody is told", BAD))]
-
-
-def _worker_line(each: QueueListener) -> Text:
-    age = f" {format_duration(clock() - each.since)}" if each.since else ""
-    said = line(f"{' + '.join(_work(each.queues))}: {each.state}{age}, {pluralize(each.jobs, 'job')} done")
-    return said.append(f", {each.failed} failed", ODD) if each.failed else said
-
-
-def _work(queues: list[str]) -> list[str]:
-    """Return queues by name, those of a whole channel by the channel's."""
-    named = list(queues)
-    for channel in Channel:
-        own = [queue_of(channel, priority) for priority in Priority]
-        if set(own) <= set(named):
-            named[named.index(own[0])] = channel.value
-            named = [name for name in named if name not in own]
-    return named

@@ -1,6 +1,5 @@
-"""The screen: which parts there are, what each is called, and how they are laid out."""
+"""The screen: each part of the status with its lines, and the same as JSON."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,75 +8,44 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.health.parallel_probe import ProbeDown, ask
-from api.health.status_report import READS, Parts, find_trouble, to_plain
+from api.admin.health.lines import BAD, GOOD, WARN, Line, Words, list_lines
+from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts, to_plain
 from configs.clock import clock
 from configs.settings import settings
-from deploy.status import (
-    alarms,
-    desks,
-    discovery,
-    due,
-    health,
-    hosts,
-    job_runs,
-    jobs,
-    lateness,
-    messages,
-    payments,
-    programs,
-    proofs,
-)
-from deploy.status.text import BAD, GOOD, line
+from deploy.status.programs import read_programs
 
+_STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red"}
 _LABEL = 9  # columns
-_LINES: Mapping[str, Callable[[Any], list[Text]]] = {
-    "health": health.lines,
-    "alarms": alarms.lines,
-    "desks": desks.lines,
-    "hosts": hosts.lines,
-    "outages": hosts.outage_lines,
-    "due": due.lines,
-    "lateness": lateness.lines,
-    "jobs": jobs.lines,
-    "runs": job_runs.lines,
-    "messages": messages.lines,
-    "providers": messages.provider_lines,
-    "payments": payments.lines,
-    "proofs": proofs.lines,
-    "discovery": discovery.lines,
-    "spiders": programs.spider_lines,
-    "workers": programs.worker_lines,
-    "programs": programs.program_lines,
-}
+_SHOWN = 4  # lines of a list that may be long
+_WORDS = Words()
 
 
 def ask_all(state: Path | None) -> Parts:
     """Ask every part; of a local stack (`state` is its folder) also its supervisor."""
-    return ask(READS | ({"programs": partial(programs.read_programs, state)} if state else {}))
+    return read_parts(read_health, {"programs": partial(read_programs, state)} if state else None)
 
 
 def show(console: Console, parts: Parts) -> None:
     """Print all parts, within the console's width."""
     down = find_trouble(parts)
-    state = (f"DOWN: {', '.join(down)}", BAD) if down else ("works", GOOD)
-    now = f"{clock():%Y-%m-%d %H:%M:%S} UTC"
+    state = Text(f"DOWN: {', '.join(down)}", "bold red") if down else Text("works", "green")
     head = Table.grid(padding=(0, 2))
     head.add_column(no_wrap=True)
     head.add_column(overflow="fold")
-    head.add_row(line(("RDVPriority", "bold"), f"  {settings().app_env}  {now}"), line(state))
+    now = f"{clock():%Y-%m-%d %H:%M:%S} UTC"
+    head.add_row(Text.assemble(("RDVPriority", "bold"), f"  {settings().app_env}  {now}"), state)
     console.print(head)
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=_LABEL, style="bold")
     grid.add_column(overflow="fold")
     for name, found in parts.items():
-        for number, text in enumerate(_part_lines(name, found)):
-            grid.add_row("" if number else name, text)
+        for number, line in enumerate(list_lines(name, found, _WORDS, _SHOWN)):
+            grid.add_row("" if number else name, _color(line))
     console.print(grid)
 
 
-def _part_lines(name: str, found: Any) -> list[Text]:
-    return [line((f"down: {found.down}", BAD))] if isinstance(found, ProbeDown) else _LINES[name](found)
+def _color(line: Line) -> Text:
+    return Text(" · ").join(Text(piece.text, _STYLES.get(piece.tone, "")) for piece in line)
 
 
 def as_json(parts: Parts) -> dict[str, Any]:

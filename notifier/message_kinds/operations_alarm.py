@@ -17,12 +17,14 @@ class OperationsAlarm(AlarmMessage):
     languages = (FRENCH,)
 
     def fill(self, row: ClaimedRow) -> dict[str, Any]:
-        """Return what is wrong; `number` and `age` are of the messages that wait, where some do."""
+        """Return what is wrong: `number` of `of` messages, their `age`; `detail` in English, as health says it."""
         oldest = timedelta(seconds=row.params.get("oldest_seconds", 0))
         return {
             "reason": row.params["reason"],
             "subject": row.params["subject"],
+            "detail": row.params.get("detail", ""),
             "number": row.params.get("number", 0),
+            "of": row.params.get("of", 0),
             "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
             **since_at_home(row.params, row.language),
         }

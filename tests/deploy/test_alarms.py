@@ -44,7 +44,7 @@ THEIRS = {  # of Prometheus, of rules that record, and of prometheus-node-export
     "node_time_seconds",
     "node_timex_sync_status",
 }
-THEIR_LABELS = {"le", "job", "instance", "mode", "fstype", "mountpoint", "alertname", "alertstate"}
+THEIR_LABELS = {"le", "what", "job", "instance", "mode", "fstype", "mountpoint", "alertname", "alertstate"}
 # Words of a query that name no metric and no function: https://prometheus.io/docs/prometheus/2.42/querying/basics/
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"\{[^}]*\}|\[[^\]]*\]")

@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 import sqlalchemy as sa
 
+from api.admin.health.checks import CHECKS
 from api.background.__main__ import CHILDREN as BACKGROUND
-from api.health.health_checks import list_health_checks
 from api.models.base import engine
 from configs.connection_limits import (
     STREAM,
@@ -109,5 +109,5 @@ def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:
     asks_database = {"database", "checks", "partitions", "background"}
-    assert asks_database < set(list_health_checks(None))  # type: ignore[arg-type] # none is asked here
+    assert asks_database < {each.name for each in CHECKS}
     assert connection_limit("api") >= read_gunicorn("threads") + len(asks_database)

@@ -11,6 +11,10 @@ from pydantic.alias_generators import to_camel
 from redis import RedisError
 from sqlalchemy.orm import Session
 
+from api.admin.health.due_queues import read_due
+from api.admin.health.figures import read_jobs
+from api.admin.health.findings import PartFinding
+from api.admin.health.status_report import find_trouble, read_parts, to_plain
 from api.admin.short_addresses import shorten_email
 from api.admin.system.schemas import (
     MOST_CAUSES,
@@ -35,11 +39,6 @@ from api.admin.system.schemas import (
     StatusReport,
 )
 from api.errors import ApiError
-from api.health.due_overview import read_due
-from api.health.health_checks import PartFinding
-from api.health.parallel_probe import ask
-from api.health.queue_overview import read_jobs
-from api.health.status_report import READS, Parts, find_trouble, list_findings, to_plain
 from api.models.audit import AuditEntry
 from api.models.base import is_any_of
 from api.models.job_run import JobRun
@@ -213,11 +212,6 @@ def _holds_secret(value: Any) -> bool:
         return any(_holds_secret(each) for each in value)
     fields = getattr(value, "__dataclass_fields__", ())
     return isinstance(value, SecretStr) or any(_holds_secret(getattr(value, each)) for each in fields)
-
-
-def read_parts(report_health: Callable[[], dict[str, PartFinding]]) -> Parts:
-    """Return each part of the status, or why it is down; after some seconds at the latest."""
-    return ask(READS | {"health": lambda: list_findings(report_health())})
 
 
 def read_status(report_health: Callable[[], dict[str, PartFinding]]) -> StatusReport:

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from flask import current_app
-
 from api.admin.access import audited, check_access
+from api.admin.health.live_report import get_health
 from api.admin.system import actions, queries
 from api.admin.system.schemas import (
     AuditPage,
@@ -90,4 +89,4 @@ def list_settings() -> dict[str, Any]:
 def show_status() -> dict[str, Any]:
     """Show the state of everything, as `make status` does."""
     with audited("status.view", "status"):
-        return queries.read_status(current_app.extensions["probes"].report).as_json()
+        return queries.read_status(get_health().read).as_json()

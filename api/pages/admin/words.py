@@ -2,6 +2,7 @@
 
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
+from api.operations.words import name_incident
 from api.pages.error_texts import Texts
 from configs.desk import Grade, WatchLevel
 from configs.outcome import Outcome
@@ -41,30 +42,7 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.UNREADABLE: "page illisible",
 }
 INCIDENT_REASONS: dict[str, str] = {
-    IncidentReason.CAPTCHA: "Captcha",
-    IncidentReason.BLOCKED: "Accès refusé",
-    IncidentReason.RATE_LIMITED: "Trop de requêtes",
-    IncidentReason.OVERLOADED: "Site surchargé",
-    IncidentReason.MAINTENANCE: "Maintenance",
-    IncidentReason.CLOSED: "Page fermée",
-    IncidentReason.UNREACHABLE: "Site injoignable",
-    IncidentReason.UNREADABLE: "Page illisible",
-    IncidentReason.UNLINKED: "Page qui n’est plus liée",
-    IncidentReason.GONE: "Page disparue",
-    IncidentReason.HOME: "Renvoi à l’accueil",
-    IncidentReason.RETITLED: "Page renommée",
-    IncidentReason.SILENT: "Page sans rendez-vous",
-    IncidentReason.HORIZON: "Créneaux au-delà de l’horizon",
-    IncidentReason.PROVIDER_DOWN: "Fournisseur en panne",
-    IncidentReason.OLD_QUEUE: "File en retard",
-    IncidentReason.QUOTA: "Quota bientôt épuisé",
-    IncidentReason.SMS_CEILING: "Plafond des SMS atteint",
-    IncidentReason.MAIL_CEILING: "E-mails demandés par des inconnus",
-    IncidentReason.FAILURES_RISING: "Échecs en hausse",
-    IncidentReason.FRAUD_WARNING: "Alerte de fraude",
-    IncidentReason.FALSE_ALARMS: "Fausses alertes",
-    IncidentReason.TABLE_GROWTH: "Table qui grossit",
-    IncidentReason.SELF_CHECK: "Contrôle de nuit en échec",
+    each: name[:1].upper() + name[1:] for each in IncidentReason if (name := name_incident(each))
 }
 
 

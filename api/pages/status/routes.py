@@ -2,9 +2,9 @@
 
 from flask import Response, make_response, render_template
 
+from api.admin.health.live_report import read_live_report
+from api.admin.health.schemas import Health
 from api.cache import answer_cache
-from api.health.live_report import read_live_report
-from api.health.schemas import Health
 from api.pages.area import Access, Area
 from api.pages.live import answer_live
 from api.pages.status.view_data import StatusView

@@ -6,8 +6,8 @@ from typing import Self
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.health.health_checks import PartState
-from api.health.schemas import Health, Part
+from api.admin.health.findings import PartState
+from api.admin.health.schemas import Health, Part
 
 _l = lazy_gettext
 _ORDER = list(PartState)
@@ -31,7 +31,19 @@ SERVICES = (
     Service(
         _l("Envoi des alertes"),
         _l("Un créneau vu part aussitôt par e-mail, notification, Telegram, SMS ou appel."),
-        frozenset({"workers", "providers", "keys", "eviction", "database", "redis"}),
+        frozenset(
+            {
+                "workers",
+                "providers",
+                "messages",
+                "delivery",
+                "ceilings",
+                "keys",
+                "eviction",
+                "database",
+                "redis",
+            }
+        ),
     ),
     Service(
         _l("Site et comptes"),

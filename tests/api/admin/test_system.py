@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rq import Queue
 
 import notifier
-from api.health.status_report import READS
+from api.admin.health.figures import READS
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification, State

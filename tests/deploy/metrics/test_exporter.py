@@ -22,7 +22,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import make_url
 
-from api.health.parallel_probe import open_redis
 from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import Channel
@@ -31,6 +30,7 @@ from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from configs.job_queues import push
 from configs.loop_report import LoopReport, write_report
+from configs.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
 from tests.deploy.metrics.relay import Relay

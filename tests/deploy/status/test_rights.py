@@ -8,7 +8,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from api.health.parallel_probe import ProbeDown
+from api.admin.health.reading import PartAway
 from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import User
@@ -25,7 +25,7 @@ def test_every_part_answers_a_reader(
     make_logins(database, parse_logins({"reader": address}), 60)
     settings_env(PROGRAM="reader", DATABASE_URL_READER=address)
     found = ask_all(None)
-    assert {name: part.down for name, part in found.items() if isinstance(part, ProbeDown)} == {}
+    assert {name: part.down for name, part in found.items() if isinstance(part, PartAway)} == {}
     assert [each for each in found["health"] if "ProgrammingError" in each.reason] == []
     with session() as s, pytest.raises(sa.exc.ProgrammingError, match="permission denied for table users"):
         s.scalars(sa.select(User)).all()

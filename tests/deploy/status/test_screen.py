@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from api.health.parallel_probe import ProbeDown, ask
-from api.health.status_report import READS, find_trouble
+from api.admin.health.figures import READS
+from api.admin.health.reading import PartAway, read_each
+from api.admin.health.status_report import HEALTH, find_trouble
 from api.models.desk import DeskStatus
 from deploy.local.private_files import keep
 from deploy.local.state_dir import ENVIRONMENT, alone
 from deploy.status.__main__ import main
 from deploy.status.screen import ask_all, show
 from deploy.status.target_environment import NothingRuns, attach
-from tests.api.health.parts_in_trouble import HOST, make_parts
+from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import BOBIGNY, PREFECTURES, desk_state
 from tests.conftest import forget
 
@@ -37,22 +38,22 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
 @pytest.mark.parametrize(
     ("part", "texts"),
     [
-        ("health", ["redis works", "planner silent"]),
-        ("alarms", ["1 alarm not acknowledged", f"no. 7 blocked for 10 min, sent once more  {HOST}"]),
-        ("desks", ["3 watched: 1 ACTIVE · 1 ERROR", f"ERROR unreachable: {BOBIGNY} and 1 more", "newest check never"]),
-        ("hosts", [f"{HOST} stopped by an operator: essai", "rest:443 rests 5 min more", "slow:443 at 50%"]),
-        ("outages", ["9 desks not watched: 9 stopped", "and 5 more desks"]),
-        ("due", ["ants: 101 desks, 3 overdue, by 4.5 s at most; 2 wait for their hosts; 1 asked for"]),
-        ("lateness", ["late p50 0.1 s, p95 3.5 s · achieved ÷ wished 1.20"]),
-        ("jobs", ["slots 3 (oldest 9.5 s) 1 failed"]),
-        ("runs", ["check_days failed (KeyError)", "drop_job_runs done, 2 failed", "make_partitions done"]),
-        ("messages", ["in 24 h: 4 sent", "2 on the way, the oldest 99 s", "3 dead letters", "3 sms: 21211"]),
-        ("providers", ["0 accepted, 2 failed, 1 message tried again; twilio is left alone for 30 s"]),
-        ("payments", ["1 event, 1 command on the way"]),
-        ("proofs", ["3 proofs on the way, the oldest for 10 min", "the store takes nothing for 10 min: refused"]),
-        ("discovery", ["last walk 10 min ago: 90 pages, 2 new booking pages · cut", "gone for 10 min"]),
-        ("spiders", ["ants ending 10 min, 90 MB, 400 checks, 1 under way"]),
-        ("workers", ["slots: idle 10 min, 5 jobs done, 1 failed"]),
+        ("health", ["planner · down · silent", "well: redis"]),
+        ("alarms", [f"7 · {HOST} · blocked · told 10 min ago · repeated 10 min ago"]),
+        ("desks", ["watched 3 · unwatched 2 · newest check none", "by status · ACTIVE 1 · ERROR 1 · UNPLANNED 1", f"troubles · ERROR · unreachable · {BOBIGNY} and 1 more", f"worst 2.5 · {BOBIGNY}"]),
+        ("hosts", [f"stopped · {HOST} · since 10 min · essai", "resting · rest:443 · 5 min left · blocked", "slow:443 · share 50%"]),
+        ("outages", ["9 · stopped 9", "and 5 more"]),
+        ("due", ["ants · desks 101 · overdue 3 · latest 4.5 s · held back 2 · pushed 1"]),
+        ("lateness", ["ratio 1.2 · p50 0.1 s · p95 3.5 s"]),
+        ("jobs", ["slots · jobs 3 · oldest 9.5 s · failed 1", "well: sms"]),
+        ("runs", ["check_days · ended 10 min ago · failed · KeyError", "done · failed 2 · due 10 min", "well: make_partitions"]),
+        ("messages", ["on the way 2 · oldest 99 s", "by state · sent 4", "dead · sms · 21211 · number 3"]),
+        ("providers", ["sms · failed 2 · again 1", "twilio 30 s", "email · none"]),
+        ("payments", ["events 1 · oldest 30 s", "differences 1", "left alone 60 s"]),
+        ("proofs", ["waiting 3 · oldest 10 min · given up 1 · away since 10 min · refused · full"]),
+        ("discovery", ["ended 10 min ago · cut · pages 90 · found 2", f"drifts · {BOBIGNY} · gone · 404"]),
+        ("spiders", ["ants · 01234567 · ending · started 10 min · memory mb 90 · running 1 · checks 400 · version abcdef01"]),
+        ("workers", ["worker-1 · slots · idle · since 10 min · jobs 5 · failed 1"]),
     ],
 )  # fmt: skip
 def test_each_part_in_trouble_is_said(part: str, texts: list[str]) -> None:
@@ -63,7 +64,7 @@ def test_each_part_in_trouble_is_said(part: str, texts: list[str]) -> None:
 
 def test_all_parts_fit_into_80_columns_without_colours_where_nobody_looks() -> None:
     text = shown(make_parts())
-    assert {line.split()[0] for line in text.splitlines() if line[:1].islower()} == set(READS)
+    assert {line.split()[0] for line in text.splitlines() if line[:1].islower()} == {HEALTH, *READS}
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert "\x1b[1;31m" in shown(make_parts(), terminal=True)
@@ -74,12 +75,12 @@ def test_a_server_that_is_down_hides_no_other_part(
 ) -> None:
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/nowhere")
     found = ask_all(None)
-    assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == POSTGRES
+    assert {name for name, part in found.items() if isinstance(part, PartAway)} == POSTGRES
     assert "Connection refused" in found["desks"].down
     assert "database" in find_trouble(found)
     settings_env(REDIS_URL="redis://127.0.0.1:1/0")
     found = ask_all(None)
-    assert {name for name, part in found.items() if isinstance(part, ProbeDown)} == set(READS) - {"health"}
+    assert {name for name, part in found.items() if isinstance(part, PartAway)} == set(READS)
 
 
 def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
@@ -88,12 +89,12 @@ def test_a_part_that_hangs_or_is_faulty_says_so() -> None:
     def faulty() -> None:
         raise ZeroDivisionError("a fault of ours\nwith a second line")
 
-    found = ask({"well": lambda: 1, "hung": never.wait, "faulty": faulty}, patience=0.2)
+    found = read_each({"well": lambda: 1, "hung": never.wait, "faulty": faulty}, patience=0.2)
     never.set()
     assert found == {
         "well": 1,
-        "hung": ProbeDown("no answer within 0.2 s"),
-        "faulty": ProbeDown("a fault of ours"),
+        "hung": PartAway("no answer within 0.2 s"),
+        "faulty": PartAway("a fault of ours"),
     }
 
 
@@ -105,7 +106,7 @@ def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     desk_state(status=DeskStatus.CAPTCHA, status_reason="a captcha")
     assert main(["--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert told.keys() >= set(READS) | {"at", "works", "down", "environment"}
+    assert told.keys() >= {HEALTH, *READS} | {"at", "works", "down", "environment"}
     assert set(told["down"]) == {"scrapyd", "workers", "planner"}
     assert told["desks"]["troubles"] == [{"status": "CAPTCHA", "reason": "a captcha", "desks": [BOBIGNY]}]
 
@@ -160,6 +161,6 @@ def test_a_redis_that_nobody_named_is_what_its_parts_say(monkeypatch: pytest.Mon
     assert (
         found["due"]
         == found["spiders"]
-        == ProbeDown("REDIS_URL is not set: set it in the environment (see .env.example)")
+        == PartAway("REDIS_URL is not set: set it in the environment (see .env.example)")
     )
-    assert not isinstance(found["desks"], ProbeDown)
+    assert not isinstance(found["desks"], PartAway)

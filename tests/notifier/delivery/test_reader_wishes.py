@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 import notifier
-from api.health.message_overview import read_messages, read_providers
+from api.admin.health.messages import read_messages, read_providers
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
@@ -295,7 +295,7 @@ def test_what_waits_as_wished_is_neither_late_nor_from_a_clock_that_was_ahead(
     show(1)
     frozen.shift(timedelta(hours=10))
     shown = read_messages()
-    assert (shown.on_the_way, shown.oldest_seconds) == (0, None)
+    assert (shown["on_the_way"], shown["oldest_seconds"]) == (0, None)
     with session() as s:
         assert not has_times_ahead(s, clock())
 
@@ -308,12 +308,12 @@ def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of
     seen = show(1)
     frozen.move_to(at_paris("2026-11-21T07:10"))
     shown = read_messages()
-    assert (shown.on_the_way, shown.oldest_seconds) == (1, 600)
+    assert (shown["on_the_way"], shown["oldest_seconds"]) == (1, 600)
     confirm(seen)
     sweep()
     assert len(whole.messages("email")) == 1
-    (mail,) = (each for each in read_providers() if each.channel is Channel.EMAIL)
-    assert (mail.accepted, mail.median_ms) == (1, None)
+    (mail,) = (each for each in read_providers() if each["channel"] is Channel.EMAIL)
+    assert (mail["accepted"], mail["median_ms"]) == (1, None)
 
 
 def wake() -> int:

@@ -1,15 +1,38 @@
 """Operators' page of the status: the screen of `make status`, live."""
 
+import time
+from threading import Lock
+
 from flask import Response, current_app, render_template
 
 from api.admin.access import audited
-from api.admin.system.queries import read_parts
-from api.pages.admin.status.shared_parts import SharedParts
+from api.admin.health.live_report import get_health
+from api.admin.health.status_report import Parts, read_parts
 from api.pages.admin.status.view_data import StatusView
 from api.pages.area import Access, Area
 from api.pages.live import answer_live
 
+_GOOD_FOR = 4.0  # seconds, less than the page waits before it asks again
 area = Area("admin_status", __name__)
+
+
+class _SharedParts:
+    """The last reading of a process, which takes most of its database connections for a moment.
+
+    One request reads; those that come meanwhile wait for what it found.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._parts: Parts = {}
+        self._read_at = 0.0  # monotonic
+
+    def read(self) -> Parts:
+        with self._lock:
+            if not self._parts or time.monotonic() - self._read_at > _GOOD_FOR:
+                self._parts = read_parts(get_health().read)
+                self._read_at = time.monotonic()
+            return self._parts
 
 
 @area.page("/admin", Access.OPERATOR)
@@ -27,5 +50,5 @@ def show_live() -> Response:
 
 
 def _read_status() -> StatusView:
-    kept: SharedParts = current_app.extensions.setdefault("admin-status", SharedParts())
-    return StatusView.build(kept.read_parts(lambda: read_parts(current_app.extensions["probes"].report)))
+    kept: _SharedParts = current_app.extensions.setdefault("admin-status", _SharedParts())
+    return StatusView.build(kept.read())

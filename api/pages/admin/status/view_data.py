@@ -1,38 +1,55 @@
 """View data of the status: the parts that `make status` shows, as sections in French."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 import structlog
+from flask import url_for
 
-from api.health.parallel_probe import ProbeDown
-from api.health.status_report import Parts, find_trouble
-from api.pages.admin.status import service_lines, watching_lines
-from api.pages.admin.status.line import BAD, Line
+from api.admin.health.lines import BAD, Line, Piece, Words, list_lines
+from api.admin.health.status_report import Parts, find_trouble
+from api.models.desk import DeskStatus
+from api.pages.admin.desks.links import build_desk_url
+from api.pages.admin.status.words import TITLES, build_words
 from configs.clock import clock
 from configs.settings import settings
 
-_SECTIONS: Mapping[str, tuple[str, Callable[[Any], list[Line]]]] = {
-    "health": ("Santé", service_lines.list_health_lines),
-    "alarms": ("Alarmes", service_lines.list_alarm_lines),
-    "desks": ("Guichets", watching_lines.list_desk_lines),
-    "hosts": ("Sites", watching_lines.list_host_lines),
-    "outages": ("Interruptions", watching_lines.list_outage_lines),
-    "due": ("Files des guichets", watching_lines.list_due_lines),
-    "lateness": ("Ponctualité", watching_lines.list_lateness_lines),
-    "messages": ("Messages", service_lines.list_message_lines),
-    "providers": ("Fournisseurs", service_lines.list_provider_lines),
-    "jobs": ("Files de travaux", service_lines.list_queue_lines),
-    "runs": ("Tâches de fond", service_lines.list_run_lines),
-    "payments": ("Paiements", service_lines.list_payment_lines),
-    "proofs": ("Preuves", service_lines.list_proof_lines),
-    "discovery": ("Découverte", watching_lines.list_discovery_lines),
-    "spiders": ("Robots", watching_lines.list_spider_lines),
-    "workers": ("Exécutants", service_lines.list_worker_lines),
-}
+_SHOWN = 6  # lines of a list that may be long
+# What a program wrote, in English.
+_DETAILS = frozenset({"away", "detail", "error", "store", "subject", "trouble"})
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """A piece of a line; `url` leads to the thing."""
+
+    text: str
+    tone: str
+    is_detail: bool
+    url: str | None
+
+    @classmethod
+    def build(cls, part: str, piece: Piece) -> Self:
+        """Return a piece with its link."""
+        is_detail = piece.field in _DETAILS or (part, piece.field) == ("health", "reason")
+        return cls(piece.text, piece.tone, is_detail, _find_url(part, piece.field, piece.value))
+
+
+def _find_url(part: str, field: str, value: Any) -> str | None:
+    if field in ("desk", "desks"):
+        desk = value[0] if isinstance(value, list) else value
+        return build_desk_url(desk) if isinstance(desk, str) else None
+    if field == "by_status" and value not in DeskStatus.__members__:
+        return None
+    leads = {
+        "by_status": ("admin_desks.list_desks", "status"),
+        "host": ("admin_hosts.show_host", "host"),
+        "id": ("admin_incidents.show_incident", "id"),
+    } | ({"job": ("admin_job_runs.list_job_runs", "job")} if part == "runs" else {})
+    endpoint, name = leads.get(field, (None, ""))
+    return url_for(endpoint, **{name: value}) if endpoint else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,7 @@ class Section:
     """One part of the status."""
 
     title: str
-    lines: list[Line]
+    lines: list[list[ShownPiece]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +71,17 @@ class StatusView:
 
     @classmethod
     def build(cls, parts: Parts) -> Self:
-        """Return what is shown of the parts. One that is down, or cannot be written, hides no other."""
-        sections = [
-            Section(title, _list_lines(parts[name], write)) for name, (title, write) in _SECTIONS.items()
-        ]
+        """Return what is shown of the parts. One that is away, or cannot be written, hides no other."""
+        words = build_words()
+        sections = [Section(title, _show(name, parts[name], words)) for name, title in TITLES.items()]
         return cls(clock(), settings().app_env, find_trouble(parts), sections)
 
 
-def _list_lines(found: Any, write: Callable[[Any], list[Line]]) -> list[Line]:
-    if isinstance(found, ProbeDown):
-        return [Line("Ne répond pas", BAD, found.down)]
+def _show(part: str, found: Any, words: Words) -> list[list[ShownPiece]]:
     try:
-        return write(found)
+        lines: list[Line] = list_lines(part, found, words, _SHOWN)
+        return [[ShownPiece.build(part, piece) for piece in line] for line in lines]
     except Exception as error:
-        log.exception("a part of the status cannot be shown: `make status` shows it", part=write.__name__)
-        return [Line("Ne peut pas être affiché : voyez `make status`", BAD, type(error).__name__)]
+        log.exception("a part of the status cannot be shown: `make status` shows it", part=part)
+        text = f"Ne peut pas être affiché, voyez `make status` : {type(error).__name__}"
+        return [[ShownPiece(text, BAD, is_detail=False, url=None)]]

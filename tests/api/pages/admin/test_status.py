@@ -1,23 +1,19 @@
 """Operators' page of the status."""
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from api.health.alarm_overview import AlarmOverview, OpenAlarm
-from api.health.discovery_overview import DiscoveryOverview
-from api.health.parallel_probe import ProbeDown
-from api.health.status_report import READS
+from api.admin.health.figures import READS
+from api.admin.health.reading import PartAway
+from api.admin.health.status_report import HEALTH
 from api.models.audit import AuditEntry
-from api.pages.admin.status.line import write_seconds
-from api.pages.admin.status.shared_parts import SharedParts
 from api.pages.admin.status.view_data import StatusView
-from configs.clock import clock
-from tests.api.health.parts_in_trouble import HOST, make_parts
+from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.pages.browser import Browser
-from tests.api.world import rows
+from tests.api.world import BOBIGNY, rows
 
 
 def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
@@ -25,35 +21,37 @@ def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
     with app.test_request_context():
         view = StatusView.build(parts)
     return {
-        each.title: " | ".join(f"{line.tone} {line.text} {line.detail}" for line in each.lines)
+        each.title: " | ".join(
+            " · ".join(f"{piece.tone} {piece.text}".strip() for piece in line) for line in each.lines
+        )
         for each in view.sections
     }
 
 
 def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
-    assert set(make_parts()) == set(READS)
-    assert len(write_texts(app, make_parts())) == len(READS)
+    assert set(make_parts()) == {HEALTH, *READS}
+    assert len(write_texts(app, make_parts())) == len(READS) + 1
 
 
 @pytest.mark.parametrize(
     ("section", "texts"),
     [
-        ("Santé", ["bad planner silent", "good En marche : redis"]),
-        ("Alarmes", ["bad 7 · Accès refusé, depuis 10 min, répétée 127.77.0.93:8800"]),
-        ("Guichets", ["3 guichets vérifiés, 2 hors surveillance", "bad En erreur : 1", "Pas encore planifié : 1", "au pire 2,50", "bad Dernière vérification : jamais", "4 créneaux ouverts à 2 guichets ; 1 détection en une heure"]),
-        ("Sites", [f"bad {HOST} : arrêté depuis 10 min essai", "warn rest:443 : au repos, encore 5 min", "50 % de son débit"]),
-        ("Interruptions", ["9 guichets", "9 stopped", "et 3 de plus"]),
-        ("Files des guichets", ["bad ants : 101 guichets, 3 en retard, de 4,5 s au plus ; 2 attendent leur site ; 1 demandé"]),
-        ("Ponctualité", ["bad Retard médian 0,1 s, au 95e centile 3,5 s", "Tenu ÷ souhaité 1,20"]),
-        ("Files de travaux", ["bad slots : 3, depuis 9,5 s, 1 échoué"]),
-        ("Tâches de fond", ["bad check_days : échouée il y a 10 min KeyError", "bad drop_job_runs : 2 en échec", "1 tâche de fond à jour"]),
-        ("Messages", ["En 24 h : envoyé 4", "bad 2 messages en route", "bad 3 messages échoués", "3 SMS, le dernier il y a 10 min 21211"]),
-        ("Fournisseurs", ["bad SMS : 0 accepté, 2 échoués, 1 renvoyé ; twilio laissé en repos 30 s", "E-mail : rien depuis 15 min"]),
-        ("Paiements", ["En route : 1 événement, 1 commande à Stripe", "bad Stripe ne répond pas", "bad 1 différence avec Stripe"]),
-        ("Preuves", ["warn m1 : 3 preuves en route, la plus ancienne depuis 10 min", "bad Le dépôt ne prend rien", "bad Aujourd’hui 1 abandonnée"]),
-        ("Découverte", ["interrompu faute de temps", "404"]),
-        ("Robots", ["warn ants : 10 min, 90 Mo, 400 vérifications, 1 en cours, s’arrête, version abcdef01"]),
-        ("Exécutants", ["warn worker-1 : libre, lancé il y a 10 min, 5 faits, 1 échoué slots"]),
+        ("Santé", ["planner · bad en panne · silent", "good En ordre : redis"]),
+        ("Alarmes", [f"bad 7 · {HOST} · Site qui nous refuse · signalée il y a 10 min · répétée il y a 10 min"]),
+        ("Guichets", ["vérifiés : 3 · hors surveillance : 2", "bad En erreur : 1 · warn Pas encore planifié : 1", "au pire : 2,50", "bad dernière vérification : rien", "créneaux ouverts : 4"]),
+        ("Sites", [f"arrêtés · bad {HOST} · depuis 10 min · essai", "warn rest:443 · encore 5 min", "débit : 50%"]),
+        ("Interruptions", ["warn 9 · stopped : 9", "et 3 de plus"]),
+        ("Files des guichets", ["ants · guichets : 101 · en retard : 3 · bad au plus de : 4,5 s · warn attendent leur site : 2 · demandés : 1"]),
+        ("Ponctualité", ["retard médian : 0,1 s · bad retard, 95e centile : 3,5 s", "tenu ÷ souhaité : 1,20"]),
+        ("Files de travaux", ["slots · warn en attente : 3 · bad le plus ancien depuis : 9,5 s · bad échoués : 1"]),
+        ("Tâches de fond", ["check_days · terminé il y a 10 min · bad échec · KeyError", "bad échec : 2", "good En ordre : make_partitions"]),
+        ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
+        ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien"]),
+        ("Paiements", ["warn événements de Stripe : 1", "bad Stripe ne répond pas", "bad différences avec Stripe : 1"]),
+        ("Preuves", ["m1 · s3://p · warn en route : 3 · depuis 10 min", "bad le dépôt ne prend rien depuis 10 min · bad refused"]),
+        ("Découverte", ["warn interrompu faute de temps", "404"]),
+        ("Robots", ["ants · 01234567 · warn s’arrête · lancé depuis 10 min", "vérifications : 400 · version : abcdef01"]),
+        ("Exécutants", ["worker-1 · slots · libre · depuis 10 min · faits : 5 · warn échoués : 1"]),
     ],
 )  # fmt: skip
 def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]) -> None:
@@ -62,25 +60,33 @@ def test_a_section_says_what_is_wrong(app: Flask, section: str, texts: list[str]
         assert each in said
 
 
-def test_lengths_of_time_are_french() -> None:
-    assert [write_seconds(each) for each in (1.5, 90, 300_000)] == ["1,5 s", "90 s", "3 j"]
+def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
+    with app.test_request_context():
+        view = StatusView.build(make_parts())
+    found = {piece.url for each in view.sections for line in each.lines for piece in line if piece.url}
+    assert found == {
+        "/admin/incidents/7", f"/admin/guichets/{BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
+        "/admin/sites/slow:443", "/admin/guichets?status=ACTIVE", "/admin/guichets?status=ERROR",
+        "/admin/taches?job=check_days", "/admin/taches?job=drop_job_runs",
+    }  # fmt: skip
+
+
+def test_lengths_of_time_are_french(app: Flask) -> None:
+    parts = make_parts() | {"payments": replace(make_parts()["payments"], left_alone_seconds=300_000)}
+    assert "3 j" in write_texts(app, parts)["Paiements"]
 
 
 def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
-    texts = write_texts(app, {name: ProbeDown("no answer within 6 s") for name in READS})
-    assert set(texts.values()) == {"bad Ne répond pas no answer within 6 s"}
-    said = write_texts(
-        app, make_parts() | {"discovery": DiscoveryOverview(None, []), "spiders": [], "lateness": None}
-    )
-    assert said["Découverte"] == " Pas encore de parcours "
-    assert said["Robots"].startswith("bad Aucun ne répond")
+    texts = write_texts(app, {name: PartAway("no answer within 6 s") for name in (HEALTH, *READS)})
+    assert set(texts.values()) == {"bad Ne répond pas : no answer within 6 s"}
+    said = write_texts(app, make_parts() | {"discovery": {"last": None, "drifts": []}, "spiders": []})
+    assert (said["Découverte"], said["Robots"]) == ("rien", "bad rien")
 
 
 def test_a_part_that_cannot_be_written_hides_no_other(app: Flask) -> None:
-    alarm = OpenAlarm(7, HOST, "a_reason_of_a_later_release", clock(), None)
-    said = write_texts(app, make_parts() | {"alarms": AlarmOverview([alarm])})
+    said = write_texts(app, make_parts() | {"alarms": 7})
     assert said["Alarmes"].startswith("bad Ne peut pas être affiché")
-    assert len(said) == len(READS)
+    assert len(said) == len(READS) + 1
 
 
 def test_the_page_shows_the_parts_and_its_twin_the_same(admin: Browser) -> None:
@@ -102,21 +108,17 @@ def test_the_twin_refuses_as_a_program(app: Flask, support: Browser, camille: Br
         assert answer.status_code == status
 
 
-def test_operators_who_look_at_once_share_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    at, readings = 100.0, []
-    monkeypatch.setattr("api.pages.admin.status.shared_parts.time.monotonic", lambda: at)
+def test_operators_who_look_at_once_share_one_reading(
+    admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[int] = []
 
-    def read() -> dict[str, Any]:
-        readings.append(at)
-        return {"health": []}
+    def read() -> list[Any]:
+        readings.append(1)
+        return []
 
-    shared = SharedParts()
-    with ThreadPoolExecutor(4) as threads:
-        for _ in threads.map(lambda _: shared.read_parts(read), range(8)):
-            pass
-    at = 103.9
-    shared.read_parts(read)
-    assert readings == [100.0]
-    at = 104.1
-    shared.read_parts(read)
-    assert readings == [100.0, 104.1]
+    monkeypatch.setitem(READS, "due", read)
+    admin.client.application.extensions.pop("admin-status", None)  # what another test read
+    for _ in range(3):
+        admin.get("/admin")
+    assert readings == [1]

@@ -1,20 +1,19 @@
 """The public status: plain words for what health finds."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from flask import Flask
+from redis import Redis
 
-from api.health.health_checks import HealthChecks, PartDown, list_health_checks
+from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.findings import refuse
 from api.pages.status.view_data import SERVICES
-from configs.redis import redis_client
+from configs.redis import open_redis
 from tests.api.pages.browser import Browser
 
 Find = Callable[..., None]
-
-
-def _raise(reason: str) -> str:
-    raise PartDown(reason)
 
 
 @pytest.fixture
@@ -22,9 +21,13 @@ def find(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Find:
     """Let health find these parts down: `find("workers")`."""
 
     def put(*down: str) -> None:
+        def answer(_: Redis, name: str) -> str:
+            refuse(["<b>x</b>"] if name in down else [])
+            return "fine"
+
         names = {"database", "workers", "payments", *down}
-        probes = {name: (lambda name=name: _raise("<b>x</b>") if name in down else "fine") for name in names}
-        monkeypatch.setitem(app.extensions, "probes", HealthChecks(probes))
+        checks = [each._replace(ask=partial(answer, name=each.name)) for each in CHECKS if each.name in names]
+        monkeypatch.setitem(app.extensions, "health", HealthReport(open_redis(), checks))
 
     return put
 
@@ -71,4 +74,4 @@ def test_without_redis_and_database_it_still_answers(
 
 def test_every_part_of_health_belongs_to_a_service(app: Flask) -> None:
     known = frozenset().union(*(each.parts for each in SERVICES))
-    assert known == set(list_health_checks(redis_client()))
+    assert known == {each.name for each in CHECKS}

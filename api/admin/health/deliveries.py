@@ -1,0 +1,190 @@
+"""Health of what people are told: providers, messages that wait too long or do not arrive, ceilings of a day."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from redis import Redis
+from sqlalchemy.orm import Session
+
+from api.admin.health.findings import Trouble, refuse
+from api.admin.health.reading import read_session
+from api.models.incident import IncidentReason as Reason
+from api.models.login import STRANGER_MAILS_A_DAY
+from api.models.notification import Notification, Priority, State
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.sms_cost import sum_of_day
+from api.models.user import Channel
+from api.operations.providers import list_down, list_providers, read_left_alone
+from api.paging import first_id_at
+from configs.clock import clock
+from configs.formatting import format_duration, pluralize
+from configs.settings import settings
+
+# Mails that anybody causes who names an address (api/middleware/stranger_mail.py).
+_ON_A_WORD = (
+    "verify_email", "account_exists", "verify_new_email", "support_received", "withdrawal_received", "cancel_noticed",
+)  # fmt: skip
+_HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
+_CAPPED = "hourly cap"  # ends the reason of what waits for its contact's turn
+_OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
+_OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
+_LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst met a rate limit
+# What the providers' refusals for a limit leave as the reason: HTTP 429, and Twilio's codes.
+_LIMITED = r"^\w+ (answered 429|20429|21611|14107)\M"
+_LEAST_AWAITED, _LEAST_SETTLED = 10, 20  # messages of an hour, fewer say nothing about a provider
+_LEAST_LOST = 3  # messages, of which one or two may have a wrong address
+_ARRIVES = {Channel.EMAIL: 0.98, Channel.SMS: 0.95}  # share of messages below which operators are told
+_BOUNCES, _DIES, _IS_SPAM = 0.05, 0.02, 0.001  # shares above which they are
+
+
+def check_providers(_: Redis) -> str:
+    """Name the providers that are left alone, refuse for a limit, or confirm few messages."""
+    with read_session() as s:
+        quotas, silent = _find_quotas(s, clock()), _find_missing_receipts(s, clock())
+        troubles = [*_find_down(), *quotas, *silent]
+    refuse(troubles)
+    return "none of their circuit breakers is open"
+
+
+def _find_down() -> Iterator[str | Trouble]:
+    for channel in Channel:
+        waits, down = read_left_alone(channel), list_down(channel)
+        away = sorted({*waits, *down})
+        others = [name for name in list_providers(channel) if name not in away]
+        instead = f"messages leave by {others[0]}" if others else f"no {channel.value} leaves"
+        for name in away:
+            again = format_duration(timedelta(seconds=waits.get(name, 0)))
+            text = f"{name} fails or is slow: it is asked again in {again}, {instead}"
+            yield Trouble(Reason.PROVIDER_DOWN, name, text) if name in down else text
+
+
+def _find_quotas(s: Session, now: datetime) -> list[Trouble]:
+    """Return the providers that refuse many messages for a limit, and for longer than a burst lasts."""
+    n, number = Notification, sa.func.count()
+    provider = sa.func.split_part(n.reason, " ", 1)
+    refused = (
+        sa.select(provider, number)
+        .where(
+            n.state.in_([State.PENDING, State.SENDING]),
+            n.state == State.PENDING,
+            n.reason.regexp_match(_LIMITED),
+        )
+        .group_by(provider)
+        .having(number >= _LEAST_REFUSED, sa.func.min(n.created_at) <= now - _OLD)
+    )
+    return [
+        Trouble(Reason.QUOTA, name, f"{name} refuses {messages} messages for a limit", {"number": messages})
+        for name, messages in s.execute(refused)
+    ]
+
+
+def _find_missing_receipts(s: Session, now: datetime) -> list[str]:
+    """Return in words which providers accept messages and confirm less than half of them in time."""
+    n = Notification
+    overdue, missing = sa.func.count(), sa.func.count().filter(n.state == State.NO_RECEIPT)
+    due = (n.id >= first_id_at(now - _HOUR), n.receipt_due_at <= now)
+    found = s.execute(sa.select(n.provider, overdue, missing).where(*due).group_by(n.provider)).all()
+    return [
+        f"{provider} confirms {messages - lost} of {messages} messages of the last hour: it delivers few, or its"
+        f" receipts do not reach /api/hooks/{provider}"
+        for provider, messages, lost in sorted(found)
+        if messages >= _LEAST_AWAITED and 2 * lost > messages
+    ]
+
+
+def check_messages(_: Redis) -> str:
+    """Find messages that could be sent for a while, and no worker took them.
+
+    The hourly cap puts off the nudge alone, so that a message that leaves earlier takes along what it holds back.
+    """
+    n, now = Notification, clock()
+    patience = sa.case((n.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
+    is_capped = sa.and_(sa.func.coalesce(n.reason, "").endswith(_CAPPED), n.next_nudge_at > now)
+    waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
+        n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
+        ~is_capped,
+    )  # fmt: skip
+    with read_session() as s:
+        number, oldest = s.execute(waiting).one()
+    if number:
+        text = f"{pluralize(number, 'message')} wait, the oldest for {format_duration(now - oldest)}: do workers run?"
+        figures = {"number": number, "oldest_seconds": round((now - oldest).total_seconds())}
+        refuse([Trouble(Reason.OLD_QUEUE, "notifications", text, figures)])
+    return "none waits too long"
+
+
+def check_delivery(_: Redis) -> str:
+    """Judge what providers said later of the last hour's messages, spam reports, and messages that failed for good."""
+    now = clock()
+    with read_session() as s:
+        troubles = [*_find_low_delivery(s, now), *_find_dead_letters(s, now), *_find_spam_reports(s, now)]
+    refuse(troubles)
+    return "messages arrive"
+
+
+def _find_low_delivery(s: Session, now: datetime) -> Iterator[Trouble]:
+    n = Notification
+    arrived, bounced, silent = (
+        sa.func.count().filter(n.state == each) for each in (State.DELIVERED, State.BOUNCED, State.NO_RECEIPT)
+    )
+    settled = (n.id >= first_id_at(now - _HOUR), n.channel.in_(list(_ARRIVES)))
+    for channel, well, back, lost in s.execute(
+        sa.select(n.channel, arrived, bounced, silent).where(*settled).group_by(n.channel).order_by(n.channel)
+    ):
+        number = well + back + lost
+        if number < _LEAST_SETTLED or back + lost < _LEAST_LOST:
+            continue
+        if well < _ARRIVES[channel] * number or back > _BOUNCES * number:
+            text = (
+                f"{well} of {number} messages of the last hour arrived by {channel.value}, {back} came back"
+            )
+            yield Trouble(Reason.LOW_DELIVERY, channel.value, text, {"number": back + lost, "of": number})
+
+
+def _find_dead_letters(s: Session, now: datetime) -> Iterator[Trouble]:
+    """Yield a trouble where more messages failed for good than have a wrong address."""
+    n, since = Notification, now - _QUARTER
+    dead = sa.select(sa.func.count()).where(n.state == State.FAILED, n.failed_at > since)
+    number = s.scalars(dead).one()
+    if number < _LEAST_LOST:
+        return
+    recent = sa.select(sa.func.count()).where(n.id >= first_id_at(now - _HOUR), n.accepted_at > since)
+    of = number + s.scalars(recent).one()
+    if number > _DIES * of:
+        text = f"{number} messages failed for good within 15 minutes: `/admin` shows why"
+        yield Trouble(Reason.DEAD_LETTERS, "notifications", text, {"number": number, "of": of})
+
+
+def _find_spam_reports(s: Session, now: datetime) -> Iterator[Trouble]:
+    """Yield a trouble where mailbox services would begin to refuse us: they count reports by mails."""
+    e, n = ProviderEvent, Notification
+    reports = sa.select(sa.func.count()).where(e.received_at > now - _DAY, e.kind == ReceiptKind.COMPLAINED)
+    number = s.scalars(reports).one()
+    if number < _LEAST_LOST:
+        return
+    mails = sa.select(sa.func.count()).where(
+        n.id >= first_id_at(now - _DAY), n.channel == Channel.EMAIL, n.accepted_at.is_not(None)
+    )
+    of = s.scalars(mails).one()
+    if number > _IS_SPAM * of:
+        text = f"{number} readers of {of} mails of a day called one spam"
+        yield Trouble(Reason.SPAM_REPORTS, "mail", text, {"number": number, "of": of})
+
+
+def check_ceilings(_: Redis) -> str:
+    """Tell the UTC day on which SMS cost SMS_DAY_STOP, or half of STRANGER_MAILS_A_DAY left on strangers' word."""
+    n, now = Notification, clock()
+    since, day = now - _DAY, f"{now.astimezone(UTC):%Y-%m-%d}"
+    asked = sa.select(sa.func.count()).where(
+        n.id >= first_id_at(since), n.created_at > since, n.kind.in_(_ON_A_WORD)
+    )
+    troubles = []
+    with read_session() as s:
+        if sum_of_day(s, now) >= settings().sms_day_stop:
+            troubles.append(Trouble(Reason.SMS_CEILING, f"SMS {day}", "SMS cost SMS_DAY_STOP today"))
+        if s.scalars(asked).one() * 2 >= STRANGER_MAILS_A_DAY():
+            text = "half of STRANGER_MAILS_A_DAY left on strangers' word"
+            troubles.append(Trouble(Reason.MAIL_CEILING, f"mails {day}", text))
+    refuse(troubles)
+    return "none is reached"

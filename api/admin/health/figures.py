@@ -1,0 +1,185 @@
+"""Figures of the status beside health: what operators look at, by part. All are plain values, as JSON has them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import sqlalchemy as sa
+from redis import Redis
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+
+from api.admin.health.desks import read_desks
+from api.admin.health.due_queues import read_due
+from api.admin.health.job_runs import read_job_runs
+from api.admin.health.lateness import read_lateness
+from api.admin.health.messages import read_messages, read_providers
+from api.admin.health.payments import read_payments
+from api.admin.health.reading import read_session
+from api.models.desk import HostState, Outage
+from api.models.discovery import DiscoveryRun, Drift
+from api.models.job_run import JOB_QUEUES
+from api.models.notification import QUEUES
+from api.operations.alarms import list_unanswered
+from configs.clock import clock
+from configs.job_queues import read_oldest_seconds
+from configs.proof_spool_status import SpoolReport, read_reports
+from configs.redis import open_redis
+
+_WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
+Record = dict[str, Any]
+
+
+def _pick(row: Any, *names: str) -> Record:
+    return {name: getattr(row, name) for name in names}
+
+
+def read_alarms() -> Record:
+    """Return the open alarms without an acknowledgement, the newest first, twenty at most."""
+    with read_session() as s:
+        found = list_unanswered(s)
+        return {"open": [_pick(each, "id", "subject", "reason", "told_at", "repeated_at") for each in found]}
+
+
+def read_hosts() -> Record:
+    """Return the hosts that rest, are stopped, or have a part of their budget."""
+    now = clock()
+    with read_session() as s:
+        rows = s.scalars(sa.select(HostState).order_by(HostState.host)).all()
+    return {
+        "resting": [
+            {
+                "host": row.host,
+                "until": row.rests_until,
+                "reason": row.rest_reason or "",
+                "rests_in_a_row": row.rests_in_a_row,
+            }
+            for row in rows
+            if row.rests_until and row.rests_until > now
+        ],
+        "stopped": [
+            {"host": row.host, "since": row.stopped_at, "reason": row.stop_reason or ""}
+            for row in rows
+            if row.stopped_at
+        ],
+        "reduced": [
+            {"host": row.host, "share": row.budget_share} for row in rows if row.budget_share < _WHOLE
+        ],
+    }
+
+
+def read_outages() -> Record:
+    """Return the outages without an end, oldest first."""
+    o = Outage
+    last = sa.select(o.desk_id.label("desk"), o.starts_at.label("since"), o.reason).where(o.ends_at.is_(None))
+    return {"open": _read_records(last.order_by(o.starts_at, o.desk_id))}
+
+
+def read_discovery() -> Record:
+    """Return the newest run (`cut`: it ran out of time; `found`: pages without a desk file) and the open drifts."""
+    d = Drift
+    newest = sa.select(DiscoveryRun).order_by(DiscoveryRun.started_at.desc()).limit(1)
+    still = sa.select(d.desk_id.label("desk"), d.reason, d.detail, d.starts_at.label("since"))
+    with read_session() as s:
+        run = s.scalar(newest)
+        last = _pick(run, "started_at", "ended_at", "cut", "pages", "found") if run else None
+    drifts = _read_records(still.where(d.ends_at.is_(None)).order_by(d.starts_at, d.desk_id))
+    return {"last": last, "drifts": drifts}
+
+
+def _read_records(query: sa.Executable) -> list[Record]:
+    with read_session() as s:
+        return [row._asdict() for row in s.execute(query)]
+
+
+def read_jobs() -> list[Record]:
+    """Return the queues of jobs in Redis: how many wait, for how long, how many failed.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client, now = open_redis(), clock()
+    queues = [Queue(name, connection=client, serializer=JSONSerializer) for name in (*QUEUES, *JOB_QUEUES)]
+    return [
+        {
+            "name": each.name,
+            "jobs": each.count,
+            "oldest_seconds": read_oldest_seconds(each, now),
+            "failed": each.failed_job_registry.count,
+        }
+        for each in queues
+    ]
+
+
+def read_proofs() -> Sequence[SpoolReport]:
+    """Return the report of each machine's keeper on its spool.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return read_reports(open_redis())
+
+
+def read_spiders() -> list[Record]:
+    """Return what each spider process last said (crawler/spider_processes/registry.py).
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return sorted(_list_spiders(open_redis()), key=lambda each: (each["system"], each["started"]))
+
+
+def _list_spiders(client: Redis) -> Iterator[Record]:
+    for name in cast("set[bytes]", client.smembers("processes")):
+        told = cast("dict[bytes, bytes]", client.hgetall(b"process:" + name))
+        if told:
+            said = {key.decode(): value.decode() for key, value in told.items()}
+            yield {
+                "system": said["system"],
+                "job": said["job"],
+                "state": said["state"],
+                "started": datetime.fromisoformat(said["started"]),
+                "memory_mb": int(said["memory"]),
+                "running": int(said["running"]),
+                "checks": int(said["checks"]),
+                "version": said["version"],
+            }
+
+
+def read_workers() -> list[Record]:
+    """Return the workers of the queues, by their own entries.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    workers = [
+        {
+            "name": each.name,
+            "queues": each.queue_names(),
+            "state": str(each.get_state()),
+            "since": each.birth_date.replace(tzinfo=UTC) if each.birth_date else None,
+            "jobs": each.successful_job_count,
+            "failed": each.failed_job_count,
+        }
+        for each in Worker.all(connection=open_redis())
+    ]
+    return sorted(workers, key=lambda each: (each["queues"], each["name"]))
+
+
+READS: dict[str, Callable[[], Any]] = {
+    "alarms": read_alarms,
+    "desks": read_desks,
+    "hosts": read_hosts,
+    "outages": read_outages,
+    "due": read_due,
+    "lateness": read_lateness,
+    "jobs": read_jobs,
+    "runs": read_job_runs,
+    "messages": read_messages,
+    "providers": read_providers,
+    "payments": read_payments,
+    "proofs": read_proofs,
+    "discovery": read_discovery,
+    "spiders": read_spiders,
+    "workers": read_workers,
+}

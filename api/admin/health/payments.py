@@ -1,0 +1,147 @@
+"""Overview of payments: what waits for Stripe, what was given up, and whether Stripe is left alone just now."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from redis import Redis
+from sqlalchemy.orm import Session, aliased
+
+from api.admin.health.findings import refuse
+from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.admin.health.reading import read_session
+from api.models.declaration import OPEN_DECLARATION, Declaration
+from api.models.invoice import Invoice
+from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
+from api.models.stripe_command import StripeCommand
+from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
+from api.payments.client import STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_RETRY_FOR
+from configs.circuit_breaker import CircuitBreaker
+from configs.clock import clock
+from configs.formatting import format_duration, pluralize
+
+_GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
+_COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts
+_FAILED_FOR = timedelta(days=30)  # that a failed refund is shown where none was made since
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOverview:
+    """Work that waits for Stripe. Ages and waits are in seconds."""
+
+    events: int  # that are still to be applied, but those whose object is not known here
+    oldest_seconds: float | None  # since the oldest of them came
+    unknown: int  # events that wait for an owner of their object
+    given_up: int  # events that failed for STRIPE_RETRY_FOR, lately
+    commands: (
+        int  # of the outbox, that Stripe did not take yet, but refunds that wait for the end of a dispute
+    )
+    oldest_command_seconds: float | None  # since the oldest of those was written
+    failed_refunds: int  # lately, and no other one of the same payment was made since
+    differences: int  # that the last comparison with Stripe found and did not repair
+    late_declarations: int  # that took effect long ago, and are not applied
+    late_files: int  # of invoices that were issued long ago
+    left_alone_seconds: float  # for which the circuit breaker lets no call through; 0: it does
+
+
+def read_payments() -> PaymentOverview:
+    """Read the tables, and the circuit breaker in Redis."""
+    now, event = clock(), StripeEvent
+    waits = event.next_attempt_at.is_not(None)
+    unknown = event.flag.is_not_distinct_from(StripeEventFlag.UNKNOWN_OWNER)
+    ours = sa.select(sa.func.count(), sa.func.min(event.received_at)).where(waits, ~unknown)
+    since = now - STRIPE_RETRY_FOR - _GIVEN_UP_FOR
+    given_up = (event.flag == StripeEventFlag.GAVE_UP, event.received_at > since)
+    disputed = sa.select(Refund.id).where(Refund.error == DISPUTED, Refund.status == RefundStatus.PLANNED)
+    asked = sa.select(sa.func.count(), sa.func.min(StripeCommand.created_at)).where(
+        StripeCommand.subject_id.not_in(disputed)
+    )
+    with read_session() as s:
+        events, oldest = s.execute(ours).one()
+        commands, oldest_command = s.execute(asked).one()
+        return PaymentOverview(
+            events=events,
+            oldest_seconds=_measure_age(oldest, now),
+            unknown=s.scalars(sa.select(sa.func.count()).where(waits, unknown)).one(),
+            given_up=s.scalars(sa.select(sa.func.count()).where(*given_up)).one(),
+            commands=commands,
+            oldest_command_seconds=_measure_age(oldest_command, now),
+            failed_refunds=_count_failed_refunds(s, now),
+            differences=_count_differences(s, now),
+            late_declarations=_count_late_declarations(s, now),
+            late_files=_count_late_files(s, now),
+            left_alone_seconds=round(CircuitBreaker("stripe", STRIPE_REST_SECONDS()).read_wait(), 3),
+        )
+
+
+def _count_failed_refunds(session: Session, now: datetime) -> int:
+    later = aliased(Refund)
+    again = sa.exists().where(
+        later.payment_id == Refund.payment_id,
+        later.status != RefundStatus.FAILED,
+        later.created_at > Refund.settled_at,
+    )
+    lost = Refund.error.is_not_distinct_from(PaymentEventKind.DISPUTE_LOST)  # then the bank paid back
+    failed = (Refund.status == RefundStatus.FAILED, Refund.settled_at > now - _FAILED_FOR, ~lost)
+    return session.scalars(sa.select(sa.func.count()).where(*failed, ~again)).one()
+
+
+def _count_differences(session: Session, now: datetime) -> int:
+    objects = sa.select(sa.func.count(PaymentDifference.object_id.distinct()))
+    left = (PaymentDifference.repaired.is_(False), PaymentDifference.found_at > now - _COMPARED)
+    return session.scalars(objects.where(*left)).one()
+
+
+def _count_late_declarations(session: Session, now: datetime) -> int:
+    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
+    late = (sa.text(OPEN_DECLARATION), Declaration.takes_effect_at < since)
+    return session.scalars(sa.select(sa.func.count(Declaration.id)).where(*late)).one()
+
+
+def _count_late_files(session: Session, now: datetime) -> int:
+    """Count the files that were never made. One that is made again fails in the job's own counts."""
+    since = now - timedelta(seconds=HEALTH_AGE_SECONDS())
+    late = (Invoice.pdf_made_at.is_(None), Invoice.pdf_key.is_(None), Invoice.issued_at < since)
+    return session.scalars(sa.select(sa.func.count(Invoice.id)).where(*late)).one()
+
+
+def check_payments(_: Redis) -> str:
+    """Judge what waits for Stripe, and what an operator must settle."""
+    found = read_payments()
+    troubles = _find_troubles(found)
+    if found.failed_refunds or found.differences:  # everybody reads health; operators read which cases
+        troubles.append("an operator must settle something: see the status")
+    refuse(troubles)
+    if not (found.events or found.commands):
+        return "nothing waits for Stripe"
+    return f"{pluralize(found.events, 'event')}, {pluralize(found.commands, 'command')} on the way"
+
+
+def _find_troubles(found: PaymentOverview) -> list[str]:
+    """Return in words what keeps payments from being applied; nothing where all is well."""
+    longest = HEALTH_AGE_SECONDS()
+    waits, late, alone = (
+        format_duration(timedelta(seconds=each or 0))
+        for each in (found.oldest_seconds, found.oldest_command_seconds, found.left_alone_seconds)
+    )
+    events, commands = pluralize(found.events, "event"), pluralize(found.commands, "command")
+    given_up = pluralize(found.given_up, "event")
+    declarations = pluralize(found.late_declarations, "declaration")
+    files = pluralize(found.late_files, "invoice")
+    cases = (
+        (found.left_alone_seconds, f"Stripe does not answer: it is asked again in {alone}"),
+        ((found.oldest_seconds or 0) > longest, f"{events} of Stripe's not applied, the oldest for {waits}"),
+        (
+            (found.oldest_command_seconds or 0) > longest,
+            f"{commands} not taken by Stripe, the oldest for {late}",
+        ),
+        (found.given_up, f"{given_up} of Stripe's given up: replay them"),
+        (found.late_declarations, f"{declarations} not applied: the job apply_declarations does it"),
+        (found.late_files, f"{files} without a file: the job issue_invoices makes it"),
+    )
+    return [text for is_so, text in cases if is_so]
+
+
+def _measure_age(at: datetime | None, now: datetime) -> float | None:
+    return round((now - at).total_seconds(), 3) if at else None

@@ -1,0 +1,157 @@
+"""Health of the programs, by what they report in Redis and in their tables."""
+
+import json
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+from rq import Worker
+
+from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, refuse
+from api.admin.health.job_runs import find_job_troubles, read_job_runs
+from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
+from api.models.job_run import JOB_QUEUES
+from api.models.notification import QUEUES
+from configs.clock import clock
+from configs.dropped_checks import read_dropped
+from configs.formatting import format_duration, pluralize
+from configs.job_queues import read_refused
+from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
+from configs.proof_spool_status import SpoolReport, read_reports
+from configs.refused_files import RefusedFiles, read_refusals
+
+_SEEN = "keeper:seen"
+
+
+def check_scrapyd(redis: Redis) -> HealthAnswer:
+    """Read what the keeper saw."""
+    seen: Any = redis.get(_SEEN)
+    if seen is None:
+        raise PartDown("the keeper has not reported lately: is `scrapy plan` running?")
+    found = json.loads(seen)
+    if found["scrapyd"] != "ok":
+        raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
+    running, wanted = found["running"], found["wanted"]
+    if missing := found.get("missing"):
+        short = ", ".join(f"{name} has {wanted[name] - n} of {wanted[name]}" for name, n in missing.items())
+        raise PartDown(f"spider processes are missing: {short}")
+    counts = [f"{name}: {pluralize(number, 'spider')}" for name, number in running.items()]
+    text = ", ".join(counts) or "no spider runs"
+    if away := found.get("away"):  # the others check all desks meanwhile
+        return {"scrapyd": PartFinding(PartState.DEGRADED, f"scrapyd at {', '.join(away)} is down; {text}")}
+    return text
+
+
+def check_workers(redis: Redis) -> HealthAnswer:
+    """Ask whether each queue of messages has a worker."""
+    return _judge_refused(redis, QUEUES, "workers", _check_listeners(redis, QUEUES))
+
+
+def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
+    # A killed worker keeps its key until the key expires.
+    alive = [worker.queue_names() for worker in Worker.all(connection=redis)]
+    listeners = {queue: sum(queue in queues for queues in alive) for queue in expected}
+    if idle := [queue for queue, workers in listeners.items() if not workers]:
+        raise PartDown(f"no worker listens to {', '.join(idle)}")
+    return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
+
+
+def _judge_refused(redis: Redis, expected: Collection[str], part: str, text: str) -> HealthAnswer:
+    """Name jobs that were none of ours: somebody writes to Redis who should not, or a release had other jobs."""
+    refused = {name: number for name, number in read_refused(redis).items() if name in expected}
+    if not refused:
+        return text
+    named = ", ".join(f"{name}: {number}" for name, number in refused.items())
+    reason = f"jobs were refused lately, the workers' logs say why: {named}; {text}"
+    return {part: PartFinding(PartState.DEGRADED, reason)}
+
+
+def check_background(redis: Redis) -> HealthAnswer:
+    """Read the scheduler's report, its workers, and how the newest runs ended."""
+    report = _read_loop(redis, BACKGROUND, "the scheduler", "python -m api.background")
+    listeners = _check_listeners(redis, JOB_QUEUES)
+    refuse(find_job_troubles(read_job_runs(), report.since))
+    return _judge_refused(redis, JOB_QUEUES, "background", listeners)
+
+
+def check_planner(redis: Redis) -> str:
+    """Read the planner's report."""
+    report = _read_loop(redis, PLANNER, "the planner", "scrapy plan")
+    age = measure_age(report.at, "the planner's report")
+    if age > FRESH:
+        old = format_duration(age)
+        raise PartDown(f"the planner's report is {old} old: is `scrapy plan` stuck, or a clock set wrong?")
+    return "all its parts run"
+
+
+def check_streams(redis: Redis) -> str:
+    """Read the report of the live streams."""
+    report = _read_loop(redis, STREAM, "the live streams", "python -m api.stream")
+    return f"{pluralize(report.streams, 'stream')} open"
+
+
+def _read_loop(redis: Redis, key: str, who: str, command: str) -> LoopReport:
+    report = read_report(redis, key)
+    if report is None:
+        has = "have" if who.endswith("s") else "has"
+        raise PartDown(f"{who} {has} not reported lately: is `{command}` running?")
+    if report.failing:
+        named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
+        raise PartDown(f"parts of {who} fail, its log says why: {named}")
+    return report
+
+
+def check_records(redis: Redis) -> str:
+    """Ask for checks that could not be recorded."""
+    dropped = read_dropped(redis, clock().date())
+    if dropped:
+        named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
+        raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
+    return "every check is recorded"
+
+
+def check_files(redis: Redis) -> str:
+    """Ask for deployed files that programs refuse."""
+    found: dict[str, list[RefusedFiles]] = {}  # programs refuse the same, and several machines do
+    for each in read_refusals(redis):
+        found.setdefault(each.reason, []).append(each)
+    refuse([_describe_refusal(reason, each) for reason, each in found.items()])
+    return "every program follows the deployed files"
+
+
+def _describe_refusal(reason: str, refusals: list[RefusedFiles]) -> str:
+    programs = ", ".join(dict.fromkeys(each.program for each in refusals))
+    since = format_duration(max(clock() - min(each.since for each in refusals), timedelta()))
+    return f"new files are refused for {since}, the former ones are used ({programs}): {reason}"
+
+
+def check_proofs(redis: Redis) -> str:
+    """Read the reports of each machine's proofs."""
+    reports = read_reports(redis)
+    if not reports:
+        raise PartDown(
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?"
+        )
+    refuse([trouble for each in reports if (trouble := _describe_spool_trouble(each))])
+    return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
+
+
+def _describe_spool_trouble(report: SpoolReport) -> str | None:
+    """Return what is wrong with one machine's spool, without paths and addresses: this route is public."""
+    waiting = pluralize(report.waiting, "proof")
+    if report.trouble:
+        return "spiders can leave no proof: the disk is full or fails"
+    if report.away_since:
+        return f"their store takes nothing for {_since(report.away_since)}: {waiting} on the way"
+    if (
+        report.oldest_at
+        and measure_age(report.oldest_at, "the oldest proof").total_seconds() > HEALTH_AGE_SECONDS()
+    ):
+        since = _since(report.oldest_at)
+        return f"{waiting} on the way, the oldest for {since}: is `python -m crawler.proofs` running?"
+    return None
+
+
+def _since(moment: datetime) -> str:
+    return format_duration(clock() - moment)

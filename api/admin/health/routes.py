@@ -1,0 +1,33 @@
+"""Routes of /api/health. Rate limits do not count them."""
+
+from typing import Any
+
+from api.admin.health.findings import PartState
+from api.admin.health.live_report import read_live_report
+from api.admin.health.schemas import Health, Live
+from api.middleware.openapi_helpers import declare_errors, make_blueprint
+
+blueprint = make_blueprint("health", __name__, "/api/health", "health", "Whether people are told")
+
+
+@blueprint.get("", responses={**declare_errors(), 200: Health, 503: Health})
+def health() -> tuple[dict[str, Any], int]:
+    """Tell whether each part works; 503 when one without which nobody is told does not."""
+    return _build_report()
+
+
+@blueprint.get("/ready", responses={**declare_errors(), 200: Health, 503: Health})
+def ready() -> tuple[dict[str, Any], int]:
+    """Tell the same: ready means that whoever comes now is served whole."""
+    return _build_report()
+
+
+@blueprint.get("/live", responses={200: Live, **declare_errors()})
+def live() -> dict[str, Any]:
+    """Tell that this process answers; nothing else is touched."""
+    return Live().as_json()
+
+
+def _build_report() -> tuple[dict[str, Any], int]:
+    report = read_live_report()
+    return report.as_json(), 503 if report.status == PartState.DOWN else 200

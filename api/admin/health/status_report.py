@@ -1,0 +1,69 @@
+"""Status of everything, part by part: what `make status`, the operators' page and the API show."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.figures import READS
+from api.admin.health.findings import PartFinding, PartState
+from api.admin.health.reading import PartAway, read_each
+from configs.redis import open_redis
+
+HEALTH = "health"
+_COUNTS = frozenset(
+    {"by_state", "by_status", "counts", "left_alone"}
+)  # fields whose keys are words, no names
+Parts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFinding:
+    """A part of health, how it is, and why."""
+
+    name: str
+    state: PartState
+    reason: str
+
+
+def read_parts(
+    read_health: Callable[[], Mapping[str, PartFinding]], also: Mapping[str, Callable[[], Any]] | None = None
+) -> Parts:
+    """Return each part of the status, or why it is away; after some seconds at the latest."""
+    health = {HEALTH: lambda: [HealthFinding(name, *found[:2]) for name, found in read_health().items()]}
+    return read_each(health | READS | dict(also or {}))
+
+
+def read_health() -> dict[str, PartFinding]:
+    """Ask each check without the API, which may be down itself.
+
+    Keys are left out: to check them takes the keys, and the right to read contacts.
+    """
+    return HealthReport(open_redis(), [each for each in CHECKS if each.name != "keys"]).read()
+
+
+def find_trouble(parts: Parts) -> list[str]:
+    """Return what is down: parts of health by their names, and parts that could not be asked."""
+    silent = [name for name, found in parts.items() if isinstance(found, PartAway)]
+    health = parts[HEALTH]
+    if isinstance(health, PartAway):
+        return silent
+    return silent + [each.name for each in health if each.state is PartState.DOWN]
+
+
+def to_plain(value: Any, rename: Callable[[str], str] = str) -> Any:
+    """Return a part as JSON values: instants as ISO 8601, fields as `rename` calls them."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    elif isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {
+            rename(str(key)): to_plain(each, str if key in _COUNTS else rename) for key, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [to_plain(each, rename) for each in value]
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value

@@ -1,0 +1,105 @@
+"""The product's own alarms: what the list of health checks finds ill is an incident, and told once it has lasted.
+
+What lasts is an incident from its first sight on, and is over once it has not been seen for INCIDENT_QUIET_SECONDS.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+import notifier
+from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.findings import PartState, Trouble
+from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
+from api.operations.alarms import open_alarm
+from configs.clock import clock
+from configs.redis import open_redis
+
+_KIND = "operations_alarm"
+_PATIENCE = 10.0  # seconds for all checks: nobody waits for them here
+_BREAKER = timedelta(minutes=2)  # a circuit breaker opens for less, too
+_TOLD = [check for check in CHECKS if check.told_after is not None]
+_TOLD_AFTER = {check.name: check.told_after for check in _TOLD}
+_LASTING = [each for each in OF_HEALTH if not each.of_moment]
+
+
+def watch_operations(session: Session) -> list[UUID]:
+    """Bring the incidents of our operations up to now; return the notifications of new alarms, to nudge."""
+    now = clock()
+    found = list(find_troubles())
+    _store(session, [each for each in found if not each.reason.of_moment], now)
+    at_once = [each for each in found if each.reason.of_moment]
+    written = [
+        open_alarm(session, each.reason, each.subject, _KIND, _describe(each, now)) for each in at_once
+    ]
+    return [*_raise_due(session, found, now), *(each for ids in written for each in ids)]
+
+
+def find_troubles() -> Iterator[Trouble]:
+    """Yield what is wrong now, but the parts that Prometheus tells."""
+    with closing(HealthReport(open_redis(), _TOLD)) as health:
+        report = health.read(_PATIENCE)
+    reasons = {PartState.DOWN: IncidentReason.PART_DOWN, PartState.DEGRADED: IncidentReason.PART_DEGRADED}
+    for name, (state, text, troubles) in report.items():
+        if state is not PartState.OK:
+            yield from troubles or [Trouble(reasons[state], name, text)]
+
+
+def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
+    if found:
+        rows = [
+            {"subject": each.subject, "reason": each.reason, "starts_at": now, "seen_at": now}
+            for each in found
+        ]
+        made = insert(Incident).values(rows)
+        session.execute(
+            made.on_conflict_do_update(
+                index_elements=[Incident.subject, Incident.reason],
+                index_where=Incident.ends_at.is_(None),
+                set_={"seen_at": sa.func.greatest(Incident.seen_at, made.excluded.seen_at)},
+            )
+        )
+    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
+    over = sa.update(Incident).where(
+        Incident.ends_at.is_(None), Incident.reason.in_(_LASTING), Incident.seen_at <= quiet
+    )
+    session.execute(over.values(ends_at=sa.func.greatest(Incident.starts_at, Incident.seen_at)))
+
+
+def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> list[UUID]:
+    """Write the alarms of what was found, and has lasted."""
+    troubles = {(each.reason, each.subject): each for each in found}
+    untold = sa.select(Incident).where(
+        Incident.ends_at.is_(None), Incident.reason.in_(_LASTING),
+        Incident.told_at.is_(None), Incident.acknowledged_at.is_(None),
+    )  # fmt: skip
+    written: list[UUID] = []
+    for incident in session.scalars(untold.order_by(Incident.id)).all():
+        trouble = troubles.get((incident.reason, incident.subject))
+        if trouble and now - incident.starts_at >= _get_patience(trouble):
+            params = _describe(trouble, incident.starts_at)
+            written += notifier.raise_alarm(session, incident, _KIND, params, now)
+    return written
+
+
+def _get_patience(trouble: Trouble) -> timedelta:
+    """Return for how long a trouble must last; other troubles than a part's have waited in their check."""
+    if trouble.reason in (IncidentReason.PART_DOWN, IncidentReason.PART_DEGRADED):
+        return _TOLD_AFTER[trouble.subject.partition(":")[0]] or timedelta()
+    return _BREAKER if trouble.reason is IncidentReason.PROVIDER_DOWN else timedelta()
+
+
+def _describe(trouble: Trouble, since: datetime) -> dict[str, Any]:
+    return {
+        "reason": trouble.reason.value,
+        "subject": trouble.subject,
+        "since": since.isoformat(),
+        "detail": trouble.text,
+        **trouble.figures,
+    }

@@ -1,0 +1,240 @@
+"""Overviews of the status, part by part: alarms, desks, hosts, outages, queues, proofs, discovery, programs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import redis
+import time_machine
+from rq import SimpleWorker
+
+from api.admin.health.desks import read_desks
+from api.admin.health.due_queues import read_due
+from api.admin.health.figures import (
+    read_alarms,
+    read_discovery,
+    read_hosts,
+    read_jobs,
+    read_outages,
+    read_proofs,
+    read_spiders,
+    read_workers,
+)
+from api.models.alert import Alert, ClosedBecause
+from api.models.base import session
+from api.models.desk import DeskStatus, HostState, Outage, OutageReason
+from api.models.discovery import DiscoveryRun, Drift, DriftReason
+from api.models.incident import IncidentReason
+from api.models.notification import Priority
+from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.user import Channel, User
+from configs.clock import clock
+from configs.job_queues import queue
+from configs.prefecture import desks
+from configs.proof_spool_status import SpoolReport, publish_report
+from crawler.scheduling import due_queue as crawl
+from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
+from notifier import match_nudge, nudges
+from tests.api.admin.health.conftest import FIRST, SECOND, THIRD
+from tests.api.world import add_incident
+
+World = Callable[..., None]
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+WIDE = HostBucket(1000, 1000)
+
+
+def test_alarms_are_open_until_somebody_acknowledges_them(world: World) -> None:
+    def alarm(subject: str, **columns: Any) -> int:
+        told = {"alarm_kind": "desk_trouble", "alarm_params": {}, "told_at": clock()}
+        return add_incident(IncidentReason.BLOCKED, subject, **(told | columns))
+
+    first, second = alarm("a:443"), alarm("b:443")
+    alarm("c:443", acknowledged_at=clock())
+    alarm("d:443", ends_at=clock() + MINUTE)
+    add_incident(IncidentReason.MAINTENANCE, "e:443")
+    assert [each["id"] for each in read_alarms()["open"]] == [second, first]
+
+
+def test_desks_are_counted_by_status_and_the_worst_troubles_come_first(world: World) -> None:
+    world(FIRST, status_reason="the site is overloaded")
+    world(SECOND, status=DeskStatus.PAUSED, status_reason="maintenance")
+    world(THIRD, status=DeskStatus.ERROR, status_reason="no answer")
+    world("atlantis_99/gone", status=DeskStatus.ERROR)  # left the files
+    unplanned = sum(desk.schedulable for desk in desks().values()) - 3
+    found = read_desks()
+    assert found["by_status"] == {"ACTIVE": 1, "CAPTCHA": 0, "PAUSED": 1, "ERROR": 1, "UNPLANNED": unplanned}
+    assert found["troubles"][0] == {"status": DeskStatus.ERROR, "reason": "no answer", "desks": [THIRD]}
+    assert [trouble["desks"] for trouble in found["troubles"]] == [[THIRD], [SECOND], [FIRST]]
+
+
+def test_achieved_is_compared_with_wished(world: World) -> None:
+    world(FIRST, achieved_seconds=None, last_check_at=None)
+    assert (read_desks()["pace"], read_desks()["newest_check_at"]) == (None, None)
+    world(SECOND, achieved_seconds=66.0)
+    world(THIRD, achieved_seconds=180.0)
+    assert list(read_desks()["pace"].values()) == [(1.1 + 3) / 2, 3.0, THIRD, 180.0, 60.0]
+
+
+def test_open_slots_detections_and_alerts_are_counted(world: World) -> None:
+    world(FIRST)
+    now = clock()
+    with session() as s:
+        user = User(email="a@example.org")
+        s.add(user)
+        s.flush()
+        closed: dict[str, Any] = {"closed_at": now, "closed_because": ClosedBecause.DELETED}
+        for columns in ({}, {"enabled": False}, closed):
+            s.add(Alert(user_id=user.id, **columns))
+        for number, gone in enumerate([None, None, now]):
+            s.add(
+                SlotRow(
+                    desk_id=FIRST, place_key=str(number), moment="2026-12-01", url="http://x", opened_at=now,
+                    seen_at=now, gone_at=gone, gone_reason=GoneReason.TAKEN if gone else None,
+                )
+            )  # fmt: skip
+        for age in (59 * MINUTE, 61 * MINUTE):
+            s.add(
+                Detection(
+                    desk_id=FIRST, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
+                    booking_url="http://x", seen_at=now - age, committed_at=now - age,
+                )
+            )  # fmt: skip
+    found = read_desks()
+    counted = ("open_slots", "open_desks", "detections_last_hour", "waiting_alerts")
+    assert [found[name] for name in counted] == [2, 1, 1, 1]
+
+
+def test_only_hosts_that_are_not_asked_as_usual_are_named(world: World) -> None:
+    now = clock()
+    with session() as s:
+        s.add(HostState(host="a:443", rests_until=now - MINUTE, rest_reason="the site refused us"))
+        s.add(HostState(host="b:443", budget_share=0.999))
+        s.add(HostState(host="c:443", budget_share=0.5))
+        s.add(HostState(host="d:443", rests_until=now + MINUTE, rest_reason="the site refused us"))
+        s.add(HostState(host="e:443", stopped_at=now, stop_reason="they called us"))
+    found = read_hosts()
+    assert found["resting"] == [
+        {"host": "d:443", "until": now + MINUTE, "reason": "the site refused us", "rests_in_a_row": 0}
+    ]
+    assert found["stopped"] == [{"host": "e:443", "since": now, "reason": "they called us"}]
+    assert found["reduced"] == [{"host": "c:443", "share": 0.5}]
+
+
+def test_outages_that_last_are_listed_oldest_first(world: World) -> None:
+    now = clock()
+    for desk in (FIRST, SECOND):
+        world(desk)
+    with session() as s:
+        s.add(Outage(desk_id=FIRST, starts_at=now - MINUTE, reason=OutageReason.BLOCKED))
+        s.add(Outage(desk_id=SECOND, starts_at=now - 9 * MINUTE, reason=OutageReason.CAPTCHA))
+        s.add(Outage(desk_id=SECOND, starts_at=now - 99 * MINUTE, ends_at=now, reason=OutageReason.CLOSED))
+    assert read_outages()["open"] == [
+        {"desk": SECOND, "since": now - 9 * MINUTE, "reason": "captcha"},
+        {"desk": FIRST, "since": now - MINUTE, "reason": "blocked"},
+    ]
+
+
+def schedule(*entries: tuple[str, str, float], room: HostBucket = WIDE, cost: int = 1) -> None:
+    """Put desks into the queue: id, host, seconds from now."""
+    with crawl.connect() as client:
+        rows = [
+            DueEntry(desk, host, 1.0, clock() + timedelta(seconds=ahead), cost, room)
+            for desk, host, ahead in entries
+        ]
+        crawl.send(client, crawl.schedule("prefenligne", rows))
+
+
+def test_overdue_desks_are_counted_unless_their_host_rests_or_is_stopped(
+    world: World, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    assert read_due() == []
+    schedule((FIRST, "a:80", -600), (SECOND, "b:80", -500), (THIRD, "c:80", -2.5))
+    redis_server.lpush("prefenligne:checks", FIRST)
+    with crawl.connect() as client:
+        crawl.send(client, crawl.rest({"a:80": clock() + 5 * MINUTE}, now=clock()))
+        crawl.send(client, crawl.stop("b:80"))
+    assert [list(each.values()) for each in read_due()] == [["prefenligne", 3, 1, 2.5, 2, 1]]
+    frozen.shift(301)
+    assert read_due()[0]["held_back"] == 1
+
+
+def test_a_desk_whose_host_is_visited_or_has_no_budget_left_is_not_late(
+    world: World, redis_server: redis.Redis, frozen: time_machine.Traveller
+) -> None:
+    schedule((FIRST, "a:80", -9), (SECOND, "a:80", -8), room=HostBucket(6, 0.1), cost=5)
+    with crawl.connect() as client:
+        (claim,) = crawl.send(client, crawl.claim("prefenligne", now=clock(), places=9, hold=25)).claims
+        assert [list(each.values()) for each in read_due()] == [["prefenligne", 2, 0, 0.0, 1, 0]]
+        visit = VisitEnd(FIRST, claim.token, clock() + MINUTE, "a:80", clock())
+        crawl.send(client, crawl.finish("prefenligne", [visit], now=clock()))
+    frozen.shift(39)
+    assert read_due()[0]["held_back"] == 1  # one request is left, five are needed
+    frozen.shift(2)
+    assert [list(each.values()) for each in read_due()] == [["prefenligne", 2, 1, 49.0, 0, 0]]
+
+
+def test_a_machine_that_fell_silent_is_not_believed_about_its_proofs(
+    world: World, redis_server: redis.Redis
+) -> None:
+    for machine, age in (("one", 0), ("two", 1), ("three", 2)):
+        report = SpoolReport(at=clock() - age * MINUTE, machine=machine, store="s3://proofs/kept")
+        publish_report(redis_server, report)
+    assert [each.machine for each in read_proofs()] == ["one", "two"]
+
+
+def test_the_newest_walk_and_the_drifts_that_are_open_are_read(world: World) -> None:
+    now = clock()
+    assert read_discovery()["last"] is None
+    with session() as s:
+        for hours in (50, 4):
+            started = now - hours * HOUR
+            s.add(
+                DiscoveryRun(started_at=started, ended_at=started + HOUR, pages=812, found=hours, cut=False)
+            )
+        s.add(Drift(desk_id=FIRST, reason=DriftReason.GONE, detail="404", starts_at=now - HOUR))
+        s.add(Drift(desk_id=SECOND, reason=DriftReason.HOME, detail="led home", starts_at=now - 3 * HOUR))
+        s.add(
+            Drift(desk_id=FIRST, reason=DriftReason.SILENT, detail="x", starts_at=now - 9 * HOUR, ends_at=now)
+        )
+    found = read_discovery()
+    assert list(found["last"].values()) == [now - 4 * HOUR, now - 3 * HOUR, False, 812, 4]
+    assert [list(each.values()) for each in found["drifts"]] == [
+        [SECOND, "home", "led home", now - 3 * HOUR],
+        [FIRST, "gone", "404", now - HOUR],
+    ]
+
+
+def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
+    world: World, frozen: time_machine.Traveller
+) -> None:
+    match_nudge.match(uuid4())
+    frozen.shift(7)
+    match_nudge.match(uuid4())
+    nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK, None)])
+    assert [(each["name"], each["jobs"], each["oldest_seconds"]) for each in read_jobs() if each["jobs"]] == [
+        ("critical", 2, 7.0), ("sms-bulk", 1, 0.0),
+    ]  # fmt: skip
+
+
+def test_spiders_and_workers_say_what_they_do(world: World, redis_server: redis.Redis) -> None:
+    assert (read_spiders(), read_workers()) == ([], [])
+    started = clock() - 3 * MINUTE
+    said: dict[Any, Any] = {
+        "system": "prefenligne",
+        "job": "4bd9",
+        "state": "serving",
+        "version": "006b",
+        "started": started.isoformat(),
+    }
+    redis_server.sadd("processes", "host:17", "host:18")  # the second one is gone
+    redis_server.hset("process:host:17", mapping={**said, "memory": 159, "running": 2, "checks": 71})
+    assert [list(each.values()) for each in read_spiders()] == [
+        ["prefenligne", "4bd9", "serving", started, 159, 2, 71, "006b"]
+    ]
+    jobs = queue("critical")
+    worker = SimpleWorker([jobs], connection=jobs.connection, name="w")
+    worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
+    worker.increment_failed_job_count()
+    (shown,) = read_workers()
+    assert (shown["queues"], shown["jobs"], shown["failed"]) == (["critical"], 0, 1)

@@ -1,0 +1,70 @@
+"""Lateness of the last hour, from its checks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.admin.health import lateness
+from api.admin.health.lateness import read_lateness
+from api.models.base import session
+from api.models.check import Check
+from configs.clock import clock
+from configs.outcome import Outcome
+from tests.api.admin.health.conftest import FIRST, SECOND
+
+World = Callable[..., None]
+
+
+def checked(desk: str, *ages: float, outcome: Outcome = Outcome.NO_SLOTS) -> None:
+    """Write checks that began so many seconds ago."""
+    common: dict[str, Any] = {
+        "outcome": outcome, "evidence": "x", "milliseconds": 9, "requests": 1, "slots_seen": 0, "covered": [],
+        "process": "test",
+    }  # fmt: skip
+    with session() as s:
+        s.add_all(Check(desk_id=desk, started_at=clock() - timedelta(seconds=age), **common) for age in ages)
+
+
+def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World) -> None:
+    world(FIRST)  # wished every 60 s
+    world(SECOND, share_seconds=120.0)
+    checked(FIRST, 300, 240, 180)
+    checked(SECOND, 330, 200, 20)
+    found = read_lateness()
+    assert found
+    assert (found["gaps"], found["desks"], round(found["ratio"], 2)) == (4, 2, 1.58)
+    assert (round(found["p50_seconds"], 1), round(found["p95_seconds"], 1)) == (5.0, 52.5)
+
+
+def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -> None:
+    settings_env(INTERVAL_JITTER="0.5")
+    world(FIRST)
+    checked(FIRST, 100, 10)
+    assert list((read_lateness() or {}).values()) == [1, 1, 1.5, 0.0, 0.0]
+
+
+def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
+    world(FIRST)
+    checked(FIRST, 3700, 900)
+    checked(FIRST, 840, outcome=Outcome.BLOCKED)
+    checked(FIRST, 30)
+    assert list((read_lateness() or {}).values()) == [1, 1, 1.0, 0.0, 0.0]
+
+
+def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
+    world(FIRST)
+    checked(FIRST, 30)
+    assert read_lateness() is None
+
+
+def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lateness, "_DESKS", 1)
+    monkeypatch.setattr(lateness, "_CHECKS", 3)
+    for desk in (FIRST, SECOND):
+        world(desk)
+        checked(desk, *range(60, 1200, 60))
+    found = read_lateness()
+    assert found
+    assert (found["gaps"], found["desks"]) == (2, 1)

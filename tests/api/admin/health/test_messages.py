@@ -1,0 +1,152 @@
+"""Notifications by state, dead letters, and each provider's results."""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from uuid_utils.compat import uuid4
+
+from api.admin.health.findings import PartFinding, PartState
+from api.admin.health.messages import read_messages, read_providers
+from api.models.base import session
+from api.models.notification import Notification, Priority, State
+from api.models.slot import Detection
+from api.models.user import Channel, User
+from api.operations.providers import list_providers
+from api.paging import first_id_at
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.clock import clock
+from notifier.channels import channel
+from tests.api.admin.health.conftest import FIRST, ask
+
+World = Callable[..., None]
+Tell = Callable[..., None]
+
+
+@pytest.fixture
+def tell(world: World) -> Tell:
+    """Write notifications: `tell(State.SENT, Channel.SMS, took=9, ago=60)`: seconds and milliseconds."""
+    with session() as s:
+        user = User(email="a@example.org")
+        s.add(user)
+
+    def write(
+        state: State, channel: Channel = Channel.EMAIL, *, took: float = 9, ago: float = 60, **given: Any
+    ) -> None:
+        at = clock() - timedelta(seconds=ago)
+        seen = at - timedelta(milliseconds=took)
+        is_accepted = state in (State.SENT, State.DELIVERED, State.NO_RECEIPT)
+        ends = {"accepted_at": at} if is_accepted else {"failed_at": at, "reason": "no such number"}
+        if state is State.PENDING:
+            ends = {}
+        with session() as s:
+            s.add(
+                Notification(
+                    user_id=user.id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL, state=state,
+                    dedupe_key=str(uuid4()), next_attempt_at=at, next_nudge_at=at, seen_at=seen, committed_at=seen,
+                    created_at=at,
+                    **(ends | given),
+                )
+            )  # fmt: skip
+
+    return write
+
+
+def test_dead_letters_tell_no_address_that_a_provider_repeated(tell: Tell) -> None:
+    for number, name in enumerate(("anna", "robin", "camille")):
+        tell(State.FAILED, ago=60 + number, reason=f"refused: <{name}@example.org> is unknown")
+    (group,) = read_messages()["dead"]
+    assert (group["reason"], group["number"]) == ("refused: <***@example.org> is unknown", 3)
+    assert group["newest_at"] == clock() - timedelta(seconds=60)
+
+
+def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
+    tell(State.PENDING, ago=14)
+    tell(State.PENDING, ago=4)
+    world(FIRST)
+    at = clock() - timedelta(seconds=3)
+    with session() as s:
+        s.add(
+            Detection(
+                desk_id=FIRST, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
+                booking_url="http://x", seen_at=at, committed_at=at,
+            )
+        )  # fmt: skip
+    found = read_messages()
+    assert (found["on_the_way"], found["oldest_seconds"]) == (2, 14)
+    assert (found["unmatched"], found["oldest_unmatched_seconds"]) == (1, 3)
+
+
+def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
+    for took in (10, 20, 90):
+        tell(State.SENT, took=took)
+    tell(State.SENT, took=5000, ago=901)
+    tell(State.SENT, Channel.SMS, attempts=2)
+    tell(State.FAILED, Channel.SMS)
+    email, sms, *others = [
+        tuple(each[name] for name in ("accepted", "failed", "again", "median_ms"))
+        for each in read_providers()
+    ]
+    assert email == (3, 0, 0, 20)
+    assert sms == (1, 1, 1, 9)
+    assert set(others) == {(0, 0, 0, None)}
+
+
+def open_breaker(name: str) -> None:
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    for _ in range(FAILURES):
+        breaker.record_failure(breaker.begin_call())
+
+
+def test_an_open_circuit_breaker_is_named_with_who_takes_over(
+    world: World, settings_env: Callable[..., None]
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid,smtp")
+    assert ask("providers") == PartFinding(PartState.OK, "none of their circuit breakers is open")
+    open_breaker("sendgrid")
+    open_breaker("twilio")
+    assert ask("providers") == PartFinding(
+        PartState.DEGRADED,
+        "sendgrid fails or is slow: it is asked again in 15 s, messages leave by smtp; "
+        "twilio fails or is slow: it is asked again in 15 s, no sms leaves",
+    )
+    assert read_providers()[0]["left_alone"] == {"sendgrid": pytest.approx(15)}
+
+
+def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: Tell) -> None:
+    sent = {"provider": "sendgrid", "receipt_due_at": clock() - timedelta(seconds=1)}
+    for _ in range(5):
+        tell(State.DELIVERED, **sent)
+        tell(State.NO_RECEIPT, **sent)
+    assert ask("providers").state is PartState.OK
+    tell(State.NO_RECEIPT, **sent)
+    tell(State.NO_RECEIPT, provider="twilio", receipt_due_at=clock())
+    assert ask("providers") == PartFinding(
+        PartState.DEGRADED,
+        "sendgrid confirms 5 of 11 messages of the last hour: it delivers few, or its receipts do not reach"
+        " /api/hooks/sendgrid",
+    )
+    assert read_messages()["by_state"] == {"delivered": 5, "no_receipt": 7}
+
+
+def test_receipts_that_are_not_due_yet_or_of_another_hour_say_nothing(tell: Tell) -> None:
+    for _ in range(20):
+        later = clock() + timedelta(seconds=1)
+        tell(State.SENT, provider="sendgrid", receipt_due_at=later)
+        tell(State.SENT, provider="smtp")
+        tell(State.NO_RECEIPT, provider="sendgrid", receipt_due_at=clock(), id=_id_of(timedelta(hours=2)))
+    assert ask("providers").state is PartState.OK
+
+
+def _id_of(ago: timedelta) -> UUID:
+    return UUID(int=first_id_at(clock() - ago).int + secrets.randbits(60))
+
+
+def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:
+    settings_env(MAIL_PROVIDERS="smtp,sendgrid")
+    assert {each: list_providers(each) for each in Channel} == {
+        each: tuple(channel(each.value).provider_names()) for each in Channel
+    }

@@ -1,0 +1,202 @@
+"""Payments in health: what waits for Stripe, what was given up, what an operator must settle, an open circuit breaker."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from api.admin.health.findings import PartFinding, PartState
+from api.admin.health.payments import read_payments
+from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
+from api.models.base import new_id, session
+from api.models.book import BookTransaction
+from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
+from api.models.invoice import Invoice, InvoiceKind
+from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
+from api.models.stripe_command import CommandKind, StripeCommand
+from api.models.stripe_event import PaymentDifference, StripeEventFlag
+from api.models.user import User
+from api.payments.client import STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_RETRY_FOR
+from configs.circuit_breaker import CircuitBreaker
+from configs.clock import clock
+from tests.api.admin.health.conftest import ask
+from tests.api.world import add_payment, add_stripe_event
+
+World = Callable[..., None]
+
+
+@pytest.fixture
+def finding(world: World) -> Callable[[], PartFinding]:
+    return lambda: ask("payments")
+
+
+def add_waiting_event(name: str, age: float, flag: StripeEventFlag | None = None) -> None:
+    at = clock() - timedelta(seconds=age)
+    add_stripe_event(name, received_at=at, applied_at=None, next_attempt_at=clock(), flag=flag)
+
+
+def test_nothing_waits(finding: Callable[[], PartFinding]) -> None:
+    add_stripe_event()
+    assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
+
+
+def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
+    add_waiting_event("evt_1", HEALTH_AGE_SECONDS())
+    add_waiting_event("evt_2", 3)
+    assert finding() == PartFinding(PartState.OK, "2 events, 0 commands on the way")
+    add_waiting_event("evt_3", 600)
+    assert finding() == PartFinding(
+        PartState.DEGRADED, "3 events of Stripe's not applied, the oldest for 10 min"
+    )
+
+
+def test_events_about_nothing_of_ours_are_no_trouble(finding: Callable[[], PartFinding]) -> None:
+    add_waiting_event("evt_1", 3000, StripeEventFlag.UNKNOWN_OWNER)
+    assert finding().state is PartState.OK
+    assert read_payments().unknown == 1
+
+
+def test_events_that_were_given_up_are_named_for_a_day(finding: Callable[[], PartFinding]) -> None:
+    old = STRIPE_RETRY_FOR + timedelta(days=1)
+    for name, age in (("evt_1", old - timedelta(seconds=1)), ("evt_2", old)):
+        add_stripe_event(name, received_at=clock() - age, applied_at=None, flag=StripeEventFlag.GAVE_UP)
+    assert finding() == PartFinding(PartState.DEGRADED, "1 event of Stripe's given up: replay them")
+
+
+def test_an_open_circuit_breaker_is_named(finding: Callable[[], PartFinding]) -> None:
+    breaker = CircuitBreaker("stripe", STRIPE_REST_SECONDS())
+    for _ in range(3):
+        breaker.record_failure(breaker.begin_call())
+    assert finding() == PartFinding(PartState.DEGRADED, "Stripe does not answer: it is asked again in 15 s")
+
+
+def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:
+    command(HEALTH_AGE_SECONDS() - 1)
+    assert finding() == PartFinding(PartState.OK, "0 events, 1 command on the way")
+    command(300)
+    reason = "2 commands not taken by Stripe, the oldest for 5 min"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def test_a_refund_that_waits_for_the_bank_is_no_trouble(finding: Callable[[], PartFinding]) -> None:
+    with session() as s:
+        refund = Refund(
+            payment_id=pay(),
+            amount_cents=500,
+            reason=RefundReason.OPERATOR,
+            error=DISPUTED,
+            created_at=clock(),
+        )
+        s.add(refund)
+    command(9000, refund.id)
+    assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
+
+
+def command(age: float, subject: UUID | None = None) -> None:
+    """Write a command of so many seconds ago."""
+    at = clock() - timedelta(seconds=age)
+    with session() as s:
+        s.add(
+            StripeCommand(
+                kind=CommandKind.REFUND, subject_id=subject or new_id(), created_at=at, next_attempt_at=at
+            )
+        )
+
+
+def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFinding]) -> None:
+    def declare(seconds: float, **columns: Any) -> Declaration:
+        at = clock() - timedelta(seconds=seconds)
+        return Declaration(
+            kind=DeclarationKind.WITHDRAWAL,
+            made_by=DeclaredBy.FORM,
+            made_at=at,
+            takes_effect_at=at,
+            **columns,
+        )
+
+    with session() as s:
+        s.add_all([declare(100), declare(-86400), declare(600, refused_because="no_order")])
+    assert finding().state is PartState.OK
+    with session() as s:
+        s.add(declare(130))
+    reason = "1 declaration not applied: the job apply_declarations does it"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def test_an_invoice_that_waits_for_its_file_is_named(finding: Callable[[], PartFinding]) -> None:
+    order(HEALTH_AGE_SECONDS() - 1)
+    assert finding().state is PartState.OK
+    order(HEALTH_AGE_SECONDS() + 1)
+    order(900, pdf_key="made/before.pdf")
+    reason = "1 invoice without a file: the job issue_invoices makes it"
+    assert finding() == PartFinding(PartState.DEGRADED, reason)
+
+
+def order(age: float, pdf_key: str | None = None) -> None:
+    """Write an order, and its invoice of so many seconds ago."""
+    payment_id = pay()
+    transaction = sa.select(BookTransaction.id).where(BookTransaction.cause == f"paid:{payment_id}")
+    with session() as s:
+        s.add(
+            Invoice(
+                kind=InvoiceKind.INVOICE,
+                number=f"F-{payment_id}",
+                payment_id=payment_id,
+                transaction_id=s.scalars(transaction).one(),
+                amount_cents=1499,
+                issued_at=clock() - timedelta(seconds=age),
+                contents={},
+                pdf_key=pdf_key,
+            )
+        )
+
+
+_CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see the status")
+
+
+def pay() -> UUID:
+    with session() as s:
+        user = User(email=f"{new_id()}@example.org")
+        s.add(user)
+    return add_payment(user.id)
+
+
+def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:
+    payment, now = pay(), clock()
+
+    def refund(status: RefundStatus, at: datetime) -> Refund:
+        return Refund(
+            payment_id=payment,
+            amount_cents=500,
+            reason=RefundReason.OPERATOR,
+            status=status,
+            created_at=at,
+            settled_at=at,
+        )
+
+    with session() as s:
+        s.add(refund(RefundStatus.SUCCEEDED, now - timedelta(days=3)))
+        s.add(refund(RefundStatus.FAILED, now - timedelta(days=2)))
+    assert finding() == _CASE
+    assert read_payments().failed_refunds == 1
+    with session() as s:
+        s.add(refund(RefundStatus.PENDING, now))
+    assert finding().state is PartState.OK
+
+
+def test_differences_of_the_last_comparison_are_a_case(finding: Callable[[], PartFinding]) -> None:
+    def differ(name: str, hours: float, *, repaired: bool = False) -> PaymentDifference:
+        at = clock() - timedelta(hours=hours)
+        return PaymentDifference(found_at=at, object_id=name, ours={}, stripe={}, repaired=repaired)
+
+    with session() as s:
+        s.add_all([differ("in_1", 2, repaired=True), differ("in_2", 50)])
+    assert finding().state is PartState.OK
+    with session() as s:
+        s.add_all([differ("in_3", 25), differ("in_3", 1)])
+    assert finding() == _CASE
+    assert read_payments().differences == 1

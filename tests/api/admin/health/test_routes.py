@@ -1,0 +1,527 @@
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from rq import Queue, SimpleWorker
+
+from api.admin.health.checks import HealthCheck, HealthReport
+from api.admin.health.findings import PartDown, PartFinding, PartState
+from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskStatus, HostState
+from api.models.job_run import JOB_QUEUES
+from api.models.notification import QUEUES
+from api.models.user import Channel, Contact
+from configs.clock import clock
+from configs.dropped_checks import count_dropped
+from configs.job_queues import count_refused
+from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.outcome import Outcome
+from configs.prefecture import desks
+from configs.proof_spool_status import SpoolReport, publish_report
+from configs.refused_files import publish_refusal, withdraw_refusal
+from tests.api.world import BOBIGNY, Person, desk_state
+from tests.refused_writes import disk_full, read_only
+
+# One of them changes what the whole server does: none of the others may look meanwhile.
+pytestmark = pytest.mark.xdist_group("health")
+_MOMENTS = {"at", "away_since", "oldest_at"}
+SEEN = {
+    "at": "2026-11-20T09:00:00Z",
+    "scrapyd": "ok",
+    "running": {"prefenligne": 1},
+    "wanted": {"prefenligne": 1},
+}
+
+
+def check(age: float) -> None:
+    with session() as s:
+        s.add(
+            Check(
+                started_at=clock() - timedelta(seconds=age), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS,
+                evidence="x", milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
+            )
+        )  # fmt: skip
+
+
+def keeper(server: redis.Redis, **changes: Any) -> None:
+    server.set("keeper:seen", json.dumps(SEEN | changes))
+
+
+def planner(
+    server: redis.Redis, failing: dict[str, str] | None = None, age: float = 0, **queues: float
+) -> None:
+    """Report as the planner does; `queues`: for how many seconds each has desks, `-` written as `_`."""
+    since = {name.replace("_", "-"): clock() - timedelta(seconds=seconds) for name, seconds in queues.items()}
+    report = LoopReport(at=clock() - timedelta(seconds=age), failing=failing or {}, queues=since)
+    write_report(server, report)
+
+
+def spool(server: redis.Redis, **changes: Any) -> None:
+    publish_report(
+        server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes)
+    )
+
+
+@pytest.fixture
+def workers(redis_server: redis.Redis) -> SimpleWorker:
+    """Register a worker of every queue, as a running one does."""
+    queues = [Queue(name, connection=redis_server) for name in (*QUEUES, *JOB_QUEUES)]
+    made = SimpleWorker(queues, connection=redis_server)
+    made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    return made
+
+
+@pytest.fixture
+def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker) -> FlaskClient:
+    """Give an API whose parts all work."""
+    keeper(redis_server)
+    planner(redis_server)
+    write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
+    write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
+    spool(redis_server)
+    desk_state(wished_seconds=30, feasible_seconds=30)
+    check(age=1)
+    return client
+
+
+def parts(client: FlaskClient, status: int = 503) -> dict[str, Any]:
+    answer = client.get("/api/health")
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = (answer.json or {})["parts"]
+    return {name: part["reason"] for name, part in found.items() if part["status"] == "down"}
+
+
+def test_all_parts_work(whole: FlaskClient) -> None:
+    for path in ("/api/health", "/api/health/ready"):
+        answer = whole.get(path)
+        assert answer.status_code == 200, answer.text
+        body = answer.json or {}
+        assert body["status"] == "ok"
+        assert list(body["parts"]) == [
+            "database",
+            "redis",
+            "keys",
+            "eviction",
+            "scrapyd",
+            "workers",
+            "planner",
+            "background",
+            "checks",
+            "partitions",
+            "payments",
+            "providers",
+            "messages",
+            "delivery",
+            "ceilings",
+            "proofs",
+            "records",
+            "streams",
+            "backups",
+            "certificate",
+            "files",
+        ]
+        assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
+
+
+def test_a_scrapyd_that_is_away_beside_one_that_works_degrades_health(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    keeper(redis_server, away=["10.0.0.2:6800"])
+    answer = whole.get("/api/health")
+    assert answer.status_code == 200
+    said = "scrapyd at 10.0.0.2:6800 is down; prefenligne: 1 spider"
+    assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
+
+
+def test_a_queue_whose_spiders_are_missing_on_one_of_two_machines_is_named(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    keeper(redis_server, running={"prefenligne": 2}, wanted={"prefenligne": 2}, missing={"prefenligne": 1})
+    assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 1 of 2"
+
+
+def test_a_key_that_was_taken_away_too_early_is_said(
+    whole: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+) -> None:
+    with session() as s:
+        s.add(Contact(user_id=person().id, channel=Channel.SMS, address="+33612345601"))
+    assert (whole.get("/api/health").json or {})["status"] == "ok"
+    settings_env(DATA_KEYS="another-key-another-key-another-key")
+    found = whole.get("/api/health")
+    part = (found.json or {})["parts"]["keys"]
+    assert (found.status_code, part["status"]) == (200, "degraded")
+    assert "give DATA_KEYS back" in part["reason"]
+
+
+@pytest.mark.parametrize(("name", "part"), [("email-critical", "workers"), ("payments", "background")])
+def test_jobs_that_a_worker_refused_are_named_for_an_hour(
+    whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
+) -> None:
+    for _ in range(2):
+        count_refused(redis_server, name)
+    answer = whole.get("/api/health")
+    found = (answer.json or {})["parts"]
+    assert (answer.status_code, found[part]["status"]) == (200, "degraded")
+    assert f"jobs were refused lately, the workers' logs say why: {name}: 2; " in found[part]["reason"]
+    assert [other for other in ("workers", "background") if found[other]["status"] != "ok"] == [part]
+    redis_server.delete("jobs:refused")
+    assert (whole.get("/api/health").json or {})["status"] == "ok"
+
+
+def test_files_that_are_refused_are_named_with_the_programs_that_refuse_them(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    since = clock() - timedelta(minutes=5)
+    for program in ("api", "planner"):
+        publish_refusal(redis_server, program, since, "bobigny_93.yaml:8: tier: must be 1 to 3")
+    found = whole.get("/api/health")
+    part = (found.json or {})["parts"]["files"]
+    assert (found.status_code, part["status"]) == (200, "degraded")
+    assert part["reason"] == (
+        "new files are refused for 5 min, the former ones are used (api, planner):"
+        " bobigny_93.yaml:8: tier: must be 1 to 3"
+    )
+    for program in ("api", "planner"):
+        withdraw_refusal(redis_server, program)
+    assert (whole.get("/api/health").json or {})["parts"]["files"]["status"] == "ok"
+
+
+def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    part = (whole.get("/api/health").json or {})["parts"]["streams"]
+    assert (part["status"], part["reason"]) == ("ok", "2 streams open")
+    redis_server.delete(STREAM)
+    found = whole.get("/api/health")
+    part = (found.json or {})["parts"]["streams"]
+    assert (found.status_code, part["status"]) == (200, "degraded")
+    assert "python -m api.stream" in part["reason"]
+
+
+def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    redis_server.delete("keeper:seen")
+    assert "scrapy plan" in parts(whole)["scrapyd"]
+
+
+def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    keeper(redis_server, scrapyd="down")
+    assert "scrapyd is down" in parts(whole)["scrapyd"]
+    keeper(redis_server, running={}, missing={"prefenligne": 1})
+    assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 0 of 1"
+    redis_server.set("keeper:seen", "not json")
+    assert "cannot be asked" in parts(whole)["scrapyd"]
+
+
+@pytest.mark.rule("3.12")
+def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    redis_server.delete(PLANNER)
+    assert "scrapy plan" in parts(whole)["planner"]
+    planner(redis_server, age=61)
+    assert parts(whole)["planner"].startswith("the planner's report is 61 s old")
+    planner(redis_server, {"host back-off": "ValueError", "planning": "KeyError"})
+    assert parts(whole)["planner"].endswith(
+        "its log says why: host back-off (ValueError), planning (KeyError)"
+    )
+    redis_server.set(PLANNER, "not json")
+    assert "cannot be asked" in parts(whole)["planner"]
+
+
+@pytest.mark.rule("4.5")
+def test_what_is_of_a_time_to_come_is_down(
+    client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
+) -> None:
+    """A clock that was set ahead by a day and back: "-68370 s old" once was well."""
+    keeper(redis_server)
+    planner(redis_server, age=-86400)
+    ahead = clock() + timedelta(seconds=68370)
+    desk_state(wished_seconds=30, feasible_seconds=30, due_queue="prefenligne", last_check_at=ahead)
+    check(age=-68370)
+    found = parts(client)
+    assert {name: found[name].split("from now")[0] for name in found} == {
+        "planner": "the planner's report is of 24 h ",
+        "checks": "the newest check is of 19 h ",
+        "checks:prefenligne": "its newest check is of 19 h ",
+    }
+    check(age=130)
+    assert parts(client)["checks"] == "the newest check is 130 s old: 120 s are allowed"
+
+
+MELUN = "melun_77/titre-sejour"
+QUEUES_OF = {BOBIGNY: "prefenligne", MELUN: "custom-browser"}
+
+
+def queue(desk: str, age: float | None, **changes: Any) -> None:
+    """Let a desk that is asked each minute have been checked so many seconds ago."""
+    at = None if age is None else clock() - timedelta(seconds=age)
+    values = {
+        "wished_seconds": 60,
+        "share_seconds": 30,
+        "feasible_seconds": 60,
+        "last_outcome": Outcome.NO_SLOTS,
+    }
+    desk_state(desk, **values | {"due_queue": QUEUES_OF[desk], "last_check_at": at} | changes)
+
+
+@pytest.mark.rule("3.12")
+@pytest.mark.parametrize(
+    ("age", "changes", "said"),
+    [
+        (119, {}, None),
+        (121, {}, "the newest check is 2 min old: 2 min are allowed"),
+        (None, {"last_outcome": None}, "no desk was checked yet"),
+        (-3600, {}, "its newest check is of 60 min from now"),
+        (1700, {"last_outcome": Outcome.CAPTCHA}, None),
+        (1900, {"last_outcome": Outcome.CAPTCHA}, "the newest check is 32 min old"),
+        (230, {"last_outcome": Outcome.OVERLOADED}, None),
+        (7000, {"last_outcome": Outcome.UNREACHABLE, "status": DeskStatus.ERROR}, None),
+        (86400, {"due_queue": None}, None),
+    ],
+)
+def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
+    whole: FlaskClient, age: float | None, changes: dict[str, Any], said: str | None
+) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, age, **changes)
+    check(age=300)
+    found = parts(whole, 503 if said else 200)
+    assert set(found) == ({"checks:custom-browser"} if said else set())
+    assert not said or found["checks:custom-browser"].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("age", "wished", "since"),
+    [
+        (None, 60, 100),  # a new booking system
+        (None, 60, -130),  # negative: it is late
+        (None, 6 * 3600, 11 * 3600),  # with heartbeat desks only
+        (5 * 86400, 60, 100),  # all its desks were stale for days
+        (5 * 86400, 60, -130),
+    ],
+)
+def test_a_queue_that_has_desks_since_a_moment_ago_is_not_late(
+    whole: FlaskClient, redis_server: redis.Redis, age: float | None, wished: float, since: float
+) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, age, wished_seconds=wished)
+    check(age=86400)
+    planner(redis_server, custom_browser=abs(since))
+    late = {"checks:custom-browser"} if since < 0 else set()
+    assert set(parts(whole, 503 if late else 200)) == late
+    planner(redis_server, custom_browser=-3600)  # of a clock that was ahead
+    assert set(parts(whole)) == {"checks:custom-browser"}
+
+
+def test_a_queue_whose_hosts_rest_or_are_stopped_is_not_late(whole: FlaskClient) -> None:
+    queue(BOBIGNY, 1)
+    queue(MELUN, 86400)
+    assert set(parts(whole)) == {"checks:custom-browser"}
+    host, now = desks()[MELUN].host, clock()
+    for values in (
+        {"rests_until": now + timedelta(minutes=5)},
+        {"rests_until": now - timedelta(seconds=60)},  # its next check may take a moment
+        {"stopped_at": now, "stop_reason": "asked to"},
+    ):
+        with session() as s:
+            s.merge(HostState(host=host, updated_at=now - timedelta(hours=2), **values))
+        parts(whole, 200)
+
+
+def test_a_queue_that_nobody_listens_to_is_named(
+    whole: FlaskClient, workers: SimpleWorker, redis_server: redis.Redis
+) -> None:
+    workers.teardown()  # type: ignore[no-untyped-call]  # RQ has no types here
+    only = SimpleWorker([Queue("critical", connection=redis_server)], connection=redis_server)
+    only.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    assert parts(whole)["workers"] == f"no worker listens to {', '.join(QUEUES[1:])}"
+
+
+def test_a_policy_that_drops_jobs_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    redis_server.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        found = parts(whole)
+    finally:
+        redis_server.config_set("maxmemory-policy", "noeviction")
+    assert "allkeys-lru" in found["eviction"]
+    assert list(found) == ["eviction"]
+
+
+def test_old_checks_are_named_but_not_where_nothing_is_scheduled(
+    client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker
+) -> None:
+    keeper(redis_server)
+    planner(redis_server)
+    parts(client, 200)
+    desk_state(wished_seconds=30, feasible_seconds=30)
+    assert "none was checked yet" in parts(client)["checks"]
+    check(age=500)
+    assert "120 s are allowed" in parts(client)["checks"]
+    desk_state(wished_seconds=30, feasible_seconds=400)
+    parts(client, 200)
+
+
+def test_a_database_that_is_away_is_named_and_the_rest_is_told(
+    whole: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DATABASE_URL="postgresql://x:x@127.0.0.1:1/x")
+    assert parts(whole) == {
+        "database": "does not answer (OperationalError)",
+        "checks": "does not answer (OperationalError)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (read_only, "takes no writes: it is a standby, or set read-only"),
+        (disk_full, "a write was refused within the last minute (DiskFull)"),
+    ],
+)
+def test_a_database_that_takes_no_writes_is_named_and_routes_say_later(
+    whole: FlaskClient,
+    redis_server: redis.Redis,
+    refusal: Callable[[], AbstractContextManager[None]],
+    said: str,
+) -> None:
+    person = {"email": "camille@example.org", "password": "correct horse battery staple"}
+    with refusal():
+        answer = whole.post("/api/auth/register", json=person)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert whole.get("/api/prefectures").status_code == 200
+        assert parts(whole)["database"] == said
+    # A connection that was opened to what took no writes is met once, and all of the pool are given up with it.
+    whole.post("/api/auth/register", json=person)
+    assert whole.post("/api/auth/register", json=person).status_code == 202
+    redis_server.delete("database:refused")  # as a minute later
+    parts(whole, 200)
+
+
+def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
+    database: str, make_app: Callable[[], Flask], settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    client = make_app().test_client()
+    assert set(parts(client)) == {"redis", "eviction", "scrapyd", "workers", "planner"}
+    assert client.get("/api/health/live").json == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"away_since": 600, "waiting": 14}, "their store takes nothing for 10 min: 14 proofs on the way"),
+        (
+            {"oldest_at": 121, "waiting": 1},
+            "1 proof on the way, the oldest for 2 min: is `python -m crawler.proofs`",
+        ),
+        ({"trouble": "[Errno 5] /var/lib"}, "spiders can leave no proof: the disk is full or fails"),
+        (
+            {"at": 61},
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
+        ),
+        (
+            {"at": -61},
+            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
+        ),
+        ({"oldest_at": -86400, "waiting": 1}, "the oldest proof is of 24 h from now: a machine's clock"),
+    ],
+)
+def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
+    whole: FlaskClient, redis_server: redis.Redis, changes: dict[str, Any], said: str
+) -> None:
+    moments = {name: clock() - timedelta(seconds=ago) for name, ago in changes.items() if name in _MOMENTS}
+    spool(redis_server, **changes | moments)
+    answer = whole.get("/api/health")
+    assert answer.status_code == 200
+    body = answer.json or {}
+    assert body["status"] == body["parts"]["proofs"]["status"] == "degraded"
+    assert body["parts"]["proofs"]["reason"].startswith(said)
+    assert "secret-place" not in answer.text
+    assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
+
+
+def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_same(
+    whole: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PARTITION_DAYS_LOW="365")
+    answer = whole.get("/api/health")
+    part = (answer.json or {})["parts"]["partitions"]
+    assert (answer.status_code, part["status"]) == (200, "degraded")
+    assert "days of checks are made ahead: the job make_partitions makes them" in part["reason"]
+
+
+def test_checks_that_could_not_be_recorded_are_named_for_a_day_and_people_are_told_all_the_same(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    for queue_name, days in (("prefenligne", 0), ("prefenligne", 1), ("ants", 1), ("doctolib", 2)):
+        count_dropped(redis_server, queue_name, 2, clock().date() - timedelta(days=days))
+    answer = whole.get("/api/health")
+    part = (answer.json or {})["parts"]["records"]
+    assert (answer.status_code, part["status"]) == (200, "degraded")
+    assert part["reason"].endswith("ants: 2, prefenligne: 4")
+
+
+def test_proofs_that_are_on_their_way_for_a_moment_are_well(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    spool(redis_server, waiting=2, oldest_at=clock() - timedelta(seconds=119))
+    body = whole.get("/api/health").json or {}
+    assert body["parts"]["proofs"] == {"status": "ok", "reason": "2 proofs on the way"}
+
+
+def test_live_touches_nothing(bare: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis.connection.Connection, "connect", lambda *_: pytest.fail("Redis was asked"))
+    assert bare.get("/api/health/live").json == {"status": "ok"}
+
+
+def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(redis_server: redis.Redis) -> None:
+    release, asked = Event(), []
+
+    def hang(_: redis.Redis) -> str:
+        asked.append(uuid4())
+        release.wait(60)
+        return "at last"
+
+    def broken(_: redis.Redis) -> str:
+        raise PartDown("broken")
+
+    checks = [
+        HealthCheck("hangs", hang),
+        HealthCheck("broken", broken),
+        HealthCheck("works", lambda _: "fine"),
+    ]
+    health = HealthReport(redis_server, checks)
+    try:
+        for _ in range(2):
+            assert health.read(1) == {
+                "hangs": PartFinding(PartState.DOWN, "no answer within 1 s"),
+                "broken": PartFinding(PartState.DOWN, "broken"),
+                "works": PartFinding(PartState.OK, "fine"),
+            }
+        assert len(asked) == 1
+    finally:
+        release.set()
+    assert health.read(5)["hangs"] == PartFinding(PartState.OK, "at last")
+    health.close()
+
+
+def test_an_answer_that_is_kept_is_not_asked_for_again_but_a_trouble_is(redis_server: redis.Redis) -> None:
+    answers = iter(["first", PartDown("ill"), "second"])
+
+    def answer(_: redis.Redis) -> str:
+        found = next(answers)
+        if isinstance(found, PartDown):
+            raise found
+        return str(found)
+
+    for kept, said in ((60.0, ["first", "first"]), (0.0, ["ill", "second"]), (60.0, [])):
+        health = HealthReport(redis_server, [HealthCheck("part", answer, kept=kept)])
+        assert [health.read(5)["part"].reason for _ in said] == said
+        health.close()

@@ -1,0 +1,507 @@
+"""Our own alarms: each check of health on a healthy stack and on an ill one; when what was found is told, and ends."""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+import redis
+import sqlalchemy as sa
+import time_machine
+from rq import Queue, SimpleWorker
+
+from api.admin.health.checks import CHECKS
+from api.background import jobs
+from api.models.backup_state import BackupPart, BackupState
+from api.models.base import new_id, session
+from api.models.check import Check
+from api.models.incident import OF_HEALTH, Incident, IncidentReason
+from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from api.models.key_sighting import KeySighting
+from api.models.notification import QUEUES, Notification, Priority, State
+from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.stripe_event import StripeEventFlag
+from api.models.user import Channel, Contact
+from api.operations.alarms import acknowledge
+from api.operations.providers import read_left_alone
+from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
+from configs.clock import clock
+from configs.dropped_checks import count_dropped
+from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.outcome import Outcome
+from configs.proof_spool_status import SpoolReport, publish_report
+from configs.redis import open_redis
+from configs.refused_files import publish_refusal
+from notifier.content.messages import render
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kind_of
+from tests.api.admin.health.test_certificate import site, write_certificate
+from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
+from tests.api.world import BOBIGNY, PREFECTURES, add_stripe_event, desk_state, rows
+from tests.deploy.compose_files import DEPLOY
+
+pytestmark = [
+    pytest.mark.usefixtures("database", "redis_server", "frozen", "healthy"),
+    pytest.mark.xdist_group("health"),  # a test there changes what the whole server does
+]
+
+ALARM = Written("operations_alarm", Channel.TELEGRAM, again=False)
+MINUTE = timedelta(minutes=1)
+
+
+def wait(number: int, due_at: datetime, **columns: Any) -> None:
+    """Write messages that may be sent from some moment on."""
+    values: dict[str, Any] = {
+        "channel": Channel.EMAIL, "kind": "support_received", "priority": Priority.IMMEDIATE,
+        "next_attempt_at": due_at, "next_nudge_at": due_at, "address": "x@example.org", "created_at": due_at,
+    }  # fmt: skip
+    with session() as s:
+        s.add_all(Notification(dedupe_key=str(uuid4()), **(values | columns)) for _ in range(number))
+
+
+def break_provider(name: str = "telegram") -> None:
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    with suppress(CircuitOpen):  # the probe of one that was open opens it again
+        for _ in range(FAILURES):
+            breaker.record_failure(breaker.begin_call())
+
+
+def alarms() -> list[Written]:
+    return [each for each in list_written() if each.kind == "operations_alarm"]
+
+
+def read_alarm() -> str:
+    """Return the text of the only alarm."""
+    (row,) = (each for each in rows(Notification) if each.kind == "operations_alarm")
+    with session() as s:
+        contact = s.get_one(Contact, row.contact_id)
+        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
+    assert isinstance(context, TemplateContext)
+    made = render(row.kind, row.channel, "fr", context)
+    return made.text or made.html
+
+
+def report_well(server: redis.Redis) -> None:
+    """Report as running programs do, and as the backup service does."""
+    now = clock()
+    seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
+    server.set("keeper:seen", json.dumps(seen))
+    for key in (PLANNER, BACKGROUND, STREAM):
+        write_report(server, LoopReport(at=now), key)
+    publish_report(server, SpoolReport(at=now, machine="one", store="s3://x"))
+    desk_state(wished_seconds=30, feasible_seconds=30)
+    with session() as s:
+        s.add(
+            Check(
+                started_at=now, desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1, requests=1,
+                slots_seen=0, covered=[], process="test",
+            )
+        )  # fmt: skip
+        for part in BackupPart:
+            s.merge(BackupState(part=part, finished_at=now, bytes=100))
+
+
+class Healthy(NamedTuple):
+    """A stack whose parts all work: its Redis, and its workers of messages and of jobs."""
+
+    server: redis.Redis
+    workers: dict[str, SimpleWorker]
+
+
+@pytest.fixture
+def healthy(database: str, redis_server: redis.Redis, settings_env: Callable[..., None]) -> Healthy:
+    """Let all parts of a stack work; give its workers, those of messages and those of jobs."""
+    settings_env(BACKUP_URL="/backups", PREFECTURES_DIR=PREFECTURES)
+    made = {}
+    for name, queues in (("messages", QUEUES), ("jobs", JOB_QUEUES)):
+        of_rq = [Queue(each, connection=redis_server) for each in queues]
+        made[name] = SimpleWorker(of_rq, connection=redis_server)
+        made[name].register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    report_well(redis_server)
+    return Healthy(redis_server, made)
+
+
+def test_nothing_wrong_writes_nothing(healthy: Healthy, frozen: time_machine.Traveller) -> None:
+    """No alarm of ours rings on a healthy stack, which a first backup, a message and a job's run are part of."""
+    add_operator(*BOTH)
+    for _ in range(40):
+        wait(3, clock())
+        report_well(healthy.server)
+        assert jobs.watch_operations() == {"mails": 0}
+        with session() as s:
+            s.execute(sa.delete(Notification))
+        frozen.shift(MINUTE)
+    assert rows(Incident) == []
+
+
+def settle(number: int, state: State, lost: State | None = None, **columns: Any) -> None:
+    """Write mails of a moment ago that came to this end, and three that were lost."""
+    at = clock() - timedelta(seconds=30)
+    for each in (*[state] * number, *([lost] * 3 if lost else ())):
+        ended = {"failed_at": at} if each is State.FAILED else {"accepted_at": at}
+        own = {
+            "id": new_id(),
+            "state": each,
+            "reason": "x",
+            "provider": "sendgrid",
+            "priority": Priority.CRITICAL,
+        }
+        wait(1, at, **(own | ended | columns))
+
+
+def spend(settings_env: Callable[..., None]) -> None:
+    settings_env(SMS_DAY_STOP="2", SMS_DAY_WARN="1")
+    wait(1, clock(), cost=Decimal(2), channel=Channel.SMS, state=State.SENT, accepted_at=clock())
+
+
+def complain(number: int) -> None:
+    now = clock()
+    with session() as s:
+        s.add_all(
+            ProviderEvent(
+                provider="sendgrid", event_id=str(each), notification_ids=[], kind=ReceiptKind.COMPLAINED, at=now,
+                received_at=now, applied_at=now,
+            )
+            for each in range(number)
+        )  # fmt: skip
+
+
+def fail_job() -> None:
+    now = clock()
+    with session() as s:
+        s.add(
+            JobRun(
+                job="check_days",
+                due_at=now,
+                ended_at=now,
+                result=JobResult.FAILED,
+                error="KeyError",
+                next_nudge_at=now,
+            )
+        )
+
+
+def keep_key(days: float) -> None:
+    since = clock() - timedelta(days=days)
+    with session() as s:
+        s.add(
+            KeySighting(
+                program="api", name="jwt_secret", fingerprint="x", first_seen_at=since, started_at=clock(),
+                first_since=since,
+            )
+        )  # fmt: skip
+
+
+def forget_backups() -> None:
+    with session() as s:
+        s.execute(sa.delete(BackupState))
+
+
+def age_checks() -> None:
+    with session() as s:
+        s.execute(sa.text("TRUNCATE checks"))
+    desk_state(last_check_at=None)
+
+
+class Ill(NamedTuple):
+    """A stack that is ill: what `make` does to it, and what operators are told after so long."""
+
+    check: str
+    make: Callable[[], Any]
+    reason: IncidentReason
+    minutes: float
+    subject: str
+    text: str
+
+
+DOWN, DEGRADED = IncidentReason.PART_DOWN, IncidentReason.PART_DEGRADED
+
+
+def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
+    server, workers = stack
+    refused = {"later": clock() + timedelta(hours=1), "created": clock() - timedelta(hours=1)}
+    return [
+        Ill("scrapyd", lambda: server.delete("keeper:seen"), DOWN, 1, "scrapyd", "is `scrapy plan` running"),
+        Ill("workers", workers["messages"].teardown, DOWN, 1, "workers", "no worker listens to critical"),
+        Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
+        Ill("background", fail_job, DEGRADED, 5, "background", "check_days failed (KeyError)"),
+        Ill("checks", age_checks, DOWN, 1, "checks", "none was checked yet"),
+        Ill("partitions", lambda: settings_env(PARTITION_DAYS_LOW="365"), DEGRADED, 5, "partitions", "made ahead"),
+        Ill("payments", lambda: add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP), DEGRADED, 5, "payments", "given up"),
+        Ill("keys", lambda: keep_key(366), DEGRADED, 5, "keys", "1 key of more than a year"),
+        Ill("providers", break_provider, IncidentReason.PROVIDER_DOWN, 2, "telegram", "Un prestataire d’envoi est en panne"),
+        Ill("providers", lambda: wait(10, refused["later"], reason="twilio 20429", created_at=refused["created"]), IncidentReason.QUOTA, 0, "twilio", "10 messages refusés"),
+        Ill("messages", lambda: wait(2, clock() - 6 * MINUTE), IncidentReason.OLD_QUEUE, 0, "notifications", "2 messages à envoyer"),
+        Ill("delivery", lambda: settle(20, State.DELIVERED, lost=State.BOUNCED), IncidentReason.LOW_DELIVERY, 0, "email", "3 messages sur 23"),
+        Ill("delivery", lambda: settle(40, State.SENT, lost=State.FAILED), IncidentReason.DEAD_LETTERS, 0, "notifications", "3 messages en 15 minutes"),
+        Ill("delivery", lambda: complain(3), IncidentReason.SPAM_REPORTS, 0, "mail", "3 signalements en un jour"),
+        Ill("ceilings", lambda: spend(settings_env), IncidentReason.SMS_CEILING, 0, "SMS 2026-11-20", "plafond des SMS"),
+        Ill("ceilings", lambda: settings_env(STRANGER_MAILS_A_DAY="0"), IncidentReason.MAIL_CEILING, 0, "mails 2026-11-20", "STRANGER_MAILS_A_DAY"),
+        Ill("proofs", lambda: publish_report(server, SpoolReport(at=clock(), machine="one", store="x", trouble="full")), DEGRADED, 5, "proofs", "spiders can leave no proof"),
+        Ill("records", lambda: count_dropped(server, "ants", 2, clock().date()), DEGRADED, 5, "records", "ants: 2"),
+        Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
+        Ill("backups", forget_backups, DEGRADED, 30, "backups", "the base backup was not made yet"),
+        Ill("files", lambda: publish_refusal(server, "api", clock(), "a.yaml:8: wrong"), DEGRADED, 5, "files", "a.yaml:8: wrong"),
+    ]  # fmt: skip
+
+
+CHECKED = 21
+_REPORTED = {
+    "backups",
+    "checks",
+    "files",
+    "planner",
+    "proofs",
+    "providers",
+    "scrapyd",
+    "streams",
+}  # mend by themselves
+
+
+def watch() -> dict[str, int]:
+    """Run the job, while all programs report."""
+    report_well(open_redis())
+    return jobs.watch_operations()
+
+
+@pytest.mark.parametrize("number", range(CHECKED))
+def test_each_alarm_rings_on_an_ill_stack_once_it_has_lasted(
+    number: int, healthy: Healthy, settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    add_operator(*BOTH)
+    case = list_cases(healthy, settings_env)[number]
+    assert jobs.watch_operations() == {"mails": 0}
+    case.make()
+    told = [jobs.watch_operations()["mails"]]
+    for _ in range(int(case.minutes)):
+        frozen.shift(MINUTE)
+        report_well(healthy.server)
+        if case.check in _REPORTED:
+            case.make()
+        told.append(jobs.watch_operations()["mails"])
+    assert told == [0] * int(case.minutes) + [1]
+    assert (get_incident().reason, get_incident().subject) == (case.reason, case.subject)
+    assert case.text in read_alarm()
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(9, True), (60, False)])
+def test_a_certificate_that_ends_soon_is_told(
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+    frozen: time_machine.Traveller,
+    days: int,
+    is_told: bool,
+) -> None:
+    add_operator(*BOTH)
+    write_certificate(tmp_path / "pem", clock() + timedelta(days=days))
+    with site(tmp_path / "pem") as port:
+        settings_env(API_URL=f"https://localhost:{port}", SSL_CERT_FILE=tmp_path / "pem")
+        jobs.watch_operations()
+        frozen.shift(5 * MINUTE)
+        jobs.watch_operations()
+    found = [each for each in rows(Incident) if each.subject == "certificate"]
+    assert [each.told_at is not None for each in found] == [True] * is_told
+
+
+def test_every_check_but_those_of_prometheus_has_its_case_and_alarms_are_few(
+    healthy: Healthy, settings_env: Callable[..., None]
+) -> None:
+    cases = list_cases(healthy, settings_env)
+    assert len(cases) == CHECKED
+    told = {check.name for check in CHECKS if check.told_after is not None}
+    assert {case.check for case in cases} | {"certificate"} == told
+    assert {case.reason for case in cases} == OF_HEALTH
+    theirs = re.findall(r"- alert:", (DEPLOY / "prometheus" / "rules.yaml").read_text("utf-8"))
+    raised_elsewhere = {"desk_trouble", "payment_trouble", "checks of the night"}
+    assert len(told) + len(raised_elsewhere) + len(theirs) <= 30
+
+
+def test_few_messages_that_are_lost_are_no_alarm() -> None:
+    settle(20, State.DELIVERED)
+    settle(2, State.BOUNCED)
+    settle(2, State.FAILED)
+    complain(2)
+    assert jobs.watch_operations() == {"mails": 0}
+    assert rows(Incident) == []
+
+
+def test_a_key_of_less_than_a_year_is_no_alarm() -> None:
+    keep_key(364)
+    jobs.watch_operations()
+    assert rows(Incident) == []
+
+
+def test_a_provider_that_stays_down_is_told_after_two_minutes(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    assert "telegram" in read_left_alone(Channel.TELEGRAM)
+    assert watch() == {"mails": 0}, "a breaker opens for a short failure, too"
+    frozen.shift(2 * MINUTE)
+    break_provider()
+    assert watch() == {"mails": 1}
+    assert (get_incident().reason, get_incident().subject) == (IncidentReason.PROVIDER_DOWN, "telegram")
+    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)], "not by the provider that is down"
+    assert "Un prestataire d’envoi est en panne" in read_alarm()
+    frozen.shift(MINUTE)
+    break_provider()
+    assert watch() == {"mails": 0}, "told once"
+
+
+def mend_provider(name: str = "telegram") -> None:
+    breaker = CircuitBreaker(name, PROVIDER_REST_SECONDS())
+    breaker.record_success(breaker.begin_call())
+
+
+def test_a_provider_that_few_messages_call_is_down_until_one_succeeds(
+    frozen: time_machine.Traveller,
+) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    watch()
+    frozen.shift(2 * MINUTE)
+    assert read_left_alone(Channel.TELEGRAM) == {}, "its rest is over, and no message was due"
+    assert watch() == {"mails": 1}
+    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)]
+
+
+def test_a_provider_that_answers_within_two_minutes_is_not_told(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    watch()
+    frozen.shift(MINUTE)
+    mend_provider()
+    for _ in range(5):
+        frozen.shift(MINUTE)
+        assert watch() == {"mails": 0}
+
+
+def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_machine.Traveller) -> None:
+    for _ in range(3):
+        break_provider()
+        watch()
+        frozen.shift(MINUTE)
+        mend_provider()
+        frozen.shift(8 * MINUTE)
+    seen = get_incident().seen_at
+    frozen.shift(10 * MINUTE)
+    watch()
+    assert get_incident().ends_at == seen
+
+
+def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 4 * MINUTE)
+    assert watch() == {"mails": 0}
+    frozen.shift(MINUTE)
+    assert watch() == {"mails": 1}
+    assert "2 messages à envoyer, le plus ancien depuis 5 minutes" in read_alarm()
+
+
+def test_messages_in_bulk_may_wait_for_an_hour(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 59 * MINUTE, priority=Priority.BULK)
+    assert watch() == {"mails": 0}
+    frozen.shift(MINUTE)
+    assert watch() == {"mails": 1}
+
+
+def test_messages_that_wait_on_purpose_are_none(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() + timedelta(hours=1))
+    frozen.shift(timedelta(minutes=59))
+    assert watch() == {"mails": 0}
+
+
+def test_alerts_that_the_hourly_cap_holds_back_are_none(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock(), reason="hourly cap", next_nudge_at=clock() + 12 * MINUTE)
+    frozen.shift(11 * MINUTE)
+    assert watch() == {"mails": 0}
+    frozen.shift(MINUTE)
+    assert watch() == {"mails": 1}, "now it is their turn, and nobody takes them"
+
+
+@pytest.mark.parametrize("reason", ["sendgrid answered 429", "twilio 20429"])
+def test_a_provider_that_refuses_many_for_a_limit_is_told(
+    reason: str, frozen: time_machine.Traveller
+) -> None:
+    add_operator(*BOTH)
+    later = clock() + timedelta(hours=1)
+    wait(10, later, reason=reason, created_at=clock() - 4 * MINUTE)
+    assert watch() == {"mails": 0}, "a burst"
+    frozen.shift(MINUTE)
+    assert watch() == {"mails": 1}
+    assert (get_incident().reason, get_incident().subject) == (IncidentReason.QUOTA, reason.partition(" ")[0])
+    assert "10 messages refusés" in read_alarm()
+
+
+def test_other_refusals_are_no_quota() -> None:
+    later, old = clock() + timedelta(hours=1), clock() - timedelta(hours=1)
+    wait(9, later, reason="sendgrid answered 429", created_at=old)
+    wait(20, later, reason="sendgrid answered 4290", created_at=old)
+    wait(20, later, reason="sendgrid answered 503", created_at=old)
+    watch()
+    assert rows(Incident) == []
+
+
+def test_the_ceiling_of_sms_is_told_once_a_day(
+    settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(SMS_DAY_STOP="2")
+    add_operator(*BOTH)
+    sent = {"channel": Channel.SMS, "state": State.SENT, "accepted_at": clock()}
+    wait(1, clock(), cost=Decimal("1.5"), **sent)
+    assert watch() == {"mails": 0}
+    wait(1, clock(), cost=Decimal("0.5"), **sent)
+    assert [watch()["mails"] for _ in range(2)] == [1, 0]
+    assert "Le plafond des SMS du jour est atteint" in read_alarm()
+    with session() as s:
+        acknowledge(s, get_incident().id)
+    assert watch() == {"mails": 0}
+    frozen.shift(timedelta(days=1))
+    wait(1, clock(), cost=Decimal(3), **(sent | {"accepted_at": clock()}))
+    watch()
+    found = sorted(each.subject for each in rows(Incident) if each.reason is IncidentReason.SMS_CEILING)
+    assert found == ["SMS 2026-11-20", "SMS 2026-11-21"]
+
+
+def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 6 * MINUTE)
+    watch()
+    assert "terminé" not in read_alarm()
+    with session() as s:
+        s.execute(sa.delete(Notification))
+    frozen.shift(15 * MINUTE)
+    watch()
+    assert get_incident().ends_at is not None
+    assert jobs.repeat_alarms() == {"mails": 1}
+    assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()
+
+
+def test_an_incident_that_operators_know_of_is_not_told(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    break_provider()
+    watch()
+    with session() as s:
+        acknowledge(s, get_incident().id)
+    frozen.shift(2 * MINUTE)
+    break_provider()
+    assert watch() == {"mails": 0}
+
+
+def test_the_planner_s_loop_does_not_end_what_it_does_not_watch(frozen: time_machine.Traveller) -> None:
+    from crawler.incidents import incidents
+
+    wait(1, clock() - timedelta(hours=1))
+    watch()
+    frozen.shift(timedelta(hours=1))
+    with session() as s:
+        incidents.store_incidents(s, [], clock())
+    assert get_incident().ends_at is None
