@@ -54,7 +54,7 @@ test: setup ## Set up, lint, test
 journeys: setup ## Test what takes long: whole stacks, killed browsers and processes, minutes of play
 	@$(BIN)/python -m pytest -m journey -n $(JOBS) --dist loadgroup
 
-drill: setup ## Prove the deployment as root, without containers: nginx, images, production, PgBouncer (ARGS='--only nginx')
+drill: setup ## As root: run production.yaml in containers, kill, release, restore it (ARGS=--keep: leave them)
 	@$(BIN)/python -m deploy.drill $(ARGS)
 
 compiled: setup # each of the workers would compile all tests for itself

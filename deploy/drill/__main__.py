@@ -1,105 +1,127 @@
-"""`make drill`: proves deployment as far as a machine without a container engine can. Exit code 0 if all held.
+"""`make drill`: the shipped production.yaml in containers. Exit code 0: all held, 1: not all, 2: it cannot run here.
 
-A step is a function of its own module; it is listed in STEPS and nowhere else.
+A step that fails ends the drill, because each needs what the ones before it left.
 """
 
 import argparse
+import os
+import shutil
+import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
-from deploy.drill import namespace, report
-from deploy.drill.fleet import check_fleet
-from deploy.drill.front import check_nginx
-from deploy.drill.images import build_environments, describe_sizes, remove_mount_point
-from deploy.drill.packages import install_packages
-from deploy.drill.pooler import check_pooler
-from deploy.drill.production import check_production
-from deploy.drill.server_faults import check_faults
-from deploy.drill.step import CannotRun, Step, StepFailed, StepResult, StepState, Workplace
-from deploy.drill.suite import run_suite
+from deploy.drill import steps
+from deploy.drill.engine import Engine
+from deploy.drill.errors import StepFailed
+from deploy.drill.restoring import restore
+from deploy.drill.server_files import ServerFiles
+from deploy.drill.walls import check_walls
 from deploy.local import signals
-from deploy.local.processes import StartFailed
 from deploy.local.signals import StopRequested
 
-_HOME = Path(".state/drill")
-STEPS: dict[str, Step] = {
-    "packages": Step("what Debian has", install_packages),
-    "nginx": Step("nginx with the shipped configuration", check_nginx),
-    "images": Step(
-        "each image's environment from the lock", lambda work: describe_sizes(build_environments(work))
-    ),
-    "production": Step("everything as in production", check_production, needs_images=True, is_walled=True),
-    "pgbouncer": Step(
-        "the same through PgBouncer, TLS verified", check_pooler, needs_images=True, is_walled=True
-    ),
-    "faults": Step("faults of real servers", check_faults, needs_images=True, is_walled=True),
-    "fleet": Step("several APIs, scrapyds and sets of workers, one of which is lost", check_fleet),
-    "suite": Step("the tests on PostgreSQL 16 and redis-server", run_suite),
+# A program of each package, by which it is found.
+_PACKAGES = {
+    "aardvark-dns": "/usr/lib/podman/aardvark-dns",
+    "debootstrap": "debootstrap",
+    "iptables": "iptables",
+    "netavark": "/usr/lib/podman/netavark",
+    "openssl": "openssl",
+    "podman": "podman",
+    "runc": "runc",
+}
+_PORTS = (80, 443, 8025, 8850)
+STEPS: dict[str, Callable[[steps.Drill], str]] = {
+    "images": steps.make_images,
+    "start": steps.start_all,
+    "idle": steps.be_idle,
+    "visitor": steps.serve_visitor,
+    "walls": check_walls,
+    "kills": steps.kill_each,
+    "release": steps.roll,
+    "restore": restore,
+    "stop": steps.stop_all,
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the steps, print their table, write it; return 1 if one did not hold."""
-    options = _options(arguments)
-    signals.listen()
-    console = Console(highlight=False)
-    work = Workplace(_HOME.resolve(), lambda text: console.print(f"  {text}", style="dim", markup=False))
-    work.folder.mkdir(parents=True, exist_ok=True)
-    results: list[StepResult] = []
-    try:
-        if namespace.is_inside():
-            namespace.raise_loopback()
-        for name in options.only or STEPS:
-            results.append(run_step(name, work))  # noqa: PERF401 -- those before one that is stopped count
-    except StopRequested:
-        console.print("stopped")
-    finally:
-        if not namespace.is_inside():
-            remove_mount_point()
-            report.print_table(console, STEPS, results)
-        report.write_report(options.to, " ".join(["make drill", *sys.argv[1:]]), results)
-    everything = len(results) == len(options.only or STEPS)
-    return int(not (everything and report.holds(results, allow_missing=options.allow_missing)))
-
-
-def run_step(name: str, work: Workplace) -> StepResult:
-    """Run a step, where it belongs; return how it ended."""
-    step = STEPS[name]
-    begun = time.monotonic()
-    inside = namespace.is_inside()
-    if not inside:
-        work.say(f"{name}: {step.title}")
-    try:
-        if step.needs_images and not inside:
-            build_environments(work)
-        if step.is_walled and not inside:
-            found = namespace.run_inside(name, work)
-            state, text = found.state, found.text
-        else:
-            state, text = StepState.HELD, step.run(work)
-    except CannotRun as why:
-        state, text = StepState.MISSING, str(why)
-    except (StepFailed, StartFailed) as failure:
-        state, text = StepState.FAILED, str(failure)
-    except Exception:  # noqa: BLE001 -- the other steps' results are not lost for it
-        state, text = StepState.FAILED, traceback.format_exc()
-    return StepResult(name, state, time.monotonic() - begun, text)
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+    """Run the steps, print their table, remove what they made."""
     parser = argparse.ArgumentParser(prog="python -m deploy.drill", description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=list(STEPS), metavar="STEP", help=", ".join(STEPS))
     parser.add_argument(
-        "--allow-missing", action="store_true", help="steps that this machine cannot run do not fail"
+        "--skip", nargs="*", default=[], choices=list(STEPS), metavar="STEP", help=", ".join(STEPS)
     )
-    parser.add_argument(
-        "--to", type=Path, default=Path(".state/drill.json"), help="where the results go (.state/drill.json)"
-    )
-    return parser.parse_args(arguments)
+    parser.add_argument("--keep", action="store_true", help="leave the containers as they are at the end")
+    options = parser.parse_args(arguments)
+    signals.listen()
+    console = Console(highlight=False, soft_wrap=True)
+    if missing := list_missing():
+        console.print(f"the drill needs {'; '.join(missing)}", markup=False)
+        return 2
+    engine = Engine(ServerFiles(Path(".state/drill").resolve() / "server"))
+    table = Table("step", "", "s", "", box=None)
+    drill = steps.Drill(engine, lambda text: console.print(f"  {text}", style="dim", markup=False))
+    try:
+        engine.files.write()
+        engine.write_conf()
+        engine.remove_all()
+        held = all(_run(name, drill, table) for name in STEPS if name not in options.skip)
+    except StopRequested:
+        held = False
+    finally:
+        console.print(table)
+        if not options.keep:
+            with signals.deaf():
+                engine.remove_all()
+    return int(not held)
+
+
+def list_missing() -> list[str]:
+    """Return what the drill needs and this machine has not."""
+    missing = [name for name, program in _PACKAGES.items() if not shutil.which(program, path=_PATH)]
+    taken = [str(port) for port in _PORTS if _is_taken(port)]
+    said = {
+        "root": os.geteuid() != 0,
+        f"Debian's packages: apt-get install {' '.join(missing)}": missing,
+        f"the ports {', '.join(taken)}, which others have": taken,
+    }
+    return [text for text, is_so in said.items() if is_so]
+
+
+_PATH = os.pathsep.join(
+    (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
+)  # a user's PATH lacks these
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("0.0.0.0", port))  # noqa: S104 -- for this moment
+        except PermissionError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
+def _run(name: str, drill: steps.Drill, table: Table) -> bool:
+    """Run a step, and add its line to the table; return whether it held."""
+    begun = time.monotonic()
+    drill.say(f"{name} …")
+    try:
+        text, held = STEPS[name](drill), True
+    except StepFailed as failure:
+        text, held = str(failure), False
+    except Exception:  # noqa: BLE001 -- the table and the end come whatever happens
+        text, held = traceback.format_exc(), False
+    table.add_row(name, "held" if held else "FAILED", f"{time.monotonic() - begun:.0f}", text)
+    drill.say(f"{name}: {text}")
+    return held
 
 
 if __name__ == "__main__":

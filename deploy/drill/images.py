@@ -1,138 +1,114 @@
-"""Environments of the images: made as the Dockerfile makes them, at the same path, from the same lock.
+"""The images: a Debian by debootstrap, what production.yaml takes from elsewhere, and the shipped Dockerfile's.
 
-Each is a folder that is mounted on /opt/rdvpriority for the time of its making, because programs of an environment
-know its path.
+They stay for the next run, which makes only what has changed; `podman rmi` takes them away.
 """
 
-import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.cut_lock import LOCK
-from deploy.drill.build_context import copy_context, hash_files, list_context
-from deploy.drill.machine import find_program, require_root, run_checked
-from deploy.drill.step import StepFailed, Workplace
+from api.models.revision import expected_revision
+from deploy.drill.engine import Engine
+from deploy.drill.errors import StepFailed
+from deploy.drill.server_files import DEPLOY
+from deploy.local.valkey import find_embedded
+from deploy.postgres_tools import find_in_wheel
 from deploy.program_imports import IMAGES
 
-HOME = Path("/opt/rdvpriority")
-# sh's $0 is the folder; the rest is the command
-_MOUNTED = f'mount --bind "$0" {HOME}; exec "$@"'
-_ENVIRONMENT = {"LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": "315532800"}
+_DEBIAN = "localhost/rdvdrill/debian"
+_SUITE = "bookworm"  # as the Dockerfile's base
+_PACKAGES = (
+    "ca-certificates", "curl", "gettext-base", "libnginx-mod-stream", "nginx-light", "openssl", "python-is-python3",
+    "python3", "python3-pip", "python3-venv", "redis-tools",
+)  # fmt: skip
+_TRUSTED = (
+    "etc/ssl/certs/ca-certificates.crt"  # the machine's authorities: its way out may have one of its own
+)
+_EXTERNAL = "usr/lib/python3.11/EXTERNALLY-MANAGED"  # Debian's pip refuses what that of Python's image does
+_OURS = DEPLOY / "drill"
 
 
-@dataclass(frozen=True)
-class ImageEnvironment:
-    """An image's environment, and its size in MB on the disk."""
-
-    image: str
-    folder: Path
-    megabytes: int
-
-
-def build_environments(work: Workplace) -> dict[str, ImageEnvironment]:
-    """Make the environments that are missing or out of date; return all.
+def build_images(engine: Engine) -> str:
+    """Build all; return the sizes of those that are shipped.
 
     Raises:
-        CannotRun: we are not root.
-        StepFailed: a lock cannot be installed, lacks what its programs import, or is too large.
+        StepFailed: one cannot be built.
     """
-    require_root()
-    unshare = find_program("unshare", "util-linux")
-    home = work.folder / "images"
-    home.mkdir(parents=True, exist_ok=True)
-    HOME.mkdir(parents=True, exist_ok=True)
-    source = hash_files(list_context())
-    builder = _Builder(home, unshare)
-    return {image: builder.provide(image, source, work) for image in IMAGES}
+    _make_debian(engine)
+    context = engine.files.folder
+    shutil.copytree(_OURS / "images", context / "images")
+    (context / "9999_next.py").write_text(
+        (_OURS / "next.py").read_text("utf-8").replace("HEAD", expected_revision())
+    )
+    lock = [sys.executable, str(DEPLOY / "cut_lock.py"), "aiosmtpd"]
+    (context / "aiosmtpd.txt").write_text(
+        subprocess.run(lock, capture_output=True, text=True, check=True).stdout
+    )
+    for target in ("python", "postgres", "valkey", "nginx", "certbot"):
+        _build_ours(engine, target, f"localhost/rdvdrill/{target}", {"debian": _DEBIAN})
+    sizes = []
+    for image in IMAGES:
+        shipped = f"localhost/rdvdrill/{image}"
+        _build_shipped(engine, image, shipped)
+        for target, release in (("release", "v1"), ("next", "v2")):
+            _build_ours(engine, target, f"rdvpriority/{image}:{release}", {"app": shipped})
+        size = int(engine.podman("image", "inspect", "--format", "{{.Size}}", shipped))
+        sizes.append(f"{image} {size / 1e6:.0f} MB")
+    _build_ours(engine, "stand-ins", "localhost/rdvdrill/stand-ins", {"app": "localhost/rdvdrill/app"})
+    return ", ".join(sizes)
 
 
-@dataclass
-class _Builder:
-    home: Path
-    unshare: str
-    _wheel: Path | None = None
-
-    def provide(self, image: str, source: str, work: Workplace) -> ImageEnvironment:
-        """Return an image's environment, as it is where source and lock are the same."""
-        folder, mark = self.home / image, self.home / f"{image}.made"
-        made_of = f"{source} {hash_files([str(LOCK)])} {sys.base_prefix}"
-        kept = mark.read_text().split("\n") if mark.exists() else []
-        if kept[:1] != [made_of]:
-            work.say(f"environment of {image}")
-            mark.unlink(missing_ok=True)
-            kept = [made_of, str(self._make(image, folder))]
-            mark.write_text("\n".join(kept))
-        return ImageEnvironment(image, folder, int(kept[1]))
-
-    def _make(self, image: str, folder: Path) -> int:
-        """Make it as the Dockerfile does; return its size."""
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        wheel = self._wheel = self._wheel or self._make_wheel()
-        uv, python = str(self.home / "tools" / "bin" / "uv"), str(HOME / "bin" / "python")
-        lock = self._cut_lock(image)
-        base = str(Path(sys.base_prefix) / "bin" / "python3")
-        self._run(folder, [uv, "venv", "--quiet", "--allow-existing", "--python", base, str(HOME)])
-        self._run(folder, [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", lock])
-        self._run(folder, [uv, "pip", "install", "--quiet", "--python", python, "--no-deps", str(wheel)])
-        if said := self._run(folder, [python, "-m", "deploy.program_imports", image]).strip():
-            raise StepFailed(said)
-        return measure(folder)
-
-    def _cut_lock(self, *names: str) -> str:
-        """Write what these names need of the lock to a file; return its path."""
-        cut = self.home / f"{names[0]}.txt"
-        program = str(self.home / "source" / "deploy" / "cut_lock.py")
-        cut.write_text(run_checked([sys.executable, program, *names]))
-        return str(cut)
-
-    def _make_wheel(self) -> Path:
-        """Make the project's wheel from the build context, by the tools that the lock pins."""
-        copy_context(self.home / "source")
-        tools = self.home / "tools"
-        shutil.rmtree(tools, ignore_errors=True)
-        quiet = ["--quiet", "--disable-pip-version-check"]
-        run_checked([sys.executable, "-m", "venv", str(tools)])
-        pip = str(tools / "bin" / "pip")
-        run_checked([pip, "install", *quiet, "--require-hashes", "-r", self._cut_lock("setuptools", "uv")])
-        wheels = self.home / "wheels"
-        shutil.rmtree(wheels, ignore_errors=True)
-        options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
-        run_checked([pip, "wheel", *quiet, *options, str(self.home / "source")])
-        (wheel,) = wheels.glob("rdvpriority-*.whl")
-        return wheel
-
-    def _run(self, folder: Path, command: Sequence[str]) -> str:
-        """Run a command with the folder at /opt/rdvpriority, and with nothing of our own environment."""
-        own = {"HOME": str(Path.home()), "PATH": f"{HOME}/bin:/usr/bin:/bin"} | _choose_index()
-        enter = [self.unshare, "--mount", "--propagation", "private", "sh", "-ec", _MOUNTED, str(folder)]
-        return run_checked([*enter, *command], cwd=self.home, env=_ENVIRONMENT | own, seconds=600)
+def _make_debian(engine: Engine) -> None:
+    """Make the Debian that all begin with, once."""
+    if _DEBIAN in engine.podman("images", "--format", "{{.Repository}}").split():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        included = f"--include={','.join(_PACKAGES)}"
+        _run("debootstrap", "--variant=minbase", included, _SUITE, str(root))
+        shutil.copy(f"/{_TRUSTED}", root / _TRUSTED)
+        (root / _EXTERNAL).unlink(missing_ok=True)
+        packed = Path(folder) / "root.tar"
+        _run("tar", "--directory", str(root), "--create", "--file", str(packed), ".")
+        engine.podman("import", str(packed), _DEBIAN)
 
 
-def _choose_index() -> dict[str, str]:
-    """Return the variables by which this machine reaches its package index."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("PIP_", "REQUESTS_", "SSL_", "UV_")) or name.lower().endswith("_proxy")
+def _build_shipped(engine: Engine, target: str, tag: str) -> None:
+    """Build a target of the shipped Dockerfile; its bases lead to our images of the same contents."""
+    file = DEPLOY / "images" / "Dockerfile"
+    bases = [line.split()[1] for line in file.read_text("utf-8").splitlines() if line.startswith("FROM")]
+    ours = {base: f"localhost/rdvdrill/{base.partition(':')[0]}" for base in bases if "@" in base}
+    _build(engine, file, target, tag, images=ours, context=DEPLOY.parent)
+
+
+def _build_ours(engine: Engine, target: str, tag: str, images: Mapping[str, str]) -> None:
+    _build(engine, _OURS / "images" / "Dockerfile", target, tag, images=images, context=engine.files.folder)
+
+
+def _build(
+    engine: Engine, file: Path, target: str, tag: str, *, images: Mapping[str, str], context: Path
+) -> None:
+    """Build one; `images` stand for names that its file begins with or copies from."""
+    postgres, valkey = find_in_wheel("postgres"), find_embedded()
+    if postgres is None or valkey is None:
+        raise StepFailed("the embedded servers are not installed: make setup")
+    package = postgres.parents[2]
+    folders = {
+        "postgresql-wheel": postgres.parents[1],
+        "libraries": package.with_name(f"{package.name}.libs"),
+        "valkey-wheel": valkey.parent,
     }
+    contexts = {name: str(path) for name, path in folders.items()}
+    contexts |= {name: f"container-image://{image}" for name, image in images.items()}
+    named = [part for each in contexts.items() for part in ("--build-context", "=".join(each))]
+    options = ["--network", "host", "--layers", "--file", str(file), "--target", target, "--tag", tag]
+    engine.podman("build", *options, *named, str(context), seconds=1800)
 
 
-def measure(folder: Path) -> int:
-    """Return the size of a folder, in MB on the disk."""
-    files = (Path(place) / name for place, _, names in os.walk(folder) for name in names)
-    return sum(file.lstat().st_blocks * 512 for file in files) // 1_000_000
-
-
-def describe_sizes(made: dict[str, ImageEnvironment]) -> str:
-    """Return the sizes of the environments."""
-    return "MB: " + ", ".join(f"{name} {each.megabytes}" for name, each in sorted(made.items()))
-
-
-def remove_mount_point() -> None:
-    """Remove /opt/rdvpriority where it is ours: an empty folder."""
-    if HOME.is_dir() and not any(HOME.iterdir()):
-        HOME.rmdir()
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StepFailed(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")

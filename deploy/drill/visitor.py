@@ -1,39 +1,30 @@
-"""A person who uses production through nginx: registers, confirms, orders, pays, waits for a slot."""
+"""People who use production through nginx: they register, confirm, order, pay, and wait for slots."""
 
 import json
 import re
-import ssl
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
-from deploy.drill.production_files import NAME
-from deploy.drill.step import StepFailed
-from deploy.sandbox.addresses import (
-    INBOX,
-    INBOX_PORT,
-    PROVIDERS_PORT,
-    SITES_PORT,
-    STRIPE,
-    department_host,
-    url,
-)
+import urllib3
+
+from deploy.drill.errors import StepFailed
+from deploy.drill.server_files import NAME
 from deploy.sandbox.stripe.control_client import StripeControl
-from tests.lab.bench.latency import CODE, FORM
 
 T = TypeVar("T")
-_PASSWORD = "vingt-deux-tramways-bleus"  # noqa: S105 -- of an account that lives for minutes
-_PLAN = "URGENCE_TOTAL"
+PLAN = "URGENCE_TOTAL"
+_INBOX = "http://127.0.0.1:8025/api"
+STRIPE = StripeControl("http://127.0.0.1:8850")
+_CODE, _FORM = "91", 23014  # the site and the form of the desk that all watch
 _WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
-_SITE = url(department_host(CODE), SITES_PORT)
-_STEP = 0.5  # seconds between two looks: the API counts requests
-_PATIENCE = 120.0
+_PASSWORD = "vingt-deux-tramways-bleus"  # noqa: S105 -- of an account that lives for minutes
+_STEP = 1.0  # seconds between two looks: the API counts requests
+_PATIENCE = 240.0  # a real desk is checked each 30 s, or once the deadline of a check that died is over
 
 
 @dataclass
@@ -41,33 +32,46 @@ class Visitor:
     """A person with an e-mail address, and the authority that the person's browser trusts."""
 
     authority: Path
-    email: str = "camille@example.org"
+    email: str
     token: str = ""
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request to /api…; return the answer's JSON.
+        """Send a request to /api…; return the answer's JSON; raises as `open` does."""
+        return json.loads(self.open(method, f"/api{path}", body) or "null")
+
+    def open(self, method: str, path: str, body: object = None) -> str:
+        """Send a request; return the answer's text.
 
         Raises:
             StepFailed: it is refused, or there is no answer.
         """
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        data = json.dumps(body).encode() if body is not None else None
-        text = self._open(urllib.request.Request(f"https://{NAME}/api{path}", data, headers, method=method))
-        return json.loads(text or "null")
+        data = json.dumps(body) if body is not None else None
+        server = urllib3.HTTPSConnectionPool(
+            "127.0.0.1", server_hostname=NAME, assert_hostname=NAME, ca_certs=str(self.authority), timeout=60
+        )
+        try:
+            answer = server.request(method, path, body=data, headers={"Host": NAME, **headers}, retries=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise StepFailed(f"{method} {path} got no answer: {error!r}") from None
+        text = answer.data.decode("utf-8", "replace")
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise StepFailed(f"{method} {path} answered {answer.status}: {text[:500]}")
+        return text
 
-    def register(self) -> None:
-        """Register, and confirm the address by the button behind the mail's link."""
-        account = {"email": self.email, "password": _PASSWORD, "plan": _PLAN, "language": "fr"}
+    def join(self) -> None:
+        """Register, confirm the address by the button behind the mail's link, sign in, pay, watch the desk."""
+        account = {"email": self.email, "password": _PASSWORD, "plan": PLAN, "language": "fr"}
         self.ask("POST", "/auth/register", account)
         mail = wait_for(lambda: self.read_mails("/l/verify/"), "the mail that asks to confirm the address")[0]
-        found = re.search(rf"https://{re.escape(NAME)}/l/verify/\S+", mail["text"])
-        if not found:
-            raise StepFailed(f"no link to {NAME} in: {mail['text'][:500]}")
-        page = self.open_page(found[0])
-        if "<form" not in page:
-            raise StepFailed(f"no button behind the link of the mail: {page[:300]}")
-        self._open(urllib.request.Request(found[0], b"", method="POST"))  # noqa: S310 -- https, as the pattern says
+        found = re.search(rf"https://{re.escape(NAME)}(/l/verify/\S+)", mail["text"])
+        if not found or "<form" not in self.open("GET", found[1]):
+            raise StepFailed(f"no link to a page with a button in: {mail['text'][:500]}")
+        self.open("POST", found[1])
+        self.sign_in()
+        self.buy()
+        self.watch()
 
     def sign_in(self) -> None:
         """Sign in by password."""
@@ -82,82 +86,61 @@ class Visitor:
             "acknowledgesLoss": True,
             "acceptsHourThreshold": False,
         }
-        order = {"plan": _PLAN, "withoutAlert": True, "consent": consent}
+        order = {"plan": PLAN, "withoutAlert": True, "consent": consent}
         page = self.ask("POST", "/billing/checkout", order)["checkoutUrl"]
-        paid = StripeControl(url(STRIPE, PROVIDERS_PORT)).pay(page.rpartition("/")[2])
+        paid = STRIPE.pay(page.rpartition("/")[2])
         if paid["error"]:
             raise StepFailed(f"Stripe's page took no payment: {paid['error']}")
-        wait_for(lambda: self.ask("GET", "/auth/me")["plan"] == _PLAN, "the plan that was paid")
+        wait_for(lambda: self.ask("GET", "/auth/me")["plan"] == PLAN, "the plan that was paid")
 
-    def watch(self) -> str:
-        """Create an alert, and wait until its desk was checked; return its id."""
+    def watch(self) -> None:
+        """Create an alert, and wait until its desk was checked."""
         alert: str = self.ask("POST", "/alerts", _WISH)["id"]
         wait_for(lambda: self.ask("GET", f"/alerts/{alert}")["lastProvenAt"], "the first proven check")
-        return alert
 
-    def count_alerts(self) -> int:
-        """Return how many mails about open slots have arrived."""
-        return len(self.read_mails("Réserver maintenant"))
+    def await_alert(self, before: int = 0) -> dict[str, Any]:
+        """Wait until more mails about slots have arrived than before; return the newest."""
+        return wait_for(lambda: self.read_alerts()[before:], "the alert of an open slot")[-1]
 
-    def wait_alert(self, before: int, seconds: float = _PATIENCE) -> float:
-        """Wait until one more mail about a slot has arrived; return the seconds that it took."""
-        begun = time.monotonic()
-        wait_for(lambda: self.count_alerts() > before, "the alert of an open slot", seconds)
-        return time.monotonic() - begun
-
-    def open_proof(self) -> None:
-        """Open the proof of the newest detection."""
-
-        def read_proof() -> Any:
-            newest = self.ask("GET", "/detections?limit=1")["items"][0]
-            return self.ask("GET", f"/detections/{newest['id']}")["proof"]
-
-        proof: str = wait_for(read_proof, "the proof of the detection")
-        page = wait_for(lambda: self.try_page(proof), "the page of the proof, which is uploaded later")
-        if "Essonne" not in page:
-            raise StepFailed("the proof is not the page that was read")
-
-    def try_page(self, address: str) -> str:
-        """Open a page that may not be there yet; return its text, none where it is not."""
-        try:
-            return self.open_page(address)
-        except StepFailed:
-            return ""
+    def read_alerts(self) -> list[dict[str, Any]]:
+        """Return this person's mails about open slots, oldest first."""
+        return self.read_mails("Réserver maintenant")
 
     def read_mails(self, words: str) -> list[dict[str, Any]]:
         """Return this person's mails with these words, oldest first."""
-        with urllib.request.urlopen(f"http://{INBOX}:{INBOX_PORT}/api/messages", timeout=10) as answer:
-            found: list[dict[str, Any]] = json.loads(answer.read())
-        return [
-            each
-            for each in found
-            if (each["channel"], each["to"]) == ("email", self.email) and words in each["text"]
-        ]
+        return [each for each in read_outbox() if each["to"] == self.email and words in each["text"]]
 
-    def open_page(self, address: str) -> str:
-        """Open a page; return its text."""
-        return self._open(urllib.request.Request(address))  # noqa: S310 -- https, or the context refuses it
+    def open_proof(self) -> None:
+        """Open the page that proves the newest detection."""
 
-    def _open(self, request: urllib.request.Request) -> str:
-        context = ssl.create_default_context(cafile=str(self.authority))
-        what = f"{request.get_method()} {urllib.parse.urlsplit(request.full_url).path}"
-        try:
-            with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310 -- as above
-                text: str = answer.read().decode("utf-8", "replace")
-        except urllib.error.HTTPError as refusal:
-            said = refusal.read().decode("utf-8", "replace")[:500]
-            raise StepFailed(f"{what} answered {HTTPStatus(refusal.code)}: {said}") from None
-        except OSError as error:
-            raise StepFailed(f"{what} got no answer: {error}") from None
-        return text
+        def find_proof() -> str:
+            newest = self.ask("GET", "/detections?limit=1")["items"][0]
+            proof: str = self.ask("GET", f"/detections/{newest['id']}")["proof"] or ""
+            return urllib.parse.urlsplit(proof).path
+
+        def read_proof() -> str:
+            try:
+                return self.open("GET", wait_for(find_proof, "the proof of the detection"))
+            except StepFailed:  # it is uploaded later
+                return ""
+
+        if "Essonne" not in wait_for(read_proof, "the page of the proof"):
+            raise StepFailed("the proof is not the page that was read")
+
+
+def read_outbox() -> list[dict[str, Any]]:
+    """Return every message that a provider took."""
+    return list(urllib3.request("GET", f"{_INBOX}/messages").json())
+
+
+def tell_inbox(path: str, **body: object) -> None:
+    """Have the stand-ins do something: `/sites/91/open`, `/providers/sendgrid/mode`."""
+    urllib3.request("POST", f"{_INBOX}{path}", json=body)
 
 
 def open_slot() -> None:
-    """Have the stand-in of the site show one more slot."""
-    body = json.dumps({"form": FORM, "count": 1}).encode()
-    request = urllib.request.Request(f"{_SITE}/_control/open", body, {"Content-Type": "application/json"})  # noqa: S310 -- loopback
-    with urllib.request.urlopen(request, timeout=10):  # noqa: S310 -- as above
-        pass
+    """Have the site show one more slot."""
+    tell_inbox(f"/sites/{_CODE}/open", form=_FORM, count=1)
 
 
 def wait_for(seen: Callable[[], T], what: str, seconds: float = _PATIENCE) -> T:

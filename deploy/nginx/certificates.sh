@@ -4,6 +4,13 @@ set -eu
 : "${SERVER_NAME:?is not set: the name that people call this server by}" "${ACME_EMAIL?is not set: empty keeps our own certificate}"
 tls=/etc/rdvpriority/tls
 
+trap 'exit 0' TERM # the first process of a container is ended by nothing that it does not ask for
+
+pause() {
+    sleep "$1" &
+    wait $! # unlike sleep itself it ends at a signal
+}
+
 install_certificate() {
     install -m 600 "$1/privkey.pem" "$tls/privkey.new"
     install -m 644 "$1/fullchain.pem" "$tls/fullchain.new"
@@ -17,18 +24,19 @@ if [ ! -s "$tls/fullchain.pem" ]; then
     install_certificate /tmp
 fi
 
-[ -n "$ACME_EMAIL" ] || exec sleep infinity
+[ -n "$ACME_EMAIL" ] || pause infinity
 
 # Five failures an hour and name are what Let's Encrypt allows: https://letsencrypt.org/docs/rate-limits/
-sleep 20 # nginx waits for the certificate above before it starts
+# nginx starts once this certificate is there and the programs are healthy, which takes a minute or two.
+until python3 -c 'import socket; socket.create_connection(("nginx", 80), 3)' 2> /dev/null; do pause 3; done
 while true; do
     if certbot certonly --non-interactive --agree-tos --email "$ACME_EMAIL" --cert-name rdvpriority \
         --webroot --webroot-path /var/www/acme --keep-until-expiring --domain "$SERVER_NAME"; then
         cmp -s "/etc/letsencrypt/live/rdvpriority/fullchain.pem" "$tls/fullchain.pem" ||
             install_certificate /etc/letsencrypt/live/rdvpriority
-        sleep 43200
+        pause 43200
     else
         echo "no certificate yet: does $SERVER_NAME lead to this server, and is port 80 open?" >&2
-        sleep 900
+        pause 900
     fi
 done

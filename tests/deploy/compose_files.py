@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from deploy.drill import compose_file
 from deploy.local.ports import StackPorts
 from deploy.local.programs import commands
 
@@ -43,7 +42,10 @@ def services() -> dict[str, dict[str, Any]]:
     return found
 
 
-image_of = compose_file.find_image
+def image_of(service: dict[str, Any]) -> str | None:
+    """Return the name of our image that a service runs in; None for one of others."""
+    found = re.fullmatch(r"rdvpriority/([\w-]+):.*", service["image"])
+    return found[1] if found else None
 
 
 def program_of(service: dict[str, Any]) -> str:

@@ -1,0 +1,82 @@
+"""What holds the services apart: secrets, stores and networks, tried from inside each program."""
+
+import json
+
+from deploy.drill.engine import Engine
+from deploy.drill.errors import StepFailed
+from deploy.drill.steps import Drill
+
+_APIS = {"api-1", "api-2"}
+# Each store: who writes to it, and who else reads it.
+_STORES = {
+    "/var/lib/proofs": ("node", _APIS | {"backup"}),
+    "/var/lib/exports": ("background", _APIS),
+    "/var/lib/invoices": ("background", _APIS),
+    "/var/lib/rdvpriority/store": ("backup", set[str]()),
+}
+_DOORS = {
+    "postgres": 5432,
+    "redis": 6379,
+    "api-1": 4000,
+    "stream": 4000,
+    "metrics": 9464,
+    "node": 6800,
+    "nginx": 80,
+}
+_MAILERS = ("background", "notifier")  # smtp.yaml gives them one secret more
+# Run in each program: its secrets, those that its environment shows, what it reads and writes, whom it reaches.
+_LOOK = """
+import json, pathlib, socket, sys
+stores, doors = json.loads(sys.argv[1])
+def works(act, *given):
+    try:
+        return act(*given) or True
+    except OSError:
+        return False
+def connect(name):
+    socket.create_connection((name, doors[name]), 3).close()
+held = {each.name: each.read_text().strip() for each in pathlib.Path("/run/secrets").iterdir()}
+shown = pathlib.Path("/proc/1/environ").read_text()
+print(json.dumps([
+    sorted(held), [name for name, value in held.items() if value in shown],
+    [each for each in stores if works(pathlib.Path(each, "drill").read_text)],
+    [each for each in stores if works(pathlib.Path(each, "new").touch)],
+    [name for name in doors if works(connect, name)],
+]))
+"""
+_WHAT = ("secrets", "secrets in the environment", "stores to read", "stores to write", "doors")
+
+
+def check_walls(drill: Drill) -> str:
+    """Look from inside each program: it has what it needs, and nothing else.
+
+    Raises:
+        StepFailed: one has more or less; the text names each.
+    """
+    engine = drill.engine
+    for store, (owner, _) in _STORES.items():
+        engine.execute(owner, "touch", f"{store}/drill")
+    ours = [name for name, each in engine.services.items() if "env_file" in each and name != "migrate"]
+    wrong = []
+    for name in ours:
+        told = engine.execute(name, "python", "-c", _LOOK, json.dumps([list(_STORES), _DOORS]))
+        if told.returncode:
+            raise StepFailed(f"{name}: {told.stderr[-500:]}")
+        for what, found, due in zip(_WHAT, json.loads(told.stdout), _expect(engine, name), strict=True):
+            wrong += [f"{name}, {what}: {found}, not {due}"] if found != due else []
+    if wrong:
+        raise StepFailed("; ".join(wrong))
+    return f"{len(ours)} programs have their own secrets, {len(_STORES)} stores and {len(_DOORS)} doors, and no others"
+
+
+def _expect(engine: Engine, name: str) -> tuple[list[str], ...]:
+    """Return what a program must find, in the order of _WHAT."""
+    networks = {each: set(service["networks"]) for each, service in engine.services.items()}
+    more = ["smtp_url"] if name in _MAILERS else []
+    return (
+        sorted([*engine.services[name]["secrets"], *more]),
+        [],
+        [store for store, (owner, others) in _STORES.items() if name in {owner, *others}],
+        [store for store, (owner, _) in _STORES.items() if name == owner],
+        [door for door in _DOORS if networks[name] & networks[door]],
+    )
