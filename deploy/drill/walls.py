@@ -64,9 +64,14 @@ def check_walls(drill: Drill) -> str:
             raise StepFailed(f"{name}: {told.stderr[-500:]}")
         for what, found, due in zip(_WHAT, json.loads(told.stdout), _expect(engine, name), strict=True):
             wrong += [f"{name}, {what}: {found}, not {due}"] if found != due else []
+    page = engine.execute("node", "chromium", "--headless", "--dump-dom", "data:text/html,<p>seen")
+    if "<p>seen</p>" not in page.stdout:
+        wrong.append(f"Chromium does not start in a sandbox of its own: {page.stderr[-500:]}")
     if wrong:
         raise StepFailed("; ".join(wrong))
-    return f"{len(ours)} programs have their own secrets, {len(_STORES)} stores and {len(_DOORS)} doors, and no others"
+    return (
+        f"{len(ours)} programs have their own secrets, stores and doors, no others; Chromium has its sandbox"
+    )
 
 
 def _expect(engine: Engine, name: str) -> tuple[list[str], ...]:
