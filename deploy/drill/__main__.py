@@ -59,16 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signals.listen()
     console = Console(highlight=False, soft_wrap=True)
-    if missing := list_missing():
+    engine = Engine(ServerFiles(Path(".state/drill").resolve() / "server"))
+    missing = list_missing()
+    if not missing:
+        engine.files.write()
+        engine.write_conf()
+        engine.remove_all()  # what a run left that was killed, or kept
+        missing = list_taken()
+    if missing:
         console.print(f"the drill needs {'; '.join(missing)}", markup=False)
         return 2
-    engine = Engine(ServerFiles(Path(".state/drill").resolve() / "server"))
     table = Table("step", "", "s", "", box=None)
     drill = steps.Drill(engine, lambda text: console.print(f"  {text}", style="dim", markup=False))
     try:
-        engine.files.write()
-        engine.write_conf()
-        engine.remove_all()
         held = all(_run(name, drill, table) for name in STEPS if name not in options.skip)
     except StopRequested:
         held = False
@@ -83,13 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
 def list_missing() -> list[str]:
     """Return what the drill needs and this machine has not."""
     missing = [name for name, program in _PACKAGES.items() if not shutil.which(program, path=_PATH)]
-    taken = [str(port) for port in _PORTS if _is_taken(port)]
-    said = {
-        "root": os.geteuid() != 0,
-        f"Debian's packages: apt-get install {' '.join(missing)}": missing,
-        f"the ports {', '.join(taken)}, which others have": taken,
-    }
-    return [text for text, is_so in said.items() if is_so]
+    packages = [f"Debian's packages: apt-get install {' '.join(missing)}"] if missing else []
+    return [*(["root"] if os.geteuid() != 0 else []), *packages]
+
+
+def list_taken() -> list[str]:
+    """Return the ports that others have."""
+    return [f"the port {port}, which others have" for port in _PORTS if _is_taken(port)]
 
 
 _PATH = os.pathsep.join(
