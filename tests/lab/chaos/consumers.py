@@ -110,16 +110,16 @@ class Consumers:
     def withdraw_own(self, buyer: Buyer, payment_id: UUID) -> None:
         """Withdraw in the account; once more where no answer came, which must not count twice."""
         body = {"paymentId": str(payment_id), "name": buyer.name}
-        answer = _click(lambda: self.api.ask(buyer.email, "/api/billing/withdraw", body))
+        answer = click(lambda: self.api.ask(buyer.email, "/api/billing/withdraw", body))
         self.answered.add(UUID(answer["declarationId"]))
 
     def cancel(self, rng: random.Random) -> None:
         """Give notice of a monthly plan's end, today or with the paid period; some undo it."""
         buyer, at_end = rng.choice(self.monthly), rng.random() < _AT_END
         choice = {"periodEnd": True} if at_end else {"on": clock().astimezone(ZONE).date().isoformat()}
-        _click(lambda: self.api.ask(buyer.email, "/api/billing/cancel", choice))
+        click(lambda: self.api.ask(buyer.email, "/api/billing/cancel", choice))
         if rng.random() < _UNDONE:
-            _click(lambda: self.api.ask(buyer.email, "/api/billing/cancel/undo", {}))
+            click(lambda: self.api.ask(buyer.email, "/api/billing/cancel/undo", {}))
 
     def export(self, rng: random.Random) -> None:
         """Ask for the data of an account that has no export so far."""
@@ -156,10 +156,10 @@ class Consumers:
         if buyer not in self.buyers:
             fields["email"] = f"later-{payment_id}{SHOPPERS}"
         path = f"/l/withdraw/{write_token(WithdrawOrder(payment_id))}"
-        _click(lambda: self.api.send_form(path, fields))
+        click(lambda: self.api.send_form(path, fields))
 
 
-def _click(act: Callable[[], Any]) -> Any:
+def click(act: Callable[[], Any]) -> Any:
     """Do it; where no answer comes, once more, as by a second click."""
     try:
         return act()

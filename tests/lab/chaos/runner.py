@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http.client import HTTPException
 
+import psutil
 import redis
 import sqlalchemy as sa
 
@@ -22,6 +23,7 @@ from tests.lab.chaos.outside import HealthMonitor
 # What a fault may meet that another one bent; whatever else it raises is a bug of its own.
 _MISSES = (
     TimeoutError, OSError, HTTPException, RuntimeError, Refusal, redis.RedisError, sa.exc.SQLAlchemyError,
+    psutil.Error,
 )  # fmt: skip
 _TOGETHER = 5  # faults at once
 _KEPT = 0.3  # of the openings stay open through the next round: they must not be told again

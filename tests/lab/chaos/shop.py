@@ -28,7 +28,7 @@ from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe.control_client import StripeControl
-from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, ShopApi
+from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
 
 # Many, because each ends with the monthly plan, beside which nothing more can be bought.
@@ -124,12 +124,7 @@ class Shop:
         body: dict[str, Any] = {"plan": name.value, "consent": _make_consent()}
         body |= {"clientName": buyer.name} if buyer.name else {}
         body |= {"alert": _ALERT} if rng.random() < 0.3 else {"withoutAlert": True}
-        try:
-            made = self.api.ask(buyer.email, "/api/billing/checkout", body)
-        except urllib.error.HTTPError:
-            raise
-        except (OSError, HTTPException):
-            made = self.api.ask(buyer.email, "/api/billing/checkout", body)
+        made = click(lambda: self.api.ask(buyer.email, "/api/billing/checkout", body))
         session_id, is_monthly = made["checkoutUrl"].rpartition("/")[2], name is PlanName.URGENCE_TOTAL
         return Purchase(UUID(made["paymentId"]), session_id, buyer, is_monthly)
 
@@ -210,9 +205,5 @@ def _identify(number: int, email: str) -> Buyer:
 
 
 def _make_consent() -> dict[str, Any]:
-    return {
-        "termsVersion": find_newest_version(),
-        "startNow": True,
-        "acknowledgesLoss": True,
-        "acceptsHourThreshold": True,
-    }
+    agreed = dict.fromkeys(("startNow", "acknowledgesLoss", "acceptsHourThreshold"), True)
+    return {"termsVersion": find_newest_version(), **agreed}

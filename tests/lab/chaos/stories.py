@@ -102,7 +102,7 @@ def _hang_half_of_the_sites(field: Field, _spell: Spell) -> None:
     ):
         field.outside.open(field.rng.choice(others), field.rng)
         time.sleep(8)  # two deadlines of a check
-    field.journal.measured(TRANSACTION, max(ages))
+    field.journal.measured(TRANSACTION, max(ages, default=0.0))
     field.journal.measured(INTERVAL, _measure_interval(field, [desk.id for desk in others], began))
 
 
