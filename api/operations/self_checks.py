@@ -25,6 +25,7 @@ _MOST = 100  # rows of one query that are read
 
 log = structlog.get_logger(__name__)
 
+# A plan that ends before it began, by a clock that was ahead, leaves no grant, only the event of its payment.
 # Each gives the subject's id. `:since` and `:settled` bound what is looked at.
 QUERIES = {
     "a detection was not matched": """
@@ -47,7 +48,9 @@ QUERIES = {
         SELECT n.id FROM notifications n
         WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled AND NOT EXISTS (
           SELECT FROM grants g WHERE g.user_id = n.user_id
-          AND n.matched_at BETWEEN g.starts_at - interval '1 hour' AND g.ends_at + interval '1 hour')""",
+          AND n.matched_at BETWEEN g.starts_at - interval '1 hour' AND g.ends_at + interval '1 hour')
+        AND NOT EXISTS (SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.kind = 'plan_ended'
+          WHERE p.user_id = n.user_id AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id))""",
     "a number was called again after the key that ends it": """
         SELECT min(params->>'series') FROM notifications
         WHERE kind = 'slot_call' AND created_at BETWEEN :since AND :settled GROUP BY params->>'series'

@@ -20,6 +20,7 @@ from tests.lab.chaos.subscribers import SHOPPERS
 
 _LAST = ("Votre compte est supprimé", "Your account is deleted")
 _ON_ITS_WAY = timedelta(seconds=20)  # a mail that a provider had when the account went
+_SHOWN = 600  # characters of a row
 _RUNS_OUT = 900_000  # milliseconds: keys that count requests by an id of the account
 _NAMES_NOBODY = {"audit"}  # ids of the operators' audit belong to no row any more
 
@@ -64,9 +65,9 @@ def _find_in_tables(engine: sa.Engine, former: Sequence[FormerBuyer]) -> Iterato
     with engine.connect() as connection:
         tables = connection.scalars(sa.text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
         for table in sorted({*tables} - _NAMES_NOBODY):
-            rows = sa.text(f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE ANY(:words)')  # noqa: S608 -- a table's name
-            if count := connection.scalar(rows, {"words": words}):
-                yield f"table {table}: {count} rows name a former buyer"
+            rows = sa.text(f'SELECT t::text FROM "{table}" t WHERE t::text LIKE ANY(:words)')  # noqa: S608 -- a table's name
+            if found := connection.scalars(rows, {"words": words}).all():
+                yield f"table {table}: {len(found)} rows name a former buyer: {found[0][:_SHOWN]}"
 
 
 def _name(each: FormerBuyer) -> list[str]:
