@@ -82,10 +82,10 @@ class ProductCollector(Collector):
         """Yield what was found; of a read that failed or hangs only that it did."""
         with self._lock:
             if self._read_at is None or time.monotonic() - self._read_at >= _KEPT_SECONDS:
-                self._kept, self._read_at = self._read(), time.monotonic()
+                self._kept, self._read_at = self._read_sources(), time.monotonic()
             yield from self._kept
 
-    def _read(self) -> list[Family]:
+    def _read_sources(self) -> list[Family]:
         for name, read in self._sources.items():
             if name not in self._running or self._running[name].done():
                 self._running[name] = self._threads.submit(read)

@@ -1,6 +1,6 @@
-"""The list of health checks: all that an alert needs on its way, how each part is asked, and when operators are told.
+"""List of health checks: each part that an alert needs, how it is asked, and after how long its alarm is raised.
 
-It is shown as /api/health, on the status page and screen, as metrics, and told as incidents (watch.py).
+The list is rendered as /api/health, the status page and screen, metrics, and incidents with alarms (watch.py).
 """
 
 import time
@@ -31,23 +31,23 @@ log = structlog.get_logger(__name__)
 class HealthCheck(NamedTuple):
     """A part of health. Its `ask` returns text, or raises PartDown with the reason.
 
-    `worst`: degraded where alerts are delivered without the part. Operators are told once it was ill for `told_after`;
-    None: Prometheus tells them, since our own way to them needs the part. An answer is good for `kept` seconds.
+    `worst`: degraded where alerts are delivered without the part. An alarm is raised once it was ill for `alarm_after`;
+    None: Prometheus raises it, since our own way to operators needs the part. An answer is good for `kept` seconds.
     """
 
     name: str
     ask: Callable[[Redis], HealthAnswer]
     worst: PartState = PartState.DOWN
-    told_after: timedelta | None = _SOON
+    alarm_after: timedelta | None = _SOON
     kept: float = 0.0
 
 
 _MINOR = PartState.DEGRADED
 CHECKS = (
-    HealthCheck("database", servers.check_database, told_after=None),
-    HealthCheck("redis", servers.check_redis, told_after=None),
+    HealthCheck("database", servers.check_database, alarm_after=None),
+    HealthCheck("redis", servers.check_redis, alarm_after=None),
     HealthCheck("keys", servers.check_keys, _MINOR, _LATER),
-    HealthCheck("eviction", servers.check_eviction, told_after=None),
+    HealthCheck("eviction", servers.check_eviction, alarm_after=None),
     HealthCheck("scrapyd", programs.check_scrapyd),
     HealthCheck("workers", programs.check_workers),
     HealthCheck("planner", programs.check_planner),
@@ -68,7 +68,7 @@ CHECKS = (
 )
 
 
-class HealthReport:
+class HealthChecks:
     """Asks all checks at once. A check that hangs is not asked a second time."""
 
     def __init__(self, redis: Redis, checks: Sequence[HealthCheck] = CHECKS) -> None:
@@ -77,7 +77,7 @@ class HealthReport:
         self._asked: dict[str, tuple[float, Future[HealthAnswer]]] = {}  # when, and the answer
         self._lock = Lock()
 
-    def read(self, patience: float = PATIENCE) -> dict[str, PartFinding]:
+    def read_findings(self, patience: float = PATIENCE) -> dict[str, PartFinding]:
         """Return the state of each part, after `patience` seconds at the latest."""
         with self._lock:
             for check in self._checks:

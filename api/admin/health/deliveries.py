@@ -1,4 +1,4 @@
-"""Health of what people are told: providers, messages that wait too long or do not arrive, ceilings of a day."""
+"""Health of messages: providers, messages that wait too long or do not arrive, ceilings of a day."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,8 @@ _LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst m
 _LIMITED = r"^\w+ (answered 429|20429|21611|14107)\M"
 _LEAST_AWAITED, _LEAST_SETTLED = 10, 20  # messages of an hour, fewer say nothing about a provider
 _LEAST_LOST = 3  # messages, of which one or two may have a wrong address
-_ARRIVES = {Channel.EMAIL: 0.98, Channel.SMS: 0.95}  # share of messages below which operators are told
-_BOUNCES, _DIES, _IS_SPAM = 0.05, 0.02, 0.001  # shares above which they are
+_ARRIVES = {Channel.EMAIL: 0.98, Channel.SMS: 0.95}  # share of delivered messages that is normal
+_BOUNCES, _DIES, _IS_SPAM = 0.05, 0.02, 0.001  # shares that are not normal
 
 
 def check_providers(_: Redis) -> str:

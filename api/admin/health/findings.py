@@ -1,4 +1,4 @@
-"""What a check of health says: its state, why, and what of it operators are told by name."""
+"""Findings of health checks: the state of a part, the reason, and troubles that have incidents of their own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class PartState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A trouble that has an incident of its own, for which its alarm is told; `figures` are values of its message."""
+    """A trouble that has an incident and an alarm of its own; `figures` are values of its message."""
 
     reason: IncidentReason
     subject: str

@@ -108,7 +108,7 @@ _SINCE = frozenset(
     {"away_since", "due_at", "oldest_at", "since", "started"}
 )  # instants of which the age is shown
 _WORDS_OF_OURS = frozenset({"channel", "reason", "result", "state", "status"})
-_SKIPPED = frozenset({"proofs.at", "runs.planned_at", "runs.runs", "lateness.gaps", "programs.pid"})
+_SKIPPED = frozenset({"programs.pid", "proofs.at", "runs.planned_at"})
 _LONGEST = {"version": 8, "spiders.job": 8, "workers.name": 12}
 
 

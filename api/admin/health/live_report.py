@@ -2,7 +2,7 @@
 
 from flask import Flask, current_app
 
-from api.admin.health.checks import HealthReport, find_worst_state
+from api.admin.health.checks import HealthChecks, find_worst_state
 from api.admin.health.schemas import Health, Part
 from configs.redis import open_redis
 
@@ -11,17 +11,17 @@ _EXTENSION = "health"
 
 def register_health(app: Flask) -> None:
     """Give the app its health checks, which connect at their first run."""
-    app.extensions[_EXTENSION] = HealthReport(open_redis())
+    app.extensions[_EXTENSION] = HealthChecks(open_redis())
 
 
-def get_health() -> HealthReport:
+def get_health() -> HealthChecks:
     """Return the app's health checks."""
-    found: HealthReport = current_app.extensions[_EXTENSION]
+    found: HealthChecks = current_app.extensions[_EXTENSION]
     return found
 
 
 def read_live_report() -> Health:
     """Run the checks, and return what everybody may read."""
-    found = get_health().read()
+    found = get_health().read_findings()
     parts = {name: Part(status=each.state, reason=each.reason) for name, each in found.items()}
     return Health(status=find_worst_state(found), parts=parts)

@@ -27,7 +27,7 @@ def read_each(reads: Mapping[str, Callable[[], Any]], patience: float = PATIENCE
     """Return what each read finds, or PartAway; after `patience` seconds at the latest."""
     found: dict[str, Any] = {}
     # daemons: one that hangs for ever must not hold up our end
-    threads = [Thread(target=_read, args=(found, *each), daemon=True) for each in reads.items()]
+    threads = [Thread(target=_read_part, args=(found, *each), daemon=True) for each in reads.items()]
     for thread in threads:
         thread.start()
     ends = time.monotonic() + patience
@@ -37,7 +37,7 @@ def read_each(reads: Mapping[str, Callable[[], Any]], patience: float = PATIENCE
     return {name: found.get(name, silent) for name in reads}
 
 
-def _read(found: dict[str, Any], name: str, read: Callable[[], Any]) -> None:
+def _read_part(found: dict[str, Any], name: str, read: Callable[[], Any]) -> None:
     try:
         found[name] = read()
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is shown, and so are the other parts

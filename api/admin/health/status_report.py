@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.figures import READS
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.reading import PartAway, read_each
@@ -42,7 +42,7 @@ def read_health() -> dict[str, PartFinding]:
 
     Keys are left out: to check them takes the keys, and the right to read contacts.
     """
-    return HealthReport(open_redis(), [each for each in CHECKS if each.name != "keys"]).read()
+    return HealthChecks(open_redis(), [each for each in CHECKS if each.name != "keys"]).read_findings()
 
 
 def find_trouble(parts: Parts) -> list[str]:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import notifier
-from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartState, Trouble
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
 from api.operations.alarms import open_alarm
@@ -22,10 +22,10 @@ from configs.clock import clock
 from configs.redis import open_redis
 
 _KIND = "operations_alarm"
-_PATIENCE = 10.0  # seconds for all checks: nobody waits for them here
+_PATIENCE = 10.0  # seconds for all checks of this job
 _BREAKER = timedelta(minutes=2)  # a circuit breaker opens for less, too
-_TOLD = [check for check in CHECKS if check.told_after is not None]
-_TOLD_AFTER = {check.name: check.told_after for check in _TOLD}
+_WITH_ALARM = [check for check in CHECKS if check.alarm_after is not None]
+_ALARM_AFTER = {check.name: check.alarm_after for check in _WITH_ALARM}
 _LASTING = [each for each in OF_HEALTH if not each.of_moment]
 
 
@@ -43,8 +43,8 @@ def watch_operations(session: Session) -> list[UUID]:
 
 def find_troubles() -> Iterator[Trouble]:
     """Yield what is wrong now, but the parts that Prometheus tells."""
-    with closing(HealthReport(open_redis(), _TOLD)) as health:
-        report = health.read(_PATIENCE)
+    with closing(HealthChecks(open_redis(), _WITH_ALARM)) as health:
+        report = health.read_findings(_PATIENCE)
     reasons = {PartState.DOWN: IncidentReason.PART_DOWN, PartState.DEGRADED: IncidentReason.PART_DEGRADED}
     for name, (state, text, troubles) in report.items():
         if state is not PartState.OK:
@@ -91,7 +91,7 @@ def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> lis
 def _get_patience(trouble: Trouble) -> timedelta:
     """Return for how long a trouble must last; other troubles than a part's have waited in their check."""
     if trouble.reason in (IncidentReason.PART_DOWN, IncidentReason.PART_DEGRADED):
-        return _TOLD_AFTER[trouble.subject.partition(":")[0]] or timedelta()
+        return _ALARM_AFTER[trouble.subject.partition(":")[0]] or timedelta()
     return _BREAKER if trouble.reason is IncidentReason.PROVIDER_DOWN else timedelta()
 
 

@@ -89,4 +89,4 @@ def list_settings() -> dict[str, Any]:
 def show_status() -> dict[str, Any]:
     """Show the state of everything, as `make status` does."""
     with audited("status.view", "status"):
-        return queries.read_status(get_health().read).as_json()
+        return queries.read_status(get_health().read_findings).as_json()

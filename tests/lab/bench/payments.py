@@ -45,7 +45,9 @@ _NO_PLANS = 10**9  # one person in so many has a plan
 _PROGRAMS = ("api.app", "api.background", "postgres", "valkey")
 _OPEN = sa.text("SELECT count(*) FROM stripe_events WHERE next_attempt_at IS NOT NULL AND flag IS NULL")
 _APPLIED = sa.text("SELECT count(*) FROM stripe_events WHERE applied_at IS NOT NULL")
-_TOLD = sa.text("SELECT min(accepted_at) FROM notifications WHERE user_id = :user AND kind = 'slot_detected'")
+_WITH_ALARM = sa.text(
+    "SELECT min(accepted_at) FROM notifications WHERE user_id = :user AND kind = 'slot_detected'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,11 @@ def _pay_until_told(shop: _Shop, order: _Order) -> float:
     began = clock()
     shop.post(deliveries)
     log = shop.stack.state / "logs" / "background.log"
-    wait_until(lambda: shop.read(_TOLD, user=order.user_id) is not None, log, what="an alert", seconds=60)
+    wait_until(
+        lambda: shop.read(_WITH_ALARM, user=order.user_id) is not None, log, what="an alert", seconds=60
+    )
     with shop.engine.connect() as connection:
-        told = connection.execute(_TOLD, {"user": order.user_id}).scalar_one()
+        told = connection.execute(_WITH_ALARM, {"user": order.user_id}).scalar_one()
     return float((told - began).total_seconds())
 
 

@@ -27,10 +27,10 @@ class _SharedParts:
         self._parts: Parts = {}
         self._read_at = 0.0  # monotonic
 
-    def read(self) -> Parts:
+    def read_parts(self) -> Parts:
         with self._lock:
             if not self._parts or time.monotonic() - self._read_at > _GOOD_FOR:
-                self._parts = read_parts(get_health().read)
+                self._parts = read_parts(get_health().read_findings)
                 self._read_at = time.monotonic()
             return self._parts
 
@@ -51,4 +51,4 @@ def show_live() -> Response:
 
 def _read_status() -> StatusView:
     kept: _SharedParts = current_app.extensions.setdefault("admin-status", _SharedParts())
-    return StatusView.build(kept.read())
+    return StatusView.build(kept.read_parts())

@@ -1,6 +1,5 @@
 """French words of the status page: its sections, and the labels of their fields. See api/admin/health/lines.py."""
 
-import re
 from datetime import timedelta
 
 from api.admin.health.lines import Words
@@ -27,28 +26,32 @@ TITLES = {
     "spiders": "Robots",
     "workers": "Exécutants",
 }
-_LABELS = """
-accepted=acceptés achieved_seconds=tenu again=renvoyés bounced=refusés by_state=en 24 h by_status=par état
-checks=vérifications commands=commandes à Stripe cut=interrompu faute de temps dead=échoués
-desks=guichets detections_last_hour=détections en une heure differences=différences avec Stripe drifts=déplacés
-due_at=due depuis ended_at=terminé events=événements de Stripe failed=échoués failed_refunds=remboursements échoués
-found=pages nouvelles given_up=abandonnés held_back=attendent leur site jobs.jobs=en attente last=dernier parcours
-late_declarations=déclarations pas appliquées late_files=factures sans fichier latest_seconds=au plus de
-left_alone_seconds=Stripe ne répond pas, nouvel essai dans median=intervalle tenu ÷ souhaité, médiane
-median_ms=médiane depuis la page, en ms memory_mb=mémoire, en Mo newest_at=dernier newest_check_at=dernière vérification
-number=messages oldest_at=depuis oldest_command_seconds=la plus ancienne depuis
-oldest_seconds=le plus ancien depuis oldest_unmatched_seconds=la plus ancienne depuis on_the_way=en route
-open_desks=guichets avec un créneau open_slots=créneaux ouverts overdue=en retard pace=rythme
-p50_seconds=retard médian p95_seconds=retard, 95e centile pages=pages pictureless=sans image pushed=demandés
-ratio=tenu ÷ souhaité reduced=débit réduit repeated_at=répétée resting=au repos rests_in_a_row=repos de suite
-running=en cours share=débit since=depuis started=lancé depuis started_at=commencé stopped=arrêtés told_at=signalée
-troubles=à voir unknown=événements d’objets inconnus unmatched=détections à apparier unpictured=à photographier
-unwatched=hors surveillance version=version waiting=en route waiting_alerts=alertes en attente
-watched=vérifiés wished_seconds=souhaité workers.jobs=faits worst=au pire away_since=le dépôt ne prend rien depuis
-""".replace("\n", " ")
-
-
-_LABEL = re.compile(r"([\w.]+)=(.+?)(?= [\w.]+=|$)")
+_LABELS = {
+    "accepted": "acceptés", "achieved_seconds": "tenu", "again": "renvoyés",
+    "away_since": "le dépôt ne prend rien depuis", "bounced": "refusés", "by_state": "en 24 h",
+    "by_status": "par état", "checks": "vérifications", "commands": "commandes à Stripe",
+    "cut": "interrompu faute de temps", "dead": "échoués", "desks": "guichets",
+    "detections_last_hour": "détections en une heure", "differences": "différences avec Stripe", "drifts": "déplacés",
+    "due_at": "due depuis", "ended_at": "terminé", "events": "événements de Stripe", "failed": "échoués",
+    "failed_refunds": "remboursements échoués", "found": "pages nouvelles", "gaps": "intervalles",
+    "given_up": "abandonnés", "held_back": "attendent leur site", "jobs.jobs": "en attente",
+    "last": "dernier parcours", "late_declarations": "déclarations pas appliquées",
+    "late_files": "factures sans fichier", "latest_seconds": "au plus de",
+    "left_alone_seconds": "Stripe ne répond pas, nouvel essai dans", "median": "intervalle tenu ÷ souhaité, médiane",
+    "median_ms": "médiane depuis la page, en ms", "memory_mb": "mémoire, en Mo", "newest_at": "dernier",
+    "newest_check_at": "dernière vérification", "number": "messages", "oldest_at": "depuis",
+    "oldest_command_seconds": "la plus ancienne depuis", "oldest_seconds": "le plus ancien depuis",
+    "oldest_unmatched_seconds": "la plus ancienne depuis", "on_the_way": "en route",
+    "open_desks": "guichets avec un créneau", "open_slots": "créneaux ouverts", "overdue": "en retard",
+    "p50_seconds": "retard médian", "p95_seconds": "retard, 95e centile", "pace": "rythme", "pages": "pages",
+    "pictureless": "sans image", "pushed": "demandés", "ratio": "tenu ÷ souhaité", "reduced": "débit réduit",
+    "repeated_at": "répétée", "resting": "au repos", "rests_in_a_row": "repos de suite", "running": "en cours",
+    "runs.runs": "en cours", "share": "débit", "since": "depuis", "started": "lancé depuis", "started_at": "commencé",
+    "stopped": "arrêtés", "told_at": "signalée", "troubles": "à voir", "unknown": "événements d’objets inconnus",
+    "unmatched": "détections à apparier", "unpictured": "à photographier", "unwatched": "hors surveillance",
+    "version": "version", "waiting": "en route", "waiting_alerts": "alertes en attente", "watched": "vérifiés",
+    "wished_seconds": "souhaité", "workers.jobs": "faits", "worst": "au pire",
+}  # fmt: skip
 
 
 def _write_time(time: timedelta) -> str:
@@ -62,7 +65,7 @@ def _write_number(number: float) -> str:
 def build_words() -> Words:
     """Return the words, those for people's channels and states in the language of the request."""
     return Words(
-        labels=dict(_LABEL.findall(_LABELS.strip())),
+        labels=_LABELS,
         values={
             **INCIDENT_REASONS,
             **{status.value: text for status, (_, text) in DESK_STATUSES.items()},

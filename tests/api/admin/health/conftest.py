@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartFinding
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
@@ -47,6 +47,6 @@ def world(
 
 def ask(part: str) -> PartFinding:
     """Return what a new process finds of a part of health."""
-    health = HealthReport(open_redis(), [check for check in CHECKS if check.name == part])
+    health = HealthChecks(open_redis(), [check for check in CHECKS if check.name == part])
     with closing(health):
-        return PartFinding(*health.read(5)[part][:2])
+        return PartFinding(*health.read_findings(5)[part][:2])

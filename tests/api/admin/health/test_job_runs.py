@@ -163,7 +163,7 @@ def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> N
     keep("drop_job_runs", due=30, lease_token=new_id(), lease_until=clock() + timedelta(seconds=1))
     keep("new", due=30)
     assert said().splitlines() == [
-        "drop_job_runs · ended 60 s ago · failed · ValueError · days 1 · due 30 s",
+        "drop_job_runs · ended 60 s ago · failed · ValueError · days 1 · due 30 s · runs",
         "new · due 30 s",
         "well: check_days",
     ]

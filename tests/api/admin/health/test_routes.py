@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from rq import Queue, SimpleWorker
 
-from api.admin.health.checks import HealthCheck, HealthReport
+from api.admin.health.checks import HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
 from api.models.check import Check
@@ -497,10 +497,10 @@ def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(redis_server: red
         HealthCheck("broken", broken),
         HealthCheck("works", lambda _: "fine"),
     ]
-    health = HealthReport(redis_server, checks)
+    health = HealthChecks(redis_server, checks)
     try:
         for _ in range(2):
-            assert health.read(1) == {
+            assert health.read_findings(1) == {
                 "hangs": PartFinding(PartState.DOWN, "no answer within 1 s"),
                 "broken": PartFinding(PartState.DOWN, "broken"),
                 "works": PartFinding(PartState.OK, "fine"),
@@ -508,7 +508,7 @@ def test_a_part_that_hangs_is_down_in_time_and_asked_only_once(redis_server: red
         assert len(asked) == 1
     finally:
         release.set()
-    assert health.read(5)["hangs"] == PartFinding(PartState.OK, "at last")
+    assert health.read_findings(5)["hangs"] == PartFinding(PartState.OK, "at last")
     health.close()
 
 
@@ -522,6 +522,6 @@ def test_an_answer_that_is_kept_is_not_asked_for_again_but_a_trouble_is(redis_se
         return str(found)
 
     for kept, said in ((60.0, ["first", "first"]), (0.0, ["ill", "second"]), (60.0, [])):
-        health = HealthReport(redis_server, [HealthCheck("part", answer, kept=kept)])
-        assert [health.read(5)["part"].reason for _ in said] == said
+        health = HealthChecks(redis_server, [HealthCheck("part", answer, kept=kept)])
+        assert [health.read_findings(5)["part"].reason for _ in said] == said
         health.close()

@@ -1,4 +1,4 @@
-"""Our own alarms: each check of health on a healthy stack and on an ill one; when what was found is told, and ends."""
+"""Our own alarms: each health check on a healthy stack and on an ill one; when alarms are raised, and end."""
 
 import json
 import re
@@ -210,7 +210,7 @@ def age_checks() -> None:
 
 
 class Ill(NamedTuple):
-    """A stack that is ill: what `make` does to it, and what operators are told after so long."""
+    """A stack that is ill: what `make` does to it, and which alarm is raised after so long."""
 
     check: str
     make: Callable[[], Any]
@@ -314,7 +314,7 @@ def test_every_check_but_those_of_prometheus_has_its_case_and_alarms_are_few(
 ) -> None:
     cases = list_cases(healthy, settings_env)
     assert len(cases) == CHECKED
-    told = {check.name for check in CHECKS if check.told_after is not None}
+    told = {check.name for check in CHECKS if check.alarm_after is not None}
     assert {case.check for case in cases} | {"certificate"} == told
     assert {case.reason for case in cases} == OF_HEALTH
     theirs = re.findall(r"- alert:", (DEPLOY / "prometheus" / "rules.yaml").read_text("utf-8"))
@@ -337,7 +337,7 @@ def test_a_key_of_less_than_a_year_is_no_alarm() -> None:
     assert rows(Incident) == []
 
 
-def test_a_provider_that_stays_down_is_told_after_two_minutes(frozen: time_machine.Traveller) -> None:
+def test_a_provider_that_stays_down_is_alarm_after_two_minutes(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
     break_provider()
     assert "telegram" in read_left_alone(Channel.TELEGRAM)

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 
-from api.admin.health.checks import CHECKS, HealthReport
+from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
 from api.pages.status.view_data import SERVICES
 from configs.redis import open_redis
@@ -27,7 +27,7 @@ def find(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Find:
 
         names = {"database", "workers", "payments", *down}
         checks = [each._replace(ask=partial(answer, name=each.name)) for each in CHECKS if each.name in names]
-        monkeypatch.setitem(app.extensions, "health", HealthReport(open_redis(), checks))
+        monkeypatch.setitem(app.extensions, "health", HealthChecks(open_redis(), checks))
 
     return put
 
