@@ -88,7 +88,7 @@ class ProductCollector(Collector):
     def _read_sources(self) -> list[Family]:
         for name, read in self._sources.items():
             if name not in self._running or self._running[name].done():
-                self._running[name] = self._threads.submit(read)
+                self._running[name] = self._threads.submit(_read_source, name, read)
         wait(self._running.values(), PATIENCE)
         reads: list[Read] = []
         for name, future in self._running.items():
@@ -130,6 +130,11 @@ def _time(name: str, read: Callable[[], T]) -> tuple[float, T | None]:
     except Exception:
         log.exception("a read of the metrics raises", query=name)
     return time.monotonic() - begun, found
+
+
+def _read_source(name: str, read: Callable[[], list[Read]]) -> list[Read]:
+    seconds, found = _time(name, read)
+    return [(name, seconds, None)] if found is None else found
 
 
 def _read_alone(name: str, read: Callable[[], Iterable[Family]]) -> Callable[[], list[Read]]:
