@@ -43,7 +43,7 @@ def watch_operations(session: Session) -> list[UUID]:
 
 def find_troubles() -> Iterator[Trouble]:
     """Yield what is wrong now, but the parts that Prometheus tells."""
-    with closing(HealthChecks(open_redis(), _WITH_ALARM)) as health:
+    with open_redis() as client, closing(HealthChecks(client, _WITH_ALARM)) as health:
         report = health.read_findings(_PATIENCE)
     reasons = {PartState.DOWN: IncidentReason.PART_DOWN, PartState.DEGRADED: IncidentReason.PART_DEGRADED}
     for name, (state, text, troubles) in report.items():
