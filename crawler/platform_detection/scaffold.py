@@ -72,8 +72,9 @@ def _template(name: str) -> str:
 
 def _words(root: Path, name: str, system: str) -> dict[str, object]:
     """Return the values of the templates, with a host and a form number that no other stand-in has."""
-    texts = "".join(path.read_text(encoding="utf-8") for path in (root / _STAND_INS).rglob("*.py"))
-    hosts = {int(number) for number in re.findall(rf'platform_host\("{system}", (\d+)\)', texts)}
+    files_of = (path for kind in ("py", "yaml") for path in (root / _STAND_INS).rglob(f"*.{kind}"))
+    texts = "".join(path.read_text(encoding="utf-8") for path in files_of)
+    hosts = {int(number) for number in re.findall(rf'(?:platform_host\("|host: ){system}"?,? (\d+)', texts)}
     forms = {int(number) for number in re.findall(r"\b\d{6}\b", texts)}
     return {
         "name": name,

@@ -45,8 +45,6 @@ MODES: Final[Table] = {
     "redirect_loop": {},
     "redirect_away": {"location": f"http://{ELSEWHERE}/"},
 }
-# A platform's own: it is met, and its count spent, by requests for a calendar only.
-_CALENDAR_ONLY: Final = frozenset({"calendar_broken"})
 
 
 @dataclass
@@ -106,16 +104,16 @@ class Modes:
         if mode.name == "normal":
             self.forms.clear()
 
-    def met_by(self, form: int | None, *, calendar: bool) -> Mode:
+    def met_by(self, form: int | None = None) -> Mode:
         """Return the mode this request meets, and count it; a form's own mode goes before the site's."""
         own = self.forms.get(form) if form is not None else None
         if own is not None and own.name != "normal":
-            return _spend(own, calendar=calendar)
-        return _spend(self.site, calendar=calendar)
+            return _spend(own)
+        return _spend(self.site)
 
 
-def _spend(mode: Mode, *, calendar: bool) -> Mode:
-    if mode.left is None or (mode.name in _CALENDAR_ONLY and not calendar):
+def _spend(mode: Mode) -> Mode:
+    if mode.left is None:
         return mode
     if mode.left == 0:
         return Mode()

@@ -20,10 +20,6 @@ def _no_form(_request: web.Request) -> int | None:
     return None
 
 
-def _no_calendar(_request: web.Request) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class StandInPlatform:
     """One booking software and the sites that run it here.
@@ -33,7 +29,6 @@ class StandInPlatform:
         add_routes: adds a site's pages to its application; called once for each site.
         page: the path of a form's page, as a person opens it.
         form_asked: the number of the form that a request is about, None for other pages.
-        is_calendar: whether a request asks for the hours of a calendar.
         headers: sent with every page.
         modes: how it may misbehave beyond ``MODES``; its pages find the mode they meet in ``request[MODE]``.
         mode_names: French names of those, for the inbox page.
@@ -44,7 +39,6 @@ class StandInPlatform:
     add_routes: Callable[[web.Application, Site], None]
     page: Callable[[Form], str]
     form_asked: Callable[[web.Request], int | None] = _no_form
-    is_calendar: Callable[[web.Request], bool] = _no_calendar
     headers: Mapping[str, str] = field(default_factory=dict)
     modes: Table = field(default_factory=dict)
     mode_names: Mapping[str, str] = field(default_factory=dict)

@@ -1,10 +1,11 @@
-"""The stand-in platforms, found by being here: one module each, with a ``PLATFORM``."""
+"""The stand-in platforms, found by being here: a module with a ``PLATFORM``, or a file that describes one in JSON."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
 from ipaddress import ip_address
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
 
 @cache
 def platforms() -> dict[str, StandInPlatform]:
-    """Return every platform by name, which is its module's."""
-    names = sorted(module.name for module in iter_modules(__path__))
-    return {name: import_module(f"{__name__}.{name}").PLATFORM for name in names}
+    """Return every platform by name, which is its module's or its file's."""
+    from deploy.sandbox.sites.json_platform import read_platform  # noqa: PLC0415 - sites read this registry
+
+    found = {file.stem: read_platform(file) for file in Path(__file__).parent.glob("*.yaml")}
+    for module in iter_modules(__path__):
+        found[module.name] = import_module(f"{__name__}.{module.name}").PLATFORM
+    return dict(sorted(found.items()))
 
 
 @cache

@@ -159,7 +159,6 @@ class _Search:
 
     def _frames(self, criteria: Mapping[str, Any], request: web.Request) -> Iterable[list[dict[str, object]]]:
         failed = self._failed(criteria, request[MODE])
-        self._site.counters.calendars += 1
         first, last = (date.fromisoformat(str(criteria[end])) for end in ("start_date", "end_date"))
         for form, planning in self._asked_halls(criteria)[failed:]:
             area = _area(form)

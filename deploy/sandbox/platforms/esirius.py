@@ -95,7 +95,6 @@ class Appointment(SessionPages):
         chosen = _CHOSEN.fullmatch(lines.get(_CALLS.get(call, ""), ""))
         if chosen is None or lines.get(chosen[2]) != "number:1":
             return None
-        self.site.counters.calendars += 1
         free = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen[1])))
         if call.startswith("AjaxSelection"):
             return [{"areaKey": number, "selected": False} for number, _ in enumerate(free)]
@@ -145,10 +144,6 @@ def _form_asked(request: web.Request) -> int | None:
     return int(found[1]) if found else None
 
 
-def _is_calendar(request: web.Request) -> bool:
-    return "/dwr/call/" in request.path
-
-
 PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
@@ -169,7 +164,6 @@ PLATFORM: Final = StandInPlatform(
     add_routes=Appointment.add_to,
     page=_page,
     form_asked=_form_asked,
-    is_calendar=_is_calendar,
     headers={"Server": "Apache-Coyote/1.1", "Cache-Control": "no-store"},
     modes={"picture_first": {}, "call_fails": {}, "newer_dwr": {}},
     mode_names={

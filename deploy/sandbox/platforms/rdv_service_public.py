@@ -53,7 +53,6 @@ class Search(Pages):
         return self._page("places", form, places=named)
 
     def _week(self, request: web.Request, form: Form, place: Planning) -> web.StreamResponse:
-        self.site.counters.calendars += 1
         mode = request[MODE]
         first = _day(request.query.get("date")) or today()
         bookable = today() + timedelta(days=mode.number("days")) if mode.name == "closes" else date.max
@@ -117,10 +116,6 @@ def _form_asked(request: web.Request) -> int | None:
     return int(asked) if asked.isdecimal() else None
 
 
-def _is_calendar(request: web.Request) -> bool:
-    return "lieu_id" in request.query
-
-
 PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
@@ -144,7 +139,6 @@ PLATFORM: Final = StandInPlatform(
     add_routes=Search.add_to,
     page=_page,
     form_asked=_form_asked,
-    is_calendar=_is_calendar,
     headers={"Server": "nginx", "Cache-Control": "max-age=0, private, must-revalidate"},
     modes={"closes": {"days": 3}},
     mode_names={"closes": "Réservation fermée au-delà"},

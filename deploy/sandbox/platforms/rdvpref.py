@@ -69,7 +69,6 @@ class Rdvpref(SessionPages):
         session, mode = self.sessions.of(request), request[MODE]
         if mode.name != "without_captcha" and (session is None or form.number not in session.forms):
             return redirect(self.site, f"{_ROOT}/{form.number}/cgu/")
-        self.site.counters.calendars += 1
         minutes = mode.number("release_minutes") if mode.name == "without_captcha" else 0
         return self._page(form, "slots", state=self._state(form, minutes))
 
@@ -134,10 +133,6 @@ def _form_asked(request: web.Request) -> int | None:
     return int(found[1]) if found else None
 
 
-def _is_calendar(request: web.Request) -> bool:
-    return request.path.endswith("/creneau/")
-
-
 PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
@@ -159,7 +154,6 @@ PLATFORM: Final = StandInPlatform(
     add_routes=Rdvpref.add_to,
     page=_page,
     form_asked=_form_asked,
-    is_calendar=_is_calendar,
     headers={"Server": "Apache", "Cache-Control": "no-store"},
     modes={"without_captcha": {"release_minutes": 0}},
     mode_names={"without_captcha": "Sans captcha"},

@@ -154,7 +154,7 @@ class Provider(WebProvider):
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Answer one call of the provider's API in the mode of the moment."""
         self.calls += 1
-        mode = self.modes.met_by(None, calendar=False)
+        mode = self.modes.met_by()
         if mode.name in {"refuse", "reset"}:
             reset_connection(request)
             return web.Response()

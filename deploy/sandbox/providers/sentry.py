@@ -65,7 +65,7 @@ class Sentry(WebProvider):
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
         self.calls += 1
-        mode = self.modes.met_by(None, calendar=False)
+        mode = self.modes.met_by()
         if mode.name in {"refuse", "reset"}:
             reset_connection(request)
             return web.Response()

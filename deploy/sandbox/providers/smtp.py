@@ -104,7 +104,7 @@ class _Hooks:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         self._stand_in.calls += 1
-        self._mode = self._stand_in.modes.met_by(None, calendar=False)
+        self._mode = self._stand_in.modes.met_by()
         if reply := await self._misbehave("mail", server):
             return reply
         if not session.authenticated:

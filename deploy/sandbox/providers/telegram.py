@@ -156,7 +156,7 @@ class Telegram(Provider):
         return found
 
     async def _answer_press(self, request: web.Request) -> web.Response:
-        if refusal := self._failing(self.modes.met_by(None, calendar=False), request):
+        if refusal := self._failing(self.modes.met_by(), request):
             return refusal
         try:
             self.presses.answer(await read_fields(request))

@@ -63,7 +63,7 @@ class Twilio(TwilioApi):
     async def _show(self, request: web.Request) -> web.Response:
         """Answer what became of a message: only now it has a price."""
         account, sid = request.match_info["account"], request.match_info["sid"]
-        if refusal := self._failing(self.modes.met_by(None, calendar=False), request):
+        if refusal := self._failing(self.modes.met_by(), request):
             return refusal
         sent = (each for each in self.outbox.messages(self.channel) if each.provider_id == sid)
         message = next(sent, None)

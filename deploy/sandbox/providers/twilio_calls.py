@@ -154,7 +154,7 @@ class TwilioCalls(TwilioApi):
     async def _show(self, request: web.Request) -> web.Response:
         """Answer what became of a call: only one that was answered has a price."""
         account, sid = request.match_info["account"], request.match_info["sid"]
-        if refusal := self._failing(self.modes.met_by(None, calendar=False), request):
+        if refusal := self._failing(self.modes.met_by(), request):
             return refusal
         found = next((each for each in self.outbox.messages(self.channel) if each.provider_id == sid), None)
         if found is None:

@@ -39,7 +39,7 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
 
 async def _answer_in_mode(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
     platform = site.platform
-    mode = site.modes.met_by(platform.form_asked(request), calendar=platform.is_calendar(request))
+    mode = site.modes.met_by(platform.form_asked(request))
     if mode.name == "ban" and not site.ban.refuses(mode, now().timestamp()):
         mode = Mode()
     request[MODE] = mode

@@ -40,7 +40,6 @@ class Counters:
     """
 
     requests: int = 0
-    calendars: int = 0
     reservations: int = 0
 
 

@@ -146,7 +146,7 @@ class Stripe(WebProvider):
     def _met_by(self, call: ApiCall) -> Mode:
         path = str(self.modes.site.parameters.get("path", ""))
         if call.path.startswith(path) or f"{call.method} {call.path}".startswith(path):
-            return self.modes.met_by(None, calendar=False)
+            return self.modes.met_by()
         return Mode()
 
 

@@ -19,15 +19,12 @@ ONE = StandIn("one", "Un", "à Un", "Un", "127.77.1.200", (Form(1, "Titre", (Pla
 
 
 @pytest.mark.parametrize("code", list(stand_ins()))
-def test_each_form_has_a_page_that_is_about_it_and_is_no_calendar(
-    code: str, visit: Any, sandbox: Running
-) -> None:
+def test_each_form_has_a_page_that_is_about_it(code: str, visit: Any, sandbox: Running) -> None:
     name, site = stand_ins()[code]
     for form in site.forms:
         path = platforms()[name].page(form)
         assert visit(code).get(path).status in (200, 302)
         assert platforms()[name].form_asked(make_mocked_request("GET", path)) == form.number
-        assert not platforms()[name].is_calendar(make_mocked_request("GET", path))
     assert sandbox.reservations(code) == 0
 
 

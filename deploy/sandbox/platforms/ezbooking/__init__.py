@@ -30,16 +30,11 @@ def _form_asked(request: web.Request) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def _is_calendar(request: web.Request) -> bool:
-    return "/ezjscore/call/" in request.path
-
-
 PLATFORM: Final = StandInPlatform(
     sites=DEPARTMENTS,
     add_routes=EZBooking.add_to,
     page=_page,
     form_asked=_form_asked,
-    is_calendar=_is_calendar,
     headers={
         "Server": "Apache",
         "X-Powered-By": "eZ Publish",

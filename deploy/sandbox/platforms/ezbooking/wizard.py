@@ -182,7 +182,6 @@ class EZBooking(SessionPages):
         return self._page(visit, "slots_bare.html" if hidden else "slots.html", _CALENDAR, planning)
 
     async def _week(self, request: web.Request) -> web.StreamResponse:
-        self.site.counters.calendars += 1
         call = _CALL.fullmatch(request.match_info["call"])
         mode = request[MODE]
         if not call or mode.name == "no_calendar":

@@ -36,10 +36,6 @@ def _form_asked(request: web.Request) -> int | None:
     return int(found[1]) if found else None
 
 
-def _is_calendar(request: web.Request) -> bool:
-    return request.path.endswith("/creneaux")
-
-
 PLATFORM: Final = StandInPlatform(
     sites=(
         StandIn(
@@ -68,6 +64,5 @@ PLATFORM: Final = StandInPlatform(
     add_routes=_add_routes,
     page=_page,
     form_asked=_form_asked,
-    is_calendar=_is_calendar,
     headers={"Server": "nginx", "Cache-Control": "no-store"},
 )

@@ -46,7 +46,6 @@ class Rendered(Pages):
         form, chosen = self.site.form_of(request), request.query.get("motif", "")
         if form is None or not chosen.isdecimal():
             return missing_page(self.site)
-        self.site.counters.calendars += 1
         there = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen)))
         return self._json([datetime.fromtimestamp(slot, PARIS).isoformat() for slot in there])
 

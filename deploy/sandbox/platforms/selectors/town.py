@@ -47,7 +47,6 @@ class Town(Pages):
         chosen, page = request.query.get("motif", ""), int(request.query.get("page", "1"))
         if _COOKIE not in request.cookies or not chosen.isdecimal():
             return redirect(self.site, request.path.removesuffix("/creneaux"))
-        self.site.counters.calendars += 1
         form = self.site.agenda.form(int(request.match_info["form"]))
         there = self.site.agenda.slots(self.site.agenda.planning(form, int(chosen)))
         shown = [(slot, _in_words(slot)) for slot in there[_PER_PAGE * (page - 1) : _PER_PAGE * page]]

@@ -1,0 +1,199 @@
+"""Platforms that answer in JSON, each described by a file: its site, its modes, its routes and the shapes of answers.
+
+In a shape, a text that begins with ``=`` is an expression of Jinja; a mapping with ``for`` makes a list, or with
+``key`` another mapping; one with ``if`` and ``then`` chooses; a key that ends with ``?`` is left out where its value is
+null.
+
+Expressions know the request (``query``, ``path``, ``headers``, ``body``, ``port``), ``mode``, ``site``, ``form``, and
+what its route names in ``with``. There ``places`` (numbers as texts) and ``days`` choose the hours that are ``free`` at
+these places, ``here`` on these days, and ``later``.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.clock import as_utc, today
+from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.request_body import read_body
+from deploy.sandbox.sites.json_calendar import as_json, days_from, form_in, missing, moments
+from deploy.sandbox.sites.pages import Pages, missing_page, render_page
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohttp import web
+    from jinja2.environment import TemplateExpression
+
+    from deploy.sandbox.sites.site import Site
+
+Known = dict[str, Any]  # what expressions know
+_EXPRESSIONS: Final = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - JSON, no page
+_EXPRESSIONS.globals.update(
+    {
+        "date": date.fromisoformat,
+        "instant": datetime.fromisoformat,
+        "days_from": days_from,
+        "days_between": lambda first, last: days_from(first, (last - first).days + 1),
+        "parse": json.loads,
+        "platform_host": platform_host,
+    }
+)
+_EXPRESSIONS.filters.update(
+    {
+        "on": lambda hours, day: [each for each in hours if each.date() == day],
+        "dates": lambda hours: list(dict.fromkeys(each.date() for each in hours)),
+        # As Doctolib and Keldoc write an instant: `2026-11-24T09:00:00.000+01:00`.
+        "offset": lambda moment: moment.isoformat(timespec="milliseconds"),
+        "utc": as_utc,
+    }
+)
+
+
+@cache
+def _compile(expression: str) -> TemplateExpression:
+    return _EXPRESSIONS.compile_expression(expression, undefined_to_none=False)
+
+
+def evaluate(expression: str, known: Known) -> Any:
+    """Return the value of an expression."""
+    return _compile(expression)(**known)
+
+
+def fill(shape: Any, known: Known) -> Any:
+    """Return the JSON of a shape."""
+    if isinstance(shape, str):
+        return evaluate(shape[1:], known) if shape.startswith("=") else shape
+    if isinstance(shape, list):
+        return [fill(each, known) for each in shape]
+    return _fill_mapping(shape, known) if isinstance(shape, dict) else shape
+
+
+def _fill_mapping(shape: Known, known: Known) -> Any:
+    if "for" in shape:
+        name, _, expression = shape["for"].partition(" in ")
+        rows = evaluate(expression, known) if evaluate(shape.get("if", "true"), known) else ()
+        made = [
+            (fill(shape.get("key"), row), fill(shape["make"], row))
+            for row in ({**known, name: x} for x in rows)
+        ]
+        return dict(made) if "key" in shape else [each for _, each in made]
+    if "then" in shape:
+        return fill(shape["then" if evaluate(shape["if"], known) else "else"], known)
+    filled = {key: fill(value, known) for key, value in shape.items()}
+    kept = {key: each for key, each in filled.items() if not (key.endswith("?") and each is None)}
+    return {str(fill(key.removesuffix("?"), known)): each for key, each in kept.items()}
+
+
+def find_wrong(wanted: dict[str, Any], body: dict[str, Any]) -> str:
+    """Return the first key of a body that is not there or not as wanted (None: anything); empty where all are."""
+    for key, want in wanted.items():
+        if key not in body or not _fits(want, body[key]):
+            return key
+    return ""
+
+
+def _fits(want: Any, given: Any) -> bool:
+    if isinstance(want, dict):
+        return isinstance(given, dict) and not find_wrong(want, given)
+    if isinstance(want, list):
+        return isinstance(given, list) and len(want) == len(given) and all(map(_fits, want, given))
+    return want is None or bool(want == given)
+
+
+@dataclass
+class JsonPages(Pages):
+    """One site's answers, and the page that a person opens, whatever its path."""
+
+    site: Site
+    about: Known
+    tokens: set[str] = field(default_factory=set)  # of the sessions that it opened
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add its answers, then the page."""
+        self.site.forget.append(self.tokens.clear)
+        for route in self.about.get("routes", ()):
+            method = "post" if "post" in route else "get"
+            for path in [route[method]] if isinstance(route[method], str) else route[method]:
+                app.router.add_route(method, path, partial(self._answer, route))
+        app.router.add_get("/{path:.*}", self._page)
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        known = self._known(request)
+        if known["form"] is None:
+            return missing_page(self.site)
+        shown = {name: fill(self.about.get(name), known) for name in ("frame", "state", "search")}
+        return render_page(
+            self.site, "json_desk.html", **shown, form=known["form"], prefix="", path=request.path
+        )
+
+    async def _answer(self, route: Known, request: web.Request) -> web.StreamResponse:
+        known = self._known(request) | {"body": await read_body(request)}
+        if known["form"] is None and route.get("form", True):
+            return missing()
+        if not evaluate(route.get("if", "true"), known):
+            return missing()
+        if wrong := find_wrong(fill(route.get("body", {}), known), known["body"]):
+            return as_json(fill(route["wrong"], known | {"wrong": wrong}), 400)
+        for name, expression in route.get("with", {}).items():
+            known[name] = evaluate(expression, known)
+            if name in ("places", "days"):
+                self._read_hours(known)
+        chosen = next(
+            each for each in route.get("answers", [route]) if evaluate(each.get("if", "true"), known)
+        )
+        return as_json(fill(chosen["json"], known), chosen.get("status", 200))
+
+    def _known(self, request: web.Request) -> Known:
+        form = self.site.form_of(request)
+        known: Known = {
+            "query": request.query, "path": request.match_info, "headers": request.headers, "mode": request[MODE].name,
+            "port": request.url.port, "form": form, "site": self.site.about, "today": today(), "tokens": self.tokens,
+            "new_token": self._open_session, "places": None, "days": None,
+        }  # fmt: skip
+        self._read_hours(known)
+        return known
+
+    def _read_hours(self, known: Known) -> None:
+        """Read the open hours of the places and days that are asked for."""
+        plannings = known["form"].plannings if known["form"] else ()
+        asked = [each for each in plannings if known["places"] is None or str(each.number) in known["places"]]
+        known["free"] = free = moments(self.site, asked)
+        if known["days"]:
+            known["here"] = [each for each in free if each.date() in known["days"]]
+            known["later"] = [each for each in free if each.date() > known["days"][-1]]
+
+    def _open_session(self) -> str:
+        token = secrets.token_hex(20)
+        self.tokens.add(token)
+        return token
+
+
+def read_platform(file: Path) -> StandInPlatform:
+    """Return the platform that a file describes; its code is the file's name."""
+    about: Known = yaml.safe_load(file.read_text("utf-8"))
+    site, modes = about["site"], about.get("modes", {})
+    system, number = site.pop("host").split()
+    forms = tuple(
+        Form(number, title, tuple(Planning(10 * number + at, each) for at, each in enumerate(places, 1)))
+        for number, (title, *places) in about["forms"].items()
+    )
+    return StandInPlatform(
+        sites=(StandIn(code=file.stem, host=platform_host(system, int(number)), forms=forms, **site),),
+        add_routes=lambda app, made: JsonPages(made, about).add_routes(app),
+        page=lambda form: about["page"].format(form=form.number),
+        form_asked=form_in,
+        modes={name: {} for name in modes},
+        mode_names=modes,
+    )
