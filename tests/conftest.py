@@ -37,8 +37,8 @@ from tests.roles import act_as_programs
 if TYPE_CHECKING:
     import time_machine
 
+    from deploy.sandbox.control_client import StripeControl
     from deploy.sandbox.running import Running
-    from deploy.sandbox.stripe.control_client import StripeControl
     from tests.scheduling import GroupScheduling
 
 _VAPID = draw_keys()
@@ -370,7 +370,7 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
 @pytest.fixture
 def stripe_stand_in(sandbox: "Running", settings_env: Callable[..., None]) -> "StripeControl":
     """Give the controls of Stripe's stand-in, as new; events wait until the test takes them."""
-    from deploy.sandbox.stripe.control_client import StripeControl
+    from deploy.sandbox.control_client import StripeControl
 
     settings_env(
         STAND_INS=sandbox.list_stand_ins((*_MESSAGING, "stripe")),

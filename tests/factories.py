@@ -10,10 +10,9 @@ from api.models.base import session
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.sandbox.stripe.account import Account
-from deploy.sandbox.stripe.objects import new_id
-from deploy.sandbox.stripe.resources.disputes import build_dispute
-from deploy.sandbox.stripe.resources.payment_intents import add_payment_intent
-from deploy.sandbox.stripe.shapes import blank
+from deploy.sandbox.stripe.objects import blank, new_id
+from deploy.sandbox.stripe.resources.money_back import build_dispute
+from deploy.sandbox.stripe.resources.payments import add_payment_intent
 
 Json = dict[str, Any]
 # One statement: a month of them by the ORM takes ten seconds.

@@ -14,7 +14,7 @@ import urllib3
 
 from deploy.drill.errors import StepFailed
 from deploy.drill.server_files import NAME
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 
 T = TypeVar("T")
 PLAN = "URGENCE_TOTAL"

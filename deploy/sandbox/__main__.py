@@ -12,7 +12,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.scenario import FIRST_FORM
 from deploy.sandbox.server import Ports, Sandbox
 from deploy.sandbox.sockets import PortTaken
-from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
+from deploy.sandbox.stripe.webhooks import Endpoint
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:

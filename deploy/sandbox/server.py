@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import socket
 
     from deploy.sandbox.providers.provider import ProviderBase
-    from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
+    from deploy.sandbox.stripe.webhooks import Endpoint
 
 # Seconds that requests in progress are given at the end; the hanging ones would take for ever.
 _GRACE: Final = 0.05

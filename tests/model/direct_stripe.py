@@ -11,10 +11,8 @@ from api.payments.client import API_VERSION
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.api import ApiCall
-from deploy.sandbox.stripe.control_routes import run_control
-from deploy.sandbox.stripe.ledger import read_ledger
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.stripe.webhooks.endpoint import EventDelivery
+from deploy.sandbox.stripe.webhooks import EventDelivery
 
 Json = dict[str, Any]
 
@@ -69,12 +67,13 @@ class DirectStripe(stripe.HTTPClient):
     def close(self) -> None:
         """Do nothing: there is no connection."""
 
-    def control(self, control: controls.Control, identifier: str = "", **body: Any) -> Json | None:
+    def control(self, control: controls.Control, *args: Any, **fields: Any) -> Json | None:
         """Act as a customer or in the dashboard; None where Stripe would refuse that."""
         try:
-            return run_control(self.stand_in, control, body, identifier)
+            done: Json = controls.run_control(self.stand_in, control, *args, **fields)
         except Refusal:
             return None
+        return done
 
     def objects(self, kind: str, **fields: Any) -> list[Json]:
         """Return the objects of a kind that have these values, the oldest first."""
@@ -82,7 +81,7 @@ class DirectStripe(stripe.HTTPClient):
 
     def ledger(self) -> dict[str, Json]:
         """Return the money of each payment by its PaymentIntent, in cents."""
-        return {each["payment_intent"]: each for each in read_ledger(self.stand_in.account)}
+        return {each["payment_intent"]: each for each in controls.ledger(self.stand_in)}
 
     def take_events(self) -> list[EventDelivery]:
         """Return the events that were made since the last time, the oldest first."""

@@ -42,7 +42,7 @@ from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
-from deploy.sandbox.stripe.webhooks.endpoint import EventDelivery
+from deploy.sandbox.stripe.webhooks import EventDelivery
 from tests import databases
 from tests.api.payments.shop import send_commands
 from tests.api.world import BOBIGNY
@@ -255,7 +255,7 @@ class PaymentsWorld:
 
     def _shift(self, pause: timedelta) -> None:
         self.traveller.shift(pause)
-        self.stripe.control(controls.move_clock)
+        self.stripe.control(controls.advance)
         applying.apply_due()
         self.collect()
 

@@ -24,7 +24,7 @@ from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.lab.bench.latency import hasty, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import quiet_stack

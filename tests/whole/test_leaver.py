@@ -24,7 +24,7 @@ from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.world import rows
 from tests.lab.bench.latency import hasty

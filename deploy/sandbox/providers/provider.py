@@ -83,6 +83,11 @@ class ProviderBase(ABC):
         if self.listener:
             await (self.listener.close() if mode.name == "refuse" else self.listener.open())
 
+    async def post_mode(self, body: Body) -> web.Response:
+        """Set how it answers as the body of a control call says."""
+        await self.set_mode(provider_mode(body, self.mode_table))
+        return web.json_response(self.to_json())
+
     async def reset(self) -> None:
         """Answer normally again."""
         await self.set_mode(Mode())
@@ -244,12 +249,6 @@ def provider_mode(body: Body, table: Table = PROVIDER_MODES) -> Mode:
     return make_mode(name, parameters, whole_number(body, "count", least=1), table=table)
 
 
-async def post_mode(provider: ProviderBase, request: web.Request) -> web.Response:
-    """Set a provider's mode as the request's body says."""
-    await provider.set_mode(provider_mode(await read_body(request), provider.mode_table))
-    return web.json_response(provider.to_json())
-
-
 def make_provider_app(provider: Provider) -> web.Application:
     """Build the application of a provider: its API and ``/_control``."""
 
@@ -261,7 +260,7 @@ def make_provider_app(provider: Provider) -> web.Application:
         return web.json_response([message.to_json() for message in kept])
 
     async def mode(request: web.Request) -> web.Response:
-        return await post_mode(provider, request)
+        return await provider.post_mode(await read_body(request))
 
     async def reset(_request: web.Request) -> web.Response:
         await provider.reset()

@@ -14,8 +14,8 @@ from uuid import uuid4
 from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.providers.provider import PROVIDER_MODES, WebProvider, post_mode
-from deploy.sandbox.request_body import refusals
+from deploy.sandbox.providers.provider import PROVIDER_MODES, WebProvider
+from deploy.sandbox.request_body import read_body, refusals
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode, Parameters
@@ -90,7 +90,7 @@ class Sentry(WebProvider):
         return web.json_response(list(self.reports))
 
     async def _mode(self, request: web.Request) -> web.Response:
-        return await post_mode(self, request)
+        return await self.post_mode(await read_body(request))
 
     async def _reset(self, _request: web.Request) -> web.Response:
         await self.reset()

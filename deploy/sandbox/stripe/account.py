@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.billing_clock import BillingClock
-from deploy.sandbox.stripe.errors import missing_object
-from deploy.sandbox.stripe.objects import Json, new_id, show
+from deploy.sandbox.clock import now
+from deploy.sandbox.stripe.objects import Json, missing_object, new_id, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # https://docs.stripe.com/api/versioning; the version that the SDK 16.1 sends.
 API_VERSION: Final = "2026-10-28.endive"
 AFTER_RETRIES: Final = ("cancel", "unpaid", "past_due")
+
+
+class BillingClock:
+    """Unix seconds: the real time, plus what it was moved on; and a list of what is due."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self._instead: int | None = None
+        self._due: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def now(self) -> int:
+        """Return the present moment; while something due happens, the moment at which it was due."""
+        return self._instead if self._instead is not None else _read_seconds() + self._offset
+
+    def add_due(self, moment: int, act: Callable[[], None]) -> None:
+        """Call ``act`` when the clock reaches a moment. It must see for itself whether it still applies."""
+        heapq.heappush(self._due, (moment, next(self._numbers), act))
+
+    def run_due(self) -> None:
+        """Let happen, in their order, what was due until now, and what that makes due."""
+        if self._instead is None:
+            self._run(until=self.now())
+
+    def move_to(self, moment: int) -> None:
+        """Move on to a moment (never back), and let happen what is due until then."""
+        target = max(moment, self.now())
+        self._run(until=target)
+        self._offset = target - _read_seconds()
+
+    def _run(self, until: int) -> None:
+        while self._due and self._due[0][0] <= until:
+            moment, _, act = heapq.heappop(self._due)
+            with self.at(moment):
+                act()
+
+    @contextmanager
+    def at(self, moment: int) -> Iterator[None]:
+        """Let it be that moment while the block lasts."""
+        self._instead = moment
+        try:
+            yield
+        finally:
+            self._instead = None
+
+
+def add_months(start: int, months: int) -> int:
+    """Return the same day and time some months on, or that month's last day, in UTC."""
+    begin = datetime.fromtimestamp(start, UTC)
+    month = begin.month - 1 + months
+    year, month = begin.year + month // 12, month % 12 + 1
+    for day in range(begin.day, 27, -1):
+        try:
+            return int(begin.replace(year=year, month=month, day=day).timestamp())
+        except ValueError:
+            continue
+    return int(begin.replace(year=year, month=month).timestamp())
+
+
+def _read_seconds() -> int:
+    return int(now().timestamp())
 
 
 @dataclass
@@ -24,14 +87,6 @@ class BillingSettings:
 
     retry_days: tuple[int, ...] = (1, 3, 5)  # after the first failure of a renewal
     after_retries: str = "cancel"  # what becomes of the subscription then, one of AFTER_RETRIES
-    draft_seconds: int = 3600  # from a renewal's draft invoice to its first payment
-    debit_seconds: int = 3 * 86_400  # how long a delayed debit is processing
-    refund_status: str = "succeeded"  # of new refunds; or "pending"
-    endpoint_version: str = API_VERSION  # of the events' payloads
-
-    def to_json(self) -> Json:
-        """Return them as the control API shows them."""
-        return {**self.__dict__, "retry_days": list(self.retry_days)}
 
 
 @dataclass(frozen=True)
@@ -44,18 +99,14 @@ class EventCause:
 
 @dataclass
 class Account:
-    """Everything that is kept. It is touched by one thread only, the sandbox's event loop.
+    """Everything that is kept. It is touched by one thread only, the sandbox's event loop."""
 
-    ``origin`` is the base URL of the pages. Each listener is called with every new event, which is ``live`` where the
-    last call came with a live key.
-    """
-
-    origin: str = ""
-    live: bool = False
+    origin: str = ""  # base URL of the pages
+    live: bool = False  # whether the last call came with a live key
     clock: BillingClock = field(default_factory=BillingClock)
     settings: BillingSettings = field(default_factory=BillingSettings)
     cause: EventCause = field(default_factory=EventCause)
-    listeners: list[Callable[[Json], None]] = field(default_factory=list)
+    listeners: list[Callable[[Json], None]] = field(default_factory=list)  # called with each new event
     _objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -63,6 +114,11 @@ class Account:
         """Keep a new object; return it."""
         made["_number"] = next(self._numbers)
         self._objects.setdefault(made["object"], {})[made["id"]] = made
+        return made
+
+    def make(self, event: str, made: Json) -> Json:
+        """Keep a new object and emit an event of this type; return the object."""
+        self.emit(event, self.add(made))
         return made
 
     def drop(self, thing: Json) -> None:
@@ -74,14 +130,14 @@ class Account:
         return self._objects.get(kind, {}).get(identifier or "")
 
     def find(self, kind: str, identifier: str, param: str | None = None) -> Json:
-        """Return an object.
+        """Return an object that is not deleted.
 
         Raises:
             StripeError: there is none: 404, or 400 where the id is the parameter ``param``.
         """
         found = self.get(kind, identifier)
-        if found is None:
-            raise missing_object(kind, identifier, param, 400 if param else 404)
+        if found is None or (param and found.get("deleted")):
+            raise missing_object(kind, identifier, param)
         return found
 
     def all(self, kind: str) -> list[Json]:
@@ -90,25 +146,21 @@ class Account:
 
     def where(self, kind: str, **fields: Any) -> list[Json]:
         """Return the objects of a kind that have these values, oldest first."""
-        return [
-            each
-            for each in self._objects.get(kind, {}).values()
-            if all(each.get(name) == value for name, value in fields.items())
-        ]
+        wished = fields.items()
+        return [each for each in self.all(kind) if all(each.get(name) == value for name, value in wished)]
 
     def counts(self) -> dict[str, int]:
         """Return how many objects of each kind are kept."""
         return {kind: len(kept) for kind, kept in self._objects.items()}
 
-    def emit(self, kind: str, thing: Json, previous: Json | None = None) -> Json:
+    def emit(self, kind: str, thing: Json, previous: Json | None = None) -> None:
         """Make an event of an object as it is now; ``previous`` are the values that changed, as they were."""
-        data = {"object": show(thing)} | ({"previous_attributes": previous} if previous else {})
         event = {
             "id": new_id("evt"),
             "object": "event",
-            "api_version": self.settings.endpoint_version,
+            "api_version": API_VERSION,
             "created": self.clock.now(),
-            "data": data,
+            "data": {"object": show(thing)} | ({"previous_attributes": previous} if previous else {}),
             "livemode": self.live,
             "pending_webhooks": 1,
             "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
@@ -117,7 +169,6 @@ class Account:
         self.add(event)
         for listener in self.listeners:
             listener(event)
-        return event
 
     def change(self, thing: Json, kind: str, **values: Any) -> Json:
         """Set values of an object and emit an event of this type; return the object."""

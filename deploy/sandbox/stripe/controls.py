@@ -1,234 +1,231 @@
 """Controls of the stand-in: acts of a customer, of Stripe's dashboard, and of its clock.
 
-Each control takes the stand-in, the fields of its body, and the id in its path.
+``POST /_control/<name>`` calls one with the fields of its JSON body, or with the list ``args``.
 """
 
 from __future__ import annotations
 
 import base64
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from aiohttp import web
+
 from deploy.sandbox.clock import now
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.request_body import Body, text, whole_number
+from deploy.sandbox.request_body import read_body
 from deploy.sandbox.stripe.account import AFTER_RETRIES
 from deploy.sandbox.stripe.cards import find_card
-from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.objects import Json, show
-from deploy.sandbox.stripe.resources import (
-    collection,
-    coupons,
-    disputes,
-    payment_methods,
-    refunds,
-    renewals,
-)
+from deploy.sandbox.stripe.objects import Json, StripeError, show
+from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
 from deploy.sandbox.stripe.resources.checkout_payment import (
     Buyer,
     apply_code,
     authenticate_session,
     submit_session,
 )
-from deploy.sandbox.stripe.resources.customers import find_customer
-from deploy.sandbox.stripe.resources.invoices import intent_of
-from deploy.sandbox.stripe.resources.payment_intents import settle_debit
-from deploy.sandbox.stripe.resources.subscriptions import ENDED, end_subscription, item_of
-from deploy.sandbox.stripe.webhooks.endpoint import WEBHOOK_MODES
-from deploy.sandbox.stripe.webhooks.signature import sign_headers
+from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES, sign_headers
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.stand_in import Stripe
 
-Control = Callable[["Stripe", Body, str], Json]
-_AUTHENTICATE: Final = ("pass", "fail", "leave")
+Control = Callable[..., Any]
 _FARTHEST: Final = 5 * 366 * 86_400
-_REFUND_STATUSES: Final = ("succeeded", "pending")
+_HELD: Final = (
+    "needs_response",
+    "under_review",
+    "appeal_",
+)  # by these statuses the bank holds the money back
 
 
-def pay(stand_in: Stripe, body: Body, session: str) -> Json:
-    """Pay at Checkout; a declined card is no error of the call."""
+def pay(
+    stand_in: Stripe,
+    session: str,
+    card: str = "visa",
+    *,
+    email: str | None = None,
+    promotion_code: str | None = None,
+    authenticate: str = "pass",
+) -> Json:
+    """Pay at Checkout, as on its page; return ``session`` and ``error`` (None, or why the card was declined).
+
+    ``authenticate`` is what the customer does when 3-D Secure is asked for: "pass", "fail" or "leave".
+    """
     account, known = stand_in.account, stand_in.account.find("checkout.session", session)
-    buyer = Buyer(find_card(text(body, "card") or "visa"), text(body, "email"))
-    authenticate = _one_of(body, "authenticate", _AUTHENTICATE) or "pass"
-    error: Json | None = None
+    buyer, error = Buyer(find_card(card), email), None
+    _check(authenticate, ("pass", "fail", "leave"))
     try:
-        if code := text(body, "promotion_code"):
-            apply_code(account, known, code)
+        if promotion_code:
+            apply_code(account, known, promotion_code)
         status = submit_session(account, known, buyer)
         if status == "open" and authenticate != "leave":
             authenticate_session(account, known, passed=authenticate == "pass")
     except StripeError as refused:
         error = {key: value for key, value in refused.fields.items() if key != "payment_intent"}
-    return {"session": show(known), "error": error}
+    return {"session": known, "error": error}
 
 
-def use_card(stand_in: Stripe, body: Body, customer: str) -> Json:
-    """Make a card the customer's."""
-    known = find_customer(stand_in.account, customer)
-    card = find_card(text(body, "card") or "visa")
-    return _copy_shown(payment_methods.set_default_card(stand_in.account, known, card))
+def use_card(stand_in: Stripe, customer: str, card: str = "visa") -> Json:
+    """Make this the card that a customer's subscriptions are paid with."""
+    known = stand_in.account.find("customer", customer, "customer")
+    return payments.set_default_card(stand_in.account, known, find_card(card))
 
 
-def pay_invoice(stand_in: Stripe, body: Body, invoice: str) -> Json:
+def pay_invoice(stand_in: Stripe, invoice: str, card: str | None = None) -> Json:
     """Pay an open invoice as its customer does, by another card where one is given; 3-D Secure is passed."""
     account, known = stand_in.account, stand_in.account.find("invoice", invoice)
     if known["status"] != "open":
         raise Refusal(f"this invoice is {known['status']}")
-    if card := text(body, "card"):
-        customer = find_customer(account, known["customer"])
-        payment_methods.set_default_card(account, customer, find_card(card))
-    collection.collect_invoice(account, known, by_customer=True)
-    intent = intent_of(account, known)
-    if intent is not None and intent["status"] == "requires_action":
-        collection.authenticate_invoice(account, known, passed=True)
-    return _copy_shown(known)
+    if card:
+        use_card(stand_in, known["customer"], card)
+    renewals.collect_invoice(account, known, by_customer=True)
+    renewals.authenticate_invoice(account, known)
+    return known
 
 
-def settle(stand_in: Stripe, body: Body, intent: str) -> Json:
+def settle(stand_in: Stripe, payment_intent: str, *, paid: bool = True) -> Json:
     """End a delayed debit."""
-    known = stand_in.account.find("payment_intent", intent)
+    known = stand_in.account.find("payment_intent", payment_intent)
     if known["status"] != "processing":
         raise Refusal(f"this payment is {known['status']}, not processing")
-    settle_debit(stand_in.account, known, paid=_flag(body, "paid", usual=True))
-    return _copy_shown(known)
+    payments.settle_debit(stand_in.account, known, paid=paid)
+    return known
 
 
-def refund(stand_in: Stripe, body: Body, intent: str) -> Json:
-    """Refund in the dashboard."""
-    charge = _charge(stand_in.account, intent)
-    amount = whole_number(body, "amount", least=1)
-    return _copy_shown(
-        refunds.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
-    )
+def refund(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> Json:
+    """Refund from the dashboard, in whole or in part; return the refund."""
+    charge = _charge(stand_in.account, payment_intent)
+    return money_back.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
 
 
-def fail_refund(stand_in: Stripe, body: Body, refund: str) -> Json:
-    """Let a refund come back."""
-    del body
-    return _copy_shown(refunds.fail_refund(stand_in.account, stand_in.account.find("refund", refund)))
+def fail_refund(stand_in: Stripe, refund: str) -> Json:
+    """Let a refund come back: the card's bank did not take it."""
+    return money_back.fail_refund(stand_in.account, stand_in.account.find("refund", refund))
 
 
-def settle_refund(stand_in: Stripe, body: Body, refund: str) -> Json:
-    """Let a pending refund succeed."""
-    del body
-    return _copy_shown(refunds.settle_refund(stand_in.account, stand_in.account.find("refund", refund)))
+def dispute(
+    stand_in: Stripe, payment_intent: str, amount: int | None = None, reason: str = "fraudulent"
+) -> Json:
+    """Open a dispute; return it."""
+    charge = _charge(stand_in.account, payment_intent)
+    return money_back.open_dispute(stand_in.account, charge, amount, reason)
 
 
-def dispute(stand_in: Stripe, body: Body, intent: str) -> Json:
-    """Open a dispute."""
-    charge, amount = _charge(stand_in.account, intent), whole_number(body, "amount", least=1)
-    reason = text(body, "reason") or "fraudulent"
-    return _copy_shown(disputes.open_dispute(stand_in.account, charge, amount, reason))
+def close_dispute(stand_in: Stripe, dispute: str, status: str) -> Json:
+    """End a dispute as ``won`` or ``lost``."""
+    _check(status, money_back.OUTCOMES)
+    return money_back.close_dispute(stand_in.account, stand_in.account.find("dispute", dispute), status)
 
 
-def close_dispute(stand_in: Stripe, body: Body, dispute: str) -> Json:
-    """End a dispute."""
-    status = _one_of(body, "status", disputes.OUTCOMES)
-    if status is None:
-        raise Refusal("status is missing", known=disputes.OUTCOMES)
-    known = stand_in.account.find("dispute", dispute)
-    return _copy_shown(disputes.close_dispute(stand_in.account, known, status))
+def warn_of_fraud(stand_in: Stripe, payment_intent: str) -> Json:
+    """Issue an early fraud warning; return it."""
+    return money_back.warn_of_fraud(stand_in.account, _charge(stand_in.account, payment_intent))
 
 
-def warn_of_fraud(stand_in: Stripe, body: Body, intent: str) -> Json:
-    """Issue an early fraud warning."""
-    del body
-    return _copy_shown(disputes.warn_of_fraud(stand_in.account, _charge(stand_in.account, intent)))
+def cancel_subscription(stand_in: Stripe, subscription: str, *, at_period_end: bool = False) -> Json:
+    """Cancel from the dashboard or the portal, now or at the end of the period."""
+    account, known = stand_in.account, _running(stand_in.account, subscription)
+    if at_period_end:
+        end = subscriptions.item_of(known)["current_period_end"]
+        return subscriptions.choose_end(account, known, end, is_period_end=True)
+    subscriptions.end_subscription(account, known, "cancellation_requested")
+    return known
 
 
-def cancel_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json:
-    """Cancel in the dashboard, now or at the end of the period."""
-    account, known = stand_in.account, stand_in.account.find("subscription", subscription)
-    if known["status"] in ENDED:
-        raise Refusal(f"this subscription is {known['status']}")
-    if _flag(body, "at_period_end", usual=False):
-        end = {"cancel_at": item_of(known)["current_period_end"], "cancel_at_period_end": True}
-        account.change(known, "customer.subscription.updated", canceled_at=account.clock.now(), **end)
-    else:
-        end_subscription(account, known, "cancellation_requested")
-    return _copy_shown(known)
+def renew(stand_in: Stripe, subscription: str) -> Json:
+    """Let a subscription's period end now; the clock of everything else stays."""
+    known = _running(stand_in.account, subscription)
+    renewals.renew_early(stand_in.account, known)
+    return known
 
 
-def renew_subscription(stand_in: Stripe, body: Body, subscription: str) -> Json:
-    """Let the next period of a subscription begin."""
-    del body
-    account, known = stand_in.account, stand_in.account.find("subscription", subscription)
-    if known["status"] in ENDED:
-        raise Refusal(f"this subscription is {known['status']}")
-    renewals.renew_early(account, known)
-    return _copy_shown(known)
-
-
-def add_promotion_code(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Make a code for Checkout."""
-    code, percent = text(body, "code"), whole_number(body, "percent_off", least=1)
-    amount = whole_number(body, "amount_off", least=1)
-    if not code or (percent is None) == (amount is None):
+def add_promotion_code(
+    stand_in: Stripe, code: str, percent_off: int | None = None, amount_off: int | None = None
+) -> Json:
+    """Make a code for Checkout, with ``percent_off`` or ``amount_off`` (cents)."""
+    if not code or (percent_off is None) == (amount_off is None):
         raise Refusal("a promotion code needs code, and percent_off or amount_off")
-    off: Json = {"percent_off": float(percent)} if percent else {"amount_off": amount, "currency": "eur"}
-    coupon = coupons.make_coupon(stand_in.account, **off, name=code)
-    return _copy_shown(coupons.make_promotion_code(stand_in.account, code, coupon))
+    off: Json = (
+        {"amount_off": amount_off, "currency": "eur"}
+        if amount_off
+        else {"percent_off": float(percent_off or 0)}
+    )
+    return catalogue.make_promotion_code(stand_in.account, code, **off)
 
 
-def move_clock(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Move the clock on; without a target, what is due happens."""
-    clock = stand_in.account.clock
-    before = len(stand_in.account.all("event"))
-    moment = clock.now()
-    target = whole_number(body, "to") or moment + (whole_number(body, "advance") or 0)
-    if not moment <= target <= moment + _FARTHEST:
+def advance(stand_in: Stripe, *, days: float = 0, hours: float = 0, seconds: float = 0) -> Json:
+    """Move the clock on; return the time and the events of what was due."""
+    ahead = round(days * 86_400 + hours * 3_600 + seconds)
+    return move_to(stand_in, stand_in.account.clock.now() + ahead)
+
+
+def move_to(stand_in: Stripe, instant: int) -> Json:
+    """Move the clock on to unix seconds."""
+    account, clock = stand_in.account, stand_in.account.clock
+    before = len(account.all("event"))
+    if not clock.now() <= instant <= clock.now() + _FARTHEST:
         raise Refusal("the clock moves forward only, by five years at most")
-    clock.move_to(target)
-    events = [{"id": each["id"], "type": each["type"]} for each in stand_in.account.all("event")[before:]]
+    clock.move_to(instant)
+    events = [{"id": each["id"], "type": each["type"]} for each in account.all("event")[before:]]
     return {"now": clock.now(), "events": events}
 
 
-def change_settings(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Change what the account's owner has set."""
-    settings = stand_in.account.settings
-    days = body.get("retry_days")
-    if days is not None:
-        if not isinstance(days, list) or not all(isinstance(day, int) and day >= 0 for day in days):
-            raise Refusal("retry_days must be a list of days")
-        settings.retry_days = tuple(sorted(days))
-    settings.after_retries = _one_of(body, "after_retries", AFTER_RETRIES) or settings.after_retries
-    settings.refund_status = _one_of(body, "refund_status", _REFUND_STATUSES) or settings.refund_status
-    settings.endpoint_version = text(body, "endpoint_version") or settings.endpoint_version
-    for name in ("draft_seconds", "debit_seconds"):
-        seconds = whole_number(body, name)
-        if seconds is not None:
-            setattr(settings, name, seconds)
-    return settings.to_json()
+def settings(
+    stand_in: Stripe, *, retry_days: list[int] | None = None, after_retries: str | None = None
+) -> Json:
+    """Change how subscriptions retry and end; return all settings."""
+    known = stand_in.account.settings
+    if retry_days is not None:
+        known.retry_days = tuple(sorted(retry_days))
+    _check(after_retries or known.after_retries, AFTER_RETRIES)
+    known.after_retries = after_retries or known.after_retries
+    return dict(known.__dict__)
 
 
-def change_webhook(stand_in: Stripe, body: Body, _: str) -> Json:
+def webhook(
+    stand_in: Stripe,
+    *,
+    url: str | None = None,
+    secrets: list[str] | None = None,
+    mode: str | None = None,
+    retry_seconds: list[float] | None = None,
+) -> Json:
     """Change where and how events are sent."""
     endpoint = stand_in.webhooks.endpoint
-    _one_of(body, "mode", WEBHOOK_MODES)
-    for name in ("secrets", "enabled_events"):
-        value = body.get(name)
-        if value is not None and not (
-            value and isinstance(value, list) and all(isinstance(x, str) for x in value)
-        ):
-            raise Refusal(f"{name} must be a list of texts")
-    whole_number(body, "times", least=1)
-    text(body, "url")
-    for seconds in (body.get("seconds") or 0, *(body.get("retry_seconds") or ())):
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-            raise Refusal("seconds must be numbers from 0")
-    for name, value in body.items():
+    _check(mode or endpoint.mode, WEBHOOK_MODES)
+    told = {"url": url, "secrets": secrets, "mode": mode, "retry_seconds": retry_seconds}
+    for name, value in told.items():
         if value is not None:
             setattr(endpoint, name, value)
     return endpoint.to_json()
 
 
-def take_deliveries(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Hand over what waits, signed."""
-    del body
+def state(stand_in: Stripe) -> Json:
+    """Return the mode, clock, settings and how much of everything is kept."""
+    return stand_in.to_json()
+
+
+def objects(stand_in: Stripe, kind: str) -> list[Json]:
+    """Return all objects of a kind, oldest first."""
+    return stand_in.account.all(kind)
+
+
+def requests(stand_in: Stripe, path: str = "") -> list[Json]:
+    """Return the calls of the API whose path begins so, oldest first."""
+    return [each for each in stand_in.api.log if each["path"].startswith(path)]
+
+
+def deliveries(stand_in: Stripe) -> list[Json]:
+    """Return every event with what became of it, oldest first."""
+    return [each.to_json() for each in stand_in.webhooks.deliveries.values()]
+
+
+def take_deliveries(stand_in: Stripe) -> list[Json]:
+    """Return what waits, its bodies in base64 and signed now, and count it as delivered."""
     endpoint = stand_in.webhooks.endpoint
-    taken = [
+    return [
         {
             "id": each.event["id"],
             "type": each.event["type"],
@@ -237,75 +234,108 @@ def take_deliveries(stand_in: Stripe, body: Body, _: str) -> Json:
         }
         for each in stand_in.webhooks.take_waiting()
     ]
-    return {"deliveries": taken}
 
 
-def send_events(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Send events again."""
-    events = body.get("events")
-    if events is not None and not isinstance(events, list):
-        raise Refusal("events must be a list of ids")
-    return {"deliveries": [each.to_json() for each in stand_in.webhooks.send(events)]}
-
-
-def sign(stand_in: Stripe, body: Body, _: str) -> Json:
-    """Sign any bytes (base64)."""
-    try:
-        signed = base64.b64decode(text(body, "body") or "", validate=True)
-    except ValueError as error:
-        raise Refusal("body must be base64") from error
-    secret = text(body, "secret")
+def sign(stand_in: Stripe, body: str, at: int | None = None, secret: str | None = None) -> Json:
+    """Return the headers of a body (base64), signed at unix seconds ``at`` (now), with all secrets or another."""
     secrets = [secret] if secret else stand_in.webhooks.endpoint.secrets
-    at = whole_number(body, "at")
-    return {"headers": sign_headers(signed, secrets, int(now().timestamp()) if at is None else at)}
+    moment = int(now().timestamp()) if at is None else at
+    return sign_headers(base64.b64decode(body, validate=True), secrets, moment)
 
 
-# Path, control, keys of its body.
-CONTROLS: Final[tuple[tuple[str, Control, str], ...]] = (
-    ("sessions/{id}/pay", pay, "card email promotion_code authenticate"),
-    ("customers/{id}/card", use_card, "card"),
-    ("invoices/{id}/pay", pay_invoice, "card"),
-    ("payment_intents/{id}/settle", settle, "paid"),
-    ("payment_intents/{id}/refund", refund, "amount"),
-    ("payment_intents/{id}/dispute", dispute, "amount reason"),
-    ("payment_intents/{id}/fraud_warning", warn_of_fraud, ""),
-    ("refunds/{id}/fail", fail_refund, ""),
-    ("refunds/{id}/settle", settle_refund, ""),
-    ("disputes/{id}/close", close_dispute, "status"),
-    ("subscriptions/{id}/cancel", cancel_subscription, "at_period_end"),
-    ("subscriptions/{id}/renew", renew_subscription, ""),
-    ("promotion_codes", add_promotion_code, "code percent_off amount_off"),
-    ("clock", move_clock, "advance to"),
-    (
-        "settings",
-        change_settings,
-        "retry_days after_retries refund_status endpoint_version draft_seconds debit_seconds",
-    ),
-    ("webhook", change_webhook, "url secrets enabled_events mode times seconds retry_seconds"),
-    ("deliveries/take", take_deliveries, ""),
-    ("deliveries/send", send_events, "events"),
-    ("sign", sign, "body at secret"),
-)
+def ledger(stand_in: Stripe) -> list[Json]:
+    """Return the money of each paid payment intent as Stripe counts it, oldest first; amounts in cents.
+
+    ``net`` is what is left: captured, less what is refunded, in an open dispute, or lost.
+    """
+    account = stand_in.account
+    sessions = {each["_intent"]: each["id"] for each in account.all("checkout.session")}
+    paid = {each["payment"]["payment_intent"]: each["invoice"] for each in account.all("invoice_payment")}
+    lines = []
+    for intent in account.where("payment_intent", status="succeeded"):
+        charge, disputes = (
+            account.find("charge", intent["latest_charge"]),
+            account.where("dispute", payment_intent=intent["id"]),
+        )
+        line = {
+            "payment_intent": intent["id"],
+            "customer": intent["customer"],
+            "session": sessions.get(intent["id"]),
+            "invoice": paid.get(intent["id"]),
+            "currency": intent["currency"],
+            "captured": charge["amount_captured"],
+            "refunded": charge["amount_refunded"],
+            "disputed": sum(each["amount"] for each in disputes if each["status"].startswith(_HELD)),
+            "lost": sum(each["amount"] for each in disputes if each["status"] == "lost"),
+        }
+        net = line["captured"] - line["refunded"] - line["disputed"] - line["lost"]
+        lines.append(line | {"net": net, "metadata": intent["metadata"]})
+    return lines
 
 
-def _copy_shown(thing: Json) -> Json:
-    shown: Json = show(thing)
-    return shown
+CONTROLS: Final[dict[str, Control]] = {
+    control.__name__: control
+    for control in (
+        pay, use_card, pay_invoice, settle, refund, fail_refund, dispute, close_dispute, warn_of_fraud,
+        cancel_subscription, renew, add_promotion_code, advance, move_to, settings, webhook, state, objects,
+        requests, deliveries, take_deliveries, sign, ledger,
+    )
+}  # fmt: skip
+
+
+def run_control(stand_in: Stripe, control: Control, *args: Any, **fields: Any) -> Any:
+    """Carry out a control, and what becomes due by it; return its JSON.
+
+    Raises:
+        Refusal: the stand-in refuses it, as Stripe would.
+    """
+    wanted = inspect.signature(control)
+    try:
+        wanted.bind(stand_in, *args, **fields)
+    except TypeError as error:
+        raise Refusal(f"{control.__name__}: {error}", known=list(wanted.parameters)[1:]) from error
+    clock = stand_in.account.clock
+    clock.run_due()
+    try:
+        done = control(stand_in, *args, **fields)
+    except StripeError as error:
+        raise Refusal(error.fields["message"], status=error.status) from error
+    clock.run_due()
+    return show(done, whole=control is objects)
+
+
+def add_control_routes(app: web.Application, stand_in: Stripe) -> None:
+    """Add every control."""
+
+    async def post(request: web.Request) -> web.Response:
+        name, fields = request.match_info["name"], await read_body(request)
+        if name == "reset":
+            await stand_in.reset()
+            return web.json_response(stand_in.to_json())
+        if name == "mode":
+            return await stand_in.post_mode(fields)
+        if name not in CONTROLS:
+            raise Refusal(f"no control {name!r}", known=[*CONTROLS, "reset", "mode"], status=404)
+        return web.json_response(run_control(stand_in, CONTROLS[name], *fields.pop("args", ()), **fields))
+
+    async def get(_request: web.Request) -> web.Response:
+        return web.json_response(stand_in.to_json())
+
+    app.router.add_get("/_control", get)
+    app.router.add_post("/_control/{name}", post)
+
+
+def _check(value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise Refusal(f"unknown value {value!r}", known=allowed)
 
 
 def _charge(account: Account, intent: str) -> Json:
-    return refunds.charge_of(account, account.find("payment_intent", intent))
+    return money_back.charge_of(account, account.find("payment_intent", intent))
 
 
-def _flag(body: Body, key: str, *, usual: bool) -> bool:
-    value: Any = body.get(key, usual)
-    if not isinstance(value, bool):
-        raise Refusal(f"{key} must be true or false, not {value!r}")
-    return value
-
-
-def _one_of(body: Body, key: str, allowed: tuple[str, ...]) -> str | None:
-    value = text(body, key)
-    if value is not None and value not in allowed:
-        raise Refusal(f"unknown {key} {value!r}", known=allowed)
-    return value
+def _running(account: Account, subscription: str) -> Json:
+    known = account.find("subscription", subscription)
+    if known["status"] in subscriptions.ENDED:
+        raise Refusal(f"this subscription is {known['status']}")
+    return known

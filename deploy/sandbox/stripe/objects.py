@@ -1,9 +1,17 @@
-"""The JSON of Stripe's objects: ids, lists, and what of an object is shown."""
+"""Stripe's objects as JSON: new ones, ids, lists and what of an object is shown; and the errors of its API.
+
+https://docs.stripe.com/api/errors
+"""
 
 from __future__ import annotations
 
+import copy
 import secrets
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +19,30 @@ if TYPE_CHECKING:
 # An object as the API shows it. Keys that begin with an underscore are the stand-in's own and never shown.
 Json = dict[str, Any]
 _EMBEDDED: Final = 10  # of a list inside another object only the first ones are shown
+_WITHOUT_MODE: Final = ("refund", "subscription_item", "item")
+_CARD_MESSAGES: Final = {
+    "generic_decline": "Your card was declined.",
+    "insufficient_funds": "Your card has insufficient funds.",
+    "authentication_required": "Your card was declined. This transaction requires authentication.",
+}
+
+
+@cache
+def read_shapes() -> dict[str, Json]:
+    """Return the fields of each kind of object, with the values that they begin with."""
+    read: dict[str, Json] = yaml.safe_load(Path(__file__).with_name("shapes.yaml").read_text("utf-8"))
+    return {
+        kind: {"object": kind}
+        | ({} if kind in _WITHOUT_MODE else {"livemode": False})
+        | dict.fromkeys(fields.pop("nulls", "").split())
+        | fields
+        for kind, fields in read.items()
+    }
+
+
+def blank(kind: str, **values: Any) -> Json:
+    """Return a new object of a kind with these values; the others are as they begin."""
+    return copy.deepcopy(read_shapes()[kind]) | values
 
 
 def new_id(prefix: str) -> str:
@@ -38,3 +70,40 @@ def cut_list(value: Any) -> Any:
     if not (isinstance(value, dict) and value.get("object") == "list"):
         return value
     return value | {"data": value["data"][:_EMBEDDED], "has_more": len(value["data"]) > _EMBEDDED}
+
+
+class StripeError(Exception):
+    """A call that is refused, with the fields of its JSON body."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        status: int = 400,
+        type: str = "invalid_request_error",  # noqa: A002 - Stripe's name of the field
+        **more: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        told = {"code": code, "message": message, "param": param, "type": type, **more}
+        self.fields: Json = {name: value for name, value in told.items() if value is not None}
+
+
+def missing_object(kind: str, given: str, param: str | None) -> StripeError:
+    """Say that an id is no object's: 404 where it is part of the address, 400 where it is a parameter."""
+    message, status = f"No such {kind}: '{given}'", 400 if param else 404
+    return StripeError(message, code="resource_missing", param=param or "id", status=status)
+
+
+def missing_parameter(name: str) -> StripeError:
+    """Say that a parameter is needed."""
+    return StripeError(f"Missing required param: {name}.", code="parameter_missing", param=name)
+
+
+def card_declined(reason: str, intent: Json | None = None) -> StripeError:
+    """Say that a card's bank refused a payment."""
+    code = reason if reason == "authentication_required" else "card_declined"
+    more: Json = {"decline_code": reason, "payment_intent": intent}
+    return StripeError(_CARD_MESSAGES[reason], code=code, status=402, type="card_error", **more)

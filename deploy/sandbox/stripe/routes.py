@@ -1,4 +1,7 @@
-"""The calls of Stripe's API that the stand-in knows: method, path and the function that answers."""
+"""The calls of Stripe's API that the product makes: method, path and the function that answers.
+
+An answer names objects by their ids, unless ``expand`` asks for them: https://docs.stripe.com/expand
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,15 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.listing import PAGE, in_range, list_kind, make_page
-from deploy.sandbox.stripe.objects import Json
+from deploy.sandbox.stripe.objects import Json, StripeError, cut_list, show
+from deploy.sandbox.stripe.parameters import list_kind
 from deploy.sandbox.stripe.resources import (
-    checkout_sessions,
-    coupons,
+    catalogue,
+    checkout,
     customers,
     invoice_items,
     invoices,
-    payment_intents,
-    portal,
-    refunds,
+    money_back,
     subscriptions,
 )
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.parameters import Parameters
 
-_WARNING: Final = "radar.early_fraud_warning"
-_OF_SESSIONS: Final = ("customer", "payment_intent", "status", "subscription")
 # Called with the account, the parameters, and the ids in the path.
 Operation = Callable[..., Json]
 
@@ -46,56 +44,43 @@ def _list(kind: str, url: str, *filters: str) -> Operation:
     return list_all
 
 
-def list_events(account: Account, given: Parameters) -> Json:
-    """GET /v1/events: of one ``type``, where ``*`` matches anything, or of several ``types``."""
-    given.only(*PAGE, "created", "delivery_success", "type", "types")
-    wished = [*given.texts("types"), *filter(None, [given.text("type")])]
-    found = in_range(account.all("event"), given, "created")
-    if wished:
-        pattern = re.compile("|".join(re.escape(each).replace(r"\*", ".*") for each in wished))
-        found = [each for each in found if pattern.fullmatch(each["type"])]
-    delivered = given.flag("delivery_success")
-    if delivered is not None:
-        found = [each for each in found if (each["pending_webhooks"] == 0) is delivered]
-    return make_page(account, found, given, "event", "/v1/events")
-
-
 _TABLE: Final[tuple[tuple[str, str, Operation], ...]] = (
-    ("GET", "/v1/prices", _list("price", "/v1/prices", "product", "currency", "type")),
-    ("POST", "/v1/customers", customers.create_customer),
-    ("GET", "/v1/customers", _list("customer", "/v1/customers", "email")),
-    ("GET", "/v1/customers/{}", _retrieve("customer")),
     ("DELETE", "/v1/customers/{}", customers.delete_customer),
-    ("POST", "/v1/checkout/sessions", checkout_sessions.create_session),
-    ("GET", "/v1/checkout/sessions", _list("checkout.session", "/v1/checkout/sessions", *_OF_SESSIONS)),
+    ("POST", "/v1/checkout/sessions", checkout.create_session),
+    ("GET", "/v1/checkout/sessions", _list("checkout.session", "/v1/checkout/sessions")),
     ("GET", "/v1/checkout/sessions/{}", _retrieve("checkout.session")),
-    ("POST", "/v1/checkout/sessions/{}/expire", checkout_sessions.expire_checkout_session),
-    ("GET", "/v1/payment_intents/{}", payment_intents.retrieve_payment_intent),
+    ("POST", "/v1/checkout/sessions/{}/expire", checkout.expire_session),
+    ("GET", "/v1/payment_intents/{}", _retrieve("payment_intent")),
     ("GET", "/v1/charges/{}", _retrieve("charge")),
-    ("POST", "/v1/refunds", refunds.create_refund),
-    ("GET", "/v1/refunds", _list("refund", "/v1/refunds", "charge", "payment_intent")),
+    ("POST", "/v1/refunds", money_back.create_refund),
+    ("GET", "/v1/refunds", _list("refund", "/v1/refunds", "payment_intent")),
     ("GET", "/v1/refunds/{}", _retrieve("refund")),
     ("GET", "/v1/subscriptions/{}", _retrieve("subscription")),
     ("POST", "/v1/subscriptions/{}", subscriptions.update_subscription),
     ("DELETE", "/v1/subscriptions/{}", subscriptions.cancel_subscription),
-    ("GET", "/v1/invoices", invoices.list_invoices),
+    ("GET", "/v1/invoices", _list("invoice", "/v1/invoices")),
     ("GET", "/v1/invoices/{}", _retrieve("invoice")),
     ("GET", "/v1/invoices/{}/lines", invoices.list_lines),
     ("POST", "/v1/invoices/{}/void", invoices.void_invoice),
-    ("GET", "/v1/invoice_payments", invoices.list_invoice_payments),
+    ("GET", "/v1/invoice_payments", _list("invoice_payment", "/v1/invoice_payments", "invoice")),
     ("POST", "/v1/invoiceitems", invoice_items.create_invoice_item),
     ("GET", "/v1/invoiceitems", invoice_items.list_invoice_items),
     ("DELETE", "/v1/invoiceitems/{}", invoice_items.delete_invoice_item),
-    ("POST", "/v1/coupons", coupons.create_coupon),
-    ("GET", "/v1/coupons", _list("coupon", "/v1/coupons")),
-    ("POST", "/v1/billing_portal/sessions", portal.create_portal_session),
+    ("POST", "/v1/coupons", catalogue.create_coupon),
+    ("POST", "/v1/billing_portal/sessions", customers.create_portal_session),
     ("GET", "/v1/disputes/{}", _retrieve("dispute")),
-    ("GET", "/v1/radar/early_fraud_warnings/{}", _retrieve(_WARNING)),
-    ("GET", "/v1/events", list_events),
+    ("GET", "/v1/radar/early_fraud_warnings/{}", _retrieve("radar.early_fraud_warning")),
+    ("GET", "/v1/events", _list("event", "/v1/events")),
 )
 _COMPILED: Final = [
     (method, re.compile(path.replace("{}", r"([^/]+)")), operation) for method, path, operation in _TABLE
 ]
+_EXPANSIONS: Final[dict[tuple[str, str], Callable[[Account, Json], Json | None]]] = {
+    ("checkout.session", "payment_intent"): lambda account, session: account.get(
+        "payment_intent", session["payment_intent"]
+    ),
+    ("invoice", "payments"): lambda account, invoice: cut_list(invoices.list_of_payments(account, invoice)),
+}
 
 
 def find_operation(method: str, path: str) -> tuple[Operation, tuple[Any, ...]]:
@@ -110,3 +95,14 @@ def find_operation(method: str, path: str) -> tuple[Operation, tuple[Any, ...]]:
             return operation, found.groups()
     message = f"Unrecognized request URL ({method}: {path}). Stripe's stand-in does not know this call."
     raise StripeError(message, status=404)
+
+
+def show_expanded(account: Account, thing: Json, names: list[str]) -> Json:
+    """Return an object or a list as the API answers it, with the objects that ``expand`` names."""
+    shown: Json = show(thing)
+    for name in names:
+        expand = _EXPANSIONS.get((thing["object"], name))
+        if expand is None:
+            raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
+        shown[name] = show(expand(account, thing))
+    return shown

@@ -14,14 +14,12 @@ from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.providers.provider import WebProvider
 from deploy.sandbox.request_body import refusals
 from deploy.sandbox.stripe.account import Account
-from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, refuse
-from deploy.sandbox.stripe.control_routes import add_control_routes
-from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.pages.routes import add_page_routes
+from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, break_error, refuse
+from deploy.sandbox.stripe.controls import add_control_routes
+from deploy.sandbox.stripe.objects import StripeError
+from deploy.sandbox.stripe.pages import add_page_routes
 from deploy.sandbox.stripe.resources.catalogue import fill_catalogue
-from deploy.sandbox.stripe.resources.coupons import make_coupon, make_promotion_code
-from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
-from deploy.sandbox.stripe.webhooks.sender import WebhookSender
+from deploy.sandbox.stripe.webhooks import Endpoint, WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +40,7 @@ STRIPE_MODES: Final[dict[str, Parameters]] = {
     "refuse": {},
 }
 _REFUSALS: Final = {
-    "error_500": StripeError("An error occurred on Stripe's side.", status=500, type="api_error"),
+    "error_500": break_error(),
     "rate_limited": StripeError("Too many requests.", code="rate_limit", status=429),
     "unauthorized": StripeError("Invalid API Key provided: sk_test_****", status=401),
 }
@@ -80,7 +78,7 @@ class Stripe(WebProvider):
         """Return its state as JSON shows it."""
         told = {
             "clock": self.account.clock.now(),
-            "settings": self.account.settings.to_json(),
+            "settings": dict(self.account.settings.__dict__),
             "webhook": self.webhooks.endpoint.to_json(),
             "objects": self.account.counts(),
         }
@@ -90,8 +88,6 @@ class Stripe(WebProvider):
         self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))
         self.api = Api(self.account)
         fill_catalogue(self.account)
-        coupon = make_coupon(self.account, percent_off=10.0, name="BIENVENUE")
-        make_promotion_code(self.account, "BIENVENUE", coupon)
         self.account.listeners.append(self.webhooks.add_event)
 
     async def _tick(self, _app: web.Application) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from api.models.stripe_event import StripeEvent
 from api.payments import client as stripe_client
 from configs.clock import clock
 from configs.plan import PlanName
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.admin.conftest import Operator, audit, problem
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
 from tests.api.world import Door, Person, add_difference, add_payment, add_stripe_event

@@ -6,7 +6,6 @@ import pytest
 
 from api.declarations.service import keep_own
 from api.errors import ApiError
-from api.payments.client import call
 from tests.api.billing.till import Till
 from tests.api.declarations.notices import (
     TOTAL,
@@ -64,7 +63,7 @@ def test_after_it_took_effect_it_is_too_late_also_where_the_job_is_late(till: Ti
 
 def test_an_end_of_the_portal_or_by_a_withdrawal_stays(till: Till) -> None:
     order = buy(till, TOTAL)
-    call(lambda c: c.v1.subscriptions.update(str(at_stripe(till)["id"]), {"cancel_at_period_end": True}))
+    till.shop.control.cancel_subscription(at_stripe(till)["id"], at_period_end=True)
     till.shop.deliver()
     assert read_type(undo(till)) == "undo-too-late"
     withdraw(till, order)

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from api.payments import client as stripe_client
 from configs.object_store import Blobs, export_blobs
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.payments.shop import Shop
 from tests.api.world import Door, Person
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.payment import Payment, Refund, RefundStatus, StripeId
 from api.payments.book import read_balances
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.payments.shop import list_open_events
 
 

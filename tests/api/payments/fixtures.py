@@ -7,7 +7,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.payments import client as stripe_client
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.billing.till import Till
 from tests.api.payments.book import check_book
 from tests.api.payments.shop import Shop

@@ -24,7 +24,7 @@ from api.payments.owners import link_id
 from configs.clock import clock
 from configs.job_queues import queue
 from configs.plan import PlanName, plan
-from deploy.sandbox.stripe.control_client import Delivery, StripeControl
+from deploy.sandbox.control_client import Delivery, StripeControl
 from tests.api.world import Door
 
 CONSENT = {

@@ -20,7 +20,7 @@ from api.payments.executors import carry_out
 from api.payments.jobs import apply_event
 from configs.clock import clock
 from configs.plan import PlanName
-from deploy.sandbox.stripe.control_client import Delivery
+from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, get_payment, list_grants, send_commands
 from tests.api.payments.test_overtaken import list_running, upgrade
 from tests.api.payments.test_refunds import plan

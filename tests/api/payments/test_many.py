@@ -25,7 +25,7 @@ from api.payments.refunds import plan_refund
 from configs.clock import clock
 from configs.job_queues import queue, redis
 from configs.plan import PlanName
-from deploy.sandbox.stripe.control_client import Delivery
+from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, list_messages, list_open_events
 from tests.api.world import Person, rows, statements
 

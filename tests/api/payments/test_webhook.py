@@ -24,7 +24,7 @@ from api.payments.event_store import claim_object, end_claim, hold_claim, replay
 from api.payments.objects.orders import CheckoutSession
 from configs.clock import clock
 from configs.job_queues import queue
-from deploy.sandbox.stripe.control_client import Delivery
+from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Shop,
     get_payment,

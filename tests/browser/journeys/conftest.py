@@ -14,7 +14,7 @@ from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE, url
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.browser.contexts import MakeContext
 from tests.browser.journeys.seats import Seat
 from tests.browser.navigators.person import Person

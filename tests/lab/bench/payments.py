@@ -27,7 +27,7 @@ from configs.sales_terms import find_newest_version
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import STRIPE, url
-from deploy.sandbox.stripe.control_client import Delivery, StripeControl
+from deploy.sandbox.control_client import Delivery, StripeControl
 from tests.lab.bench import latency
 from tests.lab.bench.figures import Effort, Figure, Say, at_most, below, percentile, percentiles_ms
 from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from configs.plan import PlanName, plan
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book
 from tests.lab.chaos.inbox import InboxReader, ShopperMail

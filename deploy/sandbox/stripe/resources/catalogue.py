@@ -1,12 +1,13 @@
-"""Products and prices: the three plans are given, others are made by ``price_data``."""
+"""What is sold, and what is taken off: products and prices, coupons, promotion codes.
+
+The three plans are given; other products and prices are made by ``price_data``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.errors import StripeError, missing_parameter
-from deploy.sandbox.stripe.objects import Json, new_id
-from deploy.sandbox.stripe.shapes import blank
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -18,38 +19,33 @@ GIVEN: Final = (
     ("prod_sandbox_7j", "price_sandbox_7j", "URGENCE 7J", 1499, None),
     ("prod_sandbox_total", "price_sandbox_total", "URGENCE TOTAL", 2999, "month"),
 )
-INTERVALS: Final = ("day", "week", "month", "year")
+COUPON_FIELDS: Final = ("id", "amount_off", "currency", "duration", "max_redemptions", "metadata", "name")
+_PLAN_FIELDS: Final = (
+    "id", "active", "billing_scheme", "created", "currency", "livemode", "metadata", "nickname", "product",
+)  # fmt: skip
 
 
 def fill_catalogue(account: Account) -> None:
-    """Add the products and prices of the plans."""
+    """Add the products and prices of the plans, and a code that takes 10 % off."""
     for product, price, name, cents, interval in GIVEN:
-        made = account.add(make_product(account, name, identifier=product))
-        account.add(make_price(account, made["id"], cents, "eur", interval=interval, identifier=price))
+        made = make_product(account, name, id=product)
+        make_price(account, made["id"], cents, "eur", interval, id=price)
+    make_promotion_code(account, "BIENVENUE", percent_off=10.0)
 
 
-def make_product(
-    account: Account, name: str, description: str | None = None, identifier: str | None = None
-) -> Json:
-    """Build a product."""
-    moment, known = account.clock.now(), identifier or new_id("prod")
-    return blank("product", id=known, created=moment, description=description, name=name, updated=moment)
+def make_product(account: Account, name: str, **more: Any) -> Json:
+    """Keep a product."""
+    moment = account.clock.now()
+    return account.add(blank("product", id=new_id("prod"), created=moment, name=name, updated=moment) | more)
 
 
 def make_price(
-    account: Account,
-    product: str,
-    cents: int,
-    currency: str,
-    *,
-    interval: str | None = None,
-    interval_count: int = 1,
-    identifier: str | None = None,
+    account: Account, product: str, cents: int, currency: str, interval: str | None, **more: Any
 ) -> Json:
-    """Build a price; one with an interval is recurring."""
+    """Keep a price; one with an interval is recurring."""
     made = blank(
         "price",
-        id=identifier or new_id("price"),
+        id=new_id("price"),
         created=account.clock.now(),
         currency=currency,
         product=product,
@@ -57,38 +53,16 @@ def make_price(
         unit_amount_decimal=str(cents),
     )
     if interval:
-        recurring = {"interval": interval, "interval_count": interval_count, "usage_type": "licensed"}
+        recurring = {"interval": interval, "interval_count": 1, "usage_type": "licensed"}
         made |= {"recurring": recurring | {"meter": None, "trial_period_days": None}, "type": "recurring"}
-    return made
+    return account.add(made | more)
 
 
 def make_plan(price: Json) -> Json:
     """Return a recurring price as the older object that subscription items still carry."""
-    recurring = price["recurring"]
-    same = (
-        "id",
-        "active",
-        "billing_scheme",
-        "created",
-        "currency",
-        "livemode",
-        "metadata",
-        "nickname",
-        "product",
-    )
-    return {
-        **{name: price[name] for name in same},
-        "object": "plan",
-        "amount": price["unit_amount"],
-        "amount_decimal": price["unit_amount_decimal"],
-        "interval": recurring["interval"],
-        "interval_count": recurring["interval_count"],
-        "meter": None,
-        "tiers_mode": None,
-        "transform_usage": None,
-        "trial_period_days": None,
-        "usage_type": "licensed",
-    }
+    amounts = {"amount": price["unit_amount"], "amount_decimal": price["unit_amount_decimal"]}
+    interval = {name: price["recurring"][name] for name in ("interval", "interval_count")}
+    return blank("plan", **{name: price[name] for name in _PLAN_FIELDS}, **amounts, **interval)
 
 
 def read_price(account: Account, given: Parameters) -> Json:
@@ -97,35 +71,88 @@ def read_price(account: Account, given: Parameters) -> Json:
     if given.has("price_data") == (identifier is not None):
         message = "You must specify either `price` or `price_data` when using prices."
         raise StripeError(message, param=given.full_name("price"))
-    if identifier is not None:
-        price = account.find("price", identifier, given.full_name("price"))
-        if not price["active"]:
-            raise StripeError("The price specified is inactive.", param=given.full_name("price"))
-        return price
-    return _made_price(account, given.nested("price_data"))
+    if identifier is None:
+        return _read_new_price(
+            account, given.nested("price_data", "currency", "unit_amount", "product_data", "recurring")
+        )
+    price = account.find("price", identifier, given.full_name("price"))
+    if not price["active"]:
+        raise StripeError("The price specified is inactive.", param=given.full_name("price"))
+    return price
 
 
-def _made_price(account: Account, given: Parameters) -> Json:
-    given.only("currency", "unit_amount", "product", "product_data", "recurring", "tax_behavior")
-    cents = given.number("unit_amount", least=0)
-    if cents is None:
-        raise missing_parameter(given.full_name("unit_amount"))
-    currency = given.needed_text("currency").lower()
-    recurring = given.nested("recurring").only("interval", "interval_count")
-    interval = recurring.choice("interval", INTERVALS)
-    count = recurring.number("interval_count", least=1) or 1
-    product = _made_product(account, given)
-    made = make_price(account, product, cents, currency, interval=interval, interval_count=count)
-    return account.add(made | {"active": False})
+def _read_new_price(account: Account, given: Parameters) -> Json:
+    cents, currency = given.needed_number("unit_amount", least=0), given.needed_text("currency").lower()
+    interval = given.nested("recurring", "interval").choice("interval", ("month",))
+    product = make_product(account, given.nested("product_data", "name").needed_text("name"))
+    return make_price(account, product["id"], cents, currency, interval, active=False)
 
 
-def _made_product(account: Account, given: Parameters) -> str:
-    identifier = given.text("product")
-    if identifier is not None:
-        return str(account.find("product", identifier, given.full_name("product"))["id"])
-    data = given.nested("product_data").only(
-        "name", "description", "metadata", "images", "tax_code", "unit_label"
+def create_coupon(account: Account, given: Parameters) -> Json:
+    """POST /v1/coupons: an amount, taken off once."""
+    given.only(*COUPON_FIELDS)
+    identifier = given.text("id")
+    if identifier and account.get("coupon", identifier):
+        raise StripeError("Coupon already exists.", code="resource_already_exists", param="id")
+    given.choice("duration", ("once",))
+    made = make_coupon(
+        account,
+        id=identifier or new_id("cpn"),
+        amount_off=given.needed_number("amount_off", least=1),
+        currency=given.needed_text("currency").lower(),
+        max_redemptions=given.number("max_redemptions", least=1),
+        metadata=given.metadata(),
+        name=given.text("name"),
     )
-    name, description = data.needed_text("name"), data.text("description")
-    made = make_product(account, name, description) | {"metadata": data.metadata()}
-    return str(account.add(made)["id"])
+    account.emit("coupon.created", made)
+    return made
+
+
+def make_coupon(account: Account, **more: Any) -> Json:
+    """Keep a coupon; ``more`` holds ``amount_off`` with its ``currency``, or ``percent_off``."""
+    return account.add(blank("coupon", id=new_id("cpn"), created=account.clock.now()) | more)
+
+
+def make_promotion_code(account: Account, code: str, **off: Any) -> Json:
+    """Keep a code that customers type at Checkout, and its coupon."""
+    coupon = make_coupon(account, **off, name=code)
+    made = blank("promotion_code", id=new_id("promo"), created=account.clock.now(), code=code)
+    return account.add(made | {"promotion": {"coupon": coupon["id"], "type": "coupon"}})
+
+
+def find_promotion_code(account: Account, code: str) -> Json | None:
+    """Return the active code that a customer typed."""
+    known = account.where("promotion_code", active=True)
+    return next((each for each in known if each["code"].casefold() == code.strip().casefold()), None)
+
+
+def usable_coupon(account: Account, identifier: str, currency: str, param: str) -> Json:
+    """Return a coupon that can be redeemed now.
+
+    Raises:
+        StripeError: it does not exist, is used up, or is in another currency.
+    """
+    coupon = account.find("coupon", identifier, param)
+    if not coupon["valid"]:
+        message = f"Coupon {identifier} is expired and cannot be applied."
+        raise StripeError(message, code="coupon_expired", param=param)
+    if coupon["currency"] not in {None, currency}:
+        raise StripeError(f"The coupon {identifier} is not in {currency}.", param=param)
+    return coupon
+
+
+def redeem_coupon(coupon: Json) -> None:
+    """Count a redemption; the last one uses the coupon up."""
+    coupon["times_redeemed"] += 1
+    coupon["valid"] = (
+        coupon["max_redemptions"] is None or coupon["times_redeemed"] < coupon["max_redemptions"]
+    )
+
+
+def amount_off(coupon: Json | None, subtotal: int) -> int:
+    """Return how many cents a coupon takes off."""
+    if coupon is None:
+        return 0
+    if coupon["amount_off"] is not None:
+        return min(subtotal, int(coupon["amount_off"]))
+    return int(subtotal * coupon["percent_off"] / 100 + 0.5)

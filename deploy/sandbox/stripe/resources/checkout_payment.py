@@ -8,19 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.resources.checkout_sessions import set_amounts
-from deploy.sandbox.stripe.resources.collection import settle_invoice
-from deploy.sandbox.stripe.resources.coupons import find_promotion_code, redeem_coupon, usable_coupon
+from deploy.sandbox.stripe.objects import StripeError
+from deploy.sandbox.stripe.resources.catalogue import find_promotion_code, redeem_coupon, usable_coupon
+from deploy.sandbox.stripe.resources.checkout import make_details, set_amounts, take_off
 from deploy.sandbox.stripe.resources.customers import make_customer
 from deploy.sandbox.stripe.resources.invoices import finalize_invoice
-from deploy.sandbox.stripe.resources.payment_intents import (
+from deploy.sandbox.stripe.resources.payments import (
     add_payment_intent,
+    add_payment_method,
     finish_authentication,
     try_payment,
 )
-from deploy.sandbox.stripe.resources.payment_methods import add_payment_method
-from deploy.sandbox.stripe.resources.renewals import begin_subscription, invoice_period, schedule_renewal
+from deploy.sandbox.stripe.resources.renewals import (
+    begin_subscription,
+    invoice_period,
+    schedule_renewal,
+    settle_invoice,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -49,8 +53,7 @@ def apply_code(account: Account, session: Json, code: str) -> None:
         raise StripeError("This promotion code is invalid.", code="promotion_code_invalid")
     coupon = usable_coupon(account, found["promotion"]["coupon"], session["currency"], "promotion_code")
     set_amounts(session, coupon)
-    session |= {"_coupon": coupon["id"], "_promotion_code": found["id"]}
-    session["discounts"] = [{"coupon": coupon["id"], "promotion_code": found["id"]}]
+    take_off(session, coupon, found["id"])
 
 
 def submit_session(account: Account, session: Json, buyer: Buyer) -> str:
@@ -93,11 +96,8 @@ def _find_buyer(account: Account, session: Json, buyer: Buyer) -> str | None:
         known = account.find("customer", session["customer"])
         email = buyer.email or known.get("email")
     elif session["customer_creation"] == "always":
-        made = account.add(make_customer(account) | {"email": email})
-        account.emit("customer.created", made)
-        session["customer"] = made["id"]
-    nothing = dict.fromkeys(("address", "business_name", "individual_name", "name", "phone", "tax_ids"))
-    details = session["customer_details"] or {**nothing, "tax_exempt": "none"}
+        session["customer"] = make_customer(account, email)["id"]
+    details = session["customer_details"] or make_details(None, None)
     session["customer_details"] = details | {"email": email}
     return str(session["customer"]) if session["customer"] else None
 
@@ -134,15 +134,15 @@ def _complete_free(account: Account, session: Json, buyer: Buyer, customer: str 
 
 def _add_method(account: Account, session: Json, buyer: Buyer, customer: str | None) -> Json:
     """Make the payment method; the customer keeps it where later payments need it."""
-    keeps = session["mode"] == "subscription" or session["_data"]["setup_future_usage"]
-    method = add_payment_method(account, buyer.card, customer if keeps else None, buyer.email)
+    keeper = customer if session["mode"] == "subscription" else None
+    method = add_payment_method(account, buyer.card, keeper, buyer.email)
     session["_method"] = method["id"]
     return method
 
 
 def _complete(account: Account, session: Json, intent: Json | None) -> None:
     if session["_coupon"]:
-        redeem_coupon(account, account.find("coupon", session["_coupon"]))
+        redeem_coupon(account.find("coupon", session["_coupon"]))
     if session["mode"] == "subscription":
         _subscribe(account, session, intent)
     account.change(session, "checkout.session.completed", status="complete", url=None)
@@ -150,8 +150,9 @@ def _complete(account: Account, session: Json, intent: Json | None) -> None:
 
 def _subscribe(account: Account, session: Json, intent: Json | None) -> None:
     item, coupon = session["_items"][0], account.get("coupon", session["_coupon"])
-    told = session["_data"] | {"_coupon": session["_coupon"]}
-    subscription = begin_subscription(account, session["customer"], item, session["_method"], told)
+    subscription = begin_subscription(
+        account, session["customer"], item, session["_method"], session["_data"]
+    )
     invoice = invoice_period(account, subscription, "subscription_create", coupon)
     finalize_invoice(account, invoice, use_balance=False, intent=intent)
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}

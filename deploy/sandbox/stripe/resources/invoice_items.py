@@ -2,66 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.stripe.errors import StripeError, missing_parameter
-from deploy.sandbox.stripe.listing import PAGE, in_range, make_page
-from deploy.sandbox.stripe.objects import Json, new_id
-from deploy.sandbox.stripe.resources.customers import find_customer
-from deploy.sandbox.stripe.shapes import blank
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, new_id
+from deploy.sandbox.stripe.parameters import list_kind
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.parameters import Parameters
 
-_TAKEN: Final = ("amount", "currency", "customer", "description", "metadata", "period", "subscription")
+ITEM_FIELDS: Final = ("amount", "currency", "customer", "description", "metadata", "subscription")
 
 
 def create_invoice_item(account: Account, given: Parameters) -> Json:
-    """POST /v1/invoiceitems: by amount."""
-    given.only(*_TAKEN)
-    customer = find_customer(account, given.needed_text("customer"), "customer")
-    amount, currency = given.number("amount"), (given.text("currency") or "eur").lower()
-    if amount is None:
-        raise missing_parameter("amount")
-    subscription = given.text("subscription")
-    if (
-        subscription
-        and account.find("subscription", subscription, "subscription")["customer"] != customer["id"]
-    ):
-        raise StripeError("The subscription is another customer's.", param="subscription")
-    period = given.nested("period").only("start", "end")
-    moment = account.clock.now()
-    told = {
-        "description": given.text("description"),
-        "metadata": given.metadata(),
-        "period": {"start": period.number("start") or moment, "end": period.number("end") or moment},
-    }
-    made = add_invoice_item(account, customer["id"], amount, currency, subscription, **told)
-    account.emit("invoiceitem.created", made)
-    return made
-
-
-def add_invoice_item(
-    account: Account, customer: str, amount: int, currency: str, subscription: str | None, **more: Any
-) -> Json:
-    """Keep an amount for the next invoice: of the subscription, where one is named."""
-    parent = None
-    if subscription:
+    """POST /v1/invoiceitems: an amount for the next invoice, of the subscription where one is named."""
+    given.only(*ITEM_FIELDS)
+    customer = account.find("customer", given.needed_text("customer"), "customer")["id"]
+    amount, moment, parent = given.needed_number("amount"), account.clock.now(), None
+    if subscription := given.text("subscription"):
+        if account.find("subscription", subscription, "subscription")["customer"] != customer:
+            raise StripeError("The subscription is another customer's.", param="subscription")
         details = {"subscription": subscription, "subscription_item": None}
         parent = {"subscription_details": details, "type": "subscription_details"}
     made = blank(
         "invoiceitem",
         id=new_id("ii"),
         amount=amount,
-        currency=currency,
+        currency=(given.text("currency") or "eur").lower(),
         customer=customer,
-        date=account.clock.now(),
+        date=moment,
+        description=given.text("description"),
+        metadata=given.metadata(),
         net_amount=amount,
         parent=parent,
+        period={"start": moment, "end": moment},
         _subscription=subscription,
     )
-    return account.add(made | more)
+    return account.make("invoiceitem.created", made)
 
 
 def pending_items(account: Account, customer: str, subscription: str | None) -> list[Json]:
@@ -85,27 +62,18 @@ def delete_invoice_item(account: Account, given: Parameters, item: str) -> Json:
 
 
 def _take_off(draft: Json, item: Json) -> None:
-    draft["lines"]["data"] = [
-        each
-        for each in draft["lines"]["data"]
-        if (each["parent"]["invoice_item_details"] or {}).get("invoice_item") != item["id"]
+    lines = draft["lines"]["data"]
+    bears = [
+        (each["parent"]["invoice_item_details"] or {}).get("invoice_item") == item["id"] for each in lines
     ]
+    draft["lines"]["data"] = [line for line, bears_it in zip(lines, bears, strict=True) if not bears_it]
     for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
         draft[name] -= item["amount"]
     draft["amount_due"] = draft["amount_remaining"] = max(draft["total"], 0)
 
 
 def list_invoice_items(account: Account, given: Parameters) -> Json:
-    """GET /v1/invoiceitems."""
-    given.only(*PAGE, "created", "customer", "invoice", "pending")
+    """GET /v1/invoiceitems; those of a deleted customer are refused."""
     if customer := given.text("customer"):
-        find_customer(account, customer, "customer")
-    found, pending = account.all("invoiceitem"), given.flag("pending")
-    for name in ("customer", "invoice"):
-        if given.text(name):
-            found = [each for each in found if each[name] == given.text(name)]
-    if pending is not None:
-        found = [each for each in found if (each["invoice"] is None) is pending]
-    dated = in_range([each | {"created": each["date"]} for each in found], given, "created")
-    shown = [each for each in found if each["id"] in {one["id"] for one in dated}]
-    return make_page(account, shown, given, "invoiceitem", "/v1/invoiceitems")
+        account.find("customer", customer, "customer")
+    return list_kind(account, given, "invoiceitem", "/v1/invoiceitems", "customer")

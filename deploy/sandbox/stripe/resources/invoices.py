@@ -1,4 +1,4 @@
-"""Invoices: draft → open → paid; or void. How their money is collected is in ``collection``.
+"""Invoices: draft → open → paid; or void. How their money is collected is in ``renewals``.
 
 Since 2025-03-31 an invoice names its subscription in ``parent`` and its payments in ``payments``.
 """
@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.errors import StripeError
-from deploy.sandbox.stripe.listing import PAGE, in_range, make_page, read_limit
-from deploy.sandbox.stripe.objects import Json, make_list, new_id
-from deploy.sandbox.stripe.resources.coupons import amount_off
-from deploy.sandbox.stripe.resources.customers import change_balance
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
+from deploy.sandbox.stripe.parameters import list_within
+from deploy.sandbox.stripe.resources.catalogue import amount_off
 from deploy.sandbox.stripe.resources.invoice_items import pending_items
-from deploy.sandbox.stripe.resources.payment_intents import add_payment_intent, cancel_intent
-from deploy.sandbox.stripe.shapes import blank
+from deploy.sandbox.stripe.resources.payments import add_payment_intent, cancel_intent
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -24,12 +21,12 @@ _LEAST_CENTS: Final = 50  # less is added to the customer's balance
 
 
 def draft_invoice(
-    account: Account, subscription: Json, lines: list[Json], reason: str, coupon: Json | None = None
+    account: Account, subscription: Json, line: Json, reason: str, coupon: Json | None = None
 ) -> Json:
-    """Make a draft of the customer's pending items, the newest first, and these lines, as Stripe sorts them."""
+    """Make a draft of the customer's pending items, the newest first, and this line, as Stripe sorts them."""
     customer = account.find("customer", subscription["customer"])
     identifier, moment = new_id("in"), account.clock.now()
-    lines = [*_take_pending(account, subscription, identifier)[::-1], *lines]
+    lines = [*_take_pending(account, subscription, identifier)[::-1], line]
     details = {"metadata": subscription["metadata"], "subscription": subscription["id"]}
     made = blank(
         "invoice",
@@ -47,22 +44,27 @@ def draft_invoice(
         _subscription=subscription["id"],
         _payments=[],
     )
-    for line in lines:
-        line["invoice"] = identifier
-    kept = account.add(made | _amounts(account, made, coupon))
-    account.emit("invoice.created", kept)
-    return kept
+    for each in lines:
+        each["invoice"] = identifier
+    return account.make("invoice.created", made | _amounts(account, made, coupon))
 
 
-def make_line(amount: int, currency: str, period: tuple[int, int], **more: Any) -> Json:
+def make_line(amount: int, currency: str, period: Json, **more: Any) -> Json:
     """Build a line of an invoice."""
-    made = blank("line_item", id=new_id("il"), amount=amount, currency=currency, subtotal=amount)
-    return made | {"period": {"start": period[0], "end": period[1]}} | more
+    about = {"amount": amount, "currency": currency, "subtotal": amount, "period": period}
+    return blank("line_item", id=new_id("il"), **about) | more
+
+
+def name_parent(kind: str, **details: Any) -> Json:
+    """Return what a line stands for, ``invoice_item_details`` or ``subscription_item_details``."""
+    nothing = dict.fromkeys(("invoice_item_details", "subscription_item_details"))
+    common = {"invoice_item": None, "proration": False, "proration_details": None}
+    return {**nothing, kind: {**common, **details}, "type": kind}
 
 
 def finalize_invoice(
     account: Account, invoice: Json, *, use_balance: bool = True, intent: Json | None = None
-) -> Json:
+) -> None:
     """Number a draft, settle it with the customer's balance, and ask for the rest by a payment intent."""
     customer = account.find("customer", invoice["customer"])
     before = customer["balance"] if use_balance else 0
@@ -70,7 +72,7 @@ def finalize_invoice(
     due = owed if owed >= _LEAST_CENTS else 0
     if use_balance and owed - due != before:
         kind = "invoice_too_small" if owed > 0 else "applied_to_invoice"
-        change_balance(account, customer, owed - due - before, kind, invoice=invoice["id"])
+        _change_balance(account, customer, owed - due - before, kind, invoice["id"])
     number = f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04}"
     customer["next_invoice_sequence"] += 1
     invoice["status_transitions"]["finalized_at"] = account.clock.now()
@@ -87,7 +89,6 @@ def finalize_invoice(
     account.change(invoice, "invoice.finalized", automatically_finalizes_at=None, **values)
     if due:
         _ask_payment(account, invoice, intent)
-    return invoice
 
 
 def mark_paid(account: Account, invoice: Json) -> None:
@@ -96,21 +97,16 @@ def mark_paid(account: Account, invoice: Json) -> None:
     due = invoice["amount_due"]
     invoice |= {"status": "paid", "amount_paid": due, "amount_remaining": 0, "attempted": True}
     invoice |= {"next_payment_attempt": None, "auto_advance": False}
-    for payment in payments_of(account, invoice):
+    for payment in _payments_of(account, invoice):
         payment["status_transitions"]["paid_at"] = account.clock.now()
         account.change(payment, "invoice_payment.paid", status="paid", amount_paid=due)
     account.emit("invoice.paid", invoice)
     account.emit("invoice.payment_succeeded", invoice)
 
 
-def payments_of(account: Account, invoice: Json) -> list[Json]:
-    """Return an invoice's payments."""
-    return [account.find("invoice_payment", each) for each in invoice["_payments"]]
-
-
 def intent_of(account: Account, invoice: Json) -> Json | None:
     """Return the payment intent that an invoice is paid by; None where nothing was due."""
-    payments = payments_of(account, invoice)
+    payments = _payments_of(account, invoice)
     return account.find("payment_intent", payments[0]["payment"]["payment_intent"]) if payments else None
 
 
@@ -124,49 +120,32 @@ def void_invoice(account: Account, given: Parameters, invoice: str) -> Json:
     if intent is not None and intent["status"] != "processing":
         cancel_intent(account, intent, "void_invoice")
     known["status_transitions"]["voided_at"] = account.clock.now()
-    return account.change(
-        known, "invoice.voided", status="void", next_payment_attempt=None, auto_advance=False
-    )
-
-
-def list_invoices(account: Account, given: Parameters) -> Json:
-    """GET /v1/invoices."""
-    given.only(*PAGE, "created", "customer", "status", "subscription", "collection_method")
-    found = in_range(account.all("invoice"), given, "created")
-    for name in ("customer", "status", "collection_method"):
-        found = [each for each in found if given.text(name) in {None, each[name]}]
-    found = [each for each in found if given.text("subscription") in {None, each["_subscription"]}]
-    return make_page(account, found, given, "invoice", "/v1/invoices")
+    over: Json = {"next_payment_attempt": None, "auto_advance": False}
+    return account.change(known, "invoice.voided", status="void", **over)
 
 
 def list_lines(account: Account, given: Parameters, invoice: str) -> Json:
-    """GET /v1/invoices/{id}/lines: in the order of the invoice."""
-    given.only("limit", "starting_after")
-    lines, after = account.find("invoice", invoice)["lines"]["data"], given.text("starting_after")
-    ids = [each["id"] for each in lines]
-    if after and after not in ids:
-        raise StripeError(f"No such line item: '{after}'", param="starting_after")
-    rest = lines[ids.index(after) + 1 :] if after else lines
-    limit = read_limit(given)
-    return make_list(rest[:limit], f"/v1/invoices/{invoice}/lines", has_more=len(rest) > limit)
-
-
-def list_invoice_payments(account: Account, given: Parameters) -> Json:
-    """GET /v1/invoice_payments."""
-    payment = given.nested("payment").only("payment_intent", "type")
-    found = in_range(account.all("invoice_payment"), given, "created")
-    for name in ("invoice", "status"):
-        found = [each for each in found if given.text(name) in {None, each[name]}]
-    intent = payment.text("payment_intent")
-    found = [each for each in found if intent in {None, each["payment"]["payment_intent"]}]
-    given.only(*PAGE, "created", "invoice", "payment", "status")
-    return make_page(account, found, given, "invoice_payment", "/v1/invoice_payments")
+    """GET /v1/invoices/{id}/lines."""
+    lines = account.find("invoice", invoice)["lines"]
+    return list_within(given, lines["data"], lines["url"])
 
 
 def list_of_payments(account: Account, invoice: Json) -> Json:
     """Return an invoice's payments as a list object."""
-    url = f"/v1/invoice_payments?invoice={invoice['id']}"
-    return make_list(payments_of(account, invoice), url)
+    return make_list(_payments_of(account, invoice), f"/v1/invoice_payments?invoice={invoice['id']}")
+
+
+def _payments_of(account: Account, invoice: Json) -> list[Json]:
+    return [account.find("invoice_payment", each) for each in invoice["_payments"]]
+
+
+def _change_balance(account: Account, customer: Json, amount: int, kind: str, invoice: str) -> None:
+    """Add to what a customer's next invoices use up (negative: a credit) and keep the transaction."""
+    after = customer["balance"] + amount
+    about = {"currency": customer["currency"] or "eur", "customer": customer["id"], "invoice": invoice}
+    changed = {"amount": amount, "ending_balance": after, "type": kind, "created": account.clock.now()}
+    account.change(customer, "customer.updated", balance=after)
+    account.add(blank("customer_balance_transaction", id=new_id("cbtxn"), **about, **changed))
 
 
 def _amounts(account: Account, invoice: Json, coupon: Json | None) -> Json:
@@ -175,11 +154,8 @@ def _amounts(account: Account, invoice: Json, coupon: Json | None) -> Json:
     off = amount_off(coupon, sum(line["amount"] for line in lines if line["discountable"]))
     more: Json = {"discounts": [], "total_discount_amounts": []}
     if coupon and off:
-        discount = _add_discount(account, invoice, coupon)
-        more = {
-            "discounts": [discount["id"]],
-            "total_discount_amounts": [{"amount": off, "discount": discount["id"]}],
-        }
+        discount = _add_discount(account, invoice, coupon)["id"]
+        more = {"discounts": [discount], "total_discount_amounts": [{"amount": off, "discount": discount}]}
     total = subtotal - off
     due = max(total, 0)
     amounts = {"subtotal": subtotal, "subtotal_excluding_tax": subtotal, "total": total}
@@ -187,37 +163,24 @@ def _amounts(account: Account, invoice: Json, coupon: Json | None) -> Json:
 
 
 def _add_discount(account: Account, invoice: Json, coupon: Json) -> Json:
-    made = blank(
-        "discount",
-        id=new_id("di"),
-        customer=invoice["customer"],
-        invoice=invoice["id"],
-        source={"coupon": coupon["id"], "type": "coupon"},
-        start=account.clock.now(),
-        subscription=invoice["_subscription"],
-    )
-    return account.add(made)
+    same = {
+        "customer": invoice["customer"],
+        "invoice": invoice["id"],
+        "subscription": invoice["_subscription"],
+    }
+    source, start = {"coupon": coupon["id"], "type": "coupon"}, account.clock.now()
+    return account.add(blank("discount", id=new_id("di"), source=source, start=start, **same))
 
 
 def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Json]:
     lines = []
     for item in pending_items(account, subscription["customer"], subscription["id"]):
         item["invoice"] = invoice
-        details = {
-            "invoice_item": item["id"],
-            "proration": item["proration"],
-            "proration_details": None,
-            "subscription": item["_subscription"],
-        }
-        parent = {
-            "invoice_item_details": details,
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        }
-        period = (item["period"]["start"], item["period"]["end"])
-        told = {"description": item["description"], "metadata": item["metadata"], "parent": parent}
-        line = make_line(item["amount"], item["currency"], period, **told)
-        lines.append(line | {"discountable": False})
+        parent = name_parent(
+            "invoice_item_details", invoice_item=item["id"], subscription=item["_subscription"]
+        )
+        told = {"description": item["description"], "metadata": item["metadata"], "discountable": False}
+        lines.append(make_line(item["amount"], item["currency"], item["period"], parent=parent, **told))
     return lines
 
 

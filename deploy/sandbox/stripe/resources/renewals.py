@@ -1,23 +1,32 @@
-"""Begins subscriptions and their periods: at each period's end the next one, with an invoice."""
+"""Begins subscriptions and their periods, each with an invoice, and collects the money of invoices.
+
+https://docs.stripe.com/billing/revenue-recovery/smart-retries
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.stripe.billing_clock import add_months
-from deploy.sandbox.stripe.objects import Json, make_list, new_id
+from deploy.sandbox.stripe.account import add_months
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
 from deploy.sandbox.stripe.resources.catalogue import make_plan
-from deploy.sandbox.stripe.resources.collection import advance_invoice, collect_invoice
-from deploy.sandbox.stripe.resources.invoice_items import pending_items
-from deploy.sandbox.stripe.resources.invoices import draft_invoice, finalize_invoice, make_line
-from deploy.sandbox.stripe.resources.subscriptions import ENDED, end_when_due, item_of
-from deploy.sandbox.stripe.shapes import blank
+from deploy.sandbox.stripe.resources.invoices import (
+    draft_invoice,
+    finalize_invoice,
+    intent_of,
+    make_line,
+    mark_paid,
+    name_parent,
+)
+from deploy.sandbox.stripe.resources.payments import finish_authentication, try_payment
+from deploy.sandbox.stripe.resources.subscriptions import ENDED, end_subscription, end_when_due, item_of
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
 
-_SECONDS: Final = {"day": 86_400, "week": 7 * 86_400}
-_MONTHS: Final = {"month": 1, "year": 12}
+_DAY: Final = 86_400
+_DRAFT_SECONDS: Final = 3600  # from a renewal's draft invoice to its first payment
+_UPDATED: Final = "customer.subscription.updated"
 
 
 def begin_subscription(account: Account, customer: str, bought: Json, method: str, data: Json) -> Json:
@@ -27,7 +36,7 @@ def begin_subscription(account: Account, customer: str, bought: Json, method: st
         "subscription_item",
         id=new_id("si"),
         created=moment,
-        current_period_end=period_end(price, moment, 1),
+        current_period_end=add_months(moment, 1),
         current_period_start=moment,
         plan=make_plan(price),
         price=price,
@@ -45,43 +54,34 @@ def begin_subscription(account: Account, customer: str, bought: Json, method: st
         items=make_list([item], f"/v1/subscription_items?subscription={identifier}"),
         start_date=moment,
         _period=1,
-        _period_amount=0,
     )
-    kept = account.add(made | data)
     account.find("customer", customer)["currency"] = price["currency"]
-    account.emit("customer.subscription.created", kept)
-    return kept
+    return account.make("customer.subscription.created", made | data)
 
 
 def invoice_period(account: Account, subscription: Json, reason: str, coupon: Json | None = None) -> Json:
     """Make the draft of the current period's invoice; a period that ends early costs its part."""
     item = item_of(subscription)
-    start, end = item["current_period_start"], item["current_period_end"]
-    whole = period_end(item["price"], subscription["billing_cycle_anchor"], subscription["_period"]) - start
-    cents = round(item["price"]["unit_amount"] * item["quantity"] * (end - start) / whole)
-    details = {
-        "invoice_item": None,
-        "proration": False,
-        "proration_details": None,
-        "subscription": subscription["id"],
-        "subscription_item": item["id"],
-    }
-    parent = {
-        "invoice_item_details": None,
-        "subscription_item_details": details,
-        "type": "subscription_item_details",
-    }
-    price = {"price": item["price"]["id"], "product": item["price"]["product"]}
-    pricing = {"price_details": price, "type": "price_details"}
-    told = {
-        "parent": parent,
-        "pricing": pricing | {"unit_amount_decimal": item["price"]["unit_amount_decimal"]},
-    }
-    line = make_line(cents, subscription["currency"], (start, end), **told, quantity=item["quantity"])
-    invoice = draft_invoice(account, subscription, [line], reason, coupon)
-    off = sum(each["amount"] for each in invoice["total_discount_amounts"])
-    subscription |= {"latest_invoice": invoice["id"], "_period_invoice": invoice["id"]}
-    subscription["_period_amount"] = cents - off
+    start, end, price = item["current_period_start"], item["current_period_end"], item["price"]
+    whole = add_months(subscription["billing_cycle_anchor"], subscription["_period"]) - start
+    cents = round(price["unit_amount"] * item["quantity"] * (end - start) / whole)
+    details = {"price": price["id"], "product": price["product"]}
+    line = make_line(
+        cents,
+        subscription["currency"],
+        {"start": start, "end": end},
+        parent=name_parent(
+            "subscription_item_details", subscription=subscription["id"], subscription_item=item["id"]
+        ),
+        pricing={
+            "price_details": details,
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        quantity=item["quantity"],
+    )
+    invoice = draft_invoice(account, subscription, line, reason, coupon)
+    subscription["latest_invoice"] = invoice["id"]
     return invoice
 
 
@@ -98,55 +98,115 @@ def renew_early(account: Account, subscription: Json) -> None:
     """
     with account.clock.at(item_of(subscription)["current_period_end"]):
         _renew(account, subscription, subscription["_period"])
-        advance_invoice(account, account.find("invoice", subscription["latest_invoice"]))
-
-
-def invoice_pending(account: Account, subscription: Json) -> None:
-    """Invoice at once what waits for the next invoice; a credit goes to the customer's balance."""
-    if pending_items(account, subscription["customer"], subscription["id"]):
-        invoice = draft_invoice(account, subscription, [], "subscription_update")
-        subscription["latest_invoice"] = invoice["id"]
-        finalize_invoice(account, invoice)
-        collect_invoice(account, invoice)
-
-
-def period_end(price: Json, anchor: int, number: int) -> int:
-    """Return when the numbered period (from 1) after the anchor ends."""
-    interval, count = price["recurring"]["interval"], int(price["recurring"]["interval_count"]) * number
-    if interval in _MONTHS:
-        return add_months(anchor, _MONTHS[interval] * count)
-    return anchor + _SECONDS[interval] * count
+        _advance_invoice(account, account.find("invoice", subscription["latest_invoice"]))
 
 
 def _renew(account: Account, subscription: Json, period: int) -> None:
     end_when_due(account, subscription)
     if subscription["status"] in ENDED or subscription["_period"] != period:
         return
-    item = item_of(subscription)
-    number = period + 1
-    end = period_end(item["price"], subscription["billing_cycle_anchor"], number)
-    chosen = subscription["cancel_at"]
-    subscription["_period"] = number
-    item |= {
-        "current_period_start": item["current_period_end"],
-        "current_period_end": min(end, chosen or end),
-    }
-    invoice = invoice_period(
-        account, subscription, "subscription_cycle", _lasting_coupon(account, subscription)
-    )
-    account.emit("customer.subscription.updated", subscription, {"latest_invoice": None})
+    item, chosen = item_of(subscription), subscription["cancel_at"]
+    subscription["_period"] = period + 1
+    end = add_months(subscription["billing_cycle_anchor"], period + 1)
+    item["current_period_start"] = item["current_period_end"]
+    item["current_period_end"] = min(end, chosen or end)
+    invoice = invoice_period(account, subscription, "subscription_cycle")
+    account.emit(_UPDATED, subscription, {"latest_invoice": None})
     schedule_renewal(account, subscription)
     if subscription["status"] == "unpaid":
         invoice["auto_advance"] = False
         return
-    moment = account.clock.now() + account.settings.draft_seconds
+    moment = account.clock.now() + _DRAFT_SECONDS
     invoice["automatically_finalizes_at"] = moment
-    account.clock.add_due(moment, lambda: advance_invoice(account, invoice))
+    account.clock.add_due(moment, lambda: _advance_invoice(account, invoice))
 
 
-def _lasting_coupon(account: Account, subscription: Json) -> Json | None:
-    coupon = account.get("coupon", subscription["_coupon"])
-    if coupon is None or coupon["duration"] == "once":
-        return None
-    months = coupon["duration_in_months"]
-    return None if months is not None and subscription["_period"] > months else coupon
+def _advance_invoice(account: Account, invoice: Json) -> None:
+    """Finalize a draft that was left to itself, and collect it."""
+    if invoice["status"] == "draft" and invoice["auto_advance"]:
+        finalize_invoice(account, invoice)
+        collect_invoice(account, invoice)
+
+
+def collect_invoice(account: Account, invoice: Json, *, by_customer: bool = False) -> None:
+    """Try to take the money of an open invoice from the customer's card.
+
+    What fails is tried again later; but a try ``by_customer`` is none of the retries.
+    """
+    intent, method = intent_of(account, invoice), _method_of(account, invoice)
+    if intent is None:
+        settle_invoice(account, invoice)
+        return
+    if not by_customer or not invoice["attempt_count"]:
+        invoice["attempt_count"] += 1
+    invoice["attempted"] = True
+    intent["_settled"] = lambda paid: settle_invoice(account, invoice) if paid else _fail(account, invoice)
+    try:
+        status = try_payment(account, intent, method, off_session=not by_customer) if method else ""
+    except StripeError:
+        status = ""
+    if status == "succeeded":
+        settle_invoice(account, invoice)
+        return
+    if status == "requires_action":
+        account.emit("invoice.payment_action_required", invoice)
+    if by_customer and status != "processing":
+        account.emit("invoice.payment_failed", invoice)
+    elif status != "processing":
+        _fail(account, invoice)
+
+
+def settle_invoice(account: Account, invoice: Json) -> None:
+    """Count an invoice as paid; its subscription is active again."""
+    if invoice["status"] != "open":
+        return
+    mark_paid(account, invoice)
+    subscription, waiting = _subscription_of(account, invoice), {"incomplete", "past_due", "unpaid"}
+    if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in waiting:
+        account.change(subscription, _UPDATED, status="active")
+
+
+def authenticate_invoice(account: Account, invoice: Json) -> None:
+    """Pass the 3-D Secure that an invoice's payment asked for."""
+    intent = intent_of(account, invoice)
+    if intent is not None and intent["status"] == "requires_action" and invoice["status"] == "open":
+        finish_authentication(account, intent, passed=True)
+        settle_invoice(account, invoice)
+
+
+def _subscription_of(account: Account, invoice: Json) -> Json:
+    return account.find("subscription", invoice["_subscription"])
+
+
+def _method_of(account: Account, invoice: Json) -> Json | None:
+    customer = account.find("customer", invoice["customer"])
+    usual = customer.get("invoice_settings", {}).get("default_payment_method")
+    own = _subscription_of(account, invoice)["default_payment_method"]
+    return account.get("payment_method", own or usual)
+
+
+def _fail(account: Account, invoice: Json) -> None:
+    subscription = _subscription_of(account, invoice)
+    days, tries = account.settings.retry_days, invoice["attempt_count"]
+    moment = account.clock.now()
+    first = invoice.setdefault("_failed_at", moment)
+    again = first + days[tries - 1] * _DAY if tries <= len(days) else None
+    if again is not None and invoice["auto_advance"]:
+        account.clock.add_due(max(again, moment), lambda: _retry(account, invoice, tries))
+    account.change(invoice, "invoice.payment_failed", next_payment_attempt=again)
+    if subscription["status"] in {"active", "incomplete"}:
+        account.change(subscription, _UPDATED, status="past_due")
+    if again is None and subscription["status"] == "past_due":
+        _give_up(account, subscription)
+
+
+def _retry(account: Account, invoice: Json, tries: int) -> None:
+    if invoice["status"] == "open" and invoice["auto_advance"] and invoice["attempt_count"] == tries:
+        collect_invoice(account, invoice)
+
+
+def _give_up(account: Account, subscription: Json) -> None:
+    if account.settings.after_retries == "cancel":
+        end_subscription(account, subscription, "payment_failed")
+    elif account.settings.after_retries == "unpaid":
+        account.change(subscription, _UPDATED, status="unpaid")

@@ -17,7 +17,7 @@ from api.models.payment import Payment, Refund, StripeId
 from api.models.user import Role
 from api.payments import client as stripe_client
 from configs.clock import clock
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.pages.accounts import create_account
 from tests.api.pages.admin.operators import seat_operator, send_twice
 from tests.api.pages.browser import Browser

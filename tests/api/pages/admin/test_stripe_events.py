@@ -11,7 +11,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.stripe_event import StripeEventFlag
 from api.payments import client as stripe_client
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.pages.accounts import create_account
 from tests.api.pages.admin.operators import seat_operator
 from tests.api.pages.browser import Browser

@@ -7,7 +7,7 @@ import time_machine
 
 from api.models.user import User
 from api.payments import client as stripe_client
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 from tests.api.pages.accounts import create_account, sign_in
 from tests.api.pages.browser import Browser
 from tests.api.pages.plan.buyer import Buyer

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from api.payments import facts
 from deploy.sandbox.stripe import controls
+from deploy.sandbox.stripe.objects import show
 from tests.model.direct_stripe import DirectStripe, Json
 
 _PRICES = ("price_sandbox_7j", "price_sandbox_total")
@@ -71,17 +72,17 @@ def play_life() -> dict[str, Json]:
     item = v1.invoice_items.create(
         {"customer": str(contract.customer), "subscription": contract.id, "amount": -20, "currency": "eur"}
     )
-    direct.control(controls.renew_subscription, contract.id)
+    direct.control(controls.renew, contract.id)
     invoice = v1.invoices.retrieve(str(monthly.invoice), {"expand": ["payments"]})
     found: tuple[Any, ...] = (
         coupon, paid, intent, contract, refund, item, invoice, contract["items"].data[0], invoice.payments.data[0],
         invoice.lines.data[0], v1.charges.retrieve(str(intent.latest_charge)), v1.events.list({}).data[0],
         v1.disputes.retrieve(_find(direct, "dispute")),
         v1.radar.early_fraud_warnings.retrieve(_find(direct, "radar.early_fraud_warning")),
-        v1.customers.retrieve(str(contract.customer)),
         v1.billing_portal.sessions.create({"customer": str(contract.customer), "return_url": "https://a.example/"}),
     )  # fmt: skip
     by_kind: dict[str, Json] = {str(each["object"]): each.to_dict() for each in found}
+    by_kind["customer"] = show(direct.objects("customer")[-1])
     by_kind["event"]["data"] = {"object": {}}  # of another kind than the example's
     return by_kind
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from deploy.sandbox.stripe.control_client import StripeControl
+from deploy.sandbox.control_client import StripeControl
 
 Checkout = Callable[..., stripe.checkout.Session]
 OK, NO = "http://127.0.0.1:4000/ok?session={CHECKOUT_SESSION_ID}", "http://127.0.0.1:4000/no"
@@ -50,10 +50,13 @@ def subscribe(
     """Give a function that buys the monthly plan as a new customer."""
 
     def buy() -> stripe.Subscription:
-        customer = client.v1.customers.create({"email": "camille@example.org"})
-        session = checkout(MONTH, customer=customer.id, subscription_data={"metadata": {"payment": "7"}})
+        told: Any = {
+            "customer_email": "camille@example.org",
+            "subscription_data": {"metadata": {"payment": "7"}},
+        }
+        session = checkout(MONTH, **told)
         assert stripe_stand_in.pay(session.id)["error"] is None
-        told = client.v1.checkout.sessions.retrieve(session.id)
-        return client.v1.subscriptions.retrieve(str(told.subscription))
+        paid = client.v1.checkout.sessions.retrieve(session.id)
+        return client.v1.subscriptions.retrieve(str(paid.subscription))
 
     return buy

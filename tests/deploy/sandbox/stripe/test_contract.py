@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import stripe
 
+from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.running import Running
-from deploy.sandbox.stripe.control_client import StripeControl
 from tests.deploy.sandbox.stripe.conftest import MONTH, WEEK, Checkout, make_client
 from tests.waiting import until
 
+OFF: Any = {"amount_off": 100, "currency": "eur"}
 DATA = {"currency": "eur", "unit_amount": 1499, "product_data": {"name": "URGENCE 7J"}}
 SECRET = "whsec_tests"
 OWN_KEY: Any = {"idempotency_key": "user-1"}
@@ -26,22 +27,22 @@ def test_the_key_and_the_version_must_be_right(
     stripe_stand_in: StripeControl, client: stripe.StripeClient
 ) -> None:
     with pytest.raises(stripe.AuthenticationError, match="Invalid API Key"):
-        make_client(stripe_stand_in.url, "pk_test_0123456789").v1.prices.list()
+        make_client(stripe_stand_in.url, "pk_test_0123456789").v1.events.list()
     with pytest.raises(stripe.InvalidRequestError, match="Invalid Stripe API version: 2020-08-27"):
-        client.v1.prices.list(options={"stripe_version": "2020-08-27"})
+        client.v1.events.list(options={"stripe_version": "2020-08-27"})
 
 
 @pytest.mark.parametrize(
     ("call", "code", "param"),
     [
-        (lambda v1: v1.customers.create({"colour": "red"}), "parameter_unknown", "colour"),
-        (lambda v1: v1.customers.retrieve("cus_none"), "resource_missing", "id"),
-        (lambda v1: v1.refunds.create({"charge": "ch_none"}), "resource_missing", "charge"),
+        (lambda v1: v1.coupons.create({"colour": "red"}), "parameter_unknown", "colour"),
+        (lambda v1: v1.customers.delete("cus_none"), "resource_missing", "id"),
+        (lambda v1: v1.refunds.create({"payment_intent": "pi_none"}), "resource_missing", "payment_intent"),
         (lambda v1: v1.checkout.sessions.create({"mode": "payment"}), "parameter_missing", "success_url"),
-        (lambda v1: v1.prices.list({"limit": 101}), None, "limit"),
-        (lambda v1: v1.customers.create({"metadata": {"x": "y" * 501}}), None, "metadata[x]"),
-        (lambda v1: v1.customers.create({"email": "nobody"}), "email_invalid", "email"),
-        (lambda v1: v1.prices.list({"expand": ["data.currency"]}), None, "expand"),
+        (lambda v1: v1.events.list({"limit": 101}), None, "limit"),
+        (lambda v1: v1.coupons.create(OFF | {"metadata": {"x": "y" * 501}}), None, "metadata[x]"),
+        (lambda v1: v1.coupons.create(OFF | {"amount_off": 0}), "parameter_invalid_integer", "amount_off"),
+        (lambda v1: v1.events.list({"expand": ["data.type"]}), None, "expand"),
     ],
 )  # fmt: skip
 def test_errors_name_what_is_wrong(
@@ -57,6 +58,7 @@ def test_errors_name_what_is_wrong(
     [
         ({"discounts": [{"coupon": "c"}], "allow_promotion_codes": True}, "only specify one of these parameters"),
         ({"customer": "c", "customer_email": "a@example.org"}, "only specify one of these parameters"),
+        ({"customer_email": "nobody"}, "Invalid email address"),
         ({"mode": "subscription"}, "at least one recurring price"),
         ({"line_items": [{"price": MONTH, "quantity": 1}]}, "passed a recurring price"),
         ({"subscription_data": {"metadata": {"a": "b"}}}, "can not pass `subscription_data`"),
@@ -78,14 +80,19 @@ def test_a_key_gets_its_first_answer_again_for_a_day_and_for_the_same_parameters
     client: stripe.StripeClient, stripe_stand_in: StripeControl
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError):
-        client.v1.customers.create({"email": "nobody"}, OWN_KEY)  # refused, which leaves the key free
+        client.v1.coupons.create({}, OWN_KEY)  # refused, which leaves the key free
     made = []
     for _ in range(3):
-        made.append(client.v1.customers.create({}, OWN_KEY).id)
+        made.append(client.v1.coupons.create(OFF, OWN_KEY).id)
         stripe_stand_in.advance(hours=12)
     assert made[0] == made[1] != made[2]
     with pytest.raises(stripe.IdempotencyError, match="user-1"):
-        client.v1.customers.create({"email": "b@example.org"}, OWN_KEY)
+        client.v1.coupons.create(OFF | {"name": "b"}, OWN_KEY)
+
+
+def list_coupons(stripe_stand_in: StripeControl) -> list[Any]:
+    """Return the coupons that take an amount off; the stand-in begins with one of 10 %."""
+    return [each for each in stripe_stand_in.objects("coupon") if each["amount_off"]]
 
 
 def test_a_key_is_held_while_its_call_is_answered(
@@ -95,14 +102,14 @@ def test_a_key_is_held_while_its_call_is_answered(
 
     def create(_: int) -> str:
         try:
-            return client.v1.customers.create({}, OWN_KEY).id
+            return client.v1.coupons.create(OFF, OWN_KEY).id
         except stripe.StripeError as error:
             return f"{error.http_status} {error.error and error.error.code}"
 
     with ThreadPoolExecutor(2) as pool:
         told = sorted(pool.map(create, range(2)))
     assert told[0] == "409 idempotency_key_in_use" or told[0] == told[1]
-    assert len(stripe_stand_in.objects("customer")) == 1
+    assert len(list_coupons(stripe_stand_in)) == 1
 
 
 NOT_DONE = {
@@ -123,18 +130,18 @@ def test_a_call_that_fails_was_carried_out_or_not_as_its_mode_says_and_a_retry_d
     client = make_client(stripe_stand_in.url, seconds=0.3)
     sandbox.provider_mode("payment", mode)
     with pytest.raises((NOT_DONE | DONE)[mode]):
-        client.v1.customers.create({}, OWN_KEY)
+        client.v1.coupons.create(OFF, OWN_KEY)
     sandbox.provider_mode("payment", "normal")
-    assert len(stripe_stand_in.objects("customer")) == (mode in DONE)
+    assert len(list_coupons(stripe_stand_in)) == (mode in DONE)
     until(lambda: _is_created(client))
-    assert len(stripe_stand_in.objects("customer")) == 1
-    assert stripe_stand_in.requests("/v1/customers")[-1]["replayed"] == (mode in DONE)
+    assert len(list_coupons(stripe_stand_in)) == 1
+    assert stripe_stand_in.requests("/v1/coupons")[-1]["replayed"] == (mode in DONE)
 
 
 def _is_created(client: stripe.StripeClient) -> bool:
     """Whether the call is answered now: a slow one holds its key a moment longer."""
     try:
-        return bool(client.v1.customers.create({}, OWN_KEY))
+        return bool(client.v1.coupons.create(OFF, OWN_KEY))
     except stripe.APIError as error:
         if error.http_status != 409:
             raise

@@ -13,8 +13,6 @@ from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.api import ApiCall
 from deploy.sandbox.stripe.cards import CARDS
-from deploy.sandbox.stripe.control_routes import run_control
-from deploy.sandbox.stripe.ledger import read_ledger
 from deploy.sandbox.stripe.objects import show
 from deploy.sandbox.stripe.stand_in import Stripe
 from tests.fuzz import times
@@ -35,9 +33,9 @@ class Money(RuleBasedStateMachine):
         assert answer.status < 500, answer.body
         return json.loads(answer.body)
 
-    def do(self, control: Any, identifier: str = "", **body: Any) -> None:
+    def do(self, control: Any, *args: Any, **fields: Any) -> None:
         with suppress(Refusal):
-            run_control(self.stripe, control, body, identifier)
+            controls.run_control(self.stripe, control, *args, **fields)
 
     def some(self, kind: str, data: Any) -> str:
         return str(data.draw(st.sampled_from([each["id"] for each in self.stripe.account.all(kind)])))
@@ -83,15 +81,14 @@ class Money(RuleBasedStateMachine):
         self.do(controls.fail_refund, self.some("refund", data))
 
     @precondition(lambda self: self.has("subscription"))
-    @rule(data=st.data(), prorate=st.booleans(), now=st.booleans())
-    def cancel(self, data: Any, *, prorate: bool, now: bool) -> None:
+    @rule(data=st.data(), days=st.none() | st.integers(1, 45))
+    def cancel(self, data: Any, days: int | None) -> None:
         path = f"subscriptions/{self.some('subscription', data)}"
-        fields = (
-            {"prorate": str(prorate).lower(), "invoice_now": "true"}
-            if now
-            else {"cancel_at_period_end": "true"}
-        )
-        self.call("DELETE" if now else "POST", path, **fields)
+        if days is None:
+            self.call("DELETE", path)
+        else:
+            end = self.stripe.account.clock.now() + days * DAY
+            self.call("POST", path, cancel_at=end, proration_behavior="none")
 
     @precondition(lambda self: self.has("subscription"))
     @rule(data=st.data(), card=st.sampled_from(["visa", "declined", "3ds", "dispute", "sepa"]))
@@ -105,18 +102,18 @@ class Money(RuleBasedStateMachine):
 
     @rule(days=st.integers(0, 45))
     def wait(self, days: int) -> None:
-        self.do(controls.move_clock, advance=days * DAY)
+        self.do(controls.advance, days=days)
 
     @invariant()
     def no_payment_gives_back_more_than_it_took(self) -> None:
-        for line in read_ledger(self.stripe.account):
+        for line in controls.ledger(self.stripe):
             assert line["net"] >= 0, line
             assert line["captured"] > 0
 
     @invariant()
     def what_was_paid_is_what_was_captured(self) -> None:
         account = self.stripe.account
-        captured = sum(line["captured"] for line in read_ledger(account))
+        captured = sum(line["captured"] for line in controls.ledger(self.stripe))
         invoices = sum(each["amount_paid"] for each in account.where("invoice", status="paid"))
         sessions = account.where("checkout.session", mode="payment", payment_status="paid")
         assert captured == invoices + sum(each["amount_total"] for each in sessions)

@@ -1,27 +1,92 @@
-"""Sends events to the endpoint, in the mode of the moment, and again until they are taken."""
+"""The one webhook endpoint: events are signed, sent again until they are taken, and troubled on purpose.
+
+https://docs.stripe.com/webhooks#verify-manually
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
 import logging
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from deploy.sandbox.stripe.webhooks.endpoint import EventDelivery
+from deploy.sandbox.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
     from deploy.sandbox.stripe.objects import Json
-    from deploy.sandbox.stripe.webhooks.endpoint import Endpoint
 
+WEBHOOK_MODES: Final = ("normal", "repeat", "lose", "delay", "reorder")
+_TIMES: Final = 2  # of `repeat`; and of `reorder`: how many are reordered together
+_DELAY_SECONDS: Final = 5.0
+_REORDER_SECONDS: Final = 1.0  # events wait no longer for others
 _CALL: Final = ClientTimeout(total=10)
 _CONNECTIONS: Final = 8
 _SUCCESS: Final = range(200, 300)
-_REORDER_SECONDS: Final = 1.0  # events wait no longer for others
-_UNDELIVERED: Final = frozenset({"waiting", "held", "lost", "failed", "given_up"})
 log = logging.getLogger("sandbox")
+
+
+@dataclass
+class Endpoint:
+    """Where events go. Without a ``url`` they wait until they are taken."""
+
+    url: str = ""
+    secrets: list[str] = field(default_factory=lambda: ["whsec_tests"])  # the newest first; each signs
+    mode: str = "normal"  # one of WEBHOOK_MODES
+    retry_seconds: list[float] = field(default_factory=lambda: [1, 2, 4, 8, 15, 30, *[60] * 30])
+
+    def to_json(self) -> Json:
+        """Return it as the control API shows it."""
+        return asdict(self)
+
+
+@dataclass
+class EventDelivery:
+    """What became of one event.
+
+    ``status`` is waiting, lost, failed (tried again), given_up or delivered.
+    """
+
+    event: Json
+    status: str = "waiting"
+    attempts: list[Json] = field(default_factory=list)
+
+    def body(self) -> bytes:
+        """Return the payload."""
+        shown = {key: value for key, value in self.event.items() if not key.startswith("_")}
+        return json.dumps(shown, indent=2, ensure_ascii=False).encode()
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Return the payload's headers, signed now."""
+        return sign_headers(self.body(), endpoint.secrets, int(now().timestamp()))
+
+    def note(self, outcome: str, *, delivered: bool) -> None:
+        """Keep how a try ended."""
+        self.attempts.append({"at": int(now().timestamp()), "outcome": outcome})
+        if delivered:
+            self.status = "delivered"
+            self.event["pending_webhooks"] = 0
+        elif self.status != "delivered":
+            self.status = "failed"
+
+    def to_json(self) -> Json:
+        """Return it as the control API shows it."""
+        told = {name: self.event[name] for name in ("id", "type", "created")}
+        subject = self.event["data"]["object"].get("id")
+        return {**told, "object": subject, "status": self.status, "attempts": self.attempts}
+
+
+def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]:
+    """Return the headers of a body: one signature for each secret, over ``<at>.<body>``."""
+    signed = f"{at}.".encode() + body
+    parts = [f"v1={hmac.new(secret.encode(), signed, 'sha256').hexdigest()}" for secret in secrets]
+    header = ",".join([f"t={at}", *parts])
+    return {"Stripe-Signature": header, "Content-Type": "application/json; charset=utf-8"}
 
 
 class WebhookSender:
@@ -36,15 +101,10 @@ class WebhookSender:
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
-        if not self.endpoint.wants(event["type"]):
-            event["pending_webhooks"] = 0
-            return
         made = self.deliveries[event["id"]] = EventDelivery(event)
         mode = self.endpoint.mode
         if mode == "lose":
             made.status = "lost"
-        elif mode == "hold":
-            made.status = "held"
         elif self.endpoint.url:
             self._start(made, mode)
 
@@ -53,25 +113,9 @@ class WebhookSender:
         waiting = [each for each in self.deliveries.values() if each.status == "waiting"]
         for each in waiting:
             each.note("taken", delivered=True)
-        times = self.endpoint.times if self.endpoint.mode == "repeat" else 1
+        times = _TIMES if self.endpoint.mode == "repeat" else 1
         taken = [each for each in waiting for _ in range(times)]
         return taken[::-1] if self.endpoint.mode == "reorder" else taken
-
-    def send(self, events: Iterable[str] | None = None) -> list[EventDelivery]:
-        """Send these events again, or all that were not delivered; without a URL they wait to be taken."""
-        known = self.deliveries.values()
-        chosen = (
-            set(events)
-            if events is not None
-            else {each.event["id"] for each in known if each.status in _UNDELIVERED}
-        )
-        found = [each for each in known if each.event["id"] in chosen]
-        for each in found:
-            if self.endpoint.url:
-                self._run(self._deliver(each))
-            else:
-                each.status = "waiting"
-        return found
 
     async def stop(self) -> None:
         """End what is under way."""
@@ -88,13 +132,13 @@ class WebhookSender:
             self._reordered.append(made)
             if len(self._reordered) == 1:
                 self._run(self._reorder_later())
-            if len(self._reordered) >= self.endpoint.times:
+            if len(self._reordered) >= _TIMES:
                 self._run(self._send_reordered())
         elif mode == "repeat":
-            for _ in range(self.endpoint.times):
+            for _ in range(_TIMES):
                 self._run(self._deliver(made))
         else:
-            self._run(self._deliver(made, self.endpoint.seconds if mode == "delay" else 0))
+            self._run(self._deliver(made, _DELAY_SECONDS if mode == "delay" else 0))
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

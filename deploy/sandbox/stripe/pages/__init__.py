@@ -1,1 +1,0 @@
-"""The pages that Stripe hosts: Checkout, portal, invoice; and a list of what happened."""

@@ -1,0 +1,207 @@
+"""Payment intents, the charges that try to pay them, and payment methods.
+
+requires_payment_method → requires_action → processing → succeeded; or canceled. A declined try leads back to
+requires_payment_method. https://docs.stripe.com/payments/paymentintents/lifecycle
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.sandbox.stripe.cards import CARDS, TestCard
+from deploy.sandbox.stripe.objects import Json, StripeError, blank, card_declined, new_id, show
+from deploy.sandbox.stripe.resources.money_back import open_dispute, warn_of_fraud
+from deploy.sandbox.stripe.resources.subscriptions import list_running
+
+if TYPE_CHECKING:
+    from deploy.sandbox.stripe.account import Account
+
+_DEBIT_SECONDS: Final = 3 * 86_400
+_PAYPAL: Final = {"country": "FR", "payer_email": "camille@example.org", "payer_id": "QWERTYUIOP123"}
+_ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
+
+
+def add_payment_method(
+    account: Account, card: TestCard, customer: str | None, email: str | None = None
+) -> Json:
+    """Keep a card as a payment method, attached to a customer where one is given."""
+    billing = {
+        "address": dict.fromkeys(_ADDRESS),
+        "email": email,
+        "name": None,
+        "phone": None,
+        "tax_id": None,
+    }
+    means = {"type": card.kind, card.kind: describe_means(card), "_card": card.name}
+    about = {"billing_details": billing, "created": account.clock.now(), "customer": customer}
+    made = account.add(blank("payment_method", id=new_id("pm"), **about, **means))
+    if customer:
+        account.emit("payment_method.attached", made)
+    return made
+
+
+def describe_means(card: TestCard) -> Json:
+    """Return the part of a payment method that its type names."""
+    if card.kind == "paypal":
+        return dict(_PAYPAL)
+    if card.kind == "sepa_debit":
+        return {"bank_code": "20041", "branch_code": None, "country": "FR", "last4": card.last4}
+    networks = {"available": [card.brand], "preferred": None}
+    same = {"country": "FR", "exp_month": 12, "exp_year": 2034, "funding": "credit", "wallet": None}
+    named = {"brand": card.brand, "display_brand": card.brand, "fingerprint": f"sandbox{card.last4}"}
+    secure = {"three_d_secure_usage": {"supported": True}}
+    return {**same, **named, "last4": card.last4, "networks": networks, **secure}
+
+
+def card_of(method: Json) -> TestCard:
+    """Return the test card of a payment method."""
+    return CARDS[method["_card"]]
+
+
+def set_default_card(account: Account, customer: Json, card: TestCard) -> Json:
+    """Make a card the one that a customer and its subscriptions are charged by; return the payment method."""
+    method = add_payment_method(account, card, customer["id"], customer["email"])
+    settings = customer["invoice_settings"] | {"default_payment_method": method["id"]}
+    account.change(customer, "customer.updated", invoice_settings=settings)
+    for subscription in list_running(account, customer["id"]):
+        account.change(subscription, "customer.subscription.updated", default_payment_method=method["id"])
+    return method
+
+
+def add_payment_intent(account: Account, amount: int, currency: str, **more: Any) -> Json:
+    """Make a payment intent without any try to pay it."""
+    identifier = new_id("pi")
+    made = blank(
+        "payment_intent",
+        id=identifier,
+        amount=amount,
+        client_secret=f"{identifier}_secret_sandbox",
+        created=account.clock.now(),
+        currency=currency,
+    )
+    return account.make("payment_intent.created", made | more)
+
+
+def try_payment(account: Account, intent: Json, method: Json, *, off_session: bool = False) -> str:
+    """Try to pay by a payment method; return the status that this leads to.
+
+    Raises:
+        StripeError: the card is declined (402); the intent is as declined.
+    """
+    card = card_of(method)
+    intent |= {"payment_method": method["id"], "next_action": None, "last_payment_error": None}
+    if card.declines:
+        _decline(account, intent, method, card.declines)
+    if card.authenticates == "always" or (card.authenticates and not off_session):
+        redirect = {"return_url": None, "url": f"{account.origin}/3ds/{intent['id']}"}
+        action = {"type": "redirect_to_url", "redirect_to_url": redirect}
+        account.change(intent, "payment_intent.requires_action", status="requires_action", next_action=action)
+    elif card.debits:
+        _debit(account, intent, method, card)
+    else:
+        _succeed(account, intent, _add_charge(account, intent, method))
+    return str(intent["status"])
+
+
+def finish_authentication(account: Account, intent: Json, *, passed: bool) -> None:
+    """End 3-D Secure: the payment succeeds, or is declined.
+
+    Raises:
+        StripeError: it was not passed (402).
+    """
+    if intent["status"] != "requires_action":
+        raise StripeError("This PaymentIntent requires no action.", code="payment_intent_unexpected_state")
+    method = account.find("payment_method", intent["payment_method"])
+    if not passed:
+        _decline(account, intent, method, "authentication_required")
+    _succeed(account, intent, _add_charge(account, intent, method))
+
+
+def settle_debit(account: Account, intent: Json, *, paid: bool) -> None:
+    """End a delayed debit; does nothing where it has ended."""
+    if intent["status"] != "processing":
+        return
+    charge = account.find("charge", intent["latest_charge"])
+    if paid:
+        _succeed(account, intent, charge)
+    else:
+        _fail(account, intent, charge, "generic_decline")
+    if intent["_settled"]:
+        intent["_settled"](paid)
+
+
+def cancel_intent(account: Account, intent: Json, reason: str) -> None:
+    """Cancel what was not paid."""
+    moment = account.clock.now()
+    values: Json = {"canceled_at": moment, "cancellation_reason": reason, "next_action": None}
+    account.change(intent, "payment_intent.canceled", status="canceled", **values)
+
+
+def _add_charge(account: Account, intent: Json, method: Json) -> Json:
+    """Make a charge of an intent's amount: one try to take money, pending → succeeded or failed."""
+    kind = method["type"]
+    made = blank(
+        "charge",
+        id=new_id("ch"),
+        amount=intent["amount"],
+        billing_details=method["billing_details"],
+        created=account.clock.now(),
+        payment_intent=intent["id"],
+        payment_method=method["id"],
+        payment_method_details={kind: describe_means(card_of(method)), "type": kind},
+        _card=method["_card"],
+    )
+    same = ("currency", "customer", "description", "metadata", "receipt_email")
+    return account.add(made | {name: intent[name] for name in same})
+
+
+def _succeed(account: Account, intent: Json, charge: Json) -> None:
+    """Let a charge succeed; some test cards are disputed, or warned of, thereafter."""
+    intent["latest_charge"] = charge["id"]
+    outcome = _outcome("authorized", "approved_by_network", "Payment complete.", None)
+    values = {"status": "succeeded", "paid": True, "captured": True, "amount_captured": charge["amount"]}
+    account.change(charge, "charge.succeeded", outcome=outcome, **values)
+    if then := card_of(charge).then:
+        account.clock.add_due(account.clock.now(), lambda: _trouble(account, charge, then))
+    values = {"status": "succeeded", "amount_received": intent["amount"], "next_action": None}
+    account.change(intent, "payment_intent.succeeded", **values)
+
+
+def _trouble(account: Account, charge: Json, kind: str) -> None:
+    with suppress(StripeError):  # it was refunded meanwhile
+        (open_dispute if kind == "dispute" else warn_of_fraud)(account, charge)
+
+
+def _decline(account: Account, intent: Json, method: Json, reason: str) -> None:
+    """Let a try fail: raises the card error."""
+    charge = _add_charge(account, intent, method)
+    intent["latest_charge"] = charge["id"]
+    _fail(account, intent, charge, reason)
+    raise card_declined(reason, show(intent))
+
+
+def _fail(account: Account, intent: Json, charge: Json, reason: str) -> None:
+    error = card_declined(reason).fields
+    outcome = _outcome(
+        "issuer_declined", "declined_by_network", "The bank did not accept the payment.", reason
+    )
+    failure = {"failure_code": error["code"], "failure_message": error["message"]}
+    account.change(charge, "charge.failed", outcome=outcome, status="failed", **failure)
+    values: Json = {"status": "requires_payment_method", "payment_method": None, "next_action": None}
+    error = error | {"charge": charge["id"]}
+    account.change(intent, "payment_intent.payment_failed", last_payment_error=error, **values)
+
+
+def _outcome(kind: str, network: str, message: str, reason: str | None) -> Json:
+    told = {"network_status": network, "reason": reason, "risk_level": "normal"}
+    return {**told, "seller_message": message, "type": kind}
+
+
+def _debit(account: Account, intent: Json, method: Json, card: TestCard) -> None:
+    charge = _add_charge(account, intent, method)
+    intent["latest_charge"] = charge["id"]
+    account.emit("charge.pending", charge)
+    account.change(intent, "payment_intent.processing", status="processing")
+    moment = account.clock.now() + _DEBIT_SECONDS
+    account.clock.add_due(moment, lambda: settle_debit(account, intent, paid=not card.bounces))

@@ -1,1 +1,0 @@
-"""Webhooks: signed, sent again until they are taken, and troubled on purpose."""
