@@ -8,10 +8,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from deploy.sandbox.addresses import INBOX, url
+from deploy.sandbox.clock import PARIS
 from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.platforms import stand_ins
+from deploy.sandbox.sites.site import SeenRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Json = dict[str, Any]
 Act = Callable[..., Json]
@@ -34,6 +42,99 @@ def ask(url: str, body: object = None, *, patience: float = _PATIENCE) -> Any:
     except urllib.error.HTTPError as error:
         told = json.loads(error.read())
         raise Refusal(told["error"], known=told.get("known", ()), status=error.code) from None
+
+
+class SandboxControl:
+    """The controls of a sandbox's sites and providers, by its ports. A call that one refuses raises ``Refusal``."""
+
+    def __init__(self, sites: int, inbox: int) -> None:
+        self._sites = sites
+        self.inbox = url(INBOX, inbox)  # base URL of the inbox page
+
+    def site(self, code: str | int) -> str:
+        """Return the base URL of the booking site of a code, as ``http://127.77.0.91:40123``."""
+        known = stand_ins()
+        if str(code) not in known:
+            raise Refusal(f"no booking site {code!r}", known=known, status=404)
+        return url(known[str(code)][1].host, self._sites)
+
+    def open_slots(
+        self,
+        code: str | int,
+        form: int,
+        at: Iterable[datetime] | None = None,
+        planning: int | None = None,
+        count: int | None = None,
+    ) -> list[datetime]:
+        """Open the aware instants ``at``, or ``count`` (1) of our choice; return them in Paris time.
+
+        ``planning`` is the form's first one when it is not given.
+        """
+        return self._act_on_slots(code, "open", at, form=form, planning=planning, count=count)
+
+    def take_slots(
+        self,
+        code: str | int,
+        form: int,
+        at: Iterable[datetime] | None = None,
+        planning: int | None = None,
+    ) -> list[datetime]:
+        """Take the instants ``at``, all when it is None, from one planning or all of the form's."""
+        return self._act_on_slots(code, "take", at, form=form, planning=planning)
+
+    def mode(
+        self,
+        code: str | int,
+        mode: str,
+        *,
+        form: int | None = None,
+        count: int | None = None,
+        **parameters: float | str,
+    ) -> None:
+        """Set how a site, or one of its forms, answers; ``count`` requests long, or for good."""
+        ask(f"{self.site(code)}/_control/mode", {"mode": mode, "form": form, "count": count, **parameters})
+
+    def requests(self, code: str | int) -> list[SeenRequest]:
+        """Return what a site was asked since its start or reset, oldest first, without control calls."""
+        return [SeenRequest(**each) for each in ask(f"{self.site(code)}/_control/requests")]
+
+    def reservations(self, code: str | int) -> int:
+        """Return how often somebody called step 5 of a site, which reserves: must stay 0."""
+        return int(ask(f"{self.site(code)}/_control")["counters"]["reservations"])
+
+    def provider_mode(
+        self, name: str, mode: str, *, count: int | None = None, **parameters: float | str
+    ) -> None:
+        """Set how a provider, or all of a channel, answers; ``count`` calls long, or for good."""
+        ask(f"{self.inbox}/api/providers/{name}/mode", {"mode": mode, "count": count, **parameters})
+
+    def receipt_mode(self, name: str, mode: str, **parameters: float | str) -> None:
+        """Set what the receipts of "sendgrid", "twilio" or "twilio_calls" say, and how they travel (RECEIPT_MODES)."""
+        ask(f"{self.inbox}/api/providers/{name}/receipts", {"mode": mode, **parameters})
+
+    def provider_calls(self, name: str) -> int:
+        """Return how many calls a provider, or all of a channel, met since the start or a reset."""
+        known = ask(f"{self.inbox}/api/state")["providers"]
+        return sum(each["calls"] for each in known if name in (each["provider"], each["channel"]))
+
+    def call_answers(self, mode: str, **parameters: float | str) -> None:
+        """Set who or what answers calls from now on (CALL_ANSWERS)."""
+        ask(f"{self.inbox}/api/calls/answers", {"mode": mode, **parameters})
+
+    def act_in_call(self, sid: str, action: str) -> None:
+        """Let a called person do something: answer, machine, busy, hang_up, or a key."""
+        ask(f"{self.inbox}/api/calls/{sid}", {"action": action})
+
+    def reset(self) -> None:
+        """Bring every stand-in back to its start: nothing open, nothing kept, all modes normal."""
+        ask(f"{self.inbox}/api/reset", {})
+
+    def _act_on_slots(
+        self, code: str | int, act: str, at: Iterable[datetime] | None, **fields: int | None
+    ) -> list[datetime]:
+        told = None if at is None else [moment.isoformat() for moment in at]
+        slots = ask(f"{self.site(code)}/_control/{act}", {**fields, "at": told})["slots"]
+        return [datetime.fromisoformat(slot).astimezone(PARIS) for slot in slots]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
-from deploy.sandbox.providers.telegram_control import add_control
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.control import act
@@ -76,7 +75,7 @@ class Inbox:
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
         app.router.add_post("/api/providers/{name}/receipts", self._receipts)
-        add_control(app, self._sandbox.telegram, "/api/telegram")
+        self._sandbox.telegram.add_control(app, "/api/telegram")
         app.router.add_post("/api/calls/answers", self._sandbox.twilio_calls.set_answers)
         app.router.add_post("/api/calls/{sid}", self._sandbox.twilio_calls.press)
         return app

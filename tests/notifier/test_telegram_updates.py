@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import notifier
 from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import SettingMissing
-from deploy.sandbox.providers.telegram_people import Chat
+from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.errors import TemporaryError
 from notifier.poll import UpdateRefused, fetch_updates
 from notifier.telegram_api import TelegramRefused

@@ -16,7 +16,7 @@ from deploy.sandbox.control_error import Refusal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from deploy.sandbox.modes import Table
+    from deploy.sandbox.modes import Mode, Table
 
 # The way in which calls are answered. rings leaves it to the inbox page. person presses ``keys`` one after the other,
 # each once a text was heard; early presses them before, when nothing waits for a key. hangs_up hears the first words.
@@ -32,7 +32,7 @@ CALL_ANSWERS: Final[Table] = {
 }
 ACTIONS: Final = ("answer", "machine", "busy", "hang_up")
 _KEYS: Final = "0123456789*#"
-_ENDED: Final = frozenset({"completed", "busy", "no-answer", "failed"})
+ENDED: Final = frozenset({"completed", "busy", "no-answer", "failed"})
 _MOST_DOCUMENTS: Final = 20  # of one call
 
 
@@ -76,7 +76,7 @@ class PhoneCall:
         """Let the called person do something: an action, or a key."""
         if action not in ACTIONS and (len(action) != 1 or action not in _KEYS):
             raise Refusal(f"no action {action!r}", known=[*ACTIONS, *_KEYS])
-        if self.status in _ENDED:
+        if self.status in ENDED:
             raise Refusal("this call is over", status=409)
         self.actions.put_nowait(action)
 
@@ -127,13 +127,13 @@ class PhoneCall:
         self.show(self)
 
 
-def list_actions(name: str, keys: str) -> Iterator[str]:
+def list_actions(mode: Mode) -> Iterator[str]:
     """Yield what the called person does by a mode of CALL_ANSWERS."""
-    if name in {"person", "early", "hangs_up"}:
+    if mode.name in {"person", "early", "hangs_up"}:
         yield "answer"
-    if name == "person":
-        yield from keys
-    if name in {"person", "early", "hangs_up"}:
+    if mode.name == "person":
+        yield from mode.word("keys")
+    if mode.name in {"person", "early", "hangs_up"}:
         yield "hang_up"
-    if name in {"machine", "busy", "failed"}:
-        yield name
+    if mode.name in {"machine", "busy", "failed"}:
+        yield mode.name

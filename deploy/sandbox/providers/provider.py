@@ -1,4 +1,4 @@
-"""Base class of the providers' stand-ins: failure modes, acceptance, control API."""
+"""Base classes of the providers' stand-ins: failure modes and acceptance."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
-from deploy.sandbox.receipts.sender import RECEIPT_MODES, ReceiptSender
-from deploy.sandbox.request_body import Body, read_body, refusals, text, whole_number
+from deploy.sandbox.receipts.sender import ReceiptSender
+from deploy.sandbox.request_body import Body, refusals, text, whole_number
 
 if TYPE_CHECKING:
     from deploy.sandbox.listener import Listener
@@ -41,6 +41,7 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "reject_address": {"address": "", "named": 1},
     "only_keys": {"keys": ""},
 }
+_FAILURES: Final = ("rate_limited", "error_500", "unauthorized")
 
 
 class RequestRefused(Exception):
@@ -108,12 +109,52 @@ class ProviderBase(ABC):
 class WebProvider(ProviderBase):
     """A provider whose API is HTTP."""
 
-    @abstractmethod
+    largest = _LARGEST
+
     def make_app(self) -> web.Application:
-        """Build the application: the provider's API and ``/_control``."""
+        """Build the application."""
+        app = web.Application(middlewares=[refusals], client_max_size=self.largest)
+        self.add_own_routes(app)
+        return app
+
+    @abstractmethod
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add the provider's API."""
 
 
-class Provider(WebProvider):
+class KeyedProvider(WebProvider):
+    """A provider that is called with a key and fails in the ways of PROVIDER_MODES."""
+
+    @abstractmethod
+    def read_key(self, request: web.Request) -> str:
+        """Return the key that a call is made with."""
+
+    @abstractmethod
+    def fail(self, mode: str, seconds: int) -> web.Response:
+        """Answer as in a mode, rate_limited (try again in ``seconds``), error_500 or unauthorized, in its own shape."""
+
+    async def misbehave(self, request: web.Request, mode: Mode) -> web.Response | None:
+        """Do what the mode says before a call is read; None: read it."""
+        self.calls += 1
+        if mode.name in {"refuse", "reset"}:
+            reset_connection(request)
+            return web.Response()
+        if mode.name == "timeout":
+            await asyncio.Event().wait()
+        if mode.name == "slow":
+            await asyncio.sleep(mode.number("seconds"))
+        return self.failing(request, mode)
+
+    def failing(self, request: web.Request, mode: Mode | None = None) -> web.Response | None:
+        """Return the answer of a call that fails in the mode of the moment; None where it does not."""
+        mode = mode or self.modes.met_by()
+        if mode.name == "only_keys" and self.read_key(request) not in mode.word("keys").split(","):
+            return self.fail("unauthorized", 0)
+        seconds = int(mode.number("seconds")) if mode.name == "rate_limited" else 0
+        return self.fail(mode.name, seconds) if mode.name in _FAILURES else None
+
+
+class Provider(KeyedProvider):
     """A provider of messages; a subclass reads calls and gives refusals in the provider's shape."""
 
     def __init__(self, outbox: Outbox) -> None:
@@ -122,51 +163,31 @@ class Provider(WebProvider):
         self.receipts = ReceiptSender()
 
     def make_app(self) -> web.Application:
-        """Build the application."""
-        return make_provider_app(self)
+        """Build the application, which ends receipts under way when it ends."""
+        app = super().make_app()
+
+        async def end_receipts(_app: web.Application) -> None:
+            await self.receipts.reset()
+
+        app.on_cleanup.append(end_receipts)
+        return app
 
     @abstractmethod
     async def read_call(self, request: web.Request) -> Accepted:
-        """Read a call; raises Refused for one that the real provider would refuse."""
+        """Read a call; raises RequestRefused for one that the real provider would refuse."""
 
     @abstractmethod
-    def read_key(self, request: web.Request) -> str:
-        """Return the key that a call is made with."""
-
-    @abstractmethod
-    def rate_limited(self, seconds: int) -> web.Response:
-        """Answer that there were too many calls; try again in ``seconds``."""
-
-    @abstractmethod
-    def broken(self) -> web.Response:
-        """Answer with the provider's own error 500."""
-
-    @abstractmethod
-    def unauthorized(self) -> web.Response:
-        """Answer that the credentials are wrong."""
-
-    @abstractmethod
-    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
+    def reject(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
         """Answer that these recipients cannot be reached; which they are only where they are ``named``."""
-
-    @abstractmethod
-    def add_own_routes(self, app: web.Application) -> None:
-        """Add the provider's API."""
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:
         """Send what the provider says later of the messages of a call; by default nothing."""
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Answer one call of the provider's API in the mode of the moment."""
-        self.calls += 1
         mode = self.modes.met_by()
-        if mode.name in {"refuse", "reset"}:
-            reset_connection(request)
-            return web.Response()
-        await _wait(mode)
-        refusal = self._failing(mode, request)
-        if refusal is not None:
-            return refusal
+        if failed := await self.misbehave(request, mode):
+            return failed
         try:
             accepted = await self.read_call(request)
             self._reject(mode, accepted.drafts)
@@ -178,6 +199,11 @@ class Provider(WebProvider):
             await asyncio.Event().wait()
         return accepted.answer
 
+    def find_sent(self, sid: str) -> Message | None:
+        """Return the message that has an id of the provider's."""
+        sent = self.outbox.messages(self.channel)
+        return next((each for each in sent if each.provider_id == sid), None)
+
     def _keep(self, accepted: Accepted) -> None:
         for draft in accepted.drafts:
             if accepted.edits:
@@ -185,21 +211,12 @@ class Provider(WebProvider):
             else:
                 self.outbox.accept(self.channel, accepted.provider_id, draft, self.provider_name)
 
-    def _failing(self, mode: Mode, request: web.Request) -> web.Response | None:
-        if mode.name == "rate_limited":
-            return self.rate_limited(int(mode.number("seconds")))
-        if mode.name == "error_500":
-            return self.broken()
-        if mode.name == "only_keys" and self.read_key(request) not in mode.word("keys").split(","):
-            return self.unauthorized()
-        return self.unauthorized() if mode.name == "unauthorized" else None
-
     def _reject(self, mode: Mode, drafts: list[OutboxDraft]) -> None:
         if mode.name != "reject_address":
             return
         wrong = {address.strip().casefold() for address in mode.word("address").split(",")}
         if refused := [draft for draft in drafts if draft.to.casefold() in wrong]:
-            raise RequestRefused(self.rejected(refused, named=bool(mode.number("named"))))
+            raise RequestRefused(self.reject(refused, named=bool(mode.number("named"))))
 
     async def reset(self) -> None:
         """Forget its messages and answer normally again."""
@@ -210,13 +227,6 @@ class Provider(WebProvider):
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
         return {**super().to_json(), "messages": len(self.outbox.messages(self.channel))}
-
-
-async def _wait(mode: Mode) -> None:
-    if mode.name == "timeout":
-        await asyncio.Event().wait()
-    if mode.name == "slow":
-        await asyncio.sleep(mode.number("seconds"))
 
 
 def seen_at(told: str | None) -> datetime | None:
@@ -247,39 +257,3 @@ def provider_mode(body: Body, table: Table = PROVIDER_MODES) -> Mode:
         raise Refusal('mode is missing: send {"mode": "normal"} or another', known=table)
     parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
     return make_mode(name, parameters, whole_number(body, "count", least=1), table=table)
-
-
-def make_provider_app(provider: Provider) -> web.Application:
-    """Build the application of a provider: its API and ``/_control``."""
-
-    async def state(_request: web.Request) -> web.Response:
-        return web.json_response(provider.to_json())
-
-    async def messages(_request: web.Request) -> web.Response:
-        kept = provider.outbox.messages(provider.channel)
-        return web.json_response([message.to_json() for message in kept])
-
-    async def mode(request: web.Request) -> web.Response:
-        return await provider.post_mode(await read_body(request))
-
-    async def reset(_request: web.Request) -> web.Response:
-        await provider.reset()
-        return web.json_response(provider.to_json())
-
-    async def receipts(request: web.Request) -> web.Response:
-        body = await read_body(request)
-        provider.receipts.mode = provider_mode(body, RECEIPT_MODES)
-        return web.json_response(provider.receipts.to_json())
-
-    async def end_receipts(_app: web.Application) -> None:
-        await provider.receipts.reset()
-
-    app = web.Application(middlewares=[refusals], client_max_size=_LARGEST)
-    app.on_cleanup.append(end_receipts)
-    app.router.add_get("/_control", state)
-    app.router.add_post("/_control/receipts", receipts)
-    app.router.add_get("/_control/messages", messages)
-    app.router.add_post("/_control/mode", mode)
-    app.router.add_post("/_control/reset", reset)
-    provider.add_own_routes(app)
-    return app

@@ -57,31 +57,23 @@ class PushService(Provider):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox)
         self.senders: dict[str, str] = {}  # by id: the key that the browser subscribed for
-        self.ended: set[str] = set()
 
     def add_own_routes(self, app: web.Application) -> None:
-        """Add the endpoints, and the control: a browser subscribes, or ends its subscription."""
+        """Add the endpoints, and the control: a browser subscribes."""
         app.router.add_post("/send/{id}", self.call)
         app.router.add_post("/_control/subscriptions", self._subscribe)
-        app.router.add_post("/_control/subscriptions/{id}/end", self._end)
 
     async def reset(self) -> None:
         """Forget its subscriptions too."""
         await super().reset()
         self.senders.clear()
-        self.ended.clear()
 
     def subscribe(self, sender: str = "", subscription_id: str = "") -> dict[str, Any]:
         """Let a browser subscribe, for a sender's public key where one is given; return the subscription."""
         made = subscription_id or secrets.token_urlsafe(16)
-        self.ended.discard(made)
         if sender:
             self.senders[made] = sender
         return make_subscription(made)
-
-    def end(self, subscription_id: str) -> None:
-        """Let a browser end its subscription."""
-        self.ended.add(subscription_id)
 
     def read_key(self, request: web.Request) -> str:
         """Return the sender's public key."""
@@ -90,70 +82,57 @@ class PushService(Provider):
         except NotSigned:
             return ""
 
-    def rate_limited(self, seconds: int) -> web.Response:
-        """Answer 429 with Retry-After."""
-        return web.Response(status=429, headers={"Retry-After": str(seconds)})
+    def fail(self, mode: str, seconds: int) -> web.Response:
+        """Answer by a status alone; 429 has Retry-After."""
+        if mode == "rate_limited":
+            return web.Response(status=429, headers={"Retry-After": str(seconds)})
+        return web.Response(status=500 if mode == "error_500" else 401)
 
-    def broken(self) -> web.Response:
-        """Answer 500."""
-        return web.Response(status=500)
-
-    def unauthorized(self) -> web.Response:
-        """Answer 401."""
-        return web.Response(status=401)
-
-    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - one endpoint
+    def reject(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:  # noqa: ARG002 - one endpoint
         """Answer 410: the subscription ended."""
         return web.Response(status=410)
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Take a message, or answer as its subscription or the mode says."""
-        subscription_id = request.match_info["id"]
-        mode = self.modes.site.name
+        subscription_id, mode = request.match_info["id"], self.modes.site.name
+        answer = None
         if subscription_id.startswith(_SILENT):
             self.calls += 1
             await asyncio.Event().wait()
-        if mode == "ended" or subscription_id in self.ended or subscription_id.startswith(_GONE):
+        if mode == "ended" or subscription_id.startswith(_GONE):
+            answer = web.Response(status=410)
+        elif mode == "redirect":
+            answer = web.Response(status=307, headers={"Location": "http://127.0.0.1:1/"})
+        elif mode == "odd":
+            answer = web.Response(status=418)
+        if answer:
             self.calls += 1
-            return web.Response(status=410)
-        if mode in ("redirect", "odd"):
-            self.calls += 1
-            elsewhere = {"Location": "http://127.0.0.1:1/"}
-            return (
-                web.Response(status=307, headers=elsewhere)
-                if mode == "redirect"
-                else web.Response(status=418)
-            )
+            return answer
         return await super().call(request)
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Check the sender, decrypt the message, and read what its page shows."""
-        subscription_id = request.match_info["id"]
+        subscription_id, headers = request.match_info["id"], request.headers
         self._check_sender(request, subscription_id)
-        if (
-            request.headers.get("Content-Encoding") != "aes128gcm"
-            or not request.headers.get("TTL", "").isdecimal()
-        ):
-            raise RequestRefused(web.Response(status=400, text="needs Content-Encoding aes128gcm and a TTL"))
+        if headers.get("Content-Encoding") != "aes128gcm" or not headers.get("TTL", "").isdecimal():
+            raise _refuse(400, "needs Content-Encoding aes128gcm and a TTL")
         body = await request.read()
         if len(body) > _LARGEST:
-            raise RequestRefused(web.Response(status=413))
+            raise _refuse(413)
         try:
             payload = Browser(subscription_id).decrypt(body).decode()
             shown = json.loads(payload)
         except (NotReadable, ValueError) as error:
-            raise RequestRefused(
-                web.Response(status=400, text=f"the browser cannot read it: {error}")
-            ) from error
+            raise _refuse(400, f"the browser cannot read it: {error}") from error
         if not isinstance(shown, dict) or shown.keys() != _SHOWN:
-            raise RequestRefused(web.Response(status=400, text=f"the payload has not {sorted(_SHOWN)}"))
+            raise _refuse(400, f"the payload has not {sorted(_SHOWN)}")
         draft = OutboxDraft(
             to=subscription_id,
             subject=shown["title"],
             text=shown["body"],
-            seen_at=seen_at(request.headers.get("X-Seen-At")),
+            seen_at=seen_at(headers.get("X-Seen-At")),
             custom=told_ids(request) | {"payload": payload},
-            headers={name: request.headers.get(name, "") for name in ("TTL", "Topic", "Urgency")},
+            headers={name: headers.get(name, "") for name in ("TTL", "Topic", "Urgency")},
         )
         number = str(next(self._ids))
         answer = web.Response(status=201, headers={"Location": f"{_ORIGIN}/message/{number}"})
@@ -163,22 +142,18 @@ class PushService(Provider):
         try:
             key, claims = read_sender(request.headers.get("Authorization", ""))
         except NotSigned as error:
-            raise RequestRefused(web.Response(status=401, text=str(error))) from error
-        left = claims.get("exp", 0) - now().timestamp()
-        if (
-            claims.get("aud") != _ORIGIN
-            or not 0 < left <= _DAY
-            or not str(claims.get("sub")).startswith("mailto:")
-        ):
-            raise RequestRefused(web.Response(status=403, text="aud, exp or sub is wrong"))
+            raise _refuse(401, str(error)) from error
+        is_ours = claims.get("aud") == _ORIGIN and str(claims.get("sub")).startswith("mailto:")
+        if not is_ours or not 0 < claims.get("exp", 0) - now().timestamp() <= _DAY:
+            raise _refuse(403, "aud, exp or sub is wrong")
         if self.senders.get(subscription_id, key) != key:
-            raise RequestRefused(web.Response(status=403, text="the browser subscribed for another key"))
+            raise _refuse(403, "the browser subscribed for another key")
 
     async def _subscribe(self, request: web.Request) -> web.Response:
         body = await read_body(request, frozenset({"applicationServerKey", "id"}))
         made = self.subscribe(text(body, "applicationServerKey") or "", text(body, "id") or "")
         return web.json_response(made, status=201)
 
-    async def _end(self, request: web.Request) -> web.Response:
-        self.end(request.match_info["id"])
-        return web.json_response({"ended": True})
+
+def _refuse(status: int, text: str | None = None) -> RequestRefused:
+    return RequestRefused(web.Response(status=status, text=text))

@@ -34,9 +34,9 @@ _RESERVED_HEADERS: Final = frozenset(
 _LONGEST_SUBSTITUTIONS: Final = 10_000  # bytes of one personalization, tags and values
 
 
-def _errors(status: int, message: str, field: str | None = None, **headers: str) -> web.Response:
-    body = {"errors": [{"message": message, "field": field, "help": None}]}
-    return web.json_response(body, status=status, headers=headers)
+def _errors(status: int, message: str, *fields: str | None, **headers: str) -> web.Response:
+    errors = [{"message": message, "field": field, "help": None} for field in fields or (None,)]
+    return web.json_response({"errors": errors}, status=status, headers=headers)
 
 
 def _bad(message: str, field: str | None) -> RequestRefused:
@@ -59,18 +59,15 @@ class SendGrid(Provider):
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:  # noqa: ARG002 - as its base says
         """Call the event webhook once for all mails of the call."""
-        if accepted.drafts:
-            self._send_events(self.receipts.says, accepted.provider_id, accepted.drafts)
+        self._send_events(self.receipts.says, accepted.provider_id, accepted.drafts)
         if self.receipts.says == "spam":
             self._spam_reports |= {draft.to.casefold() for draft in accepted.drafts}
 
     def _send_events(self, says: str, provider_id: str, drafts: list[OutboxDraft]) -> None:
         to = self.receipts
-        to.send(
-            f"{to.hooks}/sendgrid",
-            lambda: json.dumps(make_events(says, provider_id, drafts)).encode(),
-            partial(_sign, to.secret),
-        )
+        if drafts:
+            events = partial(make_events, says, provider_id, drafts)
+            to.send(f"{to.hooks}/sendgrid", lambda: json.dumps(events()).encode(), partial(_sign, to.secret))
 
     async def reset(self) -> None:
         """Forget who reported spam, too."""
@@ -82,36 +79,25 @@ class SendGrid(Provider):
         kind, _, key = request.headers.get("Authorization", "").partition(" ")
         return key.strip() if kind == "Bearer" else ""
 
-    def rate_limited(self, seconds: int) -> web.Response:
-        """Answer 429 with the headers SendGrid documents, and Retry-After."""
-        headers = {
-            "X-RateLimit-Limit": "600",
-            "X-RateLimit-Remaining": "0",
-            "X-RateLimit-Reset": str(int(now().timestamp()) + seconds),
-            "Retry-After": str(seconds),
-        }
-        return _errors(429, "too many requests", **headers)
+    def fail(self, mode: str, seconds: int) -> web.Response:
+        """Answer in SendGrid's shape; 429 has the headers that it documents, and Retry-After."""
+        if mode == "error_500":
+            return _errors(500, "An unexpected error occurred.")
+        if mode == "unauthorized":
+            return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
+        reset = {"X-RateLimit-Reset": str(int(now().timestamp()) + seconds), "Retry-After": str(seconds)}
+        limit = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0"}
+        return _errors(429, "too many requests", **limit, **reset)
 
-    def broken(self) -> web.Response:
-        """Answer 500."""
-        return _errors(500, "An unexpected error occurred.")
-
-    def unauthorized(self) -> web.Response:
-        """Answer 401."""
-        return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
-
-    def rejected(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
+    def reject(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
         """Answer 400 and name the recipients' fields: no message of the call is sent."""
-        message = "Does not contain a valid address."
-        if not named:
-            return _errors(400, message)
-        errors = [{"message": message, "field": draft.field_name, "help": None} for draft in drafts]
-        return web.json_response({"errors": errors}, status=400)
+        fields = [draft.field_name for draft in drafts] if named else [None]
+        return _errors(400, "Does not contain a valid address.", *fields)
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a mail/send call into one draft per recipient."""
         if not self.read_key(request):
-            raise RequestRefused(self.unauthorized())
+            raise RequestRefused(self.fail("unauthorized", 0))
         try:
             mail = json.loads(await request.read())
         except (ValueError, RecursionError):
@@ -120,8 +106,6 @@ class SendGrid(Provider):
             raise _bad("Bad Request", None)
         drafts = list(_drafts(mail))
         provider_id = secrets.token_urlsafe(16)
-        if _setting(mail, "sandbox_mode"):
-            return Accepted([], provider_id, web.Response(status=200))
         answer = web.Response(status=202, headers={"X-Message-Id": provider_id})
         return Accepted(self._drop_reported(mail, drafts, provider_id), provider_id, answer)
 
@@ -129,10 +113,10 @@ class SendGrid(Provider):
         self, mail: dict[str, Any], drafts: list[OutboxDraft], provider_id: str
     ) -> list[OutboxDraft]:
         """Return the drafts without those to addresses that reported spam, which are taken and dropped later."""
-        if any(_setting(mail, name) for name in ("bypass_spam_management", "bypass_list_management")):
+        if _passes_spam_reports(mail):
             return drafts
-        if dropped := [draft for draft in drafts if draft.to.casefold() in self._spam_reports]:
-            self._send_events("dropped", provider_id, dropped)
+        dropped = [draft for draft in drafts if draft.to.casefold() in self._spam_reports]
+        self._send_events("dropped", provider_id, dropped)
         return [draft for draft in drafts if draft not in dropped]
 
 
@@ -140,9 +124,9 @@ def _sign(secret: str, body: bytes) -> dict[str, str]:
     return sign_events(secret, body, int(now().timestamp()))
 
 
-def _setting(mail: dict[str, Any], name: str) -> bool:
+def _passes_spam_reports(mail: dict[str, Any]) -> bool:
     settings = mail.get("mail_settings")
-    chosen = settings.get(name) if isinstance(settings, dict) else None
+    chosen = settings.get("bypass_spam_management") if isinstance(settings, dict) else None
     return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
 
 
@@ -199,10 +183,14 @@ def _of_personalization(
         )
     custom = of_all.custom | _texts(one.get("custom_args"), f"{where}.custom_args")
     headers = of_all.headers | _headers(one, f"{where}.headers")
-    for address, field_name in _recipients(one, where):
+    if one.get("cc") or one.get("bcc"):
+        raise _bad("Copies are not imitated by SendGrid's stand-in.", where)
+    if not isinstance(one.get("to"), list) or not one["to"]:
+        raise _bad("The to array is required for all personalization objects.", f"{where}.to")
+    for place, person in enumerate(one["to"]):
         yield OutboxDraft(
-            to=address,
-            field_name=field_name,
+            to=_person(person, f"{where}.to.{place}"),
+            field_name=f"{where}.to.{place}.email",
             sender=of_all.sender,
             subject=subject,
             text=of_all.contents.get("text/plain", ""),
@@ -212,22 +200,6 @@ def _of_personalization(
             headers=headers,
             substitutions=swaps,
         )
-
-
-def _recipients(one: dict[str, Any], where: str) -> list[tuple[str, str]]:
-    if not isinstance(one.get("to"), list) or not one["to"]:
-        raise _bad("The to array is required for all personalization objects.", f"{where}.to")
-    found = [
-        (_person(person, name), f"{name}.email")
-        for key in ("to", "cc", "bcc")
-        for place, person in enumerate(one.get(key) or [])
-        for name in [f"{where}.{key}.{place}"]
-    ]
-    if len({address.casefold() for address, _ in found}) < len(found):
-        raise _bad(
-            "Each email address in the personalization block should be unique between to, cc, and bcc.", where
-        )
-    return found
 
 
 def _person(person: object, where: str) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
-
-from deploy.sandbox.modes import Mode, Parameters, Table
+from deploy.sandbox.modes import Mode, Table
+from deploy.sandbox.outgoing import OutgoingCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 # delivered, bounced (the address is dead), refused (this message), spam say what a receipt says. late says delivered
 # after ``seconds``, repeated says it ``times`` times, lost says nothing.
@@ -25,23 +23,17 @@ RECEIPT_MODES: Final[Table] = {
     "repeated": {"times": 3},
     "lost": {},
 }
-_DELIVERED: Final[Parameters] = {}
-_CALL: Final = ClientTimeout(total=10)
-_CONNECTIONS: Final = 8
 _RETRY_SECONDS: Final = (1, 2, 4, 8, 15, 30, 60, 60)
-_SUCCESS: Final = range(200, 300)
-log = logging.getLogger("sandbox")
 
 
 class ReceiptSender:
-    """Where receipts go, and how. Without ``hooks`` nothing is sent. It lives in the sandbox's event loop."""
+    """Where receipts go, and how. Without ``hooks`` nothing is sent."""
 
     def __init__(self) -> None:
         self.hooks = ""  # base address of the webhooks, as http://127.0.0.1:4000/api/hooks
         self.secret = ""  # gives SendGrid's key
-        self.mode = Mode("delivered", _DELIVERED)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._client: ClientSession | None = None
+        self.mode = Mode("delivered")
+        self.calls = OutgoingCalls("a receipt")
 
     @property
     def says(self) -> str:
@@ -56,44 +48,22 @@ class ReceiptSender:
         times = int(self.mode.number("times")) if self.mode.name == "repeated" else 1
         body = cache(write)
         for _ in range(times):
-            self._run(self._deliver(url, body, sign, wait))
+            self.calls.run(self._deliver(url, body, sign, wait))
 
     async def reset(self) -> None:
         """End what is under way; say delivered again."""
-        self.mode = Mode("delivered", _DELIVERED)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        self.mode = Mode("delivered")
+        await self.calls.stop()
 
     def to_json(self) -> dict[str, object]:
         """Return it as the control API shows it."""
         return {"hooks": self.hooks, **self.mode.to_json()}
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _deliver(
         self, url: str, body: Callable[[], bytes], sign: Callable[[bytes], dict[str, str]], wait: float
     ) -> None:
         for seconds in (wait, *_RETRY_SECONDS):
             await asyncio.sleep(seconds)
-            if await self._try(url, body(), sign(body())):
+            _, taken = await self.calls.post(url, body(), sign(body()))
+            if taken is not None:
                 return
-
-    async def _try(self, url: str, body: bytes, headers: dict[str, str]) -> bool:
-        if self._client is None:
-            self._client = ClientSession(timeout=_CALL, connector=TCPConnector(limit=_CONNECTIONS))
-        try:
-            async with self._client.post(url, data=body, headers=headers) as answer:
-                outcome, taken = str(answer.status), answer.status in _SUCCESS
-        except (ClientError, TimeoutError, ValueError) as error:
-            outcome, taken = type(error).__name__, False
-        if not taken:
-            log.warning("a receipt to %s: %s", url.partition("?")[0], outcome)
-        return taken

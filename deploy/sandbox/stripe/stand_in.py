@@ -12,7 +12,6 @@ from aiohttp import web
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.providers.provider import WebProvider
-from deploy.sandbox.request_body import refusals
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.api import Api, ApiAnswer, ApiCall, break_error, refuse
 from deploy.sandbox.stripe.controls import add_control_routes
@@ -58,20 +57,18 @@ class Stripe(WebProvider):
         self._endpoint = endpoint or Endpoint()  # as a reset leaves it
         self._begin()
 
-    def make_app(self) -> web.Application:
-        """Build the application: ``/v1``, the pages, ``/_control``."""
+    def add_own_routes(self, app: web.Application) -> None:
+        """Add ``/v1``, the pages, ``/_control``."""
         self.account.origin = self.url
-        app = web.Application(middlewares=[refusals])
         app.router.add_route("*", "/v1/{call:.+}", self._call)
         add_control_routes(app, self)
         add_page_routes(app, self)
         app.cleanup_ctx.append(self._tick)
-        return app
 
     async def reset(self) -> None:
         """Forget everything; events go where they went at the start."""
         await super().reset()
-        await self.webhooks.stop()
+        await self.webhooks.calls.stop()
         self._begin()
 
     def to_json(self) -> dict[str, object]:
@@ -100,7 +97,7 @@ class Stripe(WebProvider):
         yield
         task.cancel()
         await asyncio.wait([task])
-        await self.webhooks.stop()
+        await self.webhooks.calls.stop()
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the API in the mode of the moment."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import logging
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
-
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import now
+from deploy.sandbox.outgoing import OutgoingCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Iterable
 
     from deploy.sandbox.stripe.objects import Json
 
@@ -25,10 +23,6 @@ WEBHOOK_MODES: Final = ("normal", "repeat", "lose", "delay", "reorder")
 _TIMES: Final = 2  # of `repeat`; and of `reorder`: how many are reordered together
 _DELAY_SECONDS: Final = 5.0
 _REORDER_SECONDS: Final = 1.0  # events wait no longer for others
-_CALL: Final = ClientTimeout(total=10)
-_CONNECTIONS: Final = 8
-_SUCCESS: Final = range(200, 300)
-log = logging.getLogger("sandbox")
 
 
 @dataclass
@@ -90,14 +84,13 @@ def sign_headers(body: bytes, secrets: Iterable[str], at: int) -> dict[str, str]
 
 
 class WebhookSender:
-    """All deliveries, oldest first. It lives in the sandbox's event loop."""
+    """All deliveries, oldest first."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.deliveries: dict[str, EventDelivery] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.calls = OutgoingCalls("the webhook of Stripe")
         self._reordered: list[EventDelivery] = []
-        self._client: ClientSession | None = None
 
     def add_event(self, event: Json) -> None:
         """Take a new event and send it as the mode says."""
@@ -117,33 +110,18 @@ class WebhookSender:
         taken = [each for each in waiting for _ in range(times)]
         return taken[::-1] if self.endpoint.mode == "reorder" else taken
 
-    async def stop(self) -> None:
-        """End what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
     def _start(self, made: EventDelivery, mode: str) -> None:
         if mode == "reorder":
             self._reordered.append(made)
             if len(self._reordered) == 1:
-                self._run(self._reorder_later())
+                self.calls.run(self._reorder_later())
             if len(self._reordered) >= _TIMES:
-                self._run(self._send_reordered())
+                self.calls.run(self._send_reordered())
         elif mode == "repeat":
             for _ in range(_TIMES):
-                self._run(self._deliver(made))
+                self.calls.run(self._deliver(made))
         else:
-            self._run(self._deliver(made, _DELAY_SECONDS if mode == "delay" else 0))
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self.calls.run(self._deliver(made, _DELAY_SECONDS if mode == "delay" else 0))
 
     async def _reorder_later(self) -> None:
         await asyncio.sleep(_REORDER_SECONDS)
@@ -155,7 +133,7 @@ class WebhookSender:
             await self._try(each)
         for each in waiting:
             if each.status == "failed":
-                self._run(self._retry(each))
+                self.calls.run(self._retry(each))
 
     async def _deliver(self, made: EventDelivery, wait: float = 0) -> None:
         await asyncio.sleep(wait)
@@ -170,15 +148,6 @@ class WebhookSender:
         made.status = "given_up"
 
     async def _try(self, made: EventDelivery) -> bool:
-        if self._client is None:
-            self._client = ClientSession(timeout=_CALL, connector=TCPConnector(limit=_CONNECTIONS))
-        body, headers = made.body(), made.headers(self.endpoint)
-        try:
-            async with self._client.post(self.endpoint.url, data=body, headers=headers) as answer:
-                outcome, delivered = str(answer.status), answer.status in _SUCCESS
-        except (ClientError, TimeoutError, ValueError) as error:
-            outcome, delivered = type(error).__name__, False
-        made.note(outcome, delivered=delivered)
-        if not delivered:
-            log.warning("the webhook of Stripe: %s for %s", outcome, made.event["type"])
-        return delivered
+        outcome, taken = await self.calls.post(self.endpoint.url, made.body(), made.headers(self.endpoint))
+        made.note(outcome, delivered=taken is not None)
+        return taken is not None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.sandbox.providers.telegram_people import Chat
+from deploy.sandbox.providers.telegram_chat import Chat
 from deploy.sandbox.running import Running
 
 BOT = "/bot123456:tests"

@@ -1,0 +1,330 @@
+"""Telegram's people: what they write and press, the updates that tell the bot, and its answers to presses.
+
+https://core.telegram.org/bots/api#update, https://core.telegram.org/bots/api#getting-updates and
+https://core.telegram.org/bots/api#answercallbackquery
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from deploy.sandbox.clock import now
+from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.outgoing import OutgoingCalls
+from deploy.sandbox.request_body import Body, text, whole_number
+from deploy.sandbox.templating import render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from deploy.sandbox.outbox import Message
+
+Update = dict[str, Any]
+_BOT: Final = r"/{bot:[A-Za-z]\w{4,31}}"
+_HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
+_AGAIN: Final = 1.0  # seconds between two tries to call the webhook
+_MOST: Final = 100  # updates in one answer
+_LONGEST: Final = 200  # characters of the line that answers a press
+_KEPT: Final = 1000  # answers to presses
+_CHATS: Final = ("private", "group")
+_message_ids: Final = itertools.count(1_000_000)  # of what people write; those of the bot are smaller
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat, and the person who writes or presses there; groups have ids below zero."""
+
+    id: int
+    name: str = "Camille Martin"
+    kind: str = "private"
+    person: int | None = None  # where it is not the chat's own id
+    language: str = "fr"
+
+    def _named(self) -> dict[str, object]:
+        first, _, last = self.name.partition(" ")
+        return {"first_name": first, "last_name": last}
+
+    def build_person(self) -> dict[str, object]:
+        """Return the person."""
+        number = abs(self.id) if self.person is None else self.person
+        return {"id": number, "is_bot": False, **self._named(), "language_code": self.language}
+
+    def build_place(self) -> dict[str, object]:
+        """Return the chat."""
+        named = self._named() if self.kind == "private" else {"title": self.name}
+        return {"id": self.id, **named, "type": self.kind}
+
+
+def build_written(chat: Chat, text: str) -> Update:
+    """Return the update about a message that a person writes, without its number."""
+    told = {"from": chat.build_person(), "chat": chat.build_place(), "date": int(now().timestamp())}
+    return {"message": {"message_id": next(_message_ids), **told, "text": text}}
+
+
+def build_pressed(chat: Chat, message: Message, data: str) -> Update:
+    """Return the update about a button that a person presses, without its number."""
+    sent = {"message_id": int(message.provider_id), "date": int(message.received_at.timestamp())}
+    shown = {**sent, "chat": chat.build_place(), "text": message.text}
+    ids = {name: str(secrets.randbits(63)) for name in ("id", "chat_instance")}
+    return {"callback_query": {**ids, "from": chat.build_person(), "message": shown, "data": data}}
+
+
+def read_chat(body: Body, own: str) -> Chat:
+    """Return the chat that the body of a control call names, by default the message's own."""
+    number = text(body, "chat") or own
+    if not number.removeprefix("-").isdecimal():
+        raise Refusal('chat must be a number as text, such as "100000017"')
+    kind = text(body, "kind") or ("group" if number.startswith("-") else "private")
+    name, language = text(body, "name") or "Camille Martin", text(body, "language") or "fr"
+    return Chat(int(number), name, kind, whole_number(body, "person", least=1), language)
+
+
+def find_data(message: Message, label: str) -> str:
+    """Return what a button sends that has this label, or begins with it; a Refusal names the labels there are."""
+    buttons = [button for button in message.draft.buttons if button.data]
+    exact = [each for each in buttons if each.text == label]
+    named = exact or [each for each in buttons if label in each.text]
+    if not named or not label:
+        raise Refusal(f"no button {label!r} to press", known=[button.text for button in buttons])
+    return named[0].data
+
+
+@dataclass(frozen=True)
+class PressAnswer:
+    """What the bot answered to a press: a line, shown above the chat or as a box."""
+
+    text: str = ""
+    show_alert: bool = False
+
+
+class PressRefused(ValueError):
+    """An answer that Telegram refuses, in its words."""
+
+
+@dataclass
+class PressDesk:
+    """The presses by the id of their query, and what the bot answered to them, which it may do once."""
+
+    _open: dict[str, asyncio.Future[PressAnswer]] = field(default_factory=dict)
+    _answered: dict[str, PressAnswer] = field(default_factory=dict)
+
+    def add(self, query_id: str) -> None:
+        """Note a press."""
+        self._open[query_id] = asyncio.get_running_loop().create_future()
+
+    def answer(self, fields: Mapping[str, object]) -> None:
+        """Answer a press.
+
+        Raises:
+            PressRefused: nobody pressed, or it was answered before; the line is too long.
+        """
+        query_id, said = str(fields.get("callback_query_id", "")), str(fields.get("text") or "")
+        if query_id not in self._open:
+            raise PressRefused("query is too old and response timeout expired or query ID is invalid")
+        if len(said) > _LONGEST:
+            raise PressRefused("MESSAGE_TOO_LONG")
+        waiting = self._open.pop(query_id)
+        answer = PressAnswer(said, fields.get("show_alert") in (True, "true", "True"))
+        self._answered[query_id] = answer
+        while len(self._answered) > _KEPT:
+            del self._answered[next(iter(self._answered))]
+        if not waiting.done():
+            waiting.set_result(answer)
+
+    def find(self, query_id: str) -> PressAnswer | None:
+        """Return what the bot answered; None as long as it has not."""
+        return self._answered.get(query_id)
+
+    async def wait(self, query_id: str, seconds: float) -> dict[str, object]:
+        """Return what the bot answers within so many seconds, as JSON shows it."""
+        if waiting := self._open.get(query_id):
+            await asyncio.wait([waiting], timeout=seconds)
+        answer = self.find(query_id)
+        return {"answered": answer is not None, **asdict(answer or PressAnswer())}
+
+    def clear(self) -> None:
+        """Forget all presses."""
+        for waiting in self._open.values():
+            waiting.cancel()
+        self._open.clear()
+        self._answered.clear()
+
+
+@dataclass
+class Webhook:
+    """Where updates are sent, and what became of the last one; an empty ``url``: nowhere."""
+
+    url: str = ""
+    secret: str = ""
+    last_error: str = ""
+
+
+class UpdateDesk:
+    """The bot's updates: made by people, kept until the bot fetches them or its webhook takes them.
+
+    ``perform`` carries out the call of the Bot API that a webhook's answer may be.
+    """
+
+    def __init__(self, perform: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        self._perform = perform
+        self._calls = OutgoingCalls("the webhook of Telegram")
+        self._came = asyncio.Event()
+        # From this second on: a bot takes a number that it knows from before a restart for a repetition.
+        self._numbers = itertools.count(int(now().timestamp()))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._webhook = Webhook()
+        self._allowed: frozenset[str] | None = None  # kinds of updates; None: all
+        self._waiting: list[Update] = []
+        self._is_sending = False
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the methods of the Bot API, and the page of a bot."""
+        app.router.add_post("/bot{token}/getUpdates", self._get_updates)
+        app.router.add_post("/bot{token}/setWebhook", self._set_webhook)
+        app.router.add_post("/bot{token}/deleteWebhook", self._delete_webhook)
+        app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
+        app.router.add_get(_BOT, self._show_page)
+        app.router.add_post(_BOT, self._press)
+        app.on_cleanup.append(self.reset)
+
+    def add(self, happened: Update) -> Update:
+        """Number what happened and keep it for the bot, unless it asked for other kinds of updates only."""
+        update = {"update_id": next(self._numbers), **happened}
+        if self._allowed is None or self._allowed & happened.keys():
+            self._waiting.append(update)
+            self._came.set()
+            self._send_soon()
+        return update
+
+    async def reset(self, _app: web.Application | None = None) -> None:
+        """Forget everything."""
+        await self._calls.stop()
+        self._forget()
+
+    def _send_soon(self) -> None:
+        if self._waiting and self._webhook.url and not self._is_sending:
+            self._is_sending = True
+            self._calls.run(self._send_all())
+
+    async def _send_all(self) -> None:
+        """Send what waits to the webhook, in order; an update that is not taken is sent again and again."""
+        while self._waiting and self._webhook.url:
+            update, hook = self._waiting[0], self._webhook
+            headers = {"Content-Type": "application/json"} | ({_HEADER: hook.secret} if hook.secret else {})
+            outcome, taken = await self._calls.post(hook.url, json.dumps(update).encode(), headers)
+            if taken is None:
+                failed = "Wrong response" if outcome.isdecimal() else "Connection failed"
+                hook.last_error = f"{failed}: {outcome}"
+                await asyncio.sleep(_AGAIN)
+                continue
+            hook.last_error = ""
+            self._waiting.remove(update)
+            if call := _read_call(taken):
+                await self._perform(call)
+        self._is_sending = False
+
+    async def _read(self, request: web.Request) -> dict[str, Any]:
+        """Read a call that may name the kinds of updates; where it names none, those of before stay."""
+        asked = await read_fields(request)
+        if (named := asked.get("allowed_updates")) is not None:
+            kinds = json.loads(named) if isinstance(named, str) else named
+            self._allowed = frozenset(map(str, kinds)) or None
+        return asked
+
+    async def _get_updates(self, request: web.Request) -> web.Response:
+        if self._webhook.url:
+            return make_error(409, "Conflict: can't use getUpdates method while webhook is active")
+        asked = await self._read(request)
+        offset = int(asked.get("offset") or 0)
+        self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
+        if not self._waiting:
+            self._came.clear()
+            try:
+                async with asyncio.timeout(float(asked.get("timeout") or 0)):
+                    await self._came.wait()
+            except TimeoutError:
+                pass  # as Telegram: an empty list when nothing came in time
+        return make_result(self._waiting[:_MOST])
+
+    async def _set_webhook(self, request: web.Request) -> web.Response:
+        asked = await self._read(request)
+        self._webhook = Webhook(str(asked.get("url") or ""), str(asked.get("secret_token") or ""))
+        self._send_soon()
+        return make_result()
+
+    async def _delete_webhook(self, _request: web.Request) -> web.Response:
+        self._webhook = Webhook()
+        return make_result()
+
+    async def _show_webhook(self, _request: web.Request) -> web.Response:
+        hook = self._webhook
+        shown = {"url": hook.url, "has_custom_certificate": False, "pending_update_count": len(self._waiting)}
+        return make_result(shown | ({"last_error_message": hook.last_error} if hook.last_error else {}))
+
+    async def _show_page(
+        self, request: web.Request, code: str = "", *, is_pressed: bool = False
+    ) -> web.Response:
+        values = {"bot": request.match_info["bot"], "code": code or request.query.get("start", "")}
+        page = render("telegram/start.html", **values, pressed=is_pressed)
+        return web.Response(text=page, content_type="text/html")
+
+    async def _press(self, request: web.Request) -> web.Response:
+        """Let a person press Start behind a link with a code."""
+        sent = await request.post()
+        code, name, kind, chat = (str(sent.get(each, "")) for each in ("code", "name", "kind", "chat"))
+        if not chat.isdecimal() or kind not in _CHATS or not name.strip():
+            raise web.HTTPUnprocessableEntity(
+                text="name, chat (a number) and kind (private, group) are needed"
+            )
+        number = int(chat) if kind == "private" else -int(chat)
+        self.add(build_written(Chat(number, name.strip(), kind), f"/start {code}"))
+        return await self._show_page(request, code, is_pressed=True)
+
+
+def _read_call(answer: bytes) -> dict[str, Any] | None:
+    """Return the call of the Bot API that a webhook answers with, if it does.
+
+    https://core.telegram.org/bots/api#making-requests-when-getting-updates
+    """
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and said.get("method") else None
+
+
+async def read_fields(request: web.Request) -> dict[str, Any]:
+    """Return the parameters of a call: of its address, a form, or a JSON object.
+
+    Raises:
+        ValueError: the body is no JSON object.
+    """
+    if request.content_type != "application/json":
+        return {**request.query, **await request.post()}
+    try:
+        sent = json.loads(await request.read())
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(sent, dict):
+        raise ValueError("no object")  # noqa: TRY004 - of the wrong shape
+    return {**request.query, **sent}
+
+
+def make_result(result: object = True) -> web.Response:
+    """Answer a call that was carried out."""
+    return web.json_response({"ok": True, "result": result})
+
+
+def make_error(status: int, description: str, **parameters: int) -> web.Response:
+    """Answer a call that is refused."""
+    body: dict[str, object] = {"ok": False, "error_code": status, "description": description}
+    return web.json_response(body | ({"parameters": parameters} if parameters else {}), status=status)
