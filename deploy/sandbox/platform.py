@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
     from deploy.sandbox.stand_in_types import Form, StandIn
 
+_NUMBER: Final = re.compile(r"\d{6}")
 Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
 
 
-def _no_form(_request: web.Request) -> int | None:
-    return None
+def form_in(request: web.Request) -> int | None:
+    """Return the number of six digits in the path, else in the query or the page that asks: the form's."""
+    places = (request.path, request.query_string, request.headers.get("Referer", ""))
+    found = next(filter(None, map(_NUMBER.search, places)), None)
+    return int(found[0]) if found else None
 
 
 @dataclass(frozen=True)
@@ -25,20 +30,20 @@ class StandInPlatform:
     """One booking software and the sites that run it here.
 
     Args:
-        sites: the stand-ins.
         add_routes: adds a site's pages to its application; called once for each site.
+        sites: the stand-ins.
         page: the path of a form's page, as a person opens it.
-        form_asked: the number of the form that a request is about, None for other pages.
+        form_asked: the number of the form that a request is about (usually of six digits), None for other pages.
         headers: sent with every page.
         modes: how it may misbehave beyond ``MODES``; its pages find the mode they meet in ``request[MODE]``.
         mode_names: French names of those, for the inbox page.
         instead: its own answers in a mode, for those that are there for every site or that it adds.
     """
 
-    sites: tuple[StandIn, ...]
     add_routes: Callable[[web.Application, Site], None]
-    page: Callable[[Form], str]
-    form_asked: Callable[[web.Request], int | None] = _no_form
+    sites: tuple[StandIn, ...] = ()
+    page: Callable[[Form], str] = "/{0.number}".format
+    form_asked: Callable[[web.Request], int | None] = form_in
     headers: Mapping[str, str] = field(default_factory=dict)
     modes: Table = field(default_factory=dict)
     mode_names: Mapping[str, str] = field(default_factory=dict)

@@ -1,28 +1,90 @@
-"""The stand-in platforms, found by being here: a module with a ``PLATFORM``, or a file that describes one in JSON."""
+"""The stand-in platforms, found by being here: each a file that describes its sites, forms and modes.
+
+What answers in JSON is in the file too (``sites/json_platform.py``); other pages are of a module beside it, whose
+``PLATFORM`` may also stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address,
+``form`` a pattern that finds its number in an address; ``modes`` have a French name, and parameters.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from dataclasses import replace
+from functools import cache, partial
 from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from deploy.sandbox.addresses import department_host, platform_host
+from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
-    from deploy.sandbox.platform import StandInPlatform
-    from deploy.sandbox.stand_in_types import StandIn
+    from collections.abc import Iterator
+
+    from aiohttp import web
 
 
 @cache
 def platforms() -> dict[str, StandInPlatform]:
     """Return every platform by name, which is its module's or its file's."""
-    from deploy.sandbox.sites.json_platform import read_platform  # noqa: PLC0415 - sites read this registry
+    from deploy.sandbox.sites.json_platform import JsonPages  # noqa: PLC0415 - sites read this registry
 
-    found = {file.stem: read_platform(file) for file in Path(__file__).parent.glob("*.yaml")}
-    for module in iter_modules(__path__):
-        found[module.name] = import_module(f"{__name__}.{module.name}").PLATFORM
+    modules = {module.name for module in iter_modules(__path__)}
+    found = {name: import_module(f"{__name__}.{name}").PLATFORM for name in modules}
+    for file in Path(__file__).parent.glob("*.yaml"):
+        name, about = file.stem, yaml.safe_load(file.read_text("utf-8"))
+        own = found.get(name) or StandInPlatform(add_routes=partial(JsonPages.add_to, about=about))
+        found[name] = replace(own, **_describe(name, about))
     return dict(sorted(found.items()))
+
+
+def _describe(name: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a platform that its file describes."""
+    sites = about.get("sites", {name: about})
+    told = {
+        mode: {"name": each} if isinstance(each, str) else each
+        for mode, each in about.get("modes", {}).items()
+    }
+    described = {
+        "sites": tuple(_read_site(code, each) for code, each in sites.items()),
+        "headers": about.get("headers", {}),
+        "modes": {mode: {key: each[key] for key in each if key != "name"} for mode, each in told.items()},
+        "mode_names": {mode: each["name"] for mode, each in told.items()},
+    }
+    pages = {
+        form: each.get("page", about.get("page", "")) for each in sites.values() for form in each["forms"]
+    }
+    if all(pages.values()):
+        usual = next(iter(pages.values()))
+        described["page"] = lambda form: pages.get(form.number, usual).format(form=form.number)
+    if "form" in about:
+        described["form_asked"] = partial(_find_form, re.compile(about["form"]))
+    return described
+
+
+def _read_site(code: str, about: dict[str, Any]) -> StandIn:
+    told = dict(about["site"])
+    system, number = told.pop("host").split()
+    host = department_host(number) if system == "department" else platform_host(system, int(number))
+    return StandIn(code=code, host=host, forms=tuple(_read_forms(about["forms"])), **told)
+
+
+def _read_forms(about: dict[int, Any]) -> Iterator[Form]:
+    for number, told in about.items():
+        if isinstance(told, dict):
+            title, places = told["title"], {at: each for at, each in told.items() if at != "title"}
+        else:
+            title, places = told[0], {10 * number + at: each for at, each in enumerate(told[1:], 1)}
+        yield Form(number, title, tuple(Planning(at, each) for at, each in places.items()))
+
+
+def _find_form(pattern: re.Pattern[str], request: web.Request) -> int | None:
+    found = pattern.search(f"{request.path}?{request.query_string}")
+    return int(next(filter(None, found.groups()))) if found else None
 
 
 @cache

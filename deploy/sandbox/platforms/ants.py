@@ -17,19 +17,18 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import WSMsgType, web
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.json_calendar import as_json
 from deploy.sandbox.sites.pages import html
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from deploy.sandbox.sites.site import Site
+    from deploy.sandbox.stand_in_types import Form, Planning
 
 _LIST: Final = "/api/SlotsFromPosition"
 _SOCKET: Final = "/api/SlotsFromPositionStreaming"
@@ -55,16 +54,6 @@ class _Area:
     zone: ZoneInfo = PARIS
 
 
-def _form(number: int, title: str, *halls: str) -> Form:
-    plannings = tuple(Planning(10 * number + at, hall) for at, hall in enumerate(halls, 1))
-    return Form(number, title, plannings)
-
-
-_FORMS: Final = (
-    _form(880075, "CNI et passeport, Paris", "Mairie du 10e arrondissement", "Mairie du 18e arrondissement"),
-    _form(880091, "CNI et passeport, Essonne", "Mairie", "Mairie annexe des Pyramides", "Mairie de quartier"),
-    _form(880974, "CNI et passeport, La Réunion", "Hôtel de ville", "Mairie annexe du Chaudron"),
-)
 _AREAS: Final = {
     880075: _Area("75", "PARIS", 2.3522, 48.8566),
     880091: _Area("91", "EVRY-COURCOURONNES", 2.4297, 48.6239),
@@ -262,26 +251,5 @@ async def _on(_mode: Mode, request: web.Request, _site: Site) -> web.StreamRespo
 
 
 PLATFORM: Final = StandInPlatform(
-    sites=(
-        StandIn(
-            "ants",
-            "Rendez-vous passeport et carte d'identité",
-            "en mairie",
-            "France",
-            platform_host("ants", 1),
-            _FORMS,
-            home="https://rendezvouspasseport.ants.gouv.fr",
-        ),
-    ),
-    add_routes=_add_routes,
-    page=_page,
-    form_asked=_form_asked,
-    modes={"editors_fail": {"failed": 1}, "bare_end": {}, "no_end": {}, "wrong_token": {}},
-    mode_names={
-        "editors_fail": "Éditeurs en panne",
-        "bare_end": "Fin de recherche sans détail",
-        "no_end": "Recherche sans fin",
-        "wrong_token": "Jeton refusé",
-    },
-    instead={"overload": _on},
+    add_routes=_add_routes, page=_page, form_asked=_form_asked, instead={"overload": _on}
 )

@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import render_page
 from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+
+if TYPE_CHECKING:
+    from deploy.sandbox.stand_in_types import Form
 
 _COOKIE: Final = "JSESSIONID"
-_PATH: Final = re.compile(r"/eAppointment(\d+)(?:/|$)")
 _CHOSEN: Final = re.compile(r"Object_Object:\{(\d+):reference:(c0-e\d+)\}")
 _CALLS: Final = {  # and where each has its motive
     "AjaxMotive.motiveMultiSiteSubmit": "c0-param1",
@@ -135,40 +135,4 @@ def _newer(batch: str, value: object) -> str:
     return f"{head}{call}\n}})();\n//#DWR-END#"
 
 
-def _page(form: Form) -> str:
-    return f"/eAppointment{form.number}/appointment.do?sitekey=S{form.number}"
-
-
-def _form_asked(request: web.Request) -> int | None:
-    found = _PATH.match(request.path)
-    return int(found[1]) if found else None
-
-
-PLATFORM: Final = StandInPlatform(
-    sites=(
-        StandIn(
-            "esirius",
-            "Rendez-vous étrangers",
-            "dans le Val-de-Marne",
-            "Créteil",
-            platform_host("custom", 8),
-            (
-                Form(
-                    996101,
-                    "Étrangers : motif de la visite",
-                    (Planning(996111, "Retrait d'un titre de séjour"), Planning(996112, "Première demande")),
-                ),
-            ),
-        ),
-    ),
-    add_routes=Appointment.add_to,
-    page=_page,
-    form_asked=_form_asked,
-    headers={"Server": "Apache-Coyote/1.1", "Cache-Control": "no-store"},
-    modes={"picture_first": {}, "call_fails": {}, "newer_dwr": {}},
-    mode_names={
-        "picture_first": "Image à recopier",
-        "call_fails": "Appel en échec",
-        "newer_dwr": "DWR version 3",
-    },
-)
+PLATFORM: Final = StandInPlatform(add_routes=Appointment.add_to)

@@ -14,7 +14,6 @@ from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import Pages, missing_page, redirect, render_page
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 BOOKING: Final = "/Demarches/Etrangers/Prendre-rendez-vous"
 _SECTIONS: Final = (
@@ -106,31 +105,6 @@ class OwnSite(Pages):
         return render_page(self.site, f"own_site/{template}.html", prefix="", booking=BOOKING, **values)
 
 
-def _form_asked(request: web.Request) -> int | None:
-    return 995077 if request.path == BOOKING else None
-
-
 PLATFORM: Final = StandInPlatform(
-    sites=(
-        StandIn(
-            "own_site",
-            "Préfecture de Seine-et-Marne",
-            "en Seine-et-Marne",
-            "Melun",
-            platform_host("sites", 1),
-            (Form(995077, "Prendre rendez-vous", (Planning(9950771, "Accueil"),)),),
-            played=False,  # this site takes no bookings
-        ),
-    ),
-    add_routes=OwnSite.add_to,
-    page=lambda _form: BOOKING,
-    form_asked=_form_asked,
-    headers={"Server": "Apache"},
-    modes={"unlinked": {}, "retitled": {}, "booking_home": {}, "booking_gone": {}},
-    mode_names={
-        "unlinked": "Lien retiré",
-        "retitled": "Autre titre",
-        "booking_home": "Renvoie à l'accueil",
-        "booking_gone": "Page supprimée",
-    },
+    add_routes=OwnSite.add_to, form_asked=lambda request: 995077 if request.path == BOOKING else None
 )

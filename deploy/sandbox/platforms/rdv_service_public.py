@@ -9,21 +9,19 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import WEEKDAYS, today
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.json_calendar import as_json, days_from, moments
 from deploy.sandbox.sites.pages import Pages, render_page
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from deploy.sandbox.sites.site import Site
+    from deploy.sandbox.stand_in_types import Form, Planning
 
 _PATH: Final = "/prendre_rdv"
-_ORGANISATION: Final = "public_link_organisation_id"
 _DAYS: Final = 7
 _MONTHS: Final = (
     "janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."
@@ -107,40 +105,6 @@ async def _throttled(mode: Mode, _request: web.Request, _site: Site) -> web.Stre
     return answer
 
 
-def _page(form: Form) -> str:
-    return f"{_PATH}?{_ORGANISATION}={form.number}"
-
-
-def _form_asked(request: web.Request) -> int | None:
-    asked = request.query.get(_ORGANISATION, "")
-    return int(asked) if asked.isdecimal() else None
-
-
 PLATFORM: Final = StandInPlatform(
-    sites=(
-        StandIn(
-            "rdv_service_public",
-            "RDV Service Public",
-            "dans les services de l'État",
-            "Créteil",
-            platform_host("custom", 7),
-            (
-                Form(
-                    996001,
-                    "Renouvellement de récépissé",
-                    (
-                        Planning(996011, "Préfecture du Val-de-Marne"),
-                        Planning(996012, "Maison France Services"),
-                    ),
-                ),
-            ),
-        ),
-    ),
-    add_routes=Search.add_to,
-    page=_page,
-    form_asked=_form_asked,
-    headers={"Server": "nginx", "Cache-Control": "max-age=0, private, must-revalidate"},
-    modes={"closes": {"days": 3}},
-    mode_names={"closes": "Réservation fermée au-delà"},
-    instead={"maintenance": _unavailable, "rate_limited": _throttled},
+    add_routes=Search.add_to, instead={"maintenance": _unavailable, "rate_limited": _throttled}
 )

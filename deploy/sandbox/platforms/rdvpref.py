@@ -5,21 +5,19 @@ Written from what is publicly known of its pages and of its own script; what sta
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.json_calendar import days_from, moments, moments_on
 from deploy.sandbox.sites.pages import redirect, render_page
 from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+from deploy.sandbox.stand_in_types import Form
 
 if TYPE_CHECKING:
     from deploy.sandbox.request_body import Handler
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 CODE: Final = "SABLE"  # what a person reads in the captcha's picture
 _COOKIE: Final = "JSESSIONID"
 _ROOT: Final = "/rdvpref/reservation/demarche"
-_FORM: Final = re.compile(rf"{_ROOT}/(\d+)")
 _DAYS: Final = 7
 Page = Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
 
@@ -124,37 +121,4 @@ def _publication(at: datetime) -> dict[str, str]:
     return {"instantPublication": f"{at:%d/%m/%Y %H:%M}", "dateMin": _french(at), "dateMax": _french(at)}
 
 
-def _page(form: Form) -> str:
-    return f"{_ROOT}/{form.number}/"
-
-
-def _form_asked(request: web.Request) -> int | None:
-    found = _FORM.match(request.path)
-    return int(found[1]) if found else None
-
-
-PLATFORM: Final = StandInPlatform(
-    sites=(
-        StandIn(
-            "rdvpref",
-            "Rendez-vous en préfecture",
-            "dans les Hauts-de-Seine",
-            "Nanterre",
-            platform_host("prefenligne", 1),
-            (
-                Form(
-                    991092,
-                    "Titre de séjour : première demande",
-                    (Planning(991192, "Préfecture des Hauts-de-Seine"),),
-                ),
-            ),
-            played=False,  # a captcha stands before the slots
-        ),
-    ),
-    add_routes=Rdvpref.add_to,
-    page=_page,
-    form_asked=_form_asked,
-    headers={"Server": "Apache", "Cache-Control": "no-store"},
-    modes={"without_captcha": {"release_minutes": 0}},
-    mode_names={"without_captcha": "Sans captcha"},
-)
+PLATFORM: Final = StandInPlatform(add_routes=Rdvpref.add_to)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -17,19 +16,10 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
     from deploy.sandbox.stand_in_types import Planning
 
-_NUMBER: Final = re.compile(r"\d{6}")
-
 
 def as_json(body: object, status: int = 200) -> web.Response:
     """Return an answer in JSON."""
     return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
-
-
-def form_in(request: web.Request) -> int | None:
-    """Return the number of six digits in the path, else in the query or the page that asks: the form's."""
-    places = (request.path, request.query_string, request.headers.get("Referer", ""))
-    found = next(filter(None, map(_NUMBER.search, places)), None)
-    return int(found[0]) if found else None
 
 
 def missing() -> web.Response:

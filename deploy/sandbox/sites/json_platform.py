@@ -1,4 +1,4 @@
-"""Platforms that answer in JSON, each described by a file: its site, its modes, its routes and the shapes of answers.
+"""Platforms that answer in JSON, described by their files alone: routes, and the shapes of answers.
 
 In a shape, a text that begins with ``=`` is an expression of Jinja; a mapping with ``for`` makes a list, or with
 ``key`` another mapping; one with ``if`` and ``then`` chooses; a key that ends with ``?`` is left out where its value is
@@ -13,26 +13,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 
 from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc, today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.request_body import read_body
-from deploy.sandbox.sites.json_calendar import as_json, days_from, form_in, missing, moments
+from deploy.sandbox.sites.json_calendar import as_json, days_from, missing, moments
 from deploy.sandbox.sites.pages import Pages, missing_page, render_page
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiohttp import web
     from jinja2.environment import TemplateExpression
 
@@ -112,17 +106,17 @@ def _fits(want: Any, given: Any) -> bool:
     return want is None or bool(want == given)
 
 
-@dataclass
 class JsonPages(Pages):
     """One site's answers, and the page that a person opens, whatever its path."""
 
-    site: Site
-    about: Known
-    tokens: set[str] = field(default_factory=set)  # of the sessions that it opened
+    def __init__(self, site: Site, about: Known) -> None:
+        super().__init__(site)
+        self.about = about
+        self.tokens: set[str] = set()  # of the sessions that it opened
+        site.forget.append(self.tokens.clear)
 
     def add_routes(self, app: web.Application) -> None:
         """Add its answers, then the page."""
-        self.site.forget.append(self.tokens.clear)
         for route in self.about.get("routes", ()):
             method = "post" if "post" in route else "get"
             for path in [route[method]] if isinstance(route[method], str) else route[method]:
@@ -178,22 +172,3 @@ class JsonPages(Pages):
         token = secrets.token_hex(20)
         self.tokens.add(token)
         return token
-
-
-def read_platform(file: Path) -> StandInPlatform:
-    """Return the platform that a file describes; its code is the file's name."""
-    about: Known = yaml.safe_load(file.read_text("utf-8"))
-    site, modes = about["site"], about.get("modes", {})
-    system, number = site.pop("host").split()
-    forms = tuple(
-        Form(number, title, tuple(Planning(10 * number + at, each) for at, each in enumerate(places, 1)))
-        for number, (title, *places) in about["forms"].items()
-    )
-    return StandInPlatform(
-        sites=(StandIn(code=file.stem, host=platform_host(system, int(number)), forms=forms, **site),),
-        add_routes=lambda app, made: JsonPages(made, about).add_routes(app),
-        page=lambda form: about["page"].format(form=form.number),
-        form_asked=form_in,
-        modes={name: {} for name in modes},
-        mode_names=modes,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -42,9 +42,9 @@ class Pages:
         self.site = site
 
     @classmethod
-    def add_to(cls, app: web.Application, site: Site) -> None:
+    def add_to(cls, app: web.Application, site: Site, **about: Any) -> None:
         """Add a site's pages to its application; what a Platform wants as its ``add_routes``."""
-        cls(site).add_routes(app)
+        cls(site, **about).add_routes(app)
 
     def add_routes(self, app: web.Application) -> None:
         """Add what is left when a platform has added its own: nothing."""

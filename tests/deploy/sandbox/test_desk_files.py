@@ -12,9 +12,9 @@ from deploy.local.environment import sandbox_variables
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url
 from deploy.sandbox.platforms import platforms
-from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
+DEPARTMENTS = platforms()["ezbooking"].sites
 IDS = [
     "bobigny_93", "cergy_95", "creteil_94", "evry-courcouronnes_91",
     "melun_77", "nanterre_92", "paris_75", "versailles_78",

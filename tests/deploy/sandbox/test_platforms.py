@@ -71,7 +71,7 @@ def test_a_department_has_its_own_address_and_a_platform_one_of_its_system() -> 
 def test_what_two_stand_ins_share_is_said(
     monkeypatch: pytest.MonkeyPatch, other: StandIn, words: str
 ) -> None:
-    played = StandInPlatform((ONE, other), lambda _app, _site: None, lambda form: f"/{form.number}")
+    played = StandInPlatform(lambda _app, _site: None, (ONE, other))
     monkeypatch.setattr(folder, "platforms", lambda: {"played": played})
     with pytest.raises(ValueError, match=words):
         stand_ins.__wrapped__()

@@ -17,7 +17,7 @@ from configs.clock import clock
 from configs.desk import Desk
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import INBOX, department_host, url
-from deploy.sandbox.platforms.ezbooking.departments import DEPARTMENTS
+from deploy.sandbox.platforms import platforms
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal
 
 _PATIENCE = 20.0  # seconds
@@ -171,7 +171,7 @@ def plannings_of(desk: Desk) -> list[int]:
     form = form_of(desk)
     return [
         planning.number
-        for department in DEPARTMENTS
+        for department in platforms()[OPENED].sites
         for each in department.forms
         if each.number == form
         for planning in each.plannings

@@ -1,14 +1,24 @@
-"""The pages of the wizard: which template, which progress pictures."""
+"""What EZBooking shows: the pages of its wizard, the plannings that step 1 offers, the weekly calendar.
+
+The calendar is the HTML fragment that the page fetches by AJAX.
+"""
 
 from __future__ import annotations
 
+import random
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from deploy.sandbox.clock import PARIS, WEEKDAYS, today
+from deploy.sandbox.slot_store import HOURS
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
-    from deploy.sandbox.stand_in_types import Form, StandIn
+    from collections.abc import Iterable
+
+    from deploy.sandbox.modes import Mode
+    from deploy.sandbox.stand_in_types import Form, Planning, StandIn
 
 PICTURES: Final = "/extension/booking/design/images"
 _STEPS: Final = {
@@ -19,9 +29,19 @@ _STEPS: Final = {
     8: "Coordonnées personnelles",
     9: "Valider et terminer",
 }
+_MARKS: Final = {
+    0: (1, 0),
+    1: (1, 0),
+    2: (None, 1),
+    3: (3, 1),
+    4: (4, 3),
+}  # current step and steps done, by page
+_WEEK: Final = 7
+_SATURDAY: Final = 5
+_WORD: Final = "Guichet "
 
 
-def progress(current: int | None, done: int = 0) -> list[tuple[str, str]]:
+def _progress(current: int | None, done: int = 0) -> list[tuple[str, str]]:
     """Return (picture, title) of the steps; ``r`` marks the current one, ``G`` those up to ``done``."""
     return [
         (f"{PICTURES}/etape_{step}{'r' if step == current else 'G' if step <= done else ''}.png", title)
@@ -51,7 +71,6 @@ def page(
         planning: the counter chosen, which the page of step 4 names in its script.
         offered: key and label of each counter that step 1 offers.
     """
-    marks = {0: (1, 0), 1: (1, 0), 2: (None, 1), 3: (3, 1), 4: (4, 3)}
     return render(
         f"ezbooking/{template}",
         site=site,
@@ -61,5 +80,65 @@ def page(
         step=step,
         planning=planning,
         offered=offered,
-        steps=progress(*marks[step]),
+        steps=_progress(*_MARKS[step]),
     ).encode()
+
+
+def offered_plannings(form: Form, mode: Mode) -> dict[str, tuple[str, Planning]]:
+    """Return what a form offers in this mode: by the key that its page sends, the label and the planning."""
+    offered = {str(each.number): (each.label, each) for each in form.plannings}
+    last = form.plannings[-1]
+    if mode.name == "planning_gone":
+        offered.pop(str(int(mode.number("planning")) or last.number), None)
+    if mode.name == "huge":
+        del offered[str(last.number)]
+        label = _WORD * (int(mode.number("label")) // len(_WORD))
+        offered[_huge_number(last.number, int(mode.number("key")))] = (label, last)
+    return offered
+
+
+@lru_cache(maxsize=64)
+def _huge_number(seed: int, digits: int) -> str:
+    """Return a number of so many digits that no server's compression makes short: the same for the same seed."""
+    return "9" + "".join(random.Random(seed).choices("0123456789", k=digits - 1))  # noqa: S311 - no secret
+
+
+def odd_hour(form: int, mode: Mode) -> str:
+    """Return a link to an hour of absurdly many unix seconds, in mode huge; else nothing."""
+    if mode.name != "huge":
+        return ""
+    return (
+        f'<p><a href="/booking/create/{form}/5/{_huge_number(form, int(mode.number("key")))}">libre</a></p>'
+    )
+
+
+def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
+    """Return the table of the seven days that begin ``days_from_today`` days after today.
+
+    Args:
+        form: number of the form, for the links.
+        slots: open slots in unix seconds; those of other weeks are left out.
+        days_from_today: 0 for the week that begins today. That a week begins on the day asked for,
+            and not on its Monday, is our reading: no recording of a calendar exists.
+    """
+    first = today() + timedelta(days=days_from_today)
+    week = [first + timedelta(days=ahead) for ahead in range(_WEEK)]
+    # Pairs, not a dict: two instants can share a wall clock in the hour that is repeated in October.
+    here = [(datetime.fromtimestamp(slot, PARIS), slot) for slot in slots]
+    here = [(moment, slot) for moment, slot in here if moment.date() in week]
+    hours = sorted({*HOURS, *(moment.time() for moment, _ in here)})
+    rows = [[_cell(day, hour, here) for day in week] for hour in hours]
+    return render(
+        "ezbooking/calendar.html",
+        form=form,
+        first=f"{week[0]:%d/%m/%Y}",
+        last=f"{week[-1]:%d/%m/%Y}",
+        heads=[f"{WEEKDAYS[day.weekday()].capitalize()} {day:%d/%m}" for day in week],
+        rows=rows,
+    )
+
+
+def _cell(day: date, hour: time, here: Iterable[tuple[datetime, int]]) -> dict[str, object]:
+    found = [slot for moment, slot in here if moment.date() == day and moment.time() == hour]
+    works = hour in HOURS and day.weekday() < _SATURDAY
+    return {"hour": f"{hour:%Hh%M}", "slots": found, "works": works}
