@@ -9,10 +9,10 @@ import signal
 import sys
 
 from deploy.sandbox import addresses
-from deploy.sandbox.scenario import FIRST_FORM
+from deploy.sandbox.listener import PortTaken
 from deploy.sandbox.server import Ports, Sandbox
-from deploy.sandbox.sockets import PortTaken
 from deploy.sandbox.stripe.webhooks import Endpoint
+from deploy.sandbox.world import FIRST_FORM
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
-from deploy.sandbox.sites.control import act
+from deploy.sandbox.sites.app import act
 from deploy.sandbox.templating import static
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Inbox:
 
     async def _site(self, request: web.Request) -> web.Response:
         site = self._sandbox.known_site(request.match_info["code"])
-        return await act(site, request.match_info["action"], request)
+        return await act(site, request)
 
     async def _provider(self, request: web.Request) -> web.Response:
         """Set the mode of one provider, or of all of a channel."""

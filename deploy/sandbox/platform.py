@@ -1,4 +1,4 @@
-"""Interface of a stand-in platform's module; docs/adding-a-platform.md explains it."""
+"""What a stand-in platform is made of: sites, bookable pages, places. docs/adding-a-platform.md explains it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from aiohttp import web
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode, Table
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_in_types import Form, StandIn
 
 _NUMBER: Final = re.compile(r"\d{6}")
 Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
@@ -23,6 +22,48 @@ def form_in(request: web.Request) -> int | None:
     places = (request.path, request.query_string, request.headers.get("Referer", ""))
     found = next(filter(None, map(_NUMBER.search, places)), None)
     return int(found[0]) if found else None
+
+
+@dataclass(frozen=True)
+class Planning:
+    """One place of a form (a counter, an agenda, a town hall): its number in the booking system and its label."""
+
+    number: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Form:
+    """One bookable page: what it is for and the places it books. Its number is no other form's, on any site."""
+
+    number: int
+    title: str
+    plannings: tuple[Planning, ...]
+
+    @property
+    def asks_planning(self) -> bool:
+        """Whether a visitor has to choose a place."""
+        return len(self.plannings) > 1
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A stand-in of one booking site.
+
+    ``code`` is a department's ("91") or the platform's name, ``host`` the loopback address that is its own,
+    ``within`` and ``town`` are what its pages say of it ("dans l'Essonne", "Évry-Courcouronnes"). The world opens
+    slots by itself where ``played``: not where nobody could see them. ``home`` is the origin of the real site, where
+    there is only one: its pages name it as their own.
+    """
+
+    code: str
+    name: str
+    within: str
+    town: str
+    host: str
+    forms: tuple[Form, ...]
+    played: bool = True
+    home: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
-from deploy.sandbox.listener import Listener, WebListener
+from deploy.sandbox.listener import Listener, WebListener, listen
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import WebProvider
@@ -25,12 +25,10 @@ from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
 from deploy.sandbox.providers.twilio_calls import TwilioCalls
-from deploy.sandbox.scenario import FIRST_FORM, first_place, script
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
-from deploy.sandbox.sockets import listen
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.world import World
+from deploy.sandbox.world import FIRST_FORM, World, first_place, script
 
 if TYPE_CHECKING:
     import socket

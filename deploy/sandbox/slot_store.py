@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.clock import PARIS, as_paris, now, today
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.stand_in_types import Form, Planning
+from deploy.sandbox.platform import Form, Planning
 
 if TYPE_CHECKING:
     import random

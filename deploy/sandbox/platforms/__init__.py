@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from deploy.sandbox.addresses import department_host, platform_host
-from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+from deploy.sandbox.platform import Form, Planning, StandIn, StandInPlatform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,14 +21,13 @@ from deploy.sandbox.clock import PARIS, now
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.json_calendar import as_json
-from deploy.sandbox.sites.pages import html
+from deploy.sandbox.sites.pages import as_json, html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from deploy.sandbox.platform import Form, Planning
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_in_types import Form, Planning
 
 _LIST: Final = "/api/SlotsFromPosition"
 _SOCKET: Final = "/api/SlotsFromPositionStreaming"

@@ -16,11 +16,10 @@ from aiohttp import web
 from deploy.sandbox.clock import today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.pages import render_page
-from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
+from deploy.sandbox.sites.pages import SessionPages, WizardProgress, render_page
 
 if TYPE_CHECKING:
-    from deploy.sandbox.stand_in_types import Form
+    from deploy.sandbox.platform import Form
 
 _COOKIE: Final = "JSESSIONID"
 _CHOSEN: Final = re.compile(r"Object_Object:\{(\d+):reference:(c0-e\d+)\}")

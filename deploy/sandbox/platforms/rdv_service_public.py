@@ -12,14 +12,13 @@ from urllib.parse import urlencode
 from deploy.sandbox.clock import WEEKDAYS, today
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.json_calendar import as_json, days_from, moments
-from deploy.sandbox.sites.pages import Pages, render_page
+from deploy.sandbox.sites.pages import Pages, as_json, days_from, moments, render_page
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from deploy.sandbox.platform import Form, Planning
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.stand_in_types import Form, Planning
 
 _PATH: Final = "/prendre_rdv"
 _DAYS: Final = 7

@@ -13,11 +13,16 @@ from aiohttp import web
 
 from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.json_calendar import days_from, moments, moments_on
-from deploy.sandbox.sites.pages import redirect, render_page
-from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
-from deploy.sandbox.stand_in_types import Form
+from deploy.sandbox.platform import Form, StandInPlatform
+from deploy.sandbox.sites.pages import (
+    SessionPages,
+    WizardProgress,
+    days_from,
+    moments,
+    moments_on,
+    redirect,
+    render_page,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.request_body import Handler

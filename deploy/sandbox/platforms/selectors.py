@@ -11,8 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox.clock import WEEKDAYS
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.json_calendar import moments
-from deploy.sandbox.sites.pages import Pages, missing_page, redirect, render_page
+from deploy.sandbox.sites.pages import Pages, missing_page, moments, redirect, render_page
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
 from deploy.sandbox.receipts.sender import ReceiptSender
-from deploy.sandbox.request_body import Body, refusals, text, whole_number
+from deploy.sandbox.request_body import Body, read_mode, refusals
 
 if TYPE_CHECKING:
     from deploy.sandbox.listener import Listener
@@ -252,8 +251,5 @@ def told_ids(request: web.Request) -> dict[str, str]:
 
 def provider_mode(body: Body, table: Table = PROVIDER_MODES) -> Mode:
     """Read the mode that a control call asks for; a Refusal names the modes that exist."""
-    name = text(body, "mode")
-    if name is None:
-        raise Refusal('mode is missing: send {"mode": "normal"} or another', known=table)
-    parameters = {key: value for key, value in body.items() if key not in {"mode", "count"}}
-    return make_mode(name, parameters, whole_number(body, "count", least=1), table=table)
+    name, parameters, count = read_mode(body, table)
+    return make_mode(name, parameters, count, table=table)

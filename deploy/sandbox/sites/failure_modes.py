@@ -12,7 +12,6 @@ from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.sites.pages import html, redirect, render_page
-from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode
@@ -20,76 +19,28 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_GATEWAY: Final = {502: "502 Bad Gateway", 503: "503 Service Unavailable", 504: "504 Gateway Timeout"}
+_LATER: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)  # statuses with a Retry-After
 _HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 _FILLER: Final = b"<p>Les services de l'\xc3\x89tat vous informent.</p>\n" * 1024
 
 
-async def forever() -> None:
-    """Wait until the visitor goes away or the sandbox stops: both cancel the handler."""
-    await asyncio.Event().wait()
+def _page(template: str, status: int | None = None, **values: object) -> Instead:
+    """Answer by a template; without a status by that of the mode, which may name a Retry-After too."""
 
-
-async def _overload(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "overload.html", int(mode.number("status")))
-
-
-def _gateway(status: int) -> Instead:
-    async def answer(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-        return render_page(site, "gateway.html", status, title=_GATEWAY[status])
+    async def answer(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+        sent = status or int(mode.parameters.get("status", HTTPStatus.OK))
+        made = render_page(site, f"{template}.html", sent, prefix="", **values)
+        if "retry_after" in mode.parameters and sent in _LATER:
+            made.headers["Retry-After"] = str(int(mode.number("retry_after")))
+        if mode.name == "cloudflare":
+            made.headers["Server"] = "cloudflare"
+        return made
 
     return answer
-
-
-async def _refuse(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "refused.html", 403, reason="Trop de demandes depuis votre adresse.")
-
-
-async def _block(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "refused.html", 403, reason="Votre adresse a été écartée.")
-
-
-async def _cloudflare(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(
-        site, render("challenge.html", site=site.about), int(mode.number("status")), Server="cloudflare"
-    )
-
-
-async def _captcha(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "captcha.html", int(mode.number("status")), prefix="")
-
-
-async def _maintenance(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    status = int(mode.number("status"))
-    answer = render_page(site, "maintenance.html", status)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = str(int(mode.number("retry_after")))
-    return answer
-
-
-async def _layout(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "layout.html")
-
-
-async def _answer_closed(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "closed.html", int(mode.number("status")), prefix="")
-
-
-async def _rate_limited(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    wait = str(int(mode.number("retry_after")))
-    return html(site, render("gateway.html", title="429 Too Many Requests"), 429, Retry_After=wait)
-
-
-async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return html(site, "")
-
-
-async def _error200(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "error.html", prefix="")
 
 
 async def _hang_forever(_mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:
-    await forever()
+    await asyncio.Event().wait()  # until the visitor goes away or the sandbox stops: both cancel it
     return web.Response(status=204)
 
 
@@ -130,36 +81,36 @@ async def _endless(_mode: Mode, request: web.Request, site: Site) -> web.StreamR
         await asyncio.sleep(0.001)  # other stand-ins share this loop
 
 
-async def _redirect_loop(_mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
-    return redirect(site, request.path_qs)
+async def _redirect(mode: Mode, request: web.Request, site: Site) -> web.StreamResponse:
+    return redirect(site, mode.word("location") if mode.name == "redirect_away" else request.path_qs)
 
 
-async def _redirect_away(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return redirect(site, mode.word("location"))
+async def _empty(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
+    return html(site, "")
 
 
 _INSTEAD: Final[dict[str, Instead]] = {
-    "overload": _overload,
-    "overload_502": _gateway(502),
-    "overload_503": _gateway(503),
-    "overload_504": _gateway(504),
-    "ban": _refuse,
-    "block": _block,
-    "cloudflare": _cloudflare,
-    "captcha": _captcha,
-    "maintenance": _maintenance,
-    "layout": _layout,
-    "closed": _answer_closed,
-    "rate_limited": _rate_limited,
+    "overload": _page("overload"),
+    "overload_502": _page("gateway", 502, title="502 Bad Gateway"),
+    "overload_503": _page("gateway", 503, title="503 Service Unavailable"),
+    "overload_504": _page("gateway", 504, title="504 Gateway Timeout"),
+    "ban": _page("refused", 403, reason="Trop de demandes depuis votre adresse."),
+    "block": _page("refused", 403, reason="Votre adresse a été écartée."),
+    "cloudflare": _page("challenge"),
+    "captcha": _page("captcha"),
+    "maintenance": _page("maintenance"),
+    "layout": _page("layout"),
+    "closed": _page("closed"),
+    "rate_limited": _page("gateway", 429, title="429 Too Many Requests"),
     "empty": _empty,
-    "error200": _error200,
+    "error200": _page("error"),
     "hang_forever": _hang_forever,
     "reset": _reset,
     "drip": _drip,
     "big": _big,
     "endless": _endless,
-    "redirect_loop": _redirect_loop,
-    "redirect_away": _redirect_away,
+    "redirect_loop": _redirect,
+    "redirect_away": _redirect,
 }
 
 

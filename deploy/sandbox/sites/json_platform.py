@@ -23,8 +23,7 @@ from deploy.sandbox.addresses import platform_host
 from deploy.sandbox.clock import as_utc, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.request_body import read_body
-from deploy.sandbox.sites.json_calendar import as_json, days_from, missing, moments
-from deploy.sandbox.sites.pages import Pages, missing_page, render_page
+from deploy.sandbox.sites.pages import Pages, as_json, days_from, missing, missing_page, moments, render_page
 
 if TYPE_CHECKING:
     from aiohttp import web

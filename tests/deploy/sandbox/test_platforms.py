@@ -12,7 +12,7 @@ from deploy.sandbox.modes import MODES
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.running import Running
-from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+from deploy.sandbox.platform import Form, Planning, StandIn
 
 NAMES = sorted(platforms())
 ONE = StandIn("one", "Un", "à Un", "Un", "127.77.1.200", (Form(1, "Titre", (Planning(2, "Guichet"),)),))

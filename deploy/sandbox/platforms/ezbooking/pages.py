@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.sandbox.modes import Mode
-    from deploy.sandbox.stand_in_types import Form, Planning, StandIn
+    from deploy.sandbox.platform import Form, Planning, StandIn
 
 PICTURES: Final = "/extension/booking/design/images"
 _STEPS: Final = {

@@ -19,14 +19,13 @@ from deploy.sandbox.platforms.ezbooking.pages import (
     page,
     week_fragment,
 )
-from deploy.sandbox.sites.pages import html, redirect, render_page
-from deploy.sandbox.sites.sessions import SessionPages, WizardProgress
+from deploy.sandbox.sites.pages import SessionPages, WizardProgress, html, redirect, render_page
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
+    from deploy.sandbox.platform import Form
     from deploy.sandbox.sites.site import Site
     from deploy.sandbox.slot_store import SlotStore
-    from deploy.sandbox.stand_in_types import Form
 
 # Of the wizard's progress: a grey dot for each step, whatever its mark.
 _PIXEL: Final = base64.b64decode(
