@@ -12,7 +12,6 @@ from deploy.sandbox import addresses
 from deploy.sandbox.listener import PortTaken
 from deploy.sandbox.server import Ports, Sandbox
 from deploy.sandbox.stripe.webhooks import Endpoint
-from deploy.sandbox.world import FIRST_FORM
 
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
@@ -34,13 +33,6 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         help="let slots open and go by themselves (default: yes)",
     )
     parser.add_argument(
-        "--first-form",
-        type=int,
-        default=FIRST_FORM,
-        metavar="FORM",
-        help=f"where the world opens the first slots (default {FIRST_FORM})",
-    )
-    parser.add_argument(
         "--any-form",
         action="store_true",
         help="have a form of whatever number is asked for: real desk files name real numbers (see SANDBOX_HOSTS)",
@@ -56,7 +48,6 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
         help="the webhooks below which SendGrid and Twilio send receipts, as http://127.0.0.1:4000/api/hooks; "
         "SendGrid's key is made of SENDGRID_RECEIPT_SECRET",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="make the world the same each time")
     return parser.parse_args(given)
 
 
@@ -75,9 +66,7 @@ async def _live(arguments: argparse.Namespace) -> None:
     ports = Ports(arguments.sites_port, arguments.providers_port, arguments.inbox_port)
     sandbox = Sandbox(
         ports,
-        seed=arguments.seed,
         world=arguments.world,
-        first_form=arguments.first_form,
         any_form=arguments.any_form,
         stripe_endpoint=_endpoint(arguments.stripe_webhook),
     )
@@ -94,10 +83,10 @@ def _endpoint(url: str | None) -> Endpoint | None:
 
 
 def main(given: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; return 0, or 2 when a port cannot be had or there is no such form."""
+    """Run until SIGINT or SIGTERM; return 0, or 2 when a port cannot be had."""
     try:
         asyncio.run(_live(_arguments(given)))
-    except (PortTaken, LookupError) as error:
+    except PortTaken as error:
         print(error, file=sys.stderr)
         return 2
     return 0

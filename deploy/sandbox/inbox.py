@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -15,27 +16,14 @@ from deploy.sandbox.providers.provider import provider_mode
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.app import act
-from deploy.sandbox.templating import static
+from deploy.sandbox.templating import has_static, static
 
 if TYPE_CHECKING:
     from deploy.sandbox.outbox import Message
     from deploy.sandbox.server import Sandbox
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_FILES: Final = frozenset(
-    {
-        "chat.js",
-        "inbox.css",
-        "inbox.js",
-        "journal.js",
-        "keypad.js",
-        "messages.js",
-        "preview.js",
-        "sites.js",
-        "text.js",
-        "icon.svg",
-    }
-)
+_FILE: Final = re.compile(r"\w+\.(css|js|svg)")
 _SHOWN: Final = 600  # messages the page begins with
 _TICK: Final = 0.5  # seconds between two looks at the sites
 _HEARTBEAT: Final = 15.0  # seconds of silence after which a line keeps the connection known to be alive
@@ -95,12 +83,11 @@ class Inbox:
             }
             for name, provider in self._sandbox.providers.items()
         ]
-        journal = self._sandbox.journal.to_json()
         return {
             "run": self._run,
             "sites": sites,
             "providers": providers,
-            "journal": journal,
+            "journal": list(self._sandbox.journal.entries),
             "modes": list(MODES),
         }
 
@@ -110,10 +97,11 @@ class Inbox:
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in _FILES:
+        found = _FILE.fullmatch(name)
+        if found is None or not has_static(name):
             raise web.HTTPNotFound(text=f"no file {name}")
-        kind = _TYPES[name.rpartition(".")[2]]
-        return web.Response(text=static(name), content_type=kind, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(text=static(name), content_type=_TYPES[found[1]], headers=headers)
 
     async def _messages(self, _request: web.Request) -> web.Response:
         kept = self._sandbox.outbox.messages()[-_SHOWN:]

@@ -103,16 +103,14 @@ class Running(SandboxControl):
 
 
 @contextmanager
-def running(*, seed: int | None = None, world: bool = False, any_form: bool = False) -> Iterator[Running]:
+def running(*, any_form: bool = False) -> Iterator[Running]:
     """Start every stand-in on free ports in a thread of its own; stop them and the thread at the end.
 
     Args:
-        seed: makes the slots that are opened by number the same each time.
-        world: let slots open and go by themselves.
         any_form: let every site have a form of whatever number it is asked for.
     """
     ready: Future[Running] = Future()
-    sandbox = Sandbox(Ports(), seed=seed, world=world, any_form=any_form)
+    sandbox = Sandbox(Ports(), any_form=any_form)
     thread = threading.Thread(target=_run, args=(sandbox, ready), name="sandbox")
     thread.start()
     started = ready.result()

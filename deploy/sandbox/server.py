@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -28,7 +27,7 @@ from deploy.sandbox.providers.twilio_calls import TwilioCalls
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.world import FIRST_FORM, World, first_place, script
+from deploy.sandbox.world import World, script
 
 if TYPE_CHECKING:
     import socket
@@ -38,18 +37,6 @@ if TYPE_CHECKING:
 
 # Seconds that requests in progress are given at the end; the hanging ones would take for ever.
 _GRACE: Final = 0.05
-
-
-_PROVIDERS: Final = {
-    "sendgrid": addresses.SENDGRID,
-    "smtp": addresses.SMTP,
-    "twilio": addresses.TWILIO,
-    "twilio_calls": addresses.TWILIO_CALLS,
-    "telegram": addresses.TELEGRAM,
-    "web_push": addresses.PUSH,
-    "stripe": addresses.STRIPE,
-    "sentry": addresses.SENTRY,
-}
 
 
 @dataclass(frozen=True)
@@ -66,14 +53,11 @@ class Sandbox:
 
     Args:
         ports: where to listen.
-        seed: makes the slots that are opened by number, and the world, the same each time.
         world: let slots open and go by themselves.
-        first_form: where the world opens the first ones.
         any_form: let every site have a form of whatever number it is asked for.
         stripe_endpoint: where Stripe's events go; without it they wait until they are taken.
 
     Raises:
-        LookupError: there is no ``first_form``.
         PortTaken: on entry, when a port cannot be had.
     """
 
@@ -81,21 +65,14 @@ class Sandbox:
         self,
         ports: Ports,
         *,
-        seed: int | None = None,
         world: bool = False,
-        first_form: int = FIRST_FORM,
         any_form: bool = False,
         stripe_endpoint: Endpoint | None = None,
     ) -> None:
-        first_place(first_form)
         self.ports = ports
-        self._events, self._plays = script(seed, first_form), world
+        self._events, self._plays = script(), world
         self._world: asyncio.Task[None] | None = None
-        rng = random.Random(seed)  # noqa: S311 - a world, not a secret
-        self.sites = {
-            code: Site(about, random.Random(rng.random()), any_form=any_form)  # noqa: S311 - as above
-            for code, (_, about) in stand_ins().items()
-        }
+        self.sites = {code: Site(about, any_form=any_form) for code, (_, about) in stand_ins().items()}
         self.outbox = Outbox()
         self.journal = Journal()
         self.telegram = Telegram(self.outbox)
@@ -103,24 +80,12 @@ class Sandbox:
         self.sendgrid, self.twilio = SendGrid(self.outbox), Twilio(self.outbox)
         self.twilio_calls = TwilioCalls(self.outbox)
         self.push = PushService(self.outbox)
-        self.receipt_senders = {
-            each.provider_name: each.receipts for each in (self.sendgrid, self.twilio, self.twilio_calls)
-        }
+        texts = (self.twilio, self.twilio_calls)
+        self.receipt_senders = {each.provider_name: each.receipts for each in (self.sendgrid, *texts)}
         self.stripe = Stripe(stripe_endpoint)
         self.sentry = Sentry()
-        self.providers: dict[str, ProviderBase] = {
-            provider.provider_name: provider
-            for provider in (
-                self.sendgrid,
-                self.smtp,
-                self.twilio,
-                self.twilio_calls,
-                self.telegram,
-                self.push,
-                self.stripe,
-                self.sentry,
-            )
-        }
+        known = (self.sendgrid, self.smtp, *texts, self.telegram, self.push, self.stripe, self.sentry)
+        self.providers: dict[str, ProviderBase] = {each.provider_name: each for each in known}
         self._runners: list[web.AppRunner] = []
 
     async def __aenter__(self) -> Self:
@@ -128,7 +93,8 @@ class Sandbox:
         hosts = [site.about.host for site in self.sites.values()]
         with ExitStack() as unserved:
             sites = _listen(unserved, hosts, self.ports.sites, "--sites-port")
-            providers = _listen(unserved, [*_PROVIDERS.values()], self.ports.providers, "--providers-port")
+            hosts = [provider.host for provider in self.providers.values()]
+            providers = _listen(unserved, hosts, self.ports.providers, "--providers-port")
             inbox = _listen(unserved, [addresses.INBOX], self.ports.inbox, "--inbox-port")
             unserved.pop_all()
         self.ports = Ports(_port(sites), _port(providers), _port(inbox))
@@ -188,7 +154,7 @@ class Sandbox:
             site.reset()
         for provider in self.providers.values():
             await provider.reset()
-        self.journal.clear()
+        self.journal.entries.clear()
 
     def site_url(self, code: str) -> str:
         """Return the base URL of the booking site of a code."""
@@ -205,7 +171,7 @@ class Sandbox:
     def provider_url(self, name: str) -> str:
         """Return the base URL of a provider."""
         scheme = "smtp" if name == "smtp" else "http"
-        return addresses.url(_PROVIDERS[name], self.ports.providers, scheme)
+        return addresses.url(self.providers[name].host, self.ports.providers, scheme)
 
     @property
     def inbox_url(self) -> str:

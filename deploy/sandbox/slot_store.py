@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,6 @@ from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.platform import Form, Planning
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterable
 
 # Counter hours: appointments of half an hour on weekdays, as the week table shows them.
@@ -25,9 +25,8 @@ class SlotStore:
     With ``any_form`` there is a form of whatever number is asked for, with one planning: real desks name real numbers.
     """
 
-    def __init__(self, forms: Iterable[Form], rng: random.Random, *, any_form: bool = False) -> None:
+    def __init__(self, forms: Iterable[Form], *, any_form: bool = False) -> None:
         self.forms = {form.number: form for form in forms}
-        self._rng = rng
         self._any_form = any_form
         self._open: dict[int, set[int]] = {}
 
@@ -79,7 +78,7 @@ class SlotStore:
         free = sorted(set(_counter_hours(days)) - set(self.slots(planning)))
         if count > len(free):
             raise Refusal(f"only {len(free)} counter hours are left in the next {days} days, not {count}")
-        return self.open_at(planning, self._rng.sample(free, count))
+        return self.open_at(planning, random.sample(free, count))
 
     def take(self, planning: Planning, at: Iterable[int] | None = None) -> list[int]:
         """Take these slots, all of the planning when ``at`` is None; return those that were open."""

@@ -35,6 +35,11 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def has_static(name: str) -> bool:
+    """Whether there is a file of that name in ``static/``."""
+    return (_FOLDER / "static" / name).is_file()
+
+
 def static(name: str) -> str:
     """Return a text file of ``static/``."""
     return (_FOLDER / "static" / name).read_text(encoding="utf-8")

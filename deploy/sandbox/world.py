@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from deploy.sandbox.modes import Mode, Parameters
-    from deploy.sandbox.platform import Form, StandIn
+    from deploy.sandbox.platform import StandIn
     from deploy.sandbox.sites.site import Site
 
 log = logging.getLogger("sandbox")
 _SOON: Final = 13  # days: slots of the next two weeks, which the first pages of a calendar show
-FIRST_FORM: Final = 23014
+_FIRST_SITE: Final = "91"
 _FIRST_AT: Final = 8.0  # seconds after the start: the desks have been checked once, empty
 _FIRST_STAYS: Final = 180.0  # so that the first alert is seen however slow the machine starts
 _BETWEEN: Final = (10.0, 25.0)
@@ -59,24 +59,11 @@ class Event:
     parameters: tuple[tuple[str, float | str], ...] = ()
 
 
-def first_place(form: int = FIRST_FORM) -> tuple[StandIn, Form]:
-    """Return the site and form where the first slots open.
-
-    Raises:
-        LookupError: there is no such form; the text names those that exist.
-    """
-    places = {each.number: (site, each) for _, site in stand_ins().values() for each in site.forms}
-    if form not in places:
-        known = ", ".join(str(number) for number in places)
-        raise LookupError(f"no form {form} in the sandbox; those that exist: {known}")
-    return places[form]
-
-
-def script(seed: int | None = None, first_form: int = FIRST_FORM) -> Iterator[Event]:
-    """Yield what happens, in the order of time, without end; the same for the same seed."""
-    rng = random.Random(seed)  # noqa: S311 - a world, not a secret
+def script() -> Iterator[Event]:
+    """Yield what happens, in the order of time, without end."""
+    rng = random.Random()  # noqa: S311 - a world, not a secret
     later: list[tuple[float, int, Event]] = []
-    for number, event in enumerate(_openings(rng, first_form)):
+    for number, event in enumerate(_openings(rng)):
         while later and later[0][0] <= event.at:
             yield heapq.heappop(later)[2]
         yield event
@@ -91,8 +78,9 @@ def _end_of(event: Event, rng: random.Random) -> Event:
     return Event(event.at + stays, "take", event.code, event.form, event.planning, batch=event.batch)
 
 
-def _openings(rng: random.Random, first_form: int) -> Iterator[Event]:
-    first, form = first_place(first_form)
+def _openings(rng: random.Random) -> Iterator[Event]:
+    first = stand_ins()[_FIRST_SITE][1]
+    form = first.forms[0]
     # On every counter: a polite watcher asks one or two of them in its first visit.
     for batch, planning in enumerate(form.plannings):
         yield Event(_FIRST_AT, "open", first.code, form.number, planning.number, count=2, batch=batch)

@@ -50,14 +50,10 @@ class OwnSite(Pages):
     async def _booking(self, request: web.Request) -> web.StreamResponse:
         """Answer the booking links: known pages, one that no desk file lists, one at a search for the whole country."""
         mode, port = request[MODE].name, request.url.port
-        if mode == "booking_home":
-            return redirect(self.site, "/")
-        if mode == "booking_gone":
-            return missing_page(self.site)
         form = f"http://{department_host('77')}:{port}/booking/create/48803"
         return self._page(
             "booking",
-            title="Titres et visas" if mode == "retitled" else "Prendre rendez-vous",
+            title="Prendre rendez-vous",
             listed=[] if mode == "unlinked" else [(form, "Naturalisation : prendre rendez-vous")],
             unlisted=f"http://{platform_host('prefenligne', 1)}:{port}/rdvpref/reservation/demarche/991077/",
             town=f"http://{platform_host('custom', 1)}:{port}/rdv/992077",

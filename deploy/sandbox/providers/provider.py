@@ -69,6 +69,7 @@ class ProviderBase(ABC):
 
     channel: str
     provider_name: str
+    host: str  # its address
     mode_table: Table = PROVIDER_MODES
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import (
@@ -51,6 +52,7 @@ class PushService(Provider):
 
     channel = "push"
     provider_name = "web_push"
+    host = addresses.PUSH
     mode_table = _MODES
     _ids = itertools.count(1)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
@@ -48,6 +49,7 @@ class SendGrid(Provider):
 
     channel = "email"
     provider_name = "sendgrid"
+    host = addresses.SENDGRID
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__(outbox)

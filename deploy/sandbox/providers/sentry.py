@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.providers.provider import PROVIDER_MODES, KeyedProvider
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Sentry(KeyedProvider):
 
     channel = "errors"
     provider_name = "sentry"
+    host = addresses.SENTRY
     mode_table = _MODES
     largest = 20 * 1024**2  # bytes, as Sentry takes
 

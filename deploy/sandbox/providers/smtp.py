@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from deploy.sandbox import addresses
 from deploy.sandbox.listener import ProtocolListener, reset_transport
 from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.outbox import OutboxDraft
@@ -48,6 +49,7 @@ class Smtp(ProviderBase):
 
     channel = "email"
     provider_name = "smtp"
+    host = addresses.SMTP
     mode_table = SMTP_MODES
 
     def __init__(self, outbox: Outbox) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import Button, OutboxDraft
@@ -71,6 +72,7 @@ class Telegram(Provider):
 
     channel = "telegram"
     provider_name = "telegram"
+    host = addresses.TELEGRAM
     _ids = itertools.count(1)
 
     def __init__(self, outbox: Outbox) -> None:

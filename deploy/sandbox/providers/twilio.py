@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import Message, OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, seen_at, told_ids
@@ -29,6 +30,7 @@ class Twilio(TwilioApi):
     channel = "sms"
     account = token = ""  # of the last message
     provider_name = "twilio"
+    host = addresses.TWILIO
     resource = "Messages"
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import Outbox, OutboxDraft
@@ -37,6 +38,7 @@ class TwilioCalls(TwilioApi):
 
     channel = "voice"
     provider_name = "twilio_calls"
+    host = addresses.TWILIO_CALLS
     resource = "Calls"
 
     def __init__(self, outbox: Outbox) -> None:

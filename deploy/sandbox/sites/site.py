@@ -12,7 +12,6 @@ from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.slot_store import SlotStore
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
     from aiohttp import web
@@ -49,11 +48,11 @@ class Site:
     ``about`` says what it is; ``forget`` holds what its platform does at a reset (ends sessions, say).
     """
 
-    def __init__(self, about: StandIn, rng: random.Random, *, any_form: bool = False) -> None:
+    def __init__(self, about: StandIn, *, any_form: bool = False) -> None:
         self.about = about
         self.platform_name = stand_ins()[about.code][0]
         self.platform = platforms()[self.platform_name]
-        self.agenda = SlotStore(about.forms, rng, any_form=any_form)
+        self.agenda = SlotStore(about.forms, any_form=any_form)
         self.forget: list[Callable[[], None]] = []
         self.reset()
 

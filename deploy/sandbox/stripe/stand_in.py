@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from deploy.sandbox import addresses
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.providers.provider import WebProvider
@@ -50,6 +51,7 @@ class Stripe(WebProvider):
 
     channel = "payment"
     provider_name = "stripe"
+    host = addresses.STRIPE
     mode_table = STRIPE_MODES
 
     def __init__(self, endpoint: Endpoint | None = None) -> None:

@@ -154,7 +154,7 @@ class EZBooking(SessionPages):
 
     def _free(self, visit: WizardVisit) -> bool:
         planning = self.agenda.planning(visit.form, self._planning(visit))
-        return bool(self.agenda.slots(planning)) and visit.request[MODE].name != "error_sentence"
+        return bool(self.agenda.slots(planning))
 
     def _judge(self, visit: WizardVisit) -> web.Response:
         return visit.to(_TERMS if self._free(visit) else _VERDICT)
@@ -166,8 +166,7 @@ class EZBooking(SessionPages):
             return redirect(self.site, "/")
         if self._free(visit):
             return visit.to(_TERMS)
-        failing = visit.request[MODE].name == "error_sentence"
-        return self._page(visit, "no_calendar_error.html" if failing else "no_slot.html", _VERDICT)
+        return self._page(visit, "no_slot.html", _VERDICT)
 
     async def _terms(self, visit: WizardVisit) -> web.StreamResponse:
         if self._planning(visit) is None:
@@ -185,13 +184,12 @@ class EZBooking(SessionPages):
             return visit.to(_TERMS)
         if visit.request.method == "POST":
             return self._take_first(visit, planning)
-        hidden = visit.request[MODE].name == "no_calendar"
-        return self._page(visit, "slots_bare.html" if hidden else "slots.html", _CALENDAR, planning)
+        return self._page(visit, "slots.html", _CALENDAR, planning)
 
     async def _week(self, request: web.Request) -> web.StreamResponse:
         call = _CALL.fullmatch(request.match_info["call"])
         mode = request[MODE]
-        if not call or mode.name == "no_calendar":
+        if not call:
             return await self.missing(request)
         if "User-Agent" not in request.headers:
             return html(self.site, render("refused.html", reason="Requête sans navigateur."), status=403)
