@@ -9,13 +9,12 @@ import asyncio
 import errno
 import socket
 import struct
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
 _BACKLOG: Final = 1024
 _TRIES: Final = 20
@@ -85,21 +84,17 @@ def _explain(error: OSError, option: str) -> str:
     return f"cannot listen on {where}: {error.strerror}; choose another port with {option} PORT"
 
 
-class Listener(ABC):
-    """The listening socket of one server; its address and port stay the same."""
+class Listener:
+    """The listening socket of one server; its address and port stay the same.
 
-    def __init__(self) -> None:
-        self._is_open = False
-        self._address: tuple[str, int] | None = None
+    ``start`` accepts connections on a bound socket; it returns what closes the socket and leaves connections alone.
+    """
+
+    def __init__(self, start: Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]]) -> None:
+        self._start = start
+        self._stop: Callable[[], Awaitable[None]] | None = None
+        self._address: tuple[str, int] = ("127.0.0.1", 0)
         self._turn = asyncio.Lock()
-
-    @abstractmethod
-    async def _start(self, made: socket.socket) -> None:
-        """Accept connections on a bound socket."""
-
-    @abstractmethod
-    async def _stop(self) -> None:
-        """Close the socket; leave connections that stand alone."""
 
     async def open(self, made: socket.socket | None = None) -> None:
         """Accept connections, at first on the bound socket `made`. Does nothing where it is open.
@@ -108,51 +103,42 @@ class Listener(ABC):
             OSError: another program took the port while it was closed.
         """
         async with self._turn:
-            if not self._is_open:
-                made = made or bind_socket(*(self._address or ("127.0.0.1", 0)))
+            if self._stop is None:
+                made = made or bind_socket(*self._address)
                 self._address = made.getsockname()
-                await self._start(made)
-                self._is_open = True
+                self._stop = await self._start(made)
 
     async def close(self) -> None:
         """Refuse connections from now on; those that stand are not touched."""
         async with self._turn:
-            if self._is_open:
+            if self._stop is not None:
                 await self._stop()
-                self._is_open = False
+                self._stop = None
 
 
-class WebListener(Listener):
-    """The listening socket of a web application."""
+def listen_web(runner: web.AppRunner) -> Listener:
+    """Return the listener of a web application."""
 
-    def __init__(self, runner: web.AppRunner) -> None:
-        super().__init__()
-        self._runner = runner
-        self._site: web.SockSite | None = None
+    async def start(made: socket.socket) -> Callable[[], Awaitable[None]]:
+        site = web.SockSite(runner, made)
+        await site.start()
+        return site.stop
 
-    async def _start(self, made: socket.socket) -> None:
-        self._site = web.SockSite(self._runner, made)
-        await self._site.start()
-
-    async def _stop(self) -> None:
-        if self._site is not None:
-            await self._site.stop()
+    return Listener(start)
 
 
-class ProtocolListener(Listener):
-    """The listening socket of a protocol of asyncio."""
+def listen_protocol(make_protocol: Callable[[], asyncio.Protocol]) -> Listener:
+    """Return the listener of a protocol of asyncio."""
 
-    def __init__(self, make_protocol: Callable[[], asyncio.Protocol]) -> None:
-        super().__init__()
-        self._make_protocol = make_protocol
-        self._server: asyncio.Server | None = None
+    async def start(made: socket.socket) -> Callable[[], Awaitable[None]]:
+        server = await asyncio.get_running_loop().create_server(make_protocol, sock=made)
 
-    async def _start(self, made: socket.socket) -> None:
-        self._server = await asyncio.get_running_loop().create_server(self._make_protocol, sock=made)
+        async def stop() -> None:
+            server.close()
 
-    async def _stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        return stop
+
+    return Listener(start)
 
 
 def reset_connection(request: web.Request) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 _NUMBER: Final = re.compile(r"\d{6}")
+AddRoutes = Callable[[web.Application, "Site"], None]
 Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
 
 
@@ -81,7 +82,7 @@ class StandInPlatform:
         instead: its own answers in a mode, for those that are there for every site or that it adds.
     """
 
-    add_routes: Callable[[web.Application, Site], None]
+    add_routes: AddRoutes
     sites: tuple[StandIn, ...] = ()
     page: Callable[[Form], str] = "/{0.number}".format
     form_asked: Callable[[web.Request], int | None] = form_in

@@ -13,7 +13,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.journal import Journal
-from deploy.sandbox.listener import Listener, WebListener, listen
+from deploy.sandbox.listener import Listener, listen, listen_web
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.providers.provider import WebProvider
@@ -133,7 +133,7 @@ class Sandbox:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True)
         self._runners.append(runner)
         await runner.setup()
-        listener = WebListener(runner)
+        listener = listen_web(runner)
         await listener.open(made)
         return listener
 

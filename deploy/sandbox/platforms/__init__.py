@@ -26,24 +26,39 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from deploy.sandbox.platform import AddRoutes
+    from deploy.sandbox.sites.site import Site
+
 
 @cache
 def platforms() -> dict[str, StandInPlatform]:
     """Return every platform by name, which is its module's or its file's."""
-    from deploy.sandbox.sites.json_platform import JsonPages  # noqa: PLC0415 - sites read this registry
-
-    modules = {module.name for module in iter_modules(__path__)}
-    found = {name: import_module(f"{__name__}.{name}").PLATFORM for name in modules}
+    names = (module.name for module in iter_modules(__path__))
+    found = {name: import_module(f"{__name__}.{name}").PLATFORM for name in names}
     for file in Path(__file__).parent.glob("*.yaml"):
         name, about = file.stem, yaml.safe_load(file.read_text("utf-8"))
-        own = found.get(name) or StandInPlatform(add_routes=partial(JsonPages.add_to, about=about))
-        found[name] = replace(own, **_describe(name, about))
+        sites = about.get("sites", {name: about})
+        own = found.get(name)
+        told = {code: each for code, each in sites.items() if own is None or "routes" in each}
+        add_routes = partial(_add_json, told, own.add_routes if own else None)
+        found[name] = replace(
+            own or StandInPlatform(add_routes), add_routes=add_routes, **_describe(sites, about)
+        )
     return dict(sorted(found.items()))
 
 
-def _describe(name: str, about: dict[str, Any]) -> dict[str, Any]:
+def _add_json(described: dict[str, Any], others: AddRoutes | None, app: web.Application, site: Site) -> None:
+    """Add the pages of a site that its file describes, or those of its module."""
+    from deploy.sandbox.sites.json_platform import JsonPages  # noqa: PLC0415 - sites read this registry
+
+    if others and site.about.code not in described:
+        others(app, site)
+    else:
+        JsonPages.add_to(app, site, about=described[site.about.code])
+
+
+def _describe(sites: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a platform that its file describes."""
-    sites = about.get("sites", {name: about})
     told = {
         mode: {"name": each} if isinstance(each, str) else each
         for mode, each in about.get("modes", {}).items()

@@ -38,15 +38,14 @@ class Appointment(SessionPages):
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
         root = "/eAppointment{form:\\d+}"
-        app.router.add_get(f"{root}/appointment.do", self._entry)
-        app.router.add_get(f"{root}/element/jsp/appointment.jsp", self._motives)
+        app.router.add_get(f"{root}/appointment.do", self.for_form(self._entry))
+        app.router.add_get(f"{root}/element/jsp/appointment.jsp", self.for_form(self._motives))
         app.router.add_post(f"{root}/dwr/call/plaincall/{{script}}.{{method}}.dwr", self._answer_call)
         super().add_routes(app)
 
-    async def _entry(self, request: web.Request) -> web.StreamResponse:
+    async def _entry(self, request: web.Request, form: Form) -> web.StreamResponse:
         """Open a session for the site that the key names."""
-        form = self.site.form_of(request)
-        if form is None or request.query.get("sitekey") != f"S{form.number}":
+        if request.query.get("sitekey") != f"S{form.number}":
             return await self.missing(request)
         session = self.sessions.of(request) or self.sessions.begin()
         session.forms[form.number] = WizardProgress(passed=1)
@@ -55,10 +54,7 @@ class Appointment(SessionPages):
         answer.set_cookie("ID_ROUTE_GFA", ".worker_gfa1", path="/")
         return answer
 
-    async def _motives(self, request: web.Request) -> web.StreamResponse:
-        form = self.site.form_of(request)
-        if form is None:
-            return await self.missing(request)
+    async def _motives(self, request: web.Request, form: Form) -> web.StreamResponse:
         if not self._has_session(request, form):
             return self._page("expired", form)
         if request[MODE].name == "picture_first":

@@ -32,15 +32,12 @@ class Search(Pages):
 
     def add_routes(self, app: web.Application) -> None:
         """Add them; what is none is missing."""
-        app.router.add_get(_PATH, self._search)
+        app.router.add_get(_PATH, self.for_form(self._search))
         app.router.add_get("/users/rdv_wizard_step/new", self._reserve)
         super().add_routes(app)
 
-    async def _search(self, request: web.Request) -> web.StreamResponse:
+    async def _search(self, request: web.Request, form: Form) -> web.StreamResponse:
         """Show the list of places, the week of the one that was chosen, or that there is none."""
-        form = self.site.form_of(request)
-        if form is None:
-            return await self.missing(request)
         if lieu := request.query.get("lieu_id"):
             return self._week(request, form, self.site.agenda.planning(form, int(lieu)))
         there = [(each, moments(self.site, [each])) for each in form.plannings]

@@ -5,11 +5,8 @@ Written from what is publicly known of its pages and of its own script; what sta
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-
-from aiohttp import web
 
 from deploy.sandbox.clock import PARIS, now, today
 from deploy.sandbox.modes import MODE
@@ -25,13 +22,12 @@ from deploy.sandbox.sites.pages import (
 )
 
 if TYPE_CHECKING:
-    from deploy.sandbox.request_body import Handler
+    from aiohttp import web
 
 CODE: Final = "SABLE"  # what a person reads in the captcha's picture
 _COOKIE: Final = "JSESSIONID"
 _ROOT: Final = "/rdvpref/reservation/demarche"
 _DAYS: Final = 7
-Page = Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
 
 
 class Rdvpref(SessionPages):
@@ -42,11 +38,11 @@ class Rdvpref(SessionPages):
     def add_routes(self, app: web.Application) -> None:
         """Add the steps of a procedure; what is no page of one is missing."""
         form = f"{_ROOT}/{{form:\\d+}}"
-        app.router.add_get(f"{form}/", self._require_form(self._landing))
-        app.router.add_get(f"{form}/cgu/", self._require_form(self._conditions))
-        app.router.add_post(f"{form}/cgu/_validerCaptcha", self._require_form(self._submitted))
-        app.router.add_get(f"{form}/creneau/", self._require_form(self._slots))
-        app.router.add_post(f"{form}/creneau/_reserver", self._require_form(self._reserve))
+        app.router.add_get(f"{form}/", self.for_form(self._landing))
+        app.router.add_get(f"{form}/cgu/", self.for_form(self._conditions))
+        app.router.add_post(f"{form}/cgu/_validerCaptcha", self.for_form(self._submitted))
+        app.router.add_get(f"{form}/creneau/", self.for_form(self._slots))
+        app.router.add_post(f"{form}/creneau/_reserver", self.for_form(self._reserve))
         super().add_routes(app)
 
     async def _landing(self, _request: web.Request, form: Form) -> web.StreamResponse:
@@ -95,15 +91,6 @@ class Rdvpref(SessionPages):
     async def _reserve(self, _request: web.Request, form: Form) -> web.StreamResponse:
         self.site.counters.reservations += 1
         return self._page(form, "landing")
-
-    def _require_form(self, page: Page) -> Handler:
-        """Let a page answer for the forms of this site only."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            form = self.site.form_of(request)
-            return await page(request, form) if form else await self.missing(request)
-
-        return answer
 
     def _page(self, form: Form, name: str, **values: object) -> web.Response:
         base = f"{_ROOT}/{form.number}"

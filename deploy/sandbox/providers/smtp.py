@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.sandbox import addresses
-from deploy.sandbox.listener import ProtocolListener, reset_transport
+from deploy.sandbox.listener import listen_protocol, reset_transport
 from deploy.sandbox.modes import Mode, Parameters
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import PROVIDER_MODES, ProviderBase, seen_at
@@ -59,7 +59,7 @@ class Smtp(ProviderBase):
 
     async def serve(self, made: socket.socket) -> None:
         """Accept connections on a bound socket."""
-        self.listener = ProtocolListener(lambda: _Connection(self, self._sessions))
+        self.listener = listen_protocol(lambda: _Connection(self, self._sessions))
         await self.listener.open(made)
 
     async def stop(self) -> None:

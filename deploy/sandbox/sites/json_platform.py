@@ -127,9 +127,8 @@ class JsonPages(Pages):
         if known["form"] is None:
             return missing_page(self.site)
         shown = {name: fill(self.about.get(name), known) for name in ("frame", "state", "search")}
-        return render_page(
-            self.site, "json_desk.html", **shown, form=known["form"], prefix="", path=request.path
-        )
+        template = self.about.get("template", "json_desk.html")
+        return render_page(self.site, template, **shown, form=known["form"], prefix="", path=request.path)
 
     async def _answer(self, route: Known, request: web.Request) -> web.StreamResponse:
         known = self._known(request) | {"body": await read_body(request)}
@@ -146,7 +145,7 @@ class JsonPages(Pages):
         chosen = next(
             each for each in route.get("answers", [route]) if evaluate(each.get("if", "true"), known)
         )
-        return as_json(fill(chosen["json"], known), chosen.get("status", 200))
+        return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.headers())
 
     def _known(self, request: web.Request) -> Known:
         form = self.site.form_of(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -17,9 +18,11 @@ from deploy.sandbox.templating import render
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.sandbox.platform import Planning
+    from deploy.sandbox.platform import Form, Planning
+    from deploy.sandbox.request_body import Handler
     from deploy.sandbox.sites.site import Site
 
+Page = Callable[[web.Request, "Form"], Awaitable[web.StreamResponse]]
 _KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real site's sessions end
 
 
@@ -46,9 +49,10 @@ def missing_page(site: Site) -> web.Response:
     return render_page(site, "missing.html", 404, prefix="")
 
 
-def as_json(body: object, status: int = 200) -> web.Response:
+def as_json(body: object, status: int = 200, **headers: str) -> web.Response:
     """Return an answer in JSON."""
-    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
+    text = json.dumps(body, ensure_ascii=False)
+    return web.json_response(text=text, status=status, headers=headers)
 
 
 def missing() -> web.Response:
@@ -86,6 +90,15 @@ class Pages:
     def add_routes(self, app: web.Application) -> None:
         """Add what is left when a platform has added its own: nothing."""
         app.router.add_route("*", "/{path:.*}", self.missing)
+
+    def for_form(self, page: Page) -> Handler:
+        """Let a page answer for the forms of this site only."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            form = self.site.form_of(request)
+            return await page(request, form) if form else await self.missing(request)
+
+        return answer
 
     async def missing(self, _request: web.Request) -> web.StreamResponse:
         """Answer that there is no such page."""

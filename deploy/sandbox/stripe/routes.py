@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.objects import Json, StripeError, cut_list, show
 from deploy.sandbox.stripe.parameters import list_kind
-from deploy.sandbox.stripe.resources import (
-    catalogue,
-    checkout,
-    customers,
-    invoice_items,
-    invoices,
-    money_back,
-    subscriptions,
-)
+from deploy.sandbox.stripe.resources import catalogue, checkout, invoices, money_back, subscriptions
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -45,7 +37,7 @@ def _list(kind: str, url: str, *filters: str) -> Operation:
 
 
 _TABLE: Final[tuple[tuple[str, str, Operation], ...]] = (
-    ("DELETE", "/v1/customers/{}", customers.delete_customer),
+    ("DELETE", "/v1/customers/{}", subscriptions.delete_customer),
     ("POST", "/v1/checkout/sessions", checkout.create_session),
     ("GET", "/v1/checkout/sessions", _list("checkout.session", "/v1/checkout/sessions")),
     ("GET", "/v1/checkout/sessions/{}", _retrieve("checkout.session")),
@@ -63,11 +55,11 @@ _TABLE: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/v1/invoices/{}/lines", invoices.list_lines),
     ("POST", "/v1/invoices/{}/void", invoices.void_invoice),
     ("GET", "/v1/invoice_payments", _list("invoice_payment", "/v1/invoice_payments", "invoice")),
-    ("POST", "/v1/invoiceitems", invoice_items.create_invoice_item),
-    ("GET", "/v1/invoiceitems", invoice_items.list_invoice_items),
-    ("DELETE", "/v1/invoiceitems/{}", invoice_items.delete_invoice_item),
+    ("POST", "/v1/invoiceitems", invoices.create_invoice_item),
+    ("GET", "/v1/invoiceitems", invoices.list_invoice_items),
+    ("DELETE", "/v1/invoiceitems/{}", invoices.delete_invoice_item),
     ("POST", "/v1/coupons", catalogue.create_coupon),
-    ("POST", "/v1/billing_portal/sessions", customers.create_portal_session),
+    ("POST", "/v1/billing_portal/sessions", subscriptions.create_portal_session),
     ("GET", "/v1/disputes/{}", _retrieve("dispute")),
     ("GET", "/v1/radar/early_fraud_warnings/{}", _retrieve("radar.early_fraud_warning")),
     ("GET", "/v1/events", _list("event", "/v1/events")),

@@ -15,7 +15,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.parameters import Parameters
-from deploy.sandbox.stripe.resources.customers import delete_customer
+from deploy.sandbox.stripe.resources.subscriptions import delete_customer
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_commands

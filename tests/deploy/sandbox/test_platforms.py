@@ -9,10 +9,9 @@ from aiohttp.test_utils import make_mocked_request
 from deploy.sandbox import platforms as folder
 from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.modes import MODES
-from deploy.sandbox.platform import StandInPlatform
+from deploy.sandbox.platform import Form, Planning, StandIn, StandInPlatform
 from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.running import Running
-from deploy.sandbox.platform import Form, Planning, StandIn
 
 NAMES = sorted(platforms())
 ONE = StandIn("one", "Un", "à Un", "Un", "127.77.1.200", (Form(1, "Titre", (Planning(2, "Guichet"),)),))

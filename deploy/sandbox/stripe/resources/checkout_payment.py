@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from deploy.sandbox.stripe.objects import StripeError
 from deploy.sandbox.stripe.resources.catalogue import find_promotion_code, redeem_coupon, usable_coupon
 from deploy.sandbox.stripe.resources.checkout import make_details, set_amounts, take_off
-from deploy.sandbox.stripe.resources.customers import make_customer
 from deploy.sandbox.stripe.resources.invoices import finalize_invoice
 from deploy.sandbox.stripe.resources.payments import (
     add_payment_intent,
@@ -25,6 +24,7 @@ from deploy.sandbox.stripe.resources.renewals import (
     schedule_renewal,
     settle_invoice,
 )
+from deploy.sandbox.stripe.resources.subscriptions import make_customer
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account

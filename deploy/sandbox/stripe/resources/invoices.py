@@ -1,6 +1,7 @@
-"""Invoices: draft → open → paid; or void. How their money is collected is in ``renewals``.
+"""Invoices: draft → open → paid, or void; and items, amounts that wait for a customer's next one (negative: a credit).
 
-Since 2025-03-31 an invoice names its subscription in ``parent`` and its payments in ``payments``.
+How their money is collected is in ``renewals``. Since 2025-03-31 an invoice names its subscription in ``parent`` and
+its payments in ``payments``.
 """
 
 from __future__ import annotations
@@ -8,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.stripe.objects import Json, StripeError, blank, make_list, new_id
-from deploy.sandbox.stripe.parameters import list_within
+from deploy.sandbox.stripe.parameters import list_kind, list_within
 from deploy.sandbox.stripe.resources.catalogue import amount_off
-from deploy.sandbox.stripe.resources.invoice_items import pending_items
 from deploy.sandbox.stripe.resources.payments import add_payment_intent, cancel_intent
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.parameters import Parameters
 
+ITEM_FIELDS: Final = ("amount", "currency", "customer", "description", "metadata", "subscription")
 _LEAST_CENTS: Final = 50  # less is added to the customer's balance
 
 
@@ -135,6 +136,71 @@ def list_of_payments(account: Account, invoice: Json) -> Json:
     return make_list(_payments_of(account, invoice), f"/v1/invoice_payments?invoice={invoice['id']}")
 
 
+def create_invoice_item(account: Account, given: Parameters) -> Json:
+    """POST /v1/invoiceitems: an amount for the next invoice, of the subscription where one is named."""
+    given.only(*ITEM_FIELDS)
+    customer = account.find("customer", given.needed_text("customer"), "customer")["id"]
+    amount, moment, parent = given.needed_number("amount"), account.clock.now(), None
+    if subscription := given.text("subscription"):
+        if account.find("subscription", subscription, "subscription")["customer"] != customer:
+            raise StripeError("The subscription is another customer's.", param="subscription")
+        details = {"subscription": subscription, "subscription_item": None}
+        parent = {"subscription_details": details, "type": "subscription_details"}
+    made = blank(
+        "invoiceitem",
+        id=new_id("ii"),
+        amount=amount,
+        currency=(given.text("currency") or "eur").lower(),
+        customer=customer,
+        date=moment,
+        description=given.text("description"),
+        metadata=given.metadata(),
+        net_amount=amount,
+        parent=parent,
+        period={"start": moment, "end": moment},
+        _subscription=subscription,
+    )
+    return account.make("invoiceitem.created", made)
+
+
+def _pending_items(account: Account, customer: str, subscription: str | None) -> list[Json]:
+    """Return what waits for this invoice: the customer's items, without those of other subscriptions."""
+    waiting = account.where("invoiceitem", customer=customer, invoice=None)
+    return [each for each in waiting if each["_subscription"] in {None, subscription}]
+
+
+def delete_invoice_item(account: Account, given: Parameters, item: str) -> Json:
+    """DELETE /v1/invoiceitems/{id}: one that still waits, or is on a draft."""
+    given.only()
+    known = account.find("invoiceitem", item)
+    invoice = account.get("invoice", known["invoice"])
+    if invoice and invoice["status"] != "draft":
+        raise StripeError("This invoice item is on an invoice and can no longer be deleted.")
+    if invoice:
+        _take_off(invoice, known)
+    account.drop(known)
+    account.emit("invoiceitem.deleted", known)
+    return {"id": item, "object": "invoiceitem", "deleted": True}
+
+
+def _take_off(draft: Json, item: Json) -> None:
+    lines = draft["lines"]["data"]
+    bears = [
+        (each["parent"]["invoice_item_details"] or {}).get("invoice_item") == item["id"] for each in lines
+    ]
+    draft["lines"]["data"] = [line for line, bears_it in zip(lines, bears, strict=True) if not bears_it]
+    for name in ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax"):
+        draft[name] -= item["amount"]
+    draft["amount_due"] = draft["amount_remaining"] = max(draft["total"], 0)
+
+
+def list_invoice_items(account: Account, given: Parameters) -> Json:
+    """GET /v1/invoiceitems; those of a deleted customer are refused."""
+    if customer := given.text("customer"):
+        account.find("customer", customer, "customer")
+    return list_kind(account, given, "invoiceitem", "/v1/invoiceitems", "customer")
+
+
 def _payments_of(account: Account, invoice: Json) -> list[Json]:
     return [account.find("invoice_payment", each) for each in invoice["_payments"]]
 
@@ -174,7 +240,7 @@ def _add_discount(account: Account, invoice: Json, coupon: Json) -> Json:
 
 def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Json]:
     lines = []
-    for item in pending_items(account, subscription["customer"], subscription["id"]):
+    for item in _pending_items(account, subscription["customer"], subscription["id"]):
         item["invoice"] = invoice
         parent = name_parent(
             "invoice_item_details", invoice_item=item["id"], subscription=item["_subscription"]

@@ -6,7 +6,7 @@ import stripe
 
 from deploy.sandbox.stripe import account
 from deploy.sandbox.stripe.objects import blank, read_shapes
-from deploy.sandbox.stripe.resources import catalogue, checkout, invoice_items, subscriptions
+from deploy.sandbox.stripe.resources import catalogue, checkout, invoices, subscriptions
 
 CLASSES: dict[str, Any] = {
     "product": stripe.Product, "price": stripe.Price, "customer": stripe.Customer,
@@ -23,7 +23,7 @@ CLASSES: dict[str, Any] = {
 PARAMETERS: list[tuple[str, Any]] = [
     ("CouponCreateParams", catalogue.COUPON_FIELDS),
     ("SubscriptionUpdateParams", subscriptions.SUBSCRIPTION_FIELDS),
-    ("InvoiceItemCreateParams", invoice_items.ITEM_FIELDS),
+    ("InvoiceItemCreateParams", invoices.ITEM_FIELDS),
 ]  # fmt: skip
 
 
