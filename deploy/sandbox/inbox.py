@@ -16,7 +16,7 @@ from deploy.sandbox.providers.provider import provider_mode
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.app import act
-from deploy.sandbox.templating import has_static, static
+from deploy.sandbox.templating import STATIC, static
 
 if TYPE_CHECKING:
     from deploy.sandbox.outbox import Message
@@ -98,7 +98,7 @@ class Inbox:
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         found = _FILE.fullmatch(name)
-        if found is None or not has_static(name):
+        if found is None or not (STATIC / name).is_file():
             raise web.HTTPNotFound(text=f"no file {name}")
         headers = {"Cache-Control": "no-store"}
         return web.Response(text=static(name), content_type=_TYPES[found[1]], headers=headers)

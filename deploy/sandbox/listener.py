@@ -15,6 +15,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import ExitStack
 
 _BACKLOG: Final = 1024
 _TRIES: Final = 20
@@ -42,44 +43,34 @@ def bind_socket(host: str, port: int) -> socket.socket:
     return made
 
 
-def _all_bound(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    bound: list[socket.socket] = []
-    try:
-        for host in hosts:
-            bound.append(bind_socket(host, port))
-            # Port 0 is chosen by the first host; the others take the same.
-            port = bound[0].getsockname()[1]
-    except OSError as error:
-        for made in bound:
-            made.close()
-        error.filename = f"{host}:{port}"
-        raise
-    return bound
-
-
-def listen(hosts: Sequence[str], port: int, option: str) -> list[socket.socket]:
-    """Return a listening socket for each host, all on one port (0: any that is free on all).
+def listen(unserved: ExitStack, hosts: Sequence[str], port: int, option: str) -> list[socket.socket]:
+    """Return a listening socket for each host, all on one port (0: any that is free on all); the stack closes them.
 
     Raises:
         PortTaken: names the address and the command line's ``option`` that moves it.
     """
-    tries = _TRIES if port == 0 else 1
-    for left in reversed(range(tries)):
+    for left in reversed(range(_TRIES if port == 0 else 1)):
+        bound: list[socket.socket] = []
         try:
-            return _all_bound(hosts, port)
+            for host in hosts:
+                # Port 0 is chosen by the first host; the others take the same.
+                bound.append(bind_socket(host, bound[0].getsockname()[1] if bound else port))
+                unserved.callback(bound[-1].close)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE and left:
-                continue
-            raise PortTaken(_explain(error, option)) from error
-    raise PortTaken(f"no free port on {hosts[0]} after {tries} tries; choose one with {option}")
+            for made in bound:
+                made.close()
+            if error.errno != errno.EADDRINUSE or not left:
+                raise PortTaken(_explain(error, f"{host}:{port}", option)) from error
+        else:
+            return bound
+    raise PortTaken(f"no free port on {hosts[0]}; choose one with {option}")
 
 
-def _explain(error: OSError, option: str) -> str:
-    where = error.filename
+def _explain(error: OSError, where: str, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"{where} is taken: stop what listens there or choose another port with {option} PORT"
     if error.errno == errno.EADDRNOTAVAIL:
-        host = where.split(":")[0]
+        host = where.split(":", maxsplit=1)[0]
         return f"this machine has no address {host}; on macOS add it: sudo ifconfig lo0 alias {host} up"
     return f"cannot listen on {where}: {error.strerror}; choose another port with {option} PORT"
 

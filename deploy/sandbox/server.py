@@ -27,7 +27,7 @@ from deploy.sandbox.providers.twilio_calls import TwilioCalls
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.stripe.stand_in import Stripe
-from deploy.sandbox.world import World, script
+from deploy.sandbox.world import World
 
 if TYPE_CHECKING:
     import socket
@@ -70,7 +70,7 @@ class Sandbox:
         stripe_endpoint: Endpoint | None = None,
     ) -> None:
         self.ports = ports
-        self._events, self._plays = script(), world
+        self._plays = world
         self._world: asyncio.Task[None] | None = None
         self.sites = {code: Site(about, any_form=any_form) for code, (_, about) in stand_ins().items()}
         self.outbox = Outbox()
@@ -92,10 +92,10 @@ class Sandbox:
         """Bind every port, then start to answer."""
         hosts = [site.about.host for site in self.sites.values()]
         with ExitStack() as unserved:
-            sites = _listen(unserved, hosts, self.ports.sites, "--sites-port")
+            sites = listen(unserved, hosts, self.ports.sites, "--sites-port")
             hosts = [provider.host for provider in self.providers.values()]
-            providers = _listen(unserved, hosts, self.ports.providers, "--providers-port")
-            inbox = _listen(unserved, [addresses.INBOX], self.ports.inbox, "--inbox-port")
+            providers = listen(unserved, hosts, self.ports.providers, "--providers-port")
+            inbox = listen(unserved, [addresses.INBOX], self.ports.inbox, "--inbox-port")
             unserved.pop_all()
         self.ports = Ports(_port(sites), _port(providers), _port(inbox))
         await self._serve(Inbox(self).make_app(), inbox[0])
@@ -113,7 +113,7 @@ class Sandbox:
     def begin_world(self) -> None:
         """Let slots open and go by themselves from now on; repeated, nothing changes."""
         if self._world is None:
-            self._world = asyncio.create_task(World(self.sites, self._events).play(), name="world")
+            self._world = asyncio.create_task(World(self.sites).play(), name="world")
 
     async def __aexit__(self, *_: object) -> None:
         """Stop answering and close every connection, also those that hang."""
@@ -190,13 +190,6 @@ class Sandbox:
             lines.append(f"  {type(provider).__name__:<18} {self.provider_url(name)}")
         lines += ["Inbox", f"  {'What was sent':<18} {self.inbox_url}/"]
         return "\n".join(lines)
-
-
-def _listen(stack: ExitStack, hosts: list[str], port: int, option: str) -> list[socket.socket]:
-    bound = listen(hosts, port, option)
-    for made in bound:
-        stack.callback(made.close)
-    return bound
 
 
 def _transports(runner: web.AppRunner) -> list[asyncio.Transport]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FOLDER: Final = Path(__file__).parent
+STATIC: Final = _FOLDER / "static"
 
 
 @cache
@@ -35,11 +36,6 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def has_static(name: str) -> bool:
-    """Whether there is a file of that name in ``static/``."""
-    return (_FOLDER / "static" / name).is_file()
-
-
 def static(name: str) -> str:
     """Return a text file of ``static/``."""
-    return (_FOLDER / "static" / name).read_text(encoding="utf-8")
+    return (STATIC / name).read_text(encoding="utf-8")

@@ -1,23 +1,21 @@
-"""The world of the sandbox: when slots open and go by themselves, and when a site has a failure mode."""
+"""The world of the sandbox: slots open and go by themselves, and now and then a site has a failure mode."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 import random
-from dataclasses import dataclass
 from itertools import count, cycle
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.platforms import stand_ins
+from deploy.sandbox.modes import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from deploy.sandbox.modes import Mode, Parameters
-    from deploy.sandbox.platform import StandIn
+    from deploy.sandbox.modes import Parameters
+    from deploy.sandbox.platform import Planning
     from deploy.sandbox.sites.site import Site
 
 log = logging.getLogger("sandbox")
@@ -28,9 +26,8 @@ _FIRST_STAYS: Final = 180.0  # so that the first alert is seen however slow the 
 _BETWEEN: Final = (10.0, 25.0)
 _STAYS: Final = (20.0, 60.0)
 _BAD_SOON: Final = (4, 8)  # of the first events these are bad moments instead of slots
-_BAD_EVERY: Final = (
-    12  # and later one in so many: who was refused has come back before the same site refuses again
-)
+# And later one in so many: who was refused has come back before the same site refuses again.
+_BAD_EVERY: Final = 12
 _BAD_LASTS: Final = (65.0, 75.0)  # so that a desk that is checked each minute meets it
 # In this order, repeatedly: some minutes of watching show each of them.
 _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
@@ -39,131 +36,69 @@ _BAD: Final[tuple[tuple[str, Parameters], ...]] = (
     ("overload", {}),
     ("overload_502", {}),
 )
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happens ``at`` seconds after the start.
-
-    ``take`` names by ``batch`` the slots that an earlier ``open`` opened; ``mode`` sets a site's mode.
-    """
-
-    at: float
-    kind: Literal["open", "take", "mode"]
-    code: str
-    form: int = 0
-    planning: int = 0
-    count: int = 0
-    batch: int = 0
-    mode: str = "normal"
-    parameters: tuple[tuple[str, float | str], ...] = ()
-
-
-def script() -> Iterator[Event]:
-    """Yield what happens, in the order of time, without end."""
-    rng = random.Random()  # noqa: S311 - a world, not a secret
-    later: list[tuple[float, int, Event]] = []
-    for number, event in enumerate(_openings(rng)):
-        while later and later[0][0] <= event.at:
-            yield heapq.heappop(later)[2]
-        yield event
-        end = _end_of(event, rng)
-        heapq.heappush(later, (end.at, number, end))
-
-
-def _end_of(event: Event, rng: random.Random) -> Event:
-    if event.kind == "mode":
-        return Event(event.at + rng.uniform(*_BAD_LASTS), "mode", event.code)
-    stays = _FIRST_STAYS if event.at == _FIRST_AT else rng.uniform(*_STAYS)
-    return Event(event.at + stays, "take", event.code, event.form, event.planning, batch=event.batch)
-
-
-def _openings(rng: random.Random) -> Iterator[Event]:
-    first = stand_ins()[_FIRST_SITE][1]
-    form = first.forms[0]
-    # On every counter: a polite watcher asks one or two of them in its first visit.
-    for batch, planning in enumerate(form.plannings):
-        yield Event(_FIRST_AT, "open", first.code, form.number, planning.number, count=2, batch=batch)
-    at, bad, sites = _FIRST_AT, _bad_moments(rng, first), _in_turn(rng)
-    for number in count(1):
-        at += rng.uniform(*_BETWEEN)
-        if number in _BAD_SOON or number % _BAD_EVERY == 0:
-            yield _bad_moment(at, *next(bad))
-        else:
-            yield _opening(rng, at, next(sites), len(form.plannings) + number)
-
-
-def _by_platform() -> dict[str, list[StandIn]]:
-    found: dict[str, list[StandIn]] = {}
-    for platform, site in stand_ins().values():
-        if site.played:
-            found.setdefault(platform, []).append(site)
-    return found
-
-
-def _in_turn(rng: random.Random) -> Iterator[StandIn]:
-    """Yield a site of one platform after the other, so that each of them shows up soon."""
-    for sites in cycle(_by_platform().values()):
-        yield rng.choice(sites)
-
-
-def _opening(rng: random.Random, at: float, site: StandIn, batch: int) -> Event:
-    form = rng.choice(site.forms)
-    planning = rng.choice(form.plannings)
-    return Event(at, "open", site.code, form.number, planning.number, count=rng.randint(1, 4), batch=batch)
-
-
-def _bad_moment(at: float, code: str, mode: str, parameters: Parameters) -> Event:
-    return Event(at, "mode", code, mode=mode, parameters=tuple(parameters.items()))
-
-
-def _bad_moments(rng: random.Random, first: StandIn) -> Iterator[tuple[str, str, Parameters]]:
-    """Yield site, mode and parameters, where another site of its platform goes on: who is refused rests for minutes.
-
-    Sites of one form, not the first; one after the other, so that each has had its rest before its next bad moment.
-    """
-    shared = (site for sites in _by_platform().values() if len(sites) > 1 for site in sites)
-    codes = [each.code for each in shared if len(each.forms) == 1 and each is not first]
-    rng.shuffle(codes)
-    return ((code, *bad) for code, bad in zip(cycle(codes), cycle(_BAD), strict=False))
+_rng: Final = random.Random()  # noqa: S311 - a world, not a secret
 
 
 class World:
-    """The player: applies each event at its time."""
+    """What happens at the booking sites; what a person at the buttons has made impossible is left out."""
 
-    def __init__(self, sites: Mapping[str, Site], events: Iterable[Event]) -> None:
-        self._sites = sites
-        self._events = events
-        self._opened: dict[int, list[int]] = {}
-        self._bad: dict[str, Mode] = {}
+    def __init__(self, sites: Mapping[str, Site]) -> None:
+        self._first = sites[_FIRST_SITE]
+        self._played: dict[str, list[Site]] = {}  # by platform
+        for site in sites.values():
+            if site.about.played:
+                self._played.setdefault(site.platform_name, []).append(site)
 
     async def play(self) -> None:
         """Play until cancelled."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for event in self._events:
-            await asyncio.sleep(start + event.at - loop.time())
-            self.apply(event)
+        bad, sites = self._bad_moments(), self._in_turn()
+        async with asyncio.TaskGroup() as group:
+            await asyncio.sleep(_FIRST_AT)
+            # On every counter: a polite watcher asks one or two of them in its first visit.
+            for planning in self._first.about.forms[0].plannings:
+                group.create_task(_open(self._first, planning, 2, _FIRST_STAYS))
+            for number in count(1):
+                await asyncio.sleep(_rng.uniform(*_BETWEEN))
+                if number in _BAD_SOON or number % _BAD_EVERY == 0:
+                    group.create_task(_trouble(*next(bad)))
+                    continue
+                site = next(sites)
+                planning = _rng.choice(_rng.choice(site.about.forms).plannings)
+                group.create_task(_open(site, planning, _rng.randint(1, 4), _rng.uniform(*_STAYS)))
 
-    def apply(self, event: Event) -> None:
-        """Let one event happen; what a person at the buttons has made impossible is left out."""
-        site = self._sites[event.code]
-        try:
-            if event.kind == "mode":
-                self._set_mode(site, event)
-                return
-            planning = site.agenda.planning(site.agenda.form(event.form), event.planning)
-            if event.kind == "open":
-                self._opened[event.batch] = site.agenda.open_some(planning, event.count, days=_SOON)
-            else:
-                site.agenda.take(planning, self._opened.pop(event.batch, ()))
-        except Refusal as refusal:
-            log.warning("the world leaves out %s at %s: %s", event.kind, site.about.name, refusal)
+    def _in_turn(self) -> Iterator[Site]:
+        """Yield a site of one platform after the other, so that each of them shows up soon."""
+        for sites in cycle(self._played.values()):
+            yield _rng.choice(sites)
 
-    def _set_mode(self, site: Site, event: Event) -> None:
-        # What a person has set stays: only an untroubled site is troubled, and only our trouble ended.
-        mode = site.make_mode(event.mode, dict(event.parameters))
-        ours = self._bad.pop(event.code, None)
-        if site.modes.site is ours or (mode.name != "normal" and site.modes.site.name == "normal"):
-            self._bad[event.code] = mode
-            site.set_mode(mode)
+    def _bad_moments(self) -> Iterator[tuple[Site, str, Parameters]]:
+        """Yield sites and modes, where another site of its platform goes on: who is refused rests for minutes.
+
+        Sites of one form, not the first; one after the other, so that each has had its rest before its next bad moment.
+        """
+        shared = [site for sites in self._played.values() if len(sites) > 1 for site in sites]
+        chosen = [site for site in shared if len(site.about.forms) == 1 and site is not self._first]
+        _rng.shuffle(chosen)
+        return ((site, *bad) for site, bad in zip(cycle(chosen), cycle(_BAD), strict=False))
+
+
+async def _open(site: Site, planning: Planning, slots: int, seconds: float) -> None:
+    """Let slots open and go."""
+    try:
+        opened = site.agenda.open_some(planning, slots, days=_SOON)
+    except Refusal as refusal:
+        log.warning("the world opens nothing at %s: %s", site.about.name, refusal)
+        return
+    await asyncio.sleep(seconds)
+    site.agenda.take(planning, opened)
+
+
+async def _trouble(site: Site, name: str, parameters: Parameters) -> None:
+    """Let a site have a mode for a while; what a person has set stays."""
+    if site.modes.site.name != "normal":
+        return
+    mode = site.make_mode(name, parameters)
+    site.set_mode(mode)
+    await asyncio.sleep(_rng.uniform(*_BAD_LASTS))
+    if site.modes.site is mode:
+        site.set_mode(Mode())

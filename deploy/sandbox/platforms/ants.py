@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ from zoneinfo import ZoneInfo
 from aiohttp import WSMsgType, web
 
 from deploy.sandbox.clock import PARIS, now
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import as_json, html
@@ -33,8 +31,7 @@ _LIST: Final = "/api/SlotsFromPosition"
 _SOCKET: Final = "/api/SlotsFromPositionStreaming"
 _HEADER: Final = "X-HUB-RDV-AUTH-TOKEN"
 _RADII: Final = (0.99, 5, 10, 15, 20, 25, 30)
-_REASONS: Final = ("CNI", "PASSPORT", "CNI-PASSPORT")
-_DOCUMENTS: Final = (1, 2, 3, 4, 5)
+_ALLOWED: Final = {"reason": ("CNI", "PASSPORT", "CNI-PASSPORT"), "documents_number": tuple("12345")}
 _A_MINUTE: Final = 30  # requests and messages of one address
 _SPELLINGS: Final = ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00")
 _EARTH: Final = 6371.0  # km
@@ -132,11 +129,9 @@ class _Search:
     def _asked_halls(self, criteria: Mapping[str, Any]) -> list[tuple[Form, Planning]]:
         """Return the town halls of the area; each has an editor of its own."""
         if code := criteria.get("department_code"):
-            with suppress(Refusal):
-                form = self._site.agenda.form(_number(str(code)))
-                return [(form, planning) for planning in form.plannings]
-            return []
-        forms = [form for form in self._site.about.forms if _within(_AREAS[form.number], criteria)]
+            forms = [form] if (form := self._site.agenda.find_form(_number(str(code)))) else []
+        else:
+            forms = [form for form in self._site.about.forms if _within(_AREAS[form.number], criteria)]
         return [(form, planning) for form in forms for planning in form.plannings]
 
     def _failed(self, criteria: Mapping[str, Any], mode: Mode) -> int:
@@ -172,11 +167,7 @@ def _criteria(sent: str) -> Criteria | None:
 def _invalid(criteria: Criteria, needed: Iterable[str]) -> list[dict[str, object]]:
     """Name what is missing or wrong as the server's validation does."""
     missing = [key for key in (*needed, "start_date", "end_date") if not criteria.get(key)]
-    wrong = [
-        key
-        for key, allowed in (("reason", _REASONS), ("documents_number", map(str, _DOCUMENTS)))
-        if str(criteria.get(key)) not in allowed
-    ]
+    wrong = [key for key, allowed in _ALLOWED.items() if str(criteria.get(key)) not in allowed]
     return [{"loc": ["query", key], "msg": "invalid", "type": "value_error"} for key in (*missing, *wrong)]
 
 
@@ -190,36 +181,28 @@ def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
 
 def _hall(area: _Area, planning: Planning, hours: Iterable[datetime], root: str) -> dict[str, object]:
     spelling = _SPELLINGS[planning.number % len(_SPELLINGS)]
-    return {
-        "id": str(planning.number),
-        "name": planning.label,
-        "longitude": area.longitude,
-        "latitude": area.latitude,
+    place = {"longitude": area.longitude, "latitude": area.latitude, "distance_km": 0.0}
+    address = {
         "public_entry_address": "1 place de la Mairie",
         "zip_code": f"{area.code:0<5}",
         "city_name": area.city,
-        "website": "https://mairie.invalid",
-        "city_logo": "https://mairie.invalid/logo.png",
-        "distance_km": 0.0,
-        "available_slots": [
-            {
-                "datetime": hour.strftime(spelling),
-                "callback_url": f"{root}/{planning.number}/{int(hour.timestamp())}",
-            }
-            for hour in hours
-        ],
     }
+    site = {"website": "https://mairie.invalid", "city_logo": "https://mairie.invalid/logo.png"}
+    link = f"{root}/{planning.number}"
+    slots = [
+        {"datetime": hour.strftime(spelling), "callback_url": f"{link}/{int(hour.timestamp())}"}
+        for hour in hours
+    ]
+    named = {"id": str(planning.number), "name": planning.label}
+    return {**named, **place, **address, **site, "available_slots": slots}
 
 
 def _add_routes(app: web.Application, site: Site) -> None:
     search = _Search(site)
 
     async def front(_request: web.Request) -> web.Response:
-        return html(
-            site,
-            f'<!DOCTYPE html><html><title>{site.about.name}</title><link rel="canonical" href="{site.about.home}/">'
-            "<h1>Trouver un rendez-vous</h1></html>",
-        )
+        head = f'<title>{site.about.name}</title><link rel="canonical" href="{site.about.home}/">'
+        return html(site, f"<!DOCTYPE html><html>{head}<h1>Trouver un rendez-vous</h1></html>")
 
     async def reserve(_request: web.Request) -> web.Response:
         site.counters.reservations += 1

@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -17,7 +17,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
-from deploy.sandbox.receipts.events import make_events
+from deploy.sandbox.receipts.sender import make_events
 from deploy.sandbox.receipts.signatures import sign_events
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _RESERVED_HEADERS: Final = frozenset(
     {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
     | {"to", "from", "subject", "reply-to", "cc", "bcc"}
 )
+# https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
+_TWICE: Final = "Each unique email address in the personalizations array should only be included once."
 _LONGEST_SUBSTITUTIONS: Final = 10_000  # bytes of one personalization, tags and values
 
 
@@ -132,22 +134,13 @@ def _passes_spam_reports(mail: dict[str, Any]) -> bool:
     return bool(chosen.get("enable")) if isinstance(chosen, dict) else False
 
 
-class _Shared(NamedTuple):
-    """What all personalizations of a call share; `contents` by MIME type."""
-
-    sender: str
-    contents: dict[str, str]
-    custom: dict[str, str]
-    headers: dict[str, str]
-
-
 def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
-    of_all = _Shared(
-        _person(mail.get("from"), "from"),
-        _contents(mail),
-        _texts(mail.get("custom_args"), "custom_args"),
-        _headers(mail, "headers"),
-    )
+    of_all: dict[str, Any] = {
+        "sender": _person(mail.get("from"), "from"),
+        "contents": _contents(mail),
+        "custom": _texts(mail.get("custom_args"), "custom_args"),
+        "headers": _headers(mail, "headers"),
+    }
     people = mail.get("personalizations")
     if not isinstance(people, list) or not people:
         raise _bad("The personalizations field is required and must have at least one.", "personalizations")
@@ -157,34 +150,32 @@ def _drafts(mail: dict[str, Any]) -> Iterator[OutboxDraft]:
     for place, one in enumerate(people):
         if not isinstance(one, dict):
             raise _bad("Each personalization must be an object.", f"personalizations.{place}")
-        for draft in _of_personalization(mail, one, f"personalizations.{place}", of_all):
-            _meet_once(draft, met)
+        for draft in _of_personalization(mail, one, f"personalizations.{place}", **of_all):
+            if draft.to.casefold() in met:
+                raise _bad(_TWICE, "personalizations")
+            met.add(draft.to.casefold())
             yield draft
 
 
-def _meet_once(draft: OutboxDraft, met: set[str]) -> None:
-    # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors
-    if draft.to.casefold() in met:
-        raise _bad(
-            "Each unique email address in the personalizations array should only be included once.",
-            "personalizations",
-        )
-    met.add(draft.to.casefold())
-
-
 def _of_personalization(
-    mail: dict[str, Any], one: dict[str, Any], where: str, of_all: _Shared
+    mail: dict[str, Any],
+    one: dict[str, Any],
+    where: str,
+    *,
+    sender: str,
+    contents: dict[str, str],
+    custom: dict[str, str],
+    headers: dict[str, str],
 ) -> Iterator[OutboxDraft]:
     subject = one.get("subject", mail.get("subject"))
     if not isinstance(subject, str) or not subject:
         raise _bad("The subject is required. You can get around this with a template.", "subject")
     swaps = _texts(one.get("substitutions"), f"{where}.substitutions")
     if sum(len(f"{tag}{value}".encode()) for tag, value in swaps.items()) > _LONGEST_SUBSTITUTIONS:
-        raise _bad(
-            "The substitutions of one personalization may not exceed 10000 bytes.", f"{where}.substitutions"
-        )
-    custom = of_all.custom | _texts(one.get("custom_args"), f"{where}.custom_args")
-    headers = of_all.headers | _headers(one, f"{where}.headers")
+        message = "The substitutions of one personalization may not exceed 10000 bytes."
+        raise _bad(message, f"{where}.substitutions")
+    own = custom | _texts(one.get("custom_args"), f"{where}.custom_args")
+    sent = headers | _headers(one, f"{where}.headers")
     if one.get("cc") or one.get("bcc"):
         raise _bad("Copies are not imitated by SendGrid's stand-in.", where)
     if not isinstance(one.get("to"), list) or not one["to"]:
@@ -193,13 +184,13 @@ def _of_personalization(
         yield OutboxDraft(
             to=_person(person, f"{where}.to.{place}"),
             field_name=f"{where}.to.{place}.email",
-            sender=of_all.sender,
+            sender=sender,
             subject=subject,
-            text=of_all.contents.get("text/plain", ""),
-            html=of_all.contents.get("text/html"),
-            seen_at=seen_at(custom.get("seen_at")),
-            custom=custom,
-            headers=headers,
+            text=contents.get("text/plain", ""),
+            html=contents.get("text/html"),
+            seen_at=seen_at(own.get("seen_at")),
+            custom=own,
+            headers=sent,
             substitutions=swaps,
         )
 

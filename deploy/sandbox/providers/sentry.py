@@ -44,8 +44,9 @@ class Sentry(KeyedProvider):
         self.reports: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def add_own_routes(self, app: web.Application) -> None:
-        """Add where envelopes go; bodies in gzip or Brotli are unpacked."""
+        """Add where envelopes go; bodies in gzip or Brotli are unpacked. A person reads what came."""
         app.router.add_post("/api/{project:\\d+}/envelope/", self._take)
+        app.router.add_get("/_control/reports", self._list)
 
     async def reset(self) -> None:
         """Forget the reports and answer normally again."""
@@ -55,6 +56,9 @@ class Sentry(KeyedProvider):
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
         return {**super().to_json(), "messages": len(self.reports)}
+
+    async def _list(self, _request: web.Request) -> web.Response:
+        return web.json_response(list(self.reports))
 
     def read_key(self, request: web.Request) -> str:
         """Return what a report is authorized by."""

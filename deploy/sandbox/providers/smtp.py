@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns at each login of its own attributes
 
 _OWN_HEADERS: Final = ("Message-ID", "Auto-Submitted", "List-Unsubscribe", "List-Unsubscribe-Post")
-_AT: Final[Parameters] = {
-    "at": "mail"
-}  # the step that is met: ehlo, mail, rcpt, or dot: the end of the content
+# The step that is met: ehlo, mail, rcpt, or dot: the end of the content.
+_AT: Final[Parameters] = {"at": "mail"}
 # As HTTP's, and besides: timeout and reset at a step; reply gives that line at a step; reset_after accepts the mail and
 # ends the connection.
 SMTP_MODES: Final[dict[str, Parameters]] = {

@@ -157,15 +157,6 @@ class PressDesk:
         self._answered.clear()
 
 
-@dataclass
-class Webhook:
-    """Where updates are sent, and what became of the last one; an empty ``url``: nowhere."""
-
-    url: str = ""
-    secret: str = ""
-    last_error: str = ""
-
-
 class UpdateDesk:
     """The bot's updates: made by people, kept until the bot fetches them or its webhook takes them.
 
@@ -181,7 +172,7 @@ class UpdateDesk:
         self._forget()
 
     def _forget(self) -> None:
-        self._webhook = Webhook()
+        self._hook = self._secret = self._error = ""  # the webhook, and what became of the last call of it
         self._allowed: frozenset[str] | None = None  # kinds of updates; None: all
         self._waiting: list[Update] = []
         self._is_sending = False
@@ -211,22 +202,21 @@ class UpdateDesk:
         self._forget()
 
     def _send_soon(self) -> None:
-        if self._waiting and self._webhook.url and not self._is_sending:
+        if self._waiting and self._hook and not self._is_sending:
             self._is_sending = True
             self._calls.run(self._send_all())
 
     async def _send_all(self) -> None:
         """Send what waits to the webhook, in order; an update that is not taken is sent again and again."""
-        while self._waiting and self._webhook.url:
-            update, hook = self._waiting[0], self._webhook
-            headers = {"Content-Type": "application/json"} | ({_HEADER: hook.secret} if hook.secret else {})
-            outcome, taken = await self._calls.post(hook.url, json.dumps(update).encode(), headers)
+        while self._waiting and self._hook:
+            update, body = self._waiting[0], json.dumps(self._waiting[0]).encode()
+            headers = {"Content-Type": "application/json"} | ({_HEADER: self._secret} if self._secret else {})
+            outcome, taken = await self._calls.post(self._hook, body, headers)
             if taken is None:
-                failed = "Wrong response" if outcome.isdecimal() else "Connection failed"
-                hook.last_error = f"{failed}: {outcome}"
+                self._error = f"{'Wrong response' if outcome.isdecimal() else 'Connection failed'}: {outcome}"
                 await asyncio.sleep(_AGAIN)
                 continue
-            hook.last_error = ""
+            self._error = ""
             self._waiting.remove(update)
             if call := _read_call(taken):
                 await self._perform(call)
@@ -241,7 +231,7 @@ class UpdateDesk:
         return asked
 
     async def _get_updates(self, request: web.Request) -> web.Response:
-        if self._webhook.url:
+        if self._hook:
             return make_error(409, "Conflict: can't use getUpdates method while webhook is active")
         asked = await self._read(request)
         offset = int(asked.get("offset") or 0)
@@ -257,18 +247,22 @@ class UpdateDesk:
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
         asked = await self._read(request)
-        self._webhook = Webhook(str(asked.get("url") or ""), str(asked.get("secret_token") or ""))
+        self._hook, self._secret = str(asked.get("url") or ""), str(asked.get("secret_token") or "")
+        self._error = ""
         self._send_soon()
         return make_result()
 
     async def _delete_webhook(self, _request: web.Request) -> web.Response:
-        self._webhook = Webhook()
+        self._hook = self._secret = self._error = ""
         return make_result()
 
     async def _show_webhook(self, _request: web.Request) -> web.Response:
-        hook = self._webhook
-        shown = {"url": hook.url, "has_custom_certificate": False, "pending_update_count": len(self._waiting)}
-        return make_result(shown | ({"last_error_message": hook.last_error} if hook.last_error else {}))
+        shown = {
+            "url": self._hook,
+            "has_custom_certificate": False,
+            "pending_update_count": len(self._waiting),
+        }
+        return make_result(shown | ({"last_error_message": self._error} if self._error else {}))
 
     async def _show_page(
         self, request: web.Request, code: str = "", *, is_pressed: bool = False

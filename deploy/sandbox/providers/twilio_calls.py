@@ -21,7 +21,7 @@ from deploy.sandbox.outbox import Outbox, OutboxDraft
 from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.phone_call import CALL_ANSWERS, ENDED, PhoneCall, list_actions
 from deploy.sandbox.providers.provider import Accepted, provider_mode, seen_at, told_ids
-from deploy.sandbox.providers.twilio_api import TwilioApi, check_number, refuse
+from deploy.sandbox.providers.twilio import TwilioApi, check_number, refuse
 from deploy.sandbox.receipts.signatures import sign_form
 from deploy.sandbox.request_body import read_body, text
 

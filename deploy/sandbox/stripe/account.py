@@ -89,14 +89,6 @@ class BillingSettings:
     after_retries: str = "cancel"  # what becomes of the subscription then, one of AFTER_RETRIES
 
 
-@dataclass(frozen=True)
-class EventCause:
-    """The API call that causes events: the id of the request and its idempotency key; None: no call."""
-
-    request_id: str | None = None
-    idempotency_key: str | None = None
-
-
 @dataclass
 class Account:
     """Everything that is kept. It is touched by one thread only, the sandbox's event loop."""
@@ -105,7 +97,10 @@ class Account:
     live: bool = False  # whether the last call came with a live key
     clock: BillingClock = field(default_factory=BillingClock)
     settings: BillingSettings = field(default_factory=BillingSettings)
-    cause: EventCause = field(default_factory=EventCause)
+    cause: tuple[str | None, str | None] = (
+        None,
+        None,
+    )  # the API call under way: its request id, its idempotency key
     listeners: list[Callable[[Json], None]] = field(default_factory=list)  # called with each new event
     _objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -163,7 +158,7 @@ class Account:
             "data": {"object": show(thing)} | ({"previous_attributes": previous} if previous else {}),
             "livemode": self.live,
             "pending_webhooks": 1,
-            "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
+            "request": dict(zip(("id", "idempotency_key"), self.cause, strict=True)),
             "type": kind,
         }
         self.add(event)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from deploy.sandbox.stripe.account import API_VERSION, EventCause
+from deploy.sandbox.stripe.account import API_VERSION
 from deploy.sandbox.stripe.objects import Json, StripeError, new_id
 from deploy.sandbox.stripe.parameters import Parameters, decode_fields
 from deploy.sandbox.stripe.routes import find_operation, show_expanded
@@ -162,14 +162,14 @@ class Api:
     def _run(self, call: ApiCall, told: Json, request_id: str) -> ApiAnswer:
         operation, ids = find_operation(call.method, call.path)
         given = Parameters(told)
-        self._account.cause = EventCause(request_id, call.key)
+        self._account.cause = (request_id, call.key)
         try:
             made = operation(self._account, given, *ids)
             return ApiAnswer(_SUCCESS, _dump(show_expanded(self._account, made, given.texts("expand"))))
         except StripeError as error:
             return refuse(error, request_id)
         finally:
-            self._account.cause = EventCause()
+            self._account.cause = (None, None)
 
 
 def _is_kept(made: ApiAnswer) -> bool:

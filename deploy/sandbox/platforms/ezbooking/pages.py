@@ -29,13 +29,8 @@ _STEPS: Final = {
     8: "Coordonnées personnelles",
     9: "Valider et terminer",
 }
-_MARKS: Final = {
-    0: (1, 0),
-    1: (1, 0),
-    2: (None, 1),
-    3: (3, 1),
-    4: (4, 3),
-}  # current step and steps done, by page
+# By page: the current step, and the last one that is done.
+_MARKS: Final = {0: (1, 0), 1: (1, 0), 2: (None, 1), 3: (3, 1), 4: (4, 3)}
 _WEEK: Final = 7
 _SATURDAY: Final = 5
 _WORD: Final = "Guichet "
@@ -62,26 +57,12 @@ def page(
 ) -> bytes:
     """Return a page of the wizard as UTF-8; rendered once, since only slots change and they are not in it.
 
-    Args:
-        template: file in templates/ezbooking/.
-        site: whose page it is.
-        form: the booking page.
-        prefix: what stands before ``/booking`` in links ("" or "/index.php").
-        step: number in the page's own address.
-        planning: the counter chosen, which the page of step 4 names in its script.
-        offered: key and label of each counter that step 1 offers.
+    ``prefix`` stands before ``/booking`` in links ("" or "/index.php"); the page of step 4 names the ``planning``
+    chosen in its script; ``offered`` are key and label of each counter that step 1 offers.
     """
-    return render(
-        f"ezbooking/{template}",
-        site=site,
-        form=form,
-        base=f"{prefix}/booking/create/{form.number}",
-        prefix=prefix,
-        step=step,
-        planning=planning,
-        offered=offered,
-        steps=_progress(*_MARKS[step]),
-    ).encode()
+    shown = {"site": site, "form": form, "prefix": prefix, "step": step, "planning": planning}
+    shown |= {"base": f"{prefix}/booking/create/{form.number}", "steps": _progress(*_MARKS[step])}
+    return render(f"ezbooking/{template}", **shown, offered=offered).encode()
 
 
 def offered_plannings(form: Form, mode: Mode) -> dict[str, tuple[str, Planning]]:
@@ -107,16 +88,15 @@ def odd_hour(form: int, mode: Mode) -> str:
     """Return a link to an hour of absurdly many unix seconds, in mode huge; else nothing."""
     if mode.name != "huge":
         return ""
-    return (
-        f'<p><a href="/booking/create/{form}/5/{_huge_number(form, int(mode.number("key")))}">libre</a></p>'
-    )
+    hour = _huge_number(form, int(mode.number("key")))
+    return f'<p><a href="/booking/create/{form}/5/{hour}">libre</a></p>'
 
 
 def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
     """Return the table of the seven days that begin ``days_from_today`` days after today.
 
     Args:
-        form: number of the form, for the links.
+        form: number of the form.
         slots: open slots in unix seconds; those of other weeks are left out.
         days_from_today: 0 for the week that begins today. That a week begins on the day asked for,
             and not on its Monday, is our reading: no recording of a calendar exists.
@@ -128,14 +108,9 @@ def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
     here = [(moment, slot) for moment, slot in here if moment.date() in week]
     hours = sorted({*HOURS, *(moment.time() for moment, _ in here)})
     rows = [[_cell(day, hour, here) for day in week] for hour in hours]
-    return render(
-        "ezbooking/calendar.html",
-        form=form,
-        first=f"{week[0]:%d/%m/%Y}",
-        last=f"{week[-1]:%d/%m/%Y}",
-        heads=[f"{WEEKDAYS[day.weekday()].capitalize()} {day:%d/%m}" for day in week],
-        rows=rows,
-    )
+    heads = [f"{WEEKDAYS[day.weekday()].capitalize()} {day:%d/%m}" for day in week]
+    ends = {"first": f"{week[0]:%d/%m/%Y}", "last": f"{week[-1]:%d/%m/%Y}"}
+    return render("ezbooking/calendar.html", form=form, **ends, heads=heads, rows=rows)
 
 
 def _cell(day: date, hour: time, here: Iterable[tuple[datetime, int]]) -> dict[str, object]:

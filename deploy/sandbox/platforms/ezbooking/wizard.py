@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
@@ -25,7 +25,6 @@ from deploy.sandbox.templating import render
 if TYPE_CHECKING:
     from deploy.sandbox.platform import Form
     from deploy.sandbox.sites.site import Site
-    from deploy.sandbox.slot_store import SlotStore
 
 # Of the wizard's progress: a grey dot for each step, whatever its mark.
 _PIXEL: Final = base64.b64decode(
@@ -72,11 +71,6 @@ class EZBooking(SessionPages):
             _CALENDAR: self._calendar_page,
         }
 
-    @property
-    def agenda(self) -> SlotStore:
-        """The open slots."""
-        return self.site.agenda
-
     def add_routes(self, app: web.Application) -> None:
         """Add the wizard under both addresses, the calendar, pictures, home page."""
         for prefix in ("", "/index.php"):
@@ -103,18 +97,10 @@ class EZBooking(SessionPages):
         return await self._steps[number](visit)
 
     def _page(
-        self,
-        visit: WizardVisit,
-        template: str,
-        step: int,
-        planning: int = 0,
-        offered: tuple[tuple[str, str], ...] = (),
+        self, visit: WizardVisit, template: str, step: int, planning: int = 0, **more: Any
     ) -> web.Response:
-        made = page(
-            template, self.site.about, visit.form,
-            prefix=visit.prefix, step=step, planning=planning, offered=offered,
-        )  # fmt: skip
-        return html(self.site, made)
+        about: dict[str, Any] = {"prefix": visit.prefix, "step": step, "planning": planning}
+        return html(self.site, page(template, self.site.about, visit.form, **about, **more))
 
     async def _conditions(self, visit: WizardVisit) -> web.StreamResponse:
         session = self.sessions.of(visit.request)
@@ -153,8 +139,8 @@ class EZBooking(SessionPages):
         return self._progress(visit).planning
 
     def _free(self, visit: WizardVisit) -> bool:
-        planning = self.agenda.planning(visit.form, self._planning(visit))
-        return bool(self.agenda.slots(planning))
+        planning = self.site.agenda.planning(visit.form, self._planning(visit))
+        return bool(self.site.agenda.slots(planning))
 
     def _judge(self, visit: WizardVisit) -> web.Response:
         return visit.to(_TERMS if self._free(visit) else _VERDICT)
@@ -198,11 +184,11 @@ class EZBooking(SessionPages):
         return await self._week_of(request, int(call[1]), call[2], int(call[3]))
 
     async def _week_of(self, request: web.Request, number: int, key: str, days: int) -> web.StreamResponse:
-        form = self.agenda.find_form(number)
+        form = self.site.agenda.find_form(number)
         _, planning = offered_plannings(form, request[MODE]).get(key, ("", None)) if form else ("", None)
         if form is None or planning is None:
             return await self.missing(request)
-        slots = self.agenda.slots(planning)
+        slots = self.site.agenda.slots(planning)
         session = self.sessions.of(request)
         if session is None or number not in session.forms:
             return WizardVisit(self.site, request, form, None).to(_CONDITIONS)
@@ -210,7 +196,7 @@ class EZBooking(SessionPages):
 
     def _take_first(self, visit: WizardVisit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
-        free = sorted(self.agenda.slots(self.agenda.planning(visit.form, planning)))
+        free = sorted(self.site.agenda.slots(self.site.agenda.planning(visit.form, planning)))
         return self._reserve_slot(visit.request, visit.form, free[0]) if free else visit.to(_VERDICT)
 
     async def _reserve(self, request: web.Request) -> web.StreamResponse:
@@ -223,7 +209,7 @@ class EZBooking(SessionPages):
         self.site.counters.reservations += 1
         log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings:
-            self.agenda.take(planning, [slot])
+            self.site.agenda.take(planning, [slot])
         return render_page(self.site, "ezbooking/reserved.html", form=form)
 
     async def _picture(self, _request: web.Request) -> web.StreamResponse:
