@@ -1,17 +1,14 @@
 """Page read → provider accepted, on a quiet stack: the ledger of the notifications of one alert."""
 
 import itertools
-import json
 import os
 import re
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,6 +22,7 @@ from deploy.local.seed import EMAIL, seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.sample_desk_files import only
 from deploy.sandbox.clock import PARIS
+from deploy.sandbox.control_client import SandboxControl
 from tests.lab.bench.figures import forget
 
 CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
@@ -114,12 +112,17 @@ def seed_by_mail_only(stack: Stack) -> None:
         session.execute(sa.update(Contact).where(Contact.channel != Channel.EMAIL).values(enabled=False))
 
 
+def control(stack: Stack) -> SandboxControl:
+    """Return the controls of a stack's stand-ins."""
+    return SandboxControl(stack.ports.sites, stack.ports.inbox)
+
+
 def open_slot(stack: Stack) -> None:
     """Open one slot on the desk that Camille waits for, at a time that was not open before.
 
     A slot that opens again within half an hour is told at its end only.
     """
-    _control(stack, "open", {"form": FORM, "at": [_choose_time(next(_opened)).isoformat()]})
+    control(stack).open_slots(CODE, FORM, [_choose_time(next(_opened))])
 
 
 def _choose_time(number: int) -> datetime:
@@ -133,11 +136,4 @@ def _choose_time(number: int) -> datetime:
 
 def take_all(stack: Stack) -> None:
     """Take every slot of that desk."""
-    _control(stack, "take", {"form": FORM})
-
-
-def _control(stack: Stack, act: str, body: dict[str, Any]) -> None:
-    address = f"http://127.77.0.{CODE}:{stack.ports.sites}/_control/{act}"
-    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        answer.read()
+    control(stack).take_slots(CODE, FORM)

@@ -49,7 +49,7 @@ def _kill_spider_in_a_check(field: Field, _spell: Spell) -> None:
     """A spider dies while a site keeps it waiting."""
     desk = field.rng.choice(field.desks)
     field.outside.open(desk, field.rng)
-    field.outside.site_mode(code_of(desk), "hang_forever", count=1)
+    field.outside.mode(code_of(desk), "hang_forever", count=1)
     until(lambda: field.outside.site_mode_now(code_of(desk)) == NORMAL, "a check has begun")
     field.victims.kill_all("spider")
 

@@ -16,11 +16,10 @@ from typing import Any
 from configs.clock import clock
 from configs.desk import Desk
 from deploy.local.ports import StackPorts
-from deploy.sandbox.addresses import INBOX, department_host, url
+from deploy.sandbox import control_client
 from deploy.sandbox.platforms import platforms
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal
 
-_PATIENCE = 20.0  # seconds
 _HEALTH_EVERY, _HEALTH_PATIENCE = 0.5, 5.0  # seconds
 _FORM = re.compile(r"/create/(\d+)")
 CHANNELS = ("email", "sms", "telegram")
@@ -30,14 +29,6 @@ RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # that send receipts
 OPENED = "ezbooking"  # whose stand-ins it opens slots at and lets misbehave: one address each
 NORMAL = "normal"
 _WITHIN = 5  # days: the first week of the calendar, which every visit asks for
-
-
-def ask(address: str, body: dict[str, Any] | None = None, *, patience: float = _PATIENCE) -> Any:
-    """Ask a loopback address for JSON, by POST where there is a body."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=patience) as answer:
-        return json.loads(answer.read())
 
 
 def code_of(desk: Desk) -> str:
@@ -53,11 +44,11 @@ def form_of(desk: Desk) -> int:
     return int(found[1])
 
 
-class SandboxControl:
+class SandboxControl(control_client.SandboxControl):
     """Sites and providers of one stack. What it opens it notes in the journal."""
 
     def __init__(self, ports: StackPorts, journal: OpeningJournal) -> None:
-        self._ports = ports
+        super().__init__(ports.sites, ports.inbox)
         self._journal = journal
         self._minute = 0
         self._lock = threading.Lock()
@@ -75,45 +66,35 @@ class SandboxControl:
         plannings = plannings_of(desk)
         planning = planning or rng.choice(plannings)
         place = str(planning if len(plannings) > 1 else form)  # without a choice the form is the one place
-        body = {"form": form, "planning": planning, "at": [instant.isoformat()]}
-        ask(self._site(code_of(desk), "open"), body)
+        self.open_slots(code_of(desk), form, [instant], planning)
         opening = OpenedSlot(desk.id, place, instant, clock())
         return self._journal.note_opening(opening) if noted else opening
 
     def take(self, desk: Desk, opening: OpenedSlot) -> None:
         """Take one slot."""
-        body = {"form": form_of(desk), "at": [opening.instant.isoformat()]}
         opening.taken_at = clock()
-        ask(self._site(code_of(desk), "take"), body)
-
-    def site_mode(self, code: str, mode: str, **parameters: Any) -> None:
-        """Set how a site answers."""
-        ask(self._site(code, "mode"), {"mode": mode, **parameters})
+        self.take_slots(code_of(desk), form_of(desk), [opening.instant])
 
     def site_mode_now(self, code: str) -> str:
         """Return how a site answers now: `normal` once a counted mode is used up."""
-        return str(ask(self._site(code))["mode"])
-
-    def provider_mode(self, name: str, mode: str, **parameters: Any) -> None:
-        """Set how a provider, or all of a channel, answers."""
-        ask(f"{self._inbox}/api/providers/{name}/mode", {"mode": mode, **parameters})
+        return str(control_client.ask(f"{self.site(code)}/_control")["mode"])
 
     @contextmanager
     def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
         """Let one form of a site answer so while the block lasts."""
-        self.site_mode(code_of(desk), mode, form=form_of(desk), **parameters)
+        self.mode(code_of(desk), mode, form=form_of(desk), **parameters)
         try:
             yield
         finally:
-            self.site_mode(code_of(desk), NORMAL, form=form_of(desk))
+            self.mode(code_of(desk), NORMAL, form=form_of(desk))
 
     @contextmanager
     def sites_in(self, codes: Iterable[str], mode: str) -> Iterator[None]:
         """Let sites answer so while the block lasts."""
         with ExitStack() as straight:
             for code in codes:
-                straight.callback(self.site_mode, code, NORMAL)
-                self.site_mode(code, mode)
+                straight.callback(self.mode, code, NORMAL)
+                self.mode(code, mode)
             yield
 
     @contextmanager
@@ -125,26 +106,20 @@ class SandboxControl:
         finally:
             self.provider_mode(name, NORMAL)
 
-    def call_answers(self, mode: str, **parameters: Any) -> None:
-        """Set who or what answers calls from now on."""
-        ask(f"{self._inbox}/api/calls/answers", {"mode": mode, **parameters})
-
     @contextmanager
     def receipts_in(self, mode: str, **parameters: Any) -> Iterator[None]:
         """Let providers send the receipts of what they accept so while the block lasts."""
         try:
-            self._receipt_mode(mode, **parameters)
+            for name in RECEIPT_PROVIDERS:
+                self.receipt_mode(name, mode, **parameters)
             yield
         finally:
-            self._receipt_mode("delivered")
-
-    def _receipt_mode(self, mode: str, **parameters: Any) -> None:
-        for name in RECEIPT_PROVIDERS:
-            ask(f"{self._inbox}/api/providers/{name}/receipts", {"mode": mode, **parameters})
+            for name in RECEIPT_PROVIDERS:
+                self.receipt_mode(name, "delivered")
 
     def provider_mode_now(self, name: str) -> str:
         """Return how a provider answers now; of a channel its first."""
-        providers = ask(f"{self._inbox}/api/state")["providers"]
+        providers = control_client.ask(f"{self.inbox}/api/state")["providers"]
         return next(str(each["mode"]) for each in providers if name in (each["provider"], each["channel"]))
 
     def _next_instant(self) -> datetime:
@@ -155,15 +130,6 @@ class SandboxControl:
             days=1 + minute % _WITHIN
         )
         return (day + timedelta(minutes=minute // _WITHIN)).astimezone(UTC)
-
-    def _site(self, code: str, act: str = "") -> str:
-        address = f"{url(department_host(code), self._ports.sites)}/_control"
-        return f"{address}/{act}" if act else address
-
-    @property
-    def _inbox(self) -> str:
-        """Where providers are controlled: their own control API is away while they refuse connections."""
-        return url(INBOX, self._ports.inbox)
 
 
 def plannings_of(desk: Desk) -> list[int]:
