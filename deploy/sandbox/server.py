@@ -11,8 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.inbox import Inbox
-from deploy.sandbox.journal import Journal
+from deploy.sandbox.inbox import Inbox, Journal
 from deploy.sandbox.listener import Listener, listen, listen_web
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins

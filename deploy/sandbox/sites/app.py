@@ -53,18 +53,13 @@ async def _visited(site: Site, request: web.Request, handler: Handler) -> web.St
     # Noted before the answer, which may never come (hang, reset).
     seen = SeenRequest(as_utc(now()), request.method, request.path_qs)
     site.requests.append(seen)
-    response = await _answer_in_mode(site, request, handler)
-    seen.status = response.status
-    return response
-
-
-async def _answer_in_mode(site: Site, request: web.Request, handler: Handler) -> web.StreamResponse:
-    platform = site.platform
-    mode = site.modes.met_by(platform.form_asked(request))
+    mode = site.modes.met_by(site.platform.form_asked(request))
     if mode.name == "ban" and not site.ban.refuses(mode, now().timestamp()):
         mode = Mode()
     request[MODE] = mode
-    return await answer(mode, request, site, handler)
+    response = await answer(mode, request, site, handler)
+    seen.status = response.status
+    return response
 
 
 def _form(site: Site, body: Body) -> Form:

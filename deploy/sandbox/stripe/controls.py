@@ -19,7 +19,7 @@ from deploy.sandbox.stripe.account import AFTER_RETRIES
 from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.objects import Json, StripeError, show
 from deploy.sandbox.stripe.resources import catalogue, money_back, payments, renewals, subscriptions
-from deploy.sandbox.stripe.resources.checkout_payment import (
+from deploy.sandbox.stripe.resources.checkout import (
     Buyer,
     apply_code,
     authenticate_session,

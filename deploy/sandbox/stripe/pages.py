@@ -15,7 +15,7 @@ from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe.cards import CARDS, find_card
 from deploy.sandbox.stripe.controls import CONTROLS, run_control
 from deploy.sandbox.stripe.objects import StripeError
-from deploy.sandbox.stripe.resources.checkout_payment import (
+from deploy.sandbox.stripe.resources.checkout import (
     Buyer,
     apply_code,
     authenticate_session,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -104,20 +103,23 @@ class Stripe(WebProvider):
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call of the API in the mode of the moment."""
         self.calls += 1
-        call = await _read_call(request)
+        sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
+        call = ApiCall(request.method, request.path, sent, request.headers)
         mode = self._met_by(call)
-        if mode.name in {"refuse", "reset"}:
+        if mode.name in {"refuse", "reset", "timeout"}:
             self.api.note(call, None, mode=mode.name)
+            if mode.name == "timeout":
+                await asyncio.Event().wait()
             reset_connection(request)
             return web.Response()
-        if mode.name == "timeout":
-            self.api.note(call, None, mode=mode.name)
-            await asyncio.Event().wait()
         saved = mode.name == "error_500" and bool(mode.number("saved"))
         if mode.name in _REFUSALS and not saved:
             refusal = _REFUSALS[mode.name]
             self.api.note(call, refusal.status, mode=mode.name)
-            return _respond(_hold_off(refuse(refusal), mode))
+            answer = _respond(refuse(refusal))
+            if mode.name == "rate_limited" and mode.number("seconds"):
+                answer.headers["Retry-After"] = f"{mode.number('seconds'):.0f}"
+            return answer
         return await self._answer(request, call, mode, broken=saved)
 
     async def _answer(
@@ -143,16 +145,6 @@ class Stripe(WebProvider):
         if call.path.startswith(path) or f"{call.method} {call.path}".startswith(path):
             return self.modes.met_by()
         return Mode()
-
-
-async def _read_call(request: web.Request) -> ApiCall:
-    sent = await request.text() if request.method == "POST" else request.rel_url.raw_query_string
-    return ApiCall(request.method, request.path, sent, request.headers)
-
-
-def _hold_off(made: ApiAnswer, mode: Mode) -> ApiAnswer:
-    seconds = mode.number("seconds") if mode.name == "rate_limited" else 0
-    return replace(made, headers=made.headers | {"Retry-After": f"{seconds:.0f}"}) if seconds else made
 
 
 def _respond(made: ApiAnswer) -> web.Response:

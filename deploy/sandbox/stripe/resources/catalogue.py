@@ -43,15 +43,8 @@ def make_price(
     account: Account, product: str, cents: int, currency: str, interval: str | None, **more: Any
 ) -> Json:
     """Keep a price; one with an interval is recurring."""
-    made = blank(
-        "price",
-        id=new_id("price"),
-        created=account.clock.now(),
-        currency=currency,
-        product=product,
-        unit_amount=cents,
-        unit_amount_decimal=str(cents),
-    )
+    amounts = {"currency": currency, "unit_amount": cents, "unit_amount_decimal": str(cents)}
+    made = blank("price", id=new_id("price"), created=account.clock.now(), product=product, **amounts)
     if interval:
         recurring = {"interval": interval, "interval_count": 1, "usage_type": "licensed"}
         made |= {"recurring": recurring | {"meter": None, "trial_period_days": None}, "type": "recurring"}

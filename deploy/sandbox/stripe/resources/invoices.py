@@ -33,18 +33,14 @@ def draft_invoice(
         "invoice",
         id=identifier,
         billing_reason=reason,
-        created=moment,
         currency=subscription["currency"],
-        customer=customer["id"],
-        customer_email=customer["email"],
-        customer_name=customer["name"],
         lines=make_list(lines, f"/v1/invoices/{identifier}/lines"),
         parent={"quote_details": None, "subscription_details": details, "type": "subscription_details"},
-        period_end=moment,
-        period_start=moment,
         _subscription=subscription["id"],
         _payments=[],
     )
+    made |= {"created": moment, "period_end": moment, "period_start": moment, "customer": customer["id"]}
+    made |= {"customer_email": customer["email"], "customer_name": customer["name"]}
     for each in lines:
         each["invoice"] = identifier
     return account.make("invoice.created", made | _amounts(account, made, coupon))

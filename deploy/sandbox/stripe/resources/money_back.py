@@ -37,17 +37,10 @@ def refund_charge(account: Account, charge: Json, amount: int | None = None, **m
     left = charge["amount_captured"] - charge["amount_refunded"]
     _check(charge, amount, left)
     kind = charge["payment_method_details"]["type"]
-    made = blank(
-        "refund",
-        id=new_id("re"),
-        amount=amount or left,
-        charge=charge["id"],
-        created=account.clock.now(),
-        destination_details={kind: {}, "type": kind},
-        status="succeeded",
-    )
     same = {name: charge[name] for name in ("currency", "customer", "payment_intent", "payment_method")}
-    made = account.make("refund.created", made | same | more)
+    about = {"charge": charge["id"], "created": account.clock.now(), "status": "succeeded"}
+    made = blank("refund", id=new_id("re"), amount=amount or left, **about, **same)
+    made = account.make("refund.created", made | {"destination_details": {kind: {}, "type": kind}} | more)
     refunded = charge["amount_refunded"] + made["amount"]
     account.change(charge, "charge.refunded", amount_refunded=refunded, refunded=refunded == charge["amount"])
     return made
@@ -135,12 +128,11 @@ def close_dispute(account: Account, dispute: Json, status: str) -> Json:
 
 def warn_of_fraud(account: Account, charge: Json) -> Json:
     """Issue an early fraud warning of a charge."""
-    made = blank(
-        "radar.early_fraud_warning",
-        id=new_id("issfr"),
-        actionable=not charge["refunded"] and not charge["disputed"],
-        charge=charge["id"],
-        created=account.clock.now(),
-        payment_intent=charge["payment_intent"],
-    )
+    about = {
+        "charge": charge["id"],
+        "payment_intent": charge["payment_intent"],
+        "created": account.clock.now(),
+    }
+    actionable = not charge["refunded"] and not charge["disputed"]
+    made = blank("radar.early_fraud_warning", id=new_id("issfr"), actionable=actionable, **about)
     return account.make("radar.early_fraud_warning.created", made)

@@ -72,14 +72,8 @@ def set_default_card(account: Account, customer: Json, card: TestCard) -> Json:
 def add_payment_intent(account: Account, amount: int, currency: str, **more: Any) -> Json:
     """Make a payment intent without any try to pay it."""
     identifier = new_id("pi")
-    made = blank(
-        "payment_intent",
-        id=identifier,
-        amount=amount,
-        client_secret=f"{identifier}_secret_sandbox",
-        created=account.clock.now(),
-        currency=currency,
-    )
+    about = {"client_secret": f"{identifier}_secret_sandbox", "created": account.clock.now()}
+    made = blank("payment_intent", id=identifier, amount=amount, currency=currency, **about)
     return account.make("payment_intent.created", made | more)
 
 
@@ -140,20 +134,18 @@ def cancel_intent(account: Account, intent: Json, reason: str) -> None:
 
 def _add_charge(account: Account, intent: Json, method: Json) -> Json:
     """Make a charge of an intent's amount: one try to take money, pending → succeeded or failed."""
-    kind = method["type"]
-    made = blank(
-        "charge",
-        id=new_id("ch"),
-        amount=intent["amount"],
-        billing_details=method["billing_details"],
-        created=account.clock.now(),
-        payment_intent=intent["id"],
-        payment_method=method["id"],
-        payment_method_details={kind: describe_means(card_of(method)), "type": kind},
-        _card=method["_card"],
+    kind, same = (
+        method["type"],
+        ("amount", "currency", "customer", "description", "metadata", "receipt_email"),
     )
-    same = ("currency", "customer", "description", "metadata", "receipt_email")
-    return account.add(made | {name: intent[name] for name in same})
+    means = {
+        "payment_method": method["id"],
+        "billing_details": method["billing_details"],
+        "_card": method["_card"],
+    }
+    means["payment_method_details"] = {kind: describe_means(card_of(method)), "type": kind}
+    about = {"id": new_id("ch"), "created": account.clock.now(), "payment_intent": intent["id"]}
+    return account.add(blank("charge", **about, **means, **{name: intent[name] for name in same}))
 
 
 def _succeed(account: Account, intent: Json, charge: Json) -> None:

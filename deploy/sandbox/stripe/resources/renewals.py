@@ -32,30 +32,16 @@ _UPDATED: Final = "customer.subscription.updated"
 def begin_subscription(account: Account, customer: str, bought: Json, method: str, data: Json) -> Json:
     """Make a subscription to a Checkout item, which is not paid yet, in its first period."""
     identifier, moment, price = new_id("sub"), account.clock.now(), bought["price"]
+    period = {"current_period_start": moment, "current_period_end": add_months(moment, 1)}
+    sold = {"plan": make_plan(price), "price": price, "quantity": bought["quantity"]}
     item = blank(
-        "subscription_item",
-        id=new_id("si"),
-        created=moment,
-        current_period_end=add_months(moment, 1),
-        current_period_start=moment,
-        plan=make_plan(price),
-        price=price,
-        quantity=bought["quantity"],
-        subscription=identifier,
-    )
-    made = blank(
-        "subscription",
-        id=identifier,
-        billing_cycle_anchor=moment,
-        created=moment,
-        currency=price["currency"],
-        customer=customer,
-        default_payment_method=method,
-        items=make_list([item], f"/v1/subscription_items?subscription={identifier}"),
-        start_date=moment,
-        _period=1,
+        "subscription_item", id=new_id("si"), created=moment, subscription=identifier, **period, **sold
     )
     account.find("customer", customer)["currency"] = price["currency"]
+    paid = {"currency": price["currency"], "customer": customer, "default_payment_method": method}
+    begun = {"billing_cycle_anchor": moment, "created": moment, "start_date": moment, "_period": 1}
+    items = make_list([item], f"/v1/subscription_items?subscription={identifier}")
+    made = blank("subscription", id=identifier, items=items, **paid, **begun)
     return account.make("customer.subscription.created", made | data)
 
 
