@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +15,9 @@ from deploy.sandbox.sites.pages import html, redirect, render_page
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode
     from deploy.sandbox.platform import Instead
+    from deploy.sandbox.request_body import Handler
     from deploy.sandbox.sites.site import Site
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LATER: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)  # statuses with a Retry-After
 _HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 _FILLER: Final = b"<p>Les services de l'\xc3\x89tat vous informent.</p>\n" * 1024

@@ -39,7 +39,6 @@ _NUMBERS: Final = frozenset({"amount", "hours"})
 
 
 def _write_euros(cents: int) -> str:
-    """Write cents as 14,99 €."""
     sign, whole = ("-" if cents < 0 else ""), abs(cents)
     return f"{sign}{whole // 100},{whole % 100:02} €"
 
@@ -79,13 +78,11 @@ def _show(template: str, *, status: int = 200, **values: object) -> web.Response
 
 
 def _say(heading: str, text: str, url: str | None, status: int = 200) -> web.Response:
-    """Return a page that says one thing."""
     link = "Retour au site" if url else ""
     return _show("message", heading=heading, text=text, url=url, link=link, status=status)
 
 
 def _go_to(url: str) -> web.Response:
-    """Send the browser on, after a form or a step."""
     return web.Response(status=303, headers={"Location": url, "Cache-Control": "no-store"})
 
 
@@ -128,7 +125,6 @@ async def _submit_checkout(stand_in: Stripe, request: web.Request) -> web.Respon
 
 
 def _success_url(session: Json) -> str:
-    """Return where the customer goes after paying."""
     return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 

@@ -74,13 +74,13 @@ class Stripe(WebProvider):
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
+        account = self.account
         told = {
-            "clock": self.account.clock.now(),
-            "settings": dict(self.account.settings.__dict__),
-            "webhook": self.webhooks.endpoint.to_json(),
-            "objects": self.account.counts(),
+            "clock": account.clock.now(),
+            "objects": account.counts(),
+            "settings": dict(account.settings.__dict__),
         }
-        return {**super().to_json(), **told}
+        return {**super().to_json(), **told, "webhook": self.webhooks.endpoint.to_json()}
 
     def _begin(self) -> None:
         self.account, self.webhooks = Account(self.url), WebhookSender(copy.deepcopy(self._endpoint))

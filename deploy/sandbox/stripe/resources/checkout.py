@@ -222,11 +222,9 @@ def _read_expiry(account: Account, given: Parameters) -> int:
     """Return when the session ends unpaid: half an hour to a day from now."""
     moment = account.clock.now()
     expires = given.number("expires_at") or moment + _LONGEST
-    if expires < moment + _SHORTEST:
-        message = "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation."
-        raise StripeError(message, param="expires_at")
-    if expires > moment + _LONGEST:
-        message = "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation."
+    if not moment + _SHORTEST <= expires <= moment + _LONGEST:
+        bound = "at least 30 minutes" if expires < moment + _SHORTEST else "less than 24 hours"
+        message = f"The `expires_at` timestamp must be {bound} from Checkout Session creation."
         raise StripeError(message, param="expires_at")
     return expires
 
