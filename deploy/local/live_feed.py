@@ -41,7 +41,7 @@ _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line. `key` tells it from others; `entry` is what the inbox page takes of it (deploy/sandbox/journal.py)."""
+    """One line. `key` tells it from others; `entry` is what the inbox page takes of it (deploy/sandbox/inbox.py)."""
 
     at: datetime
     key: Hashable
