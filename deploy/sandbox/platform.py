@@ -1,4 +1,4 @@
-"""What a stand-in platform is made of: sites, bookable pages, places. docs/adding-a-platform.md explains it."""
+"""A stand-in platform, its sites, bookable pages and places; docs/adding-a-platform.md explains them."""
 
 from __future__ import annotations
 

@@ -47,18 +47,18 @@ class Chat:
     person: int | None = None  # where it is not the chat's own id
     language: str = "fr"
 
-    def _named(self) -> dict[str, object]:
+    def _split_name(self) -> dict[str, object]:
         first, _, last = self.name.partition(" ")
         return {"first_name": first, "last_name": last}
 
     def build_person(self) -> dict[str, object]:
         """Return the person."""
         number = abs(self.id) if self.person is None else self.person
-        return {"id": number, "is_bot": False, **self._named(), "language_code": self.language}
+        return {"id": number, "is_bot": False, **self._split_name(), "language_code": self.language}
 
     def build_place(self) -> dict[str, object]:
         """Return the chat."""
-        named = self._named() if self.kind == "private" else {"title": self.name}
+        named = self._split_name() if self.kind == "private" else {"title": self.name}
         return {"id": self.id, **named, "type": self.kind}
 
 
@@ -222,7 +222,7 @@ class UpdateDesk:
                 await self._perform(call)
         self._is_sending = False
 
-    async def _read(self, request: web.Request) -> dict[str, Any]:
+    async def _read_kinds(self, request: web.Request) -> dict[str, Any]:
         """Read a call that may name the kinds of updates; where it names none, those of before stay."""
         asked = await read_fields(request)
         if (named := asked.get("allowed_updates")) is not None:
@@ -233,7 +233,7 @@ class UpdateDesk:
     async def _get_updates(self, request: web.Request) -> web.Response:
         if self._hook:
             return make_error(409, "Conflict: can't use getUpdates method while webhook is active")
-        asked = await self._read(request)
+        asked = await self._read_kinds(request)
         offset = int(asked.get("offset") or 0)
         self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
         if not self._waiting:
@@ -246,7 +246,7 @@ class UpdateDesk:
         return make_result(self._waiting[:_MOST])
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
-        asked = await self._read(request)
+        asked = await self._read_kinds(request)
         self._hook, self._secret = str(asked.get("url") or ""), str(asked.get("secret_token") or "")
         self._error = ""
         self._send_soon()

@@ -123,7 +123,7 @@ class JsonPages(Pages):
         app.router.add_get("/{path:.*}", self._page)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        known = self._known(request)
+        known = self._gather(request)
         if known["form"] is None:
             return missing_page(self.site)
         shown = {name: fill(self.about.get(name), known) for name in ("frame", "state", "search")}
@@ -131,7 +131,7 @@ class JsonPages(Pages):
         return render_page(self.site, template, **shown, form=known["form"], prefix="", path=request.path)
 
     async def _answer(self, route: Known, request: web.Request) -> web.StreamResponse:
-        known = self._known(request) | {"body": await read_body(request)}
+        known = self._gather(request) | {"body": await read_body(request)}
         if known["form"] is None and route.get("form", True):
             return missing()
         if not evaluate(route.get("if", "true"), known):
@@ -147,7 +147,7 @@ class JsonPages(Pages):
         )
         return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.headers())
 
-    def _known(self, request: web.Request) -> Known:
+    def _gather(self, request: web.Request) -> Known:
         form = self.site.form_of(request)
         known: Known = {
             "query": request.query, "path": request.match_info, "headers": request.headers, "mode": request[MODE].name,

@@ -1,4 +1,4 @@
-"""What the platforms' pages have in common: HTML and JSON answers, redirects, visitors' sessions, open hours."""
+"""Base of the platforms' pages: HTML and JSON answers, redirects, visitors' sessions, open hours."""
 
 from __future__ import annotations
 

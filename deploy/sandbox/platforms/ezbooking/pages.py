@@ -1,4 +1,4 @@
-"""What EZBooking shows: the pages of its wizard, the plannings that step 1 offers, the weekly calendar.
+"""Pages of EZBooking's wizard, the plannings that step 1 offers, and the weekly calendar.
 
 The calendar is the HTML fragment that the page fetches by AJAX.
 """

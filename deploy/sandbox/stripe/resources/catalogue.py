@@ -1,4 +1,4 @@
-"""What is sold, and what is taken off: products and prices, coupons, promotion codes.
+"""Products and prices, coupons and promotion codes.
 
 The three plans are given; other products and prices are made by ``price_data``.
 """

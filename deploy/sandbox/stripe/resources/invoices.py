@@ -53,7 +53,7 @@ def make_line(amount: int, currency: str, period: Json, **more: Any) -> Json:
 
 
 def name_parent(kind: str, **details: Any) -> Json:
-    """Return what a line stands for, ``invoice_item_details`` or ``subscription_item_details``."""
+    """Return a line's parent, of ``invoice_item_details`` or ``subscription_item_details``."""
     nothing = dict.fromkeys(("invoice_item_details", "subscription_item_details"))
     common = {"invoice_item": None, "proration": False, "proration_details": None}
     return {**nothing, kind: {**common, **details}, "type": kind}
