@@ -26,8 +26,8 @@ from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.control_client import StripeControl
+from deploy.sandbox.control_error import Refusal
 from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
 
