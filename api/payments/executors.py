@@ -23,7 +23,14 @@ from api.payments.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_
 from api.payments.ledger import lock_payment
 from api.payments.objects import object_types
 from api.payments.outbox import end_command, put_off, take_turn
-from api.payments.owners import CREDIT_KEY, PAYMENT_KEY, REFUND_KEY, find_intent, find_stripe_id
+from api.payments.owners import (
+    CREDIT_KEY,
+    PAYMENT_KEY,
+    REFUND_KEY,
+    find_intent,
+    find_refund_id,
+    find_stripe_id,
+)
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
 from configs.clock import clock
@@ -69,7 +76,9 @@ def _refund(command: StripeCommand) -> Effects:
         with open_session() as s:
             return note_refusal(s, refund.id, error)
     with open_session() as s:
-        return record_refund(s, lock_payment(s, payment.id), facts, refund.id)
+        return record_refund(
+            s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata)
+        )
 
 
 def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> RefundFacts:

@@ -121,21 +121,27 @@ def _add_refund(
 
 
 def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund_id: UUID | None) -> Effects:
-    """Record the present state of a locked payment's refund; one without a row was made in the dashboard."""
+    """Record the present state of a locked payment's refund; one without a row was made in the dashboard.
+
+    So is one that was given up here, and that Stripe has made after all: it keeps its reason.
+    """
     if facts.currency != payment.currency:  # of money that did not count as paid either
         return Effects()
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
-    is_news = refund is None
     status, effects = _STATUSES.get(facts.status or "", RefundStatus.PENDING), Effects()
+    given_up = refund if refund and refund.error == _OVERTAKEN and status is not RefundStatus.FAILED else None
+    refund = None if given_up else refund
+    is_news = refund is None
     if refund is None:
         fails = status is RefundStatus.FAILED
         effects.add(Effects() if fails else _make_room(session, payment, facts.amount))
-        is_owed = _find_refused(session, payment) is None  # otherwise a refund of the rest follows
+        # Otherwise a refund of the rest follows.
+        is_owed = given_up is not None or _find_refused(session, payment) is None
         refund = Refund(
             status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
             payment_id=payment.id,
             amount_cents=facts.amount,
-            reason=RefundReason.EXTERNAL,
+            reason=given_up.reason if given_up else RefundReason.EXTERNAL,
             created_at=facts.created,
         )
         session.add(refund)

@@ -99,3 +99,26 @@ def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, buyer: Person) -> Non
         RefundStatus.SUCCEEDED,
         RefundStatus.FAILED,
     ]
+
+
+def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
+    shop: Shop, buyer: Person
+) -> None:
+    payment_id = shop.buy(buyer.id)
+    carry_out(CommandKind.REFUND, plan(payment_id, 1, RefundReason.OPERATOR))
+    shop.deliver()
+    (first,) = shop.control.objects("refund")
+    shop.control.fail_refund(first["id"])  # so that Stripe has a cent more than is known here
+    due = plan(payment_id, 1498)
+    shop.control.mode("reset_after", path="POST /v1/refunds")
+    carry_out(CommandKind.REFUND, due)
+    shop.control.mode("normal")
+    refund_in_dashboard(shop, payment_id, 1)
+    shop.deliver(reversed(list(shop.control.take_deliveries())))
+    shop.work_off()
+    shop.deliver()
+    assert [each["refunded"] for each in shop.control.ledger()] == [1499]
+    assert sorted(each for each in list_sums(payment_id) if each[1] is RefundStatus.SUCCEEDED) == [
+        (RefundReason.EXTERNAL, RefundStatus.SUCCEEDED, 1),
+        (RefundReason.WITHDRAWAL, RefundStatus.SUCCEEDED, 1498),
+    ]
