@@ -194,8 +194,8 @@ def _make(build: Build, source: Literal["miss", "bypass"], max_age: float) -> Ca
 
 
 def _name(key: str) -> str:
-    return f"cache:{key}"
+    return f"api:cache:{key}"
 
 
 def _lock(key: str) -> str:
-    return f"cache:{key}:lock"
+    return f"api:cache:{key}:lock"

@@ -21,7 +21,7 @@ _READ_ONLY, _DISK_FULL = errorcodes.READ_ONLY_SQL_TRANSACTION, errorcodes.DISK_F
 _AWAY = ("08", "53", "57P", _READ_ONLY)
 # A statement that this connection prepared: its tables changed, or the server does not know it.
 _LOST_PLAN = (errorcodes.FEATURE_NOT_SUPPORTED, errorcodes.INVALID_SQL_STATEMENT_NAME)
-_REFUSED = "database:refused"  # in Redis, while a write was refused within _REFUSED_FOR: the error's name
+_REFUSED = "refused:writes"  # in Redis, while a write was refused within _REFUSED_FOR: the error's name
 _REFUSED_FOR = timedelta(seconds=60)
 _UNANSWERED = (
     sa.exc.OperationalError,

@@ -33,4 +33,4 @@ def read_dropped(client: Redis, today: date) -> dict[str, int]:
 
 
 def _key(day: date) -> str:
-    return f"checks:dropped:{day}"
+    return f"crawler:checks:dropped:{day}"

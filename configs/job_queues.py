@@ -23,7 +23,7 @@ JOB_SECONDS = 600
 
 KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
-_REFUSED = "jobs:refused"
+_REFUSED = "refused:jobs"
 _SOCKET_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)

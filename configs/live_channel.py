@@ -1,3 +1,3 @@
 """Redis channel that says that notices were written. Apart, for the streams load no queues."""
 
-CHANNEL = "live:notices"
+CHANNEL = "stream:notices"

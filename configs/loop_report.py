@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
-PLANNER, BACKGROUND, STREAM = "planner:seen", "background:seen", "stream:seen"
+PLANNER, BACKGROUND, STREAM = "crawler:planner:seen", "background:seen", "stream:seen"
 FRESH = timedelta(seconds=60)
 _KEPT = timedelta(seconds=45)  # so an alarm of its absence reaches operators within two minutes
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from configs.clock import clock
 
-KEY = "proofs:spools"  # hash, machine → SpoolReport as JSON
+KEY = "crawler:proofs:spools"  # hash, machine → SpoolReport as JSON
 FRESH = timedelta(seconds=60)
 
 

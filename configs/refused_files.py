@@ -9,7 +9,7 @@ from redis import Redis
 
 from configs.clock import clock
 
-KEY = "files:refused"  # hash, program@machine → RefusedFiles as JSON
+KEY = "refused:files"  # hash, program@machine → RefusedFiles as JSON
 FRESH = timedelta(seconds=60)
 
 

@@ -34,7 +34,7 @@ from crawler.spider_processes.start_backoff import KEEPER_SECONDS
 
 log = logging.getLogger(__name__)
 
-SEEN = "keeper:seen"
+SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
 
 

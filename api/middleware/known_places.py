@@ -151,7 +151,7 @@ def _hash_account(email: str) -> list[str]:
 
 
 def _build_key(email: str) -> str:
-    return f"known-address:{digest_at(digest_account(email), get_network())}"
+    return f"api:known-address:{digest_at(digest_account(email), get_network())}"
 
 
 @lru_cache(maxsize=2)

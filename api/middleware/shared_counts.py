@@ -26,7 +26,7 @@ from configs.settings import settings
 
 EXCHANGE_SECONDS = 0.25
 PATIENCE = 1  # seconds that the request which adds up waits for Redis
-PREFIX = "throttle"
+PREFIX = "api:throttle"
 _MOST_AT_ONCE = 2000  # counts of one script, which holds Redis up for some 3 ms
 _MOST_KEPT = 10_000  # counts of some 300 bytes; beyond these, only such as are near their limit
 # For each key and its pair of arguments (seconds, amount): the sum, and the seconds until it ends.

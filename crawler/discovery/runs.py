@@ -29,7 +29,7 @@ class Run:
     @property
     def key(self) -> str:
         """Return the prefix of its keys in Redis."""
-        return f"discovery:{self.id}"
+        return f"crawler:discovery:{self.id}"
 
     def over(self, now: datetime) -> bool:
         """Whether its time is up."""

@@ -1,6 +1,6 @@
 """Proxy health shared by all processes, in Redis; while Redis is away each process keeps its own.
 
-`proxy:last:<prefecture>` is the name of the proxy taken last; `proxies:<host>` a hash of those that
+`crawler:proxy:last:<prefecture>` is the name of the proxy taken last; `crawler:proxies:<host>` a hash of those that
 failed, name → "<failures> <rests until>". Both are gone a day after they were last written.
 """
 
@@ -75,11 +75,11 @@ class RedisProxyStore:
 
 
 def _last(prefecture: str) -> str:
-    return f"proxy:last:{prefecture}"
+    return f"crawler:proxy:last:{prefecture}"
 
 
 def _health(host: str) -> str:
-    return f"proxies:{host}"
+    return f"crawler:proxies:{host}"
 
 
 def _parse_health(text: str) -> ProxyHealth:

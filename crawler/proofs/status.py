@@ -41,7 +41,7 @@ class CounterStore:
 
     def __init__(self, client: redis.Redis | None = None) -> None:
         self._client = client or redis_client(_REDIS_SECONDS)
-        self._key = f"proofs:counters:{platform.node()}"
+        self._key = f"crawler:proofs:counters:{platform.node()}"
 
     def read_counters(self) -> WorkerCounters:
         """Return today's counters; from an older day only the store outage is kept.

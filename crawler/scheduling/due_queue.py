@@ -25,7 +25,7 @@ _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
 Claiming = tuple["DeskClaim", ...]
-_STOPPED, _PLANNED, _RUNS = "stopped", "planned", "planner:runs"
+_STOPPED, _PLANNED, _RUNS = "crawler:stopped", "crawler:planned", "crawler:planner:runs"
 _LEAST_JUMP, _JUMPS = 1000, 2**31
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
@@ -248,7 +248,10 @@ def acquire_host(entry: DueEntry, holder: str, *, now: datetime, until: datetime
 def release_host(host: str, holder: str, *, now: datetime, until: datetime) -> Call[None]:
     """Give a host back that `take` held, to be left alone until then."""
     return Call(
-        lua_scripts.RELEASE_HOST, (f"host:{host}",), (now.timestamp(), _seconds(until), holder), _nothing
+        lua_scripts.RELEASE_HOST,
+        (f"crawler:host:{host}",),
+        (now.timestamp(), _seconds(until), holder),
+        _nothing,
     )
 
 
@@ -312,7 +315,7 @@ def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
     """
     keys = [key for system in systems for key in _queue(system)]
     for kind in ("host", "rest", "floor", "bucket", "proxies"):
-        keys += client.scan_iter(f"{kind}:*", count=1000)
+        keys += client.scan_iter(f"crawler:{kind}:*", count=1000)
     client.unlink(_PLANNED, *keys)
 
 
@@ -352,19 +355,19 @@ def pushed(system: str) -> str:
 
 
 def _due(system: str) -> str:
-    return f"due:{system}"
+    return f"crawler:due:{system}"
 
 
 def _desks(system: str) -> str:
-    return f"desks:{system}"
+    return f"crawler:desks:{system}"
 
 
 def _waits(system: str) -> str:
-    return f"waits:{system}"
+    return f"crawler:waits:{system}"
 
 
 def _idle(system: str) -> str:
-    return f"idle:{system}"
+    return f"crawler:idle:{system}"
 
 
 def _queue(system: str) -> tuple[str, str, str, str]:

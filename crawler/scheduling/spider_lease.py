@@ -22,7 +22,7 @@ _RETRY = 0.1  # seconds between two attempts
 
 def lease_keys(queue: str) -> list[str]:
     """Return the keys of a queue's leases."""
-    return [f"lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).leases)]
+    return [f"crawler:lease:{queue}:{number}" for number in range(CrawlQueue.parse(queue).leases)]
 
 
 class SpiderLease:

@@ -17,7 +17,7 @@ class Lease:
 
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._client = client
-        self._key = f"lease:{name}"
+        self._key = f"crawler:lease:{name}"
         self._holder = secrets.token_hex(8)
         self.held = False
 

@@ -20,7 +20,7 @@ from crawler.scheduling.due_queue import Call, send
 from crawler.scheduling.spider_lease import SEAT_SECONDS, lease_keys
 from crawler.spider_processes.identity import process_name
 
-NAMES = "processes"
+NAMES = "crawler:processes"
 _MB = 1_000_000
 
 State = Literal["waiting", "serving", "ending"]
@@ -35,7 +35,7 @@ class SpiderProcess:
     job: str  # scrapyd's id of its job; empty where it was started by hand
     pid: int  # on its own machine
     state: State  # waiting for a lease, serving, or ending: it claims no more, its checks may end
-    holder: str  # the value of its lease's key, lease:<queue>:<n>
+    holder: str  # the value of its lease's key, crawler:lease:<queue>:<n>
     started: datetime  # ISO 8601 in UTC
     version: str  # of the code that it runs (configs/deployed_files.py)
     memory: int  # resident, in MB; 0 where the operating system does not tell
@@ -119,4 +119,4 @@ def _parse_process(told: dict[str, str]) -> SpiderProcess:
 
 
 def _key(name: str) -> str:
-    return f"process:{name}"
+    return f"crawler:process:{name}"

@@ -158,7 +158,7 @@ def _ask(
     client: Redis | Pipeline, waiting: WaitingWork, rate: Rate, now: datetime, *, place_only: bool = False
 ) -> bytes:
     """Ask for a token, or only for a place in line; a pipeline answers later."""
-    line = f"rate:{waiting.channel.value}"
+    line = f"notifier:rate:{waiting.channel.value}"
     critical = waiting.priority is Priority.CRITICAL
     lines = [f"{line}:line", f"{line}:crowd:line"]
     mine, other = reversed(lines) if critical and waiting.in_crowd else lines

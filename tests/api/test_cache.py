@@ -117,7 +117,7 @@ def test_what_is_too_old_is_not_served_while_another_builds_for_ever(
 ) -> None:
     cache.get("x", source.build)
     frozen.shift(6)
-    redis_server.set("cache:x:lock", "1")
+    redis_server.set("api:cache:x:lock", "1")
     late = cache.get("x", source.build)
     assert (late.body, late.source) == (b"2", "bypass")
 
@@ -125,7 +125,7 @@ def test_what_is_too_old_is_not_served_while_another_builds_for_ever(
 def test_a_process_that_died_while_it_built_is_replaced(
     cache: AnswerCache, source: Source, redis_server: redis.Redis
 ) -> None:
-    redis_server.set("cache:x:lock", "1", px=50)
+    redis_server.set("api:cache:x:lock", "1", px=50)
     assert cache.get("x", source.build).source == "miss"
 
 
@@ -133,7 +133,7 @@ def test_a_process_that_died_while_it_built_makes_nobody_wait(
     cache: AnswerCache, redis_server: redis.Redis
 ) -> None:
     def build() -> bytes:
-        left = redis_server.pttl("cache:x:lock")
+        left = redis_server.pttl("api:cache:x:lock")
         assert 0 < left / 1000 <= MAX_AGE * (1 - _REFILL_SHARE)  # the others have the old body until then
         return b"1"
 
@@ -144,7 +144,7 @@ def test_a_process_that_died_while_it_built_again_holds_up_nobody_once_the_old_b
     cache: AnswerCache, source: Source, redis_server: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
     def build() -> bytes:
-        assert redis_server.pttl("cache:x:lock") <= 30_000
+        assert redis_server.pttl("api:cache:x:lock") <= 30_000
         return b"2"
 
     cache.get("x", source.build, 300)
@@ -167,7 +167,7 @@ def test_a_build_that_fails_late_leaves_the_next_one_its_turn(
     frozen.shift(270)
     with pytest.raises(RuntimeError):
         cache.get("x", fail, 300)
-    assert not redis_server.exists("cache:x:lock")
+    assert not redis_server.exists("api:cache:x:lock")
 
 
 def test_an_error_of_the_build_is_everybodys_and_the_next_one_tries_again(
@@ -195,7 +195,7 @@ def test_a_clock_that_was_ahead_leaves_nothing_that_lasts(
 def test_rubbish_is_no_body(
     cache: AnswerCache, source: Source, redis_server: redis.Redis, rubbish: bytes
 ) -> None:
-    redis_server.set("cache:x", rubbish)
+    redis_server.set("api:cache:x", rubbish)
     assert cache.get("x", source.build).body == b"1"
 
 

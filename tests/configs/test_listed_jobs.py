@@ -175,7 +175,7 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
         assert work(table) == (1, 0)
     assert [each["log_level"] for each in logs if each["event"] == "a job is refused"] == ["error"]
     assert read_refused(redis_server) == {"payments": 1}
-    assert 0 < redis_server.ttl("jobs:refused") <= 3600
+    assert 0 < redis_server.ttl("refused:jobs") <= 3600
     assert list(redis_server.scan_iter("rq:job:*")) == []
     assert redis_server.llen("rq:queue:payments:intermediate") == 0
 

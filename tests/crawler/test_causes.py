@@ -41,7 +41,9 @@ def plan(plan: Planner, client: redis.Redis) -> Planner:
             )
         )
     for slug in "abc":
-        client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(seconds=HEARTBEAT)).timestamp()})
+        client.zadd(
+            f"crawler:due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(seconds=HEARTBEAT)).timestamp()}
+        )
     return plan
 
 
@@ -79,7 +81,7 @@ def wished() -> float | None:
 
 
 def ahead(client: redis.Redis, of: datetime) -> float:
-    score = client.zscore(f"due:{SYSTEM}", DESK)
+    score = client.zscore(f"crawler:due:{SYSTEM}", DESK)
     assert score
     return score - of.timestamp()
 
@@ -150,7 +152,7 @@ def test_who_waits_is_in_the_queue_too(plan: Planner, client: redis.Redis) -> No
     alert(person())
     soon(plan, LATER)
     overdue = (LATER - timedelta(minutes=5)).timestamp()
-    client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": overdue for slug in "bc"})
+    client.zadd(f"crawler:due:{SYSTEM}", {f"evry_91/{slug}": overdue for slug in "bc"})
     claimed = due_queue.send(
         client, due_queue.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25)
     )
@@ -171,7 +173,7 @@ def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, clien
     with session() as rows:
         after = rows.get_one(DeskState, DESK)
         assert (after.share_seconds, after.feasible_seconds) == (2 * share, 2 * feasible)
-    entry = json.loads(client.hget(f"desks:{SYSTEM}", DESK) or "{}")
+    entry = json.loads(client.hget(f"crawler:desks:{SYSTEM}", DESK) or "{}")
     assert (entry["capacity"], entry["rate"]) == (30, 0.5)  # of 60 a minute
 
 
@@ -183,7 +185,7 @@ def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: r
         )
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(last_proven_at=NOW))
     soon(plan, NOW)
-    entry = json.loads(client.hget(f"desks:{SYSTEM}", DESK) or "{}")
+    entry = json.loads(client.hget(f"crawler:desks:{SYSTEM}", DESK) or "{}")
     assert entry["rate"] == 0.625
 
 
@@ -222,8 +224,8 @@ def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
     client.flushdb()
     plan.run_once(LATER)
     for name in ("due", "idle"):
-        client.zadd(f"{name}:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
-    left, _ = (client.get(f"bucket:{HOST}") or "").split()
+        client.zadd(f"crawler:{name}:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
+    left, _ = (client.get(f"crawler:bucket:{HOST}") or "").split()
     assert float(left) == pytest.approx(24 - 5 + 0.2)  # a stand-in's holds a whole visit
     floor = timedelta(seconds=48)
     claim = due_queue.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
@@ -242,7 +244,7 @@ def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
 
 
 def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:
-    client.zrem(f"due:{SYSTEM}", DESK)
+    client.zrem(f"crawler:due:{SYSTEM}", DESK)
     plan.run_once(LATER)
     assert due_queue.members(client, SYSTEM) == {f"evry_91/{slug}" for slug in "abc"}
 

@@ -139,7 +139,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def score_of(desk: Desk) -> datetime:
     with due_queue.connect() as client:
-        return datetime.fromtimestamp(client.zscore(f"due:{SYSTEM}", desk.id) or 0, UTC)
+        return datetime.fromtimestamp(client.zscore(f"crawler:due:{SYSTEM}", desk.id) or 0, UTC)
 
 
 def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
@@ -205,7 +205,7 @@ def test_the_last_checks_come_before_the_end(spider: Spider, desks: dict[str, De
         waiting = asyncio.ensure_future(anext(served))
         await until(lambda: len(spider.asked) == 2)
         with due_queue.connect() as client:
-            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
+            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
         spider.held["a"].set()
         assert len((await waiting).checks) == 1
         asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
@@ -341,7 +341,7 @@ def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_b
 
 def leases() -> list[str]:
     with due_queue.connect() as client:
-        return list(client.scan_iter("lease:*"))
+        return list(client.scan_iter("crawler:lease:*"))
 
 
 def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
@@ -396,7 +396,7 @@ def test_without_a_seat_nothing_is_claimed_and_the_spider_closes(
     async def test() -> None:
         put(desks, "a")
         with due_queue.connect() as client:
-            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
+            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
         with closed("no free lease"):
             await anext(serve(spider))
         assert spider.asked == []
@@ -415,7 +415,7 @@ def test_a_spider_that_loses_its_seat_ends_what_it_has_begun_and_closes(
         checks = serve(spider)
         assert (await anext(checks)).desk_id == "evry_91/b"
         with due_queue.connect() as client:
-            client.set(f"lease:{SYSTEM}:0", "another process", px=60_000)
+            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
         put(desks, "c", ahead=0.1)
         asyncio.get_running_loop().call_later(0.15, spider.held["a"].set)
         assert (await anext(checks)).desk_id == "evry_91/a"
@@ -469,18 +469,18 @@ def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
         put(desks, "a", "b")
         spider.held["b"] = asyncio.Event()
         with due_queue.connect() as client:
-            client.set(f"lease:{SYSTEM}:0", "a predecessor", px=60_000)
+            client.set(f"crawler:lease:{SYSTEM}:0", "a predecessor", px=60_000)
             checks = serve(spider)
             waiting = asyncio.ensure_future(anext(checks))
             await until(lambda: state() == "waiting")
             assert spider.asked == []
-            client.delete(f"lease:{SYSTEM}:0")
+            client.delete(f"crawler:lease:{SYSTEM}:0")
             await waiting
             await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
             found = told()
             assert found
             assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
-            assert client.get(f"lease:{SYSTEM}:0") == found.holder
+            assert client.get(f"crawler:lease:{SYSTEM}:0") == found.holder
         spider.crawler.engine.running = False
         await until(lambda: state() == "ending")
         assert leases() == []  # a successor need not wait for the last checks
@@ -515,7 +515,7 @@ def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
         checks = serve(spider)
         await anext(checks)
         with due_queue.connect() as client:
-            client.set(f"lease:{SYSTEM}:0", "a successor", px=60_000)
+            client.set(f"crawler:lease:{SYSTEM}:0", "a successor", px=60_000)
         later = monotonic() + 61
         monkeypatch.setattr(spider_lease, "monotonic", lambda: later)
         put(desks, "b")

@@ -59,7 +59,7 @@ class Fake:
             if job in jobs:
                 jobs.remove(job)
                 self.finished.append(job)
-        self.client.delete(f"process:{job}")
+        self.client.delete(f"crawler:process:{job}")
 
     def speak(self, job: str, at: datetime, **changes: Any) -> None:
         """Let a job's registry entry be `serving`."""
@@ -68,7 +68,7 @@ class Fake:
             name=job, started=at, version=self.version, memory=100,
         )  # fmt: skip
         told: Any = asdict(said) | {"started": at.isoformat(), "state": "serving"} | changes
-        self.client.hset(f"process:{job}", mapping=told)
+        self.client.hset(f"crawler:process:{job}", mapping=told)
         self.client.sadd(registry.NAMES, job)
 
 
@@ -280,17 +280,17 @@ def test_the_seat_of_a_spider_that_was_seen_to_die_is_freed_at_once(
 ) -> None:
     kept.run_once(NOW)
     fake.speak("job-1", NOW)
-    redis_server.set(f"lease:{SYSTEM}:0", "holder of job-1")
+    redis_server.set(f"crawler:lease:{SYSTEM}:0", "holder of job-1")
     kept.run_once(after(2))
-    assert redis_server.exists(f"lease:{SYSTEM}:0")
+    assert redis_server.exists(f"crawler:lease:{SYSTEM}:0")
     fake.finished, fake.running = ["job-1"], {}
     kept.run_once(after(4))
     assert caplog.messages == [f"{SYSTEM}: job job-1 died unexpectedly"]
-    assert not redis_server.exists(f"lease:{SYSTEM}:0", "process:job-1")
-    redis_server.set(f"lease:{SYSTEM}:0", "another")
+    assert not redis_server.exists(f"crawler:lease:{SYSTEM}:0", "crawler:process:job-1")
+    redis_server.set(f"crawler:lease:{SYSTEM}:0", "another")
     fake.speak("job-1", NOW)
     kept.run_once(after(6))
-    assert redis_server.get(f"lease:{SYSTEM}:0") == b"another"
+    assert redis_server.get(f"crawler:lease:{SYSTEM}:0") == b"another"
 
 
 def test_a_spider_that_ended_as_it_was_asked_to_is_no_trouble(
@@ -328,11 +328,11 @@ def test_a_keeper_that_fell_silent_loses_its_lease(
     make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
 ) -> None:
     make().run_once(NOW)
-    assert 0 < redis_server.pttl("lease:keeper") <= 15_000
-    redis_server.delete("lease:keeper")
+    assert 0 < redis_server.pttl("crawler:lease:keeper") <= 15_000
+    redis_server.delete("crawler:lease:keeper")
     second = make()
     second.run_once(NOW)
-    assert redis_server.exists("lease:keeper")
+    assert redis_server.exists("crawler:lease:keeper")
     assert fake.started == 1
 
 
@@ -342,7 +342,7 @@ def test_a_new_keeper_finishes_what_the_last_one_began(make: Callable[[], Keeper
     fake.speak("new", NOW, state="waiting")
     made = make()
     made.run_once(NOW)
-    fake.client.delete("process:old")
+    fake.client.delete("crawler:process:old")
     made.run_once(after(2))
     assert (fake.running, fake.started) == ({SYSTEM: ["old", "new"]}, 0)
 
@@ -410,7 +410,7 @@ def test_an_emptied_redis_ends_no_spider(kept: Keeper, fake: Fake, redis_server:
     fake.speak("job-1", NOW)
     kept.run_once(after(104))
     assert (fake.running, fake.started) == ({SYSTEM: ["job-1"]}, 1)
-    assert redis_server.exists("lease:keeper")
+    assert redis_server.exists("crawler:lease:keeper")
 
 
 def test_the_loop_goes_on_after_errors_and_ends_when_it_is_told(

@@ -27,7 +27,7 @@ SYSTEM = "prefenligne"
 
 
 def score(client: redis.Redis, slug: str) -> datetime | None:
-    found = client.zscore(f"due:{SYSTEM}", f"evry_91/{slug}")
+    found = client.zscore(f"crawler:due:{SYSTEM}", f"evry_91/{slug}")
     return None if found is None else datetime.fromtimestamp(found, UTC)
 
 
@@ -90,7 +90,7 @@ def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
     plan.run_once(NOW)
     for slug in "abc":
         checked(slug, NOW)
-        client.zadd(f"due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(hours=6)).timestamp()})
+        client.zadd(f"crawler:due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(hours=6)).timestamp()})
     later = NOW + timedelta(minutes=30)
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
     assert plan.run_once(later) == 2  # b shares a's host
@@ -106,7 +106,7 @@ def test_a_desk_that_was_just_checked_keeps_its_interval_before_the_next(
 ) -> None:
     plan.run_once(NOW)
     checked("a", NOW)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(hours=6)).timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(hours=6)).timestamp()})
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
     plan.run_once(NOW + timedelta(seconds=10))
     assert score(client, "a") == NOW + timedelta(seconds=30)
@@ -189,7 +189,9 @@ def test_a_share_of_the_budget_counts_what_visits_lately_took_and_a_claim_waits_
     checked("b", NOW, visit_requests=1)  # cut short: the cheapest visit takes 3 all the same
     Planner(plan._client).run_once(NOW + timedelta(seconds=1))
     assert state("a").share_seconds == state("b").share_seconds == pytest.approx((6 + 3) * 60 / 6)
-    needs = [json.loads(client.hget(f"desks:{SYSTEM}", f"evry_91/{slug}") or "{}")["need"] for slug in "ab"]
+    needs = [
+        json.loads(client.hget(f"crawler:desks:{SYSTEM}", f"evry_91/{slug}") or "{}")["need"] for slug in "ab"
+    ]
     assert needs == [6, 3]
 
 
@@ -235,7 +237,7 @@ def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
         inconclusive=3,
         check_requested_at=NOW,
     )
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
     plan.run_once(NOW + timedelta(seconds=1))
     assert score(client, "a") == NOW + timedelta(seconds=1)
     assert state("a").check_requested_at is None
@@ -251,7 +253,7 @@ def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, clie
         inconclusive=1,
     )
     until = NOW + timedelta(minutes=10)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": until.timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": until.timestamp()})
     waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
     plan.run_once(NOW + timedelta(seconds=1))
     assert score(client, "a") == until

@@ -88,7 +88,7 @@ def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_
     later = NOW + timedelta(seconds=30)
     Planner(client).run_once(later)
     assert report(client).queues == {SYSTEM: NOW}
-    client.delete("planner:seen")
+    client.delete("crawler:planner:seen")
     again = Planner(client)
     again.run_once(later)
     assert report(client).queues == {SYSTEM: later}
@@ -135,7 +135,7 @@ def test_a_redis_restored_from_an_older_state_costs_a_desk_one_check(
     Planner(client).run_once(NOW)
     for number in range(20):
         if number == 3:
-            older = {key: redis_server.dump(key) or b"" for key in redis_server.keys("token:*")}
+            older = {key: redis_server.dump(key) or b"" for key in redis_server.keys("crawler:token:*")}
         now = NOW + timedelta(minutes=2 * number)
         frozen.move_to(now)
         client.rpush(due_queue.pushed(SYSTEM), "evry_91/a")
@@ -163,7 +163,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
     planner.run_once(NOW)
     checked("a", NOW)
     later = NOW + timedelta(hours=6)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": later.timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": later.timestamp()})
     older = {key: redis_server.dump(key) or b"" for key in redis_server.scan_iter()}
     waits(desk_id="evry_91/a", begins=NOW - timedelta(hours=1))
     with session() as rows:
@@ -176,7 +176,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
     for second in (2, 3):
         planner.run_once(NOW + timedelta(seconds=second))
     assert (score(client, "a") or later) <= NOW + timedelta(seconds=63)
-    assert float(client.get(f"rest:{HOST}") or 0) == later.timestamp()
+    assert float(client.get(f"crawler:rest:{HOST}") or 0) == later.timestamp()
 
 
 DAY = timedelta(days=1)
@@ -205,7 +205,9 @@ def visit_when_due(
     """Look each ten seconds until the desk is checked and shows a slot; return when, and how many detections."""
     for _ in range(60):
         look(planner, frozen, now)
-        held: Any = client.get(f"host:{HOST}")  # the key itself lives by Redis's clock, which is not frozen
+        held: Any = client.get(
+            f"crawler:host:{HOST}"
+        )  # the key itself lives by Redis's clock, which is not frozen
         is_free = not held or float(str(held).split()[0]) <= now.timestamp()
         if (at := score(client, "a")) and at <= now and is_free:
             return now, visit(client, now, slot())
@@ -262,8 +264,8 @@ def test_a_visit_that_ended_by_a_clock_ahead_after_it_was_right_again_holds_its_
     look(desk_a, frozen, begin + DAY)
     back = begin + timedelta(minutes=2)
     look(desk_a, frozen, back)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (back + DAY).timestamp()})
-    client.set(f"host:{HOST}", str((back + DAY).timestamp()))
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (back + DAY).timestamp()})
+    client.set(f"crawler:host:{HOST}", str((back + DAY).timestamp()))
     found, _ = visit_when_due(desk_a, client, frozen, back + timedelta(seconds=1))
     assert found - back <= timedelta(minutes=3)
 
@@ -282,17 +284,17 @@ def test_a_rest_and_an_outage_of_a_clock_ahead_last_as_long_as_was_meant(
     with session() as rows:
         assert rows.get_one(HostState, HOST).rests_until == back + timedelta(minutes=5)
         assert [each.starts_at for each in rows.scalars(sa.select(Outage))] == [back]
-    assert float(client.get(f"rest:{HOST}") or 0) == (back + timedelta(minutes=5)).timestamp()
+    assert float(client.get(f"crawler:rest:{HOST}") or 0) == (back + timedelta(minutes=5)).timestamp()
 
 
 def test_a_desk_that_a_clock_elsewhere_put_a_day_ahead_is_pulled_back_when_all_is_planned(
     desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
     checked("a", NOW, last_outcome=Outcome.CAPTCHA, inconclusive=1)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
     look(desk_a, frozen, NOW + timedelta(hours=1))
     assert score(client, "a") == NOW + timedelta(minutes=15)
-    client.zadd(f"due:{SYSTEM}", {"evry_91/a": (NOW + DAY).timestamp()})
+    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + DAY).timestamp()})
     later = NOW + timedelta(hours=2)
     look(desk_a, frozen, later)
     assert (score(client, "a") or NOW + DAY) <= later + timedelta(minutes=2)

@@ -105,7 +105,7 @@ def test_a_spider_leaves_when_its_parent_is_killed(desk: Desk, redis_server: red
     )
     assert parent.stdout
     orphan = int(parent.stdout.readline())
-    until(lambda: redis_server.keys("lease:*"))
+    until(lambda: redis_server.keys("crawler:lease:*"))
     parent.kill()
     parent.communicate()
     try:
@@ -113,4 +113,4 @@ def test_a_spider_leaves_when_its_parent_is_killed(desk: Desk, redis_server: red
     finally:
         if Path(f"/proc/{orphan}").exists():
             os.kill(orphan, signal.SIGKILL)
-    assert redis_server.keys("lease:*") == []
+    assert redis_server.keys("crawler:lease:*") == []

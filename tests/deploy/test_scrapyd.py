@@ -163,7 +163,7 @@ def test_the_keeper_has_spiders_run_replaces_them_and_orphans_leave(
     with due_queue.connect() as client:
         keeper = Keeper([api], client)
         keeper.run_once(clock())
-        until(lambda: redis_server.keys("lease:prefenligne:0"))
+        until(lambda: redis_server.keys("crawler:lease:prefenligne:0"))
         (spider,) = psutil.Process(scrapyd.pid).children()
         spider.kill()
         until(lambda: not api.jobs().running)

@@ -174,14 +174,14 @@ def test_what_is_held_back_takes_no_turn_of_the_provider(
     held = [key, *copy(key, 49)]
     for each in held[::4]:  # each claims what else waits for its contact
         deliver(str(each))
-    assert redis_server.zcard("rate:sms") == 1
+    assert redis_server.zcard("notifier:rate:sms") == 1
     frozen.shift(HOUR + timedelta(seconds=1))
     with session() as opened:
         opened.execute(sa.update(SlotRow).values(seen_at=clock()))
     (waking,) = undelivered(clock())
-    assert redis_server.zcard("rate:sms:line") == 0
+    assert redis_server.zcard("notifier:rate:sms:line") == 0
     deliver(str(waking.id))
-    assert redis_server.zcard("rate:sms") == 1
+    assert redis_server.zcard("notifier:rate:sms") == 1
     assert len(whole.messages("sms")) == 2
     assert notifications(State.PENDING) == []
 

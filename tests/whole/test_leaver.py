@@ -175,7 +175,7 @@ def test_she_deletes_her_account_and_nothing_names_her(stack: Stack, leila: Visi
     assert [each.user_id for each in rows(Payment)] == [None]
     keys = find(needles, read_redis(redis.Redis.from_url(stack.environment["REDIS_URL"])))
     # Another process of the API counts her last requests for five minutes.
-    assert all(name.startswith("throttle:") for name, _ in keys), keys
+    assert all(name.startswith("api:throttle:") for name, _ in keys), keys
     # Logs name accounts by id, the sandbox's stand-ins keep what they were sent, and Redis writes what it holds.
     logs = [
         each for path in folder.glob("**/*.log") for each in read_files(path.parent) if each[0] == path.name

@@ -15,12 +15,12 @@ from configs.clock import clock
 from configs.redis import open_redis
 
 _LOOKED_AT = 2000  # overdue desks that are looked at
-_DUE = "due:"
+_DUE = "crawler:due:"
 _SLIP = 1e-6  # as in crawler/scheduling/lua/_buckets.lua
 
 
 def read_due() -> list[dict[str, Any]]:
-    """Read the sorted sets `due:<system>` (docs/reference/due-queue.md lists the keys).
+    """Read the sorted sets `crawler:due:<system>` (docs/reference/due-queue.md lists the keys).
 
     Raises:
         redis.RedisError: Redis is away.
@@ -59,12 +59,12 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
     """Return the desks that a claim would take."""
     if not desks:
         return []
-    known: Any = client.hmget(f"desks:{system}", list(desks))
+    known: Any = client.hmget(f"crawler:desks:{system}", list(desks))
     entries = {desk: json.loads(text) for desk, text in zip(desks, known, strict=True) if text}
     hosts = {entry["host"] for entry in entries.values()}
-    stopped = cast("set[bytes]", client.smembers("stopped"))
-    keys = [f"{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket")]
-    keys += [f"floor:{desk}" for desk in desks]
+    stopped = cast("set[bytes]", client.smembers("crawler:stopped"))
+    keys = [f"crawler:{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket")]
+    keys += [f"crawler:floor:{desk}" for desk in desks]
     stands = {
         key: (text or b"").decode() for key, text in zip(keys, cast("Any", client.mget(keys)), strict=True)
     }
@@ -76,11 +76,14 @@ def _free(client: Redis, system: str, desks: Sequence[str], now: float) -> list[
 
 
 def _from(desk: str, entry: Mapping[str, Any], stands: Mapping[str, str], now: float) -> float:
-    """Return the unix second from which on a desk could be claimed; `entry` as the hash `desks:<system>` has it."""
+    """Return the unix second from which on a desk could be claimed; `entry` as `crawler:desks:<system>` has it."""
     host = entry["host"]
-    untils = (stands[key].split()[:1] for key in (f"host:{host}", f"rest:{host}", f"floor:{desk}"))
+    untils = (
+        stands[key].split()[:1]
+        for key in (f"crawler:host:{host}", f"crawler:rest:{host}", f"crawler:floor:{desk}")
+    )
     free = max((float(until) for (until,) in filter(None, untils)), default=-math.inf)
-    if not (bucket := stands[f"bucket:{host}"].split()):
+    if not (bucket := stands[f"crawler:bucket:{host}"].split()):
         return free
     left, at = map(float, bucket)
     left = min(entry["capacity"], left + max(0.0, now - at) * entry["rate"])

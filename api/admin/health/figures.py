@@ -130,8 +130,8 @@ def read_spiders() -> list[Record]:
 
 
 def _list_spiders(client: Redis) -> Iterator[Record]:
-    for name in cast("set[bytes]", client.smembers("processes")):
-        told = cast("dict[bytes, bytes]", client.hgetall(b"process:" + name))
+    for name in cast("set[bytes]", client.smembers("crawler:processes")):
+        told = cast("dict[bytes, bytes]", client.hgetall(b"crawler:process:" + name))
         if told:
             said = {key.decode(): value.decode() for key, value in told.items()}
             yield {

@@ -21,7 +21,7 @@ from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, 
 from configs.proof_spool_status import SpoolReport, read_reports
 from configs.refused_files import RefusedFiles, read_refusals
 
-_SEEN = "keeper:seen"
+_SEEN = "crawler:keeper:seen"
 
 
 def check_scrapyd(redis: Redis) -> HealthAnswer:

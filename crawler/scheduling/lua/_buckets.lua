@@ -8,7 +8,7 @@ local function decode(entry)
 end
 
 local function left_in(desk, now)
-  local left, at = string.match(redis.call('GET', 'bucket:' .. desk.host) or '', '^(%S+) (%S+)$')
+  local left, at = string.match(redis.call('GET', 'crawler:bucket:' .. desk.host) or '', '^(%S+) (%S+)$')
   if not left then return desk.capacity, now end
   left, at = tonumber(left), tonumber(at)
   return math.min(desk.capacity, left + math.max(0, now - at) * desk.rate), math.max(at, now)
@@ -16,7 +16,7 @@ end
 
 local function fill(desk, left, at)
   local seconds = (desk.capacity - left) / desk.rate
-  keep('bucket:' .. desk.host, string.format('%.6f %.6f', left, at), seconds)
+  keep('crawler:bucket:' .. desk.host, string.format('%.6f %.6f', left, at), seconds)
 end
 
 local SLIP = 1e-6  -- what is lost by counting in decimals

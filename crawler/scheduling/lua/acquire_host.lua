@@ -8,8 +8,8 @@
 -- include: _buckets
 
 local now, desk = tonumber(ARGV[1]), decode(ARGV[2])
-local host = 'host:' .. desk.host
-if redis.call('SISMEMBER', KEYS[1], desk.host) == 1 or until_of('rest:' .. desk.host) > now then return 0 end
+local host = 'crawler:host:' .. desk.host
+if redis.call('SISMEMBER', KEYS[1], desk.host) == 1 or until_of('crawler:rest:' .. desk.host) > now then return 0 end
 local holder = string.match(redis.call('GET', host) or '', ' (.+)$')
 if holder ~= ARGV[4] and until_of(host) > now then return 0 end
 local left, at = left_in(desk, now)

@@ -38,13 +38,13 @@ for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
 end
 
 local function take(name, due, desk, left, at)
-  local token = redis.call('INCR', 'token:' .. name)
+  local token = redis.call('INCR', 'crawler:token:' .. name)
   local limit = string.format('%.6f', now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)
   wake = math.min(wake, now + hold)
-  keep('host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
-  keep('floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
+  keep('crawler:host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
+  keep('crawler:floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
   claims[#claims + 1] = {name, token, due, desk.cost}
 end
@@ -67,17 +67,17 @@ local function try(name, due)
   elseif redis.call('SISMEMBER', KEYS[4], desk.host) == 1 then
     return put_off(name, due, desk, math.huge, HELD)
   end
-  local host = 'host:' .. desk.host
+  local host = 'crawler:host:' .. desk.host
   local held = string.find(redis.call('GET', host) or '', ' ') and until_of(host) > now
-  local free = math.max(until_of(host), until_of('rest:' .. desk.host), until_of('floor:' .. name))
+  local free = math.max(until_of(host), until_of('crawler:rest:' .. desk.host), until_of('crawler:floor:' .. name))
   local left, at = left_in(desk, now)
   if left + SLIP < desk.need then free = math.max(free, at + (desk.need - left) / desk.rate) end
   if free <= now then return take(name, due, desk, left, at) end
   wake = math.min(wake, free)
   put_off(name, due, desk, free, held and HELD or LONGEST)
   if held then
-    redis.call('SADD', 'behind:' .. desk.host, name)
-    redis.call('PEXPIRE', 'behind:' .. desk.host, math.ceil(1000 * hold))
+    redis.call('SADD', 'crawler:behind:' .. desk.host, name)
+    redis.call('PEXPIRE', 'crawler:behind:' .. desk.host, math.ceil(1000 * hold))
   end
 end
 

@@ -20,32 +20,32 @@ local now, jump, own = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
 for item = 3, #ARGV do
   local visit = cjson.decode(ARGV[item])
   local between, rest = tonumber(visit.between), tonumber(visit.rest)
-  if redis.call('GET', 'token:' .. visit.desk) == visit.token then
+  if redis.call('GET', 'crawler:token:' .. visit.desk) == visit.token then
     redis.call('ZADD', KEYS[1], 'XX', visit.due, visit.desk)
     redis.call('ZADD', KEYS[3], 'XX', visit.due, visit.desk)
     redis.call('ZADD', KEYS[4], 'XX', visit.due, visit.desk)
-    if visit.last >= tonumber(visit.token) then redis.call('SET', 'token:' .. visit.desk, visit.last + jump) end
+    if visit.last >= tonumber(visit.token) then redis.call('SET', 'crawler:token:' .. visit.desk, visit.last + jump) end
     own[#own + 1] = 1
   else
     own[#own + 1] = 0
   end
-  local held = redis.call('GET', 'host:' .. visit.host)
+  local held = redis.call('GET', 'crawler:host:' .. visit.host)
   local holder = held and string.match(held, ' (.+)$')
   if holder == visit.desk .. ' ' .. visit.token then
-    keep('host:' .. visit.host, visit.between, between - now)
-    for _, name in ipairs(redis.call('SMEMBERS', 'behind:' .. visit.host)) do
+    keep('crawler:host:' .. visit.host, visit.between, between - now)
+    for _, name in ipairs(redis.call('SMEMBERS', 'crawler:behind:' .. visit.host)) do
       redis.call('ZADD', KEYS[3], 'XX', 'LT', ARGV[1], name)
       redis.call('ZADD', KEYS[4], 'XX', 'LT', ARGV[1], name)
     end
-    redis.call('DEL', 'behind:' .. visit.host)
+    redis.call('DEL', 'crawler:behind:' .. visit.host)
     local desk = visit.unused > 0 and decode(redis.call('HGET', KEYS[2], visit.desk))
     if desk then
       local left, at = left_in(desk, now)
       fill(desk, math.min(desk.capacity, left + visit.unused), at)
     end
-  elseif not holder and between > math.max(now, until_of('host:' .. visit.host)) then
-    keep('host:' .. visit.host, visit.between, between - now)
+  elseif not holder and between > math.max(now, until_of('crawler:host:' .. visit.host)) then
+    keep('crawler:host:' .. visit.host, visit.between, between - now)
   end
-  if rest > until_of('rest:' .. visit.resting) then keep('rest:' .. visit.resting, visit.rest, rest - now) end
+  if rest > until_of('crawler:rest:' .. visit.resting) then keep('crawler:rest:' .. visit.resting, visit.rest, rest - now) end
 end
 return own

@@ -7,5 +7,5 @@
 
 for at = 2, #ARGV, 3 do
   local milliseconds = math.max(1, math.ceil(tonumber(ARGV[at + 2]) * 1000))
-  redis.call('SET', 'bucket:' .. ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[1], 'NX', 'PX', milliseconds)
+  redis.call('SET', 'crawler:bucket:' .. ARGV[at], ARGV[at + 1] .. ' ' .. ARGV[1], 'NX', 'PX', milliseconds)
 end

@@ -7,6 +7,6 @@
 -- include: _instants
 
 for at = 2, #ARGV, 2 do
-  local key, limit = 'rest:' .. ARGV[at], tonumber(ARGV[at + 1])
+  local key, limit = 'crawler:rest:' .. ARGV[at], tonumber(ARGV[at + 1])
   if limit > until_of(key) then keep(key, ARGV[at + 1], limit - tonumber(ARGV[1])) end
 end

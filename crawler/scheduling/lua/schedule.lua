@@ -19,8 +19,8 @@ local added, jump = 0, tonumber(ARGV[1])
 for at = 2, #ARGV, 2 do
   local entry, plan = ARGV[at], cjson.decode(ARGV[at + 1])
   redis.call('HSET', KEYS[2], plan.desk, entry)
-  local token = tonumber(redis.call('GET', 'token:' .. plan.desk))
-  if not token or token < plan.last then redis.call('SET', 'token:' .. plan.desk, plan.last + jump) end
+  local token = tonumber(redis.call('GET', 'crawler:token:' .. plan.desk))
+  if not token or token < plan.last then redis.call('SET', 'crawler:token:' .. plan.desk, plan.last + jump) end
   local set = tonumber(redis.call('ZSCORE', KEYS[1], plan.desk))
   local nearer = plan.hurry or (set and set > (tonumber(plan.latest) or math.huge))
   added = added + redis.call('ZADD', KEYS[1], nearer and 'LT' or 'NX', plan.due, plan.desk)

@@ -13,13 +13,13 @@
 
 local now, desk = tonumber(ARGV[1]), decode(redis.call('HGET', KEYS[1], ARGV[2]))
 if not desk or redis.call('SISMEMBER', KEYS[2], desk.host) == 1 then return 0 end
-local holder = string.match(redis.call('GET', 'host:' .. desk.host) or '', ' (.+)$')
+local holder = string.match(redis.call('GET', 'crawler:host:' .. desk.host) or '', ' (.+)$')
 if holder ~= ARGV[2] .. ' ' .. ARGV[3] then return 0 end
 if ARGV[4] then
   local there = decode(ARGV[5])
   local planned = decode(redis.call('HGET', KEYS[1], ARGV[4]))
   desk = planned and planned.host == there.host and planned or there
-  if redis.call('SISMEMBER', KEYS[2], desk.host) == 1 or until_of('rest:' .. desk.host) > now then return 0 end
+  if redis.call('SISMEMBER', KEYS[2], desk.host) == 1 or until_of('crawler:rest:' .. desk.host) > now then return 0 end
 end
 local left, at = left_in(desk, now)
 if left + SLIP < 1 then return 0 end

@@ -162,7 +162,7 @@ def test_after_a_whole_life_nothing_names_the_person(
     assert {table for table, _ in find(needles, read_tables())} == {"phone_codes"}
     left = {name for name, _ in find(needles, read_redis(redis_server))}
     # A rate token names a contact by its id, for two minutes at most.
-    assert all(name.startswith("rate:") and 0 < redis_server.ttl(name) <= 120 for name in left), left
+    assert all(name.startswith("notifier:rate:") and 0 < redis_server.ttl(name) <= 120 for name in left), left
     assert find(needles, read_files(tmp_path)) == []
     output = capfd.readouterr()
     logs = f"{caplog.text}\n{output.out}\n{output.err}"

@@ -91,5 +91,5 @@ def test_figures_for_everybody_add_the_desks_by_what_can_be_seen(client: FlaskCl
 
 def test_what_was_kept_and_is_broken_is_made_again(client: FlaskClient, redis_server: redis.Redis) -> None:
     stats(client)
-    redis_server.set("cache:detection-stats", b"rubbish")
+    redis_server.set("api:cache:detection-stats", b"rubbish")
     assert stats(client)["total"] == 0

@@ -415,7 +415,7 @@ def test_a_token_of_a_login_that_ended_uses_up_nothing_of_its_owners(
         assert not opens(client, stolen["token"])
         assert refresh(client, stolen["refreshToken"]).status_code == 401
     assert opens(client, mine["token"])
-    (counter,) = redis_server.keys("throttle*/user/*")
+    (counter,) = redis_server.keys("api:throttle*/user/*")
     assert redis_server.get(counter) == b"1"
 
 
@@ -425,7 +425,7 @@ def test_a_signed_in_user_makes_300_requests_in_five_minutes_from_wherever(
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     camille, robin = person(), person("robin@example.org")
     assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
-    (counter,) = redis_server.keys(f"throttle*{camille.id}*")
+    (counter,) = redis_server.keys(f"api:throttle*{camille.id}*")
     redis_server.incrby(counter, 298)
     for address, status in (("192.0.2.1", 200), ("192.0.2.2", 429)):
         answer = client.get("/api/auth/me", headers=camille.headers, environ_base={"REMOTE_ADDR": address})

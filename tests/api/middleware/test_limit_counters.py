@@ -51,7 +51,7 @@ def test_a_redis_that_hangs_delays_one_request_and_not_each(
 
 def test_a_counter_that_has_no_end_gets_one(redis_server: redis.Redis) -> None:
     hit_limit("2 per minute", "camille")
-    (key,) = redis_server.keys("throttle*")
+    (key,) = redis_server.keys("api:throttle*")
     redis_server.persist(key)
     hit_limit("2 per minute", "camille")
     assert 0 < redis_server.ttl(key) <= 60

@@ -177,7 +177,7 @@ def test_an_address_is_known_for_thirty_days(
     client: FlaskClient, owner: SignIn, redis_server: redis.Redis
 ) -> None:
     owner("203.0.113.9")
-    (key,) = redis_server.keys("known-address:*")
+    (key,) = redis_server.keys("api:known-address:*")
     assert 29 * 86400 < redis_server.ttl(key) <= 30 * 86400
 
 
@@ -237,7 +237,7 @@ def test_an_account_that_nobody_confirmed_is_known_nowhere(
     client.post("/api/auth/register", json=ACCOUNT)
     answer = client.post("/api/auth/login", json=ACCOUNT)
     assert (answer.status_code, answer.headers.getlist("Set-Cookie")) == (200, [])
-    assert redis_server.keys("known-address:*") == []
+    assert redis_server.keys("api:known-address:*") == []
 
 
 def test_tries_to_register_do_not_lock_the_account_out(client: FlaskClient) -> None:
@@ -271,7 +271,7 @@ def test_everything_together_is_bounded_by_address(
 ) -> None:
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     client.get("/api/prefectures")
-    (counter,) = redis_server.keys("throttle*")
+    (counter,) = redis_server.keys("api:throttle*")
     redis_server.incrby(counter, 1000)
     assert client.get("/api/docs").status_code == 429
     assert client.get("/api/health/live").status_code == 200

@@ -125,7 +125,7 @@ def test_a_request_is_counted_before_its_body_is_read(
         redis_server.flushdb()
         first = client.post(path, data=b"{", headers=JSON)
         assert first.status_code == 400
-        (counter, *_) = sorted(redis_server.keys("throttle*"))  # that of the network address comes first
+        (counter, *_) = sorted(redis_server.keys("api:throttle*"))  # that of the network address comes first
         redis_server.incrby(counter, 1000)
         for body in (b"{", b"[]", b"x" * (LARGEST_BODY + 1)):
             assert client.post(path, data=body, headers=JSON).status_code == 429

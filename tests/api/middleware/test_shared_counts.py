@@ -50,7 +50,7 @@ def test_threads_lose_no_count(process: Callable[[], SharedCounts], redis_server
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: counts.count("1000 per minute", "camille"), range(400)))
     counts.exchange()
-    (key,) = redis_server.keys("throttle*")
+    (key,) = redis_server.keys("api:throttle*")
     assert int(redis_server.get(key) or 0) == 400
 
 
@@ -61,7 +61,7 @@ def test_a_sum_without_an_end_gets_one(
     for _ in range(2):
         counts.count(RULE, "camille")
         counts.exchange()
-        (key,) = redis_server.keys("throttle*")
+        (key,) = redis_server.keys("api:throttle*")
         assert 0 < redis_server.ttl(key) <= 60
         redis_server.persist(key)
 

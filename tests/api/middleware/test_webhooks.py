@@ -103,12 +103,12 @@ def test_thousands_of_calls_a_minute_are_taken_from_one_address(
 ) -> None:
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     hook.client.get("/api/docs")
-    (counter,) = redis_server.keys("throttle*")
+    (counter,) = redis_server.keys("api:throttle*")
     redis_server.incrby(counter, 3000)
     assert hook.client.get("/api/docs").status_code == 429
     before = redis_server.get(counter)
     assert {hook.call().status_code for _ in range(100)} == {200}
-    assert (redis_server.keys("throttle*"), redis_server.get(counter)) == ([counter], before)
+    assert (redis_server.keys("api:throttle*"), redis_server.get(counter)) == ([counter], before)
     assert "X-RateLimit-Limit" not in hook.call().headers
 
 

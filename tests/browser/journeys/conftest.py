@@ -90,7 +90,7 @@ def closed_desk(stack: Stack) -> Callable[[], None]:
 def _forget_limits(stack: Stack) -> None:
     """Let each person be as good as the first of the hour: all of them come from one network address."""
     with redis.Redis.from_url(stack.environment["REDIS_URL"]) as server:
-        for key in server.scan_iter("throttle*"):
+        for key in server.scan_iter("api:throttle*"):
             server.delete(key)
 
 

@@ -96,7 +96,7 @@ def test_a_page_is_asked_once_a_day_out_of_its_hosts_budget(
 ) -> None:
     desk = world["a"]
     assert look(site, desk) == [LandingSeen(desk.id, 200, desk.url, "Guichet")]
-    left = float((redis_server.get(f"bucket:{desk.host}") or b"0").split()[0])
+    left = float((redis_server.get(f"crawler:bucket:{desk.host}") or b"0").split()[0])
     assert left == 59
     assert site.meta[0]["dont_obey_robotstxt"], "a person decided on this host"
     frozen.shift(HOUR)
@@ -134,7 +134,7 @@ def test_a_host_that_is_not_free_is_waited_for_and_then_left(
     elif why == "rests":
         due_queue.send(client, due_queue.rest({desk.host: NOW + DAY}, now=NOW))
     else:
-        client.set(f"host:{desk.host}", f"{(NOW + DAY).timestamp()} {desk.id} 7")
+        client.set(f"crawler:host:{desk.host}", f"{(NOW + DAY).timestamp()} {desk.id} 7")
 
     async def later() -> list[LandingSeen]:
         task = asyncio.ensure_future(asyncio.to_thread(look, site, desk))
@@ -173,6 +173,6 @@ def test_a_wall_is_nobodys_page(world: dict[str, Desk], site: Site) -> None:
 
 def test_who_took_a_host_over_is_not_given_back(client: redis.Redis) -> None:
     host = "127.77.0.91:8800"
-    client.set(f"host:{host}", f"{(NOW + HOUR).timestamp()} evry_91/a 3")
+    client.set(f"crawler:host:{host}", f"{(NOW + HOUR).timestamp()} evry_91/a 3")
     due_queue.send(client, due_queue.release_host(host, HOLDER, now=NOW, until=NOW))
-    assert str(client.get(f"host:{host}")).endswith("evry_91/a 3")
+    assert str(client.get(f"crawler:host:{host}")).endswith("evry_91/a 3")

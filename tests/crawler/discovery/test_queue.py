@@ -32,7 +32,7 @@ class Walker(Spider):
 def queue(redis_server: redis.Redis, settings_env: Callable[..., None]) -> Iterator[SiteQueue]:
     settings_env(DISCOVERY_DELAY_SECONDS="10", DISCOVERY_PAGES="4")
     with due_queue.connect() as client:
-        yield SiteQueue(client, Walker(), "discovery:1:requests", RequestSerializer)
+        yield SiteQueue(client, Walker(), "crawler:discovery:1:requests", RequestSerializer)
 
 
 @pytest.fixture(autouse=True)
@@ -149,7 +149,7 @@ def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
 
 def test_a_page_of_ten_thousand_links_fills_no_memory(queue: SiteQueue, redis_server: redis.Redis) -> None:
     push(queue, *(ask(f"{A}/{letters(number)}") for number in range(300)))
-    assert redis_server.zcard("discovery:1:requests:at:127.77.5.1:8800") == 20 * DISCOVERY_PAGES()
+    assert redis_server.zcard("crawler:discovery:1:requests:at:127.77.5.1:8800") == 20 * DISCOVERY_PAGES()
     assert queue.cut()
 
 
@@ -162,9 +162,9 @@ def test_a_walk_leaves_nothing_and_forgets_itself_where_nobody_ends_it(
 ) -> None:
     push(queue, ask(f"{A}/1"), ask(f"{B}/1"), ask(f"{A}/2"))
     taken(queue)
-    assert all(redis_server.ttl(name) > 0 for name in redis_server.keys("discovery:*"))
+    assert all(redis_server.ttl(name) > 0 for name in redis_server.keys("crawler:discovery:*"))
     queue.clear()
-    assert redis_server.keys("discovery:*") == []
+    assert redis_server.keys("crawler:discovery:*") == []
 
 
 def test_a_site_that_refuses_is_left_and_counts_as_cut(

@@ -69,7 +69,7 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     assert (first["drifted"], first["sites"][0]["cut"]) == ([], False)
     (block,) = (tmp_path / "state" / "discovery").glob("*/melun_77.yaml")
     assert "demarche/991077/" in block.read_text("utf-8")
-    assert redis_server.keys("discovery:*") == [], "a walk that ended leaves nothing in Redis"
+    assert redis_server.keys("crawler:discovery:*") == [], "a walk that ended leaves nothing in Redis"
     paths = asked(sandbox)
     assert max(Counter(paths).values()) == 1, "no page was asked twice"
     assert not [path for path in paths if path.startswith(("/Interdit", "/Agenda")) or path.endswith(".pdf")]

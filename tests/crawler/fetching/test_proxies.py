@@ -241,6 +241,9 @@ def test_what_is_remembered_holds_no_secret_and_is_forgotten_after_a_day(redis_s
         await proxies.failed("site:443", "a:1")
 
     in_redis(use)
-    assert set(redis_server.keys("prox*")) == {b"proxy:last:x_01", b"proxies:site:443"}
-    assert all(0 < redis_server.ttl(key) <= 86400 for key in redis_server.keys("prox*"))
-    assert list(redis_server.hgetall("proxies:site:443")) == [b"a:1"]
+    assert set(redis_server.keys("crawler:prox*")) == {
+        b"crawler:proxy:last:x_01",
+        b"crawler:proxies:site:443",
+    }
+    assert all(0 < redis_server.ttl(key) <= 86400 for key in redis_server.keys("crawler:prox*"))
+    assert list(redis_server.hgetall("crawler:proxies:site:443")) == [b"a:1"]

@@ -111,7 +111,7 @@ def _planned(desk: Desk, *, now: bool) -> due_queue.DueEntry:
 
 def left(client: redis.Redis, host: str) -> float:
     """Return what is left in a host's bucket."""
-    kept = client.get(f"bucket:{host}")
+    kept = client.get(f"crawler:bucket:{host}")
     return float(str(kept).split()[0]) if kept else BUDGET
 
 
@@ -140,12 +140,12 @@ def test_a_calendar_that_blocks_rests_and_its_pages_host_does_not(
     item = spider.serve()
     assert (item.outcome, item.handed_to, item.handed_requests) == (Outcome.BLOCKED, calendar, 1)
     assert set(resting()) == {calendar}
-    assert client.get(f"rest:{calendar}")
-    assert not client.get(f"rest:{page}")
+    assert client.get(f"crawler:rest:{calendar}")
+    assert not client.get(f"crawler:rest:{page}")
     assert (state(PAGE).status, calendar in str(state(PAGE).status_reason)) == (DeskStatus.PAUSED, True)
     assert (state(BESIDE).status, state(CALENDAR).status) == (DeskStatus.ACTIVE, DeskStatus.PAUSED)
     assert out() == {PAGE: (OutageReason.BLOCKED, calendar), CALENDAR: (OutageReason.BLOCKED, None)}
-    again = client.zscore(f"due:{SYSTEM}", PAGE)
+    again = client.zscore(f"crawler:due:{SYSTEM}", PAGE)
     assert isinstance(again, float)
     assert again >= resting()[calendar].timestamp() - 0.001
     client.rpush(due_queue.pushed(SYSTEM), BESIDE, CALENDAR)

@@ -384,7 +384,7 @@ def test_a_block_rests_the_host_in_the_table_and_in_redis(
     assert timedelta(seconds=90) <= until["127.77.0.92:8800"] - NOW <= timedelta(seconds=99)
     write(check("a", 2, outcome=Outcome.RATE_LIMITED))
     assert {row.host: row.rests_until for row in rows_of(HostState)} == until
-    assert redis_server.get(f"rest:{HOST}") == str(until[HOST].timestamp()).encode()
+    assert redis_server.get(f"crawler:rest:{HOST}") == str(until[HOST].timestamp()).encode()
 
 
 @pytest.mark.rule("3.1", "3.6")
@@ -892,7 +892,7 @@ def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is
         due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)]))
         (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
         write(check("a", claim.token, releases_at=release))
-        assert client.zscore("due:prefenligne", "evry_91/a") == release.timestamp()
+        assert client.zscore("crawler:due:prefenligne", "evry_91/a") == release.timestamp()
     assert state().releases_at == release
     unread = check("a", claim.token + 1, outcome=Outcome.OVERLOADED, covered=())
     write(unread)

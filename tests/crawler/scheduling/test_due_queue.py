@@ -174,10 +174,10 @@ def test_a_stopped_host_is_asked_within_a_second_after_it_may_be(client: redis.R
 
 def test_a_late_desk_is_found_that_a_planner_of_the_version_before_scheduled(client: redis.Redis) -> None:
     put_many(client, 1, waits=False)
-    client.delete("idle:test")
+    client.delete("crawler:idle:test")
     late = 3600.0
     assert taken(take(client, late)) == ["d0"]
-    assert client.zscore("idle:test", "d0") == at(late + HOLD).timestamp()
+    assert client.zscore("crawler:idle:test", "d0") == at(late + HOLD).timestamp()
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -185,15 +185,15 @@ def test_a_late_desk_is_found_that_a_process_of_the_version_before_moved(
     client: redis.Redis, *, waits: bool
 ) -> None:
     due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 0, at(9000), waits=waits)]))
-    client.zadd("due:test", {"desk": at(0).timestamp()})
+    client.zadd("crawler:due:test", {"desk": at(0).timestamp()})
     assert taken(take(client, 3600)) == ["desk"]
 
 
 def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
     """A process of the version before moves desks in the queue alone: that counts."""
     put(client, gone=0, later=0)
-    client.zadd("due:test", {"later": at(60).timestamp()})
-    client.zrem("due:test", "gone")
+    client.zadd("crawler:due:test", {"later": at(60).timestamp()})
+    client.zrem("crawler:due:test", "gone")
     assert take(client, 1) == due_queue.ClaimResult(wake=at(60))
     assert taken(take(client, 60)) == ["later"]
 
@@ -331,7 +331,7 @@ def test_a_redis_emptied_twice_gives_two_running_checks_different_tokens(
 
 
 def test_a_token_behind_the_row_s_goes_on_beyond_what_may_still_run(client: redis.Redis) -> None:
-    client.set("token:desk", 4)
+    client.set("crawler:token:desk", 4)
     due_queue.send(client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(0), last_token=41)]))
     assert [claim.token > 1041 for claim in take(client).claims] == [True]
 
@@ -346,7 +346,7 @@ def test_a_finish_whose_token_the_row_overtook_raises_the_token_only_where_it_is
     raised = take(client).claims[0].token
     assert raised > first + 1024
     assert not end(client, overtaken, 0)
-    assert int(client.get("token:desk") or 0) == raised
+    assert int(client.get("crawler:token:desk") or 0) == raised
 
 
 def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: redis.Redis) -> None:
@@ -405,7 +405,7 @@ class Claimers(RuleBasedStateMachine):
             self.newest[each.desk_id] = each.token
             self.held[each.desk_id] = (each.token, self.second + HOLD)
         if len(claimed.claims) < places:
-            due = self.client.zrangebyscore("due:test", 0, at(self.second).timestamp())
+            due = self.client.zrangebyscore("crawler:due:test", 0, at(self.second).timestamp())
             busy = {self.hosts[desk] for desk in self.held}
             assert {self.hosts[str(desk)] for desk in due} <= busy, "a desk was left whose host is free"
 

@@ -57,7 +57,10 @@ def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: C
         CrawlQueue("custom").memory_mb,
         CrawlQueue("custom").hold_seconds,
     ) == (1, 300, 25)
-    assert lease_keys("custom-browser") == ["lease:custom-browser:0", "lease:custom-browser:1"]
+    assert lease_keys("custom-browser") == [
+        "crawler:lease:custom-browser:0",
+        "crawler:lease:custom-browser:1",
+    ]
 
 
 @pytest.mark.usefixtures("two")

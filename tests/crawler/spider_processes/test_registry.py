@@ -44,8 +44,8 @@ def test_what_a_process_says_of_itself_is_read_as_it_was_said() -> None:
 def test_it_is_forgotten_when_it_falls_silent(redis_server: redis.Redis) -> None:
     me = registry.current_process("prefenligne", "", "holder")
     told(me)
-    assert 0 < redis_server.pttl(f"process:{me.name}") <= 7000
-    redis_server.delete(f"process:{me.name}")
+    assert 0 < redis_server.pttl(f"crawler:process:{me.name}") <= 7000
+    redis_server.delete(f"crawler:process:{me.name}")
     assert known() == []
     assert redis_server.exists(registry.NAMES) == 0
 
@@ -60,7 +60,7 @@ def test_it_takes_back_what_it_said_when_it_ends(redis_server: redis.Redis) -> N
         await client.aclose()
 
     asyncio.run(end())
-    assert redis_server.keys("process*") == []
+    assert redis_server.keys("crawler:process*") == []
 
 
 def test_its_memory_is_what_it_holds() -> None:

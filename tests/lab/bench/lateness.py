@@ -19,7 +19,7 @@ from tests.lab.bench.fixture import BenchFixture, BenchStack, ground
 from tests.lab.bench.pages import address
 from tests.lab.bench.servers import let_pass
 
-_QUEUE = "due:prefenligne"
+_QUEUE = "crawler:due:prefenligne"
 _EVERY = 0.2  # seconds between two looks at the queue
 Arrivals = dict[str, list[float]]
 Looks = list[tuple[float, dict[str, float]]]

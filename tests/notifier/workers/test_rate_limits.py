@@ -105,7 +105,7 @@ def test_messages_that_wait_for_one_contact_hold_one_place(
     contact = uuid4()
     crowd = [message(Channel.SMS, contact) for _ in range(5)]
     assert not any(leaves(each) for each in crowd)
-    assert redis_server.zcard("rate:sms:line") == 1
+    assert redis_server.zcard("notifier:rate:sms:line") == 1
     frozen.shift(1)
     assert leaves(crowd[2])
 
@@ -218,7 +218,7 @@ def test_what_the_hourly_cap_holds_back_takes_no_place_in_line(
 ) -> None:
     held = [each._replace(capped=True) for each in crowd_of(60)]
     assert line_up(held, monkeypatch) == ({each.id for each in held}, {})
-    assert redis_server.keys("rate:*") == []
+    assert redis_server.keys("notifier:rate:*") == []
 
 
 def test_without_redis_a_crowd_is_left_to_the_sweep(
@@ -236,7 +236,7 @@ def test_a_crowd_of_which_one_has_a_broken_key_asks_for_tokens_job_by_job(
     redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crowd = crowd_of(60)
-    redis_server.rpush(f"rate:telegram:{crowd[7].contact_id}", "x")
+    redis_server.rpush(f"notifier:rate:telegram:{crowd[7].contact_id}", "x")
     assert line_up(crowd, monkeypatch) == ({each.id for each in crowd}, {})
 
 

@@ -53,7 +53,7 @@ def check(age: float) -> None:
 
 
 def keeper(server: redis.Redis, **changes: Any) -> None:
-    server.set("keeper:seen", json.dumps(SEEN | changes))
+    server.set("crawler:keeper:seen", json.dumps(SEEN | changes))
 
 
 def planner(
@@ -173,7 +173,7 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     assert (answer.status_code, found[part]["status"]) == (200, "degraded")
     assert f"jobs were refused lately, the workers' logs say why: {name}: 2; " in found[part]["reason"]
     assert [other for other in ("workers", "background") if found[other]["status"] != "ok"] == [part]
-    redis_server.delete("jobs:refused")
+    redis_server.delete("refused:jobs")
     assert (whole.get("/api/health").json or {})["status"] == "ok"
 
 
@@ -206,7 +206,7 @@ def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_ser
 
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
-    redis_server.delete("keeper:seen")
+    redis_server.delete("crawler:keeper:seen")
     assert "scrapy plan" in parts(whole)["scrapyd"]
 
 
@@ -215,7 +215,7 @@ def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Red
     assert "scrapyd is down" in parts(whole)["scrapyd"]
     keeper(redis_server, running={}, missing={"prefenligne": 1})
     assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 0 of 1"
-    redis_server.set("keeper:seen", "not json")
+    redis_server.set("crawler:keeper:seen", "not json")
     assert "cannot be asked" in parts(whole)["scrapyd"]
 
 
@@ -400,7 +400,7 @@ def test_a_database_that_takes_no_writes_is_named_and_routes_say_later(
     # A connection that was opened to what took no writes is met once, and all of the pool are given up with it.
     whole.post("/api/auth/register", json=person)
     assert whole.post("/api/auth/register", json=person).status_code == 202
-    redis_server.delete("database:refused")  # as a minute later
+    redis_server.delete("refused:writes")  # as a minute later
     parts(whole, 200)
 
 
