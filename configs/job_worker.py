@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from types import FrameType
 from typing import Any, cast
+from uuid import uuid4
 
 import structlog
 from redis import Redis
@@ -28,6 +29,7 @@ from configs.listed_jobs import ListedQueue, list_functions
 from configs.logs import set_up_logs
 from configs.process_age import leaves_at, on_stop_signals
 from configs.redis import redis_client
+from configs.settings import settings
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
 _IDLE_SECONDS = 15
@@ -63,6 +65,7 @@ class JobWorker(SimpleWorker):
     ) -> None:
         super().__init__(
             list(functions),
+            name=f"{settings().program or 'worker'}-{uuid4().hex}",  # whose user of Redis may write its record
             connection=connection,
             job_class=list_functions(functions),
             queue_class=ListedQueue,

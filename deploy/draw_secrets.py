@@ -26,6 +26,7 @@ _PROGRAMS = (
     "notifier",
     "reader",
 )  # each has a login to the database
+_QUEUE_USERS = ("api", "background", "crawler", "notifier", "reader", "stream")  # configs/redis_users.acl
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
 _GIVEN = (
     "backup_secret_access_key",
@@ -47,14 +48,13 @@ def draw(folder: Path) -> list[str]:
     for name in _DRAWN:
         _write(folder / name, secrets.token_urlsafe(48))
     # one that a person chose may hold what means something in an address
-    database, redis = (
-        quote((folder / f"{name}_password").read_text().rstrip("\r\n"), safe="") for name in ("db", "redis")
-    )
+    database = quote((folder / "db_password").read_text().rstrip("\r\n"), safe="")
     _write(folder / "database_url", f"postgresql://rdvpriority:{database}@postgres:5432/rdvpriority")
     for program in _PROGRAMS:
         login = f"rdvpriority_{program}_1:{secrets.token_urlsafe(48)}"
         _write(folder / f"database_url_{program}", f"postgresql://{login}@postgres:5432/rdvpriority")
-    _write(folder / "redis_url", f"redis://:{redis}@redis:6379/0")
+    for program in _QUEUE_USERS:
+        _write(folder / f"redis_url_{program}", f"redis://{program}:{secrets.token_urlsafe(48)}@redis:6379/0")
     for name in _GIVEN:
         _write(folder / name, "")
     return [name for name in _GIVEN if not (folder / name).read_text().strip()]

@@ -3,6 +3,7 @@
 import functools
 import gc
 import inspect
+import json
 import logging
 import os
 import shutil
@@ -32,7 +33,7 @@ from deploy.local.short_periods import VARIABLE, gather, list_constants
 from deploy.local.valkey import Valkey, start_valkey
 from tests import databases
 from tests.fuzz import FUZZ, times
-from tests.roles import act_as_programs
+from tests.roles import USERS, act_as_programs, act_as_users
 
 if TYPE_CHECKING:
     import time_machine
@@ -87,6 +88,8 @@ _folder: list[Path] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
     os.environ.update(gather(_FIXED))
+    if hasattr(config, "workerinput"):
+        act_as_users()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = Path(tempfile.mkdtemp(prefix="rdv-tests-", dir=_find_memory()))
@@ -97,6 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _servers.update(postgres=postgres, valkey=valkey)
     os.environ["TEST_POSTGRES"] = postgres.url("{}")
     os.environ["TEST_REDIS"] = valkey.url(0).removesuffix("0")
+    os.environ[USERS] = json.dumps(valkey.passwords)
+    act_as_users()
     os.environ["TEST_TEMPLATES"] = str(folder / "templates")
     (folder / "templates").mkdir()
     postgres.create(databases.TEMPLATE)

@@ -1,16 +1,21 @@
-"""Each program's statements run under its role, as in production; what a test itself asks runs as the owner.
+"""Each program's statements and commands run under its role and its user of Redis, as in production; a test's own do not.
 
 A connection gets the role of the code that takes it from the pool: of the program whose function the test called, found
-by the stack. So fixtures write what they like, and a missing grant fails a test.
+by the stack. So fixtures write what they like, and a missing grant or rule fails a test.
 """
 
+import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
+import redis.asyncio
 import sqlalchemy as sa
+
+from configs.redis_users import OWNER as REDIS_OWNER
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -33,7 +38,9 @@ _ROLES = {
     "api/migrations/": _OWNER,
     "api/models/": None,
     "crawler/": "rdvpriority_crawler",
+    "api/streaming/": "rdvpriority_api",
     "deploy/": _OWNER,
+    "deploy/metrics/": "rdvpriority_reader",
     "deploy/status/": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
     "notifier/__init__.py": None,
@@ -41,6 +48,8 @@ _ROLES = {
     "notifier/receiving.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info
+_STREAM = (f"{_ROOT}/api/stream.py", f"{_ROOT}/api/streaming/")  # has a user of Redis of its own
+USERS = "TEST_REDIS_USERS"  # their passwords, as JSON
 
 
 def act_as_programs(engine: sa.Engine) -> None:
@@ -81,3 +90,61 @@ def find_role() -> str:
 def _role_of(file: str) -> str | None:
     own = [each for each in _ROLES if file.startswith(f"{_ROOT}/{each}")]
     return _ROLES[max(own, key=len)] if own else None
+
+
+def act_as_users() -> None:
+    """Have connections to the tests' Redis take the user of the code that asks for them."""
+    ask, ask_async = redis.ConnectionPool.get_connection, redis.asyncio.ConnectionPool.get_connection
+
+    def get_connection(pool: redis.ConnectionPool, *given: Any, **named: Any) -> Any:
+        connection, user = ask(pool, *given, **named), find_user()
+        if _differs(connection, user):
+            connection.send_command("AUTH", user, _passwords()[user])  # type: ignore[no-untyped-call]
+            connection.read_response()
+        return connection
+
+    async def get_async_connection(pool: redis.asyncio.ConnectionPool, *given: Any, **named: Any) -> Any:
+        user = find_user()
+        connection = await ask_async(pool, *given, **named)  # type: ignore[no-untyped-call]
+        if _differs(connection, user):
+            await connection.send_command("AUTH", user, _passwords()[user])
+            await connection.read_response()
+        return connection
+
+    setattr(redis.ConnectionPool, "get_connection", get_connection)  # noqa: B010 -- it has overloads
+    setattr(redis.asyncio.ConnectionPool, "get_connection", get_async_connection)  # noqa: B010 -- as above
+
+
+def find_user() -> str:
+    """Return the user of Redis of the program whose code a test called; the owner for a test's own calls."""
+    role = find_role().removeprefix("rdvpriority_")
+    if role == "api" and _is_stream():
+        return "stream"
+    return role if role in _passwords() else REDIS_OWNER
+
+
+def _is_stream() -> bool:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(_STREAM):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _differs(connection: Any, user: str) -> bool:
+    """Note whose a connection is from now on; tell whether it was another's. A program's own login stays."""
+    if f":{getattr(connection, 'port', 0)}/" not in os.environ["TEST_REDIS"] or connection.username not in (
+        None,
+        REDIS_OWNER,
+    ):
+        return False
+    before = getattr(connection, _ROLE, REDIS_OWNER)
+    setattr(connection, _ROLE, user)
+    return bool(before != user)
+
+
+@cache
+def _passwords() -> dict[str, str]:
+    found: dict[str, str] = json.loads(os.environ[USERS])
+    return found

@@ -56,18 +56,29 @@ def database_programs() -> dict[str, Program]:
     }  # fmt: skip
 
 
-def build_environment(own: Program | None) -> dict[str, str]:
+def redis_user(name: str) -> str | None:
+    """Return the user of Redis that a program is; None for one that has none (configs/redis_users.acl)."""
+    return name if name == "stream" else database_programs().get(name)
+
+
+def build_environment(own: Program | None, redis_url: str = "") -> dict[str, str]:
     """Return the variables of a program: which one it is, and nothing in place of the secrets that others read.
 
-    Each program has an address of the database for itself. Only migrations have the owner's.
+    Each program has addresses of the database and of Redis for itself. Only migrations have the owner's.
     """
     given = list_allowed(own) - {"database_url"} if own else _OF_STAND_INS
     withheld = {*list_secrets(Settings.model_fields), *_OF_STAND_INS} - given
-    return ({"PROGRAM": own} if own else {}) | {name.upper(): "" for name in sorted(withheld)}
+    return (
+        ({"PROGRAM": own} if own else {})
+        | {name.upper(): "" for name in sorted(withheld)}
+        | {"REDIS_URL": redis_url}
+    )
 
 
-def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path) -> Path:
-    """Write supervisord's configuration for all programs and return its path.
+def write_supervisor(
+    folder: Path, programs: Mapping[str, list[str]], root: Path, queue: Mapping[str, str]
+) -> Path:
+    """Write supervisord's configuration for all programs and return its path; `queue`: Redis' address of each user.
 
     supervisord starts again what ends: http://supervisord.org/configuration.html
     """
@@ -83,7 +94,8 @@ def write_supervisor(folder: Path, programs: Mapping[str, list[str]], root: Path
     made["supervisorctl"] = {"serverurl": f"unix://{door}"}
     made["rpcinterface:supervisor"] = {"supervisor.rpcinterface_factory": _RPC}
     for name, command in programs.items():
-        made[f"program:{name}"] = _program(name, command, folder)
+        variables = build_environment(database_programs().get(name), queue.get(redis_user(name) or "", ""))
+        made[f"program:{name}"] = _program(name, command, folder, variables)
     # supervisord ends one group after the other: in a group of their own, all programs are asked at once
     made["group:rdvpriority"] = {"programs": ",".join(programs)}
     path = folder / "supervisord.conf"
@@ -101,8 +113,7 @@ def _socket(folder: Path) -> str:
     return str(Path(tempfile.gettempdir()) / f"rdvpriority-{os.geteuid()}-{digest}.sock")
 
 
-def _program(name: str, command: list[str], folder: Path) -> Mapping[str, str]:
-    variables = build_environment(database_programs().get(name))
+def _program(name: str, command: list[str], folder: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
     log = _literal(_literal(folder / f"{name}.log"))  # it expands the names of these logs twice
     return {
         "command": " ".join(_quoted(part) for part in with_parent(command)),

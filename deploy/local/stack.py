@@ -17,6 +17,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from api.migrations.logins import make_logins, parse_logins
+from configs.redis_users import read_rules
 from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
@@ -56,6 +57,7 @@ class Stack:
     state: Path
     ports: StackPorts
     environment: dict[str, str]
+    queue: dict[str, str]  # Redis' address of each program's user
     servers: list[RestartableServer]
     supervisor: subprocess.Popen[bytes]
     exits: list[Exits]
@@ -126,9 +128,10 @@ def running(
         parents = ("notifier.log", "background.log")
         exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
         environment = gather(_unmeasured(os.environ) | variables)
-        supervisor = _supervise(state / _SUPERVISED, commands(ports), environment)
+        queue = {user: valkey.url(user=user) for user in read_rules()}
+        supervisor = _supervise(state / _SUPERVISED, commands(ports), environment, queue)
         ends.callback(stop_with_descendants, supervisor)
-        yield Stack(state, ports, environment, servers, supervisor, exits)
+        yield Stack(state, ports, environment, queue, servers, supervisor, exits)
 
 
 @contextmanager
@@ -168,9 +171,9 @@ def _replace_address(usual: str, really: str, text: str) -> str:
 
 
 def _supervise(
-    log: Path, programs: dict[str, list[str]], environment: dict[str, str]
+    log: Path, programs: dict[str, list[str]], environment: dict[str, str], queue: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    conf = write_supervisor(log.parent, programs, ROOT)
+    conf = write_supervisor(log.parent, programs, ROOT, queue)
     supervisord = [sys.executable, "-m", "deploy.local.run_supervisord", "-n", "-c", str(conf)]
     return start(with_parent(supervisord), log, env=environment, cwd=ROOT)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 
+from configs.redis_users import OWNER, read_rules, write_users
 from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import free_port, stop, up, with_parent
 
@@ -21,15 +22,15 @@ class ValkeyUnavailable(RuntimeError):
 
 @dataclass
 class Valkey:
-    """A running server. `stop()` ends it in order."""
+    """A running server and the passwords of its users. `stop()` ends it in order."""
 
     port: int
-    password: str
+    passwords: dict[str, str]
     process: subprocess.Popen[bytes]
 
-    def url(self, database: int = 0) -> str:
-        """Return its address, as REDIS_URL wants it."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+    def url(self, database: int = 0, user: str = OWNER) -> str:
+        """Return its address for a program, or for who may do everything, as REDIS_URL wants it."""
+        return f"redis://{user}:{self.passwords[user]}@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> None:
         """End it; what was written is kept."""
@@ -44,17 +45,19 @@ def start_valkey(folder: Path, *, port: int = 0, durable: bool = True) -> Valkey
         deploy.local.processes.StartFailed: the server ended at once; the text has its log.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    password = kept_secret(folder / "password")
+    passwords = {user: kept_secret(folder / "passwords" / user) for user in (OWNER, *read_rules())}
+    users = folder / "users.acl"
+    write_private(users, write_users(passwords))
     port = port or free_port()
     options = {
-        "port": str(port), "bind": "127.0.0.1", "dir": str(folder.resolve()), "requirepass": password,
+        "port": str(port), "bind": "127.0.0.1", "dir": str(folder.resolve()), "aclfile": str(users.resolve()),
         "appendonly": "yes" if durable else "no", "save": "", "maxmemory-policy": "noeviction",
     }  # fmt: skip
-    conf = folder / "conf"  # everybody can read a command line
+    conf = folder / "conf"
     write_private(conf, "".join(f'{name} "{value}"\n' for name, value in options.items()))
     command = with_parent([server_binary(), str(conf.resolve())])
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    return Valkey(port, password, up(command, folder / "log", lambda: _answers(url), what="Redis"))
+    url = f"redis://:{passwords[OWNER]}@127.0.0.1:{port}/0"
+    return Valkey(port, passwords, up(command, folder / "log", lambda: _answers(url), what="Redis"))
 
 
 def server_binary() -> str:

@@ -48,6 +48,13 @@ def image_of(service: dict[str, Any]) -> str | None:
     return found[1] if found else None
 
 
+def secrets_of(service: dict[str, Any]) -> dict[str, str]:
+    """Return the secrets that a service is given: the file of each, by the name that its program sees."""
+    listed = service.get("secrets", [])
+    pairs = [(each, each) if isinstance(each, str) else (each["target"], each["source"]) for each in listed]
+    return dict(pairs)
+
+
 def program_of(service: dict[str, Any]) -> str:
     """Return whose settings and rights a service has."""
     return str(service["environment"]["PROGRAM"])

@@ -1,7 +1,9 @@
 """production.yaml: its schema, what each service has, which variables and networks it names."""
 
 import itertools
+import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from redis import Redis
 
 from configs.program_settings import list_allowed, list_secrets
+from configs.redis_users import OWNER, RULES, read_rules, write_users
 from configs.settings import Settings, load
 from deploy.local import postgres, valkey
-from deploy.local.processes import answers, free_port
 from deploy.postgres_tools import MAJOR
 from deploy.program_imports import OURS
 from tests.configs.test_env_example import marked, needed_by
@@ -27,10 +28,10 @@ from tests.deploy.compose_files import (
     compose,
     image_of,
     program_of,
+    secrets_of,
     services,
     settings_of,
 )
-from tests.waiting import until
 
 EVERY = list(services())
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
@@ -141,10 +142,11 @@ def test_an_api_that_ends_has_the_time_that_nginx_gives_an_answer() -> None:
 
 def test_settings_know_every_variable() -> None:
     known = {name.upper() for name in Settings.model_fields} | COMPOSES_OWN
+    server_s = {f"REDIS_URL_{user.upper()}" for user in read_rules()}
     for name, service in services().items():
         if image_of(service) or name in ("nginx", "certbot"):
             assert set(service["environment"]) <= known, name
-            assert {each.upper() for each in service.get("secrets", [])} <= known, name
+            assert {each.upper() for each in secrets_of(service)} <= known | server_s, name
     assert settings_of(EXAMPLE) <= known
 
 
@@ -153,7 +155,7 @@ def test_production_gives_a_program_exactly_what_it_needs(
     name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = services()[name]
-    program, secrets = program_of(service), set(service["secrets"])
+    program, secrets = program_of(service), set(secrets_of(service))
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
     own_address = f"DATABASE_URL_{program.upper()}"
     assert needed_by(program) <= given | {"DATABASE_URL"}
@@ -175,9 +177,9 @@ def test_production_gives_a_program_exactly_what_it_needs(
 def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() -> None:
     for name, service in services().items():
         if image_of(service):
-            held = set(service["secrets"]) & ADDRESSES
+            held = set(secrets_of(service)) & ADDRESSES
             assert held == ({f"database_url_{program_of(service)}"} if name != "migrate" else held)
-    migrate = set(services()["migrate"]["secrets"]) & ADDRESSES
+    migrate = set(secrets_of(services()["migrate"])) & ADDRESSES
     assert migrate == {each for each in compose()["secrets"] if each in ADDRESSES}
     assert services()["migrate"]["command"][-2:] == ["upgrade", "--logins"]
 
@@ -208,32 +210,59 @@ def test_servers_are_of_the_majors_of_the_embedded_ones(monkeypatch: pytest.Monk
     assert services()["redis"]["image"].startswith(f"valkey/valkey:{found.group(1)}.")
 
 
-def test_the_queue_takes_a_password_of_any_letters(tmp_path: Path) -> None:
-    port, password = free_port(), """a "b" %s \\n 'c' $HOME # é"""
-    (tmp_path / "password").write_text(f"{password}\n")
-    command = services()["redis"]["command"][2].replace("$$", "$")
-    for place, here in {
-        "/run/secrets/redis_password": f"{tmp_path}/password",
-        "/tmp/password.conf": f"{tmp_path}/password.conf",
-        "valkey-server /etc/valkey/valkey.conf": (
-            f"{valkey.find_embedded()} {tmp_path}/password.conf --port {port} --bind 127.0.0.1 --dir {tmp_path}"
-        ),
-    }.items():
-        assert place in command
-        command = command.replace(place, here)
-    server = subprocess.Popen(["sh", "-c", command], stdout=subprocess.DEVNULL)
-    try:
-        until(lambda: answers("127.0.0.1", port))
-        with Redis(port=port, password=password) as client:
-            assert client.ping()
-    finally:
-        server.terminate()
-        server.wait()
+def write_passwords(folder: Path) -> dict[str, str]:
+    """Write the secrets of the server of Redis; return the password of each user."""
+    found = {OWNER: """a "b" %s \\n 'c' $HOME # é""", **{user: f"Word-of_{user}" for user in read_rules()}}
+    (folder / "redis_password").write_text(f"{found[OWNER]}\n")
+    for user in read_rules():
+        (folder / f"redis_url_{user}").write_text(f"redis://{user}:{found[user]}@redis:6379/0\n")
+    return found
+
+
+def test_the_server_of_redis_is_given_the_users_that_are_declared(tmp_path: Path) -> None:
+    passwords, script = write_passwords(tmp_path), DEPLOY / "compose" / "redis_users.sh"
+    command = services()["redis"]["command"][2].partition(" &&")[0]
+    assert command == "sh /etc/valkey/redis_users.sh /etc/valkey/redis_users.acl /tmp/users.acl"
+    mounted = dict(each.split(":")[1::-1] for each in services()["redis"]["volumes"])
+    assert (DEPLOY / "compose" / mounted["/etc/valkey/redis_users.acl"]).resolve() == RULES
+    given = {f"redis_url_{user}" for user in read_rules()} | {"redis_password"}
+    assert set(services()["redis"]["secrets"]) == given
+    environment = {"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)}
+    subprocess.run(["sh", script, RULES, tmp_path / "users.acl"], env=environment, check=True)
+    assert (tmp_path / "users.acl").read_text().splitlines() == write_users(passwords).splitlines()
+    assert stat.S_IMODE((tmp_path / "users.acl").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("address", ["redis://redis:6379/0", "redis://api:a%20b@redis:6379/0", ""])
+def test_the_server_of_redis_does_not_start_with_an_address_that_has_no_password(
+    tmp_path: Path, address: str
+) -> None:
+    write_passwords(tmp_path)
+    (tmp_path / "redis_url_api").write_text(address)
+    environment = {"PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path)}
+    script = ["sh", *map(str, (DEPLOY / "compose" / "redis_users.sh", RULES, tmp_path / "users.acl"))]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr == "redis_url_api has no password of letters, digits, - and _\n"
+
+
+def test_each_service_is_given_its_own_user_of_redis() -> None:
+    given = {
+        name: secrets_of(each)["redis_url"]
+        for name, each in services().items()
+        if "redis_url" in secrets_of(each)
+    }
+    assert given == {
+        name: f"redis_url_{'stream' if name == 'stream' else program_of(services()[name])}" for name in given
+    }
+    assert set(given) == {
+        name for name in OURS_ONLY if "redis_url" in list_allowed(program_of(services()[name]))
+    }
 
 
 def test_the_queue_keeps_what_it_has_and_evicts_nothing() -> None:
     lines = (DEPLOY / "compose" / "valkey.conf").read_text("utf-8").splitlines()
-    assert {"appendonly yes", "maxmemory-policy noeviction", "include /tmp/password.conf"} <= set(lines)
+    assert {"appendonly yes", "maxmemory-policy noeviction", "aclfile /tmp/users.acl"} <= set(lines)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -253,7 +282,7 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
 
 def test_the_example_of_settings_has_what_production_needs_besides() -> None:
     ours = [services()[name] for name in OURS_ONLY]
-    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *each["secrets"])}
+    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *secrets_of(each))}
     assert marked("needed in production") - elsewhere <= settings_of(EXAMPLE)
 
 

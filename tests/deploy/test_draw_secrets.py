@@ -5,10 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from configs.keys import read_password
+from configs.redis_users import read_rules
 from configs.settings import SettingsRefused, load
 from deploy import draw_secrets
 from tests.configs.test_settings import PRODUCTION, STRONG
@@ -35,6 +37,7 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     monkeypatch.delenv("VAPID_PRIVATE_KEY", raising=False)
     folder = tmp_path / "secrets"
     assert run(folder) == f"to be filled in {folder}: {', '.join(sorted(GIVEN))}\n"
+    (folder / "redis_url").write_text((folder / "redis_url_api").read_text())  # as Compose names it to the API
     drawn = {file.name.upper() for file in folder.iterdir()} | {"SECRETS_DIR"}
     settings_env(**PRODUCTION | dict.fromkeys(drawn, "") | {"SECRETS_DIR": folder, "BCRYPT_COST": 12})
     with pytest.raises(SettingsRefused) as refused:
@@ -47,15 +50,21 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     found = load()
     assert found.require("database_url").endswith("@postgres:5432/rdvpriority")
     assert f":{found.require('db_password')}@" in found.require("database_url")
-    assert f":{found.require('redis_password')}@redis" in found.require("redis_url")
 
 
 def test_a_password_that_a_person_chose_may_hold_any_letter(tmp_path: Path) -> None:
-    for name in ("db", "redis"):
-        (tmp_path / f"{name}_password").write_text(f"{name} %25 :@/'\"\\?#é \n")
+    (tmp_path / "db_password").write_text("db %25 :@/'\"\\?#é \n")
     draw_secrets.draw(tmp_path)
-    for name, setting in (("db", "database_url"), ("redis", "redis_url")):
-        assert read_password((tmp_path / setting).read_text().strip()) == f"{name} %25 :@/'\"\\?#é "
+    assert read_password((tmp_path / "database_url").read_text().strip()) == "db %25 :@/'\"\\?#é "
+
+
+def test_each_user_of_redis_has_an_address(tmp_path: Path) -> None:
+    draw_secrets.draw(tmp_path)
+    drawn = {file.name: urlsplit(file.read_text().strip()) for file in tmp_path.glob("redis_url_*")}
+    assert {name: found.username for name, found in drawn.items()} == {
+        f"redis_url_{user}": user for user in read_rules()
+    }
+    assert len({found.password for found in drawn.values()}) == len(drawn)
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
@@ -43,20 +44,34 @@ def slot_messages(stack: Stack) -> list[dict[str, Any]]:
     return [each for each in found if each["seen_at"]]
 
 
-@contextmanager
-def quiet_stack(edit: Callable[[str], str], **variables: str) -> Iterator[Stack]:
+def list_refused(stack: Stack) -> list[Any]:
+    """Return the commands that Redis refused to a program: a rule that is missing in configs/redis_users.acl."""
+    client = redis.Redis.from_url(stack.environment["REDIS_URL"])
+    return [(each["username"], each["reason"], each["object"]) for each in client.acl_log()]
+
+
+def quiet_stack(edit: Callable[[str], str], **variables: str) -> AbstractContextManager[Stack]:
     """Start a whole stack with a world that does nothing by itself, and be one of its programs meanwhile."""
+    return quiet_stack_on(any_ports(), edit, variables)
+
+
+@contextmanager
+def quiet_stack_on(
+    ports: StackPorts, edit: Callable[[str], str], variables: Mapping[str, str]
+) -> Iterator[Stack]:
+    """Do so on ports that are known before."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="rdv-whole-") as folder,
-            running(Path(folder), any_ports(), print, edit=edit) as made,
+            running(Path(folder), ports, print, edit=edit) as made,
         ):
             os.environ.update(made.environment)
             forget()
             wait_ready(made, PATIENCE)
             yield made
+            assert list_refused(made) == []
     finally:
         os.environ.clear()
         os.environ.update(before)

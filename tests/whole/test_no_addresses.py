@@ -1,4 +1,7 @@
-"""No phone number, chat or mail address of a person in what a whole run leaves: logs, Redis, jobs, audit, health."""
+"""No phone number, chat or mail address of a person in what a whole run leaves: logs, Redis, jobs, audit, health.
+
+And each program calls in Redis what it is allowed to, nothing more, and all of that.
+"""
 
 import re
 import zlib
@@ -19,7 +22,8 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import hasty, open_slot
 from tests.waiting import until
-from tests.whole.conftest import quiet_stack
+from tests.whole.conftest import list_refused, quiet_stack
+from tests.whole.redis_record import RedisRecord, recorded
 from tests.whole.test_new_user import admin, give_plan, slot_alerts  # noqa: F401 -- a fixture
 from tests.whole.visitor import LOOK, Visitor, set_mode
 
@@ -35,13 +39,21 @@ WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"
 OUTSIDE = {"sandbox.log", "world.log"}
 TABLES = ("audit", "job_runs", "backup_states", "desk_changes", "incidents")
 Places = Iterator[tuple[str, str]]
+# Rules that a run needs only where something goes wrong, or is done by hand.
+RARE: dict[str, set[str]] = {}
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     soon = {"RETRY_SECONDS": "0.2", "RETRY_MAX_SECONDS": "1", "LOG_LEVEL": "debug"}
     with quiet_stack(lambda text: only("ezbooking", hasty(text)), **soon) as made:
-        seed(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def record(stack: Stack) -> Iterator[RedisRecord]:
+    with recorded(stack) as made:
+        seed(stack)
         yield made
 
 
@@ -128,7 +140,11 @@ def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture'
     return nadia
 
 
-def test_a_whole_run_leaves_no_address_of_a_person(stack: Stack, admin: Visitor) -> None:  # noqa: F811 -- a fixture
+def test_a_whole_run_leaves_no_address_of_a_person(
+    stack: Stack,
+    record: RedisRecord,
+    admin: Visitor,  # noqa: F811 -- a fixture
+) -> None:
     nadia = live(stack, admin)
     patterns = forms(nadia.email)
     places = [*read_logs(stack), *read_redis(stack), *read_tables(), *read_answers(stack)]
@@ -146,3 +162,10 @@ def test_a_whole_run_leaves_no_address_of_a_person(stack: Stack, admin: Visitor)
         if hit
     ]
     assert found == []
+
+
+def test_what_programs_may_do_in_redis_is_what_they_do(stack: Stack, record: RedisRecord) -> None:
+    """After that run, which met most of the service."""
+    requests.get(f"http://127.0.0.1:{stack.ports.metrics}/metrics", timeout=60)
+    until(lambda: not any(unused - RARE.get(user, set()) for user, unused in record.find_unused().items()))
+    assert list_refused(stack) == []

@@ -11,11 +11,13 @@ from supervisor.datatypes import dict_of_key_value_pairs
 
 from configs.legal_names import LegalNames, is_sample
 from configs.program_settings import list_allowed, list_secrets
+from configs.redis_users import read_rules
 from configs.settings import Program, Settings, load
 from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import keep, read_kept
 from deploy.local.programs import commands, database_programs, write_supervisor
+from tests.deploy.compose_files import secrets_of as secrets_of_service
 from tests.deploy.compose_files import services
 
 
@@ -58,7 +60,8 @@ def held_by(state: Path, name: str) -> dict[str, str]:
     addresses = program_addresses(state, own["DATABASE_URL"])
     own |= {f"DATABASE_URL_{program.upper()}": address for program, address in addresses.items()}
     conf = configparser.RawConfigParser()
-    conf.read(write_supervisor(state, commands(StackPorts()), state))
+    queue = {user: f"redis://{user}:word@127.0.0.1:1/0" for user in read_rules()}
+    conf.read(write_supervisor(state, commands(StackPorts()), state, queue))
     given: dict[str, str] = dict_of_key_value_pairs(conf[f"program:{name}"]["environment"])
     return own | given
 
@@ -77,7 +80,9 @@ def test_a_program_is_given_the_secrets_that_production_gives_it(
     held = secrets_of(environment)
     assert held <= list_allowed(own) - {"database_url"}
     service = services()["node" if name in ("proofs", "scrapyd") else {"api": "api-1"}.get(name, name)]
-    assert set(service["secrets"]) - held == set(), name
+    assert set(secrets_of_service(service)) - held == set(), name
+    user = secrets_of_service(service)["redis_url"].removeprefix("redis_url_")
+    assert environment["REDIS_URL"] == f"redis://{user}:word@127.0.0.1:1/0"
 
 
 def test_the_stand_ins_hold_what_they_sign_with(tmp_path: Path) -> None:
