@@ -5,6 +5,8 @@ tried again every minute, since the reason may lie elsewhere (a migration that i
 """
 
 import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +32,6 @@ DEPLOY_SETTLE_SECONDS = Constant("DEPLOY_SETTLE_SECONDS", 10.0)
 # How often each program looks whether its code or the desk files changed
 _FILES_SECONDS = Constant("FILES_SECONDS", 5.0)
 
-NEWER = 75  # exit code of a child that only watches: its parent is to load what is deployed
 _READ = "configs.prefecture.prefectures"
 _TRY_AGAIN = 60.0  # seconds
 _REDIS_SECONDS = 2.0
@@ -98,16 +99,16 @@ class FileWatch:
         threading.Thread(target=self.run, args=(stop, act), name="files", daemon=True).start()
 
     def run_as_child(self) -> int:
-        """Run as a process of its own; return NEWER for newer files that work, 0 when told to stop."""
-        stop, newer = threading.Event(), threading.Event()
+        """Run as a process of its own, which ends its parent for newer files that work; return 0."""
+        stop, parent = threading.Event(), os.getppid()
         on_stop_signals(stop.set)
 
         def end() -> None:
-            newer.set()
-            stop.set()
+            end_for_newer_files(stop)
+            os.kill(parent, signal.SIGTERM)
 
         self.run(stop, end)
-        return NEWER if newer.is_set() else 0
+        return 0
 
     def _refuse(self, why: str) -> None:
         if self._refused is None or self._refused[1] != why:

@@ -26,12 +26,11 @@ def leaves_at() -> datetime:
 
 
 def on_stop_signals(act: Callable[[], None]) -> None:
-    """Call `act` on SIGTERM and on SIGINT, and on SIGUSR1: the parent asks who runs older files to leave."""
+    """Call `act` on SIGTERM and on SIGINT."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         act()
 
-    signal.signal(signal.SIGUSR1, handle)
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
 

@@ -1,4 +1,4 @@
-"""`python -m api.background`: the scheduler and a worker per queue of background jobs, forked from one warm parent."""
+"""`python -m api.background`: the scheduler, a worker per queue of jobs, and metrics, forked from one warm parent."""
 
 import argparse
 import gc
@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from api.background import runner, scheduler
+from api.background import exporter, runner, scheduler
 from api.models.job_run import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
@@ -18,7 +18,7 @@ from configs.database import database_url
 from configs.file_watch import watch_program
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
-from configs.prefork import Prefork
+from configs.prefork import keep_running
 from configs.startup import exit_on_config_error
 
 _RUN_JOB = "api.background.runner.run_job"
@@ -47,10 +47,13 @@ CHILDREN: dict[str, Callable[[], int]] = {
 def main(given: list[str] | None = None) -> int:
     """Keep them running until told to stop; return 0."""
     parser = argparse.ArgumentParser(prog="python -m api.background", description=__doc__)
+    every = (*CHILDREN, "metrics")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
+        "--only", action="append", metavar="NAME", choices=every, help=f"of {', '.join(every)}"
     )
-    names = parser.parse_args(given).only or list(CHILDREN)
+    parser.add_argument("--metrics-host", default="127.0.0.1", help="address on which Prometheus is answered")
+    options = parser.parse_args(given)
+    names = options.only or list(every)
     set_up_logs("background")
     watch = watch_program("background", "api.background.__main__", "api.models.revision.check_tables")
     check_tables()
@@ -59,7 +62,8 @@ def main(given: list[str] | None = None) -> int:
     record_keys_at_start("background")
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    return Prefork({name: CHILDREN[name] for name in names}, watch).run()
+    children = CHILDREN | {"metrics": partial(exporter.run, options.metrics_host)}
+    return keep_running({**{name: children[name] for name in names}, "files": watch.run_as_child})
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
         "notifier": [python, "-m", "notifier.workers"],
         "background": [python, "-m", "api.background"],
         "stream": [python, "-m", "api.stream", "--port", str(ports.live)],
-        "metrics": [python, "-m", "deploy.metrics", "--port", str(ports.metrics)],
     }
 
 
@@ -52,7 +51,6 @@ def database_programs() -> dict[str, Program]:
     crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner", "proofs"), "crawler")
     return {
         "api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background",
-        "metrics": "reader",
     }  # fmt: skip
 
 
@@ -95,6 +93,9 @@ def write_supervisor(
     made["rpcinterface:supervisor"] = {"supervisor.rpcinterface_factory": _RPC}
     for name, command in programs.items():
         variables = build_environment(database_programs().get(name), queue.get(redis_user(name) or "", ""))
+        if name == "background":  # its child that answers Prometheus has this login
+            del variables["DATABASE_URL_READER"]
+            variables["REDIS_URL_READER"] = queue["reader"]
         made[f"program:{name}"] = _program(name, command, folder, variables)
     # supervisord ends one group after the other: in a group of their own, all programs are asked at once
     made["group:rdvpriority"] = {"programs": ",".join(programs)}

@@ -1,4 +1,4 @@
-"""`python -m deploy.metrics`: the exporter of metrics for Prometheus, on loopback unless told otherwise."""
+"""`python -m deploy.metrics`: the exporter of metrics for Prometheus, which the background program starts."""
 
 import argparse
 import signal
@@ -14,6 +14,7 @@ from configs.connection_limits import check_connections
 from configs.database import database_url
 from configs.file_watch import end_for_newer_files, watch_program
 from configs.logs import set_up_logs
+from configs.prefork import name_process
 from configs.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 from configs.startup import NotReady, exit_on_config_error
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=settings().metrics_port)
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
+    name_process("metrics")
     watch = watch_program("metrics", "deploy.metrics.__main__")
     check_connections(database_url())  # without an address it says so at once
     wait_no_longer_than(STATEMENT_SECONDS)

@@ -14,7 +14,7 @@ from configs.connection_limits import check_connections
 from configs.database import database_url
 from configs.file_watch import watch_program
 from configs.logs import set_up_logs
-from configs.prefork import Prefork
+from configs.prefork import keep_running
 from configs.startup import exit_on_config_error
 from notifier import sweep
 from notifier.workers import worker
@@ -53,7 +53,7 @@ def main(given: list[str] | None = None) -> int:
     log_lost_keys(find_lost_data_keys)
     worker.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    return Prefork({name: CHILDREN[name] for name in names}, watch).run()
+    return keep_running({**{name: CHILDREN[name] for name in names}, "files": watch.run_as_child})
 
 
 if __name__ == "__main__":

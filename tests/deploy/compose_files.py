@@ -77,10 +77,11 @@ def local_commands() -> dict[str, list[str]]:
 
 
 def plain(command: list[str]) -> list[str]:
-    """Return a command without its program's folder and the address that it binds."""
-    bound = command.index("--bind") if "--bind" in command else len(command)
+    """Return a command without its program's folder and the addresses that it binds."""
+    places = [at for at, word in enumerate(command) if word in ("--bind", "--metrics-host")]
+    bound = {place for at in places for place in (at, at + 1)}
     first = Path(command[0]).name if command[0] != sys.executable else "python"
-    return [first, *command[1:bound], *command[bound + 2 :]]
+    return [first, *(word for at, word in enumerate(command) if at and at not in bound)]
 
 
 def settings_of(lines: list[str]) -> set[str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -106,6 +107,11 @@ def test_what_a_service_waits_for_is_there_and_healthy() -> None:
             assert service["depends_on"]
 
 
+def own_secrets(service: dict[str, Any]) -> set[str]:
+    """Return what the program itself reads: a folder is for a child that is another program."""
+    return {name for name in secrets_of(service) if "/" not in name}
+
+
 def networks(name: str) -> set[str]:
     return set(services()[name]["networks"])
 
@@ -129,7 +135,17 @@ def test_nginx_has_two_equal_apis_and_waits_for_both() -> None:
     assert nginx["environment"]["API_ADDRESSES"] == "${API_ADDRESSES:-api-1:4000 api-2:4000}"
     assert {"api-1", "api-2"} < set(nginx["depends_on"])
     assert services()["api-1"]["networks"]["serve"] == {"aliases": ["api"]}
-    assert services()["metrics"]["environment"]["METRICS_API_URL"] == "http://api:4000"
+    assert services()["background"]["environment"]["METRICS_API_URL"] == "http://api:4000"
+
+
+def test_the_exporter_of_metrics_has_the_login_of_the_reader_and_nothing_else() -> None:
+    """They are in a folder of their own: api/background/exporter.py."""
+    given = {name: file for name, file in secrets_of(services()["background"]).items() if "/" in name}
+    assert given == {
+        "metrics/database_url_reader": "database_url_reader",
+        "metrics/redis_url": "redis_url_reader",
+    }
+    assert {Path(name).name for name in given} <= list_allowed("reader")
 
 
 def test_an_api_that_ends_has_the_time_that_nginx_gives_an_answer() -> None:
@@ -146,7 +162,7 @@ def test_settings_know_every_variable() -> None:
     for name, service in services().items():
         if image_of(service) or name in ("nginx", "certbot"):
             assert set(service["environment"]) <= known, name
-            assert {each.upper() for each in secrets_of(service)} <= known | server_s, name
+            assert {Path(each).name.upper() for each in secrets_of(service)} <= known | server_s, name
     assert settings_of(EXAMPLE) <= known
 
 
@@ -155,7 +171,7 @@ def test_production_gives_a_program_exactly_what_it_needs(
     name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = services()[name]
-    program, secrets = program_of(service), set(secrets_of(service))
+    program, secrets = program_of(service), own_secrets(service)
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
     own_address = f"DATABASE_URL_{program.upper()}"
     assert needed_by(program) <= given | {"DATABASE_URL"}
@@ -177,7 +193,7 @@ def test_production_gives_a_program_exactly_what_it_needs(
 def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() -> None:
     for name, service in services().items():
         if image_of(service):
-            held = set(secrets_of(service)) & ADDRESSES
+            held = own_secrets(service) & ADDRESSES
             assert held == ({f"database_url_{program_of(service)}"} if name != "migrate" else held)
     migrate = set(secrets_of(services()["migrate"])) & ADDRESSES
     assert migrate == {each for each in compose()["secrets"] if each in ADDRESSES}
@@ -282,7 +298,7 @@ def test_no_secret_stands_in_a_file_of_the_repository() -> None:
 
 def test_the_example_of_settings_has_what_production_needs_besides() -> None:
     ours = [services()[name] for name in OURS_ONLY]
-    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *secrets_of(each))}
+    elsewhere = {name.upper() for each in ours for name in (*each["environment"], *own_secrets(each))}
     assert marked("needed in production") - elsewhere <= settings_of(EXAMPLE)
 
 

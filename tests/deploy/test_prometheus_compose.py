@@ -50,7 +50,7 @@ def test_theirs_reach_the_exporter_and_nothing_else_of_ours() -> None:
     ours = services()
     for name, service in THEIRS.items():
         networks = set(service["networks"])
-        assert {each for each in ours if set(ours[each]["networks"]) & networks} == {"metrics"}, name
+        assert {each for each in ours if set(ours[each]["networks"]) & networks} == {"background"}, name
 
 
 def test_alertmanager_alone_has_secrets_those_of_what_it_calls() -> None:

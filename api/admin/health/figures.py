@@ -105,7 +105,7 @@ def read_jobs() -> list[Record]:
             "name": each.name,
             "jobs": each.count,
             "oldest_seconds": read_oldest_seconds(each, now),
-            "failed": each.failed_job_registry.count,
+            "failed": each.failed_job_registry.get_job_count(cleanup=False),
         }
         for each in queues
     ]
