@@ -11,9 +11,8 @@ from configs.settings import Program, settings
 # Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
 # the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
 LIMITS: Mapping[Program | None, int] = {
-    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, None: 15,
+    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, "stream": 4, None: 15,
 }  # fmt: skip
-STREAM = 4  # of the live streams, which have the API's rights
 _SYSTEMS = 4  # booking systems; each has a queue for HTTP and one for browsers
 _DISCOVERY = 1
 _WORKERS = 7  # of the notifier: six, and the sweep
@@ -41,7 +40,7 @@ def list_shares() -> dict[str, Share]:
     spiders = _SYSTEMS * (current.spider_processes + current.browser_processes) + _DISCOVERY
     return {
         "api": Share(2, LIMITS["api"]),
-        "stream": Share(1, STREAM),
+        "stream": Share(1, LIMITS["stream"]),
         "metrics": Share(1, LIMITS["reader"]),
         "scrapyd": Share(2 * spiders, LIMITS["crawler"]),
         "planner": Share(1, LIMITS["crawler"]),

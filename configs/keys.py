@@ -46,6 +46,7 @@ ADDRESSES = (
     "database_url_crawler",
     "database_url_notifier",
     "database_url_reader",
+    "database_url_stream",
     "redis_url",
     "smtp_url",
 )

@@ -68,6 +68,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         *_SELLER,
     ),
     "reader": ("database_url",),
+    "stream": (*_SERVERS, "proxy_hops", "api_url", "jwt_secret"),
 }
 # Where errors are reported to: the key in it lets others send reports too.
 _OF_ALL = ("sentry_dsn",)
@@ -83,6 +84,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
     "crawler": ("ants_token", "proofs_secret_access_key"),
     "reader": ("redis_url",),  # the exporter of metrics
+    "stream": ("jwt_secret_previous",),
     "notifier": ("smtp_url", "telegram_webhook_secret", "vapid_private_key"),  # it registers the webhook
 }
 

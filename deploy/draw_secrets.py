@@ -25,6 +25,7 @@ _PROGRAMS = (
     "crawler",
     "notifier",
     "reader",
+    "stream",
 )  # each has a login to the database
 _QUEUE_USERS = ("api", "background", "crawler", "notifier", "reader", "stream")  # configs/redis_users.acl
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.

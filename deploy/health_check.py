@@ -39,7 +39,9 @@ def _check_stream() -> None:
 
 
 def _check_metrics() -> None:
-    _ask(f"http://127.0.0.1:{settings().metrics_port}/alive")
+    from api.background.exporter import METRICS_PORT  # noqa: PLC0415 -- of this check alone
+
+    _ask(f"http://127.0.0.1:{METRICS_PORT()}/alive")
 
 
 def _check_node() -> None:

@@ -38,7 +38,8 @@ _ROLES = {
     "api/migrations/": _OWNER,
     "api/models/": None,
     "crawler/": "rdvpriority_crawler",
-    "api/streaming/": "rdvpriority_api",
+    "api/stream.py": "rdvpriority_stream",
+    "api/streaming/": "rdvpriority_stream",
     "deploy/": _OWNER,
     "deploy/metrics/": "rdvpriority_reader",
     "deploy/status/": "rdvpriority_reader",
@@ -48,7 +49,6 @@ _ROLES = {
     "notifier/receiving.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info
-_STREAM = (f"{_ROOT}/api/stream.py", f"{_ROOT}/api/streaming/")  # has a user of Redis of its own
 USERS = "TEST_REDIS_USERS"  # their passwords, as JSON
 
 
@@ -118,18 +118,7 @@ def act_as_users() -> None:
 def find_user() -> str:
     """Return the user of Redis of the program whose code a test called; the owner for a test's own calls."""
     role = find_role().removeprefix("rdvpriority_")
-    if role == "api" and _is_stream():
-        return "stream"
     return role if role in _passwords() else REDIS_OWNER
-
-
-def _is_stream() -> bool:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_filename.startswith(_STREAM):
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _differs(connection: Any, user: str) -> bool:

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import structlog
 
+from configs.constants import Constant
 from configs.hidden_folder import hide_folder
 from configs.program_settings import list_allowed, list_secrets
 from configs.secret_files import folder_in_use
 from configs.settings import Settings, settings
+
+# Port on which Prometheus is answered
+METRICS_PORT = Constant("METRICS_PORT", 9464)
 
 _MINE = "metrics"  # the folder of its secret files, in that of ours
 _OF_READER = ("DATABASE_URL", "REDIS_URL")  # the owner's without one of its own, as on a developer's machine

@@ -54,6 +54,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
             f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"
             f" {_MESSAGE_TIMES})"
         ),
+        "stream": "SELECT (id, role, token_version)",
     },
     "contacts": {
         "api": _ALL,
@@ -67,7 +68,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL, "background": _ALL, "crawler": "SELECT (user_id, plan, starts_at, ends_at)",
         "notifier": _READ, "reader": _READ,
     },
-    "logins": {"api": _ALL, "background": f"SELECT ({_LOGIN}), DELETE"},
+    "logins": {
+        "api": _ALL, "background": f"SELECT ({_LOGIN}), DELETE",
+        "stream": "SELECT (id, user_id, last_used_at, expires_at, ended_at)",
+    },
     "registrations": {
         "api": _ALL,
         "background": "SELECT (id, user_id, wished_plan, language, phone, alert_wish, created_at), DELETE",
@@ -148,6 +152,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "crawler": f"SELECT ({_NOTICE}), INSERT",
         "notifier": f"SELECT ({_NOTICE}), INSERT",
         "reader": f"SELECT ({_NOTICE})",
+        "stream": "SELECT (id, user_id, kind, language, title, body, link, detection_id, created_at, read_at, gone_at)",
     },
     "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
     "answers": {

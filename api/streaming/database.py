@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 -- it is 
 from psycopg2.extras import register_uuid
 
 from api.models.session_options import set_session_options
-from configs.connection_limits import STREAM
+from configs.connection_limits import LIMITS
 from configs.database import DATABASE_SECONDS, database_url
 from configs.psycopg_timeout import wait_no_longer_than
 
@@ -29,7 +29,7 @@ class ReadPool:
 
     def __init__(self) -> None:
         self._idle: LifoQueue[tuple[float, Connection]] = LifoQueue()
-        self._turns = BoundedSemaphore(STREAM)
+        self._turns = BoundedSemaphore(LIMITS["stream"])
         wait_no_longer_than(DATABASE_SECONDS())
         register_uuid()  # type: ignore[no-untyped-call]
 

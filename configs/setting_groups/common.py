@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from configs.setting_groups.value_types import WebAddress
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
-Program = Literal["api", "background", "backup", "crawler", "notifier", "reader"]
+Program = Literal["api", "background", "backup", "crawler", "notifier", "reader", "stream"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 # https://develop.sentry.dev/sdk/overview/#parsing-the-dsn
 _DSN = re.compile(r"https?://[^\s/:@]+@[^\s/@]+(?:/[^\s/?#]+)*/\d+")
@@ -41,13 +41,13 @@ class CommonSettings(BaseSettings):
     database_url_crawler: SecretStr | None = None
     database_url_notifier: SecretStr | None = None
     database_url_reader: SecretStr | None = None
+    database_url_stream: SecretStr | None = None
     database_prepares: bool = True
     db_password: SecretStr | None = None
     redis_url: SecretStr | None = None
     redis_password: SecretStr | None = None
 
     # Metrics
-    metrics_port: int = Field(9464, ge=1, le=65535)
     metrics_api_url: WebAddress | None = None
 
     @field_validator(
@@ -58,6 +58,7 @@ class CommonSettings(BaseSettings):
         "database_url_crawler",
         "database_url_notifier",
         "database_url_reader",
+        "database_url_stream",
     )
     @classmethod
     def _postgres(cls, value: SecretStr | None) -> SecretStr | None:

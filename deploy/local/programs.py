@@ -50,13 +50,8 @@ def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
     crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner", "proofs"), "crawler")
     return {
-        "api": "api", "stream": "api", **crawl, "notifier": "notifier", "background": "background",
+        "api": "api", "stream": "stream", **crawl, "notifier": "notifier", "background": "background",
     }  # fmt: skip
-
-
-def redis_user(name: str) -> str | None:
-    """Return the user of Redis that a program is; None for one that has none (configs/redis_users.acl)."""
-    return name if name == "stream" else database_programs().get(name)
 
 
 def build_environment(own: Program | None, redis_url: str = "") -> dict[str, str]:
@@ -92,7 +87,9 @@ def write_supervisor(
     made["supervisorctl"] = {"serverurl": f"unix://{door}"}
     made["rpcinterface:supervisor"] = {"supervisor.rpcinterface_factory": _RPC}
     for name, command in programs.items():
-        variables = build_environment(database_programs().get(name), queue.get(redis_user(name) or "", ""))
+        variables = build_environment(
+            database_programs().get(name), queue.get(database_programs().get(name, ""), "")
+        )
         if name == "background":  # its child that answers Prometheus has this login
             del variables["DATABASE_URL_READER"]
             variables["REDIS_URL_READER"] = queue["reader"]

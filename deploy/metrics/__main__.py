@@ -10,13 +10,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
+from api.background.exporter import METRICS_PORT
 from configs.connection_limits import check_connections
 from configs.database import database_url
 from configs.file_watch import end_for_newer_files, watch_program
 from configs.logs import set_up_logs
 from configs.prefork import name_process
 from configs.psycopg_timeout import wait_no_longer_than
-from configs.settings import settings
 from configs.startup import NotReady, exit_on_config_error
 from deploy.metrics.collector import STATEMENT_SECONDS, ProductCollector
 
@@ -45,7 +45,7 @@ def make_server(host: str, port: int) -> ThreadingHTTPServer:
     try:
         return ThreadingHTTPServer((host, port), _Handler.factory(registry))
     except OSError as error:
-        raise NotReady(f"port {port} of {host}: {error.strerror}; set METRICS_PORT") from None
+        raise NotReady(f"port {port} of {host}: {error.strerror}") from None
 
 
 @exit_on_config_error("the exporter of metrics")
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m deploy.metrics", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=settings().metrics_port)
+    parser.add_argument("--port", type=int, default=METRICS_PORT())
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
     name_process("metrics")

@@ -268,9 +268,7 @@ def test_each_service_is_given_its_own_user_of_redis() -> None:
         for name, each in services().items()
         if "redis_url" in secrets_of(each)
     }
-    assert given == {
-        name: f"redis_url_{'stream' if name == 'stream' else program_of(services()[name])}" for name in given
-    }
+    assert given == {name: f"redis_url_{program_of(services()[name])}" for name in given}
     assert set(given) == {
         name for name in OURS_ONLY if "redis_url" in list_allowed(program_of(services()[name]))
     }

@@ -11,7 +11,6 @@ from api.admin.health.checks import CHECKS
 from api.background.__main__ import CHILDREN as BACKGROUND
 from api.models.base import engine
 from configs.connection_limits import (
-    STREAM,
     check_connections,
     count_connections,
     describe_shortage,
@@ -50,7 +49,7 @@ def test_the_table_of_limits_has_every_program_that_runs() -> None:
     assert counted.keys() == rights.keys()
     others = {"backup", "metrics"}  # one runs nowhere here, the other is a child of background
     assert {name: share.processes for name, share in shares.items() if name not in others} == counted
-    limits = {name: connection_limit(rights[name]) for name in counted} | {"stream": STREAM}
+    limits = {name: connection_limit(rights[name]) for name in counted}
     assert {name: share.each for name, share in shares.items() if name not in others} == limits
 
 
@@ -104,7 +103,7 @@ def test_a_process_opens_no_more_than_its_limit(
 
 
 def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
-    assert connection_limit("api") >= STREAM
+    assert connection_limit("api") >= connection_limit("stream")
 
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:

@@ -37,7 +37,9 @@ def test_production_starts_with_what_is_drawn_once_the_rest_is_filled_in(
     monkeypatch.delenv("VAPID_PRIVATE_KEY", raising=False)
     folder = tmp_path / "secrets"
     assert run(folder) == f"to be filled in {folder}: {', '.join(sorted(GIVEN))}\n"
-    (folder / "redis_url").write_text((folder / "redis_url_api").read_text())  # as Compose names it to the API
+    (folder / "redis_url").write_text(
+        (folder / "redis_url_api").read_text()
+    )  # as Compose names it to the API
     drawn = {file.name.upper() for file in folder.iterdir()} | {"SECRETS_DIR"}
     settings_env(**PRODUCTION | dict.fromkeys(drawn, "") | {"SECRETS_DIR": folder, "BCRYPT_COST": 12})
     with pytest.raises(SettingsRefused) as refused:

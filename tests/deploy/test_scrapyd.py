@@ -102,14 +102,14 @@ def test_the_spiders_find_the_same_files_from_their_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("PORT=7\nMETRICS_PORT=\nBACKUP_HOUR=9\n")
+    (tmp_path / ".env").write_text("PORT=7\nSENTRY_DSN=\nBACKUP_HOUR=9\n")
     (tmp_path / "secrets").mkdir()
     settings_env(APP_ENV="development", STATE_DIR="state", PREFECTURES_DIR="desks", SECRETS_DIR="secrets")
     made = environment(settings(), {"BACKUP_HOUR": "11"})
     assert (made["STATE_DIR"], made["PREFECTURES_DIR"]) == (str(tmp_path / "state"), str(tmp_path / "desks"))
     assert made["SECRETS_DIR"] == str(tmp_path / "secrets")
     assert (made["PORT"], made["BACKUP_HOUR"]) == ("7", "11")
-    assert "METRICS_PORT" not in made
+    assert "SENTRY_DSN" not in made
     assert made["SCRAPYD_PID"] == str(os.getpid())
     settings_env(APP_ENV="test")
     assert "PORT" not in environment(settings(), {})

@@ -128,6 +128,9 @@ def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture'
     nadia.link_phone(PHONE)
     nadia.ask("POST", "/support", {"message": f"Je suis {nadia.email}, {PHONE}."}, expect=201)
     nadia.ask("POST", "/auth/forgot-password", {"email": nadia.email}, expect=202)
+    address, login = f"http://127.0.0.1:{stack.ports.live}/api/notices/stream", f"Bearer {nadia.token}"
+    with requests.get(address, headers={"Authorization": login}, stream=True, timeout=60) as streamed:
+        assert streamed.status_code == 200
     alert = nadia.ask("POST", "/alerts", WISH, expect=201)
     until(lambda: nadia.ask("GET", f"/alerts/{alert['id']}")["lastProvenAt"], pause=LOOK)
     open_slot(stack)

@@ -24,6 +24,7 @@ _PROGRAMS = (
     "rdvpriority_crawler",
     "rdvpriority_notifier",
     "rdvpriority_reader",
+    "rdvpriority_stream",
 )
 _MAY = sa.text("""
 SELECT rolsuper OR rolcreaterole AND EXISTS (

@@ -96,7 +96,7 @@ def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
     key = made(tmp_path)["JWT_SECRET"].removeprefix("sandbox-")
     environment = held_by(tmp_path, name)
     assert [at for at, value in environment.items() if key in value] == (
-        ["JWT_SECRET"] if database_programs().get(name) == "api" else []
+        ["JWT_SECRET"] if database_programs().get(name) in ("api", "stream") else []
     )
     held = [environment[secret.upper()] for secret in secrets_of(environment)]
     assert len(set(held)) == len(held)
