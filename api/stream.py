@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from api.streaming.bounds import StreamBounds, find_address, is_front_end, is_own_page
-from api.streaming.database import DatabaseAway, ReadPool
+from api.streaming.database import DatabaseAway, Reader
 from api.streaming.hub import NoticeHub, NoticeStream
 from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, mark_now, read_after
 from api.streaming.sign_in import COOKIE, read_login
@@ -46,8 +46,8 @@ class StreamServer:
     """The routes, and what they share."""
 
     def __init__(self) -> None:
-        self.pool = ReadPool()
-        self.hub = NoticeHub(self.pool)
+        self.reader = Reader()
+        self.hub = NoticeHub(self.reader)
         self.bounds = StreamBounds()
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ class StreamServer:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-            self.pool.close()
+            self.reader.close()
 
     async def stream_to_page(self, request: Request) -> Response:
         """Answer one of our pages, by its cookie."""
@@ -87,7 +87,7 @@ class StreamServer:
         self.bounds.take(address)
         stream: NoticeStream | None = None
         try:
-            login = await asyncio.to_thread(read_login, self.pool, token) if token else None
+            login = await asyncio.to_thread(read_login, self.reader, token) if token else None
             if login is None:
                 return _allow(request, _refuse(401, "not-signed-in", "log in, then open the stream again"))
             if not self.bounds.has_room(login.user_id, per_person=True):
@@ -118,7 +118,9 @@ class NoticeResponse(StreamingResponse):
 
     def __init__(self, server: StreamServer, stream: NoticeStream, *, is_new: bool) -> None:
         super().__init__(
-            write_events(server.pool, stream, is_new=is_new), media_type="text/event-stream", headers=_HEADERS
+            write_events(server.reader, stream, is_new=is_new),
+            media_type="text/event-stream",
+            headers=_HEADERS,
         )
         self._server, self._stream = server, stream
 
@@ -133,7 +135,7 @@ class NoticeResponse(StreamingResponse):
             self._server.close(self._stream)
 
 
-async def write_events(pool: ReadPool, stream: NoticeStream, *, is_new: bool) -> AsyncIterator[str]:
+async def write_events(reader: Reader, stream: NoticeStream, *, is_new: bool) -> AsyncIterator[str]:
     """Yield what a client missed since its last event, then what comes; comments keep the connection open.
 
     What was written shortly before its last event comes once more: it may have been committed after it.
@@ -142,7 +144,7 @@ async def write_events(pool: ReadPool, stream: NoticeStream, *, is_new: bool) ->
     greeting = f"id: {stream.since}\n{_RETRY}"
     if not is_new:
         yield greeting
-    async for each in read_missed(pool, stream):
+    async for each in read_missed(reader, stream):
         if not is_new and each.id != stream.since and each.id not in stream.seen:
             yield write_event(each)
         stream.note(each.id)
@@ -159,12 +161,12 @@ async def write_events(pool: ReadPool, stream: NoticeStream, *, is_new: bool) ->
         stream.fresh.clear()
 
 
-async def read_missed(pool: ReadPool, stream: NoticeStream) -> AsyncIterator[StreamedNotice]:
+async def read_missed(reader: Reader, stream: NoticeStream) -> AsyncIterator[StreamedNotice]:
     """Yield what a client may have missed, the oldest first."""
     begin, is_full = stream.begin, True
     while is_full:
         try:
-            missed = await asyncio.to_thread(read_after, pool, stream.login.user_id, begin)
+            missed = await asyncio.to_thread(read_after, reader, stream.login.user_id, begin)
         except DatabaseAway:
             stream.end()  # its client comes back
             return

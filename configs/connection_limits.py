@@ -11,7 +11,7 @@ from configs.settings import Program, settings
 # Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
 # the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
 LIMITS: Mapping[Program | None, int] = {
-    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, "stream": 4, None: 15,
+    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, "stream": 2, None: 15,
 }  # fmt: skip
 _SYSTEMS = 4  # booking systems; each has a queue for HTTP and one for browsers
 _DISCOVERY = 1

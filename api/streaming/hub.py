@@ -14,7 +14,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.streaming.database import DatabaseAway, ReadPool
+from api.streaming.database import DatabaseAway, Reader
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
 from configs.clock import clock
@@ -78,8 +78,8 @@ class NoticeStream:
 class NoticeHub:
     """All streams of the process, by user."""
 
-    def __init__(self, pool: ReadPool) -> None:
-        self._pool = pool
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._streams: dict[UUID, set[NoticeStream]] = defaultdict(set)
         self._nudged = asyncio.Event()
         self._looked = mark_now()  # when the table was read last
@@ -130,7 +130,7 @@ class NoticeHub:
         self._nudged.clear()
         looked = mark_now()
         if users := list(self._streams):
-            found = await asyncio.to_thread(read_fresh, self._pool, users, find_begin(self._looked))
+            found = await asyncio.to_thread(read_fresh, self._reader, users, find_begin(self._looked))
             for user_id, notices in found.items():
                 for stream in self._streams.get(user_id, ()):
                     stream.offer(notices)
@@ -140,7 +140,9 @@ class NoticeHub:
         """End the streams of logins that ended."""
         await asyncio.sleep(_CHECK_SECONDS)
         if streams := self.list_streams():
-            ended = await asyncio.to_thread(find_ended, self._pool, {each.login.login_id for each in streams})
+            ended = await asyncio.to_thread(
+                find_ended, self._reader, {each.login.login_id for each in streams}
+            )
             for stream in streams:
                 if stream.login.login_id in ended:
                     stream.end()

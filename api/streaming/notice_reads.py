@@ -13,7 +13,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from api.streaming.database import ReadPool
+from api.streaming.database import Reader
 
 OVERLAP = timedelta(minutes=2)  # longer than a transaction that writes notices may take
 MOST = 500  # notices of one read
@@ -60,16 +60,16 @@ def find_begin(last: UUID) -> UUID:
     return UUID(int=max(0, at - round(OVERLAP.total_seconds() * 1000)) << _MILLISECONDS)
 
 
-def read_fresh(pool: ReadPool, user_ids: Collection[UUID], begin: UUID) -> Found:
+def read_fresh(reader: Reader, user_ids: Collection[UUID], begin: UUID) -> Found:
     """Return the notices of these users behind an id, the oldest first."""
     found: Found = defaultdict(list)
     values = {"begin": begin, "users": [str(each) for each in user_ids]}
-    for user_id, notice_id, text in pool.fetch(_FRESH, values):
+    for user_id, notice_id, text in reader.fetch(_FRESH, values):
         found[user_id].append(StreamedNotice(notice_id, text))
     return found
 
 
-def read_after(pool: ReadPool, user_id: UUID, begin: UUID) -> list[StreamedNotice]:
+def read_after(reader: Reader, user_id: UUID, begin: UUID) -> list[StreamedNotice]:
     """Return the notices of a user behind an id, the oldest first; MOST of them at most."""
     values: dict[str, Any] = {"user": user_id, "begin": begin, "most": MOST}
-    return [StreamedNotice(notice_id, text) for _, notice_id, text in pool.fetch(_AFTER, values)]
+    return [StreamedNotice(notice_id, text) for _, notice_id, text in reader.fetch(_AFTER, values)]

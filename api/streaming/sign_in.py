@@ -10,7 +10,7 @@ from uuid import UUID
 
 import jwt
 
-from api.streaming.database import ReadPool
+from api.streaming.database import Reader
 from configs.clock import clock
 from configs.signing import SKEW, read_signing_keys
 
@@ -36,7 +36,7 @@ class StreamLogin:
     login_id: UUID
 
 
-def read_login(pool: ReadPool, token: str) -> StreamLogin | None:
+def read_login(reader: Reader, token: str) -> StreamLogin | None:
     """Return the login of an access token that is good now; None for any other text."""
     try:
         claims = _decode(token)
@@ -45,21 +45,21 @@ def read_login(pool: ReadPool, token: str) -> StreamLogin | None:
         return None
     if claims.get("type") != "access":
         return None
-    alive = {row[1:4:2] for row in _read_alive(pool, [login_id])}
+    alive = {row[1:4:2] for row in _read_alive(reader, [login_id])}
     return StreamLogin(user_id, login_id) if (user_id, version) in alive else None
 
 
-def find_ended(pool: ReadPool, login_ids: Collection[UUID]) -> set[UUID]:
+def find_ended(reader: Reader, login_ids: Collection[UUID]) -> set[UUID]:
     """Return those of the logins that have ended by now, in one statement."""
-    return set(login_ids) - {row[0] for row in _read_alive(pool, login_ids)}
+    return set(login_ids) - {row[0] for row in _read_alive(reader, login_ids)}
 
 
-def _read_alive(pool: ReadPool, login_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
+def _read_alive(reader: Reader, login_ids: Collection[UUID]) -> list[tuple[Any, ...]]:
     """Return login, user, role, token version and last use of those that are good now.
 
     One of the staff that was left alone is not: a stream is no use of it.
     """
-    rows = pool.fetch(_ALIVE, {"logins": [str(each) for each in login_ids], "now": clock()})
+    rows = reader.fetch(_ALIVE, {"logins": [str(each) for each in login_ids], "now": clock()})
     idle = timedelta(seconds=STAFF_IDLE_SECONDS)
     return [row for row in rows if row[2] == _USER or clock() - row[4] <= idle]
 

@@ -24,7 +24,7 @@ from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.paging import first_id_at
 from api.streaming import bounds, hub, notice_reads
-from api.streaming.database import DatabaseAway, ReadPool
+from api.streaming.database import DatabaseAway, Reader
 from api.streaming.hub import NoticeStream
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
 from api.streaming.sign_in import StreamLogin
@@ -330,7 +330,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back(
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
-            patch.setattr(ReadPool, "fetch", fail)
+            patch.setattr(Reader, "fetch", fail)
             with live.open(**camille.headers) as refused:
                 assert (refused.status, refused.getheader("Retry-After")) == (503, "30")
         key = write_notice(camille.id)
@@ -380,7 +380,7 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
         nudge_streams()
         assert stream.next_notice()[1] == "before"
         with monkeypatch.context() as patch:
-            patch.setattr(ReadPool, "fetch", fail)
+            patch.setattr(Reader, "fetch", fail)
             write_notice(camille.id, "meanwhile", id=first_id_at(begun + timedelta(minutes=1)))
             monkeypatch.setattr(notice_reads, "_read_milliseconds", read_now)
         nudge_streams()
@@ -453,7 +453,7 @@ def test_a_report_ends_although_its_redis_kept_it_from_being_cancelled(
 
     async def cancel() -> None:
         async with asyncio.timeout(2), asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(hub._repeat(hub.NoticeHub(ReadPool())._report))
+            task = tasks.create_task(hub._repeat(hub.NoticeHub(Reader())._report))
             await asyncio.sleep(0)
             task.cancel()
 
@@ -473,7 +473,7 @@ def make_notices(count: int) -> list[StreamedNotice]:
 def test_a_stream_that_is_over_sends_nothing_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     async def read() -> list[str]:
         stream = make_stream()
-        events = program.write_events(ReadPool(), stream, is_new=True)
+        events = program.write_events(Reader(), stream, is_new=True)
         await anext(events)
         stream.offer(make_notices(3))
         sent = [await anext(events)]
@@ -489,7 +489,7 @@ def test_who_is_sent_what_was_missed_is_sent_no_more_once_the_stream_is_over(
 ) -> None:
     async def read() -> list[str]:
         stream = make_stream()
-        events = program.write_events(ReadPool(), stream, is_new=False)
+        events = program.write_events(Reader(), stream, is_new=False)
         sent = [await anext(events), await anext(events)]
         stream.end()
         return sent + [each async for each in events]
@@ -528,13 +528,12 @@ def test_a_client_that_never_reads_is_cut_once_its_login_ended(
 
 
 def test_a_restart_of_the_database_costs_one_read(app: Flask) -> None:
-    pool = ReadPool()
-    with pool._borrow(), pool._borrow():
-        pass
+    reader = Reader()
+    assert reader.fetch("SELECT 1", {}) == [(1,)]
     with session() as s:
         ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stream'"
         s.execute(sa.text(f"{ended} AND datname = current_database()"))
     with pytest.raises(DatabaseAway):
-        pool.fetch("SELECT 1", {})
-    assert pool.fetch("SELECT 1", {}) == [(1,)]
-    pool.close()
+        reader.fetch("SELECT 1", {})
+    assert reader.fetch("SELECT 1", {}) == [(1,)]
+    reader.close()
