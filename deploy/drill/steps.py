@@ -15,7 +15,6 @@ from deploy.drill.visitor import Visitor, open_slot, tell_inbox, wait_for
 _APIS = ("api-1", "api-2")
 _OTHERS = (
     "stream",
-    "metrics",
     "background",
     "notifier",
     "planner",

@@ -19,7 +19,7 @@ _DOORS = {
     "redis": 6379,
     "api-1": 4000,
     "stream": 4000,
-    "metrics": 9464,
+    "background": 9464,
     "node": 6800,
     "nginx": 80,
 }
@@ -35,7 +35,8 @@ def works(act, *given):
         return False
 def connect(name):
     socket.create_connection((name, doors[name]), 3).close()
-held = {each.name: each.read_text().strip() for each in pathlib.Path("/run/secrets").iterdir()}
+folder = pathlib.Path("/run/secrets")
+held = {str(each.relative_to(folder)): each.read_text().strip() for each in folder.rglob("*") if each.is_file()}
 shown = pathlib.Path("/proc/1/environ").read_text()
 print(json.dumps([
     sorted(held), [name for name, value in held.items() if value in shown],
@@ -79,9 +80,14 @@ def _expect(engine: Engine, name: str) -> tuple[list[str], ...]:
     networks = {each: set(service["networks"]) for each, service in engine.services.items()}
     more = ["smtp_url"] if name in _MAILERS else []
     return (
-        sorted([*engine.services[name]["secrets"], *more]),
+        sorted([*map(_name_secret, engine.services[name]["secrets"]), *more]),
         [],
         [store for store, (owner, others) in _STORES.items() if name in {owner, *others}],
         [store for store, (owner, _) in _STORES.items() if name == owner],
         [door for door in _DOORS if networks[name] & networks[door]],
     )
+
+
+def _name_secret(listed: str | dict[str, str]) -> str:
+    """Return the name of a secret as its program sees it."""
+    return listed if isinstance(listed, str) else listed["target"]

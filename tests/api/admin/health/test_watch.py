@@ -91,7 +91,7 @@ def report_well(server: redis.Redis) -> None:
     """Report as running programs do, and as the backup service does."""
     now = clock()
     seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
-    server.set("keeper:seen", json.dumps(seen))
+    server.set("crawler:keeper:seen", json.dumps(seen))
     for key in (PLANNER, BACKGROUND, STREAM):
         write_report(server, LoopReport(at=now), key)
     publish_report(server, SpoolReport(at=now, machine="one", store="s3://x"))
@@ -227,7 +227,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
     server, workers = stack
     refused = {"later": clock() + timedelta(hours=1), "created": clock() - timedelta(hours=1)}
     return [
-        Ill("scrapyd", lambda: server.delete("keeper:seen"), DOWN, 1, "scrapyd", "is `scrapy plan` running"),
+        Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `scrapy plan` running"),
         Ill("workers", workers["messages"].teardown, DOWN, 1, "workers", "no worker listens to critical"),
         Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
         Ill("background", fail_job, DEGRADED, 5, "background", "check_days failed (KeyError)"),
