@@ -46,7 +46,8 @@ class RedisRecord:
 
     def list_words(self, user: str) -> set[str]:
         """Return all words of a user's commands, names in upper case too."""
-        found = {word for at, words in self._words.items() if self._users.get(at) == user for word in words}
+        held = dict(self._words)  # a copy: the threads go on
+        found = {word for at in held if self._users.get(at) == user for word in frozenset(held[at])}
         return found | {word.lower() for word in found}
 
     def find_unused(self) -> dict[str, set[str]]:
