@@ -32,9 +32,8 @@ def keep_running(children: Mapping[str, Callable[[], int]]) -> int:
     # https://docs.python.org/3/library/gc.html#gc.freeze: a collection would touch, and so copy, what is shared
     gc.freeze()
     gc.enable()  # for the children; it looks at nothing frozen
-    alive: dict[
-        int, tuple[str, float]
-    ] = {}  # by process id, with the start; instants are of the monotonic clock
+    # By process id: the child's name, and its start on the monotonic clock
+    alive: dict[int, tuple[str, float]] = {}
     due, failures = dict.fromkeys(children, 0.0), dict.fromkeys(children, 0)
     while True:
         for name in [each for each, at in due.items() if at <= time.monotonic()]:

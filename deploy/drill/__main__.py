@@ -95,9 +95,8 @@ def list_taken() -> list[str]:
     return [f"the port {port}, which others have" for port in _PORTS if _is_taken(port)]
 
 
-_PATH = os.pathsep.join(
-    (os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")
-)  # a user's PATH lacks these
+# With the folders that a user's PATH lacks
+_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 def _is_taken(port: int) -> bool:

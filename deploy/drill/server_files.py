@@ -1,4 +1,4 @@
-"""What an operator writes on a new server, and the authority that stands for the public ones."""
+"""Files of a new server: settings, secrets and certificates, and the authority in place of a public one."""
 
 import secrets
 import shutil
@@ -83,7 +83,7 @@ class ServerFiles:
         }
 
     def write(self) -> None:
-        """Write all of them anew."""
+        """Write all files anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._write_secrets()

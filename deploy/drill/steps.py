@@ -60,12 +60,12 @@ class Drill:
         self.slots += 1
 
     def settle(self) -> str:
-        """Wait until all is told and paid; return a line of figures; raises StepFailed."""
+        """Wait until all slots are told and all orders paid; return a line of figures; raises StepFailed."""
         return settle(self.engine, [person.email for person in self.people], self.slots)
 
 
 def make_images(drill: Drill) -> str:
-    """Build the images of the shipped Dockerfile, and those that stand for others."""
+    """Build the images of the shipped Dockerfile, and the images in place of those that cannot be pulled."""
     return build_images(drill.engine)
 
 
@@ -91,7 +91,7 @@ def be_idle(drill: Drill) -> str:
 
 
 def serve_visitor(drill: Drill) -> str:
-    """Let a visitor register, pay and be told of a slot, by the other provider of mail while one is away."""
+    """Let a visitor register, pay and get the alert of a slot; by SMTP while SendGrid refuses."""
     person = drill.join()
     drill.say("registered, paid, and the desk was checked")
     drill.open_slot()

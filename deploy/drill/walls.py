@@ -1,4 +1,4 @@
-"""What holds the services apart: secrets, stores and networks, tried from inside each program."""
+"""Walls between services: secrets, stores and networks, tried from inside each program."""
 
 import json
 

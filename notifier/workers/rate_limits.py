@@ -34,7 +34,7 @@ _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
 _TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
 # Least time between two messages to one chat of Telegram
 _TELEGRAM_CHAT_SECONDS = Constant("TELEGRAM_CHAT_SECONDS", 1.0)
-# Share of TELEGRAM_PER_SECOND (half at most) that is kept for slot alerts to few people while a crowd is told
+# Share of TELEGRAM_PER_SECOND (half at most) that is kept for slot alerts to few people beside one to many people
 _TELEGRAM_RESERVED = Constant("TELEGRAM_RESERVED", 5)
 # How many SMS a second Twilio takes of the number or service that they come from
 _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)

@@ -1,4 +1,4 @@
-"""What each program may do in Redis: the rules, as the real server reads them."""
+"""Users of Redis: what each program may do there, as the real server reads the rules."""
 
 import os
 from typing import Any

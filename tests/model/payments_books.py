@@ -35,7 +35,6 @@ from configs.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json
 
 LENGTHS = {PlanName.URGENCE_24H: timedelta(days=1), PlanName.URGENCE_7J: timedelta(days=7)}
-PRICES = {PlanName.URGENCE_24H: 499, PlanName.URGENCE_7J: 1499, PlanName.URGENCE_TOTAL: 2999}
 GRACE = timedelta(days=3)
 _AUTOMATIC = (RefundReason.NOT_WATCHED, RefundReason.NO_ACCOUNT, RefundReason.DUPLICATE)
 _RENEWING = ("active", "past_due", "trialing", "unpaid")

@@ -140,9 +140,8 @@ _CONCEALED_ALONE = re.compile(  # whose own end stands before another of its kin
     rf"{_CONCEALING}(?:(?:(?!<\1\b).)*?</\1\s*>|[^<]*)"
 )
 _CONCEALED_TO_THE_END = re.compile(rf"{_CONCEALING}.*?(?:</\1\s*>|\Z)")  # where its own end is lost
-_LIST_CUT_OFF = re.compile(
-    rf"{_CONCEALING.replace('w+', 'w+(?<=<ul)')}(?:(?!</?ul\b).)*\Z"
-)  # at the page's end
+# A list that the page's end cuts off
+_LIST_CUT_OFF = re.compile(rf"{_CONCEALING.replace('w+', 'w+(?<=<ul)')}(?:(?!</?ul\b).)*\Z")
 # A cell that begins in a hidden part of another ends both: https://html.spec.whatwg.org/#parsing-main-intd
 _ENDED_BY_A_CELL = re.compile(r"(?is)<span\b[^>]*\shidden\b[^>]*>(?:(?!</span|<table\b).)*?(?=<t[dhr]\b)")
 _ENDED_BY_A_BLOCK = re.compile(

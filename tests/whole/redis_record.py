@@ -1,4 +1,4 @@
-"""What the programs of a stack call in Redis: each command with the user that sent it, as MONITOR shows them."""
+"""Record of the commands that a stack's programs send to Redis, each with its user, as MONITOR shows them."""
 
 import threading
 from collections import defaultdict

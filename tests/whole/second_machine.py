@@ -71,7 +71,7 @@ class SecondMachine:
             self._programs.append(start(command, log, env=self._stack.environment | own | state))
 
     def kill(self) -> None:
-        """Pull the cable, then end all its processes at once: nobody says goodbye."""
+        """Pull the cable, then kill all processes of the machine at once: no connection is closed."""
         _run("ip", "link", "set", _CARDS[0], "down")
         for each in self.list_processes():
             with suppress(psutil.NoSuchProcess):

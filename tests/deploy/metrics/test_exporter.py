@@ -104,7 +104,7 @@ SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || 
   'x', t, t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05
 FROM (SELECT n, CAST(:now AS timestamptz) - n * interval '1 minute' AS t FROM generate_series(1, 4) n) made
 """
-# What stands in the tables, and what the metrics are then.
+# By name: statements that fill the tables, and the values of the metrics then.
 CASES: dict[str, tuple[str, dict[str, dict[tuple[str, ...], float]]]] = {
     "desks": (
         """INSERT INTO desks (id, status, status_reason, due_queue, wished_seconds, share_seconds, feasible_seconds,

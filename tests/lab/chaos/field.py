@@ -1,4 +1,4 @@
-"""What faults may reach: the stack, the world outside, the desks, and dice of their own."""
+"""The field of the faults: the stack, the world outside, the desks, and their own random numbers."""
 
 import random
 import time
@@ -113,7 +113,7 @@ class Fault:
     holds: str = ""  # words: what it needs for itself, so that two faults do not bend the same thing at once
     names: str | None = None  # the part that /api/health must call down meanwhile
     alone: bool = False  # it waits for a certain moment, which others would spoil
-    harmless: bool = False  # whoever waits for an alert must not notice it
+    harmless: bool = False  # a subscriber who waits for an alert must not notice it
     weight: int = 1  # cards in the deck
     needs_disk: bool = False  # a small disk of its own
 
