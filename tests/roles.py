@@ -26,6 +26,8 @@ _OWNER = "none"  # SET ROLE NONE: the login itself
 # The longest beginning counts. What is not named takes the role of its caller.
 _ROLES = {
     "api/": "rdvpriority_api",
+    "api/admin/health/": "rdvpriority_background",  # on threads of its own; the API asks it too, and may do more
+    "api/admin/health/figures.py": "rdvpriority_api",
     "api/background/": "rdvpriority_background",
     "api/declarations/applying.py": "rdvpriority_background",  # the API calls it too, and may do more
     "api/exports/jobs.py": "rdvpriority_background",

@@ -112,7 +112,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "hosts": {
         "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",
-        "crawler": _CHANGE, "reader": _READ,
+        "background": _READ, "crawler": _CHANGE, "reader": _READ,
     },
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
     "outages": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "reader": _READ},

@@ -59,7 +59,8 @@ QUERIES = {
     "a job failed for good, or is late": """
         SELECT id FROM job_runs
         WHERE (result = 'failed' AND ended_at >= :since)
-        OR (ended_at IS NULL AND due_at BETWEEN :since AND :settled)""",
+        OR (ended_at IS NULL AND due_at BETWEEN :since AND :settled
+          AND least(started_at, next_nudge_at) <= :settled)""",  # a new server's first runs were due yesterday
     "an export is not made": """
         SELECT id FROM exports WHERE ready_at IS NULL AND requested_at BETWEEN :since AND :settled""",
     "a payment has no invoice, or two": """

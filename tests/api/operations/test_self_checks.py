@@ -131,6 +131,11 @@ def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> Non
     assert find() == []
 
 
+def test_the_first_runs_of_a_new_server_are_not_late(database: str) -> None:
+    plant(["INSERT INTO job_runs (id, job, due_at, next_nudge_at) VALUES (:id, 'check_days', :at, :now)"])
+    assert find() == []
+
+
 def test_operators_are_alarmed_once_a_day(database: str) -> None:
     add_operator(Channel.TELEGRAM)
     plant(FAULTS["an export is not made"])
