@@ -277,7 +277,18 @@ def find_period(session: Session, payment: Payment) -> tuple[datetime | None, da
     row = session.get(Subscription, payment.subscription_id) if payment.subscription_id else None
     if row and row.period_starts_at == grant.starts_at and row.period_ends_at:
         return grant.starts_at, row.period_ends_at
-    return grant.starts_at, grant.ends_at
+    return grant.starts_at, _find_next_start(session, payment, grant, row) or grant.ends_at
+
+
+def _find_next_start(
+    session: Session, payment: Payment, grant: Grant, row: Subscription | None
+) -> datetime | None:
+    """Return where the period after a grant's begins; None without one. The grant's own end may have come early."""
+    later = sa.select(sa.func.min(Grant.starts_at)).join(Payment, Payment.id == Grant.payment_id)
+    same = (Payment.subscription_id == payment.subscription_id, Grant.source == PAYMENT)
+    found = {session.scalar(later.where(*same, Grant.starts_at > grant.starts_at))}
+    found.add(row.period_starts_at if row else None)
+    return min((each for each in found if each and each > grant.starts_at), default=None)
 
 
 def keep_use(session: Session, user_id: UUID, now: datetime) -> None:

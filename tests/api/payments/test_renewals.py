@@ -8,7 +8,9 @@ from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.client import call
+from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
+from api.payments.grants import price_use
 from api.payments.owners import find_stripe_id
 from api.payments.reconciliation import sync_stuck_payments
 from api.payments.subscriptions import request_cancellation
@@ -160,3 +162,14 @@ def test_days_without_a_plan_are_given_back_where_a_renewal_is_collected_late(
     background.credit_outages()
     assert len(rows(WatchCredit)) == 1
     assert [each["amount"] for each in shop.control.objects("invoiceitem")] == [-lost.amount_cents]
+
+
+def test_a_withdrawn_month_keeps_its_price_when_stripe_renews_it_unheard(shop: Shop, buyer: Person) -> None:
+    payment_id = shop.buy(buyer.id, TOTAL)
+    shop.pass_time(minutes=30)
+    with session() as s:
+        withdraw(s, payment_id, clock())
+    ends = clock()  # Stripe was never asked to end it
+    shop.pass_time(days=31, hours=2)
+    with session() as s:
+        assert price_use(s, s.get_one(Payment, payment_id), ends) == 2  # 30 minutes of a month of 2,999 cents
