@@ -28,6 +28,7 @@ _ROLES = {
     "api/": "rdvpriority_api",
     "api/admin/health/": "rdvpriority_background",  # on threads of its own; the API asks it too, and may do more
     "api/admin/health/figures.py": "rdvpriority_api",
+    "api/admin/health/reading.py": None,  # the thread, whose function says whose it is
     "api/background/": "rdvpriority_background",
     "api/declarations/applying.py": "rdvpriority_background",  # the API calls it too, and may do more
     "api/exports/jobs.py": "rdvpriority_background",
