@@ -1,4 +1,4 @@
-"""Estimated price of a call, until Twilio names it: one minute, as our calls last less."""
+"""Estimated price of a call: one minute, as our calls last less."""
 
 from decimal import Decimal
 

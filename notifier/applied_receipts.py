@@ -15,7 +15,7 @@ import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session, object_session
 
-from api.models.notification import FORGOTTEN, OUTLIVES, PAID_CHANNELS, Notification, State
+from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState
 from configs.database_errors import passes
@@ -26,7 +26,7 @@ from notifier.fallback import tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.message_kinds import forgetful_kinds
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
-from notifier.sms_budget import FIRST_ASKED_AFTER
+from notifier.sms_budget import price_settled
 
 _WAIT_AFTER_ERROR = timedelta(hours=1)
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
@@ -149,8 +149,7 @@ def _settle(row: Notification, event: ProviderEvent) -> None:
     row.failed_at = None
     if row.address is not None and (row.kind in forgetful_kinds() or OUTLIVES in row.params):
         row.address, row.params = FORGOTTEN, {}  # its account is deleted, and it has left
-    if row.channel in PAID_CHANNELS:
-        row.price_due_at = row.accepted_at + FIRST_ASKED_AFTER
+    row.cost = price_settled(row)
 
 
 def _deliver(row: Notification, event: ProviderEvent) -> None:

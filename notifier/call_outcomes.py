@@ -41,8 +41,8 @@ def follow_missed_call(opened: Session, event: ProviderEvent, row: Notification,
         return
     if event.code == MACHINE:
         write_missed(opened, row, now)
-    else:  # Twilio charges nothing, and so names no price
-        row.cost, row.price_due_at = Decimal(0), None
+    else:  # Twilio charges nothing
+        row.cost = Decimal(0)
     call_again(opened, row, event.at, now)
 
 

@@ -94,15 +94,12 @@ class Acceptance:
 
     provider: str
     provider_id: str  # its id of the message; empty where it gives none
-    cost: Decimal | None = (
-        None  # in EUR: what the provider names, else what its segments cost by our settings
-    )
+    cost: Decimal | None = None  # in EUR, by our settings
     delivered: bool = False  # its yes is the receipt
     awaits_receipt: bool = False  # it will say later what became of the message
     receipt_within: float | None = None  # seconds, where that is not NO_RECEIPT_SECONDS
     copies_unknown: int = 0  # other providers that may have accepted it before, in the same attempt
     segments: int | None = None  # that an SMS is billed as
-    awaits_price: bool = False  # its cost is our estimate: the provider names it later
 
     def __post_init__(self) -> None:
         """Keep of the id what the table takes: one that it refuses would have the message sent again."""

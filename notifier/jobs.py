@@ -135,14 +135,6 @@ def apply_receipts() -> None:
 
 
 @_patient
-def price_sms() -> None:
-    """Ask Twilio for the prices of messages that had none when it took them."""
-    from notifier import sms_billing  # noqa: PLC0415 -- late: it loads Twilio's SDK, and other programs load this module
-
-    sms_billing.update_prices(clock())
-
-
-@_patient
 def deliver(*notification_ids: str) -> None:
     """Send notifications that are due and that no other worker holds."""
     _deliver(nudges.waiting([UUID(each) for each in notification_ids]))

@@ -38,7 +38,6 @@ _REARM = "notifier.jobs.rearm"
 _TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
 _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
-_PRICE_SMS = "notifier.jobs.price_sms"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
 
@@ -120,12 +119,6 @@ def show_notices() -> None:
     """Have the live streams show what was written just now; they look every two seconds anyway."""
     with _forgiving("show_notices"):
         nudge_streams()
-
-
-def price_sms() -> None:
-    """Have Twilio asked for prices: by the worker of receipts, which has time."""
-    with _forgiving("price_sms"):
-        push(RECEIPTS, _PRICE_SMS, (), f"prices-{clock():%H%M}", seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
 
 
 def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:

@@ -1,17 +1,18 @@
 """Daily budget of SMS: what one costs, and which of them it still allows.
 
-A day is one of UTC. A price is an estimate wherever the provider names none: segments times SMS_PRICE. Slot alerts and
-codes leave at any cost; above SMS_DAY_STOP bulk messages do not, above 1.5 times of it reminders neither.
+A day is one of UTC. A price is our estimate: segments times SMS_PRICE, a minute of CALL_PRICE. Slot alerts and codes
+leave at any cost; above SMS_DAY_STOP bulk messages do not, above 1.5 times of it reminders neither.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Priority
+from api.models.notification import Notification, Priority
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
+from configs.call_prices import price_call
 from configs.contact_addresses import country_of
 from configs.settings import settings
 from configs.sms_prices import OTHER
@@ -19,7 +20,6 @@ from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED
 
 REASON = "SMS budget of the day used up"
-FIRST_ASKED_AFTER = timedelta(minutes=15)  # Twilio is asked what a message cost that it gave no price
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}  # of SMS_DAY_STOP
 
 
@@ -27,6 +27,13 @@ def price_sms(number: str, segments: int) -> Decimal:
     """Return what so many segments to a number cost, in EUR."""
     prices = settings().sms_price
     return prices.get(country_of(number) or OTHER, prices[OTHER]) * segments
+
+
+def price_settled(row: Notification) -> Decimal | None:
+    """Return what a message cost of which only a receipt says that it was accepted; an SMS counts as one segment."""
+    number = row.contact.address if row.contact else ""
+    prices = {Channel.SMS: price_sms(number, 1), Channel.VOICE: price_call(number)}
+    return prices.get(row.channel)
 
 
 def is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:

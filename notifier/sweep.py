@@ -39,7 +39,6 @@ _HEAD_START_SECONDS = Constant("HEAD_START_SECONDS", 2.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
-_PRICES_EVERY = timedelta(minutes=1)
 _HOLDS_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
@@ -111,7 +110,6 @@ class Sweep:
     rearm_at: datetime | None = None
     back_at: datetime | None = None
     database: OutageLog = field(default_factory=OutageLog)
-    prices_at: datetime | None = None
     holds_at: datetime | None = None
     clock_at: datetime | None = None
     mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
@@ -126,7 +124,6 @@ class Sweep:
             match_nudge.match(detection_id, times)
         nudges.deliver(notifications)
         self._watch_receipts(now)
-        self._watch_prices(now)
         self._rearm(now)
         self._plan_calls(now)
         if found := len(detections) + len(notifications):
@@ -147,7 +144,7 @@ class Sweep:
         self.clock_at = now  # only once the tables could be asked
         if set_back:
             log.warning("the clock was set back, what waits is due at once", before=before, now=now)
-            self.rearm_at = self.back_at = self.prices_at = self.holds_at = None
+            self.rearm_at = self.back_at = self.holds_at = None
             self.mend_at = now + timedelta(seconds=LEASE_SECONDS())
         elif self.mend_at is None or now < self.mend_at:
             return
@@ -163,16 +160,6 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()
-
-    def _watch_prices(self, now: datetime) -> None:
-        """Have Twilio asked for prices of SMS, once a minute."""
-        if self.prices_at is not None and now < self.prices_at:
-            return
-        self.prices_at = now + _PRICES_EVERY
-        with session() as opened:
-            waiting = opened.scalar(sa.select(sa.exists().where(Notification.price_due_at <= now)))
-        if waiting:
-            nudges.price_sms()
 
     def _watch_holds(self, now: datetime) -> None:
         """Have messages looked at, once a minute, that wait otherwise than their reader wants."""

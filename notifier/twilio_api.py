@@ -4,11 +4,8 @@ https://www.twilio.com/docs/api/errors
 """
 
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -28,25 +25,10 @@ _TOO_MANY = {20429, 21611, 14107}
 _LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
-_PRICE = re.compile(r"-?\d{1,3}(\.\d{1,8})?", re.ASCII)
-
 Refusals = Mapping[int, tuple[str, ContactState | None]]  # by error code: reason, and the contact's state
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
-
-
-@dataclass(frozen=True, slots=True)
-class MessagePrice:
-    """What Twilio says later that a message or a call cost; `cost` is null where it says nothing in EUR."""
-
-    cost: Decimal | None
-    segments: int  # of an SMS; 0 where it says none
-    is_final: bool
-
-
-class NoSuchResource(Exception):
-    """Twilio does not have what it was asked for, any more."""
 
 
 @lru_cache(maxsize=4)
@@ -85,30 +67,6 @@ def sorted_errors(
         yield
     except (TwilioRestException, TwilioServiceException) as error:
         raise _delivery_error(error, provider, permanent, sender_codes, sender_setting) from error
-
-
-@contextmanager
-def sorted_read_errors(provider: str) -> Iterator[None]:
-    """Turn what Twilio's client raises when it is asked for a resource into the errors of a delivery.
-
-    Raises:
-        NoSuchResource: Twilio does not have it.
-        notifier.errors.DeliveryError: it does not say now.
-    """
-    try:
-        yield
-    except (TwilioRestException, TwilioServiceException) as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            raise NoSuchResource from error
-        raise _delivery_error(error, provider, {}, frozenset(), "") from error
-
-
-def read_cost(made: Any) -> Decimal | None:
-    """Return what a message or a call costs in EUR; None where Twilio does not say so, or not yet."""
-    # Twilio bills in the account's currency; the price is negative, and often not known yet.
-    if made.price_unit != "EUR" or not _PRICE.fullmatch(str(made.price)):
-        return None
-    return abs(Decimal(made.price))
 
 
 def _delivery_error(

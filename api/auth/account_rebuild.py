@@ -94,7 +94,7 @@ RULES: Mapping[str, ColumnRules] = {
     "notifications": ColumnRules(
         stays="id user_id contact_id address channel kind language params priority dedupe_key state reason attempts"
         " unknown_attempts lease_token lease_until next_attempt_at next_nudge_at nudges provider provider_id cost"
-        " segments receipt_due_at price_due_at created_at seen_at committed_at matched_at accepted_at delivered_at"
+        " segments receipt_due_at created_at seen_at committed_at matched_at accepted_at delivered_at"
         " failed_at"
     ),
 }

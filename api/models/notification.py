@@ -114,10 +114,9 @@ class Notification(Base):
     A message to an e-mail address without an account (SUPPORT_EMAIL, a visitor who wrote to support) has that
     `address` in place of a user and a contact.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
-    the provider, then delivered. `cost` is in EUR. `unknown_attempts` counts those of `attempts` after which the
-    provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the parts
-    that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts. `price_due_at` is when the
-    provider is asked what the message cost; null once it said, or never will.
+    the provider, then delivered. `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after
+    which the provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the
+    parts that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts.
     """
 
     __tablename__ = "notifications"
@@ -149,7 +148,6 @@ class Notification(Base):
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
     segments: Mapped[int | None] = mapped_column(sa.SmallInteger)
     receipt_due_at: Mapped[datetime | None]
-    price_due_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
     seen_at: Mapped[datetime | None]
@@ -201,11 +199,6 @@ class Notification(Base):
             "accepted_at",
             postgresql_where=sa.text("channel IN ('sms', 'voice') AND accepted_at IS NOT NULL"),
             postgresql_include=["cost"],
-        ),
-        sa.Index(
-            "ix_notifications_price_due_at",
-            "price_due_at",
-            postgresql_where=sa.text("price_due_at IS NOT NULL"),
         ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )

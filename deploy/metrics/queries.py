@@ -105,7 +105,7 @@ METRICS = (
     _M("breaker_open", ("provider",), "", "1 while a provider is left alone"),
     _M("dead_letters", (), "", "messages that failed for good, 10,000 at most",
        "SELECT count(*) FROM (SELECT FROM notifications WHERE state = 'failed' LIMIT 10000) AS dead"),
-    _M("sms_cost_cents_today", (), "cents", "cost of SMS and calls since midnight UTC", """
+    _M("sms_cost_cents_today", (), "cents", "estimated cost of SMS and calls since midnight UTC", """
         SELECT coalesce(sum(cost), 0) * 100 FROM notifications
         WHERE channel IN ('sms', 'voice') AND accepted_at IS NOT NULL
           AND accepted_at >= date_trunc('day', %(now)s AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"""),

@@ -38,7 +38,6 @@ from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
 from notifier.provider_base import Answer
-from notifier.sms_budget import FIRST_ASKED_AFTER
 
 # A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
 _HELD_PRIORITY = sa.case(
@@ -199,11 +198,7 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
 
 def _without_cost(answer: Answer) -> Answer:
     """Return the answer for a row beside the first: a message that carries several is paid for once."""
-    return (
-        replace(answer, cost=None, segments=None, awaits_price=False)
-        if isinstance(answer, Acceptance)
-        else answer
-    )
+    return replace(answer, cost=None, segments=None) if isinstance(answer, Acceptance) else answer
 
 
 def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
@@ -287,8 +282,6 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if receipt.awaits_receipt:
             within = receipt.receipt_within or NO_RECEIPT_SECONDS()
             answer["receipt_due_at"] = decision.at + timedelta(seconds=within)
-        if receipt.awaits_price:
-            answer["price_due_at"] = decision.at + FIRST_ASKED_AFTER
         unknown = {"unknown_attempts": Notification.unknown_attempts + receipt.copies_unknown}
         return values | {"accepted_at": decision.at} | answer | (unknown if receipt.copies_unknown else {})
     if decision.unknown:

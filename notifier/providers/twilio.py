@@ -16,14 +16,7 @@ from notifier.delivery.provider_http import Transport, travelling
 from notifier.provider_base import OneCallProvider
 from notifier.receipts.twilio import callback_of
 from notifier.sms_budget import price_sms
-from notifier.twilio_api import (
-    MessagePrice,
-    NoSuchResource,
-    open_client,
-    read_cost,
-    sorted_errors,
-    sorted_read_errors,
-)
+from notifier.twilio_api import open_client, sorted_errors
 
 PROVIDER = "twilio"
 
@@ -68,29 +61,9 @@ class Twilio(OneCallProvider):
             made = client.messages.create(
                 to=message.address, body=text, status_callback=callback_of(message.ids), **_sender()
             )
-        parts, cost = _segments(made) or segments(text), read_cost(made)
-        return Acceptance(
-            PROVIDER,
-            made.sid or "",
-            price_sms(message.address, parts) if cost is None else cost,
-            awaits_receipt=True,
-            segments=parts,
-            awaits_price=cost is None,
-        )
-
-
-def fetch_price(sid: str) -> MessagePrice:
-    """Ask what a message cost; one that Twilio deleted has no price any more.
-
-    Raises:
-        notifier.errors.DeliveryError: Twilio does not say now.
-    """
-    try:
-        with sorted_read_errors(PROVIDER):
-            made = _api()[0].messages(sid).fetch()
-    except NoSuchResource:
-        return MessagePrice(None, 0, is_final=True)
-    return MessagePrice(read_cost(made), _segments(made), is_final=bool(made.price))
+        parts = _segments(made) or segments(text)
+        cost = price_sms(message.address, parts)
+        return Acceptance(PROVIDER, made.sid or "", cost, awaits_receipt=True, segments=parts)
 
 
 def _sender() -> dict[str, str]:

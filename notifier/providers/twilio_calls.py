@@ -15,14 +15,7 @@ from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.delivery.retry_policy import CALL_RING_SECONDS
 from notifier.provider_base import OneCallProvider
-from notifier.twilio_api import (
-    MessagePrice,
-    NoSuchResource,
-    open_client,
-    read_cost,
-    sorted_errors,
-    sorted_read_errors,
-)
+from notifier.twilio_api import open_client, sorted_errors
 from notifier.twilio_webhooks import RETRIES
 
 # The longest call
@@ -84,19 +77,4 @@ class TwilioCalls(OneCallProvider):
             price_call(message.address),
             awaits_receipt=True,
             receipt_within=_CALL_REPORT_SECONDS(),
-            awaits_price=True,
         )
-
-
-def fetch_price(sid: str) -> MessagePrice:
-    """Ask what a call cost. Twilio gives an unanswered one no price.
-
-    Raises:
-        notifier.errors.DeliveryError: Twilio does not say now.
-    """
-    try:
-        with sorted_read_errors(PROVIDER):
-            made = _api()[0].calls(sid).fetch()
-    except NoSuchResource:
-        return MessagePrice(None, 0, is_final=True)
-    return MessagePrice(read_cost(made), 0, is_final=bool(made.price))

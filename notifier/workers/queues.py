@@ -18,7 +18,7 @@ WORK = (*MATCHING, RECEIPTS, *(channel.value for channel in Channel))  # what a 
 FUNCTIONS: Mapping[str, Collection[str]] = {
     CRITICAL: ("notifier.jobs.match", "notifier.jobs.catch_up"),
     MANY: ("notifier.jobs.match_part", "notifier.jobs.rearm", "notifier.jobs.tell_open"),
-    RECEIPTS: ("notifier.jobs.apply_receipts", "notifier.jobs.price_sms"),
+    RECEIPTS: ("notifier.jobs.apply_receipts",),
     **{
         queue_of(channel, priority): ("notifier.jobs.deliver",)
         for channel in Channel

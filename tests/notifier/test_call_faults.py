@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -119,19 +120,17 @@ def test_a_call_of_unknown_fate_counts_once_when_its_end_is_reported(whole: Any)
     assert len(whole.messages("voice")) == 2, "and the one without an answer"
 
 
-def test_a_call_of_unknown_fate_that_was_taken_has_its_price_asked_for() -> None:
+def test_a_call_of_unknown_fate_that_was_taken_costs_a_minute() -> None:
     key = lost_answer()
     report(key, CallStep.ANSWERED, AnsweredBy="human")
-    assert get(Notification, key).price_due_at is not None
     report(key, CallStep.ENDED, CallStatus="completed")
-    assert get(Notification, key).price_due_at is not None
+    assert get(Notification, key).cost == Decimal("0.15")
 
 
 def test_a_call_of_unknown_fate_that_nobody_took_has_cost_nothing() -> None:
     key = lost_answer()
     report(key, CallStep.ENDED, CallStatus="busy")
-    row = get(Notification, key)
-    assert (row.cost, row.price_due_at) == (0, None)
+    assert get(Notification, key).cost == 0
 
 
 def test_a_worker_that_died_after_the_call_rang_brings_no_second_copy(whole: Any) -> None:

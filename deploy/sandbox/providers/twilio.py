@@ -9,7 +9,7 @@ import re
 import secrets
 from abc import abstractmethod
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import BasicAuth, web
@@ -22,12 +22,8 @@ from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused
 from deploy.sandbox.receipts.sender import make_answer, make_states
 from deploy.sandbox.receipts.signatures import sign_form
 
-if TYPE_CHECKING:
-    from deploy.sandbox.outbox import Message
-
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600
-_PRICE: Final = 0.0725  # EUR a segment
 _KEPT: Final = ("StatusCallback", "MessagingServiceSid")
 _FAILURES: Final = {
     "rate_limited": (429, 20429, "Too Many Requests"),
@@ -56,26 +52,10 @@ class TwilioApi(Provider):
     def add_own_routes(self, app: web.Application) -> None:
         """Add the resource."""
         app.router.add_post(f"/2010-04-01/Accounts/{{account}}/{self.resource}.json", self.call)
-        app.router.add_get(f"/2010-04-01/Accounts/{{account}}/{self.resource}/{{sid}}.json", self._show)
 
     @abstractmethod
     def build(self, account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
         """Return the resource of a message or call as it was asked for."""
-
-    @abstractmethod
-    def find_outcome(self, message: Message) -> dict[str, object]:
-        """Return what became of it: its status and its price, where it has one."""
-
-    async def _show(self, request: web.Request) -> web.Response:
-        account, sid = request.match_info["account"], request.match_info["sid"]
-        if refusal := self.failing(request):
-            return refusal
-        if (message := self.find_sent(sid)) is None:
-            return make_error(404, 20404, f"The requested resource {request.path} was not found")
-        form = {"To": message.to, "From": message.draft.sender, "Body": message.text, **message.custom}
-        return web.json_response(
-            self.build(account, sid, form) | self.find_outcome(message) | {"price_unit": "EUR"}
-        )
 
     def describe(self, account: str, sid: str, form: dict[str, str]) -> dict[str, object]:
         """Return what the resources of messages and calls have in common."""
@@ -177,10 +157,6 @@ class Twilio(TwilioApi):
             "num_segments": str(segments(form["Body"])),
             "subresource_uris": {"media": f"{here}/Media.json"},
         }
-
-    def find_outcome(self, message: Message) -> dict[str, object]:
-        """Return the price, which only a message that left has."""
-        return {"status": "delivered", "price": f"{-_PRICE * segments(message.text):.4f}"}
 
 
 def _check(form: dict[str, str]) -> None:

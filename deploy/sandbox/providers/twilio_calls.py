@@ -9,7 +9,7 @@ import asyncio
 import secrets
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -25,10 +25,6 @@ from deploy.sandbox.providers.twilio import TwilioApi, check_number, refuse
 from deploy.sandbox.receipts.signatures import sign_form
 from deploy.sandbox.request_body import read_body, text
 
-if TYPE_CHECKING:
-    from deploy.sandbox.outbox import Message
-
-_PRICE: Final = 0.0975  # EUR a call
 _TRIES: Final = 5  # of a request that failed, as the addresses ask for
 _USUAL: Final = {"Timeout": "60", "TimeLimit": "14400", "MachineDetection": ""}
 
@@ -131,11 +127,6 @@ class TwilioCalls(TwilioApi):
         """Return a call as it is queued."""
         nothing = dict.fromkeys(("answered_by", "duration", "end_time", "start_time"))
         return self.describe(account, sid, form) | nothing
-
-    def find_outcome(self, message: Message) -> dict[str, object]:
-        """Return the price, which only a call that was answered has."""
-        status = message.custom.get("CallStatus", "queued")
-        return {"status": status, "price": f"{-_PRICE:.4f}" if status == "completed" else None}
 
 
 def _check(form: dict[str, str]) -> None:

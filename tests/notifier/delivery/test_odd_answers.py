@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +19,6 @@ from notifier.jobs import deliver
 from notifier.provider_base import OneCallProvider
 from notifier.providers import twilio
 from notifier.receipt_base import LONGEST_ID
-from notifier.twilio_api import read_cost
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -75,11 +73,6 @@ def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, a
     assert row.state in (State.PENDING, State.FAILED)
     assert "sendgrid answered 400" in str(row.reason)
     assert len(row.reason or "") < 400
-
-
-@pytest.mark.parametrize("price", ["abc", "NaN", "Infinity", "-1e9", "-123456", "²"])
-def test_a_price_that_is_none_is_estimated(price: str) -> None:
-    assert read_cost(SimpleNamespace(price=price, price_unit="EUR")) is None
 
 
 @pytest.mark.parametrize("code", ["21211", None, [], {}, 10**400, True])

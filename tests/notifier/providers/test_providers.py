@@ -26,7 +26,6 @@ from notifier.errors import (
     TemporaryError,
 )
 from notifier.providers import providers, sendgrid, telegram, twilio
-from notifier.twilio_api import read_cost
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -98,7 +97,7 @@ def test_an_sms_arrives_whole(sandbox: "Running") -> None:
     assert (message.to, message.text, message.draft.sender) == ("+33612345678", SAID.text, "RDVPriority")
     assert message.draft.seen_at == SEEN
     assert receipt == Acceptance(
-        "twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1, awaits_price=True
+        "twilio", message.provider_id, Decimal("0.08"), awaits_receipt=True, segments=1
     )
 
 
@@ -276,18 +275,6 @@ def test_an_error_that_twilio_did_not_write_blames_no_message() -> None:
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
     assert isinstance(sort(error), TemporaryError)
-
-
-@pytest.mark.parametrize(
-    ("price", "unit", "cost"),
-    [("-0.07500", "EUR", Decimal("0.07500")), ("-0.0750", "USD", None), (None, "EUR", None)],
-)
-def test_a_cost_is_kept_in_euros_only(price: str | None, unit: str, cost: Decimal | None) -> None:
-    class Made:
-        def __init__(self) -> None:
-            self.price, self.price_unit = price, unit
-
-    assert read_cost(Made()) == cost
 
 
 @pytest.mark.rule("6.9")

@@ -13,7 +13,7 @@ from notifier.call_addresses import CallStep, read_call
 from notifier.channel_base import OutgoingMessage, RenderedMessage
 from notifier.channels import channel
 from notifier.errors import Misconfigured, PermanentError, TemporaryError
-from notifier.providers.twilio_calls import TwilioCalls, fetch_price
+from notifier.providers.twilio_calls import TwilioCalls
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -69,10 +69,3 @@ def test_without_a_number_of_ours_nothing_is_asked(settings_env: Callable[..., N
     settings_env(TWILIO_VOICE_NUMBER="")
     with pytest.raises(SettingMissing):
         TwilioCalls().send([message()])
-
-
-def test_the_price_of_a_call_is_named_later(sandbox: "Running") -> None:
-    sandbox.call_answers("rings")
-    sid = TwilioCalls().send([message()]).provider_id
-    assert fetch_price(sid).is_final is False
-    assert fetch_price("CA-that-twilio-deleted").is_final
