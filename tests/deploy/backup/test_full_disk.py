@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,37 +106,3 @@ def _takes_writes(cluster: Cluster) -> bool:
         return not cluster.sql("SELECT pg_is_in_recovery()")[0][0]
     except psycopg2.OperationalError:
         return False
-
-
-def test_log_that_waits_for_a_store_does_not_fill_the_servers_disk(
-    cluster: Cluster, disk: SmallDisk, tmp_path: Path
-) -> None:
-    log = tmp_path / "backup.log"
-    with closing(psycopg2.connect(cluster.server.url("postgres").replace("+psycopg2", ""))) as made:
-        made.autocommit = True
-        with made.cursor() as asked:
-            asked.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '48MB'")
-            asked.execute("ALTER SYSTEM SET max_wal_size = '64MB'")
-            asked.execute("SELECT pg_reload_conf()")
-    with service(log):
-        until(bases)
-        (tmp_path / "store").rename(tmp_path / "aside")
-        (tmp_path / "store").touch()
-        cluster.pay(1)
-        until(lambda: cluster.state("wal").get("trouble"))
-        status = "SELECT wal_status = 'lost' FROM pg_replication_slots"
-        for number in range(20):  # several times what the disk holds
-            cluster.sql(FILL.format(number))
-            cluster.sql(f"DROP TABLE filler_{number}")
-            cluster.sql("CHECKPOINT")
-            if cluster.sql(status)[0][0] and number > 12:
-                break
-        assert cluster.sql(status)[0][0]
-        assert shutil.disk_usage(disk.path).free > 20 << 20
-        (tmp_path / "store").unlink()
-        (tmp_path / "aside").rename(tmp_path / "store")
-        until(lambda: len(bases()) > 1)
-        cluster.pay(2)
-        cluster.stored()
-    assert "the server gave up log that was not stored" in log.read_text()
-    assert main(["check"]) == 1  # the gap behind the first base

@@ -1,16 +1,14 @@
 """Backups in parts: each is stored whole, and what is read again is what was stored."""
 
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from configs.object_store import Blobs, StoreAway
 from deploy.backup import object_stream
 from deploy.backup.encryption import decrypt_stream
-from deploy.backup.errors import DamagedBackup, Stopped
+from deploy.backup.errors import DamagedBackup
 from deploy.backup.manifest import MANIFEST, Kind, read_catalogue
-from deploy.backup.object_stream import put_patiently, read_parts
+from deploy.backup.object_stream import read_parts
 from tests.deploy.backup.samples import KEY, describe, keep, open_folder
 
 
@@ -54,27 +52,3 @@ def test_without_a_manifest_or_with_a_foreign_one_nothing_is_complete(tmp_path: 
     assert (found.complete, found.damaged, found.unfinished) == ([third], [second.name], [first.name])
     (tmp_path / third.folder / MANIFEST).write_text(first.model_dump_json())
     assert read_catalogue(blobs, Kind.BASE).damaged == [second.name, third.name]
-
-
-def test_a_store_that_fails_for_a_moment_costs_one_part_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(object_stream, "_WAITS", (0.0, 0.0))
-    blobs, troubles = open_folder(tmp_path), [StoreAway("away")] * 2
-
-    def put(self: Blobs, key: str, data: bytes, real: object = Blobs.put) -> None:
-        if troubles:
-            raise troubles.pop()
-        real(self, key, data)  # type: ignore[operator]
-
-    monkeypatch.setattr(Blobs, "put", put)
-    put_patiently(blobs, "base/x", b"data", Event())
-    assert blobs.get("base/x") == b"data"
-    troubles += [StoreAway("away")] * 3
-    with pytest.raises(StoreAway):
-        put_patiently(blobs, "base/y", b"data", Event())
-    troubles += [StoreAway("away")]
-    stopped = Event()
-    stopped.set()
-    with pytest.raises(Stopped):
-        put_patiently(blobs, "base/y", b"data", stopped)

@@ -17,10 +17,11 @@ from deploy.backup.__main__ import main
 from deploy.backup.manifest import Kind, read_catalogue
 from deploy.local.postgres import start_postgres
 from tests.deploy.backup.conftest import Cluster, bases, service, store
+from tests.deploy.compose_files import services
 from tests.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
-STOP_SECONDS = 30  # of the container
+STOP_SECONDS = int(services()["backup"]["stop_grace_period"].removesuffix("s"))
 FILL = "CREATE TABLE filler AS SELECT md5(g::text) || md5((g * 7)::text) AS text FROM generate_series(1, 1000000) g"
 # Runs a command whose process dies at one step of storing an object: before it, half-way, behind it.
 _DYING = """
