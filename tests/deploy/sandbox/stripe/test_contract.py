@@ -1,10 +1,10 @@
 """Contract of Stripe's stand-in: what it refuses, answers once and signs, as Stripe's own library meets it.
 
-A laxer stand-in would let a fault with money pass. Amounts are in test_invariants.py, renewals in
-test_subscriptions.py, names in test_shapes.py.
+A laxer stand-in would let a fault with money pass. Amounts are in test_invariants.py, names in test_shapes.py.
 """
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -74,6 +74,26 @@ def test_a_session_of_the_wrong_shape_is_refused(
     with pytest.raises(stripe.InvalidRequestError, match=said):
         checkout(**more)
     assert stripe_stand_in.objects("checkout.session") == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"cancel_at": 1},
+        {"cancel_at": "soon"},
+        {"cancel_at_period_end": True},
+        {"cancel_at": 4102444800, "proration_behavior": "create_prorations"},
+        {"items": [{"price": MONTH}]},
+        {"default_payment_method": "pm_none"},
+    ],
+)
+def test_a_change_of_a_subscription_that_stripe_refuses_is_refused(
+    client: stripe.StripeClient, subscribe: Callable[[], stripe.Subscription], params: Any
+) -> None:
+    bought = subscribe()
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.subscriptions.update(bought.id, params)
+    assert client.v1.subscriptions.retrieve(bought.id).cancel_at is None
 
 
 def test_a_key_gets_its_first_answer_again_for_a_day_and_for_the_same_parameters_only(
