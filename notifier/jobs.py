@@ -19,11 +19,11 @@ from notifier.channels import most_at_once, most_in_job, sends_aside
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery.rate import has_place
 from notifier.delivery.slow_channels import is_open
 from notifier.match_service import CROWD_ALERTS
 from notifier.nudges import WaitingWork
 from notifier.web_push.push_lane import find_lane
-from notifier.workers import rate_limits
 
 _INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
 _CALLS = 3  # in which they leave, the first of which may be small
@@ -150,7 +150,7 @@ def _inline_claim() -> InlineClaim | None:
 
 def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
     """Deliver here what leaves in few calls, as everything is warm; other workers take the rest meanwhile."""
-    ready = rate_limits.line_up(nudges.waiting(written)) if written else []
+    ready = nudges.waiting(written) if written else []
     here = _here(ready, mine)
     taken = {each.id for each in here}
     nudges.deliver(each for each in ready if each.id not in taken)
@@ -173,13 +173,15 @@ def _hand_over(mine: InlineClaim) -> None:
 
 
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
-    """Choose what this worker sends itself: by the channel that takes most at once and is not slow."""
+    """Choose what this worker sends itself: by the channel that takes most at once, is not slow and has a place."""
     only = mine.channel if mine and mine.messages else None
     awake = [
         each
         for each in waiting
         if only in (None, each.channel) and not is_open(each.channel) and not sends_aside(each.channel)
     ]
+    free = {channel for channel in {each.channel for each in awake} if has_place(channel)}
+    awake = [each for each in awake if each.channel in free]
     if not awake:
         return []
     channel = max((each.channel for each in awake), key=most_at_once)
@@ -191,8 +193,7 @@ def _deliver(waiting: Sequence[WaitingWork]) -> None:
     if (lane := find_lane()) and (aside := [each for each in waiting if sends_aside(each.channel)]):
         waiting = [each for each in waiting if not sends_aside(each.channel)]
         lane.deliver(aside)
-    # What its contact's hourly cap holds back is put off when it is claimed: it takes no place of a provider's rate.
-    allowed = [each.id for each in waiting if each.capped or rate_limits.allow(each)]
+    allowed = [each.id for each in waiting]
     most = max((most_in_job(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call
         delivery.deliver(allowed[start : start + most])

@@ -3,8 +3,9 @@
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -16,18 +17,16 @@ from sqlalchemy.exc import DBAPIError
 
 from api.models.base import is_any_of, session
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
-from api.models.user import Channel, Contact, User
+from api.models.user import Channel
 from configs.clock import clock
 from configs.constants import Constant
 from configs.database_errors import passes
 from configs.job_queues import KEPT_SECONDS, name_job, push, queue
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
-from notifier import hourly_cap
 from notifier.channels import most_in_job
 from notifier.clock_steps import LEASE_SECONDS
 from notifier.match_nudge import SECONDS as MATCH_SECONDS
-from notifier.message_kinds import SLOT_DETECTED
 
 # How often desks with open slots are gone through for alerts that were not told
 REARM_SECONDS = Constant("REARM_SECONDS", 30.0)
@@ -40,6 +39,14 @@ _DELIVER = "notifier.jobs.deliver"
 _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
+# In the order of ids, and without locked rows: the worker that holds them decides.
+_PUT_OFF = sa.text("""
+WITH turns AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:turns AS timestamptz[])) AS t(id, turn)),
+free AS (
+  SELECT n.id, turn FROM turns JOIN notifications n USING (id) WHERE n.state = 'pending'
+  ORDER BY n.id FOR NO KEY UPDATE OF n SKIP LOCKED
+)
+UPDATE notifications n SET next_nudge_at = free.turn FROM free WHERE n.id = free.id""")
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +54,7 @@ log = structlog.get_logger(__name__)
 class WaitingWork(NamedTuple):
     """A notification that is to be delivered; `times` is how often it was nudged before.
 
-    `capped` is whether the hourly cap of its contact or its user holds it back now, `in_crowd` whether very many are
-    told of the same slots.
+    `in_crowd` is whether very many are told of the same slots.
     """
 
     id: UUID
@@ -56,7 +62,6 @@ class WaitingWork(NamedTuple):
     priority: Priority
     contact_id: UUID | None
     times: int = 0
-    capped: bool = False
     in_crowd: bool = False
 
 
@@ -137,31 +142,19 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
 def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
     row, now = Notification, clock()
-    chosen = (
-        sa.select(
-            row.id,
-            row.channel,
-            row.priority,
-            row.contact_id,
-            row.kind,
-            Contact.alert_budget_full_at,
-            hourly_cap.users_full_at(),
-            row.params.has_key(IN_CROWD),
-        )
-        .outerjoin(Contact, Contact.id == row.contact_id)
-        .outerjoin(User, User.id == Contact.user_id)
-        .where(
-            is_any_of(row.id, notification_ids), sa.or_(row.state == State.PENDING, row.lease_until <= now)
-        )
-    )
-    found = {}
+    is_free = sa.or_(row.state == State.PENDING, row.lease_until <= now)
+    in_crowd = row.params.has_key(IN_CROWD)
+    chosen = sa.select(row.id, row.channel, row.priority, row.contact_id, sa.literal(0), in_crowd)
     with session() as opened:
-        for key, channel, priority, contact_id, kind, full_at, user_full_at, in_crowd in opened.execute(
-            chosen
-        ):
-            capped = kind == SLOT_DETECTED and hourly_cap.is_used_up(channel, full_at, user_full_at, now)
-            found[key] = WaitingWork(key, channel, priority, contact_id, capped=capped, in_crowd=in_crowd)
-    return [found[each] for each in notification_ids if each in found]
+        found = opened.execute(chosen.where(is_any_of(row.id, notification_ids), is_free))
+        works = {each.id: each for each in map(WaitingWork._make, found)}
+    return [works[each] for each in notification_ids if each in works]
+
+
+def put_off(turns: Mapping[UUID, datetime]) -> None:
+    """Put off nudges, not attempts: another message to the contact meanwhile carries this one too."""
+    with session() as opened:
+        opened.execute(_PUT_OFF, {"ids": [str(each) for each in turns], "turns": [*turns.values()]})
 
 
 def deliver(several: Iterable[WaitingWork]) -> None:

@@ -10,6 +10,7 @@ from configs.clock import clock
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import most_at_once
 from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.rate import take_place
 from notifier.delivery.slow_channels import record_latency
 from notifier.errors import NotAttempted, PermanentError
 from notifier.provider_base import Answer
@@ -71,6 +72,8 @@ class BatchSender:
     def _ask(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
         if self.choice.is_over or (self.has_called and not self._has_time()):
             return [NotAttempted("put back: the lease was too short for one more call")] * len(batch)
+        if not take_place(self.name, self._has_time):
+            return [NotAttempted("put back: the provider takes no more for now")] * len(batch)
         self.has_called, began = True, time.monotonic()
         answers = self.choice.hand_over(batch)
         record_latency(self.name, time.monotonic() - began)

@@ -19,12 +19,12 @@ import structlog
 
 from configs.clock import clock
 from configs.constants import Constant
+from notifier import nudges
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.nudges import WaitingWork
 from notifier.provider_base import Answer
-from notifier.workers import rate_limits
 
 if TYPE_CHECKING:
     from notifier.web_push.push_client import PushClient
@@ -58,7 +58,7 @@ class PushLane:
         """Claim messages and let them leave; put them off for a second where too many are under way."""
         if self._under_way + len(waiting) > _PUSH_UNDER_WAY():
             again = clock() + timedelta(seconds=_FULL_SECONDS)
-            rate_limits.put_off({each.id: again for each in waiting})
+            nudges.put_off({each.id: again for each in waiting})
             return
         rendered, failed = delivery.render_messages(delivery.claim([each.id for each in waiting]))
         for sent in failed:

@@ -66,7 +66,7 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("set", "api:throttle:x", "1"), {"api"}),
         (("set", "api:known-address:x", "1"), {"api"}),
         (("set", "api:cache:map:all", "1"), {"api", "background"}),
-        (("zadd", "notifier:rate:sms", "1", "x"), {"notifier"}),
+        (("incr", "notifier:rate:sms"), {"notifier"}),
         (("hset", "breaker:stripe", "failures", "3"), {"api", "background", "notifier"}),
         (("set", "refused:writes", "x"), TELLING),
         (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),

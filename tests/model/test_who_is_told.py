@@ -34,7 +34,6 @@ from notifier.channel_base import Acceptance
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.sweep import Sweep
-from notifier.workers import rate_limits
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model
 from tests.model.world import CHANNELS, DESKS, FILE, INTERVALS, PEOPLE, PLANS, PROCEDURES, SITES, World
@@ -436,7 +435,6 @@ def machine(
     claim = jobs._inline_claim
     monkeypatch.setattr(jobs, "_inline_claim", lambda: claim() if bound.inline else None)
     monkeypatch.setattr(jobs, "_send", send)
-    monkeypatch.setattr(rate_limits, "allow", lambda _waiting: True)
     monkeypatch.setattr(
         delivery,
         "send",

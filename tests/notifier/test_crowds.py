@@ -1,7 +1,6 @@
 """A detection that very many wait for is matched in parts, beside the single ones."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -294,23 +293,6 @@ def test_within_a_crowd_the_higher_plans_go_first(mixed: list[str], queued: Queu
     # The first of each part leaves by the worker that matched it.
     assert chats(notifications(State.DELIVERED)) == [mixed[0], mixed[2]]
     assert told == [mixed[1], mixed[3]]
-
-
-def test_of_a_crowd_beyond_the_rate_only_those_have_jobs_whose_turn_it_is(
-    mixed: list[str], queued: Queued, settings_env: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    settings_env(TELEGRAM_PER_SECOND="3", TELEGRAM_RESERVED="1")
-    match(str(detection()))
-    work(queued)
-    assert chats(notifications(State.DELIVERED)) == mixed[:1]
-    ((_, (key,)),) = queued("telegram-critical")
-    assert chats([get(Notification, UUID(key))]) == mixed[1:2]
-    later = [row for row in notifications(State.PENDING) if str(row.id) != key]
-    assert chats(later) == mixed[2:]
-    assert all(row.next_nudge_at > clock() + timedelta(seconds=0.9) for row in later)
-    frozen.shift(1.1)
-    Sweep().turn()
-    assert {each for _, (each,) in queued("telegram-critical")} == {key, *(str(row.id) for row in later)}
 
 
 def test_the_messages_of_a_crowd_are_marked_and_those_of_few_are_not(

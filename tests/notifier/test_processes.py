@@ -132,7 +132,7 @@ def test_two_workers_of_one_channel_send_each_message_once_and_share_its_rate(
     redis_server: redis.Redis,
     settings_env: Callable[..., None],
 ) -> None:
-    settings_env(SMS_PER_SECOND="2", SMS_RESERVED="0", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
+    settings_env(SMS_PER_SECOND="2", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
     for number in range(_MESSAGES):
         alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234{number:04}"}))
     both = [worker("sms"), worker("sms")]

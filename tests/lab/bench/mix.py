@@ -6,13 +6,13 @@ from itertools import chain
 from uuid import UUID
 
 from api.models.user import Channel
-from notifier.workers.rate_limits import rate_of
+from notifier.delivery.rate import per_second
 from tests.lab.bench.figures import Effort, Figure, Say, at_most, below, percentiles_ms
 from tests.lab.bench.notifier_stack import CROWD_DESK, NotifierStack, run_notifier
 from tests.lab.bench.people import Crowd
 
 _GOALS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 1.0, Channel.SMS: 1.0}  # seconds, p95 of a fresh alert
-_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below what is reserved for them
+_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below the rate
 _PEOPLE = {
     Channel.EMAIL: (10_000, 60),
     Channel.TELEGRAM: (2_000, 10),
@@ -68,9 +68,8 @@ def _detect_fresh(stack: NotifierStack, channel: Channel, count: int) -> Iterato
 
 def _figures_of_rates(people: dict[Channel, int], seconds: dict[Channel, float]) -> Iterator[Figure]:
     for channel, count in people.items():
-        rate = rate_of(channel)
+        rate = per_second(channel)
         yield Figure(f"{count} of a crowd by {channel}, page read → all accepted, s", seconds[channel])
         if rate:
-            allowed = rate.per_second - rate.reserved
-            name = f"by {channel}: messages/s ÷ the {allowed} a second that a crowd may take"
-            yield Figure(name, count / seconds[channel] / allowed)
+            name = f"by {channel}: messages/s ÷ the {rate} a second that the provider takes"
+            yield Figure(name, count / seconds[channel] / rate)

@@ -36,7 +36,7 @@ TOASTS = ["not_linked", "not_yours", "not_private", "unknown", "too_many", "fina
 
 @pytest.fixture
 def camille(whole: "Running", settings_env: Callable[..., None]) -> Person:
-    settings_env(TELEGRAM_PER_SECOND="1000", TELEGRAM_CHAT_SECONDS="0.000001")
+    settings_env(TELEGRAM_PER_SECOND="1000")
     return person(channels=(Channel.TELEGRAM, Channel.EMAIL))
 
 

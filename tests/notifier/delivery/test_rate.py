@@ -1,0 +1,106 @@
+"""No second holds more messages than a channel's provider takes."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from configs.clock import clock
+from notifier.delivery import rate
+from notifier.jobs import deliver, match
+from tests.notifier.world import alert, detection, get, matched, notifications, person, slots
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+Queued = Callable[[str], list[tuple[str, list[Any]]]]
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis) -> list[float]:
+    """Let each second that is slept through end at once; return how long they were."""
+    seconds: list[float] = []
+
+    def end_second(wait: float) -> None:
+        seconds.append(wait)
+        redis_server.delete("notifier:rate:sms", "notifier:rate:telegram")
+
+    monkeypatch.setattr(rate, "sleep", end_second)
+    return seconds
+
+
+def take(channel: Channel) -> bool:
+    return rate.take_place(channel, lambda: True)
+
+
+@pytest.mark.rule("6.8")
+def test_no_second_holds_more_than_the_rate(slept: list[float]) -> None:
+    for number in range(95):
+        assert take(Channel.TELEGRAM)
+        assert len(slept) == number // 30
+    assert all(0 < each <= 1 for each in slept)
+
+
+def test_a_second_ends_by_itself(redis_server: redis.Redis) -> None:
+    redis_server.set("notifier:rate:sms", 3)  # by a program that died between counting and its end
+    assert take(Channel.SMS)
+    assert 0 < redis_server.pttl("notifier:rate:sms") <= 1000
+    redis_server.pexpire("notifier:rate:sms", 700)
+    assert take(Channel.SMS)
+    assert redis_server.pttl("notifier:rate:sms") <= 700, "no message prolongs it"
+
+
+def test_each_channel_has_a_rate_of_its_own_and_mail_has_none(
+    slept: list[float], settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_PER_SECOND="2")
+    assert take(Channel.SMS)
+    assert take(Channel.SMS)
+    assert not rate.has_place(Channel.SMS)
+    assert not rate.take_place(Channel.SMS, lambda: False)
+    assert rate.has_place(Channel.TELEGRAM)
+    assert all(rate.has_place(Channel.EMAIL) and take(Channel.EMAIL) for _ in range(100))
+    assert slept == []
+
+
+def test_without_redis_the_provider_says_what_is_too_much(
+    settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
+    with capture_logs() as logs:
+        assert take(Channel.TELEGRAM)
+    assert rate.has_place(Channel.TELEGRAM)
+    assert [each["event"] for each in logs] == ["no rate: Redis is away"]
+
+
+def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt(
+    sandbox: "Running", settings_env: Callable[..., None], redis_server: redis.Redis
+) -> None:
+    settings_env(SMS_PER_SECOND="1", LEASE_SECONDS="5")
+    alert(person(channels=(Channel.SMS,)))
+    (key,) = matched(detection(slots()))
+    redis_server.set("notifier:rate:sms", 1, px=60_000)
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.attempts, row.reason) == (State.PENDING, 0, None)
+    assert row.next_nudge_at <= clock() + timedelta(seconds=1)
+    redis_server.delete("notifier:rate:sms")
+    deliver(str(key))
+    assert len(sandbox.messages("sms")) == 1
+
+
+def test_who_matches_waits_for_no_place(
+    sandbox: "Running", settings_env: Callable[..., None], redis_server: redis.Redis, queued: Queued
+) -> None:
+    settings_env(SMS_PER_SECOND="1")
+    alert(person(channels=(Channel.SMS,)))
+    redis_server.set("notifier:rate:sms", 1, px=60_000)
+    match(str(detection(slots())))
+    (row,) = notifications(State.PENDING)
+    assert queued("sms-critical") == [("notifier.jobs.deliver", [str(row.id)])]
