@@ -102,7 +102,7 @@ bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: a
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock
 	@$(COMPILE) --upgrade --extra dev setup.cfg -o $(LOCK)
-	@for apart in urlwatch django-appointment openapi-python-client; do \
+	@for apart in urlwatch django-appointment; do \
 	  echo $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$$apart.txt; done
 
 clean: ## Remove everything that was made here: the environment, the state, the caches

@@ -1,12 +1,9 @@
 """Journeys of a new user and a new operator through a whole stack, by the API alone."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,13 +11,10 @@ import pytest
 import requests
 
 from configs.clock import clock
-from deploy.external_tools import installed
 from deploy.local.seed import seed
 from deploy.local.stack import ROOT, Stack
 from deploy.sample_desk_files import only
-from deploy.sandbox.addresses import INBOX, STRIPE
-from deploy.sandbox.addresses import url as address
-from deploy.sandbox.control_client import StripeControl
+from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import CODE, hasty, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import get, quiet_stack
@@ -32,27 +26,8 @@ pytestmark = [
     pytest.mark.xdist_group("stacks"),
     pytest.mark.timeout(1200),
 ]
-JOURNEY = Path(__file__).with_name("client_journey.py")
 PHONE, CHAT, OTHER_PHONE = "+33612345678", 100000042, "+33612345679"
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
-
-
-@dataclass(frozen=True)
-class Client:
-    """A generated client in its folder, and the Python that has what it needs."""
-
-    python: Path
-    folder: Path
-
-    def run(self, *arguments: str) -> str:
-        """Run Python with the client to be imported; return what it prints."""
-        path = f"{self.python.parent}:{os.environ['PATH']}"  # the generator calls ruff
-        done = subprocess.run(
-            [str(self.python), *arguments], env={"PATH": path, "PYTHONPATH": str(self.folder)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -182,74 +157,6 @@ def check_later_changes(nadia: Visitor, alert_id: str) -> None:
     nadia.ask("GET", "/auth/me", expect=401)
     nadia.token = now
     assert nadia.ask("GET", "/auth/me")["totpEnabled"]
-
-
-@pytest.fixture(scope="module")
-def client(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    """Generate a client from the app's document; whatever the generator does not understand fails."""
-    folder = tmp_path_factory.mktemp("client")
-    document = folder / "openapi.json"
-    document.write_text(requests.get(f"http://127.0.0.1:{stack.ports.api}/api/openapi.json", timeout=60).text)
-    made = Client(installed("openapi-python-client"), folder)
-    settings = folder / "generator.json"  # the generator knows no PDF: it reads any other bytes
-    settings.write_text('{"content_type_overrides": {"application/pdf": "application/octet-stream"}}')
-    options = [
-        "--config",
-        str(settings),
-        "--path",
-        str(document),
-        "--meta",
-        "none",
-        "--output-path",
-        str(folder / "rdvpriority_client"),
-    ]
-    made.run("-m", "openapi_python_client", "generate", "--fail-on-warning", *options)
-    return made
-
-
-def test_the_journey_keeps_to_the_types_of_the_generated_client(client: Client) -> None:
-    options = [
-        "--strict",
-        "--follow-imports=silent",
-        "--config-file=",
-        f"--python-executable={client.python}",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, f"--cache-dir={client.folder}", str(JOURNEY)],
-        env=os.environ | {"MYPYPATH": str(client.folder)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-
-
-def test_a_generated_client_registers_creates_an_alert_and_reads_a_detection(
-    stack: Stack, admin: Visitor, client: Client
-) -> None:
-    gilles = Visitor(stack, "gilles@example.org")
-    who = [f"http://127.0.0.1:{stack.ports.api}", gilles.email, gilles.password]
-    client.run(str(JOURNEY), "register", *who)
-    give_plan(admin, gilles.email)
-    client.run(str(JOURNEY), "watch", *who, gilles.find_link().rpartition("/")[2])
-    before = len(slot_mails(gilles))
-    open_slot(stack)
-    until(lambda: len(slot_mails(gilles)) > before)
-    take_all(stack)
-    client.run(str(JOURNEY), "read", *who)
-
-
-def test_a_generated_client_buys_a_plan(stack: Stack, client: Client) -> None:
-    odile = Visitor(stack, "odile@example.org")
-    who = [f"http://127.0.0.1:{stack.ports.api}", odile.email, odile.password]
-    client.run(str(JOURNEY), "register", *who)
-    page = client.run(str(JOURNEY), "buy", *who, odile.find_link().rpartition("/")[2]).strip()
-    stripe = StripeControl(address(STRIPE, stack.ports.providers))
-    assert stripe.pay(page.rpartition("/")[2])["error"] is None
-    odile.sign_in()
-    until(lambda: odile.ask("GET", "/auth/me")["plan"] == "URGENCE_TOTAL", pause=LOOK)
-    client.run(str(JOURNEY), "paid", *who)
-
-
-def slot_mails(user: Visitor) -> list[dict[str, Any]]:
-    return user.messages("email", slots=True)
 
 
 def test_an_operator_stops_a_host(stack: Stack, admin: Visitor) -> None:
