@@ -1,13 +1,7 @@
-"""Live feed of a stack, a line an event: checks, detections, notifications, and what changes in the watching.
+"""Live feed of a stack, a line an event: checks, detections, notifications, and what changes in the watching."""
 
-Changes of the watching are posted to the sandbox's inbox page too, which knows only the stand-ins.
-"""
-
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,22 +20,21 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 
 _LATE = timedelta(seconds=30)  # a row may become visible that long after its own time
+_PROVEN = timedelta(minutes=5)  # in which a page shows a second time that a slot is gone
 _FIXED = 8 + 12 + 12 + 8 + 5  # columns of time, what, word and milliseconds, and the spaces between them
 _WHERE = (24, 49)  # columns at least and at most: the longest id of a desk has 49
 _REST = 12  # columns; a shorter text is no help
-_WAIT, _KEPT = 1.0, 40  # seconds, entries of the inbox page
 _COLOURS = {
     Outcome.SLOTS: "bold green", Outcome.NO_SLOTS: "dim", Outcome.CAPTCHA: "magenta", Outcome.BLOCKED: "red",
     Outcome.RATE_LIMITED: "red", Outcome.OVERLOADED: "yellow", Outcome.MAINTENANCE: "yellow",
     Outcome.CLOSED: "red", Outcome.UNREACHABLE: "red", Outcome.UNREADABLE: "red",
 }  # fmt: skip
-_UNSURE = "not shown"  # by a page, once
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line. `key` tells it from others; `entry` is what the inbox page takes of it (deploy/sandbox/inbox.py)."""
+    """One line. `key` tells it from others."""
 
     at: datetime
     key: Hashable
@@ -51,7 +44,6 @@ class Event:
     took: str = ""
     why: str = ""
     styles: tuple[str, str, str] = ("", "", "")  # of what, where and word
-    entry: dict[str, Any] | None = None
 
     def render(self, width: int) -> Text:
         """Return the line in at most `width` columns, where 67 are there at all."""
@@ -62,53 +54,23 @@ class Event:
 
 @dataclass
 class LiveFeed:
-    """Remembers what it has shown, as long as it could come up again. `inbox`: the address of the inbox page."""
+    """Remembers what it has shown, as long as it could come up again."""
 
-    inbox: str
-    since: datetime = field(default_factory=clock)
+    begun: datetime = field(default_factory=clock)
     _shown: dict[Hashable, datetime] = field(default_factory=dict)
-    _held: list[Event] = field(default_factory=list)
-    _waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def read_new(self, session: Session) -> list[Event]:
         """Return what was not returned yet, oldest first; a notification again in each new state.
 
-        Slots that a page does not show are returned, last, once it has not shown them twice: pages flap.
+        Slots that a page does not show are returned once it has not shown them twice: pages flap.
         """
         now = clock()
-        new = sorted(filter(self._is_new, _read_events(session, self.since)), key=lambda event: event.at)
-        self.since = max(self.since, now - _LATE)
-        self._shown = {key: at for key, at in self._shown.items() if at >= self.since}
-        self._held += [event for event in new if event.word == _UNSURE]
-        covered = [gone for gone in self._held if _is_covered_since(session, gone)]
-        self._held = [gone for gone in self._held if gone not in covered]
-        events = [event for event in new if event.word != _UNSURE]
-        events += [found for gone in covered for found in _count_still_gone(session, gone)]
-        self._waiting = [*self._waiting, *(event.entry for event in events if event.entry)][-_KEPT:]
-        return events
-
-    def post_entries(self) -> str | None:
-        """Post to the inbox page what it has not taken yet; return what to tell a person where it refuses that."""
-        if not self._waiting:
-            return None
-        body = json.dumps({"entries": self._waiting}).encode()
-        request = urllib.request.Request(  # noqa: S310 -- our own loopback address
-            f"{self.inbox}/api/journal", body, {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_WAIT):  # noqa: S310 -- as above
-                self._waiting.clear()
-        except urllib.error.HTTPError as refused:
-            self._waiting.clear()
-            return f"the inbox page refuses its journal: {refused.code} {refused.read().decode()[:200]}"
-        except OSError:
-            pass  # the sandbox is away: its supervisor starts it again
-        return None
-
-    def _is_new(self, event: Event) -> bool:
-        is_new = event.key not in self._shown
-        self._shown[event.key] = event.at
-        return is_new
+        since, gone_since = (max(self.begun, now - age) for age in (_LATE, _PROVEN))
+        read = [*_read_events(session, since), *_read_gone(session, gone_since)]
+        new = {event.key: event for event in read if event.key not in self._shown}
+        self._shown = {key: at for key, at in self._shown.items() if at >= gone_since}
+        self._shown |= {event.key: event.at for event in new.values()}
+        return sorted(new.values(), key=lambda event: event.at)
 
 
 def heading(width: int) -> Text:
@@ -159,11 +121,24 @@ def _read_events(session: Session, since: datetime) -> Iterator[Event]:
     for host in session.scalars(sa.select(HostState).where(HostState.updated_at >= since)):
         yield from _describe_host(host, since)
     yield from _read_outages(session, since)
+
+
+def _read_gone(session: Session, since: datetime) -> Iterator[Event]:
+    """Yield slots that went together; those that a page did not show, once it was read whole again without them."""
+    back = aliased(SlotRow)
+    same = sa.and_(
+        back.desk_id == SlotRow.desk_id, back.place_key == SlotRow.place_key, back.moment == SlotRow.moment,
+        back.opened_at >= SlotRow.gone_at,
+    )  # fmt: skip
+    read_again = sa.exists().where(DeskState.id == SlotRow.desk_id, DeskState.whole_at > SlotRow.gone_at)
+    is_sure = sa.or_(SlotRow.gone_reason != GoneReason.TAKEN, read_again & ~sa.exists().where(same))
     together = SlotRow.gone_at, SlotRow.desk_id, SlotRow.gone_reason
     went = sa.select(*together, sa.func.count(), sa.func.min(SlotRow.opened_at)).group_by(*together)
     row: Any
-    for row in session.execute(went.where(SlotRow.gone_at >= since)):
-        yield _describe_gone(*row)
+    for row in session.execute(went.where(SlotRow.gone_at >= since, is_sure)):
+        at, desk, reason, count, opened_at = row
+        word, took = pluralize(count, "slot"), format_duration(at - opened_at)
+        yield Event(at, ("gone", at, desk, reason), "gone", desk, word, took, reason, ("dim", "", ""))
 
 
 def _describe_check(row: Check) -> Event:
@@ -198,17 +173,15 @@ def _describe_notification(row: Notification) -> Event:
 def _describe_host(row: HostState, since: datetime) -> Iterator[Event]:
     red = ("bold red", "red", "red")
     if row.rests_until and row.rests_until > row.updated_at:
-        lasts, why = format_duration(row.rests_until - row.updated_at), row.rest_reason or ""
-        entry = _entry("rest", row.updated_at, row.host, why, until=row.rests_until.isoformat())
-        until = f"to {format_time(row.rests_until)}"
-        # a host's row is written for other reasons too
-        yield Event(
-            row.updated_at, (row.host, row.rests_until), "REST", row.host, until, lasts, why, red, entry
-        )
+        lasts, until = format_duration(row.rests_until - row.updated_at), f"to {format_time(row.rests_until)}"
+        key, why = (
+            (row.host, row.rests_until),
+            row.rest_reason or "",
+        )  # its row is written for other reasons too
+        yield Event(row.updated_at, key, "REST", row.host, until, lasts, why, red)
     if row.stopped_at and row.stopped_at >= since:
-        at, why = row.stopped_at, row.stop_reason or ""
-        entry = _entry("stop", at, row.host, why)
-        yield Event(at, ("stop", row.host, at), "STOPPED", row.host, "by operator", "", why, red, entry)
+        key, why = ("stop", row.stopped_at), row.stop_reason or ""
+        yield Event(row.stopped_at, (row.host, key), "STOPPED", row.host, "by operator", "", why, red)
 
 
 def _read_outages(session: Session, since: datetime) -> Iterator[Event]:
@@ -219,57 +192,11 @@ def _read_outages(session: Session, since: datetime) -> Iterator[Event]:
         desk, why, start, end = row.desk_id, row.reason, row.starts_at, row.ends_at
         # where the next one begins as it ends, only its reason has changed: the desk is not watched again
         if end and end >= since and (desk, end) not in began:
-            entry = _entry("watched", end, desk, why, since=start.isoformat())
-            lasted, styles = format_duration(end - start), ("bold green", "green", "")
-            yield Event(
-                end, ("watched", desk, end), "watched", desk, "again", lasted, f"it was {why}", styles, entry
-            )
+            lasted, green = format_duration(end - start), ("bold green", "green", "")
+            yield Event(end, ("watched", desk, end), "watched", desk, "again", lasted, f"it was {why}", green)
         if start >= since:
-            entry, red = _entry("outage", start, desk, why), ("bold red", "red", "red")
-            yield Event(
-                start,
-                ("outage", desk, start, why),
-                "OUTAGE",
-                desk,
-                why,
-                "",
-                "not watched from now on",
-                red,
-                entry,
-            )
-
-
-def _describe_gone(at: datetime, desk: str, reason: GoneReason, count: int, opened_at: datetime) -> Event:
-    is_unsure = reason is GoneReason.TAKEN
-    entry = _entry("gone", at, desk, reason.value, count=count, since=opened_at.isoformat())
-    word, took = _UNSURE if is_unsure else pluralize(count, "slot"), format_duration(at - opened_at)
-    return Event(at, ("gone", at, desk, reason), "gone", desk, word, took, reason, ("dim", "", ""), entry)
-
-
-def _is_covered_since(session: Session, gone: Event) -> bool:
-    whole = sa.exists().where(DeskState.id == gone.where, DeskState.whole_at > gone.at)
-    return bool(session.scalar(sa.select(whole)))
-
-
-def _count_still_gone(session: Session, gone: Event) -> Iterator[Event]:
-    """Yield the event without the slots that came back meanwhile; nothing where all did."""
-    back = aliased(SlotRow)
-    same = sa.and_(
-        back.desk_id == SlotRow.desk_id, back.place_key == SlotRow.place_key, back.moment == SlotRow.moment,
-        back.opened_at >= SlotRow.gone_at,
-    )  # fmt: skip
-    went = sa.and_(
-        SlotRow.desk_id == gone.where, SlotRow.gone_at == gone.at, SlotRow.gone_reason == GoneReason.TAKEN
-    )
-    query = sa.select(sa.func.count(), sa.func.min(SlotRow.opened_at)).where(went, ~sa.exists().where(same))
-    count, opened_at = session.execute(query).one()
-    if count:
-        found = _describe_gone(gone.at, gone.where, GoneReason.TAKEN, count, opened_at)
-        yield replace(found, word=pluralize(count, "slot"))
-
-
-def _entry(kind: str, at: datetime, where: str, why: str, **more: object) -> dict[str, Any]:
-    return {"kind": kind, "at": at.isoformat(), "where": where, "why": why, **more}
+            key, red = ("outage", desk, start, why), ("bold red", "red", "red")
+            yield Event(start, key, "OUTAGE", desk, why, "", "not watched from now on", red)
 
 
 def _between(begin: datetime | None, end: datetime | None) -> str:

@@ -95,7 +95,7 @@ def _follow(
     Raises:
         deploy.local.processes.StartFailed: the programs ended.
     """
-    feed, away = LiveFeed(f"http://127.0.0.1:{stack.ports.inbox}"), False
+    feed, away = LiveFeed(), False
     end = time.monotonic() + seconds if seconds else None
     while end is None or time.monotonic() < end:
         for said in stack.look_after():
@@ -105,8 +105,6 @@ def _follow(
                 for event in feed.read_new(s):
                     console.print(event.render(console.width), no_wrap=True, overflow="ellipsis")
                 found = arrival(s, since) if end else None
-            if refused := feed.post_entries():
-                console.print(refused, style="red", markup=False)
             if found:
                 return found
             away = False

@@ -6,8 +6,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -15,7 +14,7 @@ from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
 from deploy.sandbox.receipts.sender import RECEIPT_MODES
-from deploy.sandbox.request_body import Body, Handler, read_body, refusals
+from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.app import act
 from deploy.sandbox.templating import STATIC, static
 
@@ -33,25 +32,6 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; base-uri 'self'; form-action 'none'"
 )
-
-
-_NEEDED: Final = {"kind", "at", "where"}  # of an entry of the journal
-_KEPT: Final = 40  # entries; the page shows the newest
-
-
-class Journal:
-    """Journal of the watching: the newest entries, oldest first, as the local stack posts them."""
-
-    def __init__(self) -> None:
-        self.entries: deque[Body] = deque(maxlen=_KEPT)
-
-    async def post(self, request: web.Request) -> web.Response:
-        """Take ``{"entries": [{"kind", "at", "where", "why", "until", "since", "count"}]}``."""
-        entries: Any = (await read_body(request, frozenset({"entries"}))).get("entries", ())
-        if not all(isinstance(entry, dict) and entry.keys() >= _NEEDED for entry in entries):
-            raise Refusal(f"each entry must be an object with {', '.join(sorted(_NEEDED))}")
-        self.entries.extend(entries)
-        return web.json_response({"kept": len(self.entries)})
 
 
 def summary(message: Message) -> dict[str, object]:
@@ -79,7 +59,6 @@ class Inbox:
         app.router.add_get("/api/state", self._state)
         app.router.add_post("/api/reset", self._reset)
         app.router.add_post("/api/world", self._begin_world)
-        app.router.add_post("/api/journal", self._sandbox.journal.post)
         app.router.add_post("/api/sites/{code}/{action}", self._site)
         app.router.add_post("/api/providers/{name}/mode", self._provider)
         app.router.add_post("/api/providers/{name}/receipts", self._receipts)
@@ -107,7 +86,6 @@ class Inbox:
             "run": self._run,
             "sites": sites,
             "providers": providers,
-            "journal": list(self._sandbox.journal.entries),
             "modes": list(MODES),
         }
 

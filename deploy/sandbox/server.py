@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.inbox import Inbox, Journal
+from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.listener import Listener, listen, listen_web
 from deploy.sandbox.outbox import Outbox
 from deploy.sandbox.platforms import stand_ins
@@ -73,7 +73,6 @@ class Sandbox:
         self._world: asyncio.Task[None] | None = None
         self.sites = {code: Site(about, any_form=any_form) for code, (_, about) in stand_ins().items()}
         self.outbox = Outbox()
-        self.journal = Journal()
         self.telegram = Telegram(self.outbox)
         self.smtp = Smtp(self.outbox)
         self.sendgrid, self.twilio = SendGrid(self.outbox), Twilio(self.outbox)
@@ -153,7 +152,6 @@ class Sandbox:
             site.reset()
         for provider in self.providers.values():
             await provider.reset()
-        self.journal.entries.clear()
 
     def site_url(self, code: str) -> str:
         """Return the base URL of the booking site of a code."""

@@ -1,7 +1,6 @@
 // The page: what exists at first, then what comes by Server-Sent Events.
 
 import * as messages from "./messages.js";
-import * as journal from "./journal.js";
 import { preview } from "./preview.js";
 import * as sites from "./sites.js";
 import { delay, median } from "./text.js";
@@ -27,7 +26,6 @@ function connect(after) {
     // Emptied elsewhere: by a test, in another window.
     if (messages.all().length && state.providers.every((one) => one.messages === 0)) { messages.clear(); figures(); }
     sites.draw(state);
-    journal.draw(state);
   });
 }
 
@@ -52,5 +50,4 @@ for (const message of known) messages.add(message, { fresh: false });
 const { run } = state;
 figures();
 sites.draw(state);
-journal.draw(state);
 connect(known.length ? known[known.length - 1].number : 0);

@@ -1,6 +1,5 @@
 // The panel of booking sites and providers: what is open, and buttons to change it.
 
-import { restUntil } from "./journal.js";
 import { build, link, plural, slotDay, slotHour, time } from "./text.js";
 
 const MODES = {
@@ -26,8 +25,7 @@ export function draw(state) {
   latest = state;
   const reject = (name) => name !== "reject_address"; // needs an address: the control API takes it
   for (const one of state.sites) {
-    const rests = restUntil(state, one);
-    place("sites", one.site, { ...one, rests }, () => site({ ...one, rests }, state.modes));
+    place("sites", one.site, one, () => site(one, state.modes));
   }
   for (const one of state.providers) place("providers", one.provider, one, () => provider(one, one.modes.filter(reject)));
   const slots = state.sites.flatMap((one) => one.forms.flatMap((form) => form.plannings.flatMap((planning) => planning.slots)));
@@ -75,7 +73,6 @@ function site(one, names) {
       build("div", {}, build("h3", {}, one.name), build("p", { title: "reçues de tous les visiteurs" }, plural(requests, "demande", "demandes"))),
       modes([...names, ...Object.keys(one.own_modes)], one.mode, `État du site ${one.name}`, (mode) => post(`/api/sites/${one.site}/mode`, { mode }), one.own_modes),
     ),
-    one.rests ? build("p", { class: "rests" }, `Au repos jusqu’à ${time(one.rests)}`) : null,
     reservations ? build("p", { class: "reserved" }, plural(reservations, "créneau réservé par un programme", "créneaux réservés par un programme")) : null,
     ...one.forms.map((form) => booking(one, form)),
   );

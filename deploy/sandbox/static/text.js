@@ -24,13 +24,6 @@ export function delay(milliseconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
 
-// Roughly how long from one instant to another.
-export function span(since, at) {
-  const seconds = Math.round((new Date(at) - new Date(since)) / 1000);
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
-}
-
 export const speed = (milliseconds) =>
   milliseconds === null || milliseconds === undefined ? "untold" : milliseconds < 1000 ? "fast" : milliseconds < 10000 ? "fair" : "slow";
 
