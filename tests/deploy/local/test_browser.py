@@ -7,7 +7,7 @@ import pytest
 
 from configs.browser_binary import look_again
 from deploy.local import browser
-from deploy.local.browser import NoBrowser, fitting
+from deploy.local.browser import main
 
 _LIVES = '#!/bin/sh\ncase "$*" in *--version*) echo "Chromium 9";; *) echo "<p>lives</p>";; esac\n'
 _DEAD = "#!/bin/sh\necho 'libnss3.so: cannot open shared object file' >&2\nexit 127\n"
@@ -39,34 +39,37 @@ def machine(
     return put
 
 
-def test_one_that_is_there_is_named_and_nothing_is_installed(machine: Callable[[str, str], Path]) -> None:
-    said: list[str] = []
+def test_one_that_is_there_is_named_and_nothing_is_installed(
+    machine: Callable[[str, str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
     path = machine("chromium", _LIVES)
-    assert fitting(said.append) == (path, "Chromium 9")
-    assert said == []
+    assert main() == 0
+    assert capfd.readouterr().out == f"the browser for desks that need one: {path} (Chromium 9)\n"
 
 
 def test_what_is_there_and_does_not_start_is_told(
-    machine: Callable[[str, str], Path], settings_env: Callable[..., None]
+    machine: Callable[[str, str], Path],
+    settings_env: Callable[..., None],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    said: list[str] = []
     settings_env(BROWSER_PATH=machine("broken", _DEAD))
-    with pytest.raises(NoBrowser, match="BROWSER_PATH does not start: mend or empty it"):
-        fitting(said.append)
-    assert said[0].endswith("broken does not start: libnss3.so: cannot open shared object file")
+    assert main() == 1
+    told = capfd.readouterr()
+    assert "broken does not start: libnss3.so: cannot open shared object file" in told.out
+    assert "BROWSER_PATH does not start: mend or empty it" in told.err
 
 
 @pytest.mark.journey
 def test_where_nothing_helps_it_says_what_a_person_can_do(
-    machine: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    machine: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said: list[str] = []
     machine("apt-get", "#!/bin/sh\necho 'E: no network here' >&2\nexit 100\n")
-    with pytest.raises(NoBrowser, match="install Chromium or Chrome by your system's means"):
-        fitting(said.append)
-    assert said[-1] == "that failed: E: no network here"
+    machine("sh", '#!/bin/sh\nexec /bin/sh "$@"\n')
+    assert main() == 1
+    told = capfd.readouterr()
+    assert "trying Debian's package" in told.out
+    assert "E: no network here" in told.err
+    assert "install Chromium or Chrome by your system's means" in told.err
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    said.clear()
-    with pytest.raises(NoBrowser):
-        fitting(said.append)
-    assert not [line for line in said if "Debian" in line]
+    assert main() == 1
+    assert "Debian's package" not in capfd.readouterr().out
