@@ -39,7 +39,6 @@ _PORTS = (80, 443, 8025, 8850)
 STEPS: dict[str, Callable[[steps.Drill], str]] = {
     "images": steps.make_images,
     "start": steps.start_all,
-    "idle": steps.be_idle,
     "visitor": steps.serve_visitor,
     "walls": check_walls,
     "kills": steps.kill_each,

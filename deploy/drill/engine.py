@@ -4,9 +4,7 @@ Without systemd podman runs no health check by itself, and podman-compose waits 
 order of their conditions, and asked here.
 """
 
-import json
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -36,8 +34,6 @@ default_ulimits = ["nofile={files}:{files}", "nproc={tasks}:{tasks}"]
 [engine]
 runtime = "runc"
 """
-
-_UNITS = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass
@@ -164,18 +160,6 @@ class Engine:
         """Return the name of a service's container."""
         return f"{PROJECT}_{service}_1"
 
-    def read_use(self) -> dict[str, tuple[float, float]]:
-        """Return the bytes of memory and seconds of processor time of each service."""
-        told = json.loads(self.podman("stats", "--no-stream", "--format", "json"))
-        return {
-            each["name"].split("_")[1]: (
-                _read_units(each["mem_usage"].split("/")[0]),
-                _read_units(each["cpu_time"]),
-            )
-            for each in told
-            if each["name"].startswith(f"{PROJECT}_")
-        }
-
     def remove_all(self) -> None:
         """Remove the containers, networks and volumes of this project, by their names."""
         label = ["--filter", f"label=io.podman.compose.project={PROJECT}"]
@@ -219,8 +203,3 @@ class Engine:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise StepFailed(f"{' '.join(command[:6])} did not end within {seconds:g} s") from None
-
-
-def _read_units(text: str) -> float:
-    """Read podman's `32.36MB`, `1m2.5s`."""
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)([a-zA-Zµ]+)", text))

@@ -23,7 +23,6 @@ _OTHERS = (
 )  # in the order of a release
 _LOOKED = 10.0  # seconds, as docs/operations.md says: nginx looks for an API's new address each 3 s
 _BETWEEN_SLOTS = 20.0
-_IDLE = 60.0
 _PROMISED = 1000  # milliseconds from the page to the provider
 _DELAY = """
 SELECT round(extract(epoch FROM max(accepted_at - seen_at)) * 1000) FROM notifications
@@ -76,18 +75,6 @@ def start_all(drill: Drill) -> str:
     wait_for(lambda: _answers(person), "an answer through nginx under the authority's certificate")
     wait_for(lambda: _is_well(person), "good health")
     return "healthy after: " + ", ".join(healthy)
-
-
-def be_idle(drill: Drill) -> str:
-    """Measure what the idle stack uses: memory now, processor time within a minute."""
-    before = drill.engine.read_use()
-    time.sleep(_IDLE)
-    after = drill.engine.read_use()
-    for name, (memory, seconds) in sorted(after.items()):
-        drill.say(f"{name:12} {memory / 1e6:6.0f} MB {(seconds - before[name][1]) / _IDLE:8.1%}")
-    total = sum(memory for memory, _ in after.values())
-    busy = sum(seconds - before[name][1] for name, (_, seconds) in after.items()) / _IDLE
-    return f"{len(after)} containers use {total / 1e6:.0f} MB and {busy:.1%} of a processor"
 
 
 def serve_visitor(drill: Drill) -> str:
