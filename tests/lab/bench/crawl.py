@@ -47,7 +47,7 @@ class Work:
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
-    """Measure in turns, first pages that stay the same, then pages that change."""
+    """Measure in turns."""
     python = installed("urlwatch")
     hosts, seconds = effort.of(1500, 100), effort.of(8.0, 1.0)
     with ground(BenchFixture(hosts, hosts), _PLACES) as made:
@@ -58,14 +58,10 @@ def run(effort: Effort, say: Say) -> list[Figure]:
             full=partial(_crawl_fully, made, seconds),
             urlwatch=partial(_watch_unchanged, python, made.state, pages),
         )
-    _describe("", found, say)
-    with ground(BenchFixture(hosts, hosts, changing=True), _PLACES) as made:
-        changing = effort.run_in_turns(
-            aiohttp=partial(_crawl_bare, "bare_aiohttp", made, seconds),
-            full=partial(_crawl_fully, made, seconds),
-        )
-    _describe("pages that change: ", changing, say)
-    return [*_figures(found), *_changing_figures(changing)]
+    for name, works in found.items():
+        texts = [f"{each.rate:.0f} pages/s, {each.cpu_ms:.2f} ms CPU a page" for each in works]
+        say(f"{name}: {'; '.join(texts)}")
+    return _figures(found)
 
 
 def _crawl_bare(peer: str, made: BenchStack, seconds: float) -> Work:
@@ -118,12 +114,6 @@ def _read_children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _describe(what: str, found: dict[str, list[Work]], say: Say) -> None:
-    for name, works in found.items():
-        texts = [f"{each.rate:.0f} pages/s, {each.cpu_ms:.2f} ms CPU a page" for each in works]
-        say(f"{what}{name}: {'; '.join(texts)}")
-
-
 def _figures(found: dict[str, list[Work]]) -> list[Figure]:
     rates = {name: [each.rate for each in works] for name, works in found.items()}
     cpus = {name: [each.cpu_ms for each in works] for name, works in found.items()}
@@ -139,13 +129,4 @@ def _figures(found: dict[str, list[Work]]) -> list[Figure]:
         *(Figure(f"{shown}, CPU ms a page", median(cpus[name])) for name, shown in names.items()),
         Figure("urlwatch, CPU ms a page", median(cpus["urlwatch"])),
         Figure("full ÷ urlwatch, CPU a page", median_ratio(cpus["full"], cpus["urlwatch"]), below(1.0)),
-    ]
-
-
-def _changing_figures(found: dict[str, list[Work]]) -> list[Figure]:
-    full, aiohttp = ([each.rate for each in found[name]] for name in ("full", "aiohttp"))
-    return [
-        Figure("pages that change: full path, pages/s", median(full)),
-        Figure("pages that change: full ÷ bare aiohttp, pages/s", median_ratio(full, aiohttp)),
-        Figure("pages that change: full path, CPU ms a page", median(each.cpu_ms for each in found["full"])),
     ]

@@ -23,9 +23,9 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     with run_notifier() as stack:
         Crowd("crowd", people, f"NULL, NULL, '{CROWD_DESK}'").write(stack.engine)
         Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(stack.engine)
-        stack.set_receipts("sendgrid", "late", seconds=_RECEIPTS_AFTER)
+        stack.control.receipt_mode("sendgrid", "late", seconds=_RECEIPTS_AFTER)
         alone = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
-        stack.set_receipts("sendgrid", "delivered")
+        stack.control.receipt_mode("sendgrid", "delivered")
         at_once = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
         beside = [tell_crowd(stack, turn, singles // effort.of(4, 1), say) for turn in turns]
     seconds = percentile(alone, 50)

@@ -23,7 +23,6 @@ class BenchFixture:
     desks: int
     interval: int = 1  # seconds
     hanging: int = 0
-    changing: bool = False  # no two pages are the same
 
     def names(self, port: int) -> dict[str, str]:
         """Return the desks' ids by their addresses."""
@@ -91,11 +90,7 @@ def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[Bench
 @contextmanager
 def page_server(world: BenchFixture, port: int, log: Path) -> Iterator[None]:
     """Run a page server for a world."""
-    command = [
-        "-m",
-        "tests.lab.bench.pages",
-        *map(str, (world.hosts, world.hanging, port, int(world.changing))),
-    ]
+    command = ["-m", "tests.lab.bench.pages", *map(str, (world.hosts, world.hanging, port))]
     with child(command, log, dict(os.environ)) as process:
         wait_until(lambda: "ready" in log.read_text(), log, what="the page server", process=process)
         yield

@@ -6,22 +6,18 @@ from itertools import chain
 from uuid import UUID
 
 from api.models.user import Channel
-from notifier.delivery.rate import per_second
 from tests.lab.bench.figures import Effort, Figure, Say, at_most, below, percentiles_ms
 from tests.lab.bench.notifier_stack import CROWD_DESK, NotifierStack, run_notifier
 from tests.lab.bench.people import Crowd
 
 _GOALS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 1.0, Channel.SMS: 1.0}  # seconds, p95 of a fresh alert
-_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below the rate
+_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below what is reserved for them
 _PEOPLE = {
     Channel.EMAIL: (10_000, 60),
     Channel.TELEGRAM: (2_000, 10),
     Channel.SMS: (2_000, 10),
 }  # and shortly
 _SINGLES = {Channel.EMAIL: 60, Channel.TELEGRAM: 60, Channel.SMS: 40}
-_LAST = """
-SELECT extract(epoch FROM max(accepted_at) - min(seen_at)) * 1000 FROM notifications
-WHERE channel = '{0}' AND params ? 'in_crowd'"""
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -39,10 +35,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         delays = {channel: stack.read_delays(mine) for channel, mine in fresh.items()}
         written = stack.count("SELECT count(*) FROM notifications")
         extra = stack.count_accepted() - written
-        seconds = {channel: stack.count(_LAST.format(channel)) / 1000 for channel in people}
-    say(", ".join(f"{people[each]} by {each} in {seconds[each]:.1f} s" for each in people))
+    say(f"{written} messages to {sum(people.values()) + sum(singles.values())} people")
     return [
-        *_figures_of_rates(people, seconds),
         Figure(f"of {written} messages, told twice", extra, at_most(0)),
         *chain.from_iterable(
             percentiles_ms(
@@ -64,12 +58,3 @@ def _detect_fresh(stack: NotifierStack, channel: Channel, count: int) -> Iterato
     for number in range(1, count + 1):
         yield stack.detect(f"{channel}_91/desk-{number}")
         time.sleep(_APART[channel])
-
-
-def _figures_of_rates(people: dict[Channel, int], seconds: dict[Channel, float]) -> Iterator[Figure]:
-    for channel, count in people.items():
-        rate = per_second(channel)
-        yield Figure(f"{count} of a crowd by {channel}, page read → all accepted, s", seconds[channel])
-        if rate:
-            name = f"by {channel}: messages/s ÷ the {rate} a second that the provider takes"
-            yield Figure(name, count / seconds[channel] / rate)

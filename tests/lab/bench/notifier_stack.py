@@ -1,10 +1,8 @@
 """The notifier with its stand-ins, and an API that takes receipts: no crawl. What is detected is written as rows."""
 
-import json
 import os
 import re
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import notifier
 from deploy.local.ports import StackPorts
 from deploy.local.processes import start, stop, wait_until, with_parent
 from deploy.local.programs import commands, database_programs
+from deploy.sandbox.control_client import SandboxControl, ask
 from notifier.workers.__main__ import CHILDREN
 from tests.lab.bench.figures import forget
 from tests.lab.bench.people import detection
@@ -78,26 +77,17 @@ class NotifierStack:
 
     def count_accepted(self) -> int:
         """Return how many messages the stand-ins have taken."""
-        with urllib.request.urlopen(f"{self._inbox}/messages", timeout=30) as answer:
-            newest = json.load(answer)[-1:]
+        newest = ask(f"{self.control.inbox}/api/messages")[-1:]
         return int(newest[0]["number"]) if newest else 0
 
     def wait_received(self) -> None:
         """Wait until each message that is to have a receipt has it."""
         self._wait(lambda: not self._ask(_UNRECEIVED), "receipts")
 
-    def set_receipts(self, provider: str, mode: str, **parameters: float) -> None:
-        """Let a stand-in send its receipts in this mode (deploy/sandbox/receipts/sender.py)."""
-        request = urllib.request.Request(
-            f"{self._inbox}/providers/{provider}/receipts",
-            json.dumps({"mode": mode, **parameters}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(request, timeout=5).close()
-
     @property
-    def _inbox(self) -> str:
-        return f"http://127.0.0.1:{self.ports.inbox}/api"
+    def control(self) -> SandboxControl:
+        """Return the controls of the stand-ins."""
+        return SandboxControl(self.ports.sites, self.ports.inbox)
 
     def _ask(self, query: sa.TextClause, **values: object) -> bool:
         with self.engine.connect() as connection:

@@ -1,8 +1,7 @@
 """A page server for measuring: EZBooking forms on many hosts, always full, answered from memory.
 
-`python -m tests.lab.bench.pages HOSTS HANGING PORT [CHANGING]` serves on that many loopback addresses until it is ended;
-the last HANGING of them take requests and never answer. With CHANGING=1 no two pages are the same: each has a number.
-It does as little as an HTTP/1.1 server can, so that what is measured beside it is the crawler. The pages are the
+`python -m tests.lab.bench.pages HOSTS HANGING PORT` serves on that many loopback addresses until it is ended; the last
+HANGING of them take requests and never answer. It does as little as an HTTP/1.1 server can, so that what is measured beside it is the crawler. The pages are the
 sandbox's. GET /arrivals tells when the first page of which form of which host was asked since the last such request:
 JSON, [host, form, seconds since 1970].
 """
@@ -13,14 +12,12 @@ import re
 import sys
 import time
 import urllib.request
-from itertools import count
 
 from deploy.sandbox.running import running
 
 FORM = 48803
 ACCEPTED = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
 _END = b"\r\n\r\n"
-_NUMBER = b"<!-- 0000000000 -->"
 _PATH = re.compile(rb"(GET|POST) /booking/create/(\d+)/(\d) ")
 
 
@@ -61,8 +58,6 @@ class RecordedPages(asyncio.Protocol):
     conditions = full = b""
     hanging: frozenset[str] = frozenset()
     arrivals: list[tuple[str, int, float]] = []  # noqa: RUF012 -- one list for all connections
-    numbers = count()
-    changing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection to answer on."""
@@ -92,12 +87,9 @@ class RecordedPages(asyncio.Protocol):
         if method == b"POST":
             return _answer("302 Found", b"", f"Location: /booking/create/{int(form)}/2")
         if step == b"2":
-            return self._number(self.full)
+            return self.full
         self.arrivals.append((self._host, int(form), time.time()))
-        return self._number(self.conditions)
-
-    def _number(self, page: bytes) -> bytes:
-        return page.replace(_NUMBER, b"<!-- %010d -->" % next(self.numbers), 1) if self.changing else page
+        return self.conditions
 
     def _take_arrivals(self) -> bytes:
         told = json.dumps(self.arrivals).encode()
@@ -105,11 +97,8 @@ class RecordedPages(asyncio.Protocol):
         return _answer("200 OK", told)
 
 
-async def _serve(hosts: int, hanging: int, port: int, changing: int = 0) -> None:
+async def _serve(hosts: int, hanging: int, port: int) -> None:
     conditions, full = await asyncio.to_thread(_pages)
-    RecordedPages.changing = bool(changing)
-    if changing:
-        conditions, full = (page.replace(b"<head>", b"<head>" + _NUMBER, 1) for page in (conditions, full))
     RecordedPages.conditions = _answer("200 OK", conditions, "Set-Cookie: eZSESSID=bench; path=/")
     RecordedPages.full = _answer("200 OK", full)
     RecordedPages.hanging = frozenset(address(number) for number in range(hosts - hanging, hosts))
@@ -122,4 +111,4 @@ async def _serve(hosts: int, hanging: int, port: int, changing: int = 0) -> None
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(*map(int, sys.argv[1:5])))
+    asyncio.run(_serve(*map(int, sys.argv[1:4])))

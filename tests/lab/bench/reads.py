@@ -34,7 +34,7 @@ from tests.lab.bench.figures import (
 )
 from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request, describe_replies
 from tests.lab.bench.read_data import PREFIX, ReadData
-from tests.lab.bench.servers import API, Servers, read_cpu, serve_app, servers
+from tests.lab.bench.servers import API, Servers, serve_app, servers
 
 _PASSWORD = "a password of the benchmark"
 _RATE = 200
@@ -97,13 +97,9 @@ async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say
     say(f"{describe_replies(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
     with _log_statements(made.engine):
         await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
-    cpu_figures = [
-        await _measure_cpu(load, name, _choose_reads(people, own=own), effort.of(1000, 20))
-        for name, own in (("a signed-in read", True), ("a public read", False))
-    ]
     await load.close()
     slowest = Figure("slowest query, p95 ms", _find_slowest(made.state / "postgres" / "log", say), below(100))
-    return [*_figures_of_reads(alone, beside, logins, seconds), *cpu_figures, slowest]
+    return [*_figures_of_reads(alone, beside, logins, seconds), slowest]
 
 
 async def _sign_in_people(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
@@ -141,19 +137,9 @@ def _draw_address() -> str:
     return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
 
 
-async def _measure_cpu(load: LoadGenerator, name: str, requests: Iterator[bytes], number: int) -> Figure:
-    """Return the CPU that the API, PostgreSQL and Redis together take for a request, sent one after the other."""
-    before = sum(read_cpu().values())
-    for _ in range(number):
-        await load.ask(next(requests), 0)
-    spent = sum(read_cpu().values()) - before
-    return Figure(f"{name}: CPU of API, PostgreSQL and Redis, ms", 1000 * spent / number)
-
-
-def _choose_reads(people: Sequence[SignedIn], *, own: bool | None = None) -> Iterator[bytes]:
-    """Draw reads of these people; `own`: only those that need a sign-in, or only the others."""
-    shares = _SHARES.items()
-    paths = [path for path, share in shares for _ in range(share) if own in (None, _needs_sign_in(path))]
+def _choose_reads(people: Sequence[SignedIn]) -> Iterator[bytes]:
+    """Draw reads of these people."""
+    paths = [path for path, share in _SHARES.items() for _ in range(share)]
     while True:
         path, person = random.choice(paths), random.choice(people)
         url = path.format(alert=person.alert, detection=person.detection)

@@ -133,7 +133,7 @@ def cpu(process: psutil.Process) -> float:
     return float(used.user + used.system)
 
 
-def read_cpu(programs: Sequence[str] = ("",)) -> dict[psutil.Process, float]:
+def read_cpu(programs: Sequence[str]) -> dict[psutil.Process, float]:
     """Return the CPU seconds of each descendant whose command names one of these programs."""
     used = {}
     for process in psutil.Process().children(recursive=True):
