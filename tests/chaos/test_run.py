@@ -22,26 +22,22 @@ pytestmark = [
 _PATIENCE = 1100.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
-    ("half-of-the-sites-and-a-provider-hang", "store-of-proofs-hangs"),
-    ("kill-spider-between-commit-and-nudge", "kill-worker-during-the-answer"),
+    ("half-of-the-sites-and-a-provider-hang",),
     (
-        "kill-sweep", "kill-notifier", "kill-planner", "kill-gunicorn-worker", "kill-scrapyd",
+        "kill-spider", "kill-workers", "kill-sweep", "kill-notifier", "kill-planner", "kill-gunicorn-worker",
+        "kill-scrapyd",
         "empty-redis", "restart-postgres", "provider-breaks", "site-breaks-off",
-        "fill-the-disk", "kill-proofs", "store-of-proofs-is-full", "kill-background",
+        "fill-the-disk", "kill-proofs", "kill-background",
         "stripe-is-away",
     ),
-    ("store-of-proofs-refuses",),
-    ("kill-payments-worker-before-its-commit",),
-    ("kill-api-before-a-withdrawal-has-effect",),
-    ("kill-api-in-a-deletion",),
-    ("kill-job-worker-in-an-export",),
-    ("kill-api-in-a-checkout", "kill-payments-worker", "stripe-events-are-troubled"),
+    ("store-of-proofs-is-away",),
+    ("kill-payments-worker", "stripe-events-are-troubled"),
     (
         "stripe-acts-and-breaks-off", "read-checks-for-long", "show-huge-texts", "open-many-slots",
         "kill-job-worker", "kill-scheduler",
     ),
-    ("mail-changes-its-provider-and-returns", "receipts-come-late", "receipts-are-repeated"),
-    ("sms-has-no-receipt",),
+    ("first-provider-of-mail-is-away", "receipts-come-late", "receipts-are-repeated"),
+    ("receipts-are-lost",),
     ("step-clock", "restore-older-redis"),
 )  # fmt: skip
 Figures = dict[str, Any]
@@ -117,8 +113,7 @@ def test_every_detection_has_its_page_or_lost_it_with_its_spider(figures: Figure
     assert figures["proofs kept"] > figures["proofs lost, allowed"]
 
 
-def test_a_store_of_proofs_that_hangs_holds_up_no_message_and_health_names_it(figures: Figures) -> None:
-    assert 0 < figures[stories.TOLD] < 60
+def test_health_names_a_store_of_proofs_that_is_away(figures: Figures) -> None:
     assert figures["health named what was down"] == "1 of 1"
 
 
@@ -136,12 +131,7 @@ def test_payments_agree_with_stripe_to_the_cent(figures: Figures) -> None:
 def test_every_message_ends_by_its_receipt_and_copies_are_counted(figures: Figures) -> None:
     assert figures["messages that differ"] == 0, figures["said"]
     assert figures["messages delivered"] >= 50
-    assert min(figures["without a receipt, allowed"], figures["SMS told elsewhere"]) >= 1
-
-
-def test_mail_changes_its_provider_and_returns(figures: Figures) -> None:
-    for name in (stories.TAKEN_OVER, stories.BACK):
-        assert 0 < figures[name] < stories.LIMITS[name]
+    assert figures["without a receipt, allowed"] >= 1
 
 
 def test_withdrawals_documents_exports_and_deletions_are_as_the_law_asks(figures: Figures) -> None:

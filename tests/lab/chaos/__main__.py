@@ -38,9 +38,8 @@ from tests.lab.chaos.law import read_deletions
 from tests.lab.chaos.money import read_payments, read_withdrawals
 from tests.lab.chaos.outside import OPENED, HealthMonitor, SandboxControl
 from tests.lab.chaos.periods import PERIODS, hasty, longest_wait
-from tests.lab.chaos.processes import ChaosProcesses, ServerRestarter, looking_after, until
+from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, looking_after, until
 from tests.lab.chaos.runner import ChaosRunner, draw_faults
-from tests.lab.chaos.s3_stub import S3Stub
 from tests.lab.chaos.shop import Shop
 from tests.lab.chaos.stories import LIMITS, OFFSET_FILE
 from tests.lab.chaos.subscribers import settle_in
@@ -65,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"seed {options.seed}: repeat with  make chaos ARGS='--seed {options.seed}'", flush=True)
     try:
         with tempfile.TemporaryDirectory(prefix="rdv-chaos-") as folder, _small_disk(Path(folder)):
-            store = S3Stub(Path(folder) / "store")
+            store = ProofStore(Path(folder) / "proofs")
             os.environ.update(store.environment | {OFFSET_FILE: f"{folder}/clock-offset"})
             # the clock of the programs may be stepped, not ours
             with override_clock(partial(datetime.now, UTC)):
@@ -128,7 +127,7 @@ def _small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
 
 
-def _run(folder: Path, store: S3Stub, options: argparse.Namespace) -> dict[str, Any]:
+def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[str, Any]:
     begun = time.monotonic()
     journal = OpeningJournal()
 
@@ -161,7 +160,7 @@ def _run(folder: Path, store: S3Stub, options: argparse.Namespace) -> dict[str, 
 
 
 def _prepare(
-    stack: Stack, restarter: ServerRestarter, store: S3Stub, journal: OpeningJournal, seed: int
+    stack: Stack, restarter: ServerRestarter, store: ProofStore, journal: OpeningJournal, seed: int
 ) -> tuple[Field, HealthMonitor]:
     watch, outside = HealthMonitor(stack.ports.api), SandboxControl(stack.ports, journal)
     outside.call_answers("person", keys="1")
@@ -250,8 +249,6 @@ def _count_alerts(runner: ChaosRunner, field: Field) -> dict[str, Any]:
         "messages expected": account.expected,
         **{what: len(some) for what, some in dues.items()},
         "doubled, allowed": len(account.doubled_allowed),
-        "contacts above their cap": len(account.over_cap),
-        "most messages to a contact in an hour": account.fullest_hour,
         "worst recovery, s": round(account.worst, 1),
     }
 
@@ -281,7 +278,7 @@ def _count_faults(runner: ChaosRunner, journal: OpeningJournal) -> dict[str, Any
 def find_failures(found: dict[str, Any]) -> list[str]:
     """Return, in words, what the run should have proved and did not: one line each."""
     bad = (
-        "lost", "late after an outage", "doubled, not allowed", "told to strangers", "contacts above their cap",
+        "lost", "late after an outage", "doubled, not allowed", "told to strangers",
         "proofs lost", "payments that differ", "cents that differ", "withdrawals that differ",
         "deletions that differ", "promises that are broken", "messages that differ", "calls and pushes that differ",
         "rounds that were not well in time",

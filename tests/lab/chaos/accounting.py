@@ -1,6 +1,6 @@
-"""Account of the alerts of a run: lost, doubled, late, told to strangers, and over the hourly caps. Pure."""
+"""Account of the alerts of a run: lost, doubled, late, and told to strangers. Pure."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,9 +8,8 @@ from itertools import pairwise
 
 from api.models.user import Channel
 from tests.lab.chaos.deliveries import Delivery
-from tests.lab.chaos.inbox import InboxMessage
 from tests.lab.chaos.journal import SILENT, OpenedSlot, OpeningJournal, Slot, Spell
-from tests.lab.chaos.periods import CAPS, SMS_UNKNOWN
+from tests.lab.chaos.periods import SMS_UNKNOWN
 from tests.lab.chaos.subscribers import Reached, allowed, entitled
 
 # No alert waits for these: their deaths excuse nothing.
@@ -19,7 +18,6 @@ _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its par
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)
 _SWEPT = 5.0  # seconds in which the sweep has brought what is due
-_HOUR = timedelta(hours=1)
 CLOCKS = timedelta(seconds=1)  # between the stand-in's clock and ours, read before and after an act
 
 Due = tuple[Slot, Reached]
@@ -37,14 +35,12 @@ class DeliveryAccount:
     doubled: list[Due] = field(default_factory=list)
     after_outage: list[tuple[Due, float]] = field(default_factory=list)  # late once its provider was back
     strangers: list[Due] = field(default_factory=list)
-    over_cap: dict[Reached, int] = field(default_factory=dict)  # messages in the fullest hour
-    fullest_hour: int = 0  # messages to one contact
     worst: float = 0.0
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was lost, doubled without leave, told to the wrong person, too late or too often."""
-        return not (self.lost or self.after_outage or self.doubled or self.strangers or self.over_cap)
+        """Whether nothing was lost, doubled without leave, told to the wrong person or too late."""
+        return not (self.lost or self.after_outage or self.doubled or self.strangers)
 
 
 def settle(
@@ -55,8 +51,7 @@ def settle(
     Where a provider was out meanwhile, its rule gives more time. A `bound` of 0 gives none at all.
     """
     came: Came = defaultdict(list)
-    delivered = list(deliveries)
-    for delivery in delivered:
+    for delivery in deliveries:
         for slot in delivery.slots:
             came[slot, (delivery.message.channel, delivery.message.address)].append(delivery)
     account = DeliveryAccount()
@@ -69,12 +64,6 @@ def settle(
     for due, several in came.items():
         _settle_doubles(account, journal, due, several)
         account.doubled += [due for spell in journal.spells if _has_extra_copies(due, several, spell)]
-    # A message without slots, such as the notice of a cap, counts against none.
-    hours = count_fullest_hours(each.message for each in delivered if each.slots)
-    account.over_cap = {
-        reached: count for reached, count in hours.items() if count > CAPS[Channel(reached[0])]
-    }
-    account.fullest_hour = max(hours.values(), default=0)
     return account
 
 
@@ -191,31 +180,3 @@ def may_be_unheard(
         spell.silences == channel and spell.began_at - CLOCKS <= taken_at <= (spell.ended_at or taken_at)
         for spell in journal.spells
     )
-
-
-def count_fullest_hours(messages: Iterable[InboxMessage]) -> dict[Reached, int]:
-    """Return the most messages that each contact got in any hour.
-
-    A copy does not count: one whose notifications had all been accepted before, the answer unheard.
-    """
-    times: dict[Reached, list[datetime]] = defaultdict(list)
-    seen: set[tuple[Reached, str]] = set()
-    for message in messages:
-        reached = (message.channel, message.address)
-        told = {(reached, each) for each in message.notifications}
-        if not told or told - seen:
-            times[reached].append(message.received_at)
-        seen |= told
-    return {reached: _count_fullest(sorted(each)) for reached, each in times.items()}
-
-
-def _count_fullest(times: list[datetime]) -> int:
-    """Return the most instants, of sorted ones, that lie within one hour."""
-    within: deque[datetime] = deque()
-    most = 0
-    for each in times:
-        within.append(each)
-        while each - within[0] >= _HOUR:
-            within.popleft()
-        most = max(most, len(within))
-    return most

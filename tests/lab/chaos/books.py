@@ -21,7 +21,6 @@ from tests.lab.chaos.accounting import CLOCKS
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal
 from tests.lab.chaos.periods import CALL_ATTEMPTS
-from tests.lab.chaos.stories import FALLBACK
 from tests.lab.chaos.subscribers import PEOPLE
 
 _RUN = timedelta(hours=12)  # longer than any
@@ -75,16 +74,13 @@ def read_messages(engine: sa.Engine, inbox: InboxReader, journal: OpeningJournal
     A receipt that a fault lost leaves NO_RECEIPT.
     """
     book, n = Book(), Notification
-    query = sa.select(
-        n.id, n.channel, n.state, n.receipt_due_at.is_not(None), n.unknown_attempts, n.dedupe_key
-    )
+    query = sa.select(n.id, n.channel, n.state, n.receipt_due_at.is_not(None), n.unknown_attempts)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
-    for key, channel, state, awaits, unknown, dedupe_key in rows:
+    for key, channel, state, awaits, unknown in rows:
         times = inbox.received(str(key))
         book.counts["copies of unknown fate"] += max(len(times) - 1, 0)
         book.counts[f"messages {state.value}"] += 1
-        book.counts["SMS told elsewhere"] += dedupe_key.startswith(FALLBACK) and bool(times)
         if len(times) > 1 + unknown:
             book.differences.append(f"{channel} {key}: taken {len(times)} times, {unknown} of them unknown")
         if channel is Channel.PUSH and state is State.SENT and not times:

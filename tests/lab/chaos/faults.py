@@ -1,4 +1,4 @@
-"""Faults of a chaos run: a table of who is hit, how, and for how long. The longer ones are in moments.py and stories.py."""
+"""Faults of a chaos run: a table of who is hit, how, and for how long. The longer ones are in stories.py."""
 
 import os
 import shutil
@@ -13,18 +13,22 @@ import psutil
 import sqlalchemy as sa
 
 from api.models.user import Channel, Contact, ContactState
-from tests.lab.chaos import moments, stories
+from crawler.proofs.status import CounterStore
+from tests.lab.chaos import stories
 from tests.lab.chaos.field import Act, Fault, Field
 from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
 from tests.lab.chaos.outside import CHANNELS, FIRST_PROVIDERS, NORMAL, code_of
 from tests.lab.chaos.periods import PERIODS
 from tests.lab.chaos.processes import frozen, until
-from tests.lab.chaos.s3_stub import StoreMode
 from tests.lab.chaos.subscribers import PEOPLE
 
 Mode = tuple[str, dict[str, Any]]
 _AOF = "appendonlydir"  # Redis's own name for its files
 _OUTAGES: tuple[Mode, ...] = tuple(MODES.items())
+_MAIL_AWAY: tuple[Mode, ...] = (
+    *((each, {}) for each in ("refuse", "error_500", "timeout", "yes_without_answer", "reset")),
+    ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
+)
 _ODD_ANSWERS: tuple[Mode, ...] = (
     ("nobody", {}), ("busy", {}), ("machine", {}), ("hangs_up", {}), ("early", {}), ("person", {"keys": "291"}),
 )  # fmt: skip
@@ -152,15 +156,12 @@ def _site(mode: str) -> Act:
     return act
 
 
-def _store(mode: StoreMode, seconds: float) -> Act:
-    def act(field: Field, _spell: Spell) -> None:
-        with field.store.answering(mode):
-            if mode is StoreMode.REFUSE:
-                field.open_news()
-                until(lambda: field.store.asked, "a proof is on its way", 120)
-            time.sleep(seconds)
-
-    return act
+def _take_store_away(field: Field, _spell: Spell) -> None:
+    """The store of proofs takes none, and a page is to be proven."""
+    with field.store.away():
+        field.open_news()
+        until(lambda: CounterStore(field.redis()).read_counters().away_since, "a proof is refused", 120)
+        time.sleep(4)
 
 
 def _restart(name: str) -> Act:
@@ -239,7 +240,6 @@ def _fill_disk(field: Field, _spell: Spell) -> None:
 
 
 _SHORTLY, _LONG = (4.0, 4.0), (5.0, 30.0)
-_MAIL_AWAY = stories.MAIL_AWAY
 # Stripe is out for five minutes and more in life.
 TABLE = (
     Fault("kill-spider", _kill("spider", 1), "spider", weight=3),
@@ -301,9 +301,7 @@ TABLE = (
     Fault("receipts-are-repeated", _receipts("repeated", lambda f: {"times": f.rng.randint(2, 8)}), "receipts",
           harmless=True),
     Fault("receipts-are-lost", _receipts("lost", lambda _: {}, loses=True), "receipts", harmless=True),
-    Fault("store-of-proofs-refuses", _store(StoreMode.REFUSE, 4), "store proofs redis spider", names="proofs",
-          harmless=True),
-    Fault("store-of-proofs-is-full", _store(StoreMode.FULL, 6), "store", harmless=True),
+    Fault("store-of-proofs-is-away", _take_store_away, "store proofs redis spider", names="proofs", harmless=True),
     Fault(
         "stripe-is-away",
         _answer("payment", ("refuse", {}), ("timeout", {}), ("error_500", {"saved": 1}), seconds=(10, 20)),
@@ -323,5 +321,4 @@ TABLE = (
 @lru_cache(maxsize=1)
 def faults() -> dict[str, Fault]:
     """Return all faults by name."""
-    every = (*TABLE, *moments.MOMENTS, *stories.STORIES)
-    return dict(sorted((each.name, each) for each in every))
+    return dict(sorted((each.name, each) for each in (*TABLE, *stories.STORIES)))

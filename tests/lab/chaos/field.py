@@ -17,8 +17,7 @@ from tests.lab.chaos.deliveries import deliveries
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
 from tests.lab.chaos.outside import SandboxControl, plannings_of
-from tests.lab.chaos.processes import ChaosProcesses, ServerRestarter, until
-from tests.lab.chaos.s3_stub import S3Stub
+from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, until
 from tests.lab.chaos.shop import Shop
 from tests.lab.chaos.subscribers import Reached
 
@@ -37,7 +36,7 @@ class Field:
     journal: OpeningJournal
     desks: tuple[Desk, ...]
     engine: sa.Engine
-    store: S3Stub
+    store: ProofStore
     shop: Shop
     redis_snapshot: Path
     rng: random.Random

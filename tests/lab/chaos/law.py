@@ -1,15 +1,13 @@
 """Book of deletions of a run: no row, key or log names former buyers, and no mail but the last one reaches them."""
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import redis
 import sqlalchemy as sa
 
+from tests.api.deletion.traces import find, read_redis
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book
 from tests.lab.chaos.consumers import Consumers, FormerBuyer
@@ -76,29 +74,11 @@ def _name(each: FormerBuyer) -> list[str]:
 
 def _find_in_redis(client: redis.Redis, former: Sequence[FormerBuyer]) -> Iterator[str]:
     """Yield the keys that name a former buyer. Counts of requests name an account by its id until they run out."""
-    names = {word for each in former for word in _name(each)}
+    names = {word.lower() for each in former for word in _name(each)}
     ids = {word for each in former for word in each.buyer.ids}
-    for key in client.scan_iter():
-        text = key.decode(errors="replace") + "\n".join(_read_values(client, key))
-        runs_out = 0 < int(client.pttl(key)) <= _RUNS_OUT
-        if any(word in text for word in (names if runs_out else names | ids)):
-            yield f"Redis: {key.decode(errors='replace')} names a former buyer"
-
-
-def _read_values(client: Any, key: bytes) -> Iterator[str]:
-    """Yield the values behind a key as text, RQ's jobs unpacked."""
-    values: dict[str, Any] = {
-        "string": lambda: [client.get(key) or b""],
-        "hash": lambda: [part for pair in client.hgetall(key).items() for part in pair],
-        "list": lambda: client.lrange(key, 0, -1),
-        "set": lambda: client.smembers(key),
-        "zset": lambda: client.zrange(key, 0, -1),
-        "stream": lambda: [part for _, row in client.xrange(key) for pair in row.items() for part in pair],
-    }
-    for part in values.get(client.type(key).decode(), list)():
-        with suppress(zlib.error):
-            part = zlib.decompress(part)  # noqa: PLW2901 -- a job's data
-        yield part.decode(errors="replace")
+    for key, word in find(names | ids, read_redis(client)):
+        if word in names or not 0 < int(client.pttl(key)) <= _RUNS_OUT:
+            yield f"Redis: {key} names a former buyer"
 
 
 def _find_in_logs(folder: Path, names: Iterable[str]) -> list[str]:

@@ -75,10 +75,6 @@ class SandboxControl(control_client.SandboxControl):
         opening.taken_at = clock()
         self.take_slots(code_of(desk), form_of(desk), [opening.instant])
 
-    def site_mode_now(self, code: str) -> str:
-        """Return how a site answers now: `normal` once a counted mode is used up."""
-        return str(control_client.ask(f"{self.site(code)}/_control")["mode"])
-
     @contextmanager
     def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
         """Let one form of a site answer so while the block lasts."""

@@ -1,4 +1,7 @@
-"""The processes of one stack: ended without asking, its servers revived. Nothing that it did not start is touched."""
+"""The processes of one stack: ended without asking, its servers revived; its store of proofs, which goes and comes.
+
+Nothing that it did not start is touched.
+"""
 
 import fnmatch
 import os
@@ -8,9 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
+from fsspec.implementations.local import LocalFileSystem
 
+from configs.object_store import Blobs
+from configs.proofs import NoProof, body_of, meta_of
 from deploy.local.restartable_server import RestartableServer
 from deploy.local.stack import Stack
 from tests.lab.chaos.journal import OpeningJournal
@@ -69,10 +76,6 @@ class ChaosProcesses:
                 return victim.pid
             time.sleep(0.1)
         raise NobodyThere(f"no {kind} came back within {_PATIENCE:g} s")
-
-    def kill_all(self, kind: str) -> int:
-        """Kill every process of a kind at once; return how many."""
-        return sum(self._end(kind, each, signal.SIGKILL) for each in self.all(kind))
 
     def _end(self, kind: str, victim: psutil.Process, signum: signal.Signals) -> bool:
         try:
@@ -177,3 +180,33 @@ def looking_after(stack: Stack) -> Iterator[ServerRestarter]:
         yield restarter
     finally:
         restarter.stop()
+
+
+class ProofStore:
+    """The folder in which a stack keeps its proofs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+        self.environment = {"PROOFS_URL": str(folder)}
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Have a file where the folder was for as long as the block lasts."""
+        aside = self._folder.with_name("proofs-aside")
+        self._folder.rename(aside)
+        self._folder.touch()
+        try:
+            yield
+        finally:
+            self._folder.unlink()
+            aside.rename(self._folder)
+
+    def holds(self, key: str) -> bool:
+        """Whether a proof is here: its page as it was fetched, or why that may not be kept."""
+        blobs = Blobs(LocalFileSystem(), str(self._folder))
+        try:
+            meta = meta_of(blobs, key)
+            return bool(meta.refused) or body_of(blobs, meta) is not None
+        except NoProof:
+            return False

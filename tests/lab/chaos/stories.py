@@ -9,50 +9,30 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
 from api.models.check import Check
-from api.models.notification import Notification
 from api.models.slot import SlotRow
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from configs.clock import clock
 from tests.lab.chaos.field import Fault, Field, seconds_until
 from tests.lab.chaos.journal import OpenedSlot, Spell
-from tests.lab.chaos.outside import FIRST_PROVIDERS, code_of, plannings_of
+from tests.lab.chaos.outside import code_of, plannings_of
 from tests.lab.chaos.periods import PERIODS
 from tests.lab.chaos.processes import until
-from tests.lab.chaos.s3_stub import StoreMode
-from tests.lab.chaos.subscribers import PEOPLE, entitled
+from tests.lab.chaos.subscribers import entitled
 
 OFFSET_FILE = "CLOCK_OFFSET_FILE"
-FALLBACK = "fallback:"  # how the dedupe key of an SMS that was told elsewhere begins
 SLOW = 2.5  # seconds that each message takes while a provider hangs: within the time-out
 TRANSACTION = "longest transaction while sites and a provider hang, s"
 INTERVAL = "median interval of the other desks meanwhile, s"
-TOLD = "from an opening to all its messages while the store of proofs hangs, s"
 WAITED = "longest that a check waited for a lock while checks was read and a day made, s"
 OUTLIVED = "longest that a slot outlived its place, s"
-TAKEN_OVER = "longest until a mail left by the second provider, s"
-BACK = "longest until a mail left by the first provider again, s"
-TOLD_ELSEWHERE = "longest until an SMS without a receipt was told elsewhere, s"
 LIMITS = {  # seconds; a check of the desk and a start of a program included
     WAITED: 1.0,
     OUTLIVED: 2 * float(PERIODS["LAPSE_SECONDS"]) + 20,
-    TAKEN_OVER: 30.0,
-    BACK: 45.0,
-    TOLD_ELSEWHERE: float(PERIODS["NO_RECEIPT_SECONDS"]) + 45,
 }
-MAIL_AWAY: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("refuse", {}),
-    ("error_500", {}),
-    ("timeout", {}),
-    ("yes_without_answer", {}),
-    ("reset", {}),
-    ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
-)
 _PATIENCE = 120.0  # seconds; a busy machine tells late
 _LOOK = 0.02  # seconds between two looks
 _OLDEST = sa.text("""
@@ -117,16 +97,6 @@ def _measure_interval(field: Field, desk_ids: Sequence[str], since: datetime) ->
         (b.started_at - a.started_at).total_seconds() for a, b in pairwise(rows) if a.desk_id == b.desk_id
     ]
     return statistics.median(gaps) if gaps else _PATIENCE
-
-
-def _hang_the_store(field: Field, _spell: Spell) -> None:
-    """The store of proofs takes a page and never answers: the alert that the page proves arrives as usual."""
-    with field.store.answering(StoreMode.HANG):
-        opening = field.open_news()
-        began = time.monotonic()
-        until(lambda: field.reached_by(opening) >= entitled(opening.desk_id), "everybody is told", _PATIENCE)
-        field.journal.measured(TOLD, time.monotonic() - began)
-        until(lambda: field.store.asked, "a proof is on its way", _PATIENCE)
 
 
 def _read_checks_for_long(field: Field, _spell: Spell) -> None:
@@ -208,74 +178,11 @@ def _step_clock(field: Field, spell: Spell) -> None:
     field.open_news()
 
 
-def _change_the_provider_of_mail(field: Field, spell: Spell) -> None:
-    """SendGrid is away: mail leaves by the mail server soon, and by SendGrid soon after it is back."""
-    spell.silences = Channel.EMAIL.value
-    mode, parameters = field.rng.choice(MAIL_AWAY)
-    first = FIRST_PROVIDERS[Channel.EMAIL]
-    with field.outside.provider_in(first, mode, **parameters):
-        field.journal.measured(TAKEN_OVER, _measure_mail(field, "smtp"))
-    field.journal.measured(BACK, _measure_mail(field, first))
-
-
-def _measure_mail(field: Field, provider: str) -> float:
-    """Return how long it takes until a provider accepts the mail of a new slot; another slot opens now and then."""
-
-    def count() -> int:
-        return sum(each.provider == provider for each in field.inbox.messages())
-
-    began, before = time.monotonic(), count()
-    for _ in range(9):
-        field.open_news()
-        if seconds_until(lambda: count() > before, 5) < 5:
-            break
-    return time.monotonic() - began
-
-
-def _lose_the_receipt_of_an_sms(field: Field, spell: Spell) -> None:
-    """An SMS is accepted and never confirmed: when its time is up, its user gets the alert on another channel."""
-    spell.loses_receipts = True
-    person = next(each for each in PEOPLE if each.by_sms)
-    by_sms = Channel.SMS, person.addresses[Channel.SMS]
-    with field.outside.receipts_in("lost"):
-        opening = field.open_news()
-        until(lambda: by_sms in field.reached_by(opening), "an SMS is accepted", _PATIENCE)
-        with _switched_on(field.engine, person.addresses[Channel.TELEGRAM]) as contact_id:
-            told = sa.select(sa.func.count()).where(
-                Notification.contact_id == contact_id,
-                Notification.dedupe_key.startswith(FALLBACK),
-                Notification.accepted_at.is_not(None),
-            )
-            before = field.read(told)
-            took = seconds_until(lambda: field.read(told) > before, LIMITS[TOLD_ELSEWHERE])
-    field.journal.measured(TOLD_ELSEWHERE, took)
-
-
-@contextmanager
-def _switched_on(engine: sa.Engine, chat: str) -> Iterator[UUID]:
-    """Let a person have a Telegram chat while the block lasts; give the contact's id."""
-    with engine.connect() as connection:
-        # encrypted, so no condition finds it
-        every = connection.execute(sa.select(Contact.id, Contact.address))
-        key = next(key for key, address in every if address == chat)
-    switch = sa.update(Contact).where(Contact.id == key)
-    try:
-        with engine.begin() as connection:
-            connection.execute(switch.values(enabled=True))
-        yield key
-    finally:
-        with engine.begin() as connection:
-            connection.execute(switch.values(enabled=False))
-
-
 STORIES = (
     Fault("half-of-the-sites-and-a-provider-hang", _hang_half_of_the_sites, alone=True),
-    Fault("store-of-proofs-hangs", _hang_the_store, alone=True, harmless=True),
     Fault("read-checks-for-long", _read_checks_for_long, alone=True),
     Fault("remove-place", _remove_place, "sites", alone=True),
     Fault("show-huge-texts", _show_huge_texts, "sites"),
     Fault("open-many-slots", _open_many_slots, weight=2),
     Fault("step-clock", _step_clock, "clock", alone=True, weight=2),
-    Fault("mail-changes-its-provider-and-returns", _change_the_provider_of_mail, "providers", alone=True),
-    Fault("sms-has-no-receipt", _lose_the_receipt_of_an_sms, "receipts", alone=True),
 )

@@ -22,9 +22,8 @@ Reached = tuple[Channel, str]  # a channel and the address on it
 class Person:
     """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
 
-    `refused`: an address that its provider refuses now and then. `by_sms`: the other channels are off, but where a
-    fault switches one on. Nobody counts on either. `wants_calls`: at every hour; nobody counts on a call.
-    `has_browser`: gets push too.
+    `refused`: an address that its provider refuses now and then; nobody counts on it. `wants_calls`: at every hour; nobody
+    counts on a call. `has_browser`: gets push too.
     """
 
     number: int
@@ -34,7 +33,6 @@ class Person:
     by_name: bool = False
     enabled: bool = True
     refused: bool = False
-    by_sms: bool = False
     wants_calls: bool = False
     has_browser: bool = False
 
@@ -73,7 +71,6 @@ PEOPLE = (
     Person(5, "eve", None),
     Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
     Person(7, "gaston", PlanName.URGENCE_24H, refused=True),
-    Person(8, "hugo", PlanName.URGENCE_TOTAL, by_sms=True),
 )
 
 
@@ -82,7 +79,7 @@ def entitled(desk_id: str) -> set[Reached]:
     return {
         reached
         for person in PEOPLE
-        if person.waits_for(desk_id) and not (person.refused or person.by_sms)
+        if person.waits_for(desk_id) and not person.refused
         for reached in person.reached()
     }
 
@@ -102,8 +99,7 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
             rows.flush()
             known_since = {"user_id": user.id, "verified_at": now}
             for channel, address in person.addresses.items():
-                is_on = channel is Channel.SMS or not person.by_sms
-                rows.add(Contact(channel=channel, address=address, enabled=is_on, **known_since))
+                rows.add(Contact(channel=channel, address=address, enabled=True, **known_since))
             if person.has_browser:
                 made = make_subscription(person.browser)
                 address = PushSubscription(made["endpoint"], **made["keys"]).as_address()
