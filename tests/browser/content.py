@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
@@ -42,6 +44,7 @@ PLACE = "bobigny_93"
 DESK = f"{PLACE}/titre-sejour-vie-privee-familiale"
 HIDDEN = "nanterre_92/titre-sejour-premiere-demande"  # behind a captcha
 EMAIL = "marie-antoinette.de-la-tour-du-pin-chambly@prefecture-de-seine-saint-denis.example.org"
+FORMER_EMAIL = "marie-antoinette.de-la-tour-du-pin-chambly@ancienne-adresse.example.org"
 LONG_NAME = "Renouvellement-du-titre-de-séjour-de-ma-belle-mère-qui-habite-chez-nous-depuis-2"
 _PAGE = b"<html>Choisissez un jour"
 _PICTURE = base64.b64decode(  # one pixel
@@ -250,6 +253,8 @@ def _write_notices(user_id: UUID) -> None:
 
 def _write_channels(user_id: UUID) -> None:
     with session() as s:
+        mailbox = s.scalars(sa.select(Contact).filter_by(user_id=user_id, channel=Channel.EMAIL)).one()
+        mailbox.former_address, mailbox.moved_at = FORMER_EMAIL, clock()
         s.add(
             Contact(
                 user_id=user_id,

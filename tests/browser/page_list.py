@@ -20,11 +20,13 @@ from configs.signed_links import (
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,
+    KeepSecondFactor,
     Link,
     MoveReminders,
     OpenPortal,
     RefundClosedDesk,
     ResetPassword,
+    ReturnAddress,
     ShowProof,
     StopAlerts,
     TellHowItWent,
@@ -32,7 +34,7 @@ from configs.signed_links import (
     WithdrawOrder,
     write_token,
 )
-from tests.browser.content import DESK, HIDDEN, PLACE, Content
+from tests.browser.content import DESK, FORMER_EMAIL, HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
@@ -173,6 +175,9 @@ def _list_money_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "admin_users.ask_grant": (user,),
         "admin_users.ask_end": (user | {"grant": grant},),
         "admin_users.ask_role": (user,),
+        "admin_users.ask_return_mail": (user,),
+        "admin_users.ask_factor_end": ({"id": content.operator},),
+        "admin_users.ask_kept_factor": ({"id": content.operator},),
     }
 
 
@@ -181,13 +186,16 @@ def _sign_links(content: Content) -> dict[str, str]:
     with session() as s:
         mail = sa.select(Contact).filter_by(user_id=content.user.id, channel=Channel.EMAIL)
         contact = s.scalars(mail).one()
-        sent = contact.id, digest(contact.address)
+        sent, version = (contact.id, digest(contact.address)), content.user.token_version
     links: dict[str, Link] = {
         "links.ask_stop": StopAlerts((content.alert,)),
         "links.ask_unsubscribe": StopAlerts((content.alert,)),
         "links.ask_verify": VerifyAddress(*sent),
         "links.ask_password": ResetPassword(*sent, digest(content.user.password_hash or "")),
         "links.ask_portal": OpenPortal(*sent),
+        "links.ask_return": ReturnAddress(contact.id, digest(FORMER_EMAIL)),
+        "links.ask_to_keep_factor": KeepSecondFactor(content.user.id, 0),
+        "preferences.show_new_email": VerifyAddress(*sent, new=version),
         "links.ask_acknowledge": AcknowledgeIncident(content.incident, content.operator),
         "links.ask_reminders": MoveReminders(content.appointment),
         "links.ask_went": TellHowItWent(content.appointment, well=True),
