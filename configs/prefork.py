@@ -43,6 +43,8 @@ def keep_running(children: Mapping[str, Callable[[], int]]) -> int:
         if signal.sigwait(_HEARD) in _ASKED:
             break
         for pid, code in _reap():
+            if pid not in alive:  # as a container's first process we are given whom nobody waits for
+                continue
             name, started = alive.pop(pid)
             failures[name] = failures[name] + 1 if time.monotonic() - started < _ESTABLISHED else 0
             pause = min(_LONGEST_PAUSE, _PAUSE * 2 ** (failures[name] - 1)) if failures[name] else 0.0

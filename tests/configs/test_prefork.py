@@ -14,7 +14,7 @@ from tests.waiting import outlive
 pytestmark = pytest.mark.processes
 
 FAMILY = """
-import os, random, signal, sys, time
+import ctypes, os, random, signal, sys, time
 import structlog
 from uuid_utils.compat import uuid7
 from configs.prefork import keep_running
@@ -32,11 +32,20 @@ def leave():
 def fail():
     raise ValueError("cannot start")
 
+def orphan():
+    if os.fork() == 0:
+        time.sleep(0.1)
+        tell("left behind\\n")
+        os._exit(1)
+    return 0
+
 def finish():
     signal.signal(signal.SIGTERM, lambda *_: tell("asked\\n"))
     say()
     return 0
 
+if "orphan" in sys.argv:
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 uuid7(), random.random()
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 children = {each: globals()[each.split("-")[0]] for each in sys.argv[1:]}
@@ -99,3 +108,15 @@ def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Prog
     waits = re.findall(r"seconds=(\S+)", parent.said)
     assert sorted(waits[:4]) == ["0.5", "0.5", "1.0", "1.0"]
     assert parent.said.count("lives") == 1
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux gives orphans to another process than the first"
+)
+def test_processes_that_children_leave_behind_stop_nothing(family: Callable[..., Program]) -> None:
+    """In a container the parent is the first process, to which orphans fall."""
+    parent = family("orphan", "say")
+    parent.until(lambda: parent.said.count("left behind") >= 2 and parent.said.count("child left") >= 3)
+    assert parent.said.count("lives") == 1
+    assert parent.ends(signal.SIGTERM) == 0
+    assert "Traceback" not in parent.said
