@@ -11,6 +11,7 @@ import time_machine
 
 from api.models.base import engine, session
 from api.models.desk import HostState, Outage, OutageReason
+from api.models.incident import Incident, IncidentReason
 from api.models.slot import SlotRow
 from configs.desk import Desk
 from configs.loop_report import LoopReport, read_report
@@ -285,6 +286,40 @@ def test_a_rest_and_an_outage_of_a_clock_ahead_last_as_long_as_was_meant(
         assert rows.get_one(HostState, HOST).rests_until == back + timedelta(minutes=5)
         assert [each.starts_at for each in rows.scalars(sa.select(Outage))] == [back]
     assert float(client.get(f"crawler:rest:{HOST}") or 0) == (back + timedelta(minutes=5)).timestamp()
+
+
+def test_what_never_was_is_not_made_by_a_clock_that_is_set_back(
+    desk_a: Planner, frozen: time_machine.Traveller
+) -> None:
+    ahead, back = NOW + DAY, NOW + timedelta(minutes=2)
+    checked("a", ahead, last_outcome=Outcome.UNREACHABLE, inconclusive=1, last_proven_at=None)
+    with session() as rows:
+        rows.add(HostState(host=HOST, rests_in_a_row=1, updated_at=ahead))
+    look(desk_a, frozen, ahead)
+    look(desk_a, frozen, back)
+    row = state("a")
+    assert row.last_check_at == back
+    assert (row.last_proven_at, row.last_slot_at, row.refused_at) == (None, None, None)
+    with session() as rows:
+        assert rows.get_one(HostState, HOST).calm_since is None
+
+
+def test_an_incident_of_a_clock_ahead_ends_when_it_is_over_and_its_alarm_is_repeated_in_time(
+    desk_a: Planner, frozen: time_machine.Traveller
+) -> None:
+    ahead, back = NOW + DAY, NOW + timedelta(minutes=2)
+    with session() as rows:
+        for reason, told_at in ((IncidentReason.PART_DOWN, ahead), (IncidentReason.PART_DEGRADED, None)):
+            rows.add(
+                Incident(subject="planner", reason=reason, starts_at=NOW, seen_at=ahead, told_at=told_at)
+            )
+    look(desk_a, frozen, ahead)
+    look(desk_a, frozen, back)
+    with session() as rows:
+        found = {each.reason: each for each in rows.scalars(sa.select(Incident))}
+    assert {(each.starts_at, each.seen_at) for each in found.values()} == {(NOW, back)}
+    assert [each.told_at for each in found.values()].count(None) == 1
+    assert found[IncidentReason.PART_DOWN].told_at == back
 
 
 def test_a_desk_that_a_clock_elsewhere_put_a_day_ahead_is_pulled_back_when_all_is_planned(
