@@ -1,7 +1,7 @@
 """Dead man's switch: HEARTBEAT_URL is called each minute for as long as our alarms would reach an operator.
 
 A service elsewhere raises the alarm when the calls stop. They stop with this machine, its way out, the scheduler, its
-worker or a server.
+worker, a server, or what would send our alarms (api/admin/health/watch.py).
 """
 
 from http import HTTPStatus

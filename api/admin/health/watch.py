@@ -15,15 +15,21 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.health.checks import CHECKS, HealthChecks
-from api.admin.health.findings import PartState, Trouble
+from api.admin.health.findings import PartDown, PartState, Trouble
+from api.admin.health.program_checks import check_workers
+from api.admin.health.reading import read_session
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
+from api.models.notification import Notification, State, waits_as_wished
 from api.operations.alarms import open_alarm
 from configs.clock import clock
+from configs.formatting import format_duration
 from configs.redis import open_redis
 
 _KIND = "operations_alarm"
 _PATIENCE = 10.0  # seconds for all checks of this job
 _BREAKER = timedelta(minutes=2)  # a circuit breaker opens for less, too
+_STUCK = timedelta(minutes=5)  # that an alarm's message waits while its providers are tried
+_ALARM = "alarm:"  # begins the dedupe keys of alarms' messages (notifier/alarms.py)
 _WITH_ALARM = [check for check in CHECKS if check.alarm_after is not None]
 _ALARM_AFTER = {check.name: check.alarm_after for check in _WITH_ALARM}
 _LASTING = [each for each in OF_HEALTH if not each.of_moment]
@@ -49,6 +55,24 @@ def find_troubles() -> Iterator[Trouble]:
     for name, (state, text, troubles) in report.items():
         if state is not PartState.OK:
             yield from troubles or [Trouble(reasons[state], name, text)]
+
+
+def find_hindrance() -> str | None:
+    """Return why an alarm of ours would not reach an operator now, None where it would."""
+    with open_redis() as client:
+        try:
+            check_workers(client)
+        except PartDown as down:
+            return str(down)
+    n = Notification
+    stuck = sa.exists().where(
+        n.state.in_([State.PENDING, State.SENDING]),
+        n.dedupe_key.startswith(_ALARM),
+        n.created_at <= clock() - _STUCK,
+        ~waits_as_wished(),
+    )
+    with read_session() as s:
+        return f"alarms wait for {format_duration(_STUCK)} and more" if s.scalar(sa.select(stuck)) else None
 
 
 def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:

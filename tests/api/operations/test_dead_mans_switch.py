@@ -7,12 +7,23 @@ from threading import Thread
 from typing import cast
 
 import pytest
+import redis
+import time_machine
+from rq import Queue, SimpleWorker
 
 from api.background import jobs
 from api.background.schedule import find_job
+from api.models.base import session
+from api.models.incident import IncidentReason
+from api.models.notification import QUEUES, Notification
+from api.models.user import Channel
+from api.operations.alarms import acknowledge, open_alarm
 from api.operations.dead_mans_switch import SwitchNotCalled
+from notifier.jobs import deliver
+from tests.api.operations.operators import add_operator, get_incident
+from tests.api.world import rows
 
-pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen", "workers")
 
 
 class Switch(HTTPServer):
@@ -42,6 +53,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
+def workers(redis_server: redis.Redis) -> SimpleWorker:
+    """Let a worker listen to each queue of messages."""
+    worker = SimpleWorker([Queue(each, connection=redis_server) for each in QUEUES], connection=redis_server)
+    worker.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    return worker
+
+
+@pytest.fixture
 def switch(settings_env: Callable[..., None]) -> Iterator[Switch]:
     server = Switch()
     thread = Thread(target=server.serve_forever, daemon=True)
@@ -58,6 +77,36 @@ def test_it_is_called_each_minute(switch: Switch) -> None:
     for _ in range(2):
         jobs.call_dead_mans_switch()
     assert switch.paths == ["/ping/0b6f02ce"] * 2
+
+
+def test_it_is_not_called_without_a_worker_that_would_send_alarms(
+    switch: Switch, workers: SimpleWorker
+) -> None:
+    workers.teardown()  # type: ignore[no-untyped-call]  # as above
+    assert jobs.call_dead_mans_switch() == {"held": 1}
+    assert switch.paths == []
+    workers.register_birth()  # type: ignore[no-untyped-call]  # as above
+    assert jobs.call_dead_mans_switch() == {}
+    assert len(switch.paths) == 1
+
+
+def test_it_is_not_called_while_an_alarm_does_not_leave(
+    switch: Switch, frozen: time_machine.Traveller
+) -> None:
+    add_operator(Channel.TELEGRAM)
+    with session() as s:
+        open_alarm(
+            s, IncidentReason.SELF_CHECK, "x", "operations_alarm", {"reason": "self_check", "subject": "x"}
+        )
+    frozen.shift(timedelta(minutes=4, seconds=59))
+    assert jobs.call_dead_mans_switch() == {}
+    frozen.shift(timedelta(seconds=1))
+    assert jobs.call_dead_mans_switch() == {"held": 1}
+    with session() as s:
+        acknowledge(s, get_incident().id)
+    (row,) = rows(Notification)
+    deliver(str(row.id))
+    assert jobs.call_dead_mans_switch() == {}
 
 
 def test_without_an_address_nothing_is_called(switch: Switch, settings_env: Callable[..., None]) -> None:
