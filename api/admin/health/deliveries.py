@@ -13,6 +13,7 @@ from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
 from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.slot import Detection
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.providers import list_down, list_providers, read_left_alone
@@ -94,24 +95,49 @@ def _find_missing_receipts(s: Session, now: datetime) -> list[str]:
 
 
 def check_messages(_: Redis) -> str:
-    """Find messages that could be sent for a while, and no worker took them.
+    """Find what no worker took for a while: messages that could be sent, detections that nobody was told of."""
+    now = clock()
+    with read_session() as s:
+        refuse([*_find_waiting(s, now), *_find_unmatched(s, now)])
+    return "none waits too long"
 
-    The hourly cap puts off the nudge alone, so that a message that leaves earlier takes along what it holds back.
+
+def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
+    """Yield a trouble where messages wait. The hourly cap puts off the nudge alone.
+
+    So a message that leaves earlier takes along what it holds back.
     """
-    n, now = Notification, clock()
+    n = Notification
     patience = sa.case((n.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
     is_capped = sa.and_(sa.func.coalesce(n.reason, "").endswith(_CAPPED), n.next_nudge_at > now)
     waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
         n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
         ~is_capped,
     )  # fmt: skip
-    with read_session() as s:
-        number, oldest = s.execute(waiting).one()
+    number, oldest = s.execute(waiting).one()
     if number:
         text = f"{pluralize(number, 'message')} wait, the oldest for {format_duration(now - oldest)}: do workers run?"
-        figures = {"number": number, "oldest_seconds": round((now - oldest).total_seconds())}
-        refuse([Trouble(Reason.OLD_QUEUE, "notifications", text, figures)])
-    return "none waits too long"
+        yield _describe_old("notifications", number, now - oldest, text)
+
+
+def _find_unmatched(s: Session, now: datetime) -> Iterator[Trouble]:
+    d = Detection
+    unmatched = sa.select(sa.func.count(), sa.func.min(d.committed_at)).where(
+        d.matched_at.is_(None), d.committed_at + _OLD <= now
+    )
+    number, oldest = s.execute(unmatched).one()
+    if number:
+        text = (
+            f"{pluralize(number, 'detection')} not matched, the oldest for {format_duration(now - oldest)}:"
+            " the notifier's log says why"
+        )
+        yield _describe_old("detections", number, now - oldest, text)
+
+
+def _describe_old(subject: str, number: int, age: timedelta, text: str) -> Trouble:
+    return Trouble(
+        Reason.OLD_QUEUE, subject, text, {"number": number, "oldest_seconds": round(age.total_seconds())}
+    )
 
 
 def check_delivery(_: Redis) -> str:

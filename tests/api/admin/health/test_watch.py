@@ -26,6 +26,7 @@ from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from api.models.key_sighting import KeySighting
 from api.models.notification import QUEUES, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
+from api.models.slot import Detection
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel, Contact
 from api.operations.alarms import acknowledge
@@ -401,6 +402,25 @@ def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) 
     frozen.shift(MINUTE)
     assert watch() == {"mails": 1}
     assert "2 messages à envoyer, le plus ancien depuis 5 minutes" in read_alarm()
+
+
+@pytest.mark.rule("3.12")
+def test_detections_that_nobody_matches_are_told(frozen: time_machine.Traveller) -> None:
+    add_operator(*BOTH)
+    at = clock() - 4 * MINUTE
+    with session() as s:
+        for matched_at in (None, None, at):
+            s.add(
+                Detection(
+                    desk_id=BOBIGNY, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
+                    booking_url="http://x", seen_at=at, committed_at=at, matched_at=matched_at,
+                )
+            )  # fmt: skip
+    assert watch() == {"mails": 0}, "the sweep nudges, each time after a longer wait"
+    frozen.shift(MINUTE)
+    assert [watch()["mails"] for _ in range(2)] == [1, 0]
+    assert (get_incident().reason, get_incident().subject) == (IncidentReason.OLD_QUEUE, "detections")
+    assert "2 détections à apparier, la plus ancienne depuis 5 minutes" in read_alarm()
 
 
 def test_messages_in_bulk_may_wait_for_an_hour(frozen: time_machine.Traveller) -> None:
