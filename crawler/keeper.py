@@ -123,11 +123,12 @@ class Keeper:
             queue: sum(max(0, number - each.running.get(queue, 0)) for each in present)
             for queue, number in wanted.items()
         }
-        lacking = {
+        beside: dict[str, Any] = {
             "away": [each.address for each in self._scrapyds if present and each.is_away],
             "missing": {queue: number for queue, number in missing.items() if number},
+            "machines": len(present) if len(present) > 1 else 0,  # each has proofs, too
         }
-        seen |= {name: found for name, found in lacking.items() if found}
+        seen |= {name: found for name, found in beside.items() if found}
         with suppress(redis.RedisError):  # logged by _read_registry already; /api/health asks Redis itself
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -133,8 +134,20 @@ def check_proofs(redis: Redis) -> str:
         raise PartDown(
             "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?"
         )
-    refuse([trouble for each in reports if (trouble := _describe_spool_trouble(each))])
+    troubles = [trouble for each in reports if (trouble := _describe_spool_trouble(each))]
+    if len(reports) < (machines := _count_machines(redis)):
+        of = f"{len(reports)} of {machines} machines"
+        troubles.append(f"{of} look at their proofs: is `python -m crawler.proofs` running on each?")
+    refuse(troubles)
     return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
+
+
+def _count_machines(redis: Redis) -> int:
+    """Return how many scrapyds the keeper saw, each with proofs beside it; 0 where it saw one at most."""
+    seen: Any = redis.get(_SEEN)
+    with suppress(ValueError, AttributeError):  # the part `scrapyd` reports it
+        return int(json.loads(seen or "{}").get("machines", 0))
+    return 0
 
 
 def _describe_spool_trouble(report: SpoolReport) -> str | None:

@@ -447,6 +447,17 @@ def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
 
 
+def test_a_machine_whose_proofs_nobody_looks_at_is_told(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    keeper(redis_server, machines=2)
+    part = (whole.get("/api/health").json or {})["parts"]["proofs"]
+    assert part["status"] == "degraded"
+    assert part["reason"].startswith("1 of 2 machines look at their proofs")
+    spool(redis_server, machine="two")
+    assert (whole.get("/api/health").json or {})["parts"]["proofs"]["status"] == "ok"
+
+
 def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_same(
     whole: FlaskClient, settings_env: Callable[..., None]
 ) -> None:
