@@ -18,7 +18,7 @@ _TABLE = Path(__file__).with_name("faults.md")
 _PRODUCT = ("api", "configs", "crawler", "notifier")
 _CELLS = re.compile(r"(?<!\\)\|")
 _CHANGE = re.compile(r"`(.+)` → `(.+)`")
-_SEEN_BY = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
+_SEEN_BY = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 # One process: the first failure ends it, before two workers would have read the tests.
 _PYTEST = ("-m", "pytest", "-x", "-q", "-n", "0", "-m", "not journey")
 _SEES_NOTHING = (0, 5)  # pytest's words for: all passed, none was found
