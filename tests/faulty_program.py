@@ -1,4 +1,4 @@
-"""Runs a program in which one function fails: `python -m tests.faulty_program FUNCTION MODULE [ARGUMENT…]`."""
+"""Runs a program in which functions fail: `python -m tests.faulty_program FUNCTION[,…] MODULE [ARGUMENT…]`."""
 
 import importlib
 import runpy
@@ -11,7 +11,7 @@ PERSONAL = (
 
 
 def fail(*_: object, **__: object) -> NoReturn:
-    """Fail with personal data in the error's text; also a job for any queue."""
+    """Fail with personal data in the error's text."""
     raise RuntimeError(PERSONAL)
 
 
@@ -32,7 +32,7 @@ def break_function(name: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] != "-":
-        break_function(sys.argv[1])
+    for function in sys.argv[1].split(",") if sys.argv[1] != "-" else ():
+        break_function(function)
     sys.argv[:2] = []
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

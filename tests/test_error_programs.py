@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("error_programs")]
 ROOT = Path(__file__).parents[1]
-_BROKEN = "tests.faulty_program.fail"
-# By program: which function fails, and the command. A worker fails by a job in one of its queues.
+# By program: which function fails, and the command.
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
@@ -35,21 +34,28 @@ PROGRAMS = {
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
 }
 _CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM, Channel.VOICE)
+# By parent: which function of its loop fails, the command, the queue and the job that fails for each worker, the loop.
 PARENTS = {
     "notifier": (
         "notifier.sweep.unmatched",
         "notifier.workers",
         {
-            "worker-critical": "critical",
-            "worker-many": "receipts",
-            **{f"worker-{each.value}": queue_of(each, Priority.BULK) for each in _CHANNELS},
+            "worker-critical": ("critical", "notifier.jobs.match"),
+            "worker-many": ("receipts", "notifier.jobs.apply_receipts"),
+            **{
+                f"worker-{each.value}": (queue_of(each, Priority.BULK), "notifier.jobs.deliver")
+                for each in _CHANNELS
+            },
         },
         "sweep",
     ),
     "background": (
         "api.background.job_store.plan_runs",
         "api.background",
-        {"payments": "payments", "maintenance": "maintenance"},
+        {
+            "payments": ("payments", "api.payments.jobs.apply_event"),
+            "maintenance": ("maintenance", "api.background.runner.run_job"),
+        },
         "scheduler",
     ),
 }
@@ -141,11 +147,12 @@ def test_an_error_of_each_forked_child_arrives(ground: Running, tmp_path: Path, 
 
     def give_jobs() -> None:
         found = {each["tags"]["program"] for each in ground.error_reports()}
-        for program, name in queues.items():
+        for program, (name, job) in queues.items():
             if program not in found:
-                push(name, _BROKEN, (), f"broken-{next(numbers)}", seconds=10, kept=60)
+                push(name, job, (), f"broken-{next(numbers)}", seconds=10, kept=60)
 
-    with broken(tmp_path, function, command) as (log, _):
+    functions = ",".join({function, *(job for _, job in queues.values())})
+    with broken(tmp_path, functions, command) as (log, _):
         find_reports(ground, log, {*queues, loop}, give_jobs)
 
 
