@@ -1,6 +1,6 @@
 """SSRF guard: which network addresses are of the public internet.
 
-Addresses from outside (a link, a redirect, a subscription to push messages) must not lead into a private network. A
+Addresses from outside (a link, a redirect) must not lead into a private network. A
 name is resolved once, refused where any of its addresses is not public, and connected to as resolved.
 """
 

@@ -21,10 +21,10 @@ from api.models.user import Channel, ContactState
 from configs.database_errors import passes
 from notifier import call_outcomes
 from notifier.contact_loss import change_state, lock_contacts
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.fallback import tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.message_kinds import forgetful_kinds
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
 from notifier.sms_budget import price_settled
 

@@ -112,8 +112,6 @@ class Channel(ABC):
     # Messages that a job names. Programs that nudge have no SDK, and cannot ask a provider how many it takes.
     MOST_IN_JOB: ClassVar[int] = 1
 
-    SENDS_ASIDE: ClassVar[bool] = False  # no worker waits for its answers (notifier/web_push/push_lane.py)
-
     @abstractmethod
     def provider_names(self) -> Sequence[str]:
         """Return the providers that take its messages over, those to try first in front."""

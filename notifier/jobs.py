@@ -15,7 +15,7 @@ from api.models.user import Channel
 from configs.clock import clock
 from configs.database_errors import is_away, passes
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
-from notifier.channels import most_at_once, most_in_job, sends_aside
+from notifier.channels import most_at_once, most_in_job
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
@@ -23,7 +23,6 @@ from notifier.delivery.rate import has_place
 from notifier.delivery.slow_channels import is_open
 from notifier.match_service import CROWD_ALERTS
 from notifier.nudges import WaitingWork
-from notifier.web_push.push_lane import find_lane
 
 _INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
 _CALLS = 3  # in which they leave, the first of which may be small
@@ -173,12 +172,15 @@ def _hand_over(mine: InlineClaim) -> None:
 
 
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
-    """Choose what this worker sends itself: by the channel that takes most at once, is not slow and has a place."""
+    """Choose what this worker sends itself: by the channel that takes most at once, is not slow and has a place.
+
+    Never by push: the servers that answer are those that a user's browser named.
+    """
     only = mine.channel if mine and mine.messages else None
     awake = [
         each
         for each in waiting
-        if only in (None, each.channel) and not is_open(each.channel) and not sends_aside(each.channel)
+        if only in (None, each.channel) and not is_open(each.channel) and each.channel is not Channel.PUSH
     ]
     free = {channel for channel in {each.channel for each in awake} if has_place(channel)}
     awake = [each for each in awake if each.channel in free]
@@ -190,9 +192,6 @@ def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingW
 
 
 def _deliver(waiting: Sequence[WaitingWork]) -> None:
-    if (lane := find_lane()) and (aside := [each for each in waiting if sends_aside(each.channel)]):
-        waiting = [each for each in waiting if not sends_aside(each.channel)]
-        lane.deliver(aside)
     allowed = [each.id for each in waiting]
     most = max((most_in_job(each.channel) for each in waiting), default=1)
     for start in range(0, len(allowed), most):  # a claim's lease is for one call

@@ -13,9 +13,9 @@ import structlog
 from configs.logs import set_up_logs
 from configs.settings import settings
 from configs.startup import exit_on_config_error
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.telegram_api import ALLOWED_UPDATES, TelegramRefused, call_bot
 from notifier.telegram_updates import SECRET_HEADER
 

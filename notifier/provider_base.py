@@ -4,10 +4,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, TypeAlias
 
+from configs.constants import Constant
+from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.errors import DeliveryError
 
+# How long a provider may keep silent before it counts as one that does not answer
+PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
+# The same where another provider of mail can take the message over
+PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
+
 Answer: TypeAlias = Acceptance | DeliveryError
+
+
+def answer_seconds(provider: str) -> float:
+    """Return how long that provider may keep silent."""
+    longest = PROVIDER_TIMEOUT_SECONDS()
+    is_followed = provider in settings().mail_providers[:-1]
+    return min(longest, PROVIDER_SWITCH_SECONDS()) if is_followed else longest
 
 
 class Provider(ABC):
@@ -19,7 +33,8 @@ class Provider(ABC):
 
     MOST: ClassVar[int] = 1  # messages of one content in one call
 
-    HAS_OWN_BREAKERS: ClassVar[bool] = False  # it decides itself whom it leaves alone
+    # The messages of a call leave apart, each to a server of its address: what one answers says nothing of another.
+    SENDS_APART: ClassVar[bool] = False
 
     @abstractmethod
     def warm_up(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 1024
 _TRIES: Final = 20
+_TURNS: Final = 5  # of the event loop, in which connections end
 
 
 class PortTaken(Exception):
@@ -100,7 +101,7 @@ class Listener:
                 self._stop = await self._start(made)
 
     async def close(self) -> None:
-        """Refuse connections from now on; those that stand are not touched."""
+        """Refuse connections from now on, and end those that stand."""
         async with self._turn:
             if self._stop is not None:
                 await self._stop()
@@ -113,7 +114,16 @@ def listen_web(runner: web.AppRunner) -> Listener:
     async def start(made: socket.socket) -> Callable[[], Awaitable[None]]:
         site = web.SockSite(runner, made)
         await site.start()
-        return site.stop
+
+        async def stop() -> None:
+            await site.stop()
+            # A server that is away keeps no connection: its clients see their end before they send again.
+            for connection in runner.server.connections if runner.server else ():
+                connection.force_close()
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+
+        return stop
 
     return Listener(start)
 

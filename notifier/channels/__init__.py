@@ -34,9 +34,9 @@ def providers_of(name: str) -> list[tuple[str, Provider]]:
     return [(each, providers()[each]) for each in channel(name).provider_names()]
 
 
-def sends_aside(name: str) -> bool:
-    """Return whether a channel's own worker sends while it goes on with other jobs."""
-    return channel(name).SENDS_ASIDE
+def sends_apart(name: str) -> bool:
+    """Return whether the messages of a call leave apart, so that they need not share their content."""
+    return any(provider.SENDS_APART for _, provider in providers_of(name))
 
 
 def most_in_job(name: str) -> int:

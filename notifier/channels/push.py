@@ -9,7 +9,6 @@ class Push(Channel):
     """One message a device, all of a call at the same time."""
 
     MOST_IN_JOB = 10  # as in a call
-    SENDS_ASIDE = True
 
     def provider_names(self) -> Sequence[str]:
         """Return the only provider: the push services of all browser makers."""

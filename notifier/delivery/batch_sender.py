@@ -8,7 +8,7 @@ from datetime import datetime
 from api.models.user import Channel
 from configs.clock import clock
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.channels import most_at_once
+from notifier.channels import most_at_once, sends_apart
 from notifier.delivery.provider_choice import ProviderChoice
 from notifier.delivery.rate import take_place
 from notifier.delivery.slow_channels import record_latency
@@ -18,17 +18,21 @@ from notifier.provider_base import Answer
 Answered = tuple[list[OutgoingMessage], Answer]
 
 
-def batches(messages: Iterable[OutgoingMessage], most: int) -> Iterator[list[OutgoingMessage]]:
+def batches(
+    messages: Iterable[OutgoingMessage], most: int, *, apart: bool = False
+) -> Iterator[list[OutgoingMessage]]:
     """Put messages of the same content together, at most so many, and no address twice: providers refuse that.
 
-    Whether a provider's lists hold them up is said of a call, not of each message.
+    Whether a provider's lists hold them up is said of a call, not of each message. Those that leave `apart` need not be
+    alike.
     """
     rest = list(messages)
     while rest:
         batch, addresses, later = [rest[0]], {rest[0].address.casefold()}, []
         for message in rest[1:]:
             address = message.address.casefold()
-            if len(batch) < most and _are_alike(message, batch[0]) and address not in addresses:
+            is_alike = apart or _are_alike(message, batch[0])
+            if len(batch) < most and is_alike and address not in addresses:
                 batch.append(message)
                 addresses.add(address)
             else:
@@ -55,7 +59,7 @@ class BatchSender:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answered]:
         """Yield each answer as it comes, with its messages: every message once. Raises nothing."""
-        for batch in batches(messages, most_at_once(self.name)):
+        for batch in batches(messages, most_at_once(self.name), apart=sends_apart(self.name)):
             yield from self._offer(batch)
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:

@@ -29,7 +29,6 @@ from notifier.content.messages import render
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import RETRY_MAX_SECONDS, Attempt, DeliveryDecision, on_error, on_success
@@ -37,7 +36,7 @@ from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
-from notifier.provider_base import Answer
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, Answer
 
 # A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
 _HELD_PRIORITY = sa.case(

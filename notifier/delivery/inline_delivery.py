@@ -24,12 +24,11 @@ from configs.clock import clock
 from notifier import hourly_cap
 from notifier.channels import providers_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
-from notifier.delivery.provider_choice import PROVIDER_SWITCH_SECONDS
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds.slot_detected import UNCONFIRMED_SECONDS
+from notifier.provider_base import answer_seconds
 from notifier.recipients import Recipient
 
 _FRESH_SECONDS = 2.0  # in which what was read for matching still holds, and the last call begins
@@ -52,8 +51,8 @@ class InlineClaim:
     )
 
     def __post_init__(self) -> None:
-        earlier = PROVIDER_SWITCH_SECONDS() * (len(providers_of(self.channel)) - 1)
-        needed = _FRESH_SECONDS + earlier + PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS
+        answers = sum(answer_seconds(name) for name, _ in providers_of(self.channel))
+        needed = _FRESH_SECONDS + answers + MARGIN_SECONDS
         self.claim = MessageClaim.start(self.now, needed)
 
     @property

@@ -13,11 +13,10 @@ import structlog
 from rq.timeouts import JobTimeoutException
 
 from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
-from configs.constants import Constant
 from configs.settings import SettingMissing
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import providers_of
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS, within
+from notifier.delivery import call_progress
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -29,9 +28,6 @@ from notifier.errors import (
     TemporaryError,
 )
 from notifier.provider_base import Answer, Provider
-
-# Longest time for a whole call where another provider of the channel can take the message over
-PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
 
 log = structlog.get_logger(__name__)
 
@@ -66,19 +62,14 @@ class ProviderChoice:
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
     ) -> Sequence[Answer]:
-        limit = PROVIDER_TIMEOUT_SECONDS()
-        if provider.HAS_OWN_BREAKERS:
-            with within(limit):
-                return self._call(provider, messages)
         breaker = breaker_of(name, alternatives=alternatives)
         try:
             token = breaker.begin_call()
         except CircuitOpen as error:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
         began = time.monotonic()
-        with within(min(limit, PROVIDER_SWITCH_SECONDS()) if alternatives else limit):
-            answers = self._call(provider, messages)
-        if any(map(_is_failure, answers)):
+        answers = self._call(provider, messages)
+        if _has_failed(provider, answers):
             breaker.record_failure(token)
         else:
             breaker.record_success(token, (time.monotonic() - began) / _count_calls(provider, answers))
@@ -94,6 +85,8 @@ class ProviderChoice:
         except JobTimeoutException:
             self.is_over = True
             failure = OutcomeUnknown("no answer before the job had to end")
+            if not call_progress.may_have_left():
+                failure = TemporaryError(f"{self.channel} not reached before the job had to end")
         except Exception as error:
             # The boundary: an SDK may raise anything, and the rows must learn of it.
             log.exception(
@@ -139,6 +132,17 @@ def _join(earlier: Answer | None, answer: Answer) -> Answer:
 def _wait_of(error: TemporaryError) -> tuple[bool, float]:
     """Return what sorts errors by when their provider can be asked again; one that greylists needs minutes."""
     return isinstance(error, AddressBusy), error.retry_after or 0.0
+
+
+def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:
+    """Whether a call says that its provider is away.
+
+    Where messages leave apart, no answer may say that it is there, and an address that is never answered is its own
+    fault: it keeps no message from others.
+    """
+    if provider.SENDS_APART:
+        return all(isinstance(each, TemporaryError) and _is_failure(each) for each in answers)
+    return any(map(_is_failure, answers))
 
 
 def _is_failure(answer: Answer) -> bool:

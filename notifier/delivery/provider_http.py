@@ -1,25 +1,39 @@
-"""HTTP session of the providers: keeps connections, ends in time, stays on loopback, sorts failures."""
+"""HTTP session of the providers: plain time-outs, a limit on bytes, loopback outside production, sorted failures.
 
+The time-outs are those of requests, for connecting and for each read. An answer that trickles ends with the job
+(https://python-rq.org/docs/jobs/), one that floods at `MOST_BYTES`.
+"""
+
+import io
+import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Response
-from urllib3.util import Timeout
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
+from configs.constants import Constant
 from configs.hosts import is_loopback
 from configs.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channel_base import OutgoingMessage
-from notifier.delivery.call_time import seconds_left
-from notifier.delivery.provider_connections import NotSent, ProviderAdapter
+from notifier.delivery import call_progress
 from notifier.errors import LeavesLoopback, Misconfigured, OutcomeUnknown, RateLimited, TemporaryError
+from notifier.provider_base import answer_seconds
 
-_CONNECT_SECONDS = 3.0
+# A session with a provider that was idle for longer opens new connections: a NAT or a load balancer forgets idle ones
+_PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
+
+CONNECT_SECONDS = 3.0
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
-_NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
 def read_retry_after(answer: Response) -> float | None:
@@ -27,12 +41,64 @@ def read_retry_after(answer: Response) -> float | None:
     return parse_retry_after(answer.headers.get("Retry-After", ""))
 
 
+class AnswerTooLong(requests.RequestException):
+    """The answer has more than MOST_BYTES."""
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        call_progress.note_connecting(self)
+        super().connect()
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        call_progress.note_leaving(self)
+        super().request(*arguments, **options)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections whose progress is noted, and reads answers of so many bytes."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        answer = super().send(request, *arguments, **options | {"stream": True})
+        body = answer.raw.read(self.most_bytes + 1, decode_content=True)
+        if len(body) > self.most_bytes:
+            answer.raw.close()
+            raise AnswerTooLong
+        answer.raw = io.BytesIO(body)
+        return answer
+
+
 class Transport(requests.Session):
-    """A session with one provider, whose `name` the reasons start with.
+    """A session with one provider, whose `name` the reasons start with; threads may share it.
 
     An answer of 408, 425, 429 or 5xx is raised as TemporaryError; `wait` reads from it how long the provider wants to
     be left alone. A redirect says that the address is wrong. The channel judges every other answer.
     """
+
+    MOST_BYTES: ClassVar[int] = 1 << 20  # of an answer: a list of Telegram's updates is the longest
+    STAND_IN: ClassVar[str] = "name a stand-in of {name} in STAND_INS"
 
     def __init__(self, name: str, wait: Callable[[Response], float | None] = read_retry_after) -> None:
         super().__init__()
@@ -40,38 +106,52 @@ class Transport(requests.Session):
         self.wait = wait
         # A .netrc would replace our Authorization, a proxy of the environment would carry messages past the guard.
         self.trust_env = False
-        self.mount("https://", ProviderAdapter())
-        self.mount("http://", ProviderAdapter())
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._used_at = time.monotonic()
+        self.mount("https://", _Adapter(self.MOST_BYTES))
+        self.mount("http://", _Adapter(self.MOST_BYTES))
+
+    def find_timeout(self) -> float:
+        """Return the seconds in which each read must bring something."""
+        return answer_seconds(self.name)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
-        """Send one request in the time that the call has, from looking up the name to the answer's last byte.
-
-        Redirects are not followed.
+        """Send one request. Redirects are not followed.
 
         Raises:
             LeavesLoopback: the address is not this machine and APP_ENV does not allow that.
             Misconfigured: the provider answered 3xx.
             RateLimited: the provider answered 429.
             TemporaryError: the provider cannot have taken it: it was not reached, or answered 408, 425 or 5xx.
-            OutcomeUnknown: the request left, and no whole answer came.
+            OutcomeUnknown: the request may have left, and no whole answer came.
         """
         self._guard(request.url or "")
-        seconds = seconds_left()
-        timeout = Timeout(total=seconds, connect=min(_CONNECT_SECONDS, seconds))
+        self._leave_idle()
+        seconds = self.find_timeout()
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        call_progress.begin()
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
-        except NotSent as error:
-            raise TemporaryError(f"{self.name} not reached: {error}") from error
-        except requests.RequestException as error:
-            raise OutcomeUnknown(f"{self.name} did not answer: {type(error).__name__}") from error
-        self._sort(answer)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            because = type(error).__name__
+            if call_progress.may_have_left():
+                raise OutcomeUnknown(f"{self.name} did not answer: {because}") from error
+            raise TemporaryError(f"{self.name} not reached: {because}") from error
+        self.sort(answer)
         return answer
 
-    def _sort(self, answer: Response) -> None:
+    def _leave_idle(self) -> None:
+        now = time.monotonic()
+        if now - self._used_at > _PROVIDER_IDLE_SECONDS():
+            self.close()
+        self._used_at = now
+
+    def sort(self, answer: Response) -> None:
+        """Raise what an answer means that says nothing of the message."""
         said, status = f"{self.name} answered {answer.status_code}", answer.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise RateLimited(said, self.wait(answer))
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_TAKEN:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in NOT_TAKEN:
             raise TemporaryError(said, self.wait(answer))
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             raise Misconfigured(f"{said}: check its address in STAND_INS")
@@ -81,15 +161,21 @@ class Transport(requests.Session):
         if settings().loopback_only and not is_loopback(host):
             raise LeavesLoopback(
                 f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
-                f"name a stand-in of {self.name} in STAND_INS, or set APP_ENV=production"
+                f"{self.STAND_IN.format(name=self.name)}, or set APP_ENV=production"
             )
 
 
 def travelling(transport: Transport, message: OutgoingMessage) -> None:
     """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
+    for name, value in read_travelling(message).items():
+        transport.headers.pop(name, None)
+        if value:
+            transport.headers[name] = value
+
+
+def read_travelling(message: OutgoingMessage) -> dict[str, str]:
+    """Return these headers; those that do not travel are empty."""
     seen = {"seen_at": message.seen_at.isoformat()} if message.seen_at else {}
-    for name in ("notification_id", "notification_ids", "seen_at"):
-        header, value = f"X-{name.replace('_', '-').title()}", (message.metadata | seen).get(name)
-        transport.headers.pop(header, None)
-        if settings().loopback_only and value:
-            transport.headers[header] = value
+    known = message.metadata | seen if settings().loopback_only else {}
+    names = ("notification_id", "notification_ids", "seen_at")
+    return {f"X-{name.replace('_', '-').title()}": known.get(name, "") for name in names}

@@ -8,7 +8,6 @@ from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
 from configs.constants import Constant
 from notifier.channel_base import Acceptance
-from notifier.delivery.call_time import PROVIDER_TIMEOUT_SECONDS
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -19,6 +18,7 @@ from notifier.errors import (
     ProviderResting,
     TemporaryError,
 )
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 
 # First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
 # long

@@ -1,13 +1,19 @@
-"""E-mail by any mail server that speaks SMTP with TLS and a login.
+"""E-mail by any mail server that speaks SMTP with TLS and a login, by smtplib.
 
 https://www.rfc-editor.org/rfc/rfc5321
 """
 
+import io
+import re
+import smtplib
+import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from smtplib import SMTPException, SMTPNotSupportedError
+from enum import Enum
+from functools import lru_cache
+from typing import Any, cast
 
 from api.models.user import ContactState
 from configs.contact_addresses import ascii_address
@@ -16,8 +22,7 @@ from configs.mail_server import MailServer, parse_mail_server
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.mime_message import build_mime, split_sender
-from notifier.delivery.call_time import seconds_left
-from notifier.delivery.smtp_connection import NotEncrypted, Refusal, SmtpConnection, Step, tls_context
+from notifier.delivery import call_progress
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -28,17 +33,68 @@ from notifier.errors import (
     PermanentError,
     TemporaryError,
 )
-from notifier.provider_base import Answer, Provider
+from notifier.provider_base import Answer, Provider, answer_seconds
 
 PROVIDER = "smtp"
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id
 _LEAST_SECONDS = 1.0  # that must be left of the call for one more mail
-_PERMANENT = 500
+_MOST_BYTES = 1 << 20  # of the replies of a connection
+_GO_ON, _PERMANENT = 354, 500  # https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
 _LOGIN_NEEDED = {530, 534, 535, 538}  # https://www.rfc-editor.org/rfc/rfc4954#section-6
+_LOGINS = {"CRAM-MD5", "PLAIN", "LOGIN"}
+_ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
+# Mail servers name their reasons in prose only. One that no longer relays for us refuses every address.
+_ABOUT_US = re.compile(rb"relay|sender|authenti|polic|spam|black.?list|block.?list|reputation", re.IGNORECASE)
 # Codes that speak of the address; with an enhanced one (https://www.rfc-editor.org/rfc/rfc3463) only these do.
 _NO_ADDRESS = {550, 551, 553}
 _GONE = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
+
+
+class Step(Enum):
+    """What a mail server answers to."""
+
+    CONNECTION = "connection"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+
+
+class _Replies(io.BufferedReader):
+    """Replies of so many bytes: smtplib keeps all lines of one that has no end."""
+
+    left = _MOST_BYTES
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        self.left -= len(line)
+        if self.left < 0:
+            raise OSError("the replies are too long")
+        return line
+
+
+class _Connection(smtplib.SMTP):
+    """A connection whose replies end, and are replies. After its yes to DATA the server may have the mail."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            if self.file is None and self.sock:
+                self.file = _Replies(cast("io.RawIOBase", self.sock.makefile("rb", buffering=0)))
+            try:
+                code, reply = super().getreply()
+            except smtplib.SMTPResponseException:  # a line that is too long
+                code, reply = -1, b""
+            if code < 0:
+                raise smtplib.SMTPServerDisconnected("no SMTP reply")
+            stack.pop_all()
+        if code == _GO_ON:
+            call_progress.note_leaving(cast("call_progress.Connection", self))
+        return code, reply
+
+
+class _TlsConnection(_Connection, smtplib.SMTP_SSL):
+    pass
 
 
 class Smtp(Provider):
@@ -57,9 +113,15 @@ class Smtp(Provider):
         if settings().loopback_only and not is_loopback(server.host):
             yield from [_refuse_to_leave(server)] * len(messages)
             return
-        with closing(_Transfer(server)) as transfer:
+        with closing(_Transfer(server, time.monotonic() + answer_seconds(PROVIDER))) as transfer:
             for message in messages:
                 yield transfer.send(message)
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """Return the context of all connections; it checks the server's certificate. Building it takes 20 ms."""
+    return ssl.create_default_context()
 
 
 @dataclass(slots=True)
@@ -67,84 +129,77 @@ class _Transfer:
     """Sends mails by one connection, and by another where the server closed it after some."""
 
     server: MailServer
-    connection: SmtpConnection | None = field(default=None, init=False)
+    until: float  # when the last mail may begin, by time.monotonic()
+    connection: _Connection | None = field(default=None, init=False)
     answered: int = field(default=0, init=False)  # mails of this connection
-    slowest: float = field(default=0.0, init=False)  # seconds
     failure: DeliveryError | None = field(
         default=None, init=False
     )  # there is no connection: for all that follow
 
     def send(self, message: OutgoingMessage) -> Answer:
         try:
-            mail = build_mime(message)
+            mail, address = build_mime(message), ascii_address(message.address)
         except ValueError:
             return PermanentError(f"{PROVIDER}: the address cannot be sent to: it is not ASCII")
         if self.failure:
             return self.failure
-        if self.slowest and seconds_left() < max(_LEAST_SECONDS, 2 * self.slowest):
+        has_worked = self.answered > 0
+        if has_worked and self._find_timeout() < _LEAST_SECONDS:
             return NotAttempted("put back: no time was left of the call")
-        began, has_worked = time.monotonic(), self.answered > 0
-        answer = self._transfer(message, mail)
-        if has_worked and self._is_ended(answer) and seconds_left() > _LEAST_SECONDS:
-            answer = self._transfer(message, mail)
-        self.slowest = max(self.slowest, time.monotonic() - began)
+        answer = self._transfer(address, mail)
+        # The server only took no more mails by this connection: this one was certainly not taken.
+        if has_worked and self.connection is None and isinstance(answer, TemporaryError):
+            answer = self._transfer(address, mail)
         return answer
 
-    def _is_ended(self, answer: Answer) -> bool:
-        """Whether the server only took no more mails by this connection: this one was certainly not taken."""
-        return self.connection is None and isinstance(answer, TemporaryError)
+    def _find_timeout(self) -> float:
+        """Return the seconds in which each read of the next mail must bring something."""
+        return max(self.until - time.monotonic(), 0.1)
 
-    def _transfer(self, message: OutgoingMessage, mail: bytes) -> Answer:
-        if self.connection is None and (error := self._connect()):
-            self.failure = error
-            return error
-        assert self.connection  # noqa: S101 -- for mypy
+    def _transfer(self, address: str, mail: bytes) -> Answer:
+        call_progress.begin()
+        if self.connection is None and (failure := self._connect()):
+            self.failure = failure
+            return failure
         try:
-            self.connection.transfer(split_sender()[1], ascii_address(message.address), mail)
-        except Refusal as refusal:
-            return self._go_on(refusal)
-        except (OSError, SMTPException) as error:
-            return self._lose(type(error).__name__)
+            error = self._hand_over(address, mail)
+        except OSError as lost:  # smtplib's errors are such, too
+            because = type(lost).__name__
+            self._drop(TemporaryError(f"{PROVIDER} not reached: {because}"))
+            is_unknown = call_progress.may_have_left()
+            return (OutcomeUnknown if is_unknown else TemporaryError)(f"{PROVIDER} lost: {because}")
+        if error and not (self.connection and self.connection.sock):
+            self._drop(error)
+            return error
         self.answered += 1
-        return _ACCEPTED
+        return error or _ACCEPTED
+
+    def _hand_over(self, address: str, mail: bytes) -> DeliveryError | None:
+        """Hand over one mail; return what a refusal means. The connection is reset then, or closed after 421."""
+        assert self.connection  # noqa: S101 -- for mypy
+        if self.connection.sock:
+            self.connection.sock.settimeout(self._find_timeout())
+        try:
+            self.connection.sendmail(split_sender()[1], [address], mail)
+        except smtplib.SMTPSenderRefused as error:
+            return sort_refusal(Step.SENDER, error.smtp_code, error.smtp_error)
+        except smtplib.SMTPRecipientsRefused as error:
+            return sort_refusal(Step.RECIPIENT, *error.recipients[address])
+        except smtplib.SMTPDataError as error:
+            return sort_refusal(Step.CONTENT, error.smtp_code, error.smtp_error)
+        return None
 
     def _connect(self) -> DeliveryError | None:
-        self.connection = SmtpConnection(self.server, split_sender()[1].rpartition("@")[2])
         self.answered = 0
         try:
-            self.connection.open()
-        except Refusal as refusal:
-            error = sort_refusal(refusal)
-        except NotEncrypted:
-            error = Misconfigured(f"{PROVIDER}: the server offers no STARTTLS: check SMTP_URL")
-        except SMTPNotSupportedError:
-            error = Misconfigured(f"{PROVIDER}: the server takes no login: check SMTP_URL")
-        except (OSError, SMTPException) as lost:
-            error = TemporaryError(f"{PROVIDER} not reached: {type(lost).__name__}")
-        else:
-            return None
-        self.close()
-        return error
-
-    def _go_on(self, refusal: Refusal) -> DeliveryError:
-        """Return what a refusal means; prepare the connection for the next mail."""
-        error = sort_refusal(refusal)
-        if refusal.code == _CLOSING:
-            self._drop(error)
-            return error
-        self.answered += 1
-        try:
-            if self.connection:
-                self.connection.rset()
-        except (OSError, SMTPException):
-            self._drop(error)
-        return error
-
-    def _lose(self, because: str) -> DeliveryError:
-        has_sent = self.connection is not None and self.connection.has_sent
-        lost = TemporaryError(f"{PROVIDER} not reached: {because}")
-        self._drop(lost)
-        return OutcomeUnknown(f"{PROVIDER} did not answer: {because}") if has_sent else lost
+            self.connection = _open(self.server, self._find_timeout())
+        except smtplib.SMTPResponseException as error:
+            return sort_refusal(Step.CONNECTION, error.smtp_code, error.smtp_error)
+        except smtplib.SMTPNotSupportedError as error:
+            return Misconfigured(f"{PROVIDER}: the server {error}: check SMTP_URL")
+        except OSError as lost:
+            return TemporaryError(f"{PROVIDER} not reached: {type(lost).__name__}")
+        return None
 
     def _drop(self, error: DeliveryError) -> None:
         """Close the connection. One that answered no mail is not replaced, so that this ends."""
@@ -153,31 +208,77 @@ class _Transfer:
         self.close()
 
     def close(self) -> None:
+        """Say goodbye, without waiting for an answer: what was accepted stays so."""
         if self.connection is not None:
-            self.connection.leave()
+            with suppress(OSError):  # it is lost already
+                self.connection.putcmd("QUIT")
+            self.connection.close()
             self.connection = None
 
 
-def sort_refusal(refusal: Refusal) -> DeliveryError:
+def _open(server: MailServer, seconds: float) -> _Connection:
+    """Return a connection that is encrypted and logged in. Each read may take so many seconds.
+
+    Raises:
+        smtplib.SMTPResponseException: the server does not want us.
+        smtplib.SMTPNotSupportedError: it offers no TLS, or no login.
+        OSError: it is not reached.
+    """
+    # Without a name of ours smtplib asks DNS for one.
+    options: dict[str, Any] = {"local_hostname": split_sender()[1].rpartition("@")[2], "timeout": seconds}
+    if server.is_tls_from_start:
+        made: _Connection = _TlsConnection(server.host, server.port, context=tls_context(), **options)
+    else:
+        made = _Connection(server.host, server.port, **options)
+    with ExitStack() as stack:
+        stack.callback(made.close)
+        _encrypt(made, server)
+        _log_in(made, server)
+        stack.pop_all()
+    return made
+
+
+def _encrypt(connection: _Connection, server: MailServer) -> None:
+    connection.ehlo_or_helo_if_needed()
+    if server.is_tls_from_start:
+        return
+    if connection.has_extn("starttls"):
+        connection.starttls(context=tls_context())
+        connection.ehlo_or_helo_if_needed()
+    elif not settings().loopback_only:
+        raise smtplib.SMTPNotSupportedError("offers no STARTTLS")
+
+
+def _log_in(connection: _Connection, server: MailServer) -> None:
+    if not server.user:
+        return
+    if not _LOGINS & {*connection.esmtp_features.get("auth", "").upper().split()}:
+        raise smtplib.SMTPNotSupportedError("takes no login that smtplib knows")
+    try:
+        connection.login(server.user, server.password)
+    except ValueError as error:
+        raise smtplib.SMTPException("a challenge that is no base64") from error
+
+
+def sort_refusal(step: Step, code: int, reply: bytes | str) -> DeliveryError:
     """Return what a server's no means for the message."""
-    said = f"{PROVIDER} answered {refusal}"
-    if refusal.step is Step.RECIPIENT and (refusal.code < _PERMANENT or refusal.code == _TOO_MUCH):
-        return TemporaryError(said) if refusal.code == _CLOSING else AddressBusy(said)
-    if refusal.code < _PERMANENT:
+    text = reply if isinstance(reply, bytes) else reply.encode()
+    found = _ENHANCED.match(text)
+    enhanced = found[0].decode() if found else ""
+    said = f"{PROVIDER} answered {code} {enhanced}".rstrip()
+    if step is Step.RECIPIENT and (code < _PERMANENT or code == _TOO_MUCH):
+        return TemporaryError(said) if code == _CLOSING else AddressBusy(said)
+    if code < _PERMANENT:
         return TemporaryError(said)
-    if refusal.step in (Step.CONNECTION, Step.LOGIN) or refusal.code in _LOGIN_NEEDED:
+    if step is Step.CONNECTION or code in _LOGIN_NEEDED:
         return Misconfigured(f"{said}: check SMTP_URL")
-    if refusal.step is Step.SENDER and refusal.code != _TOO_MUCH:
+    if step is Step.SENDER and code != _TOO_MUCH:
         return Misconfigured(f"{said} to the sender: check EMAIL_FROM")
-    if refusal.step is Step.RECIPIENT:
-        return PermanentError(f"{said} to the address", ContactState.BOUNCED if _is_gone(refusal) else None)
+    if step is Step.RECIPIENT:
+        # Without a code of its own a reply that speaks of us or of the mail does not speak of the address.
+        is_gone = enhanced in _GONE if enhanced else code in _NO_ADDRESS and not _ABOUT_US.search(text)
+        return PermanentError(f"{said} to the address", ContactState.BOUNCED if is_gone else None)
     return PermanentError(said)
-
-
-def _is_gone(refusal: Refusal) -> bool:
-    if refusal.enhanced:
-        return refusal.enhanced in _GONE
-    return refusal.code in _NO_ADDRESS and not refusal.is_about_us
 
 
 def _refuse_to_leave(server: MailServer) -> LeavesLoopback:

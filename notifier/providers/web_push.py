@@ -1,31 +1,221 @@
-"""Web push: all push services of browsers, which speak one protocol (RFC 8030)."""
+"""Web push by pywebpush: all push services of browsers, which speak one protocol (RFC 8030).
 
-import asyncio
-from collections.abc import Sequence
+Endpoints are addresses from outside. Only hosts of PUSH_HOSTS are asked, the browser makers' own. A payload stands on a
+locked screen: its texts name neither a procedure nor a place.
+"""
 
-from notifier.channel_base import OutgoingMessage
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import Context, copy_context
+from email.utils import parseaddr
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from requests import Response
+from rq.timeouts import JobTimeoutException
+
+from api.models.user import ContactState
+from configs.clock import clock
+from configs.constants import Constant
+from configs.hosts import resolve_stand_in
+from configs.push_keys import read_private_key, write_public_key
+from configs.push_subscriptions import PushSubscription, is_listed, read_subscription
+from configs.settings import SettingMissing, settings
+from notifier.channel_base import Acceptance, OutgoingMessage
+from notifier.content.message_links import account_page
+from notifier.delivery import call_progress
+from notifier.delivery.provider_http import CONNECT_SECONDS, Transport, read_travelling
+from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError, TemporaryError
 from notifier.provider_base import Answer, Provider
+
+# How long one device's push service may keep silent
+PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
+# How long a push service keeps a message for a device that is offline
+PUSH_KEPT_SECONDS = 900
+
+PROVIDER = "web_push"
+_AT_ONCE = 10
+_MARGIN = 1.0  # seconds beyond the time-outs, after which an answer that trickles is waited for no longer
+_HOUR = 3600
+_SIGNED_FOR = 12 * _HOUR  # services take 24 hours at most
+_LONGEST_TITLE, _LONGEST_BODY = 100, 300  # characters: services take 4,096 bytes, encrypted
+_MICROSOFT = ".notify.windows.com"  # which wants to know the type: https://aka.ms/wns-push-headers
+_ENDED = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+# The signature is refused, or is not the one that the browser subscribed for.
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+log = structlog.get_logger(__name__)
+
+
+class _PushTransport(Transport):
+    """Sorts the answers of push services (RFC 8030, sections 5 and 8)."""
+
+    MOST_BYTES = 1 << 16
+    STAND_IN = "map it to a stand-in by SANDBOX_HOSTS"
+
+    def find_timeout(self) -> float:
+        return PUSH_TIMEOUT_SECONDS()
+
+    def sort(self, answer: Response) -> None:
+        status = answer.status_code
+        said = f"{self.name} answered {status}"
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            raise PermanentError(said)  # of this endpoint: its host is as it should be
+        super().sort(answer)
+        if status in _ENDED:
+            raise PermanentError(f"{said}: the subscription ended", ContactState.BLOCKED)
+        if status in _OURS:
+            raise Misconfigured(f"{said}: check VAPID_PRIVATE_KEY and VAPID_PUBLIC_KEY")
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise PermanentError(said)
 
 
 class WebPush(Provider):
-    """The messages of a call are handed over at the same time, and each is answered for itself."""
+    """The messages of a call leave at the same time, on a thread each, and each is answered for itself."""
 
-    MOST = 10  # to claim and encrypt these takes less time than a call of the same worker may wait
-    HAS_OWN_BREAKERS = True
+    MOST = _AT_ONCE
+    SENDS_APART = True
 
     def warm_up(self) -> None:
         """Load nothing: a worker that never sends by push does without the libraries."""
 
-    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand them over and wait for all answers. The worker of push does not wait: see push_lane."""
-        return asyncio.run(_hand_over(messages))
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
+        """Hand them over and yield all answers; one that does not come in time is given up."""
+        contexts = [copy_context() for _ in messages]
+        calls = [
+            _threads().submit(context.run, _send, message)
+            for context, message in zip(contexts, messages, strict=True)
+        ]
+        stopped: JobTimeoutException | None = None
+        try:
+            wait(calls, CONNECT_SECONDS + PUSH_TIMEOUT_SECONDS() + _MARGIN)
+        except JobTimeoutException as error:
+            stopped = error
+        for call, context in zip(calls, contexts, strict=True):
+            yield call.result() if call.done() else _give_up(context)
+        if stopped:
+            raise stopped
 
 
-async def _hand_over(messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-    from notifier.web_push.hand_over import hand_over  # noqa: PLC0415 -- late, see warm_up
-    from notifier.web_push.push_client import PushClient  # noqa: PLC0415 -- as above
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, "push")
 
-    answers: dict[int, Answer] = {}
-    async with PushClient() as client:
-        await hand_over(client, messages, lambda message, answer: answers.update({id(message): answer}))
-    return [answers[id(each)] for each in messages]
+
+@lru_cache(maxsize=1)
+def _transport() -> _PushTransport:
+    return _PushTransport(PROVIDER)
+
+
+def _give_up(context: Context) -> DeliveryError:
+    """End a call that another thread waits for, and return what is known of its message."""
+    may_have_left = call_progress.may_have_left(context)
+    call_progress.end(context)
+    if may_have_left:
+        return OutcomeUnknown(f"{PROVIDER} did not answer in time")
+    return TemporaryError(f"{PROVIDER} not reached in time")
+
+
+def _send(message: OutgoingMessage) -> Answer:
+    """Hand one message over; return the answer. Raises nothing."""
+    call_progress.begin()
+    try:
+        _post(message)
+    except DeliveryError as error:
+        return error
+    except SettingMissing as error:
+        return Misconfigured(str(error))
+    except Exception as error:
+        # The boundary: whatever one endpoint makes a library raise is that message's alone.
+        log.exception("push failed", notifications=[str(each) for each in message.ids])
+        return OutcomeUnknown(type(error).__name__)
+    return Acceptance(PROVIDER, "")  # no receipt follows
+
+
+def _post(message: OutgoingMessage) -> None:
+    from pywebpush import WebPusher, WebPushException  # noqa: PLC0415 -- late, see warm_up
+
+    try:
+        subscription = read_subscription(message.address)
+        target = find_target(subscription)
+        keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
+        if subscription.is_of_former_key(read_own_key()):
+            raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
+        pusher = WebPusher({"endpoint": target, "keys": keys}, requests_session=_transport())
+        headers = _build_headers(subscription, message)
+        pusher.send(build_payload(message), headers, ttl=PUSH_KEPT_SECONDS)
+    except (ValueError, WebPushException) as error:
+        reason = "no subscription that messages can be encrypted for"
+        raise PermanentError(reason, ContactState.BLOCKED) from error
+
+
+def find_target(subscription: PushSubscription) -> str:
+    """Return where a message is posted to: the endpoint, or its stand-in.
+
+    Raises:
+        PermanentError: PUSH_HOSTS does not name its host any more.
+    """
+    if not is_listed(subscription.host, settings().push_hosts):
+        raise PermanentError("the endpoint's host is not one of PUSH_HOSTS")
+    return resolve_stand_in(subscription.endpoint, settings().sandbox_hosts)
+
+
+def build_payload(message: OutgoingMessage) -> bytes:
+    """Return the JSON that the service worker of our pages shows. A copy has the same `tag`, and replaces the first."""
+    content = message.filled
+    shown = {
+        "title": content.subject[:_LONGEST_TITLE],
+        "body": " ".join(content.text.split())[:_LONGEST_BODY],
+        "url": account_page(content.path.strip("/")),
+        "tag": str(message.ids[0]),
+    }
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> dict[str, str]:
+    """Return the headers; of a topic a service keeps one message for a device that is offline.
+
+    https://www.rfc-editor.org/rfc/rfc8030#section-5.4: at most 32 characters of base64url.
+    """
+    topic = base64.urlsafe_b64encode(message.ids[0].bytes).rstrip(b"=").decode("ascii")
+    headers = {"Authorization": _sign(subscription), "Urgency": "high", "Topic": topic}
+    if subscription.host.endswith(_MICROSOFT):
+        headers["X-WNS-Type"] = "wns/raw"
+    return headers | {name: value for name, value in read_travelling(message).items() if value}
+
+
+def _sign(subscription: PushSubscription) -> str:
+    """Return the header Authorization, by which a service knows who sends (RFC 8292).
+
+    Raises:
+        configs.settings.SettingMissing: VAPID_PRIVATE_KEY is not set.
+    """
+    now = settings()
+    contact = f"mailto:{now.support_email or parseaddr(now.email_from)[1]}"  # where a service may complain
+    hour = int(clock().timestamp()) // _HOUR
+    return _sign_for(now.require("vapid_private_key"), f"https://{subscription.host}", hour, contact)
+
+
+@lru_cache(maxsize=64)
+def _sign_for(private_key: str, audience: str, hour: int, contact: str) -> str:
+    """Sign once an hour for each service: elliptic curves take longer than all else of a message."""
+    from py_vapid import Vapid02  # noqa: PLC0415 -- late, see warm_up
+
+    claims: dict[str, Any] = {"aud": audience, "exp": hour * _HOUR + _SIGNED_FOR, "sub": contact}
+    signed: dict[str, str] = Vapid02.from_raw(private_key.encode()).sign(claims)
+    return signed["Authorization"]
+
+
+def read_own_key() -> str | None:
+    """Return the public key of the pair by which messages are signed; None where there is none."""
+    key = settings().vapid_private_key
+    return _derive(key.get_secret_value()) if key else None
+
+
+@lru_cache(maxsize=2)
+def _derive(private_key: str) -> str:
+    return write_public_key(read_private_key(private_key))

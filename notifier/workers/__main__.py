@@ -21,7 +21,7 @@ from notifier.workers import worker
 
 # What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
 # it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its
-# own, but calls and push share one: it waits for no answer of push.
+# own, but calls and push share one: a call goes first, and waits for one job of push at most.
 _WORK = {
     "worker-critical": ("critical",),
     "worker-many": ("critical", "many", "receipts"),

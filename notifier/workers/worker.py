@@ -5,7 +5,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import structlog
 from babel.dates import format_date, format_time
@@ -33,7 +32,6 @@ from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
-from notifier.web_push.push_lane import open_lane
 from notifier.workers.queues import FUNCTIONS, WORK, names_of
 
 _CROWDS_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
@@ -115,8 +113,7 @@ def run(work: Sequence[str], name: str) -> int:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
     functions = {queue: FUNCTIONS[queue] for each in work for queue in names_of(each)}
-    with open_lane() if Channel.PUSH in work else nullcontext():
-        return run_worker(functions, name, get_ready)
+    return run_worker(functions, name, get_ready)
 
 
 @exit_on_config_error("the worker")

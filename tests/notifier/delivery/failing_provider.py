@@ -12,10 +12,9 @@ import time_machine
 from configs.clock import clock
 from notifier import providers
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.delivery import call_time, provider_choice
-from notifier.delivery.call_time import seconds_left
+from notifier.delivery import provider_choice
 from notifier.errors import OutcomeUnknown, TemporaryError
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import OneCallProvider, answer_seconds
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -48,7 +47,7 @@ class FailingProvider(OneCallProvider):
         took = _SECONDS.get(kind, 0.05)
         if not kind or kind in _TAKES:
             self.taken.update(key for each in messages for key in each.ids)
-        left = seconds_left()
+        left = answer_seconds(self.name)
         self.traveller.shift(min(took, left))
         if took > left or kind == BREAKS_OFF:
             raise OutcomeUnknown(f"{self.name} {kind}")
@@ -59,8 +58,7 @@ def put_providers(
     patch: pytest.MonkeyPatch, traveller: time_machine.Traveller, names: Sequence[str]
 ) -> Iterator[FailingProvider]:
     """Put such providers in the place of real ones, and let calls take the clock's time."""
-    for module in (call_time, provider_choice):
-        patch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
+    patch.setattr(provider_choice, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
     for name in names:
         made = FailingProvider(name, traveller)
         patch.setitem(providers.providers(), name, made)

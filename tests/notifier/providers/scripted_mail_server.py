@@ -65,7 +65,7 @@ class ScriptedMailServer:
         if not self._reply(wire, "GREETING"):
             return
         while line := lines.readline():
-            verb = line.split()[0].decode().upper()
+            verb = line.split()[0].decode("latin-1").upper()  # of a connection that ends, anything
             self.verbs.append(verb)
             if isinstance(wire, ssl.SSLSocket):
                 self.encrypted.add(verb)

@@ -14,11 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from api.models.user import ContactState
+from api.models.user import Channel, ContactState
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.mime_message import build_mime, split_sender
-from notifier.delivery import smtp_connection
-from notifier.delivery.call_time import within
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -29,8 +27,10 @@ from notifier.errors import (
     PermanentError,
     TemporaryError,
 )
+from notifier.providers import smtp
 from notifier.providers.smtp import Smtp
 from tests.crawler.certificate import self_signed, serving
+from tests.notifier.delivery.ending_job import hand_over_in_job
 from tests.notifier.providers.scripted_mail_server import (
     FLOOD,
     HANG_UP,
@@ -66,7 +66,8 @@ def mails(count: int = 1, **fields: Any) -> list[OutgoingMessage]:
 
 
 def hand_over(messages: list[OutgoingMessage], seconds: float = 10) -> "list[Answer]":
-    with within(seconds):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(smtp, "answer_seconds", lambda _: seconds)
         return list(Smtp().hand_over(messages))
 
 
@@ -213,12 +214,25 @@ def test_a_connection_lost_after_the_final_dot_is_unknown(serve: Serve, trouble:
     assert type(one(0.3)) is OutcomeUnknown
 
 
-@pytest.mark.parametrize(("verb", "kind"), [("MAIL", TemporaryError), ("DOT", OutcomeUnknown)])
-def test_a_reply_that_has_no_end_ends_with_the_call(serve: Serve, verb: str, kind: type) -> None:
-    serve(**{verb: TRICKLE})
+@pytest.mark.rule("6.3")
+@pytest.mark.usefixtures("redis_server")
+@pytest.mark.parametrize(
+    ("verb", "kinds"),
+    [
+        ("GREETING", [TemporaryError, TemporaryError]),
+        ("MAIL", [TemporaryError, TemporaryError]),
+        ("DOT", [OutcomeUnknown, NotAttempted]),
+    ],
+)
+def test_a_reply_that_trickles_ends_with_the_job(
+    serve: Serve, settings_env: Put, verb: str, kinds: list[type]
+) -> None:
+    server = serve(**{verb: TRICKLE})
+    url = f"smtp://rdv:password-of-tests@{server.address}"
+    settings_env(SMTP_URL=url, MAIL_PROVIDERS="smtp")
     began = time.monotonic()
-    assert type(one(0.3)) is kind
-    assert time.monotonic() - began < 3
+    assert [type(each) for each in hand_over_in_job(Channel.EMAIL, mails(2), 0.5)] == kinds
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(("verb", "kind"), [("GREETING", TemporaryError), ("DOT", OutcomeUnknown)])
@@ -296,9 +310,9 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.S
     """Give what a server needs for TLS with a certificate that our side trusts."""
     pem = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
-    smtp_connection.tls_context.cache_clear()
+    smtp.tls_context.cache_clear()
     yield serving(pem)
-    smtp_connection.tls_context.cache_clear()
+    smtp.tls_context.cache_clear()
 
 
 @pytest.mark.parametrize("way", ["starttls", "from_start"])

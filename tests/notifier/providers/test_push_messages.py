@@ -17,7 +17,7 @@ from configs.plan import PlanName
 from configs.settings import settings
 from notifier import create_notifications
 from notifier.jobs import deliver
-from notifier.web_push.push_client import PUSH_KEPT_SECONDS
+from notifier.providers.web_push import PUSH_KEPT_SECONDS
 from tests.browser_keys import browser_address
 from tests.notifier.world import alert, detection, get, matched, notifications, person
 

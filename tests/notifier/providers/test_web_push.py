@@ -1,0 +1,237 @@
+"""Web push: what answers mean, endpoints that lead where they must not, and those that hold up a call."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from api.models.base import new_id
+from api.models.user import Channel, ContactState
+from configs.circuit_breaker import FAILURES
+from configs.clock import clock
+from configs.push_keys import draw_keys
+from configs.push_subscriptions import PushSubscription, read_subscription
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import BatchSender
+from notifier.delivery.provider_choice import ProviderChoice
+from notifier.errors import (
+    LeavesLoopback,
+    Misconfigured,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderResting,
+    RateLimited,
+    TemporaryError,
+)
+from notifier.provider_base import Answer
+from notifier.providers import providers
+from tests.browser_keys import browser_address, subscribe
+from tests.notifier.delivery.ending_job import hand_over_in_job
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("redis_server")
+CONTENT = RenderedMessage(text="Réservez vite.", subject="Créneau détecté", path="/dashboard")
+HOST = "updates.push.services.mozilla.com"
+
+
+def outgoing(address: str) -> OutgoingMessage:
+    return OutgoingMessage(CONTENT, address, [new_id()])
+
+
+def send(*addresses: str) -> Sequence[Answer]:
+    return list(providers()["web_push"].hand_over([outgoing(each) for each in addresses]))
+
+
+def choose(*addresses: str) -> Sequence[Answer]:
+    """Hand messages over as a job does, by the breaker."""
+    return ProviderChoice(Channel.PUSH, lambda: True).hand_over([outgoing(each) for each in addresses])
+
+
+def at(endpoint: str) -> str:
+    made = subscribe()
+    return PushSubscription(endpoint, **made["keys"]).as_address()
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "state"),
+    [
+        ("rate_limited", RateLimited, None),
+        ("error_500", TemporaryError, None),
+        ("unauthorized", Misconfigured, None),
+        ("refuse", TemporaryError, None),
+        ("reset", OutcomeUnknown, None),
+        ("ended", PermanentError, ContactState.BLOCKED),
+        ("redirect", PermanentError, None),
+        ("odd", PermanentError, None),
+    ],
+)
+def test_each_answer_has_its_meaning(
+    sandbox: "Running", mode: str, error: type[Exception], state: ContactState | None
+) -> None:
+    sandbox.provider_mode("push", mode)
+    (answer,) = send(browser_address("camille"))
+    assert type(answer) is error, answer
+    assert getattr(answer, "contact_state", None) is state
+    if mode == "rate_limited":
+        assert getattr(answer, "retry_after", None) == 5
+
+
+def test_a_device_of_a_former_key_ends_and_nothing_is_sent(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    private, public = draw_keys()
+    settings_env(VAPID_PRIVATE_KEY=private, VAPID_PUBLIC_KEY=public)
+    mine = read_subscription(browser_address("camille"))
+    answers = send(*(replace(mine, server_key=key).as_address() for key in (draw_keys()[1], public)))
+    assert [getattr(each, "contact_state", None) for each in answers] == [ContactState.BLOCKED, None]
+    assert isinstance(answers[1], Acceptance)
+
+
+def test_an_endpoint_that_never_answers_is_waited_for_so_long(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="1.5")
+    silent, live = send(browser_address("silent-1"), browser_address("camille"))
+    assert isinstance(silent, OutcomeUnknown)
+    assert isinstance(live, Acceptance)
+
+
+def test_all_of_a_call_leave_at_the_same_time(sandbox: "Running", settings_env: Callable[..., None]) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="2")
+    names = [f"silent-{number}" for number in range(5)] + [f"live-{number}" for number in range(5)]
+    began = time.monotonic()
+    answers = send(*map(browser_address, names))
+    assert [isinstance(each, Acceptance) for each in answers] == [False] * 5 + [True] * 5
+    assert time.monotonic() - began < 5 * 2
+
+
+def test_messages_of_different_texts_leave_in_one_call(sandbox: "Running") -> None:
+    other = replace(CONTENT, subject="Ceci est un test")
+    messages = [outgoing(browser_address("camille")), replace(outgoing(browser_address("b")), content=other)]
+    until = clock() + timedelta(seconds=20)
+    assert len(list(BatchSender(Channel.PUSH, until).send(messages))) == 1
+    assert {each.subject for each in sandbox.messages("push")} == {CONTENT.subject, other.subject}
+
+
+def test_a_service_that_is_away_is_left_alone(sandbox: "Running", settings_env: Callable[..., None]) -> None:
+    settings_env(SANDBOX_HOSTS="push.sandbox.test=127.0.0.1:1")
+    for _ in range(FAILURES):
+        assert isinstance(choose(browser_address("camille"))[0], TemporaryError)
+    assert isinstance(choose(browser_address("camille"))[0], ProviderResting)
+
+
+def test_one_service_that_answers_keeps_the_others_going(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    place = sandbox.push.partition("//")[2]
+    settings_env(
+        PUSH_HOSTS="push.sandbox.test,other.sandbox.test",
+        SANDBOX_HOSTS=f"push.sandbox.test={place},other.sandbox.test=127.0.0.1:1",
+    )
+    away = at("https://other.sandbox.test/x")
+    for _ in range(FAILURES + 1):
+        refused, live = choose(away, browser_address("camille"))
+        assert type(refused) is TemporaryError
+        assert isinstance(live, Acceptance)
+
+
+def test_dead_endpoints_leave_their_host_open_to_others(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="0.1")
+    for number in range(FAILURES + 1):
+        choose(browser_address(f"silent-{number}"))
+        choose(browser_address(f"gone-{number}"))
+    settings_env(PUSH_TIMEOUT_SECONDS="5")
+    assert isinstance(choose(browser_address("camille"))[0], Acceptance)
+
+
+def test_a_host_that_was_taken_off_the_list_is_not_asked(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_HOSTS="fcm.googleapis.com")
+    assert type(send(browser_address("camille"))[0]) is PermanentError
+    assert sandbox.provider_calls("push") == 0
+
+
+def test_nothing_leaves_loopback_outside_production(settings_env: Callable[..., None]) -> None:
+    (answer,) = send(at(f"https://{HOST}/x"))
+    assert isinstance(answer, LeavesLoopback)
+
+
+@pytest.mark.parametrize("address", ["", "{}", "987654", '{"endpoint": "x", "p256dh": "y", "auth": "z"}'])
+def test_what_is_no_subscription_loses_its_contact(sandbox: "Running", address: str) -> None:
+    (answer,) = send(address)
+    assert isinstance(answer, PermanentError)
+    assert answer.contact_state in (ContactState.BLOCKED, None)
+
+
+def test_without_a_key_nothing_is_sent(sandbox: "Running", settings_env: Callable[..., None]) -> None:
+    settings_env(VAPID_PRIVATE_KEY="")
+    assert isinstance(send(browser_address("camille"))[0], Misconfigured)
+
+
+@contextmanager
+def serving(begin: bytes, more: bytes, pause: float, settings_env: Callable[..., None]) -> Iterator[None]:
+    """Be the stand-in of all push services: begin an answer, and never end it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
+        listener.settimeout(10)
+
+        def answer(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(begin)
+                for _ in range(2000):
+                    connection.sendall(more)
+                    time.sleep(pause)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threads.submit(answer, listener.accept()[0])
+
+        threads.submit(accept)
+        settings_env(
+            SANDBOX_HOSTS=f"push.sandbox.test=127.0.0.1:{listener.getsockname()[1]}",
+            PUSH_TIMEOUT_SECONDS="0.3",
+        )
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_answers_that_trickle_are_given_up_and_leave_their_threads_to_others(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    with serving(b"HTTP/1.1 201 Created\r\nX-Long: ", b"a", 0.05, settings_env):
+        answers = send(*(browser_address(f"{number}") for number in range(10)))
+    assert {type(each) for each in answers} == {OutcomeUnknown}
+    place = sandbox.push.partition("//")[2]
+    settings_env(SANDBOX_HOSTS=f"push.sandbox.test={place}", PUSH_TIMEOUT_SECONDS="5")
+    assert isinstance(send(browser_address("camille"))[0], Acceptance)
+
+
+def test_an_answer_that_floods_is_unknown_after_64_kilobytes(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    with serving(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 0, settings_env):
+        (answer,) = send(browser_address("camille"))
+    assert isinstance(answer, OutcomeUnknown)
+    assert "AnswerTooLong" in answer.reason
+
+
+def test_a_job_that_ends_keeps_what_was_answered(
+    sandbox: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PUSH_TIMEOUT_SECONDS="20")
+    names = ["silent-1", "camille", "gone-1"]
+    answers = hand_over_in_job(Channel.PUSH, [outgoing(browser_address(each)) for each in names], 1.5)
+    assert [type(each) for each in answers] == [OutcomeUnknown, Acceptance, PermanentError]
