@@ -17,7 +17,21 @@ from deploy.status.programs import read_programs
 _STYLES = {GOOD: "green", WARN: "yellow", BAD: "bold red"}
 _LABEL = 9  # columns
 _SHOWN = 4  # lines of a list that may be long
-_WORDS = Words()
+_WORDS = Words(
+    empty={
+        "alarms": "none open",
+        "due": "nothing is scheduled",
+        "discovery": "no walk yet",
+        "hosts": "all asked as usual",
+        "lateness": "no desk was checked twice within the hour",
+        "newest_check_at": "never",
+        "proofs": "nobody speaks of them: does `python -m crawler.proofs` run?",
+        "providers": "nothing in 15 min",
+        "runs": "none was due lately",
+        "spiders": "none speaks: nothing is checked",
+        "workers": "none: nobody is told",
+    }
+)
 
 
 def ask_all(state: Path | None) -> Parts:

@@ -36,15 +36,20 @@ Line = list[Piece]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words of the lines; without a label a field is called by its name, and a value is shown as it is."""
+    """Words of the lines; without a label a field is called by its name, and a value is shown as it is.
+
+    `empty` says of a part, of one of its records or of a field what it means that nothing is there.
+    """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    empty: Mapping[str, str] = field(default_factory=dict)
     sign: str = " "  # between label and value
     ago: str = "{} ago"
     left: str = "{} left"
     more: str = "and {} more"
     none: str = "none"
+    share: str = "{:.0f}%"
     well: str = "well: {}"
     away: str = "does not answer: {}"
     write_time: Callable[[timedelta], str] = format_duration
@@ -97,7 +102,8 @@ _TONES: Mapping[str, Callable[[Any], str]] = {
     "workers.failed": _WAITS,
     "programs.state": _by_word({"RUNNING": GOOD}, BAD),
 }  # fmt: skip
-_EMPTY = {"due": BAD, "spiders": BAD, "workers": BAD, "proofs": WARN, "runs": WARN}  # else nothing is good
+# Where nothing is there; else that is good.
+_EMPTY = {"due": BAD, "hosts": GOOD, "spiders": BAD, "workers": BAD, "proofs": WARN, "runs": WARN}
 _QUIET = frozenset({"health", "jobs", "runs"})  # of which what is well is named in one line
 _CUT = frozenset({"alarms", "dead", "drifts", "outages", "reduced", "resting", "runs", "stopped", "troubles"})
 _BARE = frozenset({
@@ -118,14 +124,12 @@ def list_lines(part: str, found: Any, words: Words, most: int) -> list[Line]:
         return [[Piece(words.away.format(found.down), BAD)]]
     if isinstance(found, list | tuple):
         return _list_records(part, found, words, most)
-    if found is None:
-        return [[Piece(words.none)]]
-    values = _read_fields(found)
+    values = {} if found is None else _read_fields(found)
     flat = {name: each for name, each in values.items() if not _is_nested(each)}
     head = list(_list_pieces(part, flat, words, zeros=True))
     nested = [name for name, each in values.items() if _is_nested(each)]
     lines = [line for name in nested for line in _list_nested(part, name, values[name], words, most)]
-    return [*([head] if head else []), *lines] or [[Piece(words.none)]]
+    return [*([head] if head else []), *lines] or [[Piece(_say_empty(words, part), _EMPTY.get(part, ""))]]
 
 
 def _list_nested(part: str, name: str, found: Any, words: Words, most: int) -> list[Line]:
@@ -142,10 +146,11 @@ def _list_nested(part: str, name: str, found: Any, words: Words, most: int) -> l
 
 def _list_records(group: str, found: Sequence[Any], words: Words, most: int) -> list[Line]:
     if not found:
-        return [[Piece(words.none, _EMPTY.get(group, GOOD))]]
+        return [[Piece(_say_empty(words, group), _EMPTY.get(group, GOOD))]]
     records = [_read_fields(each) for each in found]
     lines = [list(_list_pieces(group, each, words)) for each in records]
-    lines = [[*line, Piece(words.none)] if len(line) == 1 and group not in _QUIET else line for line in lines]
+    quiet = Piece(_say_empty(words, group))
+    lines = [[*line, quiet] if len(line) == 1 and group not in _QUIET else line for line in lines]
     well: list[str] = []
     if group in _QUIET:
         is_odd = [any(piece.tone in (WARN, BAD) for piece in line) for line in lines]
@@ -211,7 +216,7 @@ def _write_text(group: str, name: str, value: Any, words: Words) -> str:
         cut = name == "desks" and more
         return f"{value[0]} {words.more.format(more)}" if cut else ", ".join(map(str, value))
     if value is None:
-        return words.none
+        return _say_empty(words, name)
     text = str(value)
     if name in _WORDS_OF_OURS and (group, name) != ("health", "reason"):
         text = _say(words, text)
@@ -221,7 +226,11 @@ def _write_text(group: str, name: str, value: Any, words: Words) -> str:
 def _write_number(name: str, value: float, words: Words) -> str:
     if name.endswith("_seconds") or name == "left_alone":
         return words.write_time(timedelta(seconds=value))
-    return f"{value:.0%}" if name == "share" else words.write_number(value)
+    return words.share.format(100 * value) if name == "share" else words.write_number(value)
+
+
+def _say_empty(words: Words, name: str) -> str:
+    return words.empty.get(name, words.none)
 
 
 def _say(words: Words, value: str) -> str:

@@ -41,8 +41,31 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.UNREACHABLE: "site injoignable",
     Outcome.UNREADABLE: "page illisible",
 }
-INCIDENT_REASONS: dict[str, str] = {
-    each: name[:1].upper() + name[1:] for each in IncidentReason if (name := name_incident(each))
+_SHORT = {
+    IncidentReason.BLOCKED: "Accès refusé",
+    IncidentReason.RATE_LIMITED: "Trop de requêtes",
+    IncidentReason.MAINTENANCE: "Maintenance",
+    IncidentReason.CLOSED: "Page fermée",
+    IncidentReason.UNREACHABLE: "Site injoignable",
+    IncidentReason.UNREADABLE: "Page illisible",
+    IncidentReason.UNLINKED: "Page qui n’est plus liée",
+    IncidentReason.GONE: "Page disparue",
+    IncidentReason.HOME: "Renvoi à l’accueil",
+    IncidentReason.RETITLED: "Page renommée",
+    IncidentReason.SILENT: "Page sans rendez-vous",
+    IncidentReason.PROVIDER_DOWN: "Fournisseur en panne",
+    IncidentReason.OLD_QUEUE: "File en retard",
+    IncidentReason.QUOTA: "Quota bientôt épuisé",
+    IncidentReason.MAIL_CEILING: "E-mails demandés par des inconnus",
+    IncidentReason.FAILURES_RISING: "Échecs en hausse",
+    IncidentReason.FRAUD_WARNING: "Alerte de fraude",
+    IncidentReason.FALSE_ALARMS: "Fausses alertes",
+    IncidentReason.TABLE_GROWTH: "Table qui grossit",
+}
+INCIDENT_REASONS: dict[str, str] = {  # as the digest's, where none is shorter
+    each: _SHORT.get(each, name[:1].upper() + name[1:])
+    for each in IncidentReason
+    if (name := name_incident(each))
 }
 
 

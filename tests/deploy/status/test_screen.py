@@ -40,7 +40,7 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
     [
         ("health", ["planner · down · silent", "well: redis"]),
         ("alarms", [f"7 · {HOST} · blocked · told 10 min ago · repeated 10 min ago"]),
-        ("desks", ["watched 3 · unwatched 2 · newest check none", "by status · ACTIVE 1 · ERROR 1 · UNPLANNED 1", f"troubles · ERROR · unreachable · {BOBIGNY} and 1 more", f"worst 2.5 · {BOBIGNY}"]),
+        ("desks", ["watched 3 · unwatched 2 · newest check never", "by status · ACTIVE 1 · ERROR 1 · UNPLANNED 1", f"troubles · ERROR · unreachable · {BOBIGNY} and 1 more", f"worst 2.5 · {BOBIGNY}"]),
         ("hosts", [f"stopped · {HOST} · since 10 min · essai", "resting · rest:443 · 5 min left · blocked", "slow:443 · share 50%"]),
         ("outages", ["9 · stopped 9", "and 5 more"]),
         ("due", ["ants · desks 101 · overdue 3 · latest 4.5 s · held back 2 · pushed 1"]),
@@ -48,7 +48,7 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
         ("jobs", ["slots · jobs 3 · oldest 9.5 s · failed 1", "well: sms"]),
         ("runs", ["check_days · ended 10 min ago · failed · KeyError", "done · failed 2 · due 10 min", "well: make_partitions"]),
         ("messages", ["on the way 2 · oldest 99 s", "by state · sent 4", "dead · sms · 21211 · number 3"]),
-        ("providers", ["sms · failed 2 · again 1", "twilio 30 s", "email · none"]),
+        ("providers", ["sms · failed 2 · again 1", "twilio 30 s", "email · nothing in 15 min"]),
         ("payments", ["events 1 · oldest 30 s", "differences 1", "left alone 60 s"]),
         ("proofs", ["waiting 3 · oldest 10 min · given up 1 · away since 10 min · refused · full"]),
         ("discovery", ["ended 10 min ago · cut · pages 90 · found 2", f"drifts · {BOBIGNY} · gone · 404"]),

@@ -52,6 +52,19 @@ _LABELS = {
     "version": "version", "waiting": "en route", "waiting_alerts": "alertes en attente", "watched": "vérifiés",
     "wished_seconds": "souhaité", "workers.jobs": "faits", "worst": "au pire",
 }  # fmt: skip
+_EMPTY = {
+    "alarms": "Aucune sans réponse",
+    "due": "Rien n’est planifié",
+    "discovery": "Pas encore de parcours",
+    "hosts": "Tous consultés comme prévu",
+    "lateness": "Aucun guichet n’a été vérifié deux fois en une heure",
+    "newest_check_at": "jamais",
+    "outages": "Aucune",
+    "proofs": "Personne n’en parle : `python -m crawler.proofs` tourne-t-il ?",
+    "providers": "rien depuis 15 min",
+    "spiders": "Aucun ne répond : rien n’est vérifié",
+    "workers": "Aucun : personne n’est averti",
+}
 
 
 def _write_time(time: timedelta) -> str:
@@ -75,11 +88,13 @@ def build_words() -> Words:
             "suspended": "suspendu", "waiting": "en attente", "serving": "en service", "ending": "s’arrête",
             "done": "réussie", "failed": "échec", "down": "en panne", "degraded": "dégradé", "ok": "en marche",
         },
+        empty=_EMPTY,
         sign=" : ",
         ago="il y a {}",
         left="encore {}",
         more="et {} de plus",
         none="rien",
+        share="{:.0f} %",
         well="En ordre : {}",
         away="Ne répond pas : {}",
         write_time=_write_time,

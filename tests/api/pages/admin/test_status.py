@@ -37,16 +37,16 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
     ("section", "texts"),
     [
         ("Santé", ["planner · bad en panne · silent", "good En ordre : redis"]),
-        ("Alarmes", [f"bad 7 · {HOST} · Site qui nous refuse · signalée il y a 10 min · répétée il y a 10 min"]),
-        ("Guichets", ["vérifiés : 3 · hors surveillance : 2", "bad En erreur : 1 · warn Pas encore planifié : 1", "au pire : 2,50", "bad dernière vérification : rien", "créneaux ouverts : 4"]),
-        ("Sites", [f"arrêtés · bad {HOST} · depuis 10 min · essai", "warn rest:443 · encore 5 min", "débit : 50%"]),
+        ("Alarmes", [f"bad 7 · {HOST} · Accès refusé · signalée il y a 10 min · répétée il y a 10 min"]),
+        ("Guichets", ["vérifiés : 3 · hors surveillance : 2", "bad En erreur : 1 · warn Pas encore planifié : 1", "au pire : 2,50", "bad dernière vérification : jamais", "créneaux ouverts : 4"]),
+        ("Sites", [f"arrêtés · bad {HOST} · depuis 10 min · essai", "warn rest:443 · encore 5 min", "débit : 50 %"]),
         ("Interruptions", ["warn 9 · stopped : 9", "et 3 de plus"]),
         ("Files des guichets", ["ants · guichets : 101 · en retard : 3 · bad au plus de : 4,5 s · warn attendent leur site : 2 · demandés : 1"]),
         ("Ponctualité", ["retard médian : 0,1 s · bad retard, 95e centile : 3,5 s", "tenu ÷ souhaité : 1,20"]),
         ("Files de travaux", ["slots · warn en attente : 3 · bad le plus ancien depuis : 9,5 s · bad échoués : 1"]),
         ("Tâches de fond", ["check_days · terminé il y a 10 min · bad échec · KeyError", "bad échec : 2", "good En ordre : make_partitions"]),
         ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
-        ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien"]),
+        ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien depuis 15 min"]),
         ("Paiements", ["warn événements de Stripe : 1", "bad Stripe ne répond pas", "bad différences avec Stripe : 1"]),
         ("Preuves", ["m1 · s3://p · warn en route : 3 · depuis 10 min", "bad le dépôt ne prend rien depuis 10 min · bad refused"]),
         ("Découverte", ["warn interrompu faute de temps", "404"]),
@@ -80,7 +80,10 @@ def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
     texts = write_texts(app, {name: PartAway("no answer within 6 s") for name in (HEALTH, *READS)})
     assert set(texts.values()) == {"bad Ne répond pas : no answer within 6 s"}
     said = write_texts(app, make_parts() | {"discovery": {"last": None, "drifts": []}, "spiders": []})
-    assert (said["Découverte"], said["Robots"]) == ("rien", "bad rien")
+    assert (said["Découverte"], said["Robots"]) == (
+        "Pas encore de parcours",
+        "bad Aucun ne répond : rien n’est vérifié",
+    )
 
 
 def test_a_part_that_cannot_be_written_hides_no_other(app: Flask) -> None:
