@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -12,15 +14,23 @@ from typing import Any
 
 import pytest
 import redis
+from playwright.sync_api import Page, sync_playwright
 
+from configs.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
-from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.stack import ROOT, Stack, running, wait_ready
 from deploy.sample_desk_files import only
 from tests.conftest import forget
 from tests.lab.bench.latency import hasty
 from tests.waiting import PATIENCE
+from tests.whole.visitor import Visitor
+
+# A test that starts real processes, or waits for them: one worker has all of them.
+STACK_JOURNEY = [
+    pytest.mark.journey, pytest.mark.processes, pytest.mark.xdist_group("stacks"), pytest.mark.timeout(1500),
+]  # fmt: skip
 
 
 def any_ports() -> StackPorts:
@@ -83,3 +93,27 @@ def stack() -> Iterator[Stack]:
     with quiet_stack(lambda text: only("ezbooking", hasty(text))) as made:
         seed(made)
         yield made
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """Give a page of a browser in French."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
+        )
+        yield browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 900}).new_page()
+        browser.close()
+
+
+def appoint_admin(one: Visitor) -> list[str]:
+    """Make a user who has registered an admin, as docs/operations.md says; return the recovery codes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "admin", one.email, "--another"],
+        cwd=ROOT, env=one.stack.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one.sign_in()
+    codes = one.enable_second_factor()
+    one.sign_in()
+    return codes

@@ -9,15 +9,10 @@ from deploy.local.stack import Stack
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import get
+from tests.whole.conftest import STACK_JOURNEY, get
 from tests.whole.visitor import LOOK, Visitor
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 CHAT, OTHER_CHAT = "100000017", "100000042"
 ANSWERS = {
     "Trop tard": "C’est noté, merci.",

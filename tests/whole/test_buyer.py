@@ -1,42 +1,34 @@
 """Journeys of a buyer and of an operator of payments through a whole stack, with Stripe's stand-in in a real browser."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.check import Check
 from api.models.payment import Payment
 from api.models.user import Grant, User
-from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.clock import clock
 from configs.outcome import Outcome
 from deploy.local.seed import seed
-from deploy.local.stack import ROOT, Stack
+from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.control_client import StripeControl
 from tests.lab.bench.latency import hasty, open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, appoint_admin, quiet_stack
 from tests.whole.jobs import run_job
 from tests.whole.visitor import LOOK, Visitor
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 DESK = "evry-courcouronnes_91/naturalisation"
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
 CAPTCHA = {"deskIds": ["nanterre_92/titre-sejour-premiere-demande"]}
@@ -58,16 +50,6 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def stripe(stack: Stack) -> StripeControl:
     return StripeControl(address(STRIPE, stack.ports.providers))
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
-        )
-        yield browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 900}).new_page()
-        browser.close()
 
 
 def join(stack: Stack, name: str) -> Visitor:
@@ -233,14 +215,7 @@ def test_a_subscription_is_cancelled_at_its_end_or_sooner(nadia: Visitor, stripe
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> Visitor:
     one = join(stack, "oscar")
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "admin", one.email, "--another"],
-        cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    one.sign_in()
-    one.enable_second_factor()
-    one.sign_in()
+    appoint_admin(one)
     return one
 
 

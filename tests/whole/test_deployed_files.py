@@ -17,14 +17,9 @@ from deploy.local.stack import Stack, is_healthy
 from deploy.sample_desk_files import only
 from tests.lab.bench.latency import hasty
 from tests.waiting import until
-from tests.whole.conftest import get, quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, get, quiet_stack
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1500),
-]
+pytestmark = STACK_JOURNEY
 DESK, FORM = "bobigny_93/titre-sejour-remise", 16105
 SHIPPED = Path(__file__).parents[2] / "deploy" / "sandbox" / "prefectures" / "bobigny_93.yaml"
 LONG = 600.0  # seconds; on a busy machine a trial start and a start take a minute each

@@ -17,14 +17,9 @@ from configs.prefecture import desks
 from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack
 from tests.waiting import until
-from tests.whole.conftest import get, quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, get, quiet_stack
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 
 # The stand-ins that misbehave, one way each: their control API's mode, and how a check of theirs then ends.
 TROUBLES = {

@@ -24,18 +24,13 @@ from tests.browser.navigators.person import Person
 from tests.browser.navigators.words import Words
 from tests.lab.bench.latency import CODE, FORM, hasty
 from tests.waiting import PATIENCE, until
-from tests.whole.conftest import quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, quiet_stack
 from tests.whole.granted_plans import grant_plan
 from tests.whole.jobs import run_job
 from tests.whole.moved_clock import ZONE, MovedClock
 from tests.whole.visitor import LOOK, Visitor
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(600),
-]
+pytestmark = STACK_JOURNEY
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
 TITLE = "Essonne (91)"
 CHAT = 100000077

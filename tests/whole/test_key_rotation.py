@@ -26,16 +26,12 @@ from notifier.workers.__main__ import CHILDREN
 from tests.notifier.program import Program
 from tests.rotation import STEPS
 from tests.waiting import until, wait_for_port
+from tests.whole.conftest import STACK_JOURNEY
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(900),
-]
+pytestmark = STACK_JOURNEY
 _GUNICORN = (
     "--workers 1 --threads 4 --preload --no-control-socket --graceful-timeout 3"
     " --config python:configs.gunicorn_hooks"

@@ -12,13 +12,12 @@ from zipfile import ZipFile
 import psutil
 import pytest
 import redis
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.payment import Payment
 from api.models.user import Channel, User
-from configs.browser_binary import arguments, browser_path, sandboxed
 from configs.clock import clock
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
@@ -29,15 +28,10 @@ from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.world import rows
 from tests.lab.bench.latency import hasty
 from tests.waiting import until
-from tests.whole.conftest import quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, quiet_stack
 from tests.whole.visitor import LOOK, Visitor
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 NUMBER = 5000
 MOST_SECONDS, MOST_BYTES = 30.0, 100_000_000
 
@@ -81,17 +75,6 @@ def add_notifications(email: str) -> None:
             )
             for number in range(NUMBER)
         )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path(), args=arguments(), chromium_sandbox=sandboxed()
-        )
-        context = browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 900})
-        yield context.new_page()
-        browser.close()
 
 
 def find_workers() -> list[psutil.Process]:

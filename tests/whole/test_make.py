@@ -12,12 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(900),
-]
+from tests.whole.conftest import STACK_JOURNEY
+
+pytestmark = STACK_JOURNEY
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -1,7 +1,5 @@
 """Journeys of a new user and a new operator through a whole stack, by the API alone."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,20 +10,15 @@ import requests
 
 from configs.clock import clock
 from deploy.local.seed import seed
-from deploy.local.stack import ROOT, Stack
+from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import CODE, hasty, open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import get, quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, appoint_admin, get, quiet_stack
 from tests.whole.visitor import LOOK, Visitor, set_mode
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 PHONE, CHAT, OTHER_PHONE = "+33612345678", 100000042, "+33612345679"
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
 
@@ -41,18 +34,10 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def admin(stack: Stack) -> Visitor:
-    """Make an admin as docs/operations.md says; the stack has one already, who has no password."""
+    """Make an admin beside the one that the stack has, who has no password."""
     one = Visitor(stack, "oscar@example.org")
     one.register()
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "admin", one.email, "--another"],
-        cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    one.sign_in()
-    one.ask("GET", "/admin/status", expect=403)
-    assert len(one.enable_second_factor()) == 10
-    one.sign_in()
+    assert len(appoint_admin(one)) == 10
     return one
 
 

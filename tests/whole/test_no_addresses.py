@@ -23,17 +23,12 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import INBOX
 from tests.lab.bench.latency import hasty, open_slot
 from tests.waiting import until
-from tests.whole.conftest import list_refused, quiet_stack
+from tests.whole.conftest import STACK_JOURNEY, list_refused, quiet_stack
 from tests.whole.redis_record import RedisRecord, recorded
 from tests.whole.test_new_user import admin, give_plan, slot_alerts  # noqa: F401 -- a fixture
 from tests.whole.visitor import LOOK, Visitor, set_mode
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 PHONE, CHAT = "+33612345678", 100000042
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
 # The stand-ins play the providers and the phones: they are outside.

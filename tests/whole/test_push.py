@@ -18,16 +18,11 @@ from tests.browser.chromium_with_profile import WorkerOfPage, open_profile
 from tests.browser.replaced_push import replace_push
 from tests.lab.bench.latency import open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import get
+from tests.whole.conftest import STACK_JOURNEY, get
 from tests.whole.granted_plans import grant_plan
 from tests.whole.visitor import LOOK, Visitor
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Dossier de Lina"}
 TELLING = ("Évry", "Essonne", "91", "aturalisation", "Lina")  # what no locked screen shows
 PATIENCE = 60_000  # milliseconds

@@ -18,14 +18,9 @@ from deploy.local.stack import Stack, is_healthy
 from deploy.local.state_dir import LOGS
 from tests.lab.bench.latency import CODE, open_slot, take_all
 from tests.waiting import until
-from tests.whole.conftest import get, slot_messages
+from tests.whole.conftest import STACK_JOURNEY, get, slot_messages
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 DESK = "evry-courcouronnes_91/naturalisation"
 
 

@@ -12,16 +12,10 @@ from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from tests.lab.bench.latency import hasty, open_slot, seed_by_mail_only, take_all
 from tests.waiting import until
-from tests.whole.conftest import any_ports, get, quiet_stack_on, slot_messages
+from tests.whole.conftest import STACK_JOURNEY, any_ports, get, quiet_stack_on, slot_messages
 from tests.whole.second_machine import SECOND, SecondMachine, joined, why_not
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-    pytest.mark.skipif(bool(why_not()), reason=why_not()),
-]
+pytestmark = [*STACK_JOURNEY, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 # What a lost machine held is taken up again after these, not after the quarter of a minute of a server.
 SHORT = {
     "SEAT_SECONDS": "3", "SEAT_RENEW_SECONDS": "1", "LEASE_SECONDS": "3", "NUDGE_SECONDS": "0.5",
