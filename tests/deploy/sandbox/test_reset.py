@@ -6,19 +6,6 @@ from deploy.sandbox.providers.telegram_chat import Chat
 from deploy.sandbox.running import Running
 
 BOT = "/bot123456:tests"
-PAGE = "/booking/create/48803"
-
-
-def test_sites_forget_slots_modes_sessions_and_counts(sandbox: Running, visit: Any) -> None:
-    visitor = visit(77)
-    visitor.get(f"{PAGE}/0")
-    visitor.send(f"{PAGE}/0", condition="on", nextButton="x")
-    (slot, _) = sandbox.open_slots(77, 48803, count=2)
-    visitor.get(f"{PAGE}/5/{int(slot.timestamp())}")
-    sandbox.mode(77, "block")
-    sandbox.reset()
-    assert (sandbox.requests(77), sandbox.reservations(77), sandbox.take_slots(77, 48803)) == ([], 0, [])
-    assert visitor.get(f"{PAGE}/2").location == f"{PAGE}/0"
 
 
 def test_providers_forget_messages_modes_updates_and_the_webhook(sandbox: Running, visit: Any) -> None:
