@@ -12,13 +12,9 @@ import pytest
 from tests.lab.chaos import stories
 from tests.lab.chaos.faults import faults
 from tests.lab.chaos.periods import INTERVAL
+from tests.whole.conftest import STACK_JOURNEY
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.processes,
-    pytest.mark.xdist_group("stacks"),
-    pytest.mark.timeout(1200),
-]
+pytestmark = STACK_JOURNEY
 _PATIENCE = 1100.0  # seconds; a busy machine takes minutes to start everything
 ROOT = Path(__file__).resolve().parents[2]
 WAVES = (
@@ -33,7 +29,7 @@ WAVES = (
     ("store-of-proofs-is-away",),
     ("kill-payments-worker", "stripe-events-are-troubled"),
     (
-        "stripe-acts-and-breaks-off", "read-checks-for-long", "show-huge-texts", "open-many-slots",
+        "stripe-acts-and-breaks-off", "show-huge-texts", "open-many-slots",
         "kill-job-worker", "kill-scheduler",
     ),
     ("first-provider-of-mail-is-away", "receipts-come-late", "receipts-are-repeated"),
@@ -110,15 +106,11 @@ def test_no_transaction_lasts_as_long_as_the_silence_of_a_site_or_a_provider(fig
 def test_every_detection_has_its_page_or_lost_it_with_its_spider(figures: Figures) -> None:
     assert figures["proofs lost"] == 0, figures["said"]
     assert figures["proofs kept"] >= 10
-    assert figures["proofs kept"] > figures["proofs lost, allowed"]
+    assert figures["proofs kept"] > figures.get("proofs lost, allowed", 0)
 
 
 def test_health_names_a_store_of_proofs_that_is_away(figures: Figures) -> None:
     assert figures["health named what was down"] == "1 of 1"
-
-
-def test_no_check_waits_while_a_transaction_reads_checks_and_a_day_of_it_is_made(figures: Figures) -> None:
-    assert 0 <= figures[stories.WAITED] < stories.LIMITS[stories.WAITED]
 
 
 def test_payments_agree_with_stripe_to_the_cent(figures: Figures) -> None:

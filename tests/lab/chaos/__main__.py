@@ -41,7 +41,7 @@ from tests.lab.chaos.periods import PERIODS, hasty, longest_wait
 from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, looking_after, until
 from tests.lab.chaos.runner import ChaosRunner, draw_faults
 from tests.lab.chaos.shop import Shop
-from tests.lab.chaos.stories import LIMITS, OFFSET_FILE
+from tests.lab.chaos.stories import OFFSET_FILE
 from tests.lab.chaos.subscribers import settle_in
 
 _LEAST = 0.8  # of the time, even where enough died before
@@ -283,13 +283,8 @@ def find_failures(found: dict[str, Any]) -> list[str]:
         "deletions that differ", "promises that are broken", "messages that differ", "calls and pushes that differ",
         "rounds that were not well in time",
     )  # fmt: skip
-    over = [
-        f"{name}: {found[name]}, less than {limit:g} is allowed"
-        for name, limit in LIMITS.items()
-        if found.get(name, 0.0) >= limit
-    ]
     wrong = [f"{name}: {found[name]}, none is allowed" for name in bad if found[name]]
-    return [*wrong, *over, *(f"health named nothing during {name}" for name in found["health was silent in"])]
+    return [*wrong, *(f"health named nothing during {name}" for name in found["health was silent in"])]
 
 
 if __name__ == "__main__":

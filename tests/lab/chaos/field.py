@@ -1,7 +1,6 @@
 """The field of the faults: the stack, the world outside, the desks, and their own random numbers."""
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,11 @@ import sqlalchemy as sa
 
 from configs.desk import Desk
 from deploy.local.stack import Stack
-from tests.lab.chaos.deliveries import deliveries
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
 from tests.lab.chaos.outside import SandboxControl, plannings_of
 from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, until
 from tests.lab.chaos.shop import Shop
-from tests.lab.chaos.subscribers import Reached
 
 _BACK = 30.0  # seconds in which a server that died is to be revived
 
@@ -70,12 +67,6 @@ class Field:
         finally:
             self.outside.reserved.discard(desk.id)
 
-    def reached_by(self, opening: OpenedSlot) -> set[Reached]:
-        """Return who has heard of a slot so far."""
-        found = deliveries(self.engine, self.inbox.messages(), self.journal)
-        messages = [each.message for each in found if opening.slot in each.slots]
-        return {(message.channel, message.address) for message in messages}
-
     def read(self, query: sa.Executable, **values: Any) -> Any:
         """Return the first value of a query."""
         with self.engine.connect() as connection:
@@ -120,11 +111,3 @@ class Fault:
     def held(self) -> frozenset[str]:
         """Return what it holds; health needs somebody to answer while it is to name a part."""
         return frozenset(self.holds.split()) | ({"gunicorn"} if self.names else set())
-
-
-def seconds_until(seen: Callable[[], bool], longest: float) -> float:
-    """Return how long it takes until something is seen, `longest` where it takes longer."""
-    began = time.monotonic()
-    while not seen() and time.monotonic() < began + longest:
-        time.sleep(0.1)
-    return min(time.monotonic() - began, longest)
