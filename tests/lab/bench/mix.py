@@ -11,7 +11,7 @@ from tests.lab.bench.notifier_stack import CROWD_DESK, NotifierStack, run_notifi
 from tests.lab.bench.people import Crowd
 
 _GOALS = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 1.0, Channel.SMS: 1.0}  # seconds, p95 of a fresh alert
-_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below what is reserved for them
+_APART = {Channel.EMAIL: 0.1, Channel.TELEGRAM: 0.5, Channel.SMS: 1.0}  # below the rate
 _PEOPLE = {
     Channel.EMAIL: (10_000, 60),
     Channel.TELEGRAM: (2_000, 10),
