@@ -1,5 +1,6 @@
 """Restores that are refused: each in one line that says what to do, and with nothing left behind."""
 
+import fcntl
 import json
 import os
 import re
@@ -11,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from deploy.backup import restore as restoring
 from deploy.backup.__main__ import main
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, read_catalogue
 from deploy.backup.wal_archive import SEGMENT, read_archive, segment_name, write_segments
@@ -72,25 +72,15 @@ def test_what_is_stored_is_restored_and_it_says_whether_it_was_compared(
 
 
 @pytest.mark.usefixtures("base")
-def test_a_second_restore_into_the_folder_leaves_the_first_one_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused: list[str] = []
-    unpack = restoring._unpack
-
-    def meet_another(*given: Any) -> None:
-        monkeypatch.setattr(restoring, "_unpack", unpack)
-        with pytest.raises(SystemExit) as caught:
-            restore(tmp_path)
-        refused.append(str(caught.value))
-        unpack(*given)
-
-    monkeypatch.setattr(restoring, "_unpack", meet_another)
+def test_a_folder_in_which_another_restore_is_at_work_is_refused_until_it_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    assert f"another restore is at work in {folder}: let it end, or name another folder" in refusal(tmp_path)
+    os.close(other)
     restore(tmp_path)
-    assert refused == [
-        f"restore failed: another restore is at work in {tmp_path}/data: let it end, or name another folder"
-    ]
-    assert (tmp_path / "data" / "global" / "pg_control").exists()
+    assert (folder / "global" / "pg_control").exists()
 
 
 @pytest.mark.usefixtures("base")
@@ -116,11 +106,8 @@ def test_an_instant_outside_the_range_is_refused_with_the_range(tmp_path: Path) 
     assert "stored up to 2026-11-22 09:30:00 UTC" in refusal(tmp_path, "--to", "2026-11-22T09:30:01Z")
 
 
-def test_a_disk_that_is_too_small_is_named_before_the_work_begins(
-    tmp_path: Path, base: Manifest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path: Path, base: Manifest) -> None:
     change(tmp_path, base, database_bytes=1 << 50)
-    monkeypatch.setattr(restoring, "_unpack", lambda *_: pytest.fail("it began"))
     text = refusal(tmp_path)
     assert "MB free, 1073741824 MB are needed: name a folder on a larger disk" in text
 
