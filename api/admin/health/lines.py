@@ -114,6 +114,7 @@ _SINCE = frozenset(
     {"away_since", "due_at", "oldest_at", "since", "started"}
 )  # instants of which the age is shown
 _WORDS_OF_OURS = frozenset({"channel", "reason", "result", "state", "status"})
+_NO_ZERO = frozenset({"left_alone_seconds"})  # whose name says a trouble
 _SKIPPED = frozenset({"programs.pid", "proofs.at", "runs.planned_at"})
 _LONGEST = {"version": 8, "spiders.job": 8, "workers.name": 12}
 
@@ -158,6 +159,8 @@ def _list_records(group: str, found: Sequence[Any], words: Words, most: int) -> 
         lines = [line for line, odd in zip(lines, is_odd, strict=True) if odd]
     if group in _CUT and len(lines) > most:
         lines = [*lines[:most], [Piece(words.more.format(len(lines) - most))]]
+    if group == "dead":
+        lines.insert(0, [Piece(str(sum(each["number"] for each in records)), BAD)])
     if group == "outages":
         reasons = Counter(str(each["reason"]) for each in records)
         lines.insert(0, [Piece(str(len(records)), WARN), *_list_counts("reasons", reasons, words)])
@@ -173,7 +176,8 @@ def _list_pieces(
     for name, value in values.items():
         key = f"{group}.{name}"
         tone = _TONES.get(key, lambda _: "")(value)
-        if key in _SKIPPED or (not value and not tone and not (zeros and value == 0 and value is not False)):
+        shows_zero = zeros and value == 0 and value is not False and name not in _NO_ZERO
+        if key in _SKIPPED or (not value and not tone and not shows_zero):
             continue
         if isinstance(value, dict):
             yield from _list_counts(name, value, words)

@@ -45,7 +45,7 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Ponctualité", ["retard médian : 0,1 s · bad retard, 95e centile : 3,5 s", "tenu ÷ souhaité : 1,20"]),
         ("Files de travaux", ["slots · warn en attente : 3 · bad le plus ancien depuis : 9,5 s · bad échoués : 1"]),
         ("Tâches de fond", ["check_days · terminé il y a 10 min · bad échec · KeyError", "bad échec : 2", "good En ordre : make_partitions"]),
-        ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
+        ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "échoués · bad 3 | échoués · SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
         ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien depuis 15 min"]),
         ("Paiements", ["warn événements de Stripe : 1", "bad Stripe ne répond pas", "bad différences avec Stripe : 1"]),
         ("Preuves", ["m1 · s3://p · warn en route : 3 · depuis 10 min", "bad le dépôt ne prend rien depuis 10 min · bad refused"]),
@@ -74,6 +74,8 @@ def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
 def test_lengths_of_time_are_french(app: Flask) -> None:
     parts = make_parts() | {"payments": replace(make_parts()["payments"], left_alone_seconds=300_000)}
     assert "3 j" in write_texts(app, parts)["Paiements"]
+    parts["payments"] = replace(parts["payments"], left_alone_seconds=0)
+    assert "Stripe ne répond pas" not in write_texts(app, parts)["Paiements"]
 
 
 def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
