@@ -1,6 +1,7 @@
 """The product's own alarms: what the list of health checks finds ill is an incident, and told once it has lasted.
 
 What lasts is an incident from its first sight on, and is over once it has not been seen for INCIDENT_QUIET_SECONDS.
+One that nobody was told of begins anew where it is back after a look that found all well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,13 +20,14 @@ from api.admin.health.findings import PartDown, PartState, Trouble
 from api.admin.health.program_checks import check_workers
 from api.admin.health.reading import read_session
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
+from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification, State, waits_as_wished
 from api.operations.alarms import open_alarm
 from configs.clock import clock
 from configs.formatting import format_duration
 from configs.redis import open_redis
 
-_KIND = "operations_alarm"
+_JOB, _KIND = "watch_operations", "operations_alarm"
 _PATIENCE = 10.0  # seconds for all checks of this job
 _BREAKER = timedelta(minutes=2)  # a circuit breaker opens for less, too
 _STUCK = timedelta(minutes=5)  # that an alarm's message waits while its providers are tried
@@ -82,11 +84,15 @@ def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
             for each in found
         ]
         made = insert(Incident).values(rows)
+        is_back = sa.and_(Incident.told_at.is_(None), Incident.seen_at < _select_last_look())
         session.execute(
             made.on_conflict_do_update(
                 index_elements=[Incident.subject, Incident.reason],
                 index_where=Incident.ends_at.is_(None),
-                set_={"seen_at": sa.func.greatest(Incident.seen_at, made.excluded.seen_at)},
+                set_={
+                    "starts_at": sa.case((is_back, made.excluded.starts_at), else_=Incident.starts_at),
+                    "seen_at": sa.func.greatest(Incident.seen_at, made.excluded.seen_at),
+                },
             )
         )
     quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
@@ -94,6 +100,12 @@ def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
         Incident.ends_at.is_(None), Incident.reason.in_(_LASTING), Incident.seen_at <= quiet
     )
     session.execute(over.values(ends_at=sa.func.greatest(Incident.starts_at, Incident.seen_at)))
+
+
+def _select_last_look() -> sa.ScalarSelect[datetime | None]:
+    """Return when the run before this one began; none where there was none."""
+    mine = (JobRun.job == _JOB, JobRun.result == JobResult.DONE)
+    return sa.select(sa.func.max(JobRun.started_at)).where(*mine).scalar_subquery()
 
 
 def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> list[UUID]:

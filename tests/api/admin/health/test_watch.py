@@ -395,6 +395,29 @@ def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_mac
     assert get_incident().ends_at == seen
 
 
+def test_a_trouble_that_a_look_found_over_has_not_lasted(
+    healthy: Healthy, frozen: time_machine.Traveller
+) -> None:
+    add_operator(*BOTH)
+    told = []
+    for is_ill in (True, False, True, True):
+        report_well(healthy.server)
+        if is_ill:
+            healthy.server.delete("crawler:keeper:seen")
+        began = clock()
+        told.append(jobs.watch_operations()["mails"])
+        with session() as s:
+            s.add(
+                JobRun(
+                    job="watch_operations", due_at=began, started_at=began, ended_at=began, result=JobResult.DONE,
+                    next_nudge_at=began,
+                )
+            )  # fmt: skip
+        frozen.shift(MINUTE)
+    assert told == [0, 0, 0, 1]
+    assert get_incident().starts_at == began - MINUTE
+
+
 def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
     wait(2, clock() - 4 * MINUTE)
