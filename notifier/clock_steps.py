@@ -66,16 +66,6 @@ UPDATE provider_events SET next_attempt_at = :now WHERE next_attempt_at > :now
 _AWAITED = sa.text("""
 UPDATE notifications SET receipt_due_at = :receipt_due WHERE state = 'sent' AND receipt_due_at > :receipt_due
 """)
-# A bucket of the hourly cap that was used an hour ahead looks like one that is used up now. Rows that are locked have
-# just been used, or are done the next time: waiting for them could end in a deadlock.
-_BUDGETS = [
-    sa.text(f"""
-UPDATE {table} SET alert_budget_full_at = :now WHERE id IN (
-  SELECT id FROM {table} WHERE alert_budget_full_at > :now FOR NO KEY UPDATE SKIP LOCKED
-)
-""")  # noqa: S608 -- our own names
-    for table in ("users", "contacts")
-]
 
 
 def has_times_ahead(rows: Session, now: datetime) -> bool:
@@ -103,7 +93,7 @@ def _longest_wait() -> timedelta:
 
 
 def pull_back_times(rows: Session, now: datetime) -> None:
-    """Make all pending work due now; a lease keeps its usual length, and the buckets of the caps are full.
+    """Make all pending work due now; a lease keeps its usual length.
 
     Calls keep their distance: one that was made a moment ago may ring.
     """
@@ -113,7 +103,5 @@ def pull_back_times(rows: Session, now: datetime) -> None:
     due = {"now": now, "leased": leased, "sms_leased": sms_leased}
     rows.execute(_NOTIFICATIONS, due | {"call_due": call_due, "call_leased": max(leased, call_due)})
     rows.execute(_DETECTIONS, {"now": now})
-    for budgets in _BUDGETS:
-        rows.execute(budgets, {"now": now})
     rows.execute(_RECEIPTS, {"now": now})
     rows.execute(_AWAITED, {"receipt_due": _receipt_due(now)})

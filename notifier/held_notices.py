@@ -1,6 +1,6 @@
 """Notices of the hourly cap: once an hour a message says that alerts wait (kind `more_messages`)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,7 +28,7 @@ ON CONFLICT (dedupe_key) DO NOTHING
 """)
 
 
-def write_notices(session: Session, held: Sequence[UUID], now: datetime) -> None:
+def write_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
     """Write a notice to the users whose notifications were just held back; the sweep has it sent."""
     if held:
         new_ids = [str(new_id()) for _ in held]

@@ -42,13 +42,13 @@ RULES: Mapping[str, ColumnRules] = {
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
         given="password_hash language wished_plan",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step factor_ends_at outage_credit"
-        " alert_budget_full_at slot_rhythm digest_at quiet_from quiet_until quiet_slots",
+        " slot_rhythm digest_at quiet_from quiet_until quiet_slots",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(
         stays="id user_id channel address number device_name created_at",
         given="verified_at enabled state consent consented_at",
-        reset="new_address former_address moved_at alert_budget_full_at stopped_groups summary_since",
+        reset="new_address former_address moved_at stopped_groups summary_since",
     ),
     "alerts": ColumnRules(
         goes="id user_id name language enabled awaits_watch limits_version created_at watched_since updated_at"

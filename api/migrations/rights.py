@@ -12,7 +12,7 @@ _CHANGE = "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 # What a message asks of its recipient, before anybody reads the address.
-_RECIPIENT = "id, user_id, channel, verified_at, enabled, state, alert_budget_full_at"
+_RECIPIENT = "id, user_id, channel, verified_at, enabled, state"
 # When a user's messages leave.
 _MESSAGE_TIMES = "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots"
 # A login, without the hashes of its tokens.
@@ -44,11 +44,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
             "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
             " factor_ends_at), DELETE"
         ),
-        "crawler": "SELECT (id, role, language, alert_budget_full_at)",  # what a nudge asks
+        "crawler": "SELECT (id, role, language)",
         # a link's digest is of the hash
         "notifier": (
-            f"SELECT (id, role, language, password_hash, factor_ends_at, alert_budget_full_at, {_MESSAGE_TIMES}),"
-            " UPDATE (alert_budget_full_at)"
+            f"SELECT (id, role, language, password_hash, factor_ends_at, {_MESSAGE_TIMES}),"
+            " UPDATE (updated_at)"  # to lock a row; it changes none
         ),
         "reader": (
             f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"
@@ -60,7 +60,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ALL,
         "background": "SELECT, UPDATE (former_address, moved_at), DELETE",  # devices whose subscription ended
         "crawler": f"SELECT ({_RECIPIENT})",
-        "notifier": "SELECT, UPDATE (state, consented_at, alert_budget_full_at)",
+        "notifier": "SELECT, UPDATE (state, consented_at)",
         "reader": f"SELECT ({_RECIPIENT}, created_at)",
     },
     "contact_lookups": {"api": _ALL},

@@ -188,6 +188,12 @@ class Notification(Base):
             "provider_id",
             postgresql_where=sa.text("provider_id IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_notifications_user_id_accepted_at",  # the hourly cap
+            "user_id",
+            "accepted_at",
+            postgresql_where=sa.text("kind = 'slot_detected' AND accepted_at IS NOT NULL"),
+        ),
         sa.Index("ix_notifications_contact_id_state", "contact_id", "state"),
         sa.Index(
             "ix_notifications_receipt_due_at",

@@ -101,7 +101,6 @@ class User(Base):
     outage_credit: Mapped[OutageCredit] = mapped_column(
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
     )
-    alert_budget_full_at: Mapped[datetime | None]  # of all channels together (notifier/hourly_cap.py)
     # When messages leave, in `time_zone` (notifier/message_times.py).
     slot_rhythm: Mapped[SlotRhythm] = mapped_column(
         enum_column(SlotRhythm, "slot_rhythm"), default=SlotRhythm.AT_ONCE, server_default="at_once"
@@ -153,7 +152,6 @@ class Contact(Base):
     Phone numbers, chat ids and subscriptions of browsers are encrypted; `contact_lookup` finds them.
 
     `new_address` replaces the address of a verified contact when its owner confirms it.
-    `alert_budget_full_at` is when the hourly cap on slot alerts has all its messages again (notifier/hourly_cap.py).
     """
 
     __tablename__ = "contacts"
@@ -174,7 +172,6 @@ class Contact(Base):
     )
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
-    alert_budget_full_at: Mapped[datetime | None]
     # groups of messages that its reader stopped (configs/message_groups.py)
     stopped_groups: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     summary_since: Mapped[datetime | None]  # since when its reader wants the weekly summary there

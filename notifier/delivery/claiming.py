@@ -129,18 +129,18 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
 def _within_cap(
     opened: Session, groups: list[list[Prepared]], made: MessageClaim, now: datetime
 ) -> Iterator[list[Prepared]]:
-    """Yield the groups that may leave now, one slot alert per contact; the others are put back."""
+    """Yield the groups that may leave now; the slot alerts of the others are put back."""
     capped = {group[0][1].id for group in groups if group[0][0].kind == SLOT_DETECTED}
-    free = hourly_cap.take_turns(opened, capped, now)
-    held: list[UUID] = []
+    turns = hourly_cap.read_turns(opened, capped, made.token, now)
+    held: dict[UUID, datetime] = {}
     for group in groups:
         row, contact, _ = group[0]
-        if row.kind != SLOT_DETECTED or contact.id in free:
-            free.discard(contact.id)
+        turn = turns.take(contact.id) if row.kind == SLOT_DETECTED else now
+        if turn <= now:
             yield group
         else:
-            held += [each.id for each, _, _ in group]
-    hourly_cap.hold_back(opened, held, made.token, now)
+            held |= dict.fromkeys((each.id for each, _, _ in group), turn)
+    hourly_cap.hold_back(opened, held, made.token)
     held_notices.write_notices(opened, held, now)
 
 

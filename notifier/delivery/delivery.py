@@ -1,7 +1,7 @@
 """Delivery of notifications, from their rows to the provider and back: claim, read again, send, record."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -19,7 +19,6 @@ from api.models.user import Channel, ContactState
 from configs.clock import clock
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
-from notifier import hourly_cap
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.clock_steps import NO_RECEIPT_SECONDS
 from notifier.contact_loss import change_state, lock_contacts
@@ -32,7 +31,7 @@ from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import RETRY_MAX_SECONDS, Attempt, DeliveryDecision, on_error, on_success
-from notifier.errors import NotAttempted, OutcomeUnknown, TemporaryError
+from notifier.errors import NotAttempted, TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
@@ -221,21 +220,12 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
             forget_addresses(opened, rows)
-        if not isinstance(sent.answer, Acceptance | OutcomeUnknown):
-            hourly_cap.give_back(opened, _capped(sent, ours))
-        # After that: users are locked before their contacts.
         kept = [each for each in sent.messages if each.first.id in ours]
         states = {each.contact_state for each in decisions if each.contact_state}
         lock_contacts(opened, {each.first.contact_id for each in kept if states and each.first.contact_id})
         for state in states:
             _mark(opened, kept, state)
     return ours
-
-
-def _capped(sent: Sent, ours: Collection[UUID]) -> set[UUID]:
-    """Return the contacts whose messages, of those that are still ours, took a token of the hourly cap."""
-    firsts = [message.first for message in sent.messages if message.first.id in ours]
-    return {row.contact_id for row in firsts if row.kind == SLOT_DETECTED and row.contact_id}
 
 
 def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryDecision) -> set[UUID]:

@@ -83,7 +83,8 @@ class InlineClaim:
             if each.channel is self.channel and not (each.has_waiting_alert or each.is_after_report)
         )
         candidates = set(islice(mine, self.most - len(self.messages)))
-        return hourly_cap.take_turns(session, candidates, self.now)
+        turns = hourly_cap.read_turns(session, candidates, self.claim.token, self.now)
+        return {each for each in candidates if turns.take(each) <= self.now}
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of a row that this worker sends."""

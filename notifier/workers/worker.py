@@ -98,7 +98,7 @@ def _warm_up_database() -> None:
         )
         for name in mergeable_kinds():
             prepare_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
-        hourly_cap.take_turns(opened, [nobody], now)
+        hourly_cap.read_turns(opened, [nobody], nobody, now)
         delivery.close(opened, [nobody], nobody, on_success(Acceptance("", ""), now))
     delivery.claim([nobody])
     nudges.waiting([nobody])

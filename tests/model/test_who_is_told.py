@@ -415,7 +415,9 @@ def machine(
     (tmp_path / "evry_91.yaml").write_text(FILE)
     settings_env(PREFECTURES_DIR=tmp_path)
     # A history takes no time, and its clock goes back: the caps have tests of their own.
-    monkeypatch.setattr(hourly_cap, "take_turns", lambda _session, ids, _now: set(ids))
+    monkeypatch.setattr(
+        hourly_cap, "read_turns", lambda _session, _ids, _token, now: hourly_cap.Turns(now, {})
+    )
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

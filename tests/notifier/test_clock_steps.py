@@ -13,7 +13,7 @@ import notifier.sweep
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import SlotRow
-from api.models.user import Channel, User
+from api.models.user import Channel
 from configs.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.clock_steps import NO_RECEIPT_SECONDS
@@ -61,12 +61,11 @@ def test_a_cap_used_an_hour_ahead_holds_nothing_back(
 ) -> None:
     sweep = Sweep()
     sweep.turn()
-    alert(who := person(channels=channels))
+    alert(person(channels=channels))
     match(str(detection()))
     deliver(*(str(row.id) for row in notifications(State.PENDING)))
     told = len(whole.messages())
     assert told == len(channels)
-    change(User, who.id, alert_budget_full_at=clock() + timedelta(minutes=2))
     frozen.shift(timedelta(hours=-1))
     sweep.turn()
     match(str(detection(slots(place="2"))))

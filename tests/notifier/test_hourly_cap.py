@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -15,13 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.base import new_id, session
-from api.models.notification import Notification, NotificationMatch, State
+from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import SlotRow
-from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from notifier import held_notices, hourly_cap, notification_writer, nudges
 from notifier.delivery import slow_channels
-from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver, match
 from notifier.match_service import match_detection
 from notifier.sweep import undelivered
@@ -35,6 +34,7 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
@@ -44,7 +44,7 @@ from tests.samples import try_first
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("whole")
+pytestmark = pytest.mark.usefixtures("whole", "frozen")
 # The worker that matches sends by these itself.
 SENT_BY_MATCHING = tuple(each for each in CONTACT_CHANNELS if each is not Channel.PUSH)
 CAPS = {Channel.EMAIL: 30, Channel.TELEGRAM: 30, Channel.SMS: 10}
@@ -71,8 +71,31 @@ def sweep() -> None:
         deliver(str(each.id))
 
 
+def accept(contact: UUID, **values: Any) -> None:
+    """Write a slot alert that was accepted just now."""
+    now, key = clock(), new_id()
+    row = {"state": State.SENT, "accepted_at": now, "created_at": now, "dedupe_key": str(key)}
+    row |= {"provider": "test", "provider_id": str(key)} | values
+    with session() as opened:
+        to = opened.get_one(Contact, contact)
+        opened.add(Notification(
+            id=key, user_id=to.user_id, contact_id=to.id, channel=to.channel, kind="slot_detected",
+            priority=Priority.CRITICAL, next_attempt_at=now, next_nudge_at=now, **row,
+        ))  # fmt: skip
+
+
+def turns_of(*contacts: UUID) -> list[timedelta]:
+    """Return how long contacts wait for their turns, each of which is taken."""
+    turns = in_one_transaction(hourly_cap.read_turns, contacts, new_id(), clock())
+    return [turns.take(each) - clock() for each in contacts]
+
+
 def take(contact: UUID) -> bool:
-    return bool(in_one_transaction(hourly_cap.take_turns, [contact], clock()))
+    """Have one more accepted where the contact has a turn; return whether it has."""
+    (wait,) = turns_of(contact)
+    if not wait:
+        accept(contact)
+    return not wait
 
 
 def most_in_an_hour(instants: list[datetime]) -> int:
@@ -81,8 +104,8 @@ def most_in_an_hour(instants: list[datetime]) -> int:
 
 def test_any_hour_holds_the_cap_of_its_channel() -> None:
     for channel, cap in CAPS.items():
-        bucket = hourly_cap.bucket_of(channel)
-        assert bucket.burst + HOUR / bucket.refill == cap
+        sent = hourly_cap.Sent(hourly_cap.cap_of(channel), 0, None)
+        assert sent.burst + HOUR / sent.interval == cap
 
 
 @pytest.mark.rule("6.7")
@@ -112,7 +135,7 @@ def test_a_busy_desk_tells_everything_within_the_cap(
         frozen.shift(300)
     assert len(notifications(State.SENT, State.DELIVERED)) == 18
     longest = max(later - earlier for earlier, later in pairwise(sent))
-    assert longest <= hourly_cap.bucket_of(channel).refill + timedelta(seconds=600)
+    assert longest <= HOUR / 3 + timedelta(seconds=600)
 
 
 @pytest.mark.rule("6.7")
@@ -206,48 +229,68 @@ def test_a_mail_of_a_burst_says_since_when(
 
 @given(waits=st.lists(st.integers(0, 900), min_size=1, max_size=80), cap=st.integers(1, 12))
 def test_no_hour_holds_more_than_the_cap_whenever_tokens_are_asked_for(waits: list[int], cap: int) -> None:
-    bucket = hourly_cap.AlertBudget.of(cap)
-    now, full_at, sent = MORNING, MORNING, list[datetime]()
+    now, sent = MORNING, list[datetime]()
     for wait in waits:
         now += timedelta(seconds=wait)
-        if full_at <= now + bucket.span - bucket.refill:  # as take_turns decides
-            full_at = max(full_at, now) + bucket.refill
+        lately = [each for each in sent if each > now - HOUR]
+        if hourly_cap.Sent(cap, len(lately), max(lately, default=None)).find_turn(now) <= now:
             sent.append(now)
     assert most_in_an_hour(sent) <= cap
 
 
-def test_the_table_takes_and_returns_tokens_as_the_bucket_says(frozen: time_machine.Traveller) -> None:
+def test_half_of_the_cap_leaves_at_once_and_then_one_per_interval(frozen: time_machine.Traveller) -> None:
     contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
     assert [take(contact) for _ in range(6)] == [True] * 5 + [False]
-    in_one_transaction(hourly_cap.give_back, [contact])
-    assert [take(contact), take(contact)] == [True, False]
+    assert turns_of(contact) == [timedelta(minutes=12)]
     frozen.shift(720)
     assert [take(contact), take(contact)] == [True, False]
-
-
-def test_a_clock_that_was_ahead_silences_nobody(frozen: time_machine.Traveller) -> None:
-    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
-    change(Contact, contact, alert_budget_full_at=clock() + timedelta(days=1))
+    frozen.shift(HOUR)
     assert [take(contact) for _ in range(6)] == [True] * 5 + [False]
-    frozen.shift(720)
-    assert take(contact)
+
+
+def test_rows_that_left_as_one_message_count_once() -> None:
+    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    for _ in range(20):
+        accept(contact, provider_id="one")
+    assert turns_of(contact) == [timedelta(0)]
+
+
+def test_what_is_under_way_or_may_have_arrived_counts(settings_env: Callable[..., None]) -> None:
+    settings_env(SMS_PER_HOUR="3")
+    first, second = (person(channels=(Channel.SMS,)).contacts[Channel.SMS] for _ in range(2))
+    leased = {"lease_token": new_id(), "lease_until": clock() + timedelta(seconds=30)}
+    accept(first, state=State.SENDING, accepted_at=None, **leased)
+    accept(second, state=State.PENDING, accepted_at=None, unknown_attempts=1)
+    assert turns_of(first, second) == [timedelta(minutes=30)] * 2
+
+
+def test_a_clock_that_was_ahead_silences_nobody() -> None:
+    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
+    for minutes in range(10):
+        accept(contact, accepted_at=clock() + timedelta(days=1, minutes=minutes))
+    assert turns_of(contact) == [timedelta(0)]
 
 
 @pytest.mark.rule("6.7")
-def test_workers_that_ask_at_once_share_the_cap() -> None:
-    contact = person(channels=(Channel.SMS,)).contacts[Channel.SMS]
-    start, granted = threading.Barrier(8), list[bool]()
+def test_workers_that_claim_at_once_exceed_the_cap_by_one_at_most(
+    whole: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(SMS_PER_HOUR="2")
+    alert(person(channels=(Channel.SMS,)))
+    keys = [key for number in range(6) for key in matched(detection(slots(place=str(number))))]
+    start = threading.Barrier(2)
 
-    def work() -> None:
+    def work(mine: list[UUID]) -> None:
         start.wait()
-        granted.extend(take(contact) for _ in range(3))
+        for key in mine:
+            deliver(str(key))
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
+    threads = [threading.Thread(target=work, args=[keys[number::2]]) for number in range(2)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert (len(granted), sum(granted)) == (24, 5)
+    assert len(whole.messages("sms")) <= 2
 
 
 @pytest.mark.rule("6.7")
@@ -263,19 +306,6 @@ def test_what_the_provider_refuses_uses_nothing_up(
         confirm(seen)
         sweep()
     assert [row.state for row in notifications()] == [State.SENT]
-
-
-def test_a_worker_that_lost_its_lease_gives_no_turn_back(whole: "Running") -> None:
-    who = person()
-    alert(who)
-    (key,) = in_one_transaction(match_detection, detection(slots()), clock())
-    messages = claim([key])
-    taken = get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at
-    assert taken is not None
-    change(Notification, key, lease_token=uuid4())
-    whole.provider_mode("email", "error_500")
-    hand_over(messages)
-    assert get(Contact, who.contacts[Channel.EMAIL]).alert_budget_full_at == taken
 
 
 def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: Callable[..., None]) -> None:
@@ -338,57 +368,21 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
     deliver(*(str(row.id) for row in notifications(State.PENDING)))
     waiting = notifications(State.PENDING)
     assert [row.reason for row in waiting] == ["hourly cap"] * 2
-    assert min(row.next_nudge_at for row in waiting) == clock() + HOUR + timedelta(milliseconds=1)
+    assert min(row.next_nudge_at for row in waiting) == clock() + HOUR
 
 
-def test_workers_that_ask_at_the_same_time_share_a_persons_cap(settings_env: Callable[..., None]) -> None:
-    settings_env(USER_PER_HOUR="20")
-    contacts, now = [*person(channels=ALL).contacts.values()], clock()
-    start, granted = threading.Barrier(10), list[UUID]()
-
-    def ask() -> None:
-        start.wait()
-        for number in range(6):
-            mine = contacts if number % 2 else contacts[::-1]
-            granted.extend(in_one_transaction(hourly_cap.take_turns, mine[: 1 + number % 3], now))
-
-    threads = [threading.Thread(target=ask) for _ in range(10)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert len(granted) == 10
-    taken = {name: granted.count(each) for name, each in zip(ALL, contacts, strict=True)}
-    assert taken[Channel.SMS] <= hourly_cap.bucket_of(Channel.SMS).burst
+def test_a_persons_cap_is_shared_by_the_contacts_of_one_claim(settings_env: Callable[..., None]) -> None:
+    settings_env(USER_PER_HOUR="2")
+    mail, sms, _ = person(channels=ALL).contacts.values()
+    assert turns_of(mail, sms) == [timedelta(0), HOUR]
+    accept(sms)
+    assert turns_of(mail) == [HOUR]
 
 
-def test_a_turn_that_is_given_back_is_the_persons_too(settings_env: Callable[..., None]) -> None:
+def test_messages_by_push_take_nothing_of_a_persons_cap(settings_env: Callable[..., None]) -> None:
     settings_env(USER_PER_HOUR="1")
-    who = person(channels=ALL)
-    mail, sms, _ = who.contacts.values()
-    assert take(mail)
-    assert not take(sms)
-    in_one_transaction(hourly_cap.give_back, [mail])
-    assert take(sms)
-
-
-def test_a_persons_cap_leaves_the_contacts_turn_that_it_refuses(settings_env: Callable[..., None]) -> None:
-    settings_env(USER_PER_HOUR="1")
-    who = person(channels=ALL)
-    mail, sms, _ = who.contacts.values()
-    assert in_one_transaction(hourly_cap.take_turns, [mail, sms], clock()) in ({mail}, {sms})
-    budgets = [get(Contact, each).alert_budget_full_at for each in (mail, sms)]
-    assert sorted(each is None or each <= clock() for each in budgets) == [False, True]
-
-
-def test_a_persons_budget_of_a_clock_that_was_ahead_holds_nothing_back() -> None:
-    who = person(channels=ALL)
-    change(User, who.id, alert_budget_full_at=clock() + timedelta(days=1))
-    assert all(take(each) for each in who.contacts.values())
-
-
-def test_who_has_one_contact_meets_its_cap_only(settings_env: Callable[..., None]) -> None:
-    settings_env(USER_PER_HOUR="1")
-    (mail,) = person().contacts.values()
-    assert take(mail)
-    assert take(mail)
+    mail, push = person(channels=(Channel.EMAIL, Channel.PUSH)).contacts.values()
+    accept(push)
+    assert turns_of(mail) == [timedelta(0)]
+    accept(mail)
+    assert turns_of(push) == [timedelta(0)]

@@ -21,7 +21,6 @@ from api.models.user import CONTACT_CHANNELS, ContactState
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
-from configs.clock import clock
 from notifier import hourly_cap
 from notifier.contact_loss import change_state
 from notifier.delivery import delivery
@@ -39,11 +38,6 @@ def claim_and_put_back(luck: random.Random) -> None:
     luck.shuffle(ids)
     if claimed := delivery.claim(ids[:8]):
         delivery.put_back(claimed, "test")
-
-
-def take_and_give_back(contacts: list[UUID], luck: random.Random) -> None:
-    mine = luck.sample(contacts, k=4)
-    in_one_transaction(hourly_cap.give_back, in_one_transaction(hourly_cap.take_turns, mine, clock()))
 
 
 def lose_contact(contacts: list[UUID], luck: random.Random) -> None:
@@ -114,16 +108,16 @@ def test_a_change_of_wishes_waits_for_a_claim_before_it_locks_the_user(
     keys = matched(detection())
     with session() as s:
         s.execute(sa.update(Notification).values(reason=DIGEST))
-    claimed, take_turns = threading.Event(), hourly_cap.take_turns
+    claimed, read_turns = threading.Event(), hourly_cap.read_turns
     with ThreadPoolExecutor(2) as threads:
 
-        def take_turns_later(*arguments: Any) -> set[UUID]:
+        def read_turns_later(*arguments: Any) -> hourly_cap.Turns:
             claimed.set()
             until(lambda: changing and (changing[0].done() or is_anyone_blocked()))
-            return take_turns(*arguments)
+            return read_turns(*arguments)
 
         changing: list[Future[object]] = []
-        monkeypatch.setattr(hourly_cap, "take_turns", take_turns_later)
+        monkeypatch.setattr(hourly_cap, "read_turns", read_turns_later)
         claiming = threads.submit(delivery.claim, keys)
         assert claimed.wait(60)
         changing.append(threads.submit(in_one_transaction, act, who.id, wish, *others))
@@ -141,7 +135,6 @@ def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callab
     acts: dict[str, Act] = {
         "claim": claim_and_put_back,
         "claim too": claim_and_put_back,
-        "take": partial(take_and_give_back, contacts),
         "lose": partial(lose_contact, contacts),
         "stop": partial(stop, people, alerts),
         "plan": partial(change_plan, people),

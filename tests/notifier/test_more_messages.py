@@ -113,7 +113,8 @@ def test_nothing_is_said_where_what_waited_has_left_or_is_gone(
     who = person()
     alert(who)
     open_slots(0, 2)
-    change(Contact, who.contacts[Channel.EMAIL], alert_budget_full_at=None)
+    (told,) = notifications(State.SENT)
+    change(Notification, told.id, accepted_at=clock() - timedelta(hours=1))
     (waiting,) = [row for row in notifications(State.PENDING) if row.kind == "slot_detected"]
     deliver(str(waiting.id))
     frozen.shift(31)

@@ -85,13 +85,12 @@ def test_what_a_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> N
         user.time_zone, user.outage_credit = "Pacific/Kiritimati", OutageCredit.REFUND
         user.slot_rhythm, user.digest_at = SlotRhythm.DAILY, time(3)
         user.quiet_from, user.quiet_until, user.quiet_slots = time(1), time(2), True
-        user.alert_budget_full_at = clock()
         s.execute(
             sa.update(Contact)
             .where(Contact.channel == Channel.EMAIL)
             .values(
                 enabled=False, stopped_groups=["slots"], new_address="thief@example.org",
-                summary_since=clock(), alert_budget_full_at=clock(),
+                summary_since=clock(),
             )
         )  # fmt: skip
     wait_for(user.id)
