@@ -11,23 +11,26 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session, aliased, object_session
 
-from api.models.notification import FORGOTTEN, OUTLIVES, Notification, State
+from api.models.base import is_any_of, session
+from api.models.notification import FORGOTTEN, OUTLIVES, PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from api.models.user import Channel, ContactState
-from configs.database_errors import passes
+from api.models.user import Channel, ContactState, User
+from configs.database_errors import is_away, passes
 from notifier import call_outcomes
-from notifier.contact_loss import change_state, lock_contacts
+from notifier.contact_loss import change_state
 from notifier.fallback import tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.message_kinds import forgetful_kinds
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
-from notifier.receipt_locks import find_message_ids, lock_due_events, lock_notifications, lock_overdue
+from notifier.receipt_base import MOST_IDS
 from notifier.sms_budget import price_settled
 
+AT_ONCE = 500  # receipts that one job applies
 _WAIT_AFTER_ERROR = timedelta(hours=1)
 _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
@@ -40,57 +43,90 @@ _CONTACT_STATES = {
     ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
 }
 
+# A deletion locks messages, then their user: who waits for it here holds nothing, and waits for no message.
+_LOCK_USERS = sa.text("""
+SELECT FROM users WHERE id IN (
+  SELECT k.user_id FROM provider_events e JOIN contacts k ON k.id = e.contact_id WHERE e.id = :id
+  UNION SELECT n.user_id FROM provider_events e JOIN notifications n ON n.id = ANY(e.notification_ids) WHERE e.id = :id
+) ORDER BY id FOR KEY SHARE
+""")
+
 log = structlog.get_logger(__name__)
 
 
-def apply_due(
-    opened: Session, now: datetime, *, one_by_one: bool = False, except_delivered: bool = False
-) -> int:
-    """Apply the receipts that wait, at most AT_ONCE; return how many were read.
+def apply_due(now: datetime, *, except_delivered: bool = False) -> None:
+    """Apply the receipts that wait, at most AT_ONCE, each in a transaction of its own.
 
-    `except_delivered` leaves out those that say so. One by one, those that raise an error wait for _WAIT_AFTER_ERROR.
+    `except_delivered` leaves out those that say so.
     """
-    events = lock_due_events(opened, now, except_delivered=except_delivered)
-    ids = find_message_ids(opened, events)
-    rows, busy = lock_notifications(opened, {key for mine in ids.values() for key in mine})
-    may_change = {each.contact_id for each in events if each.contact_id and each.kind in _CONTACT_STATES}
-    lock_contacts(opened, may_change)
-    changed: set[tuple[UUID, ContactState]] = set()
-    for event in events:
-        mine = [rows[key] for key in ids[event.id] if key in rows]
-        if busy.intersection(ids[event.id]) or any(_is_under_way(row, event, now) for row in mine):
-            event.next_attempt_at = now + _WAIT
-        elif not one_by_one:
-            _apply(opened, event, mine, now, changed)
-        elif not _try_alone(opened, event, mine, now):
-            event.next_attempt_at = now + _WAIT_AFTER_ERROR
-    return len(events)
+    event = ProviderEvent
+    due = sa.select(event.id).where(event.next_attempt_at <= now)
+    if except_delivered:
+        due = due.where(event.kind != ReceiptKind.DELIVERED)
+    with session() as opened:
+        ids = opened.scalars(due.order_by(event.next_attempt_at).limit(AT_ONCE)).all()
+    for key in ids:
+        _apply_alone(key, now)
 
 
-def _try_alone(opened: Session, event: ProviderEvent, rows: Sequence[Notification], now: datetime) -> bool:
-    """Apply a receipt in a savepoint; return whether that was possible."""
+def _apply_alone(key: UUID, now: datetime) -> None:
+    """Apply a receipt; one that meets others, or raises an error, is tried later and holds up no other."""
     try:
-        with opened.begin_nested():
-            _apply(opened, event, rows, now, set())
+        with session() as opened:
+            _apply(opened, key, now)
+    except JobTimeoutException:
+        raise
     except Exception as error:
-        if passes(error) or isinstance(error, JobTimeoutException):
+        if is_away(error):
             raise
-        log.exception("a receipt cannot be applied", receipt=str(event.id))
-        return False
-    return True
+        # The boundary: whatever a receipt raises is that receipt's alone.
+        met_others = passes(error)
+        wait = _WAIT if met_others else _WAIT_AFTER_ERROR
+        if not met_others:
+            log.exception("a receipt cannot be applied", receipt=str(key))
+        with session() as opened:
+            mine = opened.get(ProviderEvent, key)
+            if mine and mine.next_attempt_at:
+                mine.next_attempt_at = now + wait
 
 
-def _apply(
-    opened: Session,
-    event: ProviderEvent,
-    rows: Sequence[Notification],
-    now: datetime,
-    changed: set[tuple[UUID, ContactState]],
-) -> None:
+def _apply(opened: Session, key: UUID, now: datetime) -> None:
+    opened.execute(_LOCK_USERS, {"id": key})
+    event = opened.get(ProviderEvent, key, with_for_update={"skip_locked": True})
+    if event is None or event.next_attempt_at is None:
+        return  # another job has it, or had
+    rows = _lock_messages(opened, event)
+    if any(_is_under_way(row, event, now) for row in rows):
+        event.next_attempt_at = now + _WAIT
+        return
     for row in rows:
         _apply_to_message(opened, event, row, now)
-    _apply_to_contact(opened, event, changed)
+    state = _CONTACT_STATES.get(event.kind)
+    if state and event.contact_id:
+        change_state(opened, event.contact_id, state)
     event.applied_at, event.next_attempt_at = now, None
+
+
+def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:
+    """Lock the notifications that a receipt is about.
+
+    A receipt names MOST_IDS of a message at most: the others have the provider's id of it, and its contact.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: something else holds one of them.
+    """
+    row, ids = Notification, event.notification_ids
+    mine = is_any_of(row.id, ids)
+    if len(ids) >= MOST_IDS:
+        named = aliased(Notification)
+        same = (
+            getattr(row, name) == getattr(named, name) for name in ("provider", "provider_id", "contact_id")
+        )
+        mine = sa.or_(
+            mine, row.id.in_(sa.select(row.id).join(named, sa.and_(*same)).where(named.id == ids[0]))
+        )
+    locked = sa.select(row).where(mine).order_by(row.id).with_for_update(key_share=True, nowait=True)
+    return opened.scalars(locked).all()
 
 
 def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> bool:
@@ -184,20 +220,35 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     call_outcomes.follow_missed_call(opened, event, row, now)
 
 
-def _apply_to_contact(opened: Session, event: ProviderEvent, changed: set[tuple[UUID, ContactState]]) -> None:
-    """Change the contact's state; `changed` are those of this transaction, of a thousand bounces all but one."""
-    state = _CONTACT_STATES.get(event.kind)
-    if state and event.contact_id and (event.contact_id, state) not in changed:
-        changed.add((event.contact_id, state))
-        change_state(opened, event.contact_id, state)
+def expire_receipts(now: datetime) -> None:
+    """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere."""
+    row = Notification
+    overdue = row.state == State.SENT, row.receipt_due_at <= now
+    few = sa.select(row.id, row.channel).where(*overdue).order_by(row.receipt_due_at).limit(AT_ONCE)
+    with session() as opened:
+        found = opened.execute(few).all()
+        plain = [key for key, channel in found if channel not in PAID_CHANNELS]
+        locked = sa.select(row).where(is_any_of(row.id, plain), *overdue).order_by(row.id)
+        if plain:
+            _expire(opened, opened.scalars(locked.with_for_update(key_share=True, skip_locked=True)).all())
+    for key, channel in found:
+        if channel in PAID_CHANNELS:
+            with session() as opened:
+                _expire_paid(opened, key, now)
 
 
-def expire_receipts(opened: Session, now: datetime) -> Sequence[UUID]:
-    """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere; return the ids."""
-    rows = lock_overdue(opened, now)
+def _expire(opened: Session, rows: Sequence[Notification]) -> None:
     for row in rows:
         row.state = State.NO_RECEIPT
     log_each(opened, "no receipt in time", [(row.id, _name(row)) for row in rows], level=logging.WARNING)
-    tell_elsewhere(opened, rows, now)
-    call_outcomes.follow_unreported_calls(opened, rows, now)
-    return [row.id for row in rows]
+
+
+def _expire_paid(opened: Session, key: UUID, now: datetime) -> None:
+    """Mark an SMS or a call; write what follows it. Its user is locked before it, as by a deletion."""
+    user = sa.select(Notification.user_id).where(Notification.id == key).scalar_subquery()
+    opened.execute(sa.select(User.id).where(User.id == user).with_for_update(read=True, key_share=True))
+    row = opened.get(Notification, key, with_for_update={"key_share": True, "skip_locked": True})
+    if row and row.state is State.SENT:
+        _expire(opened, [row])
+        tell_elsewhere(opened, [row], now)
+        call_outcomes.follow_unreported_calls(opened, [row], now)

@@ -155,8 +155,8 @@ class Sweep:
 
     def _watch_receipts(self, now: datetime) -> None:
         """Have receipts applied that still wait, and mark the messages that none came for."""
+        applied_receipts.expire_receipts(now)
         with session() as opened:
-            applied_receipts.expire_receipts(opened, now)
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()

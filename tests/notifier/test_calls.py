@@ -413,8 +413,7 @@ def test_the_key_ends_an_attempt_that_waits() -> None:
 def test_a_call_whose_end_is_not_reported_is_followed_by_another() -> None:
     key = placed_call()
     change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
-    with session() as s:
-        expire_receipts(s, clock())
+    expire_receipts(clock())
     assert [row.state for row in calls()] == [State.NO_RECEIPT, State.PENDING]
 
 

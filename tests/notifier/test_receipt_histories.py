@@ -150,8 +150,7 @@ class Receipts(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.traveller.shift(seconds)
         confirm(self.slots)
-        with session() as s:
-            applied_receipts.expire_receipts(s, clock())
+        applied_receipts.expire_receipts(clock())
 
     @invariant()
     def states_only_rise(self) -> None:

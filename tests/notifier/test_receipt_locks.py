@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from psycopg2.errors import DeadlockDetected
 from rq.timeouts import JobTimeoutException
+from sqlalchemy.exc import OperationalError
 
 from api.models.base import session
 from api.models.notification import Notification, State
@@ -59,13 +62,11 @@ def is_anybody_waiting() -> bool:
 
 
 def apply_once() -> None:
-    with session() as s:
-        apply_due(s, clock())
+    apply_due(clock())
 
 
 def expire_later() -> None:
-    with session() as s:
-        expire_receipts(s, clock() + timedelta(hours=1))
+    expire_receipts(clock() + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("act", [apply_once, expire_later])
@@ -89,17 +90,31 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
     assert all_of(Notification) == []
 
 
-def test_a_receipt_of_a_message_that_a_claim_holds_waits_without_a_lock() -> None:
+def test_a_receipt_of_a_message_that_a_claim_holds_is_tried_again_a_second_later() -> None:
     key = sent()
-    send_events(event_of(key))
+    send_events(event_of(key, "bounce", type="blocked"))
+    now = clock()
     with session() as s:
         s.get_one(Notification, key, with_for_update=True)
-        apply_once()
+        apply_due(now)
     (waiting,) = stored()
-    assert waiting.applied_at is None
-    change(ProviderEvent, waiting.id, next_attempt_at=clock())
-    apply_receipts()
+    assert (waiting.applied_at, waiting.next_attempt_at) == (None, now + timedelta(seconds=1))
+    apply_due(now + timedelta(seconds=1))
+    assert state_of(key) is State.BOUNCED
+
+
+def test_a_receipt_that_meets_others_is_tried_again_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = sent()
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key))
+    deadlock = OperationalError("UPDATE", {}, DeadlockDetected())
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", Mock(side_effect=deadlock))
+        now = clock()
+        apply_due(now)
     assert state_of(key) is State.DELIVERED
+    assert {each.next_attempt_at for each in stored()} == {None, now + timedelta(seconds=1)}
+    apply_due(now + timedelta(seconds=1))
+    assert state_of(key) is State.BOUNCED
 
 
 def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all_of_them() -> None:
