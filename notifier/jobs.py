@@ -18,8 +18,8 @@ from notifier.channels import most_at_once, most_in_job
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery.provider_choice import is_quick
 from notifier.delivery.rate import has_place
-from notifier.delivery.slow_channels import is_open
 from notifier.match_service import CROWD_ALERTS
 from notifier.nudges import WaitingWork
 
@@ -130,9 +130,9 @@ def deliver(*notification_ids: str) -> None:
 
 
 def _inline_claim() -> InlineClaim | None:
-    """Return a claim on what this worker will write, for a channel that takes many at once and is not slow."""
+    """Return a claim on what this worker will write, for a channel that takes many at once and answers soon."""
     for channel in Channel:
-        if (most := most_at_once(channel)) > 1 and not is_open(channel):
+        if (most := most_at_once(channel)) > 1 and is_quick(channel):
             return InlineClaim(channel, min(_INLINE, _CALLS * most), clock())
     return None
 
@@ -162,17 +162,15 @@ def _hand_over(mine: InlineClaim) -> None:
 
 
 def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
-    """Choose what this worker sends itself: by the channel that takes most at once, is not slow and has a place.
+    """Choose what this worker sends itself: by the channel that takes most at once, answers soon and has a place.
 
     Never by push: the servers that answer are those that a user's browser named.
     """
     only = mine.channel if mine and mine.messages else None
     awake = [
-        each
-        for each in waiting
-        if only in (None, each.channel) and not is_open(each.channel) and each.channel is not Channel.PUSH
+        each for each in waiting if only in (None, each.channel) and each.channel is not Channel.PUSH
     ]
-    free = {channel for channel in {each.channel for each in awake} if has_place(channel)}
+    free = {each for each in {each.channel for each in awake} if is_quick(each) and has_place(each)}
     awake = [each for each in awake if each.channel in free]
     if not awake:
         return []

@@ -1,6 +1,5 @@
 """Batches: messages of the same content leave in one call where the provider takes that, else one by one."""
 
-import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,6 @@ from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import most_at_once, sends_apart
 from notifier.delivery.provider_choice import ProviderChoice
 from notifier.delivery.rate import take_place
-from notifier.delivery.slow_channels import record_latency
 from notifier.errors import NotAttempted, PermanentError
 from notifier.provider_base import Answer
 
@@ -78,10 +76,8 @@ class BatchSender:
             return [NotAttempted("put back: the lease was too short for one more call")] * len(batch)
         if not take_place(self.name, self._has_time):
             return [NotAttempted("put back: the provider takes no more for now")] * len(batch)
-        self.has_called, began = True, time.monotonic()
-        answers = self.choice.hand_over(batch)
-        record_latency(self.name, time.monotonic() - began)
-        return answers
+        self.has_called = True
+        return self.choice.hand_over(batch)
 
     def _has_time(self) -> bool:
         return clock() < self.until

@@ -17,7 +17,6 @@ from api.models.user import Channel
 from configs.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.clock_steps import NO_RECEIPT_SECONDS
-from notifier.delivery import slow_channels
 from notifier.jobs import apply_receipts, deliver, match
 from notifier.sweep import Sweep
 from tests.notifier.receipts_world import SECRET, event_of, send_events
@@ -42,17 +41,6 @@ def test_a_slot_told_in_the_future_is_told_again_when_it_returns(frozen: time_ma
     frozen.shift(timedelta(minutes=31))
     match(str(detection(slots())))
     assert len(notifications()) == 2
-
-
-def test_a_channel_that_was_slow_in_the_future_does_not_rest(
-    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slow_channels, "_rests", {})
-    frozen.shift(DAY)
-    slow_channels.record_latency(Channel.EMAIL, 60)
-    assert slow_channels.is_open(Channel.EMAIL)
-    frozen.shift(-DAY)
-    assert not slow_channels.is_open(Channel.EMAIL)
 
 
 @pytest.mark.parametrize("channels", [(Channel.EMAIL,), (Channel.EMAIL, Channel.TELEGRAM)])

@@ -18,9 +18,9 @@ from api.models.base import new_id, session
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
+from configs import circuit_breaker
 from configs.clock import clock
 from notifier import held_notices, hourly_cap, notification_writer, nudges
-from notifier.delivery import slow_channels
 from notifier.jobs import deliver, match
 from notifier.match_service import match_detection
 from notifier.sweep import undelivered
@@ -55,7 +55,7 @@ HOUR = timedelta(hours=1)
 def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write no message that says how many more wait, and let no busy machine count as a slow channel."""
     monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
-    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
+    monkeypatch.setattr(circuit_breaker, "QUICK_SECONDS", 60.0)
 
 
 def open_slot(number: int) -> list[int]:

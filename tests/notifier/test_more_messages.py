@@ -11,11 +11,11 @@ import time_machine
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
+from configs import circuit_breaker
 from configs.clock import clock
 from configs.job_queues import queue
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
-from notifier.delivery import slow_channels
 from notifier.jobs import deliver, match
 from notifier.rendering import restore
 from notifier.sweep import undelivered
@@ -32,7 +32,7 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 @pytest.fixture(autouse=True)
 def _no_slow_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no busy machine count as a slow channel."""
-    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
+    monkeypatch.setattr(circuit_breaker, "QUICK_SECONDS", 60.0)
 
 
 def open_slots(first: int, count: int) -> list[int]:

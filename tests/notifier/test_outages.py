@@ -14,7 +14,6 @@ from configs.clock import clock
 from configs.job_queues import queue
 from notifier import jobs, providers
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.delivery import batch_sender, slow_channels
 from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
 from notifier.provider_base import OneCallProvider
@@ -66,14 +65,10 @@ def fails(
 ) -> Iterator[Fails]:
     """Give a function that lets a channel's provider fail for some seconds from now on."""
     settings_env(REARM_SECONDS="300")
-    monkeypatch.setattr(slow_channels, "_rests", {})
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
         made = Provider(frozen, kind, seconds)
         monkeypatch.setitem(providers.providers(), PROVIDERS[channel], made)
-        monkeypatch.setattr(
-            batch_sender, "record_latency", lambda name, _: slow_channels.record_latency(name, made.took)
-        )
         return made
 
     return put  # type: ignore[return-value] # a fixture that needs no end

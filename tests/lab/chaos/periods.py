@@ -61,7 +61,6 @@ PERIODS = {
     "STRIPE_REST_SECONDS": "5",  # longer than a call
     "STRIPE_LEASE_SECONDS": "10",
     "STRIPE_RETRY_SECONDS": "0.5",
-    "CHANNEL_REST_SECONDS": "2",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
     "PROOFS_LEAVE_FREE_MB": "20",  # the disk is small

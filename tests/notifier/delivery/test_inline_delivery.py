@@ -15,8 +15,9 @@ from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import jobs, match_service, notification_writer
 from notifier.content.slot_alert_content import SlotOpening
-from notifier.delivery import delivery, slow_channels
+from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery.provider_choice import breaker_of
 from notifier.jobs import deliver, match
 from notifier.nudges import WaitingWork
 from notifier.sweep import undelivered
@@ -109,14 +110,16 @@ def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
     assert whole.messages() == []
 
 
-def test_a_channel_that_rests_is_left_to_its_own_workers(whole: "Running") -> None:
-    slow_channels.record_latency(Channel.EMAIL, 5)
-    try:
-        alert(person())
-        match(str(detection()))
-        assert [row.state for row in notifications()] == [State.PENDING]
-    finally:
-        slow_channels.record_latency(Channel.EMAIL, 0)
+def test_a_channel_that_answered_late_is_left_to_its_own_workers(whole: "Running") -> None:
+    breaker = breaker_of("sendgrid", alternatives=False)
+    breaker.record_success(breaker.begin_call(), 5)
+    alert(person())
+    match(str(detection()))
+    (row,) = notifications()
+    assert row.state is State.PENDING
+    deliver(str(row.id))
+    match(str(detection(slots(place="2"))))
+    assert len(whole.messages()) == 2, "a quick answer ended that"
 
 
 def test_after_a_call_that_took_long_the_others_are_looked_at_again(
@@ -200,3 +203,18 @@ def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
     match(str(detection()))
     assert len(whole.messages()) == len(notifications(State.SENT)) == 8
     assert len({mail.provider_id for mail in whole.messages()}) == 4
+
+
+@pytest.mark.rule("3.7")
+def test_what_goes_by_a_channel_that_hangs_is_left_to_its_own_workers(
+    whole: "Running", queued: Callable[[str], list[tuple[str, list[Any]]]], settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
+    alert(person(channels=(Channel.EMAIL, Channel.TELEGRAM)), {"desk_id": OTHER_DESK})
+    alert(person())
+    whole.provider_mode("email", "timeout")
+    match(str(detection()))
+    match(str(detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK)))
+    assert [each.channel for each in whole.messages()] == ["telegram"]
+    waiting = [row.id for row in notifications() if row.attempts == 0]
+    assert queued("email-critical") == [("notifier.jobs.deliver", [str(key)]) for key in waiting]

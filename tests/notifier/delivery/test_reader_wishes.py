@@ -14,12 +14,12 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Grant, SlotRhythm, User
 from api.users.preferences import wake_held
+from configs import circuit_breaker
 from configs.clock import clock
 from configs.message_groups import MessageGroup
 from configs.plan import PlanName
 from notifier import sms_budget
 from notifier.clock_steps import has_times_ahead
-from notifier.delivery import slow_channels
 from notifier.jobs import deliver, match
 from notifier.message_kinds import kind_of
 from notifier.outdated_holds import wake_outdated
@@ -52,7 +52,7 @@ DAILY: dict[str, Any] = {"slot_rhythm": SlotRhythm.DAILY}
 @pytest.fixture(autouse=True)
 def _no_slow_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no busy machine count as a slow channel."""
-    monkeypatch.setattr(slow_channels, "_SLOW_SECONDS", 60.0)
+    monkeypatch.setattr(circuit_breaker, "QUICK_SECONDS", 60.0)
 
 
 def at_paris(text: str) -> datetime:
