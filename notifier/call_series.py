@@ -14,14 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models.base import new_id
-from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.notification import HeldFor, Notification, NotificationMatch, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
 from configs.constants import Constant
 from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.delivery.retry_policy import CALL_ATTEMPTS, CALL_GAP_SECONDS
 from notifier.message_kinds import SLOT_CALL
-from notifier.message_kinds.slot_detected import UNCONFIRMED
 
 # Least time between two calls to one person about different slots
 _CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
@@ -79,7 +78,7 @@ def rang_lately(now: datetime) -> sa.ColumnElement[bool]:
 def is_coming() -> sa.ColumnElement[bool]:
     """Return the condition that an attempt is being made, or waits and nothing about its slots holds it back."""
     row = Notification
-    unconfirmed = sa.func.coalesce(row.reason, "") == UNCONFIRMED.reason
+    unconfirmed = sa.func.coalesce(row.held_for == HeldFor.SLOTS, sa.false())
     return sa.or_(row.state == State.SENDING, sa.and_(row.state == State.PENDING, ~unconfirmed))
 
 

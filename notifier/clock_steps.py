@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.notification import HELD
 from api.models.user import Channel
 from configs.constants import Constant
 from notifier.delivery.retry_policy import (
@@ -31,7 +30,7 @@ _AHEAD = sa.text("""
 SELECT EXISTS (
   SELECT FROM notifications WHERE state IN ('pending', 'sending')
     AND (created_at > :limit OR greatest(next_attempt_at, next_nudge_at, lease_until) > CASE
-      WHEN state = 'pending' AND reason ~ :held THEN :latest_held ELSE :latest END)
+      WHEN state = 'pending' AND held_for IN ('quiet_hours', 'digest') THEN :latest_held ELSE :latest END)
 ) OR EXISTS (
   SELECT FROM detections WHERE matched_at IS NULL AND (committed_at > :limit OR next_nudge_at > :latest)
 ) OR EXISTS (
@@ -76,7 +75,7 @@ def has_times_ahead(rows: Session, now: datetime) -> bool:
     limit = now + CLOCKS_DIFFER
     given = {
         "limit": limit, "latest": limit + _longest_wait(), "latest_held": limit + _LONGEST_HOLD,
-        "held": f"({'|'.join(HELD)})$", "receipt_due": _receipt_due(limit),
+        "receipt_due": _receipt_due(limit),
     }  # fmt: skip
     return bool(rows.scalar(_AHEAD, given))
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
-from notifier.hourly_cap import REASON
 
 _KIND = "more_messages"
 _AFTER = timedelta(
@@ -22,7 +21,7 @@ INSERT INTO notifications
 SELECT DISTINCT ON (n.user_id) h.new_id, n.user_id, n.contact_id, n.channel, :kind, n.language,
   'immediate', :kind || ':' || n.user_id || ':' || :hour, :now, :at, :at
 FROM unnest(CAST(:ids AS uuid[]), CAST(:new_ids AS uuid[])) AS h(id, new_id) JOIN notifications n ON n.id = h.id
-WHERE n.user_id IS NOT NULL AND n.state = 'pending' AND n.reason LIKE :reason
+WHERE n.user_id IS NOT NULL AND n.state = 'pending' AND n.held_for = 'hourly_cap'
 ORDER BY n.user_id, n.id
 ON CONFLICT (dedupe_key) DO NOTHING
 """)
@@ -33,4 +32,4 @@ def write_notices(session: Session, held: Collection[UUID], now: datetime) -> No
     if held:
         new_ids = [str(new_id()) for _ in held]
         given = {"ids": [str(each) for each in held], "new_ids": new_ids, "now": now, "at": now + _AFTER}
-        session.execute(_WRITE, given | {"kind": _KIND, "hour": f"{now:%Y%m%dT%H}", "reason": f"%{REASON}"})
+        session.execute(_WRITE, given | {"kind": _KIND, "hour": f"{now:%Y%m%dT%H}"})

@@ -32,7 +32,6 @@ _PUSH_PER_HOUR = Constant("PUSH_PER_HOUR", 30)
 # The same for one person, by all channels together
 _USER_PER_HOUR = Constant("USER_PER_HOUR", 50)
 
-REASON = "hourly cap"
 _HOUR = timedelta(hours=1)
 
 # Several rows may have left as one message: they have its id, the same instant, or the same lease. Text, because
@@ -62,12 +61,12 @@ WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
 """).columns(id=sa.Uuid(), user_id=sa.Uuid())
 
 # Their nudge is put off, not their attempt: a message that leaves earlier takes them along.
-_HOLD_BACK = sa.text(f"""
+_HOLD_BACK = sa.text("""
 UPDATE notifications n SET state = 'pending', attempts = attempts - 1, lease_token = NULL, lease_until = NULL,
-  next_nudge_at = h.at, reason = concat_ws('; ', nullif(regexp_replace(reason, '(; )?{REASON}$', ''), ''), '{REASON}')
+  next_nudge_at = h.at, held_for = 'hourly_cap'
 FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[])) AS h(id, at)
 WHERE n.id = h.id AND n.lease_token = CAST(:token AS uuid)
-""")  # noqa: S608 -- our own words
+""")
 
 
 @dataclass(slots=True)

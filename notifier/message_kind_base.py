@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.languages import FRENCH_AND_ENGLISH, read_language
 from configs.message_groups import MessageGroup
@@ -29,6 +29,7 @@ class ClaimedRow:
     priority: Priority
     attempts: int
     reason: str | None
+    held_for: HeldFor | None
     seen_at: datetime | None
     matched_at: datetime | None
     unknown_attempts: int
@@ -81,6 +82,7 @@ class Skip:
     state: State
     reason: str
     until: datetime | None = None
+    held_for: HeldFor | None = None  # of a pending one
 
 
 Seen = Sequence[tuple[ClaimedRow, Contact]]

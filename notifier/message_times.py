@@ -5,15 +5,18 @@ a clock change skips is read with the offset before it; one that comes twice beg
 second: so quiet hours last through both (https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from api.models.notification import DIGEST, QUIET_HOURS
+from api.models.base import is_any_of
+from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
 from configs.desk import zone_or_home
 from configs.message_groups import MessageGroup
@@ -34,7 +37,7 @@ class Hold:
     """Until when a message waits, and why."""
 
     until: datetime
-    reason: str
+    held_for: HeldFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,10 @@ class MessageTimes:
     def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Hold | None:
         """Return why a message of a group waits now, and until when; None where it may leave."""
         due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
-        reason = DIGEST
+        held_for = HeldFor.DIGEST
         if self.quiet and self._is_kept_quiet(group) and (ends := _find_end(due, self.quiet, self.zone)):
-            due, reason = ends, QUIET_HOURS
-        return Hold(due, reason) if due > now else None
+            due, held_for = ends, HeldFor.QUIET_HOURS
+        return Hold(due, held_for) if due > now else None
 
     def keeps_slots_quiet(self, at: datetime) -> bool:
         """Return whether an instant is in quiet hours that slot alerts keep, too."""
@@ -98,7 +101,7 @@ def find_hold_of_news(times: MessageTimes, created_at: datetime, now: datetime) 
         if later is None:
             break
         at = later
-    return Hold(at, QUIET_HOURS) if at > now else None
+    return Hold(at, HeldFor.QUIET_HOURS) if at > now else None
 
 
 def _find_end_of_ban(at: datetime, zone: ZoneInfo) -> datetime | None:
@@ -144,6 +147,14 @@ def select_times() -> sa.ColumnElement[Any]:
         named += [sa.literal_column(f"'{name}'"), sa.type_coerce(column, sa.String)]
     kept = sa.func.json_build_object(*named)
     return sa.case((chose, kept), else_=sa.null()).cast(sa.JSON)
+
+
+def lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, MessageTimes | None]:
+    """Return what users chose; it is not changed before this transaction ends, whose messages a change then wakes."""
+    if not user_ids:
+        return {}
+    query = sa.select(User.id, select_times()).where(is_any_of(User.id, user_ids)).order_by(User.id)
+    return {key: read_times(kept) for key, kept in session.execute(query.with_for_update(read=True))}
 
 
 def read_times(kept: Mapping[str, Any] | None) -> MessageTimes | None:

@@ -123,7 +123,7 @@ def write_notice(
     row = ClaimedRow(
         id=new_id(), contact_id=None, channel=Channel.EMAIL, kind=kind, params=dict(params), created_at=now,
         language=choose_notice_language(kind, language), priority=Priority.IMMEDIATE, attempts=0, unknown_attempts=0,
-        reason=None, seen_at=None, matched_at=None,
+        reason=None, held_for=None, seen_at=None, matched_at=None,
     )  # fmt: skip
     text = _render(session, user_id, row)
     if text is None:

@@ -29,7 +29,7 @@ from notifier.delivery.inline_delivery import InlineClaim
 from notifier.earlier_notices import find_informed
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
-from notifier.message_times import Hold
+from notifier.message_times import Hold, lock_times
 from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
 from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
@@ -59,21 +59,21 @@ inserted_match_slots AS (
 new_notifications AS (
   INSERT INTO notifications (id, user_id, contact_id, channel, language, dedupe_key, kind, priority, params,
     seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at,
-    reason, state, attempts, lease_token, lease_until, unknown_attempts, nudges)
+    held_for, state, attempts, lease_token, lease_until, unknown_attempts, nudges)
   SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind,
-    CASE WHEN reason IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
+    CASE WHEN held_for IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
     CAST(:seen_at AS timestamptz),
-    CASE WHEN reason IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
+    CASE WHEN held_for IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
     CAST(:now AS timestamptz), coalesce(held_until, CAST(:now AS timestamptz)),
     CASE WHEN leased THEN CAST(:lease_until AS timestamptz)
       ELSE coalesce(held_until, CAST(:next_nudge_at AS timestamptz)) END,
-    reason, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
+    held_for, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
     CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END,
     0, 0
   FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
       CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]),
-      CAST(:held_until AS timestamptz[]), CAST(:reason AS text[]))
-    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased, held_until, reason)
+      CAST(:held_until AS timestamptz[]), CAST(:held_for AS text[]))
+    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased, held_until, held_for)
   ON CONFLICT (dedupe_key) DO NOTHING
   RETURNING id, user_id
 ),
@@ -101,7 +101,7 @@ _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 _OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 _OF_RECIPIENT = (
-    "id", "user_id", "contact_id", "channel", "language", "dedupe_key", "leased", "held_until", "reason",
+    "id", "user_id", "contact_id", "channel", "language", "dedupe_key", "leased", "held_until", "held_for",
 )  # fmt: skip
 _LEASE = ("lease_token", "lease_until")
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
@@ -174,7 +174,11 @@ def write(
     written as leased, and added to `inline`.
     """
     wishes_of = result.wishes_of()
-    holds = {to.contact_id: hold for to in result.recipients if (hold := to.find_hold(now))}
+    times = lock_times(session, {to.user_id for to in result.recipients if to.find_hold(now)})
+    held = {
+        to.contact_id: to._replace(times=times[to.user_id]) for to in result.recipients if to.user_id in times
+    }
+    holds = {key: hold for key, to in held.items() if (hold := to.find_hold(now))}
     at_once = [to for to in result.recipients if to.contact_id not in holds] if holds else result.recipients
     contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
     leased = inline.columns() if inline else {}
@@ -280,7 +284,7 @@ def _columns_of_recipient(
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
         "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key, "leased": leased,
-        "held_until": hold and hold.until, "reason": hold and hold.reason,
+        "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip
 
 

@@ -30,7 +30,6 @@ from notifier.clock_steps import CLOCKS_DIFFER, LEASE_SECONDS, has_times_ahead, 
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import REARM_SECONDS, WaitingWork
-from notifier.outdated_holds import wake_outdated
 
 # How often the sweep looks for what was lost
 _SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
@@ -39,7 +38,6 @@ _HEAD_START_SECONDS = Constant("HEAD_START_SECONDS", 2.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
-_HOLDS_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +108,6 @@ class Sweep:
     rearm_at: datetime | None = None
     back_at: datetime | None = None
     database: OutageLog = field(default_factory=OutageLog)
-    holds_at: datetime | None = None
     clock_at: datetime | None = None
     mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
 
@@ -118,7 +115,6 @@ class Sweep:
         """Do one round; return how many rows were nudged."""
         now = clock()
         self._watch_clock(now)
-        self._watch_holds(now)
         detections, notifications = unmatched(now), undelivered(now)
         for detection_id, times in detections:
             match_nudge.match(detection_id, times)
@@ -144,7 +140,7 @@ class Sweep:
         self.clock_at = now  # only once the tables could be asked
         if set_back:
             log.warning("the clock was set back, what waits is due at once", before=before, now=now)
-            self.rearm_at = self.back_at = self.holds_at = None
+            self.rearm_at = self.back_at = None
             self.mend_at = now + timedelta(seconds=LEASE_SECONDS())
         elif self.mend_at is None or now < self.mend_at:
             return
@@ -160,15 +156,6 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()
-
-    def _watch_holds(self, now: datetime) -> None:
-        """Have messages looked at, once a minute, that wait otherwise than their reader wants."""
-        if self.holds_at is not None and now < self.holds_at:
-            return
-        self.holds_at = now + _HOLDS_EVERY
-        with session() as opened:
-            if outdated := wake_outdated(opened, now):
-                log.info("held by preferences of before, looked at again", count=len(outdated))
 
     def _plan_calls(self, now: datetime) -> None:
         """Have people called about what was matched a moment ago, where their alerts want that."""

@@ -26,9 +26,6 @@ class Priority(StrEnum):
 
 FORGOTTEN = ""  # stands for an address without an account, once it is deleted
 OUTLIVES = "account_deleted"  # a key of the params of a message that outlives its account
-# Why a message waits that its reader wants later: what its reason ends with.
-QUIET_HOURS, DIGEST = "quiet hours", "digest"
-HELD = (QUIET_HOURS, DIGEST)
 PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
 RECEIPTS = "receipts"
 
@@ -54,6 +51,19 @@ class State(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     SKIPPED = "skipped"
+
+
+class HeldFor(StrEnum):
+    """What a message waits for, beside its provider."""
+
+    QUIET_HOURS = "quiet_hours"
+    DIGEST = "digest"
+    CAP = "hourly_cap"
+    SLOTS = "slots"  # that its slots are seen again
+    REPORT = "report"  # of a call before
+
+
+WISHES = (HeldFor.QUIET_HOURS, HeldFor.DIGEST)  # its reader wants it later
 
 
 class Match(Base):
@@ -116,7 +126,8 @@ class Notification(Base):
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after
     which the provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the
-    parts that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts.
+    parts that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts. `held_for` is what it
+    waits for, or waited for last: an attempt that its provider did not take ends that.
     """
 
     __tablename__ = "notifications"
@@ -136,6 +147,7 @@ class Notification(Base):
         enum_column(State, "state"), default=State.PENDING, server_default="pending"
     )
     reason: Mapped[str | None]
+    held_for: Mapped[HeldFor | None] = mapped_column(enum_column(HeldFor, "held_for"))
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     unknown_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_token: Mapped[UUID | None]
@@ -217,8 +229,7 @@ def waits_as_wished() -> sa.ColumnElement[bool]:
 
 def was_put_off() -> sa.ColumnElement[bool]:
     """Return the condition that a message waited last because its reader wanted it later."""
-    reason = sa.func.coalesce(Notification.reason, "")
-    return sa.or_(*(reason.endswith(each) for each in HELD))
+    return sa.func.coalesce(Notification.held_for.in_(WISHES), sa.false())
 
 
 class NotificationMatch(Base):

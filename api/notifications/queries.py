@@ -36,7 +36,7 @@ def list_own_messages(
 
 
 def _build_message(row: Notification, restored: notifier.RestoredMessage, language: str) -> OwnMessage:
-    reason = find_reason(row.state, row.reason)
+    reason = find_reason(row.state, row.reason, row.held_for)
     return OwnMessage(
         id=row.id,
         channel=row.channel,

@@ -6,7 +6,7 @@ Rows have the notifier's reasons, and what providers answered: words of theirs a
 from collections.abc import Mapping
 from enum import StrEnum
 
-from api.models.notification import DIGEST, QUIET_HOURS, State
+from api.models.notification import HeldFor, State
 
 _SOURCE = "fr"
 
@@ -43,8 +43,6 @@ class Reason(StrEnum):
 
 # The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
 _HELD_BACK: Mapping[str, Reason] = {
-    f"slots gone: {QUIET_HOURS}": Reason.GONE_IN_QUIET_HOURS,
-    f"slots gone: {DIGEST}": Reason.GONE_BEFORE_DIGEST,
     "slots gone": Reason.SLOTS_GONE,
     "no consent": Reason.NO_CONSENT,
     "told recently": Reason.TOLD_RECENTLY,
@@ -58,18 +56,21 @@ _HELD_BACK: Mapping[str, Reason] = {
     "switched off": Reason.CHANNEL_OFF,
     "no address": Reason.NO_ADDRESS,
     "SMS budget": Reason.SMS_BUDGET,
-    "hourly cap": Reason.HOURLY_CAP,
     "key pressed": Reason.CALLS_ENDED,
     "slots answered": Reason.CALLS_ENDED,
     "outside the hours of calls": Reason.OUTSIDE_CALL_HOURS,
     "called within the hour": Reason.CALLED_LATELY,
 }
-# The ends of the reasons of messages that leave later. What is not among them is TRIED_AGAIN.
-_WAITING: Mapping[str, Reason] = {
-    "hourly cap": Reason.HOURLY_CAP,
-    "slots not confirmed lately": Reason.UNCONFIRMED,
-    QUIET_HOURS: Reason.QUIET_HOURS,
-    DIGEST: Reason.DIGEST,
+# What a message waits for that leaves later. What is not among them is TRIED_AGAIN.
+_WAITING: Mapping[HeldFor, Reason] = {
+    HeldFor.CAP: Reason.HOURLY_CAP,
+    HeldFor.SLOTS: Reason.UNCONFIRMED,
+    HeldFor.QUIET_HOURS: Reason.QUIET_HOURS,
+    HeldFor.DIGEST: Reason.DIGEST,
+}
+_GONE_MEANWHILE: Mapping[HeldFor | None, Reason] = {
+    HeldFor.QUIET_HOURS: Reason.GONE_IN_QUIET_HOURS,
+    HeldFor.DIGEST: Reason.GONE_BEFORE_DIGEST,
 }
 UNKNOWN = "unknown: "
 _OF_CALLS = "twilio_calls "  # how the reasons of calls begin
@@ -202,7 +203,7 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
 }
 
 
-def find_reason(state: State, stored: str | None) -> Reason | None:
+def find_reason(state: State, stored: str | None, held_for: HeldFor | None = None) -> Reason | None:
     """Return why a message has its state, from what its row has; None where nothing is wrong."""
     said = stored or ""
     if state is State.BOUNCED:
@@ -210,9 +211,10 @@ def find_reason(state: State, stored: str | None) -> Reason | None:
     if state is State.FAILED:
         return Reason.MAY_HAVE_ARRIVED if said.startswith(UNKNOWN) else Reason.NOT_ACCEPTED
     if state in (State.EXPIRED, State.SKIPPED):
-        return next((each for word, each in _HELD_BACK.items() if said.startswith(word)), Reason.OUTDATED)
-    if state is State.PENDING and said:
-        return next((each for word, each in _WAITING.items() if said.endswith(word)), Reason.TRIED_AGAIN)
+        reason = next((each for word, each in _HELD_BACK.items() if said.startswith(word)), Reason.OUTDATED)
+        return _GONE_MEANWHILE.get(held_for, reason) if reason is Reason.SLOTS_GONE else reason
+    if state is State.PENDING and (said or held_for):
+        return _WAITING.get(held_for, Reason.TRIED_AGAIN) if held_for else Reason.TRIED_AGAIN
     return None
 
 

@@ -57,11 +57,11 @@ def change_times(session: Session, user: User, flags: NotificationChanges) -> No
 def wake_held(session: Session, user_id: UUID) -> None:
     """Have messages looked at again that wait as their reader wished: the sweep nudges them within its second.
 
-    It comes before anything else of the user is locked: a worker locks messages first, in the order of their ids.
+    It comes after the user's row is locked: a worker that holds one of them waits for that row, and reads it anew.
     """
     now = clock()
     mine = sa.select(Notification.id).where(Notification.user_id == user_id, waits_as_wished())
-    locked = mine.order_by(Notification.id).with_for_update()
+    locked = mine.order_by(Notification.id).with_for_update(skip_locked=True)
     waking = sa.update(Notification).where(Notification.id.in_(locked))
     session.execute(
         waking.values(next_attempt_at=now, next_nudge_at=now),

@@ -38,12 +38,13 @@ def change_profile(
     unlinked = [channel for name, channel in _UNLINKED.items() if name in emptied]
     goes = sa.select(Contact.id).where(Contact.user_id == user_id, Contact.channel.in_(unlinked))
     lock_messages(session, session.scalars(goes).all())
-    if change.time_zone:
-        wake_held(session, user_id)
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     user.language = change.language or user.language
     user.time_zone = change.time_zone or user.time_zone
     user.outage_credit = change.outage_credit or user.outage_credit
+    if change.time_zone:
+        session.flush()
+        wake_held(session, user_id)
     for channel in unlinked:
         _unlink(session, user_id, channel)
     mails = request_new_email(session, user, change.email) if change.email else []
@@ -60,7 +61,6 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     Raises:
         api.errors.ApiError: 409 not-linked.
     """
-    wake_held(session, user_id)
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     _lock_contacts(session, user_id)
     wishes = {
@@ -74,6 +74,7 @@ def change_notifications(session: Session, user_id: UUID, flags: NotificationCha
     ]
     has_new_way = any(switched)
     change_times(session, user, flags)
+    wake_held(session, user_id)
     if flags.groups:
         contacts = {channel: _find_contacts(session, user_id, channel) for channel in CONTACT_CHANNELS}
         has_new_way |= change_groups(contacts, flags.groups)

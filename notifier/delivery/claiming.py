@@ -22,7 +22,7 @@ from configs.settings import SettingMissing
 from notifier import held_notices, hourly_cap
 from notifier.clock_steps import LEASE_SECONDS
 from notifier.content.stop_headers import add_stop_link
-from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, name_wait, read_recipients
+from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
     ATTEMPTS,
     UNKNOWN,
@@ -112,7 +112,7 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip):
-                made.dropped.append(NotSendable(row, name_wait(row, found)))
+                made.dropped.append(NotSendable(row, found))
             elif isinstance(found, DeliveryError):
                 made.failed.append((row, found))
             elif skip := find_loss(row, contact):

@@ -13,7 +13,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, read_ids, session
-from api.models.notification import FORGOTTEN, OUTLIVES, Notification, Priority, State
+from api.models.notification import FORGOTTEN, OUTLIVES, WISHES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.clock import clock
@@ -103,10 +103,8 @@ def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
     row, how = unsent.row, unsent.how
     if how.state is not State.PENDING:
         return DeliveryDecision(how.state, now, how.reason)
-    if how.until:
-        return DeliveryDecision(State.PENDING, how.until, how.reason, counts=False, is_held=True)
-    again = now + timedelta(seconds=RETRY_MAX_SECONDS())
-    return DeliveryDecision(State.PENDING, again, row.reason or how.reason, counts=False)
+    until = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS())
+    return DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=how.held_for)
 
 
 def send(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> Iterator[Sent]:
@@ -209,7 +207,14 @@ def attempt_of(row: ClaimedRow) -> Attempt:
     """Return the attempt that a claimed notification is at."""
     lasting = row.kind == SLOT_DETECTED
     return Attempt(
-        row.attempts, row.priority, row.channel, row.reason, row.unknown_attempts, lasting, row.created_at
+        row.attempts,
+        row.priority,
+        row.channel,
+        row.reason,
+        row.unknown_attempts,
+        lasting,
+        row.created_at,
+        row.held_for,
     )
 
 
@@ -277,7 +282,8 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         values["unknown_attempts"] = Notification.unknown_attempts + 1
     if decision.state is State.PENDING:
         tried: dict[str, Any] = {} if decision.counts else {"attempts": Notification.attempts - 1}
-        if decision.is_held:
+        tried["held_for"] = decision.held_for
+        if decision.held_for in WISHES:
             tried["committed_at"] = None  # the figures of delays leave it out
             tried["priority"] = _HELD_PRIORITY
         return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}

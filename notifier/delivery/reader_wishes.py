@@ -1,7 +1,7 @@
 """Wishes of a claimed message's reader: not to get it any more, or later. Read again just before it is sent."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,16 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_given
-from api.models.notification import HELD, State
+from api.models.notification import State
 from api.models.user import Channel, Contact, User
 from configs.desk import zone_or_home
 from configs.message_groups import SWITCHABLE, MessageGroup
 from notifier.content.desk_message_content import skip_unreachable
-from notifier.delivery.retry_policy import UNKNOWN
-from notifier.held_back import GONE
 from notifier.message_kind_base import ClaimedRow, Skip
 from notifier.message_kinds import kind_of, kinds
-from notifier.message_times import Hold, MessageTimes, find_hold_of_news, read_times, select_times
+from notifier.message_times import Hold, MessageTimes, find_hold_of_news, lock_times, select_times
 
 STOPPED = Skip(State.SKIPPED, "stopped by its reader")
 NO_CONSENT = Skip(State.SKIPPED, "no consent")
@@ -37,10 +35,11 @@ class ClaimedRecipient:
 
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
-    rows = opened.execute(_select_recipients(), {"contact_ids": contact_ids})
+    found: list[Any] = list(opened.execute(_select_recipients(), {"contact_ids": contact_ids}))
+    times = lock_times(opened, {contact.user_id for contact, kept, _ in found if kept})
     return {
-        contact.id: ClaimedRecipient(contact, read_times(kept), time_zone)
-        for contact, kept, time_zone in rows
+        contact.id: ClaimedRecipient(contact, times.get(contact.user_id), time_zone)
+        for contact, _, time_zone in found
     }
 
 
@@ -62,7 +61,7 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
     if group is MessageGroup.NEWS and not to.contact.wants_news:
         return NO_CONSENT
     hold = _find_hold(group, row, to, now)
-    return Skip(State.PENDING, _join_reasons(row.reason, hold.reason), hold.until) if hold else None
+    return Skip(State.PENDING, "", hold.until, hold.held_for) if hold else None
 
 
 def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Hold | None:
@@ -76,24 +75,6 @@ def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: 
     hold = to.times.find_hold(group, created_at, now) if to.times else None
     ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
     return None if hold and ends and ends <= hold.until else hold
-
-
-def _join_reasons(before: str | None, reason: str) -> str:
-    """Return the reason of a wait; that a copy may have arrived stays in front of it."""
-    if before is None or not before.startswith(UNKNOWN):
-        return reason
-    tried = before.removesuffix(_find_wait(before) or "").removesuffix("; ")
-    return f"{tried}; {reason}"
-
-
-def _find_wait(reason: str | None) -> str | None:
-    return next((each for each in HELD if reason and reason.endswith(each)), None)
-
-
-def name_wait(row: ClaimedRow, how: Skip) -> Skip:
-    """Return how a message ends; of slots that went while it was held back it names that, too."""
-    wait = _find_wait(row.reason)
-    return replace(how, reason=f"{how.reason}: {wait}") if wait and how == GONE else how
 
 
 def find_loss(row: ClaimedRow, contact: Contact) -> Skip | None:

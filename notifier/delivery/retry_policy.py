@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from api.models.notification import Priority, State
+from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
 from configs.constants import Constant
 from notifier.channel_base import Acceptance
@@ -66,6 +66,7 @@ class Attempt:
     unknown: int = 0  # attempts before this one that the provider may have accepted
     lasting: bool = False  # tried until there is nothing left to send: a slot alert
     created_at: datetime | None = None  # when the notification was written
+    held_for: HeldFor | None = None  # what it waited for before
 
     @property
     def last(self) -> bool:
@@ -77,8 +78,8 @@ class Attempt:
 class DeliveryDecision:
     """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
 
-    `counts` is whether the attempt does, `unknown` whether the provider may have accepted, `is_held` whether its reader
-    wants it later.
+    `counts` is whether the attempt does, `unknown` whether the provider may have accepted. `held_for` is what it waits
+    for.
     """
 
     state: State
@@ -88,7 +89,7 @@ class DeliveryDecision:
     contact_state: ContactState | None = None
     counts: bool = True
     unknown: bool = False
-    is_held: bool = False
+    held_for: HeldFor | None = None
 
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
@@ -104,7 +105,7 @@ def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryD
     if isinstance(error, PermanentError):
         return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
     if isinstance(error, NotAttempted):
-        return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False)
+        return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False, held_for=attempt.held_for)
     if isinstance(error, TemporaryError):
         return _retry_temporary(error, attempt, now)
     return _retry_unknown(error, attempt, now)
@@ -130,11 +131,12 @@ def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> Del
     is_old = not attempt.lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
     if is_old and attempt.last:
         return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
-    said = attempt.reason or error.reason if isinstance(error, ProviderResting) else error.reason
+    rests = isinstance(error, ProviderResting)
+    said = attempt.reason or error.reason if rests else error.reason
     wait = _wait_by_age(error, timedelta() if is_old else age)
     if attempt.lasting or attempt.channel is Channel.VOICE:  # about slots that are open now
         wait = min(wait, RETRY_MAX_SECONDS())
-    return _pending(now, wait, said, counts=is_old)
+    return _pending(now, wait, said, counts=is_old, held_for=attempt.held_for if rests else None)
 
 
 def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
@@ -172,10 +174,16 @@ def waits_of_copies(channel: Channel) -> Sequence[float]:
 
 
 def _pending(
-    now: datetime, wait: float, reason: str, *, counts: bool = True, unknown: bool = False
+    now: datetime,
+    wait: float,
+    reason: str,
+    *,
+    counts: bool = True,
+    unknown: bool = False,
+    held_for: HeldFor | None = None,
 ) -> DeliveryDecision:
     at = now + timedelta(seconds=min(wait, _LONGEST_WAIT))
-    return DeliveryDecision(State.PENDING, at, reason, counts=counts, unknown=unknown)
+    return DeliveryDecision(State.PENDING, at, reason, counts=counts, unknown=unknown, held_for=held_for)
 
 
 def backoff(number: int) -> float:

@@ -5,11 +5,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import Contact
 from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.message_links import account_page
-from notifier.hourly_cap import REASON
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 
 
@@ -26,7 +25,7 @@ class MoreMessages(MessageKind):
         waiting = sa.select(sa.func.count(detection.distinct())).where(
             Notification.contact_id.in_(sa.select(Contact.id).where(Contact.user_id == contact.user_id)),
             Notification.state == State.PENDING,
-            Notification.reason.like(f"%{REASON}"),
+            Notification.held_for == HeldFor.CAP,
         )
         count = session.scalar(waiting)
         if not count:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import State
+from api.models.notification import HeldFor, State
 from api.models.user import Channel, Contact, ContactState
 from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
 from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
@@ -56,7 +56,7 @@ def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime
     if series.calls >= CALL_ATTEMPTS():
         return Skip(State.EXPIRED, "called often enough")
     if series.calls and has_waiting_report(session, row.params[SERIES], now):
-        return Skip(State.PENDING, "a report of the call before waits")
+        return Skip(State.PENDING, "", held_for=HeldFor.REPORT)
     if has_other_call(session, contact.user_id, row.id, row.params[SERIES], now):
         return Skip(State.SKIPPED, "called within the hour")
     return None

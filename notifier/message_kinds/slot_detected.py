@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import Priority, State
+from api.models.notification import HeldFor, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
@@ -33,7 +33,7 @@ from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, Templa
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
 
-UNCONFIRMED = Skip(State.PENDING, "slots not confirmed lately")
+UNCONFIRMED = Skip(State.PENDING, "", held_for=HeldFor.SLOTS)
 
 
 @dataclass(slots=True)

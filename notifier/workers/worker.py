@@ -94,7 +94,7 @@ def _warm_up_database() -> None:
         recipients(opened, [nobody], now)
         notification_writer.write(opened, notification_writer.MatchResult(nowhere, (), (), now), now)
         row = ClaimedRow(
-            nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, 0, now
+            nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, None, 0, now
         )
         for name in mergeable_kinds():
             prepare_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)

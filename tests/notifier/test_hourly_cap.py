@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.base import new_id, session
-from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.notification import HeldFor, Notification, NotificationMatch, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs import circuit_breaker
@@ -150,7 +150,7 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     held = [slot for number in range(5, 19) for slot in open_slot(number)]
     sweep()
     waiting = notifications(State.PENDING)
-    assert [(row.reason, row.attempts) for row in waiting] == [("hourly cap", 0)] * 14
+    assert [(row.held_for, row.attempts) for row in waiting] == [(HeldFor.CAP, 0)] * 14
     assert undelivered(clock()) == []
     gone(held[:1])
     frozen.shift(600)
@@ -333,7 +333,8 @@ def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Call
     change(Notification, row.id, reason="HTTP 503")
     for _ in range(2):
         deliver(str(row.id))
-        assert get(Notification, row.id).reason == "HTTP 503; hourly cap"
+        row = get(Notification, row.id)
+        assert (row.reason, row.held_for) == ("HTTP 503", HeldFor.CAP)
     assert get(Notification, row.id).params["desk_id"] == DESK
 
 
@@ -367,7 +368,7 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
     open_slot(0)
     deliver(*(str(row.id) for row in notifications(State.PENDING)))
     waiting = notifications(State.PENDING)
-    assert [row.reason for row in waiting] == ["hourly cap"] * 2
+    assert [row.held_for for row in waiting] == [HeldFor.CAP] * 2
     assert min(row.next_nudge_at for row in waiting) == clock() + HOUR
 
 

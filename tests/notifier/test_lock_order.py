@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import time
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,15 +17,24 @@ from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.stopping import stop_alerts
 from api.deletion.access import _delete
 from api.models.base import session
-from api.models.notification import DIGEST, Notification
-from api.models.user import CONTACT_CHANNELS, ContactState
+from api.models.notification import HeldFor, Notification
+from api.models.user import CONTACT_CHANNELS, ContactState, SlotRhythm, User
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from notifier import hourly_cap
 from notifier.contact_loss import change_state
 from notifier.delivery import delivery
-from tests.notifier.world import Person, alert, detection, in_one_transaction, matched, person, slots
+from tests.notifier.world import (
+    Person,
+    alert,
+    detection,
+    in_one_transaction,
+    is_anyone_blocked,
+    matched,
+    person,
+    slots,
+)
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -82,15 +92,6 @@ def run_together(acts: dict[str, Act]) -> list[str]:
     return deadlocks
 
 
-def is_anyone_blocked() -> bool:
-    blocked = sa.text(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity"
-        " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0)"
-    )
-    with session() as s:
-        return bool(s.scalar(blocked))
-
-
 @pytest.mark.parametrize(
     ("act", "wish", "others"),
     [
@@ -100,14 +101,17 @@ def is_anyone_blocked() -> bool:
         (change_profile, ProfileChange.model_validate({"phone": None}), ("127.0.0.1",)),
     ],
 )
-def test_a_change_of_wishes_waits_for_a_claim_before_it_locks_the_user(
+def test_a_change_of_wishes_and_a_claim_never_wait_in_a_circle(
     act: Callable[..., object], wish: object, others: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = person(channels=CONTACT_CHANNELS)
     alert(who)
     keys = matched(detection())
     with session() as s:
-        s.execute(sa.update(Notification).values(reason=DIGEST))
+        s.execute(sa.update(Notification).values(held_for=HeldFor.DIGEST))
+        s.execute(
+            sa.update(User).values(slot_rhythm=SlotRhythm.AT_ONCE, quiet_from=time(3), quiet_until=time(4))
+        )
     claimed, read_turns = threading.Event(), hourly_cap.read_turns
     with ThreadPoolExecutor(2) as threads:
 

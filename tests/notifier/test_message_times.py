@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.notification import DIGEST, QUIET_HOURS
+from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
 from configs.desk import zone_or_home
 from configs.message_groups import SWITCHABLE, MessageGroup
@@ -29,7 +29,7 @@ def paris(text: str) -> datetime:
 
 def quiet_until(at: datetime, quiet: tuple[time, time] = NIGHT, zone: ZoneInfo = PARIS) -> datetime | None:
     hold = MessageTimes(zone, quiet=quiet).find_hold(DESK, at, at)
-    assert hold is None or hold.reason == QUIET_HOURS
+    assert hold is None or hold.held_for is HeldFor.QUIET_HOURS
     return hold.until if hold else None
 
 
@@ -38,7 +38,7 @@ def digest_of(
 ) -> datetime:
     hold = MessageTimes(zone, rhythm, digest_at).find_hold(SLOTS, at, at)
     assert hold is not None
-    assert hold.reason == DIGEST
+    assert hold.held_for is HeldFor.DIGEST
     return hold.until
 
 
@@ -133,7 +133,9 @@ def test_an_hourly_digest_leaves_at_the_full_hour_of_its_reader(zone: str, at: s
 
 def test_a_digest_that_is_due_leaves_also_much_later() -> None:
     times, seen = MessageTimes(PARIS, SlotRhythm.DAILY), paris("2026-11-20T03:00")
-    assert times.find_hold(SLOTS, seen, paris("2026-11-20T06:59")) == Hold(paris("2026-11-20T07:00"), DIGEST)
+    assert times.find_hold(SLOTS, seen, paris("2026-11-20T06:59")) == Hold(
+        paris("2026-11-20T07:00"), HeldFor.DIGEST
+    )
     assert times.find_hold(SLOTS, seen, paris("2026-11-20T07:00")) is None
     assert times.find_hold(SLOTS, seen, paris("2026-11-25T03:00")) is None
 

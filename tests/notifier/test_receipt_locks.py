@@ -25,13 +25,10 @@ from notifier.applied_receipts import apply_due, expire_receipts
 from notifier.jobs import apply_receipts, deliver
 from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
 from tests.notifier.test_receipts import losses, sent, state_of, stored
-from tests.notifier.world import all_of, change, detection, get, matched, slots
+from tests.notifier.world import all_of, change, detection, get, is_anyone_blocked, matched, slots
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("whole")
-_WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +53,6 @@ def beside(act: Callable[[], object]) -> Iterator[list[Exception]]:
     thread.join()
 
 
-def is_anybody_waiting() -> bool:
-    with session() as s:
-        return bool(s.scalar(sa.text(_WAITING)))
-
-
 def apply_once() -> None:
     apply_due(clock())
 
@@ -83,7 +75,7 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
     with session() as s:
         user = s.scalars(sa.select(User).with_for_update()).one()
         with beside(act) as failed:
-            until(is_anybody_waiting)
+            until(is_anyone_blocked)
             s.delete(user)
             s.commit()
     assert failed == []

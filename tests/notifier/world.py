@@ -208,3 +208,13 @@ def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -
     """Run something that takes a session, and commit."""
     with session() as s:
         return act(s, *arguments, **named)
+
+
+def is_anyone_blocked() -> bool:
+    """Return whether a transaction waits for a lock of another."""
+    blocked = sa.text(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0)"
+    )
+    with session() as s:
+        return bool(s.scalar(blocked))

@@ -11,7 +11,7 @@ from api.admin.health.findings import Trouble, refuse
 from api.admin.health.reading import read_session
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
-from api.models.notification import Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.sms_cost import sum_of_day
@@ -27,7 +27,6 @@ _ON_A_WORD = (
     "verify_email", "account_exists", "verify_new_email", "support_received", "withdrawal_received", "cancel_noticed",
 )  # fmt: skip
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
-_CAPPED = "hourly cap"  # ends the reason of what waits for its contact's turn
 _OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
 _OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
 _LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst met a rate limit
@@ -109,7 +108,7 @@ def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
     """
     n = Notification
     patience = sa.case((n.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
-    is_capped = sa.and_(sa.func.coalesce(n.reason, "").endswith(_CAPPED), n.next_nudge_at > now)
+    is_capped = sa.and_(sa.func.coalesce(n.held_for == HeldFor.CAP, sa.false()), n.next_nudge_at > now)
     waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
         n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
         ~is_capped,

@@ -7,7 +7,7 @@ import time_machine
 
 from api.background import jobs
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -162,7 +162,9 @@ def test_in_quiet_hours_the_mail_leaves_and_telegram_waits(
             if row.contact_id
         }
     assert waits.pop(Channel.EMAIL) is None
-    assert waits == {Channel.TELEGRAM: Skip(State.PENDING, "quiet hours", START + timedelta(hours=24))}
+    assert waits == {
+        Channel.TELEGRAM: Skip(State.PENDING, "", START + timedelta(hours=24), HeldFor.QUIET_HOURS)
+    }
 
 
 def test_a_long_outage_of_the_job_leaves_old_ends_untold(

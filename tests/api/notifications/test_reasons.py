@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from api.models.notification import DIGEST, QUIET_HOURS, State
+from api.models.notification import HeldFor, State
 from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
-from notifier.hourly_cap import REASON as CAP
 from notifier.sms_budget import REASON as BUDGET
 
 _UNNAMED = (Reason.OUTDATED, Reason.TRIED_AGAIN)
@@ -16,7 +15,7 @@ NOTIFIER = Path(__file__).parents[3] / "notifier"
 _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 # Of these there is nothing more to say than that the message had become pointless.
 POINTLESS = {
-    "a report of the call before waits", "acknowledged before", "alert waits already", "already verified", "an alert waits again",
+    "acknowledged before", "alert waits already", "already verified", "an alert waits again",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
     "gone again", "nothing waits any more", "number changed meanwhile", "open again", "published already", "request deleted",
     "the appointment is over", "the change was made, ended or replaced", "the desk is not watched any more",
@@ -34,19 +33,12 @@ POINTLESS = {
         (State.PENDING, None, None),
         (State.SENDING, "sendgrid answered 500", None),
         (State.PENDING, "sendgrid answered 500", Reason.TRIED_AGAIN),
-        (State.PENDING, CAP, Reason.HOURLY_CAP),
-        (State.PENDING, f"sendgrid answered 500; {CAP}", Reason.HOURLY_CAP),
-        (State.PENDING, "slots not confirmed lately", Reason.UNCONFIRMED),
         (State.SKIPPED, BUDGET, Reason.SMS_BUDGET),
         (State.SKIPPED, "address unsubscribed", Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", Reason.BOUNCED),
         (State.SKIPPED, "address blocked", Reason.BLOCKED),
         (State.SKIPPED, "told recently", Reason.TOLD_RECENTLY),
-        (State.PENDING, QUIET_HOURS, Reason.QUIET_HOURS),
-        (State.PENDING, f"{UNKNOWN}no answer; {DIGEST}", Reason.DIGEST),
         (State.EXPIRED, "slots gone", Reason.SLOTS_GONE),
-        (State.EXPIRED, f"slots gone: {QUIET_HOURS}", Reason.GONE_IN_QUIET_HOURS),
-        (State.EXPIRED, f"slots gone: {DIGEST}", Reason.GONE_BEFORE_DIGEST),
         (State.EXPIRED, "watched again", Reason.OUTDATED),
         (State.BOUNCED, "twilio 30003", Reason.BOUNCED),
         (State.FAILED, f"{USED_UP}sendgrid answered 500", Reason.NOT_ACCEPTED),
@@ -56,6 +48,28 @@ POINTLESS = {
 )
 def test_a_row_has_the_reason_of_its_state(state: State, stored: str | None, expected: Reason | None) -> None:
     assert find_reason(state, stored) is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "stored", "held_for", "expected"),
+    [
+        (State.PENDING, None, HeldFor.CAP, Reason.HOURLY_CAP),
+        (State.PENDING, "sendgrid answered 500", HeldFor.CAP, Reason.HOURLY_CAP),
+        (State.PENDING, None, HeldFor.SLOTS, Reason.UNCONFIRMED),
+        (State.PENDING, None, HeldFor.REPORT, Reason.TRIED_AGAIN),
+        (State.PENDING, None, HeldFor.QUIET_HOURS, Reason.QUIET_HOURS),
+        (State.PENDING, f"{UNKNOWN}no answer", HeldFor.DIGEST, Reason.DIGEST),
+        (State.EXPIRED, "slots gone", HeldFor.QUIET_HOURS, Reason.GONE_IN_QUIET_HOURS),
+        (State.EXPIRED, "slots gone", HeldFor.DIGEST, Reason.GONE_BEFORE_DIGEST),
+        (State.EXPIRED, "slots gone", HeldFor.CAP, Reason.SLOTS_GONE),
+        (State.SKIPPED, "alert stopped", HeldFor.DIGEST, Reason.ALERT_STOPPED),
+        (State.SENT, None, HeldFor.DIGEST, None),
+    ],
+)
+def test_a_row_says_what_it_waits_or_waited_for(
+    state: State, stored: str | None, held_for: HeldFor, expected: Reason | None
+) -> None:
+    assert find_reason(state, stored, held_for) is expected
 
 
 def test_every_reason_that_the_notifier_gives_is_known() -> None:

@@ -10,7 +10,7 @@ import time_machine
 
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Contact, ContactState, User
 from configs.clock import clock
@@ -100,7 +100,7 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again(
     for _ in range(20):
         deliver(str(key))
         row = get(Notification, key)
-        assert (row.state, row.reason) == (State.PENDING, "slots not confirmed lately")
+        assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
         assert (row.attempts, row.failed_at) == (0, None)
         frozen.shift(46)
     assert sandbox.messages() == []

@@ -10,7 +10,7 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import engine
-from api.models.notification import State
+from api.models.notification import HeldFor, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import jobs, match_service, notification_writer
@@ -106,7 +106,7 @@ def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
     frozen.shift(901)
     match(str(seen))
     (row,) = notifications()
-    assert (row.state, row.reason) == (State.PENDING, "slots not confirmed lately")
+    assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
     assert whole.messages() == []
 
 

@@ -1,5 +1,7 @@
 """Messages that their reader wants later or not at all, decided when they are written and again when they are sent."""
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,19 +13,21 @@ import notifier
 from api.admin.health.messages import read_messages, read_providers
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Grant, SlotRhythm, User
+from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import wake_held
+from api.users.service import change_notifications
 from configs import circuit_breaker
 from configs.clock import clock
 from configs.message_groups import MessageGroup
 from configs.plan import PlanName
-from notifier import sms_budget
+from notifier import message_times, notification_writer, sms_budget
 from notifier.clock_steps import has_times_ahead
+from notifier.delivery import reader_wishes
 from notifier.jobs import deliver, match
 from notifier.message_kinds import kind_of
-from notifier.outdated_holds import wake_outdated
-from notifier.sweep import Sweep, undelivered
+from notifier.sweep import undelivered
 from tests.notifier.world import (
     MORNING,
     OTHER_DESK,
@@ -36,10 +40,12 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    is_anyone_blocked,
     notifications,
     person,
     slots,
 )  # fmt: skip
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -82,14 +88,18 @@ def sweep() -> None:
 
 
 def states() -> list[tuple[State, str | None]]:
-    return [(row.state, row.reason) for row in notifications()]
+    """Return each message's state, and why it ended or what it waits for."""
+    return [
+        (row.state, row.held_for if row.state is State.PENDING else row.reason) for row in notifications()
+    ]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "reason"), [(NIGHT, "quiet hours"), (DAILY, "digest"), (NIGHT | DAILY, "digest")]
+    ("wishes", "held_for"),
+    [(NIGHT, HeldFor.QUIET_HOURS), (DAILY, HeldFor.DIGEST), (NIGHT | DAILY, HeldFor.DIGEST)],
 )
 def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
-    wishes: dict[str, Any], reason: str, whole: "Running", frozen: time_machine.Traveller
+    wishes: dict[str, Any], held_for: HeldFor, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T01:00"))
     waiter(**wishes)
@@ -98,7 +108,7 @@ def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
     (left,) = show(3)
     sweep()
     assert whole.messages("email") == []
-    assert states() == [(State.PENDING, reason)] * 3
+    assert states() == [(State.PENDING, held_for)] * 3
     frozen.move_to(at_paris("2026-11-21T06:00"))
     gone(taken)
     frozen.move_to(at_paris("2026-11-21T06:59:30"))
@@ -111,8 +121,8 @@ def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
     assert "29 novembre" in mail.text
     assert "27 novembre" not in mail.text
     assert "06:59:30" in mail.text  # when it was seen last
-    gone_meanwhile = (State.EXPIRED, f"slots gone: {reason}")
-    assert states() == [gone_meanwhile, gone_meanwhile, (State.SENT, None)]
+    assert states() == [(State.EXPIRED, "slots gone")] * 2 + [(State.SENT, None)]
+    assert {row.held_for for row in notifications()} == {held_for}
 
 
 def test_a_digest_names_several_desks_in_one_message_on_each_channel(
@@ -221,7 +231,7 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     frozen.shift(60)
     sweep()
     (row,) = notifications()
-    assert (row.state, row.reason, row.attempts) == (State.PENDING, "quiet hours", 1)
+    assert (row.state, row.held_for, row.attempts) == (State.PENDING, HeldFor.QUIET_HOURS, 1)
     assert row.priority is Priority.SCHEDULED  # as what was held when it was written
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
 
@@ -232,7 +242,7 @@ def test_a_time_zone_that_does_not_exist_holds_back_by_that_of_paris(
     frozen.move_to(at_paris("2026-11-21T06:59:59"))
     waiter(**NIGHT, time_zone="Europe/Nowhere")
     seen = show(1)
-    assert states() == [(State.PENDING, "quiet hours")]
+    assert states() == [(State.PENDING, HeldFor.QUIET_HOURS)]
     frozen.shift(1)
     confirm(seen)
     sweep()
@@ -316,71 +326,42 @@ def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of
     assert (mail["accepted"], mail["median_ms"]) == (1, None)
 
 
-def wake() -> int:
-    """Return how many messages the sweep finds that wait otherwise than their reader wants."""
-    return len(in_one_transaction(wake_outdated, clock()))
-
-
-@pytest.mark.parametrize(
-    ("chosen", "until"),
-    [
-        ({"slot_rhythm": SlotRhythm.AT_ONCE}, None),
-        ({"slot_rhythm": SlotRhythm.HOURLY}, "2026-11-21T02:00"),
-        ({"digest_at": time(6)}, "2026-11-21T06:00"),
-    ],
-)
-def test_what_was_written_by_preferences_of_before_follows_the_new_ones_within_a_minute(
-    chosen: dict[str, Any], until: str | None, whole: "Running", frozen: time_machine.Traveller
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_preferences_saved_while_a_message_is_written_or_claimed_hold_for_it(
+    is_claimed: bool, whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T01:10"))
     who = waiter(**DAILY)
-    waiter(**DAILY)
-    show(1)
-    change(
-        User, who.id, **chosen
-    )  # committed before the message was, so that saving it did not see the message
-    frozen.shift(60)
-    assert wake() == 1
+    shown = slots([MORNING], place="1")
+    seen = detection(shown)
+    if is_claimed:
+        match(str(seen))
+        frozen.move_to(at_paris("2026-11-21T05:00"))
+        change(Notification, notifications()[0].id, next_attempt_at=clock(), held_for=None)
+    met = threading.Event()
+    read = message_times.lock_times
+
+    def read_slowly(*given: Any) -> Any:
+        found = read(*given)
+        met.set()
+        until(lambda: saving and (saving[0].done() or is_anyone_blocked()))
+        return found
+
+    at_once = NotificationChanges.model_validate({"slotRhythm": "at_once"})
+    saving: list[Future[object]] = []
+    with ThreadPoolExecutor(2) as threads, monkeypatch.context() as patched:
+        patched.setattr(reader_wishes if is_claimed else notification_writer, "lock_times", read_slowly)
+        act = (deliver, str(notifications()[0].id)) if is_claimed else (match, str(seen))
+        working = threads.submit(*act)
+        assert met.wait(60)
+        saving.append(threads.submit(in_one_transaction, change_notifications, who.id, at_once))
+        working.result()
+        saving[0].result()
+    (row,) = notifications()
+    assert row.next_attempt_at <= clock()
+    confirm(shown)
     sweep()
-    (mine,) = (row for row in notifications() if row.user_id == who.id)
-    if until:
-        assert (mine.state, mine.next_attempt_at) == (State.PENDING, at_paris(until))
-    else:
-        assert mine.state is State.SENT
-        assert len(whole.messages("email")) == 1
-    assert wake() == 0
-
-
-def test_what_follows_its_readers_wishes_is_not_looked_at_again(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T01:10"))
-    waiter(**DAILY)
-    waiter(**NIGHT)
-    waiter(**DAILY | NIGHT)
-    show(1)
-    frozen.shift(60)
-    assert wake() == 0
-    sweep()
-    assert wake() == 0
-    assert whole.messages("email") == []
-
-
-def test_the_sweep_wakes_what_waits_otherwise_than_its_reader_wants(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T01:10"))
-    who = waiter(**DAILY)
-    show(1)
-    change(User, who.id, slot_rhythm=SlotRhythm.AT_ONCE)
-    watch = Sweep()
-    assert watch.turn() == 1
-    later = clock() + timedelta(hours=5)
-    change(Notification, notifications()[0].id, next_attempt_at=later, next_nudge_at=later)
-    frozen.shift(30)
-    assert watch.turn() == 0
-    frozen.shift(30)
-    assert watch.turn() == 1
+    assert len(whole.messages("email")) == 1
 
 
 def tell(who: Person, kind: str, **params: Any) -> Notification:
@@ -404,8 +385,8 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     about_account = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(about_desk.id), str(about_account.id))
     row = get(Notification, about_desk.id)
-    assert (row.state, row.reason, row.next_nudge_at) == (
-        State.PENDING, "quiet hours", at_paris("2026-11-21T07:00"),
+    assert (row.state, row.held_for, row.next_nudge_at) == (
+        State.PENDING, HeldFor.QUIET_HOURS, at_paris("2026-11-21T07:00"),
     )  # fmt: skip
     assert get(Notification, about_account.id).state is State.SENT
 
@@ -414,7 +395,7 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     ("consent", "hour", "expected"),
     [
         (None, "12:00", (State.SKIPPED, "no consent")),
-        ({"news": {"given_at": "2026"}}, "23:00", (State.PENDING, "quiet hours")),
+        ({"news": {"given_at": "2026"}}, "23:00", (State.PENDING, HeldFor.QUIET_HOURS)),
         ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, "12:00", (State.SKIPPED, "no consent")),
         ({"news": {"given_at": "2026"}}, "12:00", (State.SENT, None)),
     ],
@@ -433,7 +414,7 @@ def test_news_go_to_who_consented_and_never_at_night(
     row = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(row.id))
     row = get(Notification, row.id)
-    assert (row.state, row.reason) == expected
+    assert (row.state, row.held_for if row.state is State.PENDING else row.reason) == expected
 
 
 def test_slots_that_return_just_before_the_digest_are_in_it(
@@ -449,7 +430,7 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
     confirm(seen)
     sweep()
     assert len(whole.messages("email")) == 1
-    assert states() == [(State.EXPIRED, "slots gone: digest"), (State.SENT, None)]
+    assert states() == [(State.EXPIRED, "slots gone"), (State.SENT, None)]
 
 
 @pytest.mark.parametrize(

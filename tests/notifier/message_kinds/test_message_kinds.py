@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.models.notification import State
+from api.models.notification import HeldFor, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from notifier.content.slot_alert_content import StopLink
@@ -100,7 +100,7 @@ def test_an_unknown_kind_names_those_that_exist() -> None:
         (told(NOW), {}, None),
         (told(SINCE), {}, None),
         (told(SINCE - timedelta(hours=1), NOW), {}, None),
-        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.PENDING, "slots not confirmed lately")),
+        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.PENDING, "", held_for=HeldFor.SLOTS)),
         (told(), {}, Skip(State.EXPIRED, "slots gone")),
         (told(NOW, alerts=0), {}, Skip(State.SKIPPED, "alert stopped")),
         (told(NOW), {"enabled": False}, Skip(State.SKIPPED, "switched off")),

@@ -24,7 +24,7 @@ from api.models.check import Check
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from api.models.key_sighting import KeySighting
-from api.models.notification import QUEUES, Notification, Priority, State
+from api.models.notification import QUEUES, HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.stripe_event import StripeEventFlag
@@ -463,7 +463,7 @@ def test_messages_that_wait_on_purpose_are_none(frozen: time_machine.Traveller) 
 
 def test_alerts_that_the_hourly_cap_holds_back_are_none(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
-    wait(2, clock(), reason="hourly cap", next_nudge_at=clock() + 12 * MINUTE)
+    wait(2, clock(), held_for=HeldFor.CAP, next_nudge_at=clock() + 12 * MINUTE)
     frozen.shift(11 * MINUTE)
     assert watch() == {"mails": 0}
     frozen.shift(MINUTE)

@@ -65,7 +65,6 @@ def test_a_message_runs_in_the_direction_of_its_language(
         (State.EXPIRED, "slots gone", "étaient déjà pris", None),
         (State.FAILED, "sendgrid answered 400", "ne l’a pas accepté", "/canaux"),
         (State.FAILED, "unknown: no answer", "peut-être arrivé", None),
-        (State.PENDING, "hourly cap", "attend son tour", None),
     ],
 )
 def test_each_state_says_why_and_what_to_do(
