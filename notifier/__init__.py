@@ -195,10 +195,10 @@ def keep_acknowledgements(session: "Session", declared: Mapping[UUID, Mapping[st
 
 def mark_gone_slots(session: "Session") -> list[UUID]:
     """Write the edits of messages whose slots are gone, or open again; return what to `nudge` after the commit."""
-    from configs.clock import clock  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from api.models.database_clock import database_clock  # noqa: PLC0415 -- late, so that importing us costs nothing
     from notifier import gone_slots, reopened_slots  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    now = clock()
+    now = database_clock(session)
     return gone_slots.mark_gone_slots(session, now) + reopened_slots.mark_reopened_slots(session, now)
 
 

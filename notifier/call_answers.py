@@ -98,4 +98,4 @@ def _store(body: bytes, query: str, now: datetime) -> None:
         log.warning("receipts not readable", provider=PROVIDER, because=str(error)[:80])
         return
     with session() as opened:
-        receipt_store.store(opened, PROVIDER, receipts, now)
+        receipt_store.store(opened, PROVIDER, receipts)

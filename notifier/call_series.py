@@ -14,11 +14,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.models.base import new_id
+from api.models.database_clock import CLOCKS_DIFFER
 from api.models.notification import HeldFor, Notification, NotificationMatch, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel
 from configs.constants import Constant
-from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.delivery.retry_policy import CALL_ATTEMPTS, CALL_GAP_SECONDS
 from notifier.message_kinds import SLOT_CALL
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of, session
+from api.models.database_clock import database_clock
 from api.models.notification import MatchSlot, Notification, NotificationMatch, State
 from api.models.slot_ids import announced_ids
 from api.models.user import Channel
@@ -86,7 +87,7 @@ def replay_by_id(session: Session, ids: Sequence[UUID], *, unsure: bool) -> list
     """Replay those of these notifications that are dead letters. Rows that another replay holds are left to it."""
     dead = sa.select(Notification).where(Notification.state == State.FAILED, is_any_of(Notification.id, ids))
     rows = session.scalars(dead.with_for_update(skip_locked=True)).all()
-    return replay(session, rows, clock(), unsure=unsure)
+    return replay(session, rows, database_clock(session), unsure=unsure)
 
 
 def show(rows: Sequence[Notification]) -> None:
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     with session() as opened:
         rows = opened.scalars(letters(given).limit(given.most).with_for_update(skip_locked=True)).all()
-        alive = replay(opened, rows, clock(), unsure=given.unsure)
+        alive = replay(opened, rows, database_clock(opened), unsure=given.unsure)
     nudges.nudge(alive)
     print(f"{len(alive)} of {len(rows)} dead letters replayed")
     return 0

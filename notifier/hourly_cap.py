@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import write_array
+from api.models.database_clock import CLOCKS_DIFFER
 from api.models.prepared import FEW
 from api.models.user import Channel
 from configs.constants import Constant
@@ -119,8 +120,7 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
     """Return the turns of contacts; what is leased by `token` is what asks, and does not count."""
     if not contact_ids:
         return Turns(now, {})
-    # A little ahead may be another machine; far ahead was a clock that is right again.
-    given = {"since": now - _HOUR, "now": now, "latest": now + timedelta(seconds=5), "token": str(token)}
+    given = {"since": now - _HOUR, "now": now, "latest": now + CLOCKS_DIFFER, "token": str(token)}
     options = {"prepare": len(contact_ids) <= FEW}
     found = session.execute(_READ, given | {"ids": write_array(contact_ids)}, execution_options=options)
     users: dict[UUID, Sent] = {}

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
+from api.models.database_clock import database_clock
 from api.models.user import Channel
-from configs.clock import clock
 from configs.database_errors import is_away, passes
 from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, most_in_job
@@ -57,7 +57,7 @@ def match(detection_id: str) -> None:
     mine = _inline_claim()
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            matched = match_service.match_or_part(opened, key, clock(), mine)
+            matched = match_service.match_or_part(opened, key, database_clock(), mine)
         nudges.match_parts(key, matched.parts, matched.times)
         _send(matched.written, mine)
 
@@ -69,9 +69,9 @@ def match_part(detection_id: str, number: int) -> None:
     mine = _inline_claim()
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            written = match_service.match_part(opened, key, number, clock(), mine)
+            written = match_service.match_part(opened, key, number, database_clock(), mine)
         with session() as opened:
-            match_batches.finish_detection(opened, key, clock())
+            match_batches.finish_detection(opened, key, database_clock())
         _send(written, mine)
 
 
@@ -91,7 +91,7 @@ def rearm(desk_id: str) -> None:
     Where there are very many such alerts, each part of them is a job of its own.
     """
     with session() as opened:
-        found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, clock()))
+        found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, database_clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
         _tell_open(desk_id, found[0], in_crowd=sum(map(len, found)) > CROWD_ALERTS())
@@ -106,7 +106,9 @@ def tell_open(desk_id: str, *alert_ids: str) -> None:
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
     mine = _inline_claim()
     with session() as opened:
-        written = match_service.match_open(opened, desk_id, clock(), alert_ids, mine, in_crowd=in_crowd)
+        written = match_service.match_open(
+            opened, desk_id, database_clock(), alert_ids, mine, in_crowd=in_crowd
+        )
     _send(written, mine)
 
 
@@ -119,8 +121,8 @@ def apply_receipts() -> None:
     meanwhile (docs/benchmarks.md).
     """
     with session() as opened:
-        more_wait = delivered_receipts.apply_delivered(opened, clock()) == delivered_receipts.MOST
-    applied_receipts.apply_due(clock(), except_delivered=more_wait)
+        more_wait = delivered_receipts.apply_delivered(opened, database_clock()) == delivered_receipts.MOST
+    applied_receipts.apply_due(database_clock(), except_delivered=more_wait)
 
 
 @_patient
@@ -133,7 +135,7 @@ def _inline_claim() -> InlineClaim | None:
     """Return a claim on what this worker will write, for a channel that takes many at once and answers soon."""
     for channel in Channel:
         if (most := most_at_once(channel)) > 1 and is_quick(channel):
-            return InlineClaim(channel, min(_INLINE, _CALLS * most), clock())
+            return InlineClaim(channel, min(_INLINE, _CALLS * most), database_clock())
     return None
 
 

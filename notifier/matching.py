@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray, is_any_given
+from api.models.database_clock import CLOCKS_DIFFER
 from api.models.notification import (
     Match,
     MatchSlot,
@@ -28,7 +29,6 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
-from notifier.clock_steps import CLOCKS_DIFFER
 from notifier.delivery.retry_policy import USED_UP
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.open_slots import OpenSlots

@@ -15,17 +15,17 @@ from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id, read_ids, write_array
+from api.models.database_clock import database_clock
 from api.models.notification import Notification, Priority
 from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
 from configs.matching_queues import NUDGE_SECONDS
-from notifier.clock_steps import NUDGE_MAX_SECONDS
 from notifier.content.messages import FALLBACK, choose_language, languages_of, speaks
 from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.earlier_notices import find_informed
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
@@ -347,18 +347,19 @@ def notify_address(
 def _message(
     kind: str, channel: Channel, language: str, params: dict[str, Any], priority: Priority
 ) -> dict[str, Any]:
-    now = clock()
     return {
-        "id": new_id(), "channel": channel, "kind": kind, "language": language, "params": params,
-        "priority": priority, "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
+        "id": new_id(), "channel": channel, "kind": kind, "language": language, "params": params, "priority": priority,
     }  # fmt: skip
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
-    """Write rows whose dedupe key is new; return their ids."""
+    """Write rows that are due now and whose dedupe key is new; return their ids."""
     if not rows:
         return []
-    made = insert(Notification).values(rows).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
+    now = database_clock(session)
+    times = {"created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now)}
+    made = insert(Notification).values([row | times for row in rows])
+    made = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     new = set(session.scalars(made.returning(Notification.id)))
     return [row["id"] for row in rows if row["id"] in new]
 
@@ -374,7 +375,7 @@ def write_to_contacts(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     kind_of(kind)
-    now = clock()
+    now = database_clock(session)
     arrays: dict[str, Iterable[object]] = {
         "ids": (new_id() for _ in messages),
         "params": (json.dumps(each["params"]) for each in messages),

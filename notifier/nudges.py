@@ -16,6 +16,7 @@ from rq import Queue
 from sqlalchemy.exc import DBAPIError
 
 from api.models.base import is_any_of, session
+from api.models.database_clock import database_clock
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel
 from configs.clock import clock
@@ -25,7 +26,7 @@ from configs.job_queues import KEPT_SECONDS, name_job, push, queue
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
 from notifier.channels import most_in_job
-from notifier.clock_steps import LEASE_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.match_nudge import SECONDS as MATCH_SECONDS
 
 # How often desks with open slots are gone through for alerts that were not told
@@ -141,7 +142,7 @@ def nudge(notification_ids: Sequence[UUID]) -> None:
 
 def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
-    row, now = Notification, clock()
+    row, now = Notification, database_clock()
     is_free = sa.or_(row.state == State.PENDING, row.lease_until <= now)
     in_crowd = row.params.has_key(IN_CROWD)
     chosen = sa.select(row.id, row.channel, row.priority, row.contact_id, sa.literal(0), in_crowd)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, new_id, write_array
 from api.models.contact_lookup import find_contact
+from api.models.database_clock import database_clock
 from api.models.notification import Notification
 from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, Contact
@@ -30,12 +31,13 @@ RETURNING id
 """)
 
 
-def store(opened: Session, provider: str, receipts: Sequence[Receipt], now: datetime) -> int:
+def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
     """Write the receipts that are new, by the provider's ids of them; return how many are."""
     found = {each.event_id: each for each in receipts}
     unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
         return 0
+    now = database_clock(opened)
     contacts = _find_contacts(opened, unique, now)
     arrays: dict[str, Iterable[object]] = {
         "ids": (new_id() for _ in unique),

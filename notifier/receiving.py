@@ -56,4 +56,4 @@ def _keep_receipts(provider: str, body: bytes, query: str) -> None:
         log.warning("receipts not readable", provider=provider, because=str(error)[:80])
         return
     with session() as opened:
-        receipt_store.store(opened, provider, receipts, now)
+        receipt_store.store(opened, provider, receipts)

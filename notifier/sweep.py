@@ -13,10 +13,10 @@ from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from api.models.base import session, takes_writes
+from api.models.database_clock import database_clock
 from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
-from configs.clock import clock
 from configs.constants import Constant
 from configs.database_errors import is_away, passes
 from configs.logs import set_up_logs
@@ -26,7 +26,6 @@ from configs.process_age import on_stop_signals, repeat_until_old
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.call_planning import plan_calls
-from notifier.clock_steps import CLOCKS_DIFFER, LEASE_SECONDS, has_times_ahead, pull_back_times
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import REARM_SECONDS, WaitingWork
@@ -108,13 +107,10 @@ class Sweep:
     rearm_at: datetime | None = None
     back_at: datetime | None = None
     database: OutageLog = field(default_factory=OutageLog)
-    clock_at: datetime | None = None
-    mend_at: datetime | None = None  # when times ahead of the clock are brought back once more
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
-        now = clock()
-        self._watch_clock(now)
+        now = database_clock()
         detections, notifications = unmatched(now), undelivered(now)
         for detection_id, times in detections:
             match_nudge.match(detection_id, times)
@@ -125,29 +121,6 @@ class Sweep:
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
         return found
-
-    def _watch_clock(self, now: datetime) -> None:
-        """Notice that the clock was set back, and undo what one that was ahead has written.
-
-        It is done again when leases are over: a worker may have been at something.
-        """
-        before = self.clock_at
-        if before is None:
-            with session() as rows:
-                set_back = has_times_ahead(rows, now)
-        else:
-            set_back = now < before - CLOCKS_DIFFER
-        self.clock_at = now  # only once the tables could be asked
-        if set_back:
-            log.warning("the clock was set back, what waits is due at once", before=before, now=now)
-            self.rearm_at = self.back_at = None
-            self.mend_at = now + timedelta(seconds=LEASE_SECONDS())
-        elif self.mend_at is None or now < self.mend_at:
-            return
-        else:
-            self.mend_at = None
-        with session() as rows:
-            pull_back_times(rows, now)
 
     def _watch_receipts(self, now: datetime) -> None:
         """Have receipts applied that still wait, and mark the messages that none came for."""
@@ -183,7 +156,7 @@ class Sweep:
         When it is back, workers first write the answers that they received meanwhile; the rest is nudged after that.
         """
         try:
-            if not self._waits(clock()):
+            if not self._waits(database_clock()):
                 self.turn()
         except DBAPIError as error:
             if not passes(error):

@@ -12,7 +12,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -24,6 +25,7 @@ import redis.utils
 import sqlalchemy as sa
 import structlog
 
+from api.models.database_clock import replace_database_clock
 from configs import psycopg_timeout
 from configs import settings as settings_module
 from configs.database import DATABASE_SECONDS
@@ -88,6 +90,7 @@ _folder: list[Path] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
     os.environ.update(gather(_FIXED))
+    replace_database_clock(partial(datetime.now, UTC))  # a test that freezes ours freezes it, too
     if hasattr(config, "workerinput"):
         act_as_users()
     if hasattr(config, "workerinput") or config.option.collectonly:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_news_consent, withdraw_news_consent
 from api.accounts.queries import index_contacts
 from api.errors import ApiError
+from api.models.database_clock import database_clock
 from api.models.notification import Notification, waits_as_wished
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from api.users.preference_schemas import (
@@ -59,7 +60,7 @@ def wake_held(session: Session, user_id: UUID) -> None:
 
     It comes after the user's row is locked: a worker that holds one of them waits for that row, and reads it anew.
     """
-    now = clock()
+    now = database_clock(session)
     mine = sa.select(Notification.id).where(Notification.user_id == user_id, waits_as_wished())
     locked = mine.order_by(Notification.id).with_for_update(skip_locked=True)
     waking = sa.update(Notification).where(Notification.id.in_(locked))

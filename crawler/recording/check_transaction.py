@@ -121,7 +121,7 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     ]
     counted = [end for end in ends if end.row]
     _write_coverage(session, counted, now)
-    found = _write_slots(session, counted, now)
+    found = _write_slots(session, counted)
     proofs = [each.proof for each in found if each.proof] + list(
         filter(None, map(_proof_of_trouble, counted))
     )
@@ -173,15 +173,13 @@ def _write_coverage(session: Session, ends: Sequence[_CheckOutcome], now: dateti
     desk_state_update.write_coverage(session, parts, now)
 
 
-def _write_slots(
-    session: Session, ends: Sequence[_CheckOutcome], now: datetime
-) -> list[slot_writer.NewDetection]:
+def _write_slots(session: Session, ends: Sequence[_CheckOutcome]) -> list[slot_writer.NewDetection]:
     """Compare what was seen with what was open; return the detections."""
     looks = [end for end in ends if end.result.check.slots or end.row.has_open]
     if not looks:
         return []
     known = slot_writer.load_open_slots(session, [end.desk.id for end in looks])
-    return slot_writer.write_slots(session, [_slot_comparison(end, known) for end in looks], now)
+    return slot_writer.write_slots(session, [_slot_comparison(end, known) for end in looks])
 
 
 def _proof_of_trouble(end: _CheckOutcome) -> Proof | None:

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id, write_array
+from api.models.database_clock import database_clock
 from api.models.slot import Source
 from configs.clock import clock
 from configs.desk import Desk
@@ -107,14 +108,14 @@ def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list
     return found
 
 
-def write_slots(session: Session, looks: Iterable[SlotComparison], now: datetime) -> list[NewDetection]:
+def write_slots(session: Session, looks: Iterable[SlotComparison]) -> list[NewDetection]:
     """Write what changed; return the detections, in the order of the looks."""
     changes = [(look, compare_slots(look.known, look.seen)) for look in looks]
     _close(session, changes)
     _see_again(session, changes)
     _confirm_superseded(session, changes)
     ids = _open(session, changes)
-    return _detect(session, [(look, change.news) for look, change in changes if change.news], ids, now)
+    return _detect(session, [(look, change.news) for look, change in changes if change.news], ids)
 
 
 def _close(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
@@ -155,7 +156,7 @@ def _row(look: SlotComparison, slot: Slot) -> tuple[object, ...]:
 
 
 def _detect(
-    session: Session, looks: Sequence[tuple[SlotComparison, Sequence[Slot]]], ids: Ids, now: datetime
+    session: Session, looks: Sequence[tuple[SlotComparison, Sequence[Slot]]], ids: Ids
 ) -> list[NewDetection]:
     """Write a detection for each desk with news; what the desk is now is copied, because desk files change."""
     if not looks:
@@ -172,7 +173,7 @@ def _detect(
     ]
     given = {
         "source": Source.CHECK.value, "committed_at": clock(),
-        "next_nudge_at": now + timedelta(seconds=NUDGE_SECONDS()),
+        "next_nudge_at": database_clock(session) + timedelta(seconds=NUDGE_SECONDS()),
     }  # fmt: skip
     session.execute(_DETECTED, given | _columns(_OF_DETECTION, rows) | _columns(_OF_SLOT, slots))
     return found

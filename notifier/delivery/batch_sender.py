@@ -4,8 +4,8 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from api.models.database_clock import database_clock
 from api.models.user import Channel
-from configs.clock import clock
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import most_at_once, sends_apart
 from notifier.delivery.provider_choice import ProviderChoice
@@ -80,7 +80,7 @@ class BatchSender:
         return self.choice.hand_over(batch)
 
     def _has_time(self) -> bool:
-        return clock() < self.until
+        return database_clock() < self.until
 
 
 def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:

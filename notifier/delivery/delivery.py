@@ -13,14 +13,13 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, read_ids, session
+from api.models.database_clock import database_clock
 from api.models.notification import FORGOTTEN, OUTLIVES, WISHES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
-from configs.clock import clock
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.clock_steps import NO_RECEIPT_SECONDS
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.answer_choices import name_answered
 from notifier.content.answer_links import write_answer_links
@@ -30,7 +29,14 @@ from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
 from notifier.delivery.durable_write import retry_until_written
-from notifier.delivery.retry_policy import RETRY_MAX_SECONDS, Attempt, DeliveryDecision, on_error, on_success
+from notifier.delivery.retry_policy import (
+    NO_RECEIPT_SECONDS,
+    RETRY_MAX_SECONDS,
+    Attempt,
+    DeliveryDecision,
+    on_error,
+    on_success,
+)
 from notifier.errors import NotAttempted, TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
@@ -82,9 +88,9 @@ def put_back(claimed: Sequence[ClaimedMessage], reason: str) -> None:
 def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     """Lease notifications; those that are not to be sent any more end here."""
     with session() as opened:
-        claimed = claiming.claim(opened, ids, clock())
+        claimed = claiming.claim(opened, ids, database_clock(opened))
         for each in claimed.dropped:
-            close(opened, [each.row.id], claimed.token, _decide_unsent(each, clock()))
+            close(opened, [each.row.id], claimed.token, _decide_unsent(each, database_clock(opened)))
             forget_addresses(opened, [each.row])
             if each.how.state is not State.PENDING:
                 end = {"state": each.how.state.value, "reason": each.how.reason}
@@ -92,7 +98,7 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         for row, error in claimed.failed:
             # Tried as often as any other: a row that cannot be read would never be seen to expire.
             attempt = replace(attempt_of(row), lasting=False)
-            close(opened, [row.id], claimed.token, on_error(error, attempt, clock()))
+            close(opened, [row.id], claimed.token, on_error(error, attempt, database_clock(opened)))
             forget_addresses(opened, [row])
             _about(row).warning("not sent", reason=error.reason)
     return claimed.messages
@@ -183,7 +189,7 @@ def record(sent: Sent) -> bool:
 
 
 def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
-    now = clock()
+    now = database_clock()
     decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
     for message in sent.messages:
         for row in message.rows:

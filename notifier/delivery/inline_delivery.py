@@ -16,11 +16,11 @@ import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 
+from api.models.database_clock import database_clock
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
 from notifier import hourly_cap
 from notifier.channels import providers_of
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
@@ -63,7 +63,7 @@ class InlineClaim:
     @property
     def is_fresh(self) -> bool:
         """Whether what was read for matching still holds, so that it need not be read again."""
-        return clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
+        return database_clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
 
     def select_contacts(
         self, session: Session, reached: Sequence[Recipient], slots: Iterable[SlotRow]

@@ -45,6 +45,13 @@ CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
 # How many copies of an SMS are sent at most that its provider may have accepted
 _SMS_COPIES = 4
 
+# How long one worker owns a notification; longer than the provider's time-out
+LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
+# How long a message may be without a receipt of a provider that sends them; an SMS is then told on another channel
+NO_RECEIPT_SECONDS = Constant("NO_RECEIPT_SECONDS", 600.0)
+# Longest wait between two nudges
+NUDGE_MAX_SECONDS = Constant("NUDGE_MAX_SECONDS", 300.0)
+
 ATTEMPTS = {Priority.CRITICAL: 5, Priority.IMMEDIATE: 3, Priority.SCHEDULED: 3, Priority.BULK: 2}
 UNKNOWN = "unknown: "
 USED_UP = "attempts used up: "

@@ -13,7 +13,7 @@ from configs.constants import Constant
 from configs.settings import SettingsRefused, load
 from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SEAT_SECONDS
 from deploy.local.short_periods import UnknownConstant, gather, list_constants
-from notifier.clock_steps import LEASE_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.providers.web_push import PUSH_TIMEOUT_SECONDS
 

@@ -21,7 +21,6 @@ from configs.clock import clock, override_clock
 from notifier import call_planning
 from notifier.call_addresses import CallStep
 from notifier.call_planning import plan_calls
-from notifier.clock_steps import pull_back_times
 from notifier.delivery.claiming import claim
 from notifier.delivery.retry_policy import waits_of_copies
 from notifier.jobs import apply_receipts, deliver
@@ -180,25 +179,6 @@ def test_a_copy_never_rings_while_the_first_one_may(settings_env: Callable[..., 
     assert waits_of_copies(Channel.VOICE) == (35,)
     settings_env(CALL_GAP_SECONDS="60")
     assert waits_of_copies(Channel.VOICE) == (60,)
-
-
-def test_a_clock_that_is_set_back_brings_no_call_before_its_time(frozen: time_machine.Traveller) -> None:
-    frozen.shift(timedelta(days=1))
-    callee(), callee()
-    matched(detection())
-    dead, waiting = planned()
-    with session() as s:
-        claim(s, [dead], clock())
-    change(Notification, waiting, next_attempt_at=clock() + timedelta(seconds=60))
-    frozen.shift(timedelta(days=-1))
-    with session() as s:
-        pull_back_times(s, clock())
-    minute = clock() + timedelta(seconds=60)
-    assert (get(Notification, dead).lease_until, get(Notification, waiting).next_attempt_at) == (
-        minute,
-        minute,
-    )
-    assert get(Notification, waiting).next_nudge_at <= minute
 
 
 def test_a_call_made_by_a_clock_that_was_ahead_does_not_keep_the_hour(frozen: time_machine.Traveller) -> None:

@@ -1,132 +1,160 @@
-"""Notifications written while a clock was a day ahead delay none after it is right again."""
+"""A machine whose clock is ten minutes ahead or behind delays, doubles and loses no message, nor once it is set right."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 import time_machine
 
-import notifier.sweep
+import notifier
 from api.models.base import session
-from api.models.notification import Notification, State
-from api.models.slot import SlotRow
+from api.models.database_clock import database_clock
+from api.models.notification import HeldFor, Notification, State
+from api.models.provider_event import ProviderEvent
+from api.models.slot import Detection
 from api.models.user import Channel
-from configs.clock import clock
+from configs.clock import clock, override_clock
+from configs.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier.clock_steps import NO_RECEIPT_SECONDS
+from notifier import held_notices
+from notifier.delivery import delivery
+from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver, match
-from notifier.sweep import Sweep
+from notifier.sweep import Sweep, undelivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
-from tests.notifier.world import alert, change, detection, get, gone, matched, notifications, person, slots
+from tests.notifier.world import alert, all_of, confirm, detection, get, matched, notifications, person, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("database", "redis_server", "queued")
-DAY = timedelta(days=1)
+pytestmark = pytest.mark.usefixtures("whole", "frozen")
+STEPS = [timedelta(minutes=10), timedelta(minutes=-10)]
+SECOND = timedelta(seconds=1)
+off = pytest.mark.parametrize("step", STEPS, ids=["ahead", "behind"])
 
 
-def test_a_slot_told_in_the_future_is_told_again_when_it_returns(frozen: time_machine.Traveller) -> None:
-    frozen.shift(DAY)
+@contextmanager
+def stepped(step: timedelta) -> Iterator[None]:
+    """Let this machine's clock be off; the database's goes on."""
+    with override_clock(lambda: datetime.now(UTC) + step):
+        assert clock() - database_clock() == step
+        yield
+
+
+def sweep() -> None:
+    """Deliver what the sweep would have delivered."""
+    for each in undelivered(database_clock()):
+        deliver(str(each.id))
+
+
+@off
+def test_an_alert_whose_provider_fails_is_tried_again_in_time(
+    step: timedelta, whole: "Running", frozen: time_machine.Traveller
+) -> None:
     alert(person())
-    ahead = slots()
-    match(str(detection(ahead)))
-    frozen.shift(-DAY)
-    with session() as rows:  # as the planner does it
-        rows.execute(sa.update(SlotRow).values(opened_at=clock(), seen_at=clock()))
-    gone(ahead)
-    frozen.shift(timedelta(minutes=31))
-    match(str(detection(slots())))
-    assert len(notifications()) == 2
+    opened = slots()
+    whole.provider_mode("email", "error_500", count=1)
+    with stepped(step):
+        match(str(detection(opened)))
+        (row,) = notifications(State.PENDING)
+        assert timedelta(0) < row.next_attempt_at - database_clock() <= timedelta(seconds=45)
+    frozen.shift(46)
+    confirm(opened)
+    sweep()
+    assert len(whole.messages("email")) == 1
 
 
-@pytest.mark.parametrize("channels", [(Channel.EMAIL,), (Channel.EMAIL, Channel.TELEGRAM)])
-def test_a_cap_used_an_hour_ahead_holds_nothing_back(
-    channels: tuple[Channel, ...], whole: "Running", frozen: time_machine.Traveller
+@off
+def test_a_lease_lasts_its_time_and_no_machine_takes_it_over_before(
+    step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    sweep = Sweep()
-    sweep.turn()
-    alert(person(channels=channels))
-    match(str(detection()))
-    deliver(*(str(row.id) for row in notifications(State.PENDING)))
-    told = len(whole.messages())
-    assert told == len(channels)
-    frozen.shift(timedelta(hours=-1))
-    sweep.turn()
-    match(str(detection(slots(place="2"))))
-    deliver(*(str(row.id) for row in notifications(State.PENDING)))
-    assert len(whole.messages()) == 2 * told
+    alert(person())
+    opened = slots()
+    (key,) = matched(detection(opened))
+    with stepped(step):
+        assert delivery.claim([key])
+        assert get(Notification, key).lease_until == database_clock() + LEASE_SECONDS() * SECOND
+    with stepped(-step):
+        frozen.shift(LEASE_SECONDS() - 1)
+        deliver(str(key))
+    assert whole.messages("email") == []
+    frozen.shift(1)
+    confirm(opened)
+    sweep()
+    assert len(whole.messages("email")) == 1
 
 
-def test_a_head_start_given_in_the_future_ends(frozen: time_machine.Traveller) -> None:
-    frozen.shift(DAY)
-    sweep = Sweep()
-    sweep.database.begin("away")
-    sweep.turn_safely()
-    assert sweep.back_at is not None
-    frozen.shift(-DAY)
-    sweep.turn_safely()
-    assert sweep.clock_at == clock()
-
-
-def test_a_database_away_in_the_first_round_keeps_no_repair_from_the_next(
-    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+@off
+def test_what_the_hourly_cap_holds_back_leaves_in_its_turn(
+    step: timedelta,
+    whole: "Running",
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[object] = []
+    settings_env(SMS_PER_HOUR="2")
+    monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
+    alert(person(channels=(Channel.SMS,)))
+    seen = slots(place="1")
+    match(str(detection(seen)))
+    with stepped(step):
+        opened = slots(place="2")
+        match(str(detection(opened)))
+        sweep()
+        (held,) = notifications(State.PENDING)
+        assert held.held_for is HeldFor.CAP
+        assert held.next_nudge_at == database_clock() + timedelta(hours=1)
+    frozen.shift(timedelta(hours=1))
+    confirm(seen + opened)
+    sweep()
+    assert len(whole.messages("sms")) == 2
 
-    def look(*_: object) -> bool:
-        asked.append(None)
-        if len(asked) == 1:
-            raise sa.exc.OperationalError("", {}, Exception())
-        return True
 
-    monkeypatch.setattr(notifier.sweep, "has_times_ahead", look)
-    sweep = Sweep()
-    sweep.turn_safely()
-    assert sweep.mend_at is None
-    frozen.shift(60)
-    sweep.turn_safely()  # the database is back, workers have their head start
-    frozen.shift(60)
-    sweep.turn_safely()
-    assert sweep.mend_at is not None
-
-
-@pytest.fixture
-def sent_in_the_future(
-    frozen: time_machine.Traveller, sandbox: "Running", settings_env: Callable[..., None]
-) -> UUID:
-    """Give a mail that left, and whose receipts are awaited, by a clock a day ahead."""
+@off
+def test_a_receipt_is_awaited_and_applied_in_its_time(
+    step: timedelta, whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
     settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
-    frozen.shift(DAY)
     alert(person())
-    (key,) = matched(detection())
-    deliver(str(key))
-    return key
+    with stepped(step):
+        match(str(detection()))
+        (row,) = notifications(State.SENT)
+        assert row.receipt_due_at == database_clock() + NO_RECEIPT_SECONDS() * SECOND
+    send_events(event_of(row.id))
+    with stepped(-step):
+        (event,) = all_of(ProviderEvent)
+        assert event.next_attempt_at == database_clock()
+        apply_receipts()
+    assert get(Notification, row.id).state is State.DELIVERED
 
 
-def test_a_receipt_that_waited_in_the_future_is_applied(
-    sent_in_the_future: UUID, frozen: time_machine.Traveller
+@off
+def test_a_message_of_a_request_is_nudged_in_time_though_its_nudge_was_lost(
+    step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    key = sent_in_the_future
-    change(Notification, key, state=State.SENDING, lease_token=uuid4(), lease_until=clock())
-    send_events(event_of(key))
-    apply_receipts()
-    change(Notification, key, state=State.SENT, lease_token=None, lease_until=None)
-    frozen.shift(-DAY)
-    Sweep().turn()
-    apply_receipts()
-    assert get(Notification, key).state is State.DELIVERED
+    who = person()
+    with stepped(step), session() as s:
+        notifier.create_notifications(s, who.id, "account_exists", {}, "exists:1", priority="immediate")
+    frozen.shift(NUDGE_SECONDS())
+    with stepped(-step):
+        sweep()
+    assert len(whole.messages("email")) == 1
 
 
-def test_no_receipt_is_awaited_for_longer_than_usual(
-    sent_in_the_future: UUID, frozen: time_machine.Traveller
+@off
+def test_one_sweep_after_the_other_repairs_nothing_and_loses_nothing(
+    step: timedelta, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
-    frozen.shift(-DAY)
-    sweep = Sweep()
-    sweep.turn()
-    frozen.shift(timedelta(seconds=NO_RECEIPT_SECONDS() + 1))
-    sweep.turn()
-    assert get(Notification, sent_in_the_future).state is State.NO_RECEIPT
+    alert(person())
+    seen = detection()
+    with session() as s:
+        s.execute(sa.update(Detection).values(next_nudge_at=database_clock()))
+    watch = Sweep()
+    with stepped(step):
+        assert watch.turn() == 1
+        match(str(seen))
+    assert watch.turn() == 0
+    assert len(whole.messages("email")) == 1

@@ -32,9 +32,9 @@ from api.models.user import Channel, User
 from configs.clock import clock
 from notifier import dead_letters, providers
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.clock_steps import NUDGE_MAX_SECONDS
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
+from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import undelivered

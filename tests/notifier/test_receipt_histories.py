@@ -137,7 +137,7 @@ class Receipts(RuleBasedStateMachine):
         events = sa.select(sa.func.count()).select_from(ProviderEvent)
         with session() as s:
             before = s.scalar(events) or 0  # as the API, whose rights these are
-            receipt_store.store(s, PROVIDERS[channel], [receipt] * repeated, clock())
+            receipt_store.store(s, PROVIDERS[channel], [receipt] * repeated)
             stored = (s.scalar(events) or 0) - before
         self.stored += stored
         return stored

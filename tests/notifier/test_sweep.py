@@ -15,13 +15,11 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
-from notifier.clock_steps import LEASE_SECONDS
 from notifier.delivery import delivery
 from notifier.nudges import REARM_SECONDS
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
-    OTHER_DESK,
     alert,
     change,
     detection,
@@ -223,74 +221,3 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     frozen.shift(0.1)
     sweep.turn_safely()
     assert len(queued("critical")) == 1
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_what_a_clock_that_was_ahead_has_written_is_due_when_it_is_right_again(
-    queued: Queued, frozen: time_machine.Traveller, restarted: bool
-) -> None:
-    sweep, right = Sweep(), clock()
-    sweep.turn()
-    frozen.shift(timedelta(days=1))
-    waits, unmatched = waiting(), detection(desk_id=OTHER_DESK)
-    for _ in range(5):
-        sweep.turn()
-        frozen.shift(timedelta(seconds=1))
-    frozen.move_to(right + timedelta(seconds=6))
-    before = queued("email-critical"), queued("critical")
-    (Sweep() if restarted else sweep).turn()
-    assert queued("email-critical") == [*before[0], ("notifier.jobs.deliver", [str(waits)])]
-    assert queued("critical") == [*before[1], ("notifier.jobs.match", [str(unmatched)])]
-    assert get(Notification, waits).next_attempt_at <= clock()
-
-
-def test_what_was_put_off_while_the_clock_was_ahead_is_due_when_it_is_right_again(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    waits, sweep, right = waiting(), Sweep(), clock()
-    frozen.shift(timedelta(days=1))
-    assert sweep.turn()
-    frozen.move_to(right + timedelta(seconds=6))
-    assert sweep.turn()
-    assert get(Notification, waits).next_nudge_at <= clock() + timedelta(minutes=5)
-
-
-@pytest.mark.parametrize("column", ["next_attempt_at", "next_nudge_at"])
-def test_a_sweep_that_starts_after_the_clock_was_set_back_finds_every_wait_ahead(
-    column: str, queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    waits = waiting()
-    change(Notification, waits, **{column: clock() + timedelta(days=1)})
-    Sweep().turn()
-    row = get(Notification, waits)
-    assert row.next_attempt_at <= clock()
-    assert queued("email-critical") == [("notifier.jobs.deliver", [str(waits)])]
-
-
-def test_a_lease_of_an_sms_keeps_its_length_when_the_clock_is_set_back(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    waits = waiting()
-    ends = clock() + timedelta(days=1)
-    change(
-        Notification, waits, channel=Channel.SMS, state=State.SENDING, lease_token=UUID(int=1),
-        lease_until=ends, next_nudge_at=ends,
-    )  # fmt: skip
-    Sweep().turn()
-    assert get(Notification, waits).lease_until == clock() + timedelta(seconds=1800)
-
-
-def test_a_lease_of_a_clock_that_was_ahead_ends_in_its_usual_time(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    waits, sweep, right = waiting(), Sweep(), clock()
-    frozen.shift(timedelta(days=1))
-    sweep.turn()
-    change(
-        Notification, waits, state=State.SENDING, lease_token=UUID(int=1),
-        lease_until=clock() + timedelta(seconds=30), next_nudge_at=clock() + timedelta(seconds=30),
-    )  # fmt: skip
-    frozen.move_to(right + timedelta(seconds=6))
-    sweep.turn()
-    row = get(Notification, waits)
-    assert row.lease_until == row.next_nudge_at == clock() + timedelta(seconds=LEASE_SECONDS())
