@@ -169,9 +169,7 @@ def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingW
     Never by push: the servers that answer are those that a user's browser named.
     """
     only = mine.channel if mine and mine.messages else None
-    awake = [
-        each for each in waiting if only in (None, each.channel) and each.channel is not Channel.PUSH
-    ]
+    awake = [each for each in waiting if only in (None, each.channel) and each.channel is not Channel.PUSH]
     free = {each for each in {each.channel for each in awake} if is_quick(each) and has_place(each)}
     awake = [each for each in awake if each.channel in free]
     if not awake:

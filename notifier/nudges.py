@@ -3,9 +3,8 @@
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -40,14 +39,6 @@ _DELIVER = "notifier.jobs.deliver"
 _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
 IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
 _AT_ONCE = 500  # jobs in one round trip
-# In the order of ids, and without locked rows: the worker that holds them decides.
-_PUT_OFF = sa.text("""
-WITH turns AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:turns AS timestamptz[])) AS t(id, turn)),
-free AS (
-  SELECT n.id, turn FROM turns JOIN notifications n USING (id) WHERE n.state = 'pending'
-  ORDER BY n.id FOR NO KEY UPDATE OF n SKIP LOCKED
-)
-UPDATE notifications n SET next_nudge_at = free.turn FROM free WHERE n.id = free.id""")
 
 log = structlog.get_logger(__name__)
 
@@ -150,12 +141,6 @@ def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
         found = opened.execute(chosen.where(is_any_of(row.id, notification_ids), is_free))
         works = {each.id: each for each in map(WaitingWork._make, found)}
     return [works[each] for each in notification_ids if each in works]
-
-
-def put_off(turns: Mapping[UUID, datetime]) -> None:
-    """Put off nudges, not attempts: another message to the contact meanwhile carries this one too."""
-    with session() as opened:
-        opened.execute(_PUT_OFF, {"ids": [str(each) for each in turns], "turns": [*turns.values()]})
 
 
 def deliver(several: Iterable[WaitingWork]) -> None:
